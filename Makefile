@@ -1,0 +1,44 @@
+# make demo    simulated records through every stage, on the CPU; ends with the report's path
+# make test    all tests
+# make lint    formatting, style, workflow lint, import rules
+# Each sets up .venv by itself; needs Python >= 3.11 and nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CORES ?= 2
+READY := $(VENV)/.ready
+
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export MPLBACKEND := Agg
+
+.PHONY: demo test lint format clean
+
+demo: $(READY)
+	snakemake --cores $(CORES) all --configfile config/demo.yaml
+	@echo "The report: $(CURDIR)/results/demo/report/index.html"
+
+test: $(READY)
+	pytest -n $(CORES) --dist loadgroup
+
+lint: $(READY)
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile rules
+	snakemake --lint --configfile config/demo.yaml
+	lint-imports
+
+format: $(READY)
+	ruff check --fix .
+	ruff format .
+	snakefmt Snakefile rules
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "ecgpipe needs Python 3.11 or newer; set PYTHON=..." >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf results/demo results/tiny

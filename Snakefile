@@ -1,0 +1,60 @@
+# ecgpipe: from 12-lead recordings to paper-like images, classifiers, and a report.
+#
+#   snakemake --cores 8 all                     everything that config.yaml asks for
+#   snakemake -n all                            what would run, and why
+#   snakemake --cores 8 images                  up to the model-ready images (also: pages, splits, runs, models)
+#   snakemake --cores 8 all --configfile config/demo.yaml
+#
+# Threads, memory and other resources are in profiles/, settings in config.yaml.
+
+from snakemake.utils import min_version
+
+min_version("9.1")
+
+
+configfile: "config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/acquire.smk"
+include: "rules/render.smk"
+include: "rules/preprocess.smk"
+include: "rules/split.smk"
+include: "rules/train.smk"
+include: "rules/evaluate.smk"
+include: "rules/explain.smk"
+include: "rules/report.smk"
+
+
+report: "report/workflow.rst"
+
+
+rule all:
+    default_target: True
+    input:
+        get_final_output(),
+
+
+rule pages:
+    input:
+        every_shard("pages/{shard}.parquet"),
+
+
+rule images:
+    input:
+        every_shard("images/{shard}.npy"),
+
+
+rule splits:
+    input:
+        every_split(),
+
+
+rule runs:
+    input:
+        every_run("run.json"),
+
+
+rule models:
+    input:
+        every_run("weights.safetensors"),

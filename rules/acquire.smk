@@ -1,0 +1,169 @@
+# Raw data -> records.parquet, labels.parquet
+
+
+if CONFIG.ptb_xl.source is None:
+
+    rule download_ptbxl:
+        output:
+            temp(f"{RESOURCES}/ptb-xl.zip"),
+        log:
+            f"{RESULTS}/logs/download/ptb-xl.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/download/ptb-xl.tsv"
+        conda:
+            "../envs/data.yaml"
+        params:
+            url=CONFIG.ptb_xl.archive_url,
+            sha256=CONFIG.ptb_xl.sha256,
+        message:
+            "Downloading PTB-XL (1.8 GB)"
+        script:
+            "../scripts/download.py"
+
+    rule unpack_ptbxl:
+        input:
+            rules.download_ptbxl.output,
+        output:
+            directory(f"{RESOURCES}/ptb-xl"),
+        log:
+            f"{RESULTS}/logs/unpack/ptb-xl.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/unpack/ptb-xl.tsv"
+        conda:
+            "../envs/data.yaml"
+        params:
+            checked=["ptbxl_database.csv", "scp_statements.csv", f"records{CONFIG.ptb_xl.sampling_rate}/"],
+        message:
+            "Unpacking PTB-XL and checking its files"
+        script:
+            "../scripts/unpack.py"
+
+
+if CONFIG.cardiac_images.source is None:
+
+    rule download_cardiac_images:
+        output:
+            temp(f"{RESOURCES}/cardiac-images.zip"),
+        log:
+            f"{RESULTS}/logs/download/cardiac-images.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/download/cardiac-images.tsv"
+        conda:
+            "../envs/data.yaml"
+        params:
+            url=CONFIG.cardiac_images.url,
+            sha256=CONFIG.cardiac_images.sha256,
+        message:
+            "Downloading the ECG Images dataset of Cardiac Patients"
+        script:
+            "../scripts/download.py"
+
+    rule unpack_cardiac_images:
+        input:
+            rules.download_cardiac_images.output,
+        output:
+            directory(f"{RESOURCES}/cardiac-images"),
+        log:
+            f"{RESULTS}/logs/unpack/cardiac-images.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/unpack/cardiac-images.tsv"
+        conda:
+            "../envs/data.yaml"
+        params:
+            checked=[],
+        message:
+            "Unpacking the ECG Images dataset of Cardiac Patients"
+        script:
+            "../scripts/unpack.py"
+
+
+rule simulate:
+    output:
+        directory(f"{RESULTS}/simulated/data"),
+    log:
+        f"{RESULTS}/logs/simulate.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/simulate.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        simulated=section("simulated"),
+        code=code("simulate.py"),
+    message:
+        "Simulating records with known truth"
+    script:
+        "../scripts/simulate.py"
+
+
+rule records:
+    input:
+        raw_input,
+    output:
+        records=f"{RESULTS}/{{dataset}}/records.parquet",
+        problems=f"{RESULTS}/{{dataset}}/records.problems.parquet",
+    log:
+        f"{RESULTS}/logs/records/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/records/{{dataset}}.tsv"
+    wildcard_constraints:
+        dataset="|".join(PTBXL_LIKE),
+    conda:
+        "../envs/data.yaml"
+    params:
+        source=lambda wildcards: source_of(wildcards.dataset),
+        settings=lambda wildcards: records_config(wildcards.dataset).listing(),
+        listing=lambda wildcards: listing_of(wildcards.dataset),
+        strict=CONFIG.strict,
+        code=code("records.py"),
+    message:
+        "Listing the records of {wildcards.dataset}"
+    script:
+        "../scripts/records.py"
+
+
+rule records_of_images:
+    input:
+        raw_input,
+    output:
+        records=f"{RESULTS}/{{dataset}}/records.parquet",
+        problems=f"{RESULTS}/{{dataset}}/records.problems.parquet",
+    log:
+        f"{RESULTS}/logs/records/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/records/{{dataset}}.tsv"
+    wildcard_constraints:
+        dataset="cardiac-images",
+    conda:
+        "../envs/data.yaml"
+    params:
+        source=lambda wildcards: source_of(wildcards.dataset),
+        settings=CONFIG.cardiac_images.listing(),
+        listing=lambda wildcards: listing_of(wildcards.dataset),
+        code=code("records_of_images.py"),
+    message:
+        "Listing the images of {wildcards.dataset}"
+    script:
+        "../scripts/records_of_images.py"
+
+
+rule labels:
+    input:
+        records=f"{RESULTS}/{{dataset}}/records.parquet",
+        raw=raw_input,
+    output:
+        labels=f"{RESULTS}/{{dataset}}/labels.parquet",
+        counts=f"{RESULTS}/{{dataset}}/labels.json",
+    log:
+        f"{RESULTS}/logs/labels/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/labels/{{dataset}}.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        source=lambda wildcards: source_of(wildcards.dataset),
+        labels=section("labels"),
+        code=code("labels.py"),
+    message:
+        "Labels of {wildcards.dataset}"
+    script:
+        "../scripts/labels.py"

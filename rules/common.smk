@@ -1,0 +1,179 @@
+# What all rules share: the validated configuration, the names of things, and functions that compute inputs and parameters.
+
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+# The library beside this file is used, installed or not, also by the scripts, in conda environments and on cluster nodes.
+SOURCE = str(Path(workflow.basedir, "src"))
+sys.path.insert(0, SOURCE)
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [SOURCE, os.environ.get("PYTHONPATH")]))
+
+from ecgpipe.acquire import cardiac_layout, ptbxl_layout
+from ecgpipe.config.benchmark import validate_config
+from ecgpipe.errors import EcgpipeError
+from ecgpipe.fingerprint import fingerprint
+
+try:
+    CONFIG = validate_config(config)
+except EcgpipeError as error:
+    raise WorkflowError(str(error)) from None
+
+RESULTS = CONFIG.results
+RESOURCES = CONFIG.resources
+PTBXL_LIKE = ("ptb-xl", "simulated")
+
+
+wildcard_constraints:
+    dataset="ptb-xl|cardiac-images|simulated",
+    protocol="paper|patient|folds|unique",
+    variant=r"[A-Za-z0-9_.]+",
+    seed=r"\d+",
+    shard=r"\d+",
+
+
+def section(name):
+    """A part of the configuration as plain values; a rule takes only those that it uses."""
+    return getattr(CONFIG, name).model_dump(mode="json")
+
+
+def code(script):
+    """Fingerprint of a script and the library code that it uses (see ecgpipe.fingerprint)."""
+    return fingerprint(Path(workflow.basedir, "scripts", script))
+
+
+def records_config(dataset):
+    """Settings of a data set of records in PTB-XL's layout."""
+    return CONFIG.ptb_xl if dataset == "ptb-xl" else CONFIG.simulated
+
+
+def source_of(dataset):
+    """Folder with the raw files of a data set: the user's own, or where ours will be."""
+    if dataset == "simulated":
+        return f"{RESULTS}/simulated/data"
+    own = CONFIG.ptb_xl.source if dataset == "ptb-xl" else CONFIG.cardiac_images.source
+    return own or f"{RESOURCES}/{dataset}"
+
+
+def is_users_own(dataset):
+    """Whether the raw files were there before the workflow."""
+    return (dataset == "ptb-xl" and CONFIG.ptb_xl.source is not None) or (
+        dataset == "cardiac-images" and CONFIG.cardiac_images.source is not None
+    )
+
+
+def shards_of(dataset):
+    """Names of a data set's shards, known before any job runs."""
+    if dataset == "cardiac-images":
+        return cardiac_layout.shard_names(CONFIG.cardiac_images.shards)
+    settings = records_config(dataset)
+    own = source_of(dataset) if is_users_own(dataset) else None
+    highest = ptbxl_layout.HIGHEST_ID if dataset == "ptb-xl" else settings.records
+    try:
+        return ptbxl_layout.shard_names(own, settings.sampling_rate, settings.shard_size, highest)
+    except EcgpipeError as error:
+        raise WorkflowError(str(error)) from None
+
+
+SHARDS = {dataset: shards_of(dataset) for dataset in CONFIG.datasets}
+
+
+def stamp_of(dataset, shard):
+    """Changes when a raw file of the shard does. Files that the workflow made itself are watched by their rule."""
+    if not is_users_own(dataset):
+        return "made by the workflow"
+    if dataset == "cardiac-images":
+        return cardiac_layout.source_stamp(source_of(dataset), CONFIG.cardiac_images.shards)[shard]
+    return ptbxl_layout.shard_stamp(
+        source_of(dataset), CONFIG.ptb_xl.sampling_rate, shard, CONFIG.ptb_xl.shard_size
+    )
+
+
+def stamps_of(dataset):
+    """All stamps of a data set."""
+    return {shard: stamp_of(dataset, shard) for shard in SHARDS[dataset]}
+
+
+def raw_input(wildcards):
+    """The raw files that the records are listed from."""
+    source = source_of(wildcards.dataset)
+    if not is_users_own(wildcards.dataset):
+        return source
+    if wildcards.dataset == "cardiac-images":
+        return []
+    return [f"{source}/ptbxl_database.csv", f"{source}/scp_statements.csv"]
+
+
+def shard_files(pattern):
+    """Input function: a file of every shard of the job's data set."""
+    return lambda wildcards: expand(
+        f"{RESULTS}/{{dataset}}/{pattern}", dataset=wildcards.dataset, shard=SHARDS[wildcards.dataset]
+    )
+
+
+def every_shard(pattern):
+    """A file of every shard of every data set."""
+    return [
+        file
+        for dataset in CONFIG.datasets
+        for file in expand(f"{RESULTS}/{dataset}/{pattern}", shard=SHARDS[dataset])
+    ]
+
+
+def run_folder(dataset, protocol, variant, seed):
+    """Folder of one training."""
+    return f"{RESULTS}/{dataset}/{protocol}/{variant}/seed-{seed}"
+
+
+def every_run(file, variants=None):
+    """A file of every training that the configuration asks for (of some variants, if given)."""
+    return [
+        f"{run_folder(dataset, protocol, variant, seed)}/{file}"
+        for dataset in CONFIG.datasets
+        for protocol in CONFIG.benchmark.of(dataset).protocols
+        for variant in CONFIG.benchmark.of(dataset).models
+        for seed in CONFIG.benchmark.of(dataset).seeds
+        if variants is None or variant in variants
+    ]
+
+
+def every_split():
+    """Every split that the configuration asks for."""
+    return [
+        f"{RESULTS}/{dataset}/splits/{protocol}/seed-{seed}.parquet"
+        for dataset in CONFIG.datasets
+        for protocol in CONFIG.benchmark.of(dataset).protocols
+        for seed in CONFIG.benchmark.of(dataset).seeds
+    ]
+
+
+def every_dataset(file):
+    """A file of every data set."""
+    return expand(f"{RESULTS}/{{dataset}}/{file}", dataset=CONFIG.datasets)
+
+
+def explained_runs(file):
+    """A file of every training that is explained: one seed each, since pictures of all would hide the point."""
+    first = {dataset: f"seed-{CONFIG.benchmark.of(dataset).seeds[0]}/" for dataset in CONFIG.datasets}
+    return [
+        path
+        for dataset in CONFIG.datasets
+        for path in every_run(file, CONFIG.explain.variants)
+        if path.startswith(f"{RESULTS}/{dataset}/") and first[dataset] in path
+    ]
+
+
+def get_final_output():
+    """What `all` makes."""
+    return [f"{RESULTS}/report/index.html", *every_run("metrics.json"), *explained_runs("saliency.npz")]
+
+
+def listing_of(dataset):
+    """Changes when raw files come or go; for images also when one changes, since their checksums are recorded."""
+    if not is_users_own(dataset):
+        return "made by the workflow"
+    if dataset == "cardiac-images":
+        return stamps_of(dataset)
+    return ptbxl_layout.listing_stamp(source_of(dataset), CONFIG.ptb_xl.sampling_rate)

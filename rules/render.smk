@@ -1,0 +1,55 @@
+# records.parquet -> pages/<shard>.parquet
+
+
+rule render:
+    input:
+        records=f"{RESULTS}/{{dataset}}/records.parquet",
+        raw=raw_input,
+    output:
+        pages=f"{RESULTS}/{{dataset}}/pages/{{shard}}.parquet",
+        problems=f"{RESULTS}/{{dataset}}/pages/{{shard}}.problems.parquet",
+    log:
+        f"{RESULTS}/logs/render/{{dataset}}/{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/render/{{dataset}}/{{shard}}.tsv"
+    wildcard_constraints:
+        dataset="|".join(PTBXL_LIKE),
+    conda:
+        "../envs/data.yaml"
+    params:
+        source=lambda wildcards: source_of(wildcards.dataset),
+        sampling_rate=lambda wildcards: records_config(wildcards.dataset).sampling_rate,
+        stamp=lambda wildcards: stamp_of(wildcards.dataset, wildcards.shard),
+        render=section("render"),
+        strict=CONFIG.strict,
+        code=code("render.py"),
+    message:
+        "Drawing the pages of {wildcards.dataset}, shard {wildcards.shard}"
+    script:
+        "../scripts/render.py"
+
+
+rule collect:
+    input:
+        records=f"{RESULTS}/{{dataset}}/records.parquet",
+        raw=raw_input,
+    output:
+        pages=f"{RESULTS}/{{dataset}}/pages/{{shard}}.parquet",
+        problems=f"{RESULTS}/{{dataset}}/pages/{{shard}}.problems.parquet",
+    log:
+        f"{RESULTS}/logs/collect/{{dataset}}/{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/collect/{{dataset}}/{{shard}}.tsv"
+    wildcard_constraints:
+        dataset="cardiac-images",
+    conda:
+        "../envs/data.yaml"
+    params:
+        source=lambda wildcards: source_of(wildcards.dataset),
+        stamp=lambda wildcards: stamp_of(wildcards.dataset, wildcards.shard),
+        strict=CONFIG.strict,
+        code=code("collect.py"),
+    message:
+        "Collecting the pages of {wildcards.dataset}, shard {wildcards.shard}"
+    script:
+        "../scripts/collect.py"

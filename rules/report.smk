@@ -1,0 +1,38 @@
+# Everything -> results/report: one HTML page, tables and figures
+
+
+rule report:
+    input:
+        records=every_dataset("records.parquet"),
+        labels=every_dataset("labels.json"),
+        problems=every_dataset("records.problems.parquet")
+        + every_shard("pages/{shard}.problems.parquet")
+        + every_shard("images/{shard}.problems.parquet"),
+        splits=[file.replace(".parquet", ".json") for file in every_split()],
+        pages=every_shard("pages/{shard}.parquet"),
+        images=every_shard("images/{shard}.npy"),
+        indices=every_shard("images/{shard}.index.parquet"),
+        label_tables=every_dataset("labels.parquet"),
+        metrics=every_run("metrics.json"),
+        histories=every_run("history.csv"),
+        summaries=every_run("train.json"),
+        overlays=explained_runs("saliency.png"),
+    output:
+        page=report(f"{RESULTS}/report/index.html", caption="../report/report.rst", category="Report"),
+        scores=report(f"{RESULTS}/report/scores.csv", caption="../report/scores.rst", category="Tables"),
+        problems=report(f"{RESULTS}/report/problems.csv", caption="../report/problems.rst", category="Tables"),
+    log:
+        f"{RESULTS}/logs/report.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/report.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        report=section("report"),
+        datasets=list(CONFIG.datasets),
+        results=RESULTS,
+        code=code("report.py"),
+    message:
+        "Writing the report"
+    script:
+        "../scripts/report.py"

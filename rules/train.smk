@@ -1,0 +1,74 @@
+# A split -> a prepared run -> a trained run -> its predictions
+
+RUN = f"{RESULTS}/{{dataset}}/{{protocol}}/{{variant}}/seed-{{seed}}"
+
+
+rule prepare:
+    input:
+        split=f"{RESULTS}/{{dataset}}/splits/{{protocol}}/seed-{{seed}}.parquet",
+        labels=f"{RESULTS}/{{dataset}}/labels.parquet",
+        indices=shard_files("images/{shard}.index.parquet"),
+    output:
+        run=f"{RUN}/run.json",
+        run_items=f"{RUN}/items.npz",
+    log:
+        f"{RESULTS}/logs/prepare/{{dataset}}/{{protocol}}/{{variant}}/seed-{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/prepare/{{dataset}}/{{protocol}}/{{variant}}/seed-{{seed}}.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        model=lambda wildcards: CONFIG.model_of(wildcards.variant).model_dump(mode="json"),
+        train=section("train"),
+        code=code("prepare.py"),
+    message:
+        "Preparing the run {wildcards.dataset}/{wildcards.protocol}/{wildcards.variant}/seed-{wildcards.seed}"
+    script:
+        "../scripts/prepare.py"
+
+
+rule train:
+    input:
+        run=f"{RUN}/run.json",
+        run_items=f"{RUN}/items.npz",
+        images=shard_files("images/{shard}.npy"),
+    output:
+        weights=f"{RUN}/weights.safetensors",
+        history=f"{RUN}/history.csv",
+        summary=f"{RUN}/train.json",
+    log:
+        f"{RESULTS}/logs/train/{{dataset}}/{{protocol}}/{{variant}}/seed-{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/train/{{dataset}}/{{protocol}}/{{variant}}/seed-{{seed}}.tsv"
+    threads: 1
+    conda:
+        "../envs/train.yaml"
+    params:
+        code=code("train.py"),
+    message:
+        "Training {wildcards.variant} on {wildcards.dataset} ({wildcards.protocol}, seed {wildcards.seed})"
+    script:
+        "../scripts/train.py"
+
+
+rule predict:
+    input:
+        run=f"{RUN}/run.json",
+        run_items=f"{RUN}/items.npz",
+        images=shard_files("images/{shard}.npy"),
+        weights=f"{RUN}/weights.safetensors",
+    output:
+        f"{RUN}/predictions.parquet",
+    log:
+        f"{RESULTS}/logs/predict/{{dataset}}/{{protocol}}/{{variant}}/seed-{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/predict/{{dataset}}/{{protocol}}/{{variant}}/seed-{{seed}}.tsv"
+    threads: 1
+    conda:
+        "../envs/train.yaml"
+    params:
+        code=code("predict.py"),
+    message:
+        "Predicting with {wildcards.variant} on {wildcards.dataset} ({wildcards.protocol}, seed {wildcards.seed})"
+    script:
+        "../scripts/predict.py"

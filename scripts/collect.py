@@ -1,0 +1,16 @@
+"""The pages of one shard of a data set that consists of images."""
+
+from ecgpipe.artifacts.records import RECORDS
+from ecgpipe.logs import job_log
+from ecgpipe.render.shard import collect_shard
+
+with job_log(snakemake.log[0]):
+    records = RECORDS.read(snakemake.input.records)
+    collect_shard(
+        records[records["shard"] == snakemake.wildcards.shard],
+        snakemake.params.source,
+        snakemake.output.pages,
+        snakemake.output.problems,
+        title=f"collect {snakemake.wildcards.dataset}/{snakemake.wildcards.shard}",
+        strict=snakemake.params.strict,
+    )

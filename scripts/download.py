@@ -1,0 +1,7 @@
+"""An archive from its address."""
+
+from ecgpipe.acquire.download import download
+from ecgpipe.logs import job_log
+
+with job_log(snakemake.log[0]):
+    download(snakemake.params.url, snakemake.output[0], snakemake.params.sha256)

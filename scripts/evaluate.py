@@ -1,0 +1,16 @@
+"""Scores of one run."""
+
+from ecgpipe.artifacts.atomic import write_json
+from ecgpipe.artifacts.predictions import Predictions
+from ecgpipe.artifacts.records import RECORDS
+from ecgpipe.config.evaluate import EvaluateConfig
+from ecgpipe.evaluate.run import evaluate_run
+from ecgpipe.logs import job_log
+
+with job_log(snakemake.log[0]):
+    metrics = evaluate_run(
+        Predictions.read(snakemake.input.predictions),
+        RECORDS.read(snakemake.input.records),
+        EvaluateConfig(**snakemake.params.evaluate),
+    )
+    write_json(snakemake.output[0], metrics)

@@ -1,0 +1,19 @@
+"""Saliency of one run."""
+
+from pathlib import Path
+
+from ecgpipe.config.explain import ExplainConfig
+from ecgpipe.config.preprocess import PreprocessConfig
+from ecgpipe.explain.run import explain_run
+from ecgpipe.logs import job_log
+
+with job_log(snakemake.log[0]):
+    explain_run(
+        Path(snakemake.input.run).parent,
+        snakemake.input.pages,
+        PreprocessConfig(**snakemake.params.preprocess).margins,
+        ExplainConfig(**snakemake.params.explain),
+        snakemake.output.maps,
+        snakemake.output.overlays,
+        threads=snakemake.threads,
+    )

@@ -1,0 +1,19 @@
+"""Predictions of a trained run."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ecgpipe.artifacts.predictions import Predictions
+from ecgpipe.artifacts.runs import RunConfig
+from ecgpipe.artifacts.splits import ROLES
+from ecgpipe.logs import job_log
+from ecgpipe.train.predict import predict_run
+
+with job_log(snakemake.log[0]):
+    folder = Path(snakemake.input.run).parent
+    run = RunConfig.read(folder)
+    items, logits = predict_run(folder, threads=snakemake.threads)
+    roles = np.array(ROLES)[items.roles]
+    predictions = Predictions(items.record_ids, roles, logits, items.targets, run.classes, run.task)
+    predictions.write(snakemake.output[0])

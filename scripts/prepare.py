@@ -1,0 +1,31 @@
+"""run.json and items.npz of one training."""
+
+from pathlib import Path
+
+from ecgpipe.artifacts.image_index import IMAGE_INDEX
+from ecgpipe.artifacts.labels import Labels
+from ecgpipe.artifacts.splits import SPLIT
+from ecgpipe.config.models import ModelConfig
+from ecgpipe.config.train import TrainConfig
+from ecgpipe.logs import job_log
+from ecgpipe.train.prepare import prepare_run
+
+with job_log(snakemake.log[0]):
+    split, labels = SPLIT.read(snakemake.input.split), Labels.read(snakemake.input.labels)
+    prepare_run(
+        Path(snakemake.output.run).parent,
+        dataset=snakemake.wildcards.dataset,
+        protocol=snakemake.wildcards.protocol,
+        variant=snakemake.wildcards.variant,
+        seed=int(snakemake.wildcards.seed),
+        classes=labels.classes,
+        task=labels.task,
+        roles=dict(zip(split["record_id"], split["role"], strict=True)),
+        targets=dict(zip(labels.record_ids, labels.targets, strict=True)),
+        images={
+            Path(index.replace(".index.parquet", ".npy")): IMAGE_INDEX.read(index)["record_id"].tolist()
+            for index in snakemake.input.indices
+        },
+        model=ModelConfig(**snakemake.params.model),
+        train=TrainConfig(**snakemake.params.train),
+    )

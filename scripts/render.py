@@ -1,0 +1,19 @@
+"""The pages of one shard of records."""
+
+from ecgpipe.artifacts.records import RECORDS
+from ecgpipe.config.render import RenderConfig
+from ecgpipe.logs import job_log
+from ecgpipe.render.shard import render_shard
+
+with job_log(snakemake.log[0]):
+    records = RECORDS.read(snakemake.input.records)
+    render_shard(
+        records[records["shard"] == snakemake.wildcards.shard],
+        snakemake.params.source,
+        snakemake.params.sampling_rate,
+        RenderConfig(**snakemake.params.render),
+        snakemake.output.pages,
+        snakemake.output.problems,
+        title=f"render {snakemake.wildcards.dataset}/{snakemake.wildcards.shard}",
+        strict=snakemake.params.strict,
+    )

@@ -1,0 +1,19 @@
+"""The HTML report and its tables."""
+
+from pathlib import Path
+
+from ecgpipe.config.report import ReportConfig
+from ecgpipe.logs import job_log
+from ecgpipe.report.build import Inputs, build_report
+
+LISTS = ("records", "label_tables", "labels", "problems", "splits", "pages", "images", "indices", "metrics", "overlays")
+
+with job_log(snakemake.log[0]):
+    files = {name: [Path(file) for file in snakemake.input.get(name) or []] for name in LISTS}
+    build_report(
+        Inputs(Path(snakemake.params.results), snakemake.params.datasets, **files),
+        ReportConfig(**snakemake.params.report),
+        Path(snakemake.output.page),
+        Path(snakemake.output.scores),
+        Path(snakemake.output.problems),
+    )

@@ -1,0 +1,66 @@
+"""The ECG Images dataset of Cardiac Patients (Khan and Hussain, doi:10.17632/gwbz3fsgp8): its records."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from ecgpipe.acquire.cardiac_layout import SUFFIXES, class_folders, shard_of
+from ecgpipe.acquire.ptbxl_layout import sample_order
+from ecgpipe.artifacts.records import RECORDS
+from ecgpipe.errors import DataError
+from ecgpipe.progress import progress
+
+
+def list_images(
+    source: Path | str, shards: int, expected: int | None = None, limit: int | None = None, seed: int = 0
+) -> pd.DataFrame:
+    """All images of a copy, in the form of records.parquet.
+
+    Args:
+        source: the copy's folder.
+        shards: number of shards.
+        expected: number of images there must be; None accepts any.
+        limit: keep only so many, sampled at random.
+        seed: of the sample.
+
+    Raises:
+        DataError: classes or images are missing, or two images have one name.
+    """
+    source = Path(source)
+    files = [
+        (name, file)
+        for name, folder in class_folders(source).items()
+        for file in sorted(folder.iterdir())
+        if file.suffix.lower() in SUFFIXES
+    ]
+    if expected is not None and len(files) != expected:
+        raise DataError(
+            f"{source}: {len(files)} images, expected {expected}; complete the copy, or set cardiac_images.files"
+        )
+    by_id = {file.stem: (name, file) for name, file in files}
+    if len(by_id) != len(files):
+        twice = sorted({file.stem for _, file in files if by_id[file.stem][1] != file})
+        raise DataError(f"{source}: several images are called {', '.join(twice[:5])}; names must be unique")
+    chosen = sorted(by_id)
+    if limit is not None:
+        chosen = sorted(sample_order(chosen, seed)[:limit])
+    rows = []
+    for record_id in progress(chosen, "cardiac-images: checksums", unit="images"):
+        name, file = by_id[record_id]
+        rows.append(
+            {
+                "record_id": record_id,
+                "patient_id": None,
+                "shard": shard_of(record_id, shards),
+                "path": file.relative_to(source).as_posix(),
+                "fold": None,
+                "age": None,
+                "sex": None,
+                "statements": json.dumps({name: 100.0}),
+                "content": hashlib.sha256(file.read_bytes()).hexdigest(),
+            }
+        )
+    records = pd.DataFrame(rows, columns=RECORDS.schema.names)
+    return records.astype({"fold": "Int16", "age": "float32"})

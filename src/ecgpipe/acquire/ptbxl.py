@@ -1,0 +1,128 @@
+"""PTB-XL's metadata: which records a copy holds, and what is said of them.
+
+A copy is a folder with ptbxl_database.csv, scp_statements.csv and records100/ or records500/ (Wagner et al. 2020,
+doi:10.1038/s41597-020-0495-6). It may lack records; what it lacks is listed as problems.
+"""
+
+import ast
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from ecgpipe.acquire.ptbxl_layout import present_records, record_path, sample_order, shard_name
+from ecgpipe.artifacts.records import RECORDS
+from ecgpipe.errors import DataError, RecordError
+
+DATABASE, STATEMENTS = "ptbxl_database.csv", "scp_statements.csv"
+COLUMNS = ("ecg_id", "patient_id", "age", "sex", "scp_codes", "strat_fold")
+SEX = {0: "male", 1: "female"}
+
+
+def read_database(source: Path | str) -> pd.DataFrame:
+    """ptbxl_database.csv with the columns that are used, indexed by ecg_id; scp_codes as dictionaries.
+
+    Raises:
+        DataError: the file is missing, is not a CSV table, lacks a column, or a cell cannot be read; names the line.
+    """
+    path = Path(source) / DATABASE
+    try:
+        table = pd.read_csv(path, encoding="utf-8", dtype={"scp_codes": str, "patient_id": str})
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file; is {source} a copy of PTB-XL?") from error
+    except (ValueError, OSError) as error:  # pandas' parser errors and bad encodings are ValueErrors
+        raise DataError(f"{path}: not a readable CSV table ({error}); fetch it again") from error
+    missing = [column for column in COLUMNS if column not in table.columns]
+    if missing:
+        raise DataError(f"{path}: lacks the columns {', '.join(missing)}; fetch it again")
+    ids = pd.to_numeric(table["ecg_id"], errors="coerce")
+    bad = ids.isna() | ids.duplicated(keep=False)
+    if bad.any():
+        line = int(bad.to_numpy().argmax())
+        raise DataError(f"{path}, line {line + 2}: ecg_id {table['ecg_id'][line]!r} is no number, or there twice")
+    table["scp_codes"] = [_parse_codes(text, f"{path}, line {i + 2}") for i, text in enumerate(table["scp_codes"])]
+    return table[list(COLUMNS)].assign(ecg_id=ids.astype(int)).set_index("ecg_id").sort_index()
+
+
+def _parse_codes(text: object, where: str) -> dict[str, float]:
+    """A cell like ``{'NORM': 100.0}``: parsed as data, never evaluated."""
+    try:
+        codes = ast.literal_eval(str(text))
+        return {str(code): float(likelihood) for code, likelihood in codes.items()}
+    except (ValueError, SyntaxError, AttributeError, TypeError, MemoryError, RecursionError) as error:
+        raise DataError(
+            f"{where}: scp_codes {str(text)[:80]!r} is not a table of likelihoods; fetch it again"
+        ) from error
+
+
+def list_records(
+    source: Path | str, sampling_rate: int, shard_size: int, limit: int | None = None, seed: int = 0
+) -> tuple[pd.DataFrame, list[RecordError]]:
+    """All usable records of a copy, in the form of records.parquet, and what is wrong with the others.
+
+    Args:
+        source: the copy's folder.
+        sampling_rate: 100 or 500 Hz.
+        shard_size: record numbers per shard.
+        limit: keep only so many, sampled at random.
+        seed: of the sample.
+
+    Raises:
+        DataError: the copy as a whole is unusable.
+    """
+    database = read_database(source)
+    present = present_records(source, sampling_rate)
+    problems = []
+    for ecg_id in sorted(set(present) - set(database.index)):
+        file = str(Path(source) / record_path(ecg_id, sampling_rate))
+        problems.append(
+            RecordError(f"{ecg_id:05d}", f"{file}.hea", "no-metadata", f"the record has no row in {DATABASE}")
+        )
+    for ecg_id in database.index:
+        for suffix in (".hea", ".dat"):
+            if suffix not in present.get(ecg_id, ()):
+                file = str(Path(source) / record_path(ecg_id, sampling_rate)) + suffix
+                problems.append(
+                    RecordError(
+                        f"{ecg_id:05d}", file, "missing-file", f"listed in {DATABASE}, but there is no such file"
+                    )
+                )
+                break
+    usable = [ecg_id for ecg_id in database.index if len(present.get(ecg_id, ())) == 2]
+    if not usable:
+        raise DataError(f"{source}: not one record of {DATABASE} has its signal files in records{sampling_rate}/")
+    if limit is not None:
+        chosen = set(sample_order([f"{ecg_id:05d}" for ecg_id in usable], seed)[:limit])
+        usable = [ecg_id for ecg_id in usable if f"{ecg_id:05d}" in chosen]
+    rows = database.loc[usable]
+    records = pd.DataFrame(
+        {
+            "record_id": [f"{ecg_id:05d}" for ecg_id in usable],
+            "patient_id": [str(patient).removesuffix(".0") for patient in rows["patient_id"]],
+            "shard": [shard_name(ecg_id, shard_size) for ecg_id in usable],
+            "path": [record_path(ecg_id, sampling_rate) for ecg_id in usable],
+            "fold": rows["strat_fold"].astype("Int16").to_numpy(),
+            "age": rows["age"].astype("float32").to_numpy(),
+            "sex": [SEX.get(sex) for sex in rows["sex"]],
+            "statements": [json.dumps(codes) for codes in rows["scp_codes"]],
+            "content": "",
+        }
+    )
+    return records[RECORDS.schema.names], problems
+
+
+def superclass_of(source: Path | str) -> dict[str, str]:
+    """Diagnostic statement code -> superclass, by scp_statements.csv.
+
+    Raises:
+        DataError: the file is missing or lacks a column.
+    """
+    path = Path(source) / STATEMENTS
+    try:
+        table = pd.read_csv(path, index_col=0, encoding="utf-8")
+        diagnostic = table[table["diagnostic"] == 1]
+        return {str(code): str(superclass) for code, superclass in diagnostic["diagnostic_class"].items()}
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file; is {source} a copy of PTB-XL?") from error
+    except (ValueError, OSError, KeyError) as error:
+        raise DataError(f"{path}: not a readable table of statements ({error}); fetch it again") from error

@@ -1,0 +1,1 @@
+"""Simulated 12-lead recordings in PTB-XL's own layout, with their ground truth."""

@@ -1,0 +1,179 @@
+"""One beat's shape: kernels of the dynamical dipole model, placed by clinical intervals.
+
+McSharry's model moves a point around a circle once a heart beat and pulls it with a Gaussian at the angle of
+each wave; Sameni's carries one such sum for each axis of the heart vector. Here each kernel's angle is given as
+a time from the QRS onset (angle = 2 pi time / cycle), so that PR, QRS and QT are parameters of the model.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ecgpipe.acquire.simulate.leads import STANDARD_LEADS, rotation
+from ecgpipe.acquire.simulate.patient import Patient
+
+FLANK = 2.4  # standard deviations from a kernel's edge to the onset or offset that a reader would mark
+WAVE_OF_ST = 2  # ST and T share the torso matrix of repolarisation
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """The kernels of one beat: flat from ``start`` to ``stop``, with Gaussian flanks (a Gaussian if both are equal).
+
+    Attributes:
+        start, stop, rise, fall: (K,) seconds from the QRS onset; rise and fall are the flanks' deviations.
+        wave: (K,) index into ``patient.WAVES``.
+        vector: (K, 3) mV.
+    """
+
+    start: np.ndarray
+    stop: np.ndarray
+    rise: np.ndarray
+    fall: np.ndarray
+    wave: np.ndarray
+    vector: np.ndarray
+
+    def at(self, time: np.ndarray) -> np.ndarray:
+        """(K, samples): each kernel's size at ``time``, seconds from the QRS onset."""
+        before = (np.minimum(time, self.start[:, None]) - self.start[:, None]) / self.rise[:, None]
+        after = (np.maximum(time, self.stop[:, None]) - self.stop[:, None]) / self.fall[:, None]
+        return np.exp(-0.5 * (before**2 + after**2))
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Onsets and offsets of one beat's waves, seconds from its QRS onset; P is NaN where the beat has none."""
+
+    p_onset: float
+    p_offset: float
+    qrs_offset: float
+    t_onset: float
+    t_peak: float
+    t_offset: float
+
+
+@dataclass
+class Morphology:
+    """A beat's shape before the heart rate is known. Vectors in mV, body axes; ``qrs_at`` and ``qrs_width`` in
+    fractions of the QRS duration, ``p_at`` and ``p_width`` of the P duration.
+
+    Attributes:
+        pr, p_duration, qrs: seconds. qtc: seconds at 60/min.
+        p_vectors: (2, 3) right and left atrium; empty where the beat has no P.
+        qrs_at, qrs_width: (K,). qrs_vectors: (K, 3).
+        st: (3,) the plateau between J point and T. t: (3,). t_end: (3,) a second kernel on T's descent, for
+            biphasic T waves. st_sag: (3,) a trough in mid ST (digitalis, strain). u: (3,) the U wave.
+    """
+
+    pr: float
+    p_duration: float
+    p_at: np.ndarray
+    p_width: np.ndarray
+    p_vectors: np.ndarray
+    qrs: float
+    qrs_at: np.ndarray
+    qrs_width: np.ndarray
+    qrs_vectors: np.ndarray
+    qtc: float
+    st: np.ndarray
+    t: np.ndarray
+    t_end: np.ndarray
+    st_sag: np.ndarray
+    u: np.ndarray
+
+    def copy(self) -> "Morphology":
+        """A copy whose arrays may be changed."""
+        arrays = {name: value.copy() for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+        return replace(self, **arrays)
+
+    def qt(self, cycle: float) -> float:
+        """QT in seconds after a cycle of ``cycle`` seconds (Fridericia); a wide QRS lengthens it."""
+        return self.qtc * cycle ** (1 / 3) + 0.8 * max(0.0, self.qrs - 0.1)
+
+    def intervals(self, cycle: float) -> Intervals:
+        """Where this beat's waves begin and end after a cycle of ``cycle`` seconds."""
+        qt = self.qt(cycle)
+        t_fall = 0.1 * qt
+        t_peak = qt - FLANK * t_fall
+        has_p = len(self.p_vectors) > 0
+        return Intervals(
+            p_onset=-self.pr if has_p else np.nan,
+            p_offset=self.p_duration - self.pr if has_p else np.nan,
+            qrs_offset=self.qrs,
+            t_onset=max(self.qrs + 0.01, t_peak - FLANK * 1.45 * t_fall),
+            t_peak=t_peak,
+            t_offset=qt,
+        )
+
+    def kernels(self, cycle: float) -> Kernels:
+        """The kernels of a beat after a cycle of ``cycle`` seconds."""
+        at = self.intervals(cycle)
+        fall = (at.t_offset - at.t_peak) / FLANK
+        rise = min(1.45 * fall, (at.t_peak - self.qrs) / FLANK)
+        st_start, st_stop = self.qrs + 0.012, max(self.qrs + 0.03, at.t_peak - 1.5 * rise)
+        p_centre = self.p_at * self.p_duration - self.pr
+        qrs_centre, qrs_width = self.qrs_at * self.qrs, self.qrs_width * self.qrs
+        table = [
+            # start, stop, rise, fall
+            (st_start, st_stop, 0.010, 0.045),
+            (at.t_peak, at.t_peak, rise, fall),
+            (at.t_offset - fall, at.t_offset - fall, 0.7 * fall, 0.7 * fall),
+            (st_stop, st_stop, 0.035, 0.05),
+            (at.t_offset + 0.06, at.t_offset + 0.06, 0.025, 0.03),
+        ]
+        late = np.array(table).T
+        p_width = self.p_width * self.p_duration
+        return Kernels(
+            start=np.concatenate([p_centre, qrs_centre, late[0]]),
+            stop=np.concatenate([p_centre, qrs_centre, late[1]]),
+            rise=np.concatenate([p_width, qrs_width, late[2]]),
+            fall=np.concatenate([p_width, qrs_width, late[3]]),
+            wave=np.repeat([0, 1, WAVE_OF_ST], [len(p_centre), len(qrs_centre), len(table)]),
+            vector=np.concatenate(
+                [self.p_vectors, self.qrs_vectors, [self.st, self.t, self.t_end, self.st_sag, self.u]]
+            ),
+        )
+
+    def qrs_loop(self, step: float = 0.001) -> np.ndarray:
+        """(samples, 3): the heart vector through the QRS interval, every ``step`` seconds."""
+        time = np.arange(0, self.qrs + step, step) / self.qrs
+        return np.exp(-0.5 * ((time[:, None] - self.qrs_at) / self.qrs_width) ** 2) @ self.qrs_vectors
+
+    def r_peak(self) -> float:
+        """Seconds from the QRS onset to the largest heart vector: the beat's fiducial time."""
+        return 0.001 * int(np.argmax(np.linalg.norm(self.qrs_loop(), axis=1)))
+
+    def qrs_axis(self) -> float:
+        """The frontal QRS axis in degrees (-180 to 180), from the net areas in I and aVF."""
+        area = self.qrs_loop().sum(axis=0) @ STANDARD_LEADS.T
+        return float(np.rad2deg(np.arctan2(2 / np.sqrt(3) * area[5], area[0])))
+
+
+def normal_morphology(patient: Patient, posture: tuple[float, float] = (0.0, 0.0)) -> Morphology:
+    """The beat of ``patient`` without any finding; ``posture`` adds degrees to both angles of the heart."""
+    turn = rotation(patient.axis + posture[0], patient.transition + posture[1]).T
+    # T and P follow the heart's position less than QRS does.
+    half_turn = rotation(0.5 * (patient.axis + posture[0]), 0.4 * (patient.transition + posture[1])).T
+    septal, apical, free_wall, basal = range(4)
+    vectors = np.zeros((4, 3))
+    vectors[septal] = (-0.12, -0.03, -0.33)
+    vectors[apical] = (0.40, 0.36, -0.36)
+    vectors[free_wall] = (1.08, 1.05, 0.60)
+    vectors[basal] = (-0.20, -0.09, 0.40)
+    return Morphology(
+        pr=patient.pr,
+        p_duration=0.100,
+        p_at=np.array([0.40, 0.62]),
+        p_width=np.array([0.155, 0.155]),
+        p_vectors=patient.p_gain * np.array([(0.015, 0.065, -0.050), (0.062, 0.050, 0.035)]) @ half_turn,
+        qrs=patient.qrs,
+        qrs_at=np.array([0.18, 0.35, 0.52, 0.70]),
+        qrs_width=np.array([0.070, 0.080, 0.095, 0.105]),
+        qrs_vectors=patient.gain * vectors @ turn,
+        qtc=patient.qtc,
+        st=patient.early_repolarisation * np.array([0.4, 0.3, -0.6]),
+        t=patient.t_gain * np.array([0.28, 0.20, -0.19]) @ half_turn,
+        t_end=np.zeros(3),
+        st_sag=np.zeros(3),
+        u=0.05 * patient.t_gain * np.array([0.2, 0.15, -0.4]),
+    )

@@ -1,0 +1,116 @@
+"""What the simulator knows about a record."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+BEAT_FIELDS = ("p_onset", "p_offset", "qrs_onset", "r_peak", "qrs_offset", "t_onset", "t_peak", "t_offset")
+# Where each part of a beat begins and ends; PR and QT are intervals, the others waves or segments.
+PARTS = {
+    "P": ("p_onset", "p_offset"),
+    "PR": ("p_onset", "qrs_onset"),
+    "QRS": ("qrs_onset", "qrs_offset"),
+    "ST": ("qrs_offset", "t_onset"),
+    "T": ("t_onset", "t_offset"),
+    "QT": ("qrs_onset", "t_offset"),
+}
+
+
+@dataclass(frozen=True)
+class FindingTruth:
+    """A finding as it is in the record.
+
+    Attributes:
+        parts: the parts of each beat (keys of ``PARTS``) that differ from the same heart without the finding.
+        leads: the leads in which they differ by 0.05 mV and by a third of the largest difference.
+    """
+
+    code: str
+    superclass: str
+    severity: float
+    stage: str | None
+    parts: tuple[str, ...]
+    leads: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The ground truth of one record. Times in seconds from the first sample.
+
+    Attributes:
+        beats: for each of ``BEAT_FIELDS`` a (B,) array; NaN where a beat lacks the wave. Waves may
+            reach over the recording's ends, and into the next beat's P at fast rates.
+        kinds: (B,) "N" from the sinus or the AV node, "V" ventricular, "A" atrial ectopic.
+        rhythm: SR, SARRH, SBRAD, STACH, AFIB or AFLT.
+        findings: the diagnostic findings. ectopics: PVC, PAC or both.
+        parameters: heart_rate (1/min, mean of the recorded cycles), axis (degrees), pr, qrs, qt, qtc (seconds,
+            of the dominant beat; pr is NaN without P), sokolow_lyon (mV), respiration (Hz) and the noise levels (mV).
+    """
+
+    seconds: float
+    beats: dict[str, np.ndarray]
+    kinds: np.ndarray
+    rhythm: str
+    findings: tuple[FindingTruth, ...]
+    ectopics: tuple[str, ...]
+    parameters: dict[str, float]
+
+    def intervals(self, part: str) -> np.ndarray:
+        """(n, 2): start and stop of ``part`` (a key of ``PARTS``) in every beat that has it, seconds."""
+        start, stop = PARTS[part]
+        times = np.stack([self.beats[start], self.beats[stop]], axis=1)
+        return times[~np.isnan(times).any(axis=1)]
+
+    def finding_mask(self, finding: FindingTruth, leads: tuple[str, ...], sampling_rate: int) -> np.ndarray:
+        """(len(leads), samples) of bool: where ``finding`` is, in leads named ``leads``. Premature ventricular beats,
+        which have their own shape, are left out."""
+        samples = round(self.seconds * sampling_rate)
+        mask = np.zeros((len(leads), samples), dtype=bool)
+        rows = [row for row, lead in enumerate(leads) if lead in finding.leads]
+        for part in finding.parts:
+            start, stop = (self.beats[name][self.kinds != "V"] for name in PARTS[part])
+            for first, last in zip(start, stop, strict=True):
+                if not np.isnan(first) and last > 0:
+                    mask[rows, max(0, round(first * sampling_rate)) : round(last * sampling_rate)] = True
+        return mask
+
+    def to_dict(self) -> dict:
+        """A JSON-ready dict; times in ms, parameters rounded to six digits, NaN as None."""
+        return {
+            "seconds": self.seconds,
+            "rhythm": self.rhythm,
+            "ectopics": list(self.ectopics),
+            "parameters": {k: None if np.isnan(v) else float(f"{v:.6g}") for k, v in self.parameters.items()},
+            "findings": [
+                {
+                    "code": finding.code,
+                    "superclass": finding.superclass,
+                    "severity": round(finding.severity, 3),
+                    "stage": finding.stage,
+                    "parts": list(finding.parts),
+                    "leads": list(finding.leads),
+                }
+                for finding in self.findings
+            ],
+            "kinds": "".join(self.kinds),
+            "beats_ms": {
+                name: [None if np.isnan(t) else round(1000 * float(t)) for t in times]
+                for name, times in self.beats.items()
+            },
+        }
+
+    @classmethod
+    def from_dict(cls, stored: dict) -> "Truth":
+        """The inverse of :meth:`to_dict`, up to its rounding."""
+        return cls(
+            seconds=stored["seconds"],
+            beats={name: np.array(times, dtype=float) / 1000 for name, times in stored["beats_ms"].items()},
+            kinds=np.array(list(stored["kinds"]), dtype="<U1"),
+            rhythm=stored["rhythm"],
+            findings=tuple(
+                FindingTruth(**{**f, "parts": tuple(f["parts"]), "leads": tuple(f["leads"])})
+                for f in stored["findings"]
+            ),
+            ectopics=tuple(stored["ectopics"]),
+            parameters={k: np.nan if v is None else v for k, v in stored["parameters"].items()},
+        )

@@ -1,0 +1,61 @@
+"""labels.parquet: multi-hot targets per record, with the class names and the task in the file's metadata."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ecgpipe.artifacts.atomic import atomic_path
+from ecgpipe.errors import DataError
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Targets of a data set under one label policy.
+
+    Args:
+        record_ids: (n,) strings.
+        targets: (n, classes) uint8 of 0 and 1; one-hot when the task is ``single``.
+        classes: class names, in the order of the columns.
+        policy: the label policy that made them.
+    """
+
+    record_ids: np.ndarray
+    targets: np.ndarray
+    classes: tuple[str, ...]
+    policy: str
+
+    @property
+    def task(self) -> str:
+        """``multilabel`` or ``single`` (exactly one class per record)."""
+        return "multilabel" if self.policy == "multilabel" else "single"
+
+    def write(self, path: Path | str) -> None:
+        """Write the file atomically."""
+        columns = {"record_id": pa.array(self.record_ids.astype(str), pa.string())}
+        columns |= {name: pa.array(self.targets[:, i], pa.uint8()) for i, name in enumerate(self.classes)}
+        metadata = {"classes": json.dumps(self.classes), "policy": self.policy}
+        with atomic_path(path) as partial:
+            pq.write_table(pa.table(columns).replace_schema_metadata(metadata), partial, compression="zstd")
+
+    @classmethod
+    def read(cls, path: Path | str) -> "Labels":
+        """Read a labels file.
+
+        Raises:
+            DataError: missing or not a labels file.
+        """
+        try:
+            table = pq.read_table(path)
+            classes = tuple(json.loads(table.schema.metadata[b"classes"]))
+            return cls(
+                record_ids=np.array(table["record_id"].to_pylist(), dtype=str),
+                targets=np.stack([table[name].to_numpy() for name in classes], axis=1),
+                classes=classes,
+                policy=table.schema.metadata[b"policy"].decode(),
+            )
+        except (OSError, pa.ArrowInvalid, KeyError, TypeError) as error:
+            raise DataError(f"{path}: not a readable labels file ({error}); delete it and run again") from error

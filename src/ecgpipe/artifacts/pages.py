@@ -1,0 +1,88 @@
+"""pages/<shard>.parquet: the encoded page of every record of a shard, with its lead boxes.
+
+``image`` holds the bytes of a PNG (rendered pages) or of the original file (image data sets). ``boxes`` is the JSON of
+``Page.boxes()``, empty for real images. Row groups are small, so that a reader holds a few pages at a time.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ecgpipe.artifacts.atomic import atomic_path
+from ecgpipe.errors import DataError
+
+SCHEMA = pa.schema(
+    [
+        ("record_id", pa.string()),
+        ("image", pa.binary()),
+        ("boxes", pa.string()),
+    ]
+)
+ROWS_PER_GROUP = 16
+
+
+class StoredPage(NamedTuple):
+    """A page as stored: id, encoded image, boxes as JSON text."""
+
+    record_id: str
+    image: bytes
+    boxes: str
+
+
+def write_pages(pages: Iterable[StoredPage], path: Path | str) -> int:
+    """Write the pages as they come, a few in memory at a time; returns how many."""
+    count = 0
+    with atomic_path(path) as partial:
+        # PNG and JPEG do not compress further: no codec, so that reading is a copy.
+        with pq.ParquetWriter(partial, SCHEMA, compression="none") as writer:
+            for group in _batched(pages):
+                columns = [list(column) for column in zip(*group, strict=True)]
+                writer.write_table(pa.table(columns, schema=SCHEMA))
+                count += len(group)
+    return count
+
+
+def _batched(pages: Iterable[StoredPage]) -> Iterator[tuple[StoredPage, ...]]:
+    iterator = iter(pages)
+    while group := tuple(itertools.islice(iterator, ROWS_PER_GROUP)):
+        yield group
+
+
+def _open(path: Path | str) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise DataError(f"{path}: not a readable pages file ({error}); delete it and run again") from error
+
+
+def count_pages(path: Path | str) -> int:
+    """How many pages a file holds."""
+    with _open(path) as file:
+        return file.metadata.num_rows
+
+
+def read_pages(path: Path | str) -> Iterator[StoredPage]:
+    """All pages of a file, in order, a few in memory at a time."""
+    with _open(path) as file:
+        for batch in file.iter_batches(batch_size=ROWS_PER_GROUP):
+            for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                yield StoredPage(*row)
+
+
+def find_pages(paths: Iterable[Path | str], record_ids: Iterable[str]) -> dict[str, StoredPage]:
+    """The pages of the given records, wherever they are among the files (those not found are absent)."""
+    wanted = set(record_ids)
+    found: dict[str, StoredPage] = {}
+    for path in paths:
+        with _open(path) as file:
+            for group in range(file.num_row_groups):
+                ids = file.read_row_group(group, columns=["record_id"])["record_id"].to_pylist()
+                if wanted.isdisjoint(ids):
+                    continue
+                rows = file.read_row_group(group).to_pylist()
+                found |= {row["record_id"]: StoredPage(**row) for row in rows if row["record_id"] in wanted}
+    return found

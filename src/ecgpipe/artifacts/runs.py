@@ -1,0 +1,122 @@
+"""A run: one training, in results/<dataset>/<protocol>/<model>/seed-<n>/.
+
+    run.json             what to train, completely (RunConfig)                    made by: prepare
+    items.npz            which image rows, with roles and targets (Items)         prepare
+    weights.safetensors  the weights with the lowest validation loss              train
+    history.csv          losses, rate, metrics and speed per epoch                train
+    train.json           how it went: epochs, best epoch, seconds, versions       train
+    predictions.parquet  logits of the validation and test records                predict
+    metrics.json         scores                                                   evaluate
+
+The first two are all that training needs besides the image files; neither needs pandas or pyarrow.
+"""
+
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ecgpipe.artifacts.atomic import atomic_path, write_text
+from ecgpipe.artifacts.splits import ROLES
+from ecgpipe.config.models import ModelConfig
+from ecgpipe.config.train import TrainConfig
+from ecgpipe.errors import DataError
+
+RUN_FILE, ITEMS_FILE, WEIGHTS_FILE = "run.json", "items.npz", "weights.safetensors"
+HISTORY_FILE, SUMMARY_FILE, PREDICTIONS_FILE = "history.csv", "train.json", "predictions.parquet"
+
+
+class RunConfig(BaseModel):
+    """Everything that decides how a model is trained; written resolved, so that nothing else need be looked up."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dataset: str = Field(description="name of the data set")
+    protocol: str = Field(description="name of the split protocol")
+    variant: str = Field(description="name of the model variant")
+    seed: int = Field(description="seeds the initial weights, the order of the data and the augmentation")
+    classes: tuple[str, ...] = Field(description="class names, in the order of the outputs")
+    task: str = Field(description="single or multilabel")
+    images: tuple[str, ...] = Field(description="packed image files, relative to the run's folder")
+    model: ModelConfig
+    train: TrainConfig
+
+    def write(self, folder: Path) -> None:
+        """Write run.json atomically."""
+        write_text(folder / RUN_FILE, self.model_dump_json(indent=1) + "\n")
+
+    @classmethod
+    def read(cls, folder: Path | str) -> "RunConfig":
+        """Read run.json.
+
+        Raises:
+            DataError: missing, not JSON, or of another version of the format.
+        """
+        path = Path(folder) / RUN_FILE
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({error}); is {folder} a prepared run?") from error
+        except ValidationError as error:
+            raise DataError(f"{path}: not a valid run configuration; prepare the run again\n{error}") from error
+
+
+@dataclass(frozen=True)
+class Items:
+    """The records of a run.
+
+    Args:
+        record_ids: (n,) strings.
+        roles: (n,) int8, index into ROLES.
+        files: (n,) int16, index into RunConfig.images.
+        rows: (n,) int32, row in that file.
+        targets: (n, classes) uint8 of 0 and 1.
+    """
+
+    record_ids: np.ndarray
+    roles: np.ndarray
+    files: np.ndarray
+    rows: np.ndarray
+    targets: np.ndarray
+
+    def indices(self, role: str) -> np.ndarray:
+        """Positions of the records with a role."""
+        return np.flatnonzero(self.roles == ROLES.index(role))
+
+    def write(self, folder: Path) -> None:
+        """Write items.npz atomically."""
+        with atomic_path(folder / ITEMS_FILE) as partial, open(partial, "wb") as file:
+            np.savez_compressed(
+                file,
+                record_ids=self.record_ids.astype(str),
+                roles=self.roles.astype(np.int8),
+                files=self.files.astype(np.int16),
+                rows=self.rows.astype(np.int32),
+                targets=self.targets.astype(np.uint8),
+            )
+
+    @classmethod
+    def read(cls, folder: Path | str) -> "Items":
+        """Read items.npz.
+
+        Raises:
+            DataError: missing or broken.
+        """
+        path = Path(folder) / ITEMS_FILE
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return cls(**{name: arrays[name] for name in ("record_ids", "roles", "files", "rows", "targets")})
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise DataError(f"{path}: cannot be read ({error}); prepare the run again") from error
+
+
+def read_summary(folder: Path | str) -> dict:
+    """train.json of a finished run."""
+    path = Path(folder) / SUMMARY_FILE
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); train the run first") from error

@@ -1,0 +1,93 @@
+"""Reading a 12-lead signal from WFDB files, with every fault named."""
+
+from pathlib import Path
+
+import numpy as np
+import wfdb
+
+from ecgpipe.errors import RecordError
+
+LEADS = ("I", "II", "III", "AVR", "AVL", "AVF", "V1", "V2", "V3", "V4", "V5", "V6")
+MILLIVOLTS = {"mV": 1.0, "uV": 1e-3, "V": 1e3}
+
+
+def read_signal(path: Path | str, record_id: str, sampling_rate: float | None = None) -> tuple[np.ndarray, float]:
+    """Read a record and check it.
+
+    Args:
+        path: the record's name as WFDB wants it: no suffix.
+        record_id: for messages.
+        sampling_rate: Hz that the header must state; None accepts any.
+
+    Returns:
+        The signal, (12, samples) float64 in mV, leads in the order of LEADS, and its sampling rate in Hz.
+
+    Raises:
+        RecordError: a file is missing, unreadable or truncated; the header disagrees with the data or the expectation;
+            a lead is missing, flat or has NaN samples.
+    """
+    path = Path(path)
+    header_file = path.with_name(path.name + ".hea")
+
+    def broken(problem: str, detail: str, file: Path = header_file) -> RecordError:
+        return RecordError(record_id, str(file), problem, detail)
+
+    if not header_file.is_file():
+        raise broken("missing-header", "no such file")
+    try:
+        header = wfdb.rdheader(str(path))
+    except Exception as error:  # wfdb raises many kinds on a header that is not one
+        raise broken("unreadable-header", f"not a WFDB header ({error})") from error
+    if not header.sig_len or not header.n_sig:
+        raise broken("unreadable-header", "the header states no signal or no length")
+    if sampling_rate is not None and header.fs != sampling_rate:
+        raise broken("sampling-rate", f"the header says {header.fs:g} Hz, expected {sampling_rate:g} Hz")
+
+    for name in dict.fromkeys(header.file_name):
+        data_file = path.with_name(name)
+        if not data_file.is_file():
+            raise broken("missing-signal", "no such file", data_file)
+        expected = _expected_bytes(header, name)
+        found = data_file.stat().st_size
+        if expected is not None and found != expected:
+            problem, word = ("truncated", "truncated") if found < expected else ("header-mismatch", "too long")
+            detail = f"{word}: {found} bytes where the header promises {expected}"
+            raise broken(problem, detail, data_file)
+    try:
+        record = wfdb.rdrecord(str(path), physical=False)
+        physical = record.dac()  # samples at the format's invalid value become NaN
+    except Exception as error:  # as above: a broken data file raises many kinds
+        raise broken("unreadable-signal", f"cannot be read ({error})") from error
+
+    names = [name.upper() for name in record.sig_name]
+    missing = [lead for lead in LEADS if lead not in names]
+    if missing:
+        raise broken("missing-leads", f"leads {', '.join(missing)} are not there (it has {', '.join(record.sig_name)})")
+    columns = [names.index(lead) for lead in LEADS]
+    units = [record.units[column] for column in columns]
+    if any(unit not in MILLIVOLTS for unit in units):
+        raise broken("units", f"units {sorted(set(units))} are not volts")
+    signal = physical[:, columns].T * np.array([[MILLIVOLTS[unit]] for unit in units])
+
+    data_file = path.with_name(header.file_name[0])
+    unknown = [lead for lead, row in zip(LEADS, signal, strict=True) if not np.isfinite(row).all()]
+    if unknown:
+        raise broken("nan", f"lead {', '.join(unknown)} has missing (NaN) samples", data_file)
+    flat = [lead for lead, row in zip(LEADS, signal, strict=True) if np.ptp(row) == 0]
+    if flat:
+        raise broken("flat-lead", f"lead {', '.join(flat)} is flat: the same value throughout", data_file)
+    sums = record.d_signal[:, columns].astype(np.int64).sum(axis=0) & 0xFFFF  # WFDB's checksum: 16-bit sum of samples
+    stated = [header.checksum[column] for column in columns]
+    if any(state is not None and int(total) != state & 0xFFFF for total, state in zip(sums, stated, strict=True)):
+        raise broken("checksum", "the samples do not add up to the header's checksums", data_file)
+    return signal, float(record.fs)
+
+
+def _expected_bytes(header: wfdb.Record, name: str) -> int | None:
+    """Size of a data file by its header, for the fixed-width formats; None where it cannot be said."""
+    widths = {"8": 1, "16": 2, "24": 3, "32": 4, "80": 1, "160": 2}
+    formats = [fmt for fmt, file in zip(header.fmt, header.file_name, strict=True) if file == name]
+    if any(fmt not in widths for fmt in formats) or any(header.samps_per_frame[i] != 1 for i in range(header.n_sig)):
+        return None
+    offset = next(o for o, file in zip(header.byte_offset, header.file_name, strict=True) if file == name) or 0
+    return offset + header.sig_len * sum(widths[fmt] for fmt in formats)

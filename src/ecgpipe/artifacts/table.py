@@ -1,0 +1,51 @@
+"""A table format: a name, an Arrow schema, a reader and an atomic writer (Parquet)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ecgpipe.artifacts.atomic import atomic_path
+from ecgpipe.errors import DataError
+
+
+@dataclass(frozen=True)
+class TableFormat:
+    """One kind of Parquet file.
+
+    Args:
+        name: what the file is called in messages.
+        schema: columns every such file has; further columns are refused.
+    """
+
+    name: str
+    schema: pa.Schema
+
+    def empty(self) -> pd.DataFrame:
+        """A table with no rows."""
+        return self.schema.empty_table().to_pandas()
+
+    def write(self, rows: pd.DataFrame | list[dict], path: Path | str) -> None:
+        """Write the rows; a column that is missing, unknown or of another type is an error."""
+        frame = pd.DataFrame(rows, columns=self.schema.names) if isinstance(rows, list) else rows
+        unknown = set(frame.columns) ^ set(self.schema.names)
+        if unknown:
+            raise ValueError(f"{self.name}: columns {sorted(unknown)} are missing or unknown")
+        table = pa.Table.from_pandas(frame[self.schema.names], schema=self.schema, preserve_index=False)
+        with atomic_path(path) as partial:
+            pq.write_table(table.replace_schema_metadata(None), partial, compression="zstd")
+
+    def read(self, path: Path | str, columns: list[str] | None = None) -> pd.DataFrame:
+        """Read a file of this format.
+
+        Raises:
+            DataError: the file is missing, is no Parquet file, or lacks a column.
+        """
+        try:
+            return pq.read_table(path, columns=columns or self.schema.names).to_pandas()
+        except FileNotFoundError as error:
+            raise DataError(f"{path}: no such {self.name} file; run the stage that makes it") from error
+        except (pa.ArrowInvalid, OSError, KeyError) as error:
+            raise DataError(f"{path}: not a readable {self.name} file ({error}); delete it and run again") from error

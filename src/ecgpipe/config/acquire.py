@@ -1,0 +1,98 @@
+"""Where the data come from and how statements become labels."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from ecgpipe.config.section import Section
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+SUPERCLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
+
+
+class PtbXlConfig(Section):
+    """PTB-XL, or any partial copy of it in PhysioNet's layout."""
+
+    source: str | None = Field(
+        None, description="folder in PhysioNet's layout; null downloads the archive below into `resources`"
+    )
+    version: Literal["1.0.1", "1.0.3"] = Field("1.0.3", description="which release to download")
+    url: str | None = Field(
+        None, description="http(s) address of the release's zip archive; null: PhysioNet's own for `version`"
+    )
+    sha256: Sha256 | None = Field(None, description="checksum of the archive; null checks only the files inside it")
+    sampling_rate: Literal[100, 500] = Field(100, description="Hz; which of the two published signals to draw")
+    limit: int | None = Field(
+        None, ge=1, description="use only this many records, a random sample that depends on `seed` alone"
+    )
+    seed: int = Field(0, ge=0, description="seeds the choice of the sample")
+    shard_size: int = Field(1000, ge=1, description="record numbers per shard: the unit of work and of rerunning")
+
+    @property
+    def archive_url(self) -> str:
+        """Where the release is downloaded from."""
+        name = f"ptb-xl-a-large-publicly-available-electrocardiography-dataset-{self.version}.zip"
+        return self.url or f"https://physionet.org/static/published-projects/ptb-xl/{name}"
+
+    def listing(self) -> dict:
+        """The settings that decide which records there are."""
+        return self.model_dump(include={"sampling_rate", "shard_size", "limit", "seed"})
+
+
+class CardiacImagesConfig(Section):
+    """The ECG Images dataset of Cardiac Patients: four folders of images."""
+
+    source: str | None = Field(None, description="folder that holds the four class folders; null downloads the archive")
+    url: str = Field(
+        "https://data.mendeley.com/public-api/zip/gwbz3fsgp8/download/2",
+        description="http(s) address of a zip archive of the data set",
+    )
+    sha256: Sha256 | None = Field(None, description="checksum of the archive; null checks that it unpacks")
+    files: int | None = Field(
+        928, ge=1, description="number of images expected; another number stops the run; null accepts any"
+    )
+    limit: int | None = Field(None, ge=1, description="use only this many images, a random sample (see ptb_xl)")
+    seed: int = Field(0, ge=0, description="seeds the choice of the sample")
+    shards: int = Field(4, ge=1, description="number of shards")
+
+    def listing(self) -> dict:
+        """The settings that decide which images there are."""
+        return {"shards": self.shards, "expected": self.files, "limit": self.limit, "seed": self.seed}
+
+
+class SimulatedConfig(Section):
+    """Simulated records in PTB-XL's layout, with known truth."""
+
+    records: int = Field(240, ge=10, description="number of records")
+    seed: int = Field(0, ge=0, description="seeds every record")
+    sampling_rate: Literal[100, 500] = Field(100, description="Hz")
+    shard_size: int = Field(1000, ge=1, description="record numbers per shard")
+    difficulty: float = Field(
+        0.25, ge=0, le=1, description="share of findings that fall short of their textbook criterion"
+    )
+
+    def listing(self) -> dict:
+        """The settings that decide which records there are."""
+        return self.model_dump(include={"sampling_rate", "shard_size"})
+
+
+class LabelsConfig(Section):
+    """How diagnostic statements become the targets of the classifiers (data sets with statements only)."""
+
+    policy: Literal["single", "primary", "multilabel"] = Field(
+        "single",
+        description="single: records whose diagnostic statements map to exactly one superclass; "
+        "primary: the superclass of the highest likelihood; multilabel: every superclass that is there",
+    )
+    min_likelihood: float = Field(
+        0, ge=0, le=100, description="percent; statements below it do not count (0 counts all)"
+    )
+    zero_likelihood: Literal["unknown", "absent"] = Field(
+        "unknown",
+        description="PTB-XL writes likelihood 0 where the reader gave none: unknown counts the statement as there "
+        "(as 100 against min_likelihood), absent drops it",
+    )
+    tie_order: tuple[str, ...] = Field(
+        ("MI", "STTC", "CD", "HYP", "NORM"),
+        description="primary: which superclass wins when several have the highest likelihood, first wins",
+    )

@@ -1,0 +1,129 @@
+"""The whole configuration, and its validation with messages that name the key."""
+
+import difflib
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from ecgpipe.config.acquire import CardiacImagesConfig, LabelsConfig, PtbXlConfig, SimulatedConfig
+from ecgpipe.config.evaluate import EvaluateConfig
+from ecgpipe.config.explain import ExplainConfig
+from ecgpipe.config.models import VARIANTS, ModelConfig
+from ecgpipe.config.preprocess import PreprocessConfig
+from ecgpipe.config.render import RenderConfig
+from ecgpipe.config.report import ReportConfig
+from ecgpipe.config.section import Section
+from ecgpipe.config.split import Protocol, SplitConfig
+from ecgpipe.config.train import TrainConfig
+from ecgpipe.errors import ConfigError
+
+Dataset = Literal["ptb-xl", "cardiac-images", "simulated"]
+
+
+class DatasetRuns(Section):
+    """Which trainings a data set gets: every protocol x model x seed."""
+
+    protocols: tuple[Protocol, ...] = Field(("paper",), description="split protocols")
+    models: tuple[str, ...] = Field(VARIANTS, description="variants, or names of timm models")
+    seeds: tuple[int, ...] = Field((0,), description="each seeds the split, the weights and the data order")
+
+
+class Benchmark(Section):
+    """The trainings of each data set."""
+
+    ptb_xl: DatasetRuns = Field(default_factory=DatasetRuns, alias="ptb-xl", description="runs on PTB-XL")
+    cardiac_images: DatasetRuns = Field(
+        default_factory=DatasetRuns, alias="cardiac-images", description="runs on the image data set"
+    )
+    simulated: DatasetRuns = Field(default_factory=DatasetRuns, description="runs on simulated records")
+
+    def of(self, dataset: str) -> DatasetRuns:
+        """The trainings of a data set by its name."""
+        return getattr(self, dataset.replace("-", "_"))
+
+
+class Config(Section):
+    """config.yaml."""
+
+    results: str = Field("results", description="folder for everything that runs produce")
+    resources: str = Field("resources", description="folder for downloads")
+    strict: bool = Field(False, description="stop at the first broken record instead of listing it as a problem")
+    datasets: tuple[Dataset, ...] = Field(("ptb-xl", "cardiac-images"), min_length=1, description="data sets to use")
+    ptb_xl: PtbXlConfig = Field(default_factory=PtbXlConfig, description="PTB-XL")
+    cardiac_images: CardiacImagesConfig = Field(
+        default_factory=CardiacImagesConfig, description="ECG Images dataset of Cardiac Patients"
+    )
+    simulated: SimulatedConfig = Field(default_factory=SimulatedConfig, description="simulated records")
+    labels: LabelsConfig = Field(default_factory=LabelsConfig, description="labels from diagnostic statements")
+    render: RenderConfig = Field(default_factory=RenderConfig, description="pages")
+    preprocess: PreprocessConfig = Field(default_factory=PreprocessConfig, description="model-ready images")
+    split: SplitConfig = Field(default_factory=SplitConfig, description="split protocols")
+    model: ModelConfig = Field(default_factory=ModelConfig, description="settings of every model")
+    variants: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="per variant: keys of `model` that differ"
+    )
+    train: TrainConfig = Field(default_factory=TrainConfig, description="the training recipe")
+    evaluate: EvaluateConfig = Field(default_factory=EvaluateConfig, description="scores")
+    explain: ExplainConfig = Field(default_factory=ExplainConfig, description="saliency")
+    report: ReportConfig = Field(default_factory=ReportConfig, description="report")
+    benchmark: Benchmark = Field(default_factory=Benchmark, description="which trainings to run")
+
+    def model_of(self, variant: str) -> ModelConfig:
+        """The settings of one variant: `model`, overridden by `variants.<variant>`."""
+        merged = self.model.model_dump() | self.variants.get(variant, {})
+        return ModelConfig(**merged)
+
+    @model_validator(mode="after")
+    def _variants_fit(self) -> "Config":
+        for variant in self.variants:
+            try:
+                self.model_of(variant)
+            except ValidationError as error:
+                problem = error.errors()[0]
+                raise ValueError(f"variants.{variant}.{'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
+        for dataset in self.datasets:
+            runs = self.benchmark.of(dataset)
+            if dataset == "cardiac-images":
+                unfit = {"patient", "folds"} & set(runs.protocols)
+                if unfit:
+                    raise ValueError(
+                        f"benchmark.cardiac-images.protocols: {sorted(unfit)} need patients or folds, which this "
+                        "data set does not name; allowed are paper and unique"
+                    )
+        return self
+
+
+def validate_config(values: dict[str, Any]) -> Config:
+    """Check a configuration as read from YAML.
+
+    Raises:
+        ConfigError: a line per wrong key: its path, what was given, what is allowed.
+    """
+    try:
+        return Config(**values)
+    except ValidationError as error:
+        lines = [_explain(problem) for problem in error.errors()]
+        raise ConfigError("the configuration is not valid:\n" + "\n".join(f"  {line}" for line in lines)) from None
+
+
+def _explain(problem: Any) -> str:
+    """One pydantic problem as a line a person can act on."""
+    path = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        known = _keys_at(problem["loc"][:-1])
+        close = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        return f"{path}: unknown key; {hint}allowed here: {', '.join(known)}"
+    if problem["type"] == "value_error":
+        return f"{path}: {problem['ctx']['error']}" if path else str(problem["ctx"]["error"])
+    return f"{path}: {problem['msg']}; given: {problem['input']!r}"
+
+
+def _keys_at(location: tuple) -> list[str]:
+    """The keys that the section at a location knows."""
+    section: Any = Config
+    for part in location:
+        fields = getattr(section, "model_fields", {})
+        field = next((f for name, f in fields.items() if part in (name, f.alias)), None)
+        section = field.annotation if field else None
+    return [field.alias or name for name, field in getattr(section, "model_fields", {}).items()]

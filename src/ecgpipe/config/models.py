@@ -1,0 +1,39 @@
+"""What a model is built with."""
+
+from pydantic import Field, field_validator
+
+from ecgpipe.config.section import Section
+
+Option = str | int | float | bool | None
+
+VARIANTS = (
+    "resnet34",
+    "vit",
+    "mobilevit",
+    "convnext",
+    "swin",
+    "swin_lgf_fpn",
+    "swin_lgf_fpn_no_lgf",
+    "swin_lgf_fpn_no_fpn",
+    "swin_lgf_fpn_no_refine",
+)
+
+
+class ModelConfig(Section):
+    """Settings that all variants share, and options of single ones."""
+
+    image_size: int = Field(
+        640, ge=64, le=1280, description="side of the model's input in pixels, a multiple of 32; stored images are scaled"
+    )
+    in_chans: int = Field(1, ge=1, le=3, description="input channels; 3 repeats the image")
+    pretrained: bool = Field(False, description="start from timm's ImageNet weights (needs network, or a local file)")
+    options: dict[str, Option] = Field(
+        default_factory=dict, description="further arguments of this variant's constructor (see docs/models.md)"
+    )
+
+    @field_validator("image_size")
+    @classmethod
+    def _fits_strides(cls, value: int) -> int:
+        if value % 32:
+            raise ValueError("must be a multiple of 32, the coarsest stride of the models")
+        return value

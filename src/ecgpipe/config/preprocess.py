@@ -1,0 +1,58 @@
+"""Options of the ``preprocess`` stage: from a page to the binary image that models see."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Margin = Annotated[float, Field(ge=0, lt=0.5)]
+
+
+class PreprocessConfig(BaseModel):
+    """One way of preprocessing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    variant: Literal["trace", "paper"] = Field(
+        "trace",
+        description="trace keeps the trace and drops grid, text and frame; paper follows equations 1-4 to the letter.",
+    )
+    size: int = Field(640, ge=32, le=4096, description="Side of the square image in pixels.")
+    crop: tuple[Margin, Margin, Margin, Margin] = Field(
+        (0.01, 0.01, 0.01, 0.01),
+        description="paper: shares of the page cut off at the top, right, bottom and left edge.",
+    )
+    canny_low: float = Field(50, ge=0, description="paper: lower hysteresis threshold on the Sobel magnitude.")
+    canny_high: float = Field(150, ge=0, description="paper: upper hysteresis threshold on the Sobel magnitude.")
+    kernel: int = Field(3, ge=1, le=31, description="paper: side of the square structuring element in pixels (odd).")
+    darkness: float = Field(
+        0.55,
+        gt=0,
+        lt=1,
+        description="trace: a pixel is ink where its brightest colour channel is less than this share of the way "
+        "from the page's ink (0) to its paper (1).",
+    )
+    coverage: float = Field(
+        0.25,
+        gt=0,
+        le=1,
+        description="trace: an output pixel is ink where ink covers at least this share of it; at 0.25 no line of "
+        "the pages' width breaks up.",
+    )
+    max_side: int = Field(
+        2600, ge=256, le=20000, description="trace: larger images are first reduced to this many pixels a side."
+    )
+    drop_text: bool = Field(True, description="trace: drop lead names and other small marks.")
+    drop_marks: bool = Field(True, description="trace: drop calibration pulses, separators, rules and frames.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "PreprocessConfig":
+        if self.canny_low > self.canny_high:
+            raise ValueError("canny_low is above canny_high")
+        if self.kernel % 2 == 0:
+            raise ValueError("kernel must be odd")
+        return self
+
+    @property
+    def margins(self) -> tuple[float, float, float, float]:
+        """Shares of the page that the image does not show: top, right, bottom, left."""
+        return self.crop if self.variant == "paper" else (0.0, 0.0, 0.0, 0.0)

@@ -1,0 +1,36 @@
+"""Options of the ``render`` stage: what a page looks like."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Channel = Annotated[int, Field(ge=0, le=255)]
+Colour = tuple[Channel, Channel, Channel]
+
+
+class RenderConfig(BaseModel):
+    """One look of page; hashable, so that what is common to all its pages is prepared once."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    layout: str = Field(
+        "kit",
+        min_length=1,
+        description="Where things stand on the page: kit, cardiac-images, 6x2, 12x1, or the path of a layout file "
+        "(.json, .yaml).",
+    )
+    dpi: float = Field(200, ge=50, le=600, description="Resolution in pixels per inch.")
+    paper_speed: float = Field(25, gt=0, le=200, description="Millimetres of paper per second of signal.")
+    gain: float = Field(10, gt=0, le=100, description="Millimetres of paper per millivolt.")
+    trace_width: float | None = Field(
+        None, gt=0, le=5, description="Width of the traces in points (1/72 inch); none: the layout's own."
+    )
+    grid: bool = Field(True, description="Draw the grid.")
+    pulse: bool = Field(True, description="Draw the calibration pulses (1 mV, 0.2 s or as the layout has it).")
+    separators: bool = Field(True, description="Draw the marks between leads of one row.")
+    lead_names: bool = Field(True, description="Write the leads' names.")
+    annotations: bool = Field(True, description="Write the layout's other texts (speed, gain, header, footer).")
+    paper: Colour = Field((255, 255, 255), description="Colour of the paper, RGB.")
+    ink: Colour = Field((0, 0, 0), description="Colour of traces and text, RGB.")
+    grid_major: Colour | None = Field(None, description="Colour of the 5 mm lines, RGB; none: the layout's own.")
+    grid_minor: Colour | None = Field(None, description="Colour of the 1 mm lines, RGB; none: the layout's own.")

@@ -1,0 +1,100 @@
+"""Where a page has dark ink, and which part of the page is the recording."""
+
+import cv2
+import numpy as np
+
+TILE = 32  # pixels
+INKED_TILES = 0.05  # share of tiles whose darkest sample is surely ink, on a page with any
+PALEST_INK = 0.6  # of the paper's brightness
+MOST_INK = 0.06  # share of a page that traces, text and marks can cover
+LOWEST_LIMIT = 0.15  # of the paper's brightness
+COLOURED = 30  # largest minus smallest channel of what counts as coloured
+
+
+def brightest_channel(image: np.ndarray) -> np.ndarray:
+    """The largest of R, G and B, uint8 (H, W): coloured lines are bright in it, black ink is dark.
+
+    Args:
+        image: uint8 (H, W) or (H, W, 3) RGB.
+    """
+    if image.ndim == 2:
+        return image
+    red, green, blue = cv2.split(image)
+    return cv2.max(cv2.max(red, green), blue)
+
+
+def find_ink(brightness: np.ndarray, darkness: float) -> np.ndarray:
+    """255 where the page is darker than ``darkness`` times the paper around it, else 0; uint8 (H, W)."""
+    limits = ink_limits(sample_grid(brightness), darkness)
+    if limits.size == 1:
+        return cv2.threshold(brightness, int(limits[0, 0]) - 1, 255, cv2.THRESH_BINARY_INV)[1]
+    return cv2.compare(brightness, cv2.resize(limits, brightness.shape[::-1]), cv2.CMP_LT)
+
+
+def sample_grid(image: np.ndarray) -> np.ndarray:
+    """Every eighth pixel of every eighth row (all of a tiny image)."""
+    step = TILE // 4
+    return image[step // 2 :: step, step // 2 :: step] if min(image.shape[:2]) >= 5 * TILE else image
+
+
+def ink_limits(samples: np.ndarray, darkness: float) -> np.ndarray:
+    """Below which brightness a pixel is ink: uint8 (1, 1), or one value per tile where the light is uneven.
+
+    The limit lies at ``darkness`` of the way from the ink, as the darkest of the samples show it, to the paper. A
+    tile's paper is as bright as the upper quartile of its 16 samples, so that lines on it do not count; a median
+    over neighbours then overrules tiles that are full of ink. Where more of the page than traces and text can be
+    would count as ink, as on a grey page with a dark grid, the limit is lowered.
+
+    Args:
+        samples: brightness as ``sample_grid`` takes it.
+    """
+    rows, columns = samples.shape[0] // 4, samples.shape[1] // 4
+    if min(rows, columns) < 5:
+        return np.full((1, 1), np.ceil(darkness * np.percentile(samples, 75)), np.uint8)
+    tiles = samples[: rows * 4, : columns * 4].reshape(rows, 4, columns, 4).transpose(0, 2, 1, 3)
+    tiles = np.partition(tiles.reshape(rows, columns, 16), (0, 12), axis=2)
+    paper = cv2.medianBlur(np.ascontiguousarray(tiles[:, :, 12]), 5)
+    darkest = np.quantile(tiles[:, :, 0] / np.maximum(paper, 1), INKED_TILES)
+    ink = min(float(darkest), PALEST_INK)
+    limit = ink + darkness * (1 - ink)
+    while limit > LOWEST_LIMIT and (tiles < limit * paper[:, :, None]).mean() > MOST_INK:
+        limit *= 0.75  # dark lines of a grid, without the colour that would tell them from ink
+    low, high = np.percentile(paper, (2, 98))
+    if low >= 0.95 * high:
+        paper = np.full((1, 1), np.median(paper), np.uint8)
+    return np.ceil(limit * paper).astype(np.uint8)
+
+
+def drop_specks(ink: np.ndarray) -> None:
+    """Take away, in place, ink with less than three pixels in the 3 x 3 around it: dots, and no line of any width."""
+    around = cv2.boxFilter(cv2.min(ink, 1), -1, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT)
+    cv2.bitwise_and(ink, cv2.compare(around, 3, cv2.CMP_GE), dst=ink)
+
+
+def sample_columns(image: np.ndarray) -> np.ndarray:
+    """Every sixteenth column, enough to find what crosses the page."""
+    return np.ascontiguousarray(image[:, 8::16])
+
+
+def coloured(image: np.ndarray) -> np.ndarray:
+    """Nonzero where a colour, uint8 (h, w, 3) RGB, is far from grey; uint8 (h, w)."""
+    red, green, blue = cv2.split(image)
+    largest, smallest = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
+    return cv2.threshold(cv2.subtract(largest, smallest), COLOURED, 1, cv2.THRESH_BINARY)[1]
+
+
+def recording_rows(crossed: np.ndarray | None, height: int) -> slice:
+    """Rows between the outermost coloured lines that cross the page: the grid or its frame.
+
+    Header and footer lie outside of it. All rows where the page is grey or has no such lines.
+
+    Args:
+        crossed: ``coloured`` of ``sample_columns`` of the page, uint8 (height, n); None for a grey page.
+    """
+    if crossed is None or not crossed.size:
+        return slice(0, height)
+    crossing = np.flatnonzero(crossed.mean(axis=1) > 0.8)
+    if len(crossing) < 2 or crossing[-1] - crossing[0] < 0.4 * height:
+        return slice(0, height)
+    margin = height // 200
+    return slice(max(0, int(crossing[0]) - margin), min(height, int(crossing[-1]) + margin + 1))

@@ -1,0 +1,120 @@
+"""Find and take away the straight marks of a page: separators, rules, calibration pulses.
+
+All functions take ``ink``, uint8 (H, W) coverage from 0 to 255, change it in place, and measure in ``mm``, pixels
+per millimetre.
+"""
+
+import cv2
+import numpy as np
+
+
+def _opened(binary: np.ndarray, height: float, width: float) -> np.ndarray:
+    """What of a binary image is inside filled rectangles of that size (odd, as even elements shift the result)."""
+    element = np.ones((round(height) // 2 * 2 + 1, round(width) // 2 * 2 + 1), np.uint8)
+    return cv2.morphologyEx(binary, cv2.MORPH_OPEN, element)
+
+
+def drop_frame(ink: np.ndarray, mm: float) -> None:
+    """Take away lines along the very edges of the page, up to 1 mm thick."""
+    for side in (ink, ink[::-1], ink.T, ink.T[::-1]):
+        for line in side[: max(1, round(mm))]:
+            if (line > 0).mean() < 0.5:
+                break
+            line[:] = 0
+
+
+def drop_rules(ink: np.ndarray, mm: float) -> None:
+    """Take away straight horizontal lines of 150 mm and more in the outer sixths of the page."""
+    height, length = len(ink), 150 * mm
+    for part in (ink[: height // 6], ink[height - height // 6 :]):
+        full = (part > 0).view(np.uint8)
+        if full.sum(axis=1, dtype=np.int32).max(initial=0) >= length:
+            rules = cv2.dilate(_opened(full, 0, length), np.ones((3, 3), np.uint8))
+            part[rules > 0] = 0
+
+
+def drop_separators(ink: np.ndarray, mm: float) -> None:
+    """Take away upright lines over 60 mm, and solid bars from 5 to 15 mm with free ends, that no trace can draw.
+
+    What crosses them is continued into the gap from both sides.
+    """
+    any_ink, solid = (ink > 0).view(np.uint8), (ink >= 120).view(np.uint8)
+    if any_ink.sum(axis=0, dtype=np.int32).max(initial=0) >= 60 * mm:
+        for x, y, w, h in _rectangles(_opened(any_ink, 60 * mm, 0), mm, np.inf):
+            _bridge(ink, x, x + w, max(0, y - 1), y + h + 1)
+    bars = _opened(solid, 5 * mm, 0.65 * mm)
+    for x, y, w, h in _rectangles(bars, mm, 15 * mm):
+        # a stroke of the trace goes on above or below, a mark does not
+        beside = slice(max(0, x - 1), x + w + 1)
+        if not (ink[max(0, y - 2) : max(0, y - 1), beside].any() or ink[y + h + 1 : y + h + 2, beside].any()):
+            _bridge(ink, x, x + w, max(0, y - 1), y + h + 1)
+
+
+def _rectangles(found: np.ndarray, mm: float, tallest: float) -> list[tuple[int, int, int, int]]:
+    """Boxes (x, y, w, h) of the parts of a binary image that are upright, narrow and filled."""
+    boxes = _boxes(found)
+    return [
+        (x, y, w, h)
+        for x, y, w, h in boxes
+        if h <= tallest and w <= 2 * mm and cv2.countNonZero(found[y : y + h, x : x + w]) >= 0.8 * w * h
+    ]
+
+
+def _boxes(binary: np.ndarray) -> list[tuple[int, int, int, int]]:
+    """Boxes (x, y, w, h) of the connected parts of a binary image, from left to right."""
+    contours, _ = cv2.findContours(binary, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    return sorted(tuple(cv2.boundingRect(contour)) for contour in contours)
+
+
+def _bridge(ink: np.ndarray, left: int, right: int, top: int, bottom: int) -> None:
+    """Replace the columns [left, right) of a bar, and its worn edges, by what stands beside them."""
+    width = ink.shape[1]
+    rows = slice(top, bottom)
+    while left > 0 and (ink[rows, left - 1] > 0).mean() > 0.7:
+        left -= 1
+    while right < width and (ink[rows, right] > 0).mean() > 0.7:
+        right += 1
+    middle = (left + right) // 2
+    ink[rows, left:middle] = ink[rows, left - 1 : left] if left > 0 else 0
+    ink[rows, middle:right] = ink[rows, right : right + 1] if right < width else 0
+
+
+def drop_pulses(ink: np.ndarray, mm: float) -> None:
+    """Take away calibration pulses: two upright edges from 4 to 22 mm with one flat, closed top and nothing between."""
+    binary = (ink > 0).view(np.uint8)
+    edges = _opened(binary, 4 * mm, 0)
+    upright = [box for box in _boxes(edges) if box[2] <= 1.5 * mm and box[3] <= 22 * mm]
+    slack = max(2, round(0.75 * mm))
+    for index, (x, y, w, h) in enumerate(upright):
+        for other_x, other_y, other_w, other_h in upright[index + 1 :]:
+            if other_x - x > 7.5 * mm:
+                break
+            level = abs(other_y - y) <= slack and abs(other_y + other_h - y - h) <= slack
+            top, tall = min(y, other_y), max(h, other_h)
+            if other_x - x >= 1.2 * mm and level and _is_pulse(binary, x + w, other_x, top, tall, mm):
+                _erase_pulse(ink, (x, y, w, h), (other_x, other_y, other_w, other_h))
+
+
+def _is_pulse(binary: np.ndarray, left: int, right: int, top: int, height: int, mm: float) -> bool:
+    """Whether between two edges a flat line joins their tops and next to no ink is below it.
+
+    The flat top tells a pulse from a QRS complex, whose strokes meet in a point.
+    """
+    inside = binary[top : top + height, left:right]
+    if inside.shape[1] < 2:
+        return False
+    roof = max(3, round(0.7 * mm))
+    return bool(inside[:roof].any(axis=0).mean() > 0.9 and inside[2 * roof : round(0.8 * height)].mean() < 0.15)
+
+
+def _erase_pulse(ink: np.ndarray, first: tuple, second: tuple) -> None:
+    left, right = max(0, first[0] - 1), second[0] + second[2] + 1
+    top = max(0, min(first[1], second[1]) - 1)
+    bottom = max(first[1] + first[3], second[1] + second[3]) + 1
+    beyond = ink[top:bottom, right : right + 1].copy()
+    roof = top + max(3, (bottom - top) // 6)
+    ink[top:roof, left:right] = 0
+    for x, _, w, _ in (first, second):
+        ink[top:bottom, max(0, x - 1) : x + w + 1] = 0
+    if beyond.size:  # where the trace begins right at the pulse
+        ink[top:bottom, right - 1 : right] = beyond

@@ -1,0 +1,71 @@
+"""Image files of any kind into RGB arrays, within bounds."""
+
+import io
+import warnings
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ecgpipe.errors import DataError
+
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
+MAX_PIXELS = 60_000_000
+MIN_SIDE = 16
+
+
+def read_image(data: bytes, name: str) -> np.ndarray:
+    """Decode an image file.
+
+    Sixteen-bit images are reduced to their upper eight bits, transparent pixels show white paper, and the
+    orientation that a camera noted is applied. Of a file with several frames the first is read.
+
+    Args:
+        data: the content of a PNG, JPEG, TIFF, BMP or WebP file.
+        name: what to call it in errors.
+
+    Returns:
+        uint8 (H, W, 3) RGB.
+
+    Raises:
+        DataError: not an image of these kinds, broken or cut off, too small, or over 60 million pixels.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+                _check_size(picture.size, name)
+                return _decode(picture)
+    except UnidentifiedImageError as error:
+        raise DataError(f"{name}: not a PNG, JPEG, TIFF, BMP or WebP image") from error
+    except Image.DecompressionBombError as error:
+        raise DataError(f"{name}: more than {MAX_PIXELS} pixels; scan at a lower resolution") from error
+    except (OSError, ValueError, SyntaxError, EOFError, cv2.error, MemoryError) as error:
+        raise DataError(f"{name}: broken image file ({error})") from error
+
+
+def _check_size(size: tuple[int, int], name: str) -> None:
+    width, height = size
+    if width * height > MAX_PIXELS:
+        raise DataError(f"{name}: {width} x {height} pixels, more than {MAX_PIXELS}; scan at a lower resolution")
+    if min(size) < MIN_SIDE:
+        raise DataError(f"{name}: {width} x {height} pixels are too few for an ECG (at least {MIN_SIDE} a side)")
+
+
+def _decode(picture: Image.Image) -> np.ndarray:
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode.startswith("I;16") or picture.mode in {"I", "F"}:
+        return np.repeat(_eight_bits(np.asarray(picture))[:, :, None], 3, axis=2)
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    return np.array(picture.convert("RGB"))
+
+
+def _eight_bits(values: np.ndarray) -> np.ndarray:
+    """Grey values of a wide type as uint8: by 1/257 for sixteen bits, else from their own range."""
+    if values.dtype == np.uint16 or (values.min() >= 0 and 255 < values.max() <= 65535):
+        return np.round(values / 257).astype(np.uint8)
+    if values.min() >= 0 and values.max() <= 255:
+        return np.round(values).astype(np.uint8)
+    return cv2.normalize(values.astype(np.float32), None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)

@@ -1,0 +1,150 @@
+"""Tell traces from text by shape.
+
+A trace is a function of time: in each column of pixels it is one run of ink, and it goes on over many columns.
+Letters are small, or hang on a trace as a second run over a few columns.
+"""
+
+from itertools import pairwise
+
+import cv2
+import numpy as np
+
+Run = tuple[int, int, int]  # column, top, bottom (excluded)
+
+MIN_TRACE = 20.0  # mm that a connected part must span to be a trace by itself
+MAX_RUNS = 8  # per column on average; a part with more is a drawing or noise, and has no trace to follow
+MAX_TEXT = (12.0, 7.0)  # mm, width and height of the largest part that is taken for text on a trace
+
+
+def drop_text(ink: np.ndarray, mm: float, rows: tuple[float, float]) -> None:
+    """Take away letters and other small parts, also those that touch a trace, and all parts above or below ``rows``.
+
+    A wave that leaves the recording's rows stays whole.
+
+    Args:
+        ink: uint8 (H, W), coverage from 0 to 255, changed in place.
+        mm: pixels per millimetre.
+        rows: where the recording begins and ends.
+    """
+    binary = (ink > 0).view(np.uint8)
+    keep = np.zeros_like(binary)
+    contours, _ = cv2.findContours(binary, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    for contour in contours:
+        x, y, w, h = cv2.boundingRect(contour)
+        if w < MIN_TRACE * mm or not rows[0] <= y + h / 2 <= rows[1]:
+            continue
+        part = cv2.drawContours(np.zeros((h, w), np.uint8), [contour], -1, 255, cv2.FILLED, offset=(-x, -y))
+        part[binary[y : y + h, x : x + w] == 0] = 0
+        for column, top, bottom in hanging_runs(part, mm):
+            part[top:bottom, column] = 0
+        keep[y : y + h, x : x + w] |= part
+    cv2.bitwise_and(ink, keep, dst=ink)
+
+
+def column_runs(part: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The vertical runs of ink of an image (h, w): their columns, tops and bottoms (excluded), by column."""
+    padded = np.zeros((part.shape[1], part.shape[0] + 2), bool)
+    padded[:, 1:-1] = part.T
+    columns, edges = np.nonzero(padded[:, 1:] != padded[:, :-1])
+    return columns[::2], edges[::2], edges[1::2]
+
+
+def hanging_runs(part: np.ndarray, mm: float) -> list[Run]:
+    """Runs (column, top, bottom) of a connected part that are not the trace itself, but text on it.
+
+    Where columns have several runs, the smoothest chain of runs through them is the trace, if it is unbroken (a
+    steep trace may lean over and need them all). The others are text if together they are no larger than text;
+    else they are another trace, and stay.
+    """
+    columns, tops, bottoms = column_runs(part)
+    if len(columns) > MAX_RUNS * part.shape[1]:
+        return []
+    first = np.searchsorted(columns, np.arange(part.shape[1] + 1)).tolist()
+    dropped: list[Run] = []
+    for start, end in _spans(np.diff(first) > 1):
+        runs = [
+            list(
+                zip(tops[first[at] : first[at + 1]].tolist(), bottoms[first[at] : first[at + 1]].tolist(), strict=True)
+            )
+            for at in range(max(0, start - 1), min(part.shape[1], end + 1))
+        ]
+        before = runs.pop(0) if start > 0 else []
+        after = runs.pop() if end < part.shape[1] else []
+        chain = smoothest_chain([before, *runs, after])
+        if not _unbroken([*before, *chain, *after]):
+            continue
+        others = [
+            (at, *run)
+            for at, (chosen, there) in enumerate(zip(chain, runs, strict=True), start)
+            for run in there
+            if run != chosen
+        ]
+        dropped += [run for cluster in _clusters(others) if _is_text(cluster, mm) for run in cluster]
+    return dropped
+
+
+def _spans(flags: np.ndarray) -> list[tuple[int, int]]:
+    """Ranges (start, end) over which flags are set."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+
+def smoothest_chain(columns: list[list[tuple[int, int]]]) -> list[tuple[int, int]]:
+    """One run of each inner column, so that neighbours overlap as far as possible and the middle moves least.
+
+    Args:
+        columns: runs per column; the first and the last column hold one run at most and only anchor the chain.
+    """
+    previous = [(0.0, None, run) for run in columns[0]] or [(0.0, None, None)]
+    table = []
+    for runs in columns[1:-1]:
+        current = []
+        for run in runs:
+            cost, back = min(
+                ((entry[0] + _step(entry[2], run), index) for index, entry in enumerate(previous)), key=lambda x: x[0]
+            )
+            current.append((cost, back, run))
+        table.append(current)
+        previous = current
+    anchor = columns[-1][0] if columns[-1] else None
+    index = min(range(len(previous)), key=lambda i: previous[i][0] + _step(previous[i][2], anchor))
+    chain = []
+    for current in reversed(table):
+        _, back, run = current[index]
+        chain.append(run)
+        index = back if back is not None else 0
+    return chain[::-1]
+
+
+def _step(first: tuple[int, int] | None, second: tuple[int, int] | None) -> float:
+    """Cost of going from a run to one in the next column: gaps dearly, then movement of the middle."""
+    if first is None or second is None:
+        return 0.0
+    gap = max(0, max(first[0], second[0]) - min(first[1], second[1]))
+    return 20.0 * gap + 0.5 * abs(first[0] + first[1] - second[0] - second[1])
+
+
+def _unbroken(chain: list[tuple[int, int]]) -> bool:
+    """Whether each run touches the next, corners included."""
+    return all(a[0] <= b[1] and b[0] <= a[1] for a, b in pairwise(chain))
+
+
+def _clusters(runs: list[Run]) -> list[list[Run]]:
+    """Group runs that touch from column to column; ``runs`` are sorted by column."""
+    clusters: list[list[Run]] = []
+    for column, top, bottom in runs:
+        touching = [
+            cluster
+            for cluster in clusters
+            if any(column - c <= 1 and (c != column) and top <= b and t <= bottom for c, t, b in cluster[-8:])
+        ]
+        merged = [run for cluster in touching for run in cluster] + [(column, top, bottom)]
+        clusters = [cluster for cluster in clusters if cluster not in touching]
+        clusters.append(sorted(merged))
+    return clusters
+
+
+def _is_text(cluster: list[Run], mm: float) -> bool:
+    width = cluster[-1][0] - cluster[0][0] + 1
+    height = max(bottom for _, _, bottom in cluster) - min(top for _, top, _ in cluster)
+    return width <= MAX_TEXT[0] * mm and height <= MAX_TEXT[1] * mm

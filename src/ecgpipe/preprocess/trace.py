@@ -1,0 +1,106 @@
+"""The default preprocessing: keep the trace, drop everything else that is printed on the page."""
+
+import cv2
+import numpy as np
+
+from ecgpipe.config.preprocess import PreprocessConfig
+from ecgpipe.preprocess.ink import (
+    brightest_channel,
+    coloured,
+    drop_specks,
+    find_ink,
+    ink_limits,
+    recording_rows,
+    sample_columns,
+    sample_grid,
+)
+from ecgpipe.preprocess.marks import drop_frame, drop_pulses, drop_rules, drop_separators
+from ecgpipe.preprocess.text import drop_text
+
+PAGE_WIDTH = 280.0
+"""Millimetres that the width of an image is taken for: letter and A4 pages across, photographed whole."""
+
+WORK_WIDTH = 1400
+"""Shapes are judged on images up to this wide; wider ones are halved, thirded, ... first."""
+
+
+def trace_image(image: np.ndarray, config: PreprocessConfig) -> np.ndarray:
+    """Ink by darkness and colour, less header, marks and text, scaled so that no line vanishes.
+
+    Args:
+        image: uint8 (H, W) or (H, W, 3) RGB.
+
+    Returns:
+        uint8 (size, size) of 0 and 1; all 0 where nothing looks like a trace.
+    """
+    image = _bounded(image, config.max_side)
+    ink = find_ink(brightest_channel(image), config.darkness)
+    crossed = coloured(sample_columns(image)) if image.ndim == 3 else None
+    return _trace(ink, recording_rows(crossed, len(image)), config)
+
+
+def trace_from_palette(indices: np.ndarray, palette: np.ndarray, config: PreprocessConfig) -> np.ndarray:
+    """As ``trace_image``, of a palette image: its colours are judged once each, not once a pixel.
+
+    Args:
+        indices: uint8 (H, W) into ``palette``, uint8 (n <= 256, 3) RGB.
+    """
+    brightest = np.zeros(256, np.uint8)
+    brightest[: len(palette)] = palette.max(axis=1)
+    limits = ink_limits(brightest[sample_grid(indices)], config.darkness)
+    if max(indices.shape) > config.max_side or limits.size > 1:
+        return trace_image(palette[indices], config)
+    ink = cv2.LUT(indices, np.where(brightest < limits[0], 255, 0).astype(np.uint8))
+    colours = np.zeros((256, 1, 3), np.uint8)
+    colours[: len(palette), 0] = palette
+    crossed = cv2.LUT(sample_columns(indices), coloured(colours))
+    return _trace(ink, recording_rows(crossed, len(indices)), config)
+
+
+def _trace(ink: np.ndarray, rows: slice, config: PreprocessConfig) -> np.ndarray:
+    if not config.drop_text:
+        ink[: rows.start], ink[rows.stop :] = 0, 0
+    drop_specks(ink)
+    height = len(ink)
+    ink = _reduce(ink)
+    mm, scale = ink.shape[1] / PAGE_WIDTH, len(ink) / height
+    if config.drop_marks:
+        drop_frame(ink, mm)
+        drop_rules(ink, mm)
+        drop_separators(ink, mm)
+        drop_pulses(ink, mm)
+    if config.drop_text:
+        drop_text(ink, mm, (rows.start * scale, rows.stop * scale))
+    return shrink(ink, config.size, config.coverage)
+
+
+def _bounded(image: np.ndarray, max_side: int) -> np.ndarray:
+    height, width = image.shape[:2]
+    factor = max_side / max(height, width)
+    if factor >= 1:
+        return image
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def _reduce(ink: np.ndarray) -> np.ndarray:
+    """Average blocks of n x n pixels, n the smallest that makes the image no wider than ``WORK_WIDTH``."""
+    height, width = ink.shape
+    n = -(-width // WORK_WIDTH)
+    if n == 1:
+        return ink
+    padded = cv2.copyMakeBorder(ink, 0, -height % n, 0, -width % n, cv2.BORDER_CONSTANT, value=0)
+    return cv2.resize(padded, (padded.shape[1] // n, padded.shape[0] // n), interpolation=cv2.INTER_AREA)
+
+
+def shrink(ink: np.ndarray, size: int, coverage: float) -> np.ndarray:
+    """Scale ink to (size, size).
+
+    Args:
+        ink: uint8 (H, W), 0 (none) to 255.
+
+    Returns:
+        uint8: 1 where ink covers at least ``coverage`` of a pixel's area, else 0.
+    """
+    scaled = cv2.resize(ink, (size, size), interpolation=cv2.INTER_AREA)
+    return cv2.threshold(scaled, int(np.ceil(coverage * 255)) - 1, 1, cv2.THRESH_BINARY)[1]

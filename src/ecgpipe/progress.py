@@ -1,0 +1,54 @@
+"""Progress of long work: a bar on a terminal, a line in the log now and then elsewhere."""
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+from tqdm import tqdm
+
+Item = TypeVar("Item")
+SECONDS_BETWEEN_LINES = 30
+
+logger = logging.getLogger(__name__)
+
+
+def progress(items: Iterable[Item], title: str, total: int | None = None, unit: str = "records") -> Iterator[Item]:
+    """Pass the items on, showing how many are done, the rate and the time left."""
+    bar = tqdm(
+        items,
+        desc=title,
+        total=total,
+        unit=f" {unit}",
+        disable=not sys.stderr.isatty(),
+        dynamic_ncols=True,
+        leave=False,
+    )
+    total = total if total is not None else bar.total
+    start = last = time.monotonic()
+    done = 0
+    for item in bar:
+        yield item
+        done += 1
+        now = time.monotonic()
+        if now - last > SECONDS_BETWEEN_LINES:
+            last = now
+            rate = done / (now - start)
+            left = f", {(total - done) / rate:.0f} s left" if total else ""
+            logger.info("%s: %d of %s %s, %.1f a second%s", title, done, total or "?", unit, rate, left)
+    logger.info("%s: %d %s in %.1f s", title, done, unit, time.monotonic() - start)
+
+
+def progress_counter(title: str, unit: str = "records") -> Callable[[int, int], None]:
+    """A callback ``(done, total)`` that shows the same, for work that counts for itself."""
+    bar = tqdm(desc=title, unit=f" {unit}", disable=not sys.stderr.isatty(), dynamic_ncols=True, leave=False)
+
+    def show(done: int, total: int) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
+        if done == total:
+            bar.close()
+            logger.info("%s: %d %s", title, done, unit)
+
+    return show

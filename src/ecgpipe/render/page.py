@@ -1,0 +1,142 @@
+"""A page as a value: its picture, and where each lead and each sample stands on it."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import cv2
+import numpy as np
+
+from ecgpipe.render.png import encode_palette
+
+Box = tuple[int, int, int, int]
+SHIFT = 8  # cv2 takes points in 1/256 pixel
+HAIR = 1.4  # pixels, the width of cv2's anti-aliased line of thickness 1, measured
+TOLERANCE = 0.1  # pixels; matplotlib drops points within 1/9
+
+
+@dataclass(frozen=True)
+class LeadOnPage:
+    """One lead as drawn.
+
+    Attributes:
+        name: as printed, e.g. ``aVR``.
+        box: (x0, y0, x1, y1) in pixels around the trace, and around its pulse where it has one.
+        text_box: the same around its name.
+        start_sample, end_sample: the half-open range of samples drawn.
+        pixels: float (n, 2), the point (x, y) of each of them; pixel i reaches from i to i + 1.
+    """
+
+    name: str
+    box: Box
+    text_box: Box | None
+    start_sample: int
+    end_sample: int
+    pixels: np.ndarray = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Page:
+    """A drawn page.
+
+    Attributes:
+        indices: uint8 (H, W), each pixel's entry in the palette.
+        palette: uint8 (n <= 256, 3), RGB.
+        leads: the leads in the order in which they were drawn.
+        dpi: pixels per inch.
+        line_width: width of the traces in pixels.
+        sampling_rate: of the signal, in Hz.
+    """
+
+    indices: np.ndarray = field(repr=False)
+    palette: np.ndarray = field(repr=False)
+    leads: tuple[LeadOnPage, ...]
+    dpi: float
+    line_width: float
+    sampling_rate: float
+
+    @cached_property
+    def image(self) -> np.ndarray:
+        """The picture, uint8 (H, W, 3) RGB."""
+        table = np.zeros((256, 3), np.uint8)
+        table[: len(self.palette)] = self.palette
+        return cv2.merge([cv2.LUT(self.indices, np.ascontiguousarray(table[:, channel])) for channel in range(3)])
+
+    @cached_property
+    def trace_mask(self) -> np.ndarray:
+        """The true trace, uint8 (H, W): 1 where the leads' lines cover at least half of a pixel."""
+        cover = np.zeros(self.indices.shape, np.uint8)
+        draw_traces(cover, self.leads, self.line_width, 255)
+        return (cover >= 128).view(np.uint8)
+
+    def encode(self) -> bytes:
+        """The picture as a PNG file (palette, lossless)."""
+        return encode_palette(self.indices, self.palette, self.dpi)
+
+    def boxes(self, plotted_pixels: bool = False) -> dict:
+        """Where the leads are, in the shape of ECG-Image-Kit's JSON files.
+
+        Args:
+            plotted_pixels: also list every sample's point, as (y, x) with two decimals.
+        """
+        height, width = self.indices.shape
+        leads = []
+        for lead in self.leads:
+            entry = {
+                "lead_name": lead.name,
+                "lead_bounding_box": _corners(lead.box),
+                "text_bounding_box": _corners(lead.text_box) if lead.text_box else {},
+                "start_sample": lead.start_sample,
+                "end_sample": lead.end_sample,
+            }
+            if plotted_pixels:
+                entry["plotted_pixels"] = lead.pixels[:, ::-1].round(2).tolist()
+            leads.append(entry)
+        return {
+            "sampling_frequency": self.sampling_rate,
+            "width": width,
+            "height": height,
+            "resolution": self.dpi,
+            "leads": leads,
+        }
+
+
+def _corners(box: Box) -> dict[str, list[int]]:
+    """The kit's order: (y, x) of the upper left, upper right, lower right and lower left corner."""
+    x0, y0, x1, y1 = box
+    return {"0": [y0, x0], "1": [y0, x1], "2": [y1, x1], "3": [y1, x0]}
+
+
+def draw_traces(cover: np.ndarray, leads: tuple[LeadOnPage, ...], line_width: float, full: int) -> None:
+    """Draw the leads' lines, anti-aliased, into the coverage ``cover`` (uint8 (H, W), 0 to ``full``).
+
+    Points that leave the line where it is, within a tenth of a pixel, are dropped first. OpenCV's thin
+    anti-aliased line is fast and about ``HAIR`` pixels wide, its thick ones are slow and 1.5 pixels too wide; so a
+    line is drawn as parallel thin ones.
+    """
+    limit = max(cover.shape)  # a point far off the page must not overflow
+    reach = max(0.0, (line_width - HAIR) / 2)
+    offsets = np.linspace(-reach, reach, 1 + int(np.ceil(2 * reach))) if reach else np.zeros(1)
+    lines = []
+    for lead in leads:
+        points = lead.pixels.astype(np.float32)
+        np.clip(points, -limit, 2 * limit, out=points)
+        points = cv2.approxPolyDP(points[:, None, :], TOLERANCE, False)[:, 0, :]
+        if len(points) < 2:
+            continue
+        normals = _normals(points)
+        for offset in offsets:
+            lines.append(np.rint((points + (offset * normals - 0.5)) * (1 << SHIFT)).astype(np.int32))
+    cv2.polylines(cover, lines, False, full, 1, cv2.LINE_AA, SHIFT)
+
+
+def _normals(points: np.ndarray) -> np.ndarray:
+    """For each point (n, 2) of a line, where the edge of a line of half-width 1 passes beside it.
+
+    That is the mitre of the two neighbouring segments, cut at twice the half-width.
+    """
+    along = np.diff(points, axis=0)
+    length = np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-6)[:, None]
+    across = np.stack([-along[:, 1], along[:, 0]], axis=1) / length
+    before, after = np.vstack([across[:1], across]), np.vstack([across, across[-1:]])
+    both = before + after
+    return 2 * both / np.maximum((both**2).sum(axis=1, keepdims=True), 1)

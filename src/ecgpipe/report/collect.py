@@ -1,0 +1,126 @@
+"""Gathers what the stages left behind into tables."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ecgpipe.artifacts.problems import PROBLEMS
+from ecgpipe.artifacts.runs import HISTORY_FILE, SUMMARY_FILE
+from ecgpipe.errors import DataError
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training with its results."""
+
+    dataset: str
+    protocol: str
+    variant: str
+    seed: int
+    metrics: dict
+    summary: dict
+    history: pd.DataFrame
+
+    @property
+    def score(self) -> dict[str, dict]:
+        """Name -> value, low, high."""
+        return self.metrics["scores"]
+
+
+def read_json(path: Path | str) -> dict:
+    """A JSON file of ours.
+
+    Raises:
+        DataError: missing or broken.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); delete it and run again") from error
+
+
+def read_runs(metrics_files: Iterable[Path | str]) -> list[Run]:
+    """The runs whose metrics.json are given, from their folders (dataset/protocol/variant/seed-n)."""
+    runs = []
+    for file in map(Path, metrics_files):
+        dataset, protocol, variant, seed = file.parts[-5:-1]
+        history = pd.read_csv(file.parent / HISTORY_FILE)
+        summary = read_json(file.parent / SUMMARY_FILE)
+        number = int(seed.removeprefix("seed-"))
+        runs.append(Run(dataset, protocol, variant, number, read_json(file), summary, history))
+    return runs
+
+
+def score_table(runs: Iterable[Run]) -> pd.DataFrame:
+    """A row per run, class ("all" for the whole) and metric: value and interval."""
+    rows = []
+    for run in runs:
+        head = {
+            "dataset": run.dataset,
+            "protocol": run.protocol,
+            "variant": run.variant,
+            "seed": run.seed,
+            "role": run.metrics["role"],
+            "records": run.metrics["records"],
+        }
+        for scope, scores in {"all": run.score, **run.metrics["per_class"]}.items():
+            rows += [
+                head | {"class": scope, "metric": name, "value": entry["value"]}
+                | {"low": entry.get("low"), "high": entry.get("high")}
+                for name, entry in scores.items()
+            ]
+    return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A score over seeds: the mean of the values, and the widest reach of their intervals."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    seeds: int
+
+
+def over_seeds(runs: Iterable[Run], metric: str) -> Cell:
+    """One cell of a results table; None where no run has the metric."""
+    entries = [run.score[metric] for run in runs if run.score.get(metric, {}).get("value") is not None]
+    if not entries:
+        return Cell(None, None, None, 0)
+    lows = [entry["low"] for entry in entries if entry["low"] is not None]
+    highs = [entry["high"] for entry in entries if entry["high"] is not None]
+    return Cell(
+        float(np.mean([entry["value"] for entry in entries])),
+        min(lows, default=None),
+        max(highs, default=None),
+        len(entries),
+    )
+
+
+def read_problems(files: Iterable[Path | str], results: Path | str) -> pd.DataFrame:
+    """All problems, with the data set that each belongs to."""
+    tables = []
+    for file in files:
+        table = PROBLEMS.read(file)
+        table.insert(0, "dataset", Path(file).relative_to(results).parts[0])
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def stage_seconds(results: Path | str) -> pd.DataFrame:
+    """Jobs, seconds and peak memory (MB) per rule, from Snakemake's benchmark files, as far as they are there."""
+    rows = []
+    folder = Path(results) / "benchmarks"
+    for file in sorted(folder.rglob("*.tsv")):
+        table = pd.read_csv(file, sep="\t")
+        memory = pd.to_numeric(table["max_rss"], errors="coerce").max()
+        rule = file.relative_to(folder).parts[0].removesuffix(".tsv")
+        rows.append({"stage": rule, "seconds": float(table["s"].sum()), "peak_mb": memory})
+    if not rows:
+        return pd.DataFrame(columns=["stage", "jobs", "seconds", "peak_mb"])
+    grouped = pd.DataFrame(rows).groupby("stage", sort=False)
+    return grouped.agg(jobs=("seconds", "size"), seconds=("seconds", "sum"), peak_mb=("peak_mb", "max")).reset_index()

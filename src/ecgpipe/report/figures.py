@@ -1,0 +1,126 @@
+"""The report's figures as SVG text; colours that colour-blind people can tell apart (Okabe and Ito 2008)."""
+
+import io
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ecgpipe.report.collect import Cell, Run
+from ecgpipe.report.paper import NAMES
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C564B", "#999999")
+STYLE = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "ecgpipe",  # the same figure gives the same bytes
+    "legend.frameon": False,
+}
+
+
+def _svg(figure: Figure) -> str:
+    text = io.StringIO()
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(text, format="svg", bbox_inches="tight", metadata={"Date": None})
+    return text.getvalue().partition("<!DOCTYPE")[2].partition(">")[2].strip()
+
+
+def roc_figure(run: Run) -> str:
+    """ROC curves of a run, a line per class (figure 12)."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(4.2, 3.8))
+        axes = figure.subplots()
+        axes.plot([0, 1], [0, 1], color="#999999", linewidth=0.8, linestyle=":")
+        for colour, (label, curve) in zip(COLOURS, run.metrics["roc"].items(), strict=False):
+            area = run.metrics["per_class"][label]["auc"]
+            interval = f" ({area['low']:.2f}-{area['high']:.2f})" if area["low"] is not None else ""
+            name = f"{label}: {area['value']:.2f}{interval}"
+            axes.plot(curve["fpr"], curve["tpr"], color=colour, linewidth=1.4, label=name)
+        axes.set(xlabel="False positive rate", ylabel="True positive rate", title=NAMES.get(run.variant, run.variant))
+        axes.set_aspect("equal")
+        axes.legend(loc="lower right", title="AUC (95% interval)", fontsize=7, title_fontsize=7)
+    return _svg(figure)
+
+
+def history_figure(runs: Sequence[Run]) -> str:
+    """Training (dashed) and validation (solid) loss of several runs."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(8.4, 3.0))
+        losses, accuracies = figure.subplots(1, 2)
+        for number, run in enumerate(runs):
+            colour = COLOURS[number % len(COLOURS)]
+            label = NAMES.get(run.variant, run.variant) + (f", seed {run.seed}" if run.seed else "")
+            losses.plot(run.history["epoch"], run.history["train_loss"], color=colour, linestyle="--", linewidth=1)
+            losses.plot(run.history["epoch"], run.history["validation_loss"], color=colour, linewidth=1.4, label=label)
+            accuracies.plot(run.history["epoch"], run.history["validation_accuracy"], color=colour, linewidth=1.4)
+        losses.set(xlabel="Epoch", ylabel="Focal loss (dashed: training)")
+        accuracies.set(xlabel="Epoch", ylabel="Validation accuracy", ylim=(0, 1))
+        losses.legend(fontsize=7)
+        figure.tight_layout()
+    return _svg(figure)
+
+
+def comparison_figure(cells: dict[str, dict[str, Cell]], paper: dict[str, tuple[float, ...]] | None) -> str:
+    """Accuracy and F1 of the variants with their intervals, the paper's values as open diamonds (figures 10, 11, 13)."""
+    variants = list(cells)
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(8.4, 0.7 + 0.32 * len(variants)))
+        for axes, metric, title, place in zip(
+            figure.subplots(1, 2, sharey=True),
+            ("accuracy", "f1_weighted"),
+            ("Accuracy", "F1 (weighted)"),
+            (0, 4),
+            strict=True,
+        ):
+            for row, variant in enumerate(variants):
+                cell = cells[variant][metric]
+                if cell.value is not None:
+                    axes.plot(cell.value, row, "o", color=COLOURS[0])
+                    if cell.low is not None:
+                        axes.plot([cell.low, cell.high], [row, row], color=COLOURS[0], linewidth=1.6)
+                if paper and variant in paper:
+                    axes.plot(paper[variant][place], row, "D", color=COLOURS[1], fillstyle="none")
+            axes.set(xlabel=title, yticks=range(len(variants)), yticklabels=[NAMES.get(v, v) for v in variants])
+            axes.invert_yaxis() if metric == "accuracy" else None
+        figure.tight_layout()
+    return _svg(figure)
+
+
+def confusion_figure(run: Run) -> str:
+    """Confusion matrix of a single-label run: counts, shaded by the share of each true class."""
+    counts = np.array(run.metrics["confusion"])
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    labels = run.metrics["classes"]
+    with matplotlib.rc_context(STYLE | {"axes.grid": False}):
+        figure = Figure(figsize=(0.9 + 0.75 * len(labels), 0.7 + 0.6 * len(labels)))
+        axes = figure.subplots()
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        for (row, column), count in np.ndenumerate(counts):
+            shade = "white" if shares[row, column] > 0.55 else "black"
+            axes.text(column, row, count, ha="center", va="center", color=shade, fontsize=8)
+        places = range(len(labels))
+        short = [label if len(label) < 9 else label[:8] + "." for label in labels]
+        axes.set(xlabel="Predicted", ylabel="True", xticks=places, yticks=places)
+        axes.set_xticklabels(short, rotation=30, ha="right", fontsize=7)
+        axes.set_yticklabels(short, fontsize=7)
+        axes.set_title(NAMES.get(run.variant, run.variant), fontsize=9)
+    return _svg(figure)
+
+
+def class_figure(counts: pd.DataFrame) -> str:
+    """Records per class of each data set (rows: dataset, class, records)."""
+    groups = list(counts.groupby("dataset", sort=False))
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(8.4, 1.9))
+        for axes, (dataset, rows) in zip(figure.subplots(1, len(groups), squeeze=False)[0], groups, strict=True):
+            axes.barh(rows["class"], rows["records"], color=COLOURS[0])
+            axes.set(title=dataset, xlabel="records")
+            axes.invert_yaxis()
+        figure.tight_layout()
+    return _svg(figure)

@@ -1,0 +1,57 @@
+"""The split of a data set as a table, and its counts."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from ecgpipe.artifacts.labels import Labels
+from ecgpipe.artifacts.splits import ROLES
+from ecgpipe.config.split import SplitConfig
+from ecgpipe.errors import DataError
+from ecgpipe.split.protocols import assign_roles, leaks
+
+
+def split_table(
+    protocol: str,
+    records: pd.DataFrame,
+    labels: Labels,
+    indices: Sequence[pd.DataFrame],
+    config: SplitConfig,
+    seed: int,
+) -> tuple[pd.DataFrame, dict]:
+    """Divide the records that have both a label and an image.
+
+    Args:
+        protocol: paper, patient, folds or unique.
+        records: rows of records.parquet.
+        labels: targets.
+        indices: the image indices of all shards.
+        config: shares and folds.
+        seed: of the random protocols.
+
+    Returns:
+        Rows of the split format, and counts: records per role and class, and leaks (records outside training whose
+        patient, or whose very file, also trains).
+
+    Raises:
+        DataError: nothing is left, or the protocol does not fit the records.
+    """
+    drawn = {record_id for index in indices for record_id in index["record_id"]}
+    rows = [i for i, record_id in enumerate(labels.record_ids) if record_id in drawn]
+    if not rows:
+        raise DataError("no record has both a label and an image; see the problems tables")
+    record_ids, targets = labels.record_ids[rows], labels.targets[rows]
+    chosen = records.set_index("record_id", drop=False).loc[record_ids].reset_index(drop=True)
+    roles = assign_roles(protocol, chosen, targets, labels.classes, config, seed)
+    counts = {
+        "records": {role: int((roles == role).sum()) for role in ROLES},
+        "classes": {
+            role: dict(zip(labels.classes, targets[roles == role].sum(axis=0).tolist(), strict=True)) for role in ROLES
+        },
+        "leaks": {
+            "patient": leaks(roles, chosen["patient_id"]),
+            "identical file": leaks(roles, np.where(chosen["content"] == "", None, chosen["content"])),
+        },
+    }
+    return pd.DataFrame({"record_id": record_ids, "role": roles}), counts

@@ -1,0 +1,47 @@
+"""Logits of a trained run for the records that it was not trained on."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ecgpipe.artifacts.runs import Items
+from ecgpipe.artifacts.splits import ROLES
+from ecgpipe.models.inputs import to_input
+from ecgpipe.models.stored import load_trained
+from ecgpipe.progress import progress
+from ecgpipe.train.data import PackedImages, batches
+
+
+def predict_run(folder: Path | str, *, threads: int | None = None) -> tuple[Items, np.ndarray]:
+    """Run the trained model over the validation and test records, in float32.
+
+    Args:
+        folder: of a trained run.
+        threads: CPU threads.
+
+    Returns:
+        The items of those two roles, and their logits (n, classes) float32.
+    """
+    folder = Path(folder)
+    if threads:
+        torch.set_num_threads(threads)
+    model, run = load_trained(folder)
+    items = Items.read(folder)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = model.to(device)
+    positions = np.flatnonzero(items.roles != ROLES.index("train"))
+    loader = batches(PackedImages(folder, run, items, translate=0), positions, run.train.batch_size, None)
+    logits = []
+    with torch.inference_mode():
+        for batch in progress(loader, f"predict {run.dataset}/{run.variant}", len(loader), "batches"):
+            images = to_input(batch.packed.to(device), run.model.image_size, run.model.in_chans)
+            logits.append(model(images).float().cpu().numpy())
+    chosen = Items(
+        items.record_ids[positions],
+        items.roles[positions],
+        items.files[positions],
+        items.rows[positions],
+        items.targets[positions],
+    )
+    return chosen, np.concatenate(logits)

@@ -1,0 +1,74 @@
+"""The cost table: counted from shapes, checked by hand and against published figures."""
+
+import pytest
+import torch
+
+from ecgpipe.models import VARIANTS, create_model, describe
+
+# Parameters (millions) and multiply-adds (1e9) at 224 px as timm's model cards print them, for 3 channels and 1000
+# classes; mobilevit_s is printed at 256 px.
+PUBLISHED = {
+    "resnet34": (21.8, 3.7, 224),
+    "vit": (22.1, 4.3, 224),
+    "mobilevit": (5.6, 2.0, 256),
+    "convnext": (28.6, 4.5, 224),
+    "swin": (28.3, 4.5, 224),
+}
+
+
+@pytest.mark.parametrize("variant", PUBLISHED)
+def test_published_figures(variant):
+    parameters, gmacs, size = PUBLISHED[variant]
+    cost = describe(variant, num_classes=1000, in_chans=3, img_size=size)
+    assert round(cost["parameters"] / 1e6, 1) == parameters
+    # The published count leaves out ViT's products of queries, keys and values: 12 layers, 197 tokens, 384 channels.
+    uncounted = 2 * 12 * 197**2 * 384 / 1e9 if variant == "vit" else 0.0
+    assert cost["gmacs"] - uncounted == pytest.approx(gmacs, abs=0.06)
+    assert cost["gflops"] == 2 * cost["gmacs"]
+
+
+SHALLOW = {"depths": (1, 1, 1, 1)}  # fewer blocks where only the parts around them are compared
+
+
+@pytest.mark.parametrize("variant", ["resnet34", "swin_lgf_fpn"])
+def test_parameters_are_those_of_the_built_model(variant):
+    model = create_model(variant, num_classes=5, img_size=96)
+    assert describe(variant, 5, 1, 96)["parameters"] == sum(p.numel() for p in model.parameters())
+
+
+def test_ablations_cost_less():
+    costs = {variant: describe(variant, 5, 1, 96, **SHALLOW) for variant in VARIANTS if variant.startswith("swin")}
+    full = costs.pop("swin_lgf_fpn")
+    assert len(costs) == 4
+    for cost in costs.values():
+        assert all(cost[key] < full[key] for key in ("parameters", "gmacs", "activation_mib"))
+
+
+def test_refinement_costs_what_its_convolutions_cost():
+    full, without = (describe(v, 5, 1, 320, **SHALLOW)["gmacs"] for v in ("swin_lgf_fpn", "swin_lgf_fpn_no_refine"))
+    pixels = 80**2 + 40**2 + 20**2 + 10**2
+    assert full - without == pytest.approx(pixels * 9 * 256**2 / 1e9)
+
+
+def test_activation_memory_is_what_autograd_keeps():
+    """Saved tensors of a real forward pass on real memory, counted by address."""
+    kept = {}
+    model = create_model("resnet34", num_classes=5, img_size=64).train()
+
+    def keep(tensor):
+        kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    sizes = []
+    for batch in (1, 2):
+        kept.clear()
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            model(torch.rand(batch, 1, 64, 64))
+        sizes.append(sum(tensor.untyped_storage().nbytes() for tensor in kept.values()))
+    assert describe("resnet34", 5, 1, 64)["activation_mib"] == pytest.approx((sizes[1] - sizes[0]) / 2**20)
+
+
+def test_size_may_be_a_rectangle():
+    cost = describe("resnet34", 5, 1, (224, 160))
+    assert (cost["height"], cost["width"]) == (224, 160)
+    assert cost["gmacs"] == pytest.approx(describe("resnet34", 5, 1, 224)["gmacs"] * 160 / 224, rel=1e-3)

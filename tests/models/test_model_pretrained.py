@@ -1,0 +1,143 @@
+"""Pretrained weights: exactly timm's loading, from a local file, with a count of what arrived."""
+
+import pickle
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+
+from ecgpipe.errors import DataError
+from ecgpipe.models import create_model
+
+SWIN = "swin_tiny_patch4_window7_224"
+BASELINES = {
+    "resnet34": "resnet34",
+    "vit": "vit_small_patch16_224",
+    "mobilevit": "mobilevit_s",
+    "convnext": "convnext_tiny",
+    "swin": SWIN,
+}
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """Builds, once each, files in the form of timm's ImageNet weights: 3 channels, 1000 classes, 224 px."""
+    files = {}
+
+    def make(architecture):
+        if architecture not in files:
+            torch.manual_seed(11)
+            path = tmp_path_factory.mktemp("weights") / f"{architecture}.safetensors"
+            save_file(timm.create_model(architecture).state_dict(), path)
+            files[architecture] = path
+        return files[architecture]
+
+    return make
+
+
+def state(model, exclude):
+    return {name: tensor for name, tensor in model.state_dict().items() if not name.startswith(exclude)}
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_baseline_gets_what_timm_itself_would_load(name, weights):
+    path = weights(BASELINES[name])
+    ours = create_model(name, num_classes=5, img_size=320, pretrained=True, checkpoint_path=str(path))
+    sizes = {"vit": {"img_size": 320}, "swin": {"img_size": 320, "window_size": 10}}.get(name, {})
+    theirs = timm.create_model(
+        BASELINES[name],
+        pretrained=True,
+        pretrained_cfg_overlay={"file": str(path)},
+        num_classes=5,
+        in_chans=1,
+        **sizes,
+    )
+    classifier = f"{theirs.pretrained_cfg['classifier']}."
+    expected = state(theirs, classifier)
+    assert expected.keys() == state(ours, classifier).keys()
+    for key, tensor in state(ours, classifier).items():
+        assert torch.equal(tensor, expected[key]), key
+
+    report = ours.pretrained_report
+    assert report.total == len(ours.state_dict())
+    assert report.matched == report.total - 2  # the new classifier's weight and bias
+    assert all(key.startswith(classifier) for key in report.missing) and not report.unused
+    assert f"{report.matched} of {report.total}" in str(report) and str(path) in str(report)
+
+
+@pytest.mark.parametrize("variant", ["swin_lgf_fpn", "swin_lgf_fpn_no_fpn"])
+def test_backbone_of_the_full_model_gets_them(variant, weights):
+    path = weights(SWIN)
+    model = create_model(variant, num_classes=5, img_size=224, pretrained=True, checkpoint_path=str(path))
+    source = timm.create_model(SWIN, checkpoint_path=str(path))
+    backbone = model.backbone.state_dict()
+    assert model.pretrained_report.matched == model.pretrained_report.total == len(backbone)
+    assert set(model.pretrained_report.unused) == {"norm.weight", "norm.bias"}
+    stem = "patch_embed.proj.weight"
+    # timm sums a grey stem's weights over the colours, so that a grey picture gives what it gave in colour
+    torch.testing.assert_close(backbone[stem], source.state_dict()[stem].sum(1, keepdim=True))
+    assert all(torch.equal(backbone[key], source.state_dict()[key]) for key in backbone if key != stem)
+
+
+def test_grey_and_colour_models_agree_on_a_grey_picture(weights):
+    path = str(weights(SWIN))
+    grey, colour = (
+        create_model("swin_lgf_fpn", num_classes=5, in_chans=c, img_size=96, pretrained=True, checkpoint_path=path)
+        for c in (1, 3)
+    )
+    x = torch.rand(1, 1, 96, 96)
+    with torch.no_grad():
+        one = grey.eval().backbone.patch_embed(x)
+        three = colour.eval().backbone.patch_embed(x.expand(-1, 3, -1, -1))
+    torch.testing.assert_close(one, three, rtol=1e-4, atol=1e-5)
+
+
+def test_timm_entry_point_loads_a_local_file(weights):
+    model = timm.create_model(
+        "swin_lgf_fpn_tiny",
+        pretrained=True,
+        pretrained_cfg_overlay={"file": str(weights(SWIN))},
+        in_chans=3,
+        num_classes=5,
+        img_size=96,
+    )
+    assert model.pretrained_report.matched == model.pretrained_report.total
+
+
+def test_from_scratch_ignores_the_file(tmp_path):
+    model = create_model("resnet34", num_classes=5, img_size=64, checkpoint_path=str(tmp_path / "none.safetensors"))
+    assert model.pretrained_report is None
+
+
+def load(path, variant="swin_lgf_fpn"):
+    return create_model(variant, num_classes=5, img_size=96, pretrained=True, checkpoint_path=str(path))
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"absent\.safetensors"):
+        load(tmp_path / "absent.safetensors")
+
+
+def test_pickled_weights_are_never_opened(tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "exploded"), "w"))
+
+    for name in ("weights.pth", "disguised.safetensors"):
+        (tmp_path / name).write_bytes(pickle.dumps({"state_dict": Bomb()}))
+        with pytest.raises(DataError, match=name):
+            load(tmp_path / name)
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_weights_of_another_architecture_are_refused(weights):
+    with pytest.raises(DataError, match="another architecture"):
+        load(weights("resnet34"))
+
+
+def test_weights_of_another_size_are_refused(tmp_path):
+    path = tmp_path / "narrow.safetensors"
+    save_file(timm.create_model(SWIN, embed_dim=48).state_dict(), path)
+    with pytest.raises(DataError, match="does not fit"):
+        load(path)

@@ -1,0 +1,100 @@
+"""Reading image files: all kinds give RGB, and broken ones a clear error."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ecgpipe.errors import DataError
+from ecgpipe.preprocess.read import read_image
+
+
+@pytest.fixture
+def rgb() -> np.ndarray:
+    picture = np.full((60, 90, 3), 255, np.uint8)
+    picture[10:20, 5:70] = (200, 30, 40)
+    picture[40:50, 60:80] = 0
+    return picture
+
+
+def encoded(picture: Image.Image, kind: str, **options) -> bytes:
+    stream = io.BytesIO()
+    picture.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "BMP", "WEBP"])
+def test_lossless_kinds(rgb, kind):
+    options = {"lossless": True} if kind == "WEBP" else {}
+    assert np.array_equal(read_image(encoded(Image.fromarray(rgb), kind, **options), "x"), rgb)
+
+
+def test_jpeg(rgb):
+    result = read_image(encoded(Image.fromarray(rgb), "JPEG", quality=95), "x")
+    assert np.abs(result.astype(int) - rgb).mean() < 3
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGBA", "CMYK"])
+def test_colour_modes(rgb, mode):
+    grey = np.where(rgb.min(axis=2) < 128, 0, 255).astype(np.uint8)
+    picture = Image.fromarray(grey).convert("RGB").convert(mode)
+    kind = "TIFF" if mode == "CMYK" else "PNG"
+    result = read_image(encoded(picture, kind), "x")
+    assert np.array_equal(result, np.repeat(grey[:, :, None], 3, axis=2))
+
+
+def test_transparent_is_white(rgb):
+    alpha = np.zeros(rgb.shape[:2], np.uint8)
+    alpha[10:20, 5:70] = 255
+    result = read_image(encoded(Image.fromarray(np.dstack([rgb * 0, alpha])), "PNG"), "x")
+    assert (result[alpha == 0] == 255).all()
+    assert (result[alpha == 255] == 0).all()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_sixteen_bits_keep_their_scale(kind):
+    deep = np.linspace(0, 65535, 64 * 64).reshape(64, 64).astype(np.uint16)
+    result = read_image(encoded(Image.fromarray(deep), kind), "x")
+    assert np.abs(result[:, :, 0] - deep / 257).max() <= 0.51
+
+
+def test_dark_sixteen_bits_stay_dark():
+    result = read_image(encoded(Image.fromarray(np.full((64, 64), 200, np.uint16)), "PNG"), "x")
+    assert result.max() <= 1
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
+def test_orientation_is_applied(rgb, kind):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn clockwise to view
+    options = {"quality": 95} if kind == "JPEG" else {}
+    result = read_image(encoded(Image.fromarray(rgb), kind, exif=exif, **options), "x")
+    assert result.shape == (90, 60, 3)
+    assert np.abs(result.astype(int) - np.rot90(rgb, -1)).mean() < 4
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "BMP", "WEBP"])
+def test_cut_off_files_are_an_error(kind):
+    noise = np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8)
+    data = encoded(Image.fromarray(noise), kind)
+    with pytest.raises(DataError, match=r"scan\.img"):
+        read_image(data[: len(data) // 2], "scan.img")
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"GIF89a" + bytes(50)])
+def test_what_is_no_image_is_an_error(data):
+    with pytest.raises(DataError, match=r"scan\.img"):
+        read_image(data, "scan.img")
+
+
+def test_huge_dimensions_are_refused_before_decoding():
+    data = encoded(Image.new("1", (9000, 9000)), "PNG")
+    assert len(data) < 50_000
+    with pytest.raises(DataError, match="9000 x 9000"):
+        read_image(data, "scan.img")
+
+
+def test_tiny_images_are_refused():
+    with pytest.raises(DataError, match="3 x 3"):
+        read_image(encoded(Image.new("L", (3, 3)), "PNG"), "scan.img")

@@ -1,0 +1,63 @@
+"""Layouts: known names, files of one's own, and clear errors."""
+
+import json
+
+import pytest
+
+from ecgpipe.errors import ConfigError
+from ecgpipe.render.layout import LEADS, layout_named
+
+
+@pytest.mark.parametrize("name", ["kit", "cardiac-images", "6x2", "12x1"])
+def test_every_layout_shows_all_leads_over_250_mm(name):
+    layout = layout_named(name)
+    assert {slot.lead for slot in layout.slots} == set(LEADS)
+    assert max(slot.start + slot.width for slot in layout.slots) == pytest.approx(250)
+
+
+def test_kit_rows_are_sixths_of_a_letter_page_apart():
+    layout = layout_named("kit")
+    assert (layout.width, layout.height) == pytest.approx((279.4, 215.9))
+    baselines = sorted({slot.baseline for slot in layout.slots})
+    assert baselines[1] - baselines[0] == pytest.approx(215.9 / 6)
+    assert baselines[2] - baselines[1] == pytest.approx(215.9 / 6)
+
+
+@pytest.mark.parametrize("suffix", ["json", "yaml"])
+def test_layout_file_round_trip(tmp_path, suffix):
+    path = tmp_path / f"mine.{suffix}"
+    original = layout_named("6x2").model_copy(update={"name": "mine"})
+    path.write_text(json.dumps(original.model_dump(mode="json")), encoding="utf-8")  # JSON is YAML, too
+    assert layout_named(str(path)) == original
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("{}", "name"),
+        ("[1", "mine.json"),
+        (
+            '{"name": "x", "width": 100, "height": 100, "slots": [{"lead": "I", "x": 90, "baseline": 5, "width": 50}]}',
+            "page",
+        ),
+        (
+            '{"name": "x", "width": 100, "height": 100, "slots": [{"lead": "V9", "x": 0, "baseline": 5, "width": 50}]}',
+            "lead",
+        ),
+    ],
+)
+def test_broken_layout_file_names_the_problem(tmp_path, text, complaint):
+    path = tmp_path / "mine.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=complaint):
+        layout_named(str(path))
+
+
+def test_unknown_layout_lists_the_known():
+    with pytest.raises(ConfigError, match="kit"):
+        layout_named("3x5")
+
+
+def test_missing_layout_file(tmp_path):
+    with pytest.raises(ConfigError, match=r"none\.yaml"):
+        layout_named(str(tmp_path / "none.yaml"))
