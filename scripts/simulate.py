@@ -16,5 +16,6 @@ with job_log(snakemake.log[0]):
         sampling_rates=(settings.sampling_rate,),
         workers=snakemake.threads,
         difficulty=settings.difficulty,
+        class_mix=settings.class_mix(),
         progress=progress_counter("simulate"),
     )

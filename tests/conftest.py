@@ -1,5 +1,7 @@
 """Fixtures that several test modules share."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,4 +15,21 @@ def shared_data() -> Path:
     folder = PROJECT.parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip(f"no real data: {folder.relative_to(PROJECT.parent)} is not beside the checkout")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def ptbxl_copy(shared_data, tmp_path_factory) -> Path:
+    """120 real records of PTB-XL (at 500 Hz, and at 100 Hz) in PhysioNet's layout."""
+    folder = tmp_path_factory.mktemp("ptb-xl") / "copy"
+    command = [sys.executable, str(shared_data / "unpack_ptbxl.py"), str(folder), "--only", "120"]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cardiac_copy(shared_data, tmp_path_factory) -> Path:
+    """The real image data set, all 928 files at half size."""
+    folder = tmp_path_factory.mktemp("cardiac") / "copy"
+    subprocess.run([sys.executable, str(shared_data / "unpack_cardiac_images.py"), str(folder)], check=True)
     return folder

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from ecgpipe.models import VARIANTS, create_model, describe
+from ecgpipe.models import VARIANTS, create_model
+from ecgpipe.models.cost import describe
 
 # Parameters (millions) and multiply-adds (1e9) at 224 px as timm's model cards print them, for 3 channels and 1000
 # classes; mobilevit_s is printed at 256 px.

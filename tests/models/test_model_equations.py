@@ -169,6 +169,12 @@ def test_lgf_is_equations_9_to_14(rng, gate):
     np.testing.assert_allclose(on_nhwc(module, x), expected, **CLOSE)
 
 
+@pytest.mark.parametrize(("channels", "groups"), [(96, 32), (768, 32), (24, 8), (20, 4)])
+def test_groups_divide_the_channels(channels, groups):
+    module = LGF(channels)
+    assert module.norm.num_groups == module.local_path.norm.num_groups == groups
+
+
 def test_lgf_with_zero_gain_starts_as_the_identity(rng):
     x = torch.from_numpy(rng.normal(size=(2, 5, 7, 6)))
     assert torch.equal(LGF(6, init_gain=0.0).double()(x), x)

@@ -131,6 +131,12 @@ def test_pickled_weights_are_never_opened(tmp_path):
     assert not (tmp_path / "exploded").exists()
 
 
+def test_even_harmless_pickled_weights_are_refused(tmp_path):
+    torch.save(timm.create_model("resnet34").state_dict(), tmp_path / "resnet34.pth")
+    with pytest.raises(DataError, match=r"not a \.safetensors file"):
+        load(tmp_path / "resnet34.pth", "resnet34")
+
+
 def test_weights_of_another_architecture_are_refused(weights):
     with pytest.raises(DataError, match="another architecture"):
         load(weights("resnet34"))

@@ -8,7 +8,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ecgpipe.errors import ConfigError
-from ecgpipe.models import VARIANTS, cam_target, create_model
+from ecgpipe.config.models import VARIANTS as CONFIG_VARIANTS
+from ecgpipe.models import VARIANTS, create_model
+from ecgpipe.models.cam import cam_target
 
 NAMES = [
     "resnet34",
@@ -123,6 +125,12 @@ def test_cam_maps_lie_as_the_image_lies(name):
     assert row < difference.shape[0] / 2 and column >= difference.shape[1] / 2
 
 
+def test_cam_of_vit_leaves_the_class_token_out():
+    model = build_thin("vit", img_size=(32, 48))
+    tokens = torch.arange(7.0).reshape(1, 7, 1)  # the class token, then two rows of three patches
+    assert cam_target(model).to_nchw(tokens).tolist() == [[[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]]]
+
+
 def test_cam_level_selects_the_pyramid_level():
     model = build_thin("swin_lgf_fpn").eval()
     assert [cam_target(model, level).layer for level in range(4)] == list(model.neck.refine)
@@ -201,8 +209,10 @@ def test_unknown_architecture_and_option_are_refused():
 
 
 def test_none_means_the_default():
-    model = build("swin_lgf_fpn", window_size=None, neck_width=None, drop_rate=None)
+    model = build_thin("swin_lgf_fpn", window_size=None, neck_width=None, drop_rate=None)
     assert model.neck.refine[0].conv.out_channels == 256
+    swin = build_thin("swin", img_size=160, window_size=None, architecture=None)
+    assert swin.layers[0].blocks[0].window_size == (10, 10)
 
 
 def test_any_timm_name_is_the_model_of_timm():
@@ -211,3 +221,7 @@ def test_any_timm_name_is_the_model_of_timm():
     theirs.load_state_dict(ours.state_dict())
     assert torch.equal(ours(images()), theirs(images()))
     assert ours.pretrained_report is None
+
+
+def test_the_configuration_knows_the_same_variants():
+    assert tuple(VARIANTS) == CONFIG_VARIANTS

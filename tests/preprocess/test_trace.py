@@ -10,10 +10,10 @@ import pytest
 from ecgpipe.config.preprocess import PreprocessConfig
 from ecgpipe.config.render import RenderConfig
 from ecgpipe.errors import DataError
-from ecgpipe.preprocess.apply import preprocess, read_image
+from ecgpipe.preprocess.apply import preprocess, preprocess_file, preprocess_palette, read_image
 from ecgpipe.preprocess.marks import drop_pulses, drop_separators
 from ecgpipe.preprocess.text import hanging_runs
-from ecgpipe.preprocess.trace import shrink, trace_from_palette
+from ecgpipe.preprocess.trace import shrink
 from ecgpipe.render.draw import render_page
 
 CONFIG = PreprocessConfig()
@@ -71,11 +71,17 @@ def test_the_paper_variant_keeps_the_grid_instead(page):
 
 
 def test_palette_and_rgb_give_the_same(page):
-    assert np.array_equal(trace_from_palette(page.indices, page.palette, CONFIG), preprocess(page.image, CONFIG))
+    assert np.array_equal(preprocess_palette(page.indices, page.palette, CONFIG), preprocess(page.image, CONFIG))
 
 
-def test_a_file_gives_the_same_as_the_page(page):
+@pytest.mark.parametrize("variant", ["trace", "paper"])
+def test_a_file_gives_the_same_as_the_page(page, variant):
+    config = PreprocessConfig(variant=variant)
     assert np.array_equal(read_image(page.encode(), "page.png"), page.image)
+    rgb = cv2.imencode(".png", page.image[..., ::-1])[1].tobytes()
+    expected = preprocess(page.image, config)
+    assert np.array_equal(preprocess_file(page.encode(), "page.png", config), expected)
+    assert np.array_equal(preprocess_file(rgb, "page.png", config), expected)
 
 
 def test_half_and_double_size_keep_the_trace():
@@ -110,7 +116,9 @@ def test_blurred_noisy_jpeg_keeps_the_trace(page):
     rng = np.random.default_rng(0)
     blurred = cv2.GaussianBlur(page.image, (0, 0), 1.5) + rng.normal(0, 10, page.image.shape)
     code = cv2.imencode(".jpg", np.clip(blurred, 0, 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 60])[1]
-    lost, false = lost_and_false(true_image(page), preprocess(read_image(code.tobytes(), "x.jpg")[..., ::-1].copy(), CONFIG))
+    lost, false = lost_and_false(
+        true_image(page), preprocess(read_image(code.tobytes(), "x.jpg")[..., ::-1].copy(), CONFIG)
+    )
     assert lost < 0.02
     assert false < 0.12
 

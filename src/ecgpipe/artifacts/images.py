@@ -43,7 +43,7 @@ def open_images(path: Path | str) -> np.ndarray:
         # numpy cannot map an empty array; it is read instead
         empty = Path(path).stat().st_size <= 128
         array = np.load(path, mmap_mode=None if empty else "r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path}: not a readable image file ({error}); delete it and run again") from error
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] * 8 != array.shape[1]:
         raise DataError(f"{path}: expected uint8 (records, size, size / 8), found {array.dtype} {array.shape}")

@@ -67,6 +67,9 @@ class SimulatedConfig(Section):
     seed: int = Field(0, ge=0, description="seeds every record")
     sampling_rate: Literal[100, 500] = Field(100, description="Hz")
     shard_size: int = Field(1000, ge=1, description="record numbers per shard")
+    mix: Literal["ptb-xl", "balanced"] = Field(
+        "ptb-xl", description="how often each set of superclasses occurs: as in PTB-XL, or one superclass each, equally"
+    )
     difficulty: float = Field(
         0.25, ge=0, le=1, description="share of findings that fall short of their textbook criterion"
     )
@@ -74,6 +77,10 @@ class SimulatedConfig(Section):
     def listing(self) -> dict:
         """The settings that decide which records there are."""
         return self.model_dump(include={"sampling_rate", "shard_size"})
+
+    def class_mix(self) -> dict[tuple[str, ...], float] | None:
+        """Relative frequency of each set of superclasses; None: the simulator's own, PTB-XL's."""
+        return {(name,): 1.0 for name in SUPERCLASSES} if self.mix == "balanced" else None
 
 
 class LabelsConfig(Section):

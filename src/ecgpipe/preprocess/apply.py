@@ -5,10 +5,10 @@ import numpy as np
 from ecgpipe.config.preprocess import PreprocessConfig
 from ecgpipe.errors import DataError
 from ecgpipe.preprocess.paper import paper_image
-from ecgpipe.preprocess.read import MIN_SIDE, read_image
-from ecgpipe.preprocess.trace import trace_image
+from ecgpipe.preprocess.read import MIN_SIDE, read_image, read_palette
+from ecgpipe.preprocess.trace import trace_from_palette, trace_image
 
-__all__ = ["preprocess", "read_image"]
+__all__ = ["preprocess", "preprocess_file", "preprocess_palette", "read_image"]
 
 
 def preprocess(image: np.ndarray, config: PreprocessConfig) -> np.ndarray:
@@ -27,9 +27,39 @@ def preprocess(image: np.ndarray, config: PreprocessConfig) -> np.ndarray:
     """
     if image.dtype != np.uint8 or image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
         raise ValueError(f"image of shape {image.shape} and type {image.dtype}: not uint8 (H, W) or (H, W, 3)")
+    _check_size(image)
+    return _checked(trace_image(image, config) if config.variant == "trace" else paper_image(image, config))
+
+
+def preprocess_palette(indices: np.ndarray, palette: np.ndarray, config: PreprocessConfig) -> np.ndarray:
+    """The same result for a palette image, sooner.
+
+    Args:
+        indices: uint8 (H, W) into ``palette``, uint8 (n <= 256, 3) RGB.
+    """
+    if config.variant != "trace":
+        return preprocess(palette[indices], config)
+    _check_size(indices)
+    return _checked(trace_from_palette(indices, palette, config))
+
+
+def preprocess_file(data: bytes, name: str, config: PreprocessConfig) -> np.ndarray:
+    """The same result from the content of an image file.
+
+    Raises:
+        DataError: as ``read_image`` and ``preprocess``.
+    """
+    if (paletted := read_palette(data, name)) is not None:
+        return preprocess_palette(*paletted, config)
+    return preprocess(read_image(data, name), config)
+
+
+def _check_size(image: np.ndarray) -> None:
     if min(image.shape[:2]) < MIN_SIDE:
         raise DataError(f"image of {image.shape[1]} x {image.shape[0]} pixels: at least {MIN_SIDE} a side are needed")
-    result = trace_image(image, config) if config.variant == "trace" else paper_image(image, config)
+
+
+def _checked(result: np.ndarray) -> np.ndarray:
     if not result.any():
         raise DataError("no ink found on the page: is it blank, overexposed, or not an ECG?")
     return result

@@ -3,11 +3,11 @@
 import cv2
 import numpy as np
 
-TILE = 32  # pixels
-INKED_TILES = 0.05  # share of tiles whose darkest sample is surely ink, on a page with any
+TILE = 64  # pixels
+LEAST_INK = 0.005  # share of a page that is ink, if there is any
 PALEST_INK = 0.6  # of the paper's brightness
-MOST_INK = 0.06  # share of a page that traces, text and marks can cover
-LOWEST_LIMIT = 0.15  # of the paper's brightness
+BLACK = 0.1  # of the paper's brightness, at most, of ink that is sharp
+MOST_INK = 0.045  # share of a page that traces, text and marks can cover
 COLOURED = 30  # largest minus smallest channel of what counts as coloured
 
 
@@ -32,7 +32,7 @@ def find_ink(brightness: np.ndarray, darkness: float) -> np.ndarray:
 
 
 def sample_grid(image: np.ndarray) -> np.ndarray:
-    """Every eighth pixel of every eighth row (all of a tiny image)."""
+    """Every sixteenth pixel of every sixteenth row (all of a tiny image)."""
     step = TILE // 4
     return image[step // 2 :: step, step // 2 :: step] if min(image.shape[:2]) >= 5 * TILE else image
 
@@ -43,7 +43,8 @@ def ink_limits(samples: np.ndarray, darkness: float) -> np.ndarray:
     The limit lies at ``darkness`` of the way from the ink, as the darkest of the samples show it, to the paper. A
     tile's paper is as bright as the upper quartile of its 16 samples, so that lines on it do not count; a median
     over neighbours then overrules tiles that are full of ink. Where more of the page than traces and text can be
-    would count as ink, as on a grey page with a dark grid, the limit is lowered.
+    would count as ink, and some of it is black but most is not, the dark lines of a grid are among it: a grey page.
+    Then the limit is halved.
 
     Args:
         samples: brightness as ``sample_grid`` takes it.
@@ -52,13 +53,15 @@ def ink_limits(samples: np.ndarray, darkness: float) -> np.ndarray:
     if min(rows, columns) < 5:
         return np.full((1, 1), np.ceil(darkness * np.percentile(samples, 75)), np.uint8)
     tiles = samples[: rows * 4, : columns * 4].reshape(rows, 4, columns, 4).transpose(0, 2, 1, 3)
-    tiles = np.partition(tiles.reshape(rows, columns, 16), (0, 12), axis=2)
+    tiles = np.partition(tiles.reshape(rows, columns, 16), 12, axis=2)
     paper = cv2.medianBlur(np.ascontiguousarray(tiles[:, :, 12]), 5)
-    darkest = np.quantile(tiles[:, :, 0] / np.maximum(paper, 1), INKED_TILES)
-    ink = min(float(darkest), PALEST_INK)
+    shades = tiles / np.maximum(paper, 1).astype(np.float32)[:, :, None]
+    darkest = int(LEAST_INK * shades.size)
+    ink = min(float(np.partition(shades, darkest, axis=None)[darkest]), PALEST_INK)
     limit = ink + darkness * (1 - ink)
-    while limit > LOWEST_LIMIT and (tiles < limit * paper[:, :, None]).mean() > MOST_INK:
-        limit *= 0.75  # dark lines of a grid, without the colour that would tell them from ink
+    dark, darker = (shades < limit).mean(), (shades < limit / 2).mean()
+    if ink < BLACK and dark > MOST_INK and LEAST_INK < darker < 0.4 * dark:
+        limit /= 2
     low, high = np.percentile(paper, (2, 98))
     if low >= 0.95 * high:
         paper = np.full((1, 1), np.median(paper), np.uint8)

@@ -101,9 +101,9 @@ def _is_pulse(binary: np.ndarray, left: int, right: int, top: int, height: int, 
     The flat top tells a pulse from a QRS complex, whose strokes meet in a point.
     """
     inside = binary[top : top + height, left:right]
-    if inside.shape[1] < 2:
-        return False
     roof = max(3, round(0.7 * mm))
+    if inside.shape[1] < 2 or len(inside) < 4 * roof:
+        return False
     return bool(inside[:roof].any(axis=0).mean() > 0.9 and inside[2 * roof : round(0.8 * height)].mean() < 0.15)
 
 

@@ -1,0 +1,5 @@
+"""python -m ecgpipe."""
+
+from ecgpipe.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,71 @@
+"""The image data set: classes from folders, checksums of files, clear errors."""
+
+import shutil
+
+import pytest
+
+from ecgpipe.acquire.cardiac_images import list_images
+from ecgpipe.acquire.cardiac_layout import CLASSES, class_folders, source_stamp
+from ecgpipe.errors import DataError
+
+FOLDERS = (
+    "Normal Person ECG Images (284x12=3408)",
+    "ECG Images of Myocardial Infarction Patients (240x12=2880)",
+    "ECG Images of Patient that have History of MI (172x12=2064)",
+    "ECG Images of Patient that have abnormal heartbeat (233x12=2796)",
+)
+
+
+@pytest.fixture
+def copy(tmp_path):
+    for folder, prefix in zip(FOLDERS, ("Normal", "MI", "PMI", "HB"), strict=True):
+        (tmp_path / folder).mkdir()
+        for number in range(5):
+            # of five images the last two are the same file
+            (tmp_path / folder / f"{prefix}({number + 1}).jpg").write_bytes(f"{prefix}{min(number, 3)}".encode())
+    return tmp_path
+
+
+def test_published_folder_names_are_recognised(copy):
+    assert [class_folders(copy)[name].name for name in CLASSES] == list(FOLDERS)
+
+
+def test_images_with_their_checksums(copy):
+    records = list_images(copy, shards=3, expected=20).set_index("record_id")
+    assert len(records) == 20
+    assert records["content"].nunique() == 16
+    assert records.loc["MI(4)", "content"] == records.loc["MI(5)", "content"]
+    assert records["patient_id"].isna().all()
+    assert records.loc["PMI(2)", "statements"] == '{"History of Myocardial Infarction": 100.0}'
+
+
+def test_a_changed_image_changes_its_shards_stamp(copy):
+    before = source_stamp(copy, 3)
+    (copy / FOLDERS[0] / "Normal(1).jpg").write_bytes(b"other")
+    after = source_stamp(copy, 3)
+    assert sum(before[shard] != after[shard] for shard in before) == 1
+
+
+def test_what_is_missing_is_named(copy):
+    with pytest.raises(DataError, match="20 images, expected 928"):
+        list_images(copy, 3, 928)
+    (copy / FOLDERS[1] / "PMI(1).jpg").write_bytes(b"x")
+    with pytest.raises(DataError, match=r"PMI\(1\)"):
+        list_images(copy, 3)
+    shutil.rmtree(copy / FOLDERS[3])
+    with pytest.raises(DataError, match="Abnormal Heartbeat"):
+        list_images(copy, 3)
+    with pytest.raises(DataError, match=r"cardiac_images\.source"):
+        class_folders(copy / "nowhere")
+
+
+@pytest.mark.realdata
+def test_the_public_copy_has_491_distinct_images(cardiac_copy):
+    records = list_images(cardiac_copy, 4, 928)
+    assert records["content"].nunique() == 491
+    assert records["statements"].value_counts().to_dict() == {
+        '{"Normal": 100.0}': 284,
+        '{"Myocardial Infarction": 100.0}': 239,
+        '{"Abnormal Heartbeat": 100.0}': 233,
+        '{"History of Myocardial Infarction": 100.0}': 172,
+    }

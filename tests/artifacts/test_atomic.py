@@ -1,0 +1,41 @@
+"""Files appear whole or not at all."""
+
+import pytest
+
+from ecgpipe.artifacts.atomic import atomic_folder, atomic_path, write_json
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    target = tmp_path / "table.csv"
+    target.write_text("old")
+    with pytest.raises(RuntimeError), atomic_path(target) as partial:
+        partial.write_text("half")
+        raise RuntimeError
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_the_target_does_not_exist_before_it_is_whole(tmp_path):
+    target = tmp_path / "new" / "table.csv"
+    with atomic_path(target) as partial:
+        partial.write_text("content")
+        assert not target.exists()
+        assert partial.suffix == ".csv"
+    assert target.read_text() == "content"
+
+
+def test_folders_likewise(tmp_path):
+    target = tmp_path / "data"
+    with pytest.raises(RuntimeError), atomic_folder(target) as partial:
+        (partial / "a").write_text("a")
+        raise RuntimeError
+    assert not list(tmp_path.iterdir())
+    with atomic_folder(target) as partial:
+        (partial / "a").write_text("a")
+    assert (target / "a").read_text() == "a"
+
+
+def test_json_has_no_nan(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "x.json", {"value": float("nan")})
+    assert not list(tmp_path.iterdir())

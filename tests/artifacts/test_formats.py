@@ -1,0 +1,134 @@
+"""Each file format: what is written is read, and broken files are named."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ecgpipe.artifacts.images import open_images, pack, unpack, write_images
+from ecgpipe.artifacts.labels import Labels
+from ecgpipe.artifacts.pages import StoredPage, count_pages, find_pages, read_pages, write_pages
+from ecgpipe.artifacts.predictions import Predictions
+from ecgpipe.artifacts.problems import PROBLEMS, ProblemList
+from ecgpipe.artifacts.records import RECORDS
+from ecgpipe.artifacts.runs import Items, RunConfig
+from ecgpipe.config.models import ModelConfig
+from ecgpipe.config.train import TrainConfig
+from ecgpipe.errors import DataError, RecordError
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def test_packed_images_come_back_bit_by_bit(tmp_path, rng):
+    images = (rng.random((5, 64, 64)) < 0.1).astype(np.uint8)
+    write_images([pack(image) for image in images], 64, tmp_path / "a.npy")
+    assert (unpack(open_images(tmp_path / "a.npy")) == images).all()
+    assert (tmp_path / "a.npy").stat().st_size == 128 + 5 * 64 * 8
+
+
+def test_a_shard_without_images_is_a_valid_file(tmp_path):
+    write_images([], 64, tmp_path / "a.npy")
+    assert open_images(tmp_path / "a.npy").shape == (0, 64, 8)
+
+
+@pytest.mark.parametrize("content", [b"", b"not numpy", None])
+def test_broken_image_files_are_named(tmp_path, content, rng):
+    path = tmp_path / "a.npy"
+    if content is None:  # cut short
+        write_images([pack((rng.random((64, 64)) < 0.5))] * 9, 64, path)
+        path.write_bytes(path.read_bytes()[:-100])
+    else:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.npy"):
+        open_images(path)
+
+
+def test_pages_stream_in_order_and_are_found(tmp_path):
+    pages = [StoredPage(f"{i:05d}", bytes([i]) * 10, "{}") for i in range(40)]
+    assert write_pages(iter(pages), tmp_path / "p.parquet") == 40
+    assert count_pages(tmp_path / "p.parquet") == 40
+    assert list(read_pages(tmp_path / "p.parquet")) == pages
+    found = find_pages([tmp_path / "p.parquet"], ["00003", "00039", "absent"])
+    assert found == {"00003": pages[3], "00039": pages[39]}
+
+
+def test_no_pages_at_all(tmp_path):
+    assert write_pages(iter([]), tmp_path / "p.parquet") == 0
+    assert list(read_pages(tmp_path / "p.parquet")) == []
+
+
+def test_a_page_that_fails_leaves_no_file(tmp_path):
+    def pages():
+        yield StoredPage("1", b"", "")
+        raise DataError("broken")
+
+    with pytest.raises(DataError):
+        write_pages(pages(), tmp_path / "p.parquet")
+    assert not list(tmp_path.iterdir())
+
+
+def test_tables_refuse_wrong_columns(tmp_path):
+    with pytest.raises(ValueError, match="colour"):
+        RECORDS.write(pd.DataFrame({"record_id": ["1"], "colour": ["blue"]}), tmp_path / "r.parquet")
+    (tmp_path / "r.parquet").write_bytes(b"PAR1 but not really")
+    with pytest.raises(DataError, match=r"r\.parquet"):
+        RECORDS.read(tmp_path / "r.parquet")
+    with pytest.raises(DataError, match="no such records file"):
+        RECORDS.read(tmp_path / "absent.parquet")
+
+
+def test_problems_are_listed_or_stop_the_run(tmp_path):
+    error = RecordError("00007", "x.dat", "truncated", "12 bytes where the header promises 24")
+    problems = ProblemList("render", strict=False)
+    problems.add(error)
+    problems.write(tmp_path / "p.parquet")
+    row = PROBLEMS.read(tmp_path / "p.parquet").iloc[0]
+    assert (row["record_id"], row["problem"], row["file"]) == ("00007", "truncated", "x.dat")
+    with pytest.raises(DataError, match=r"00007.*x\.dat.*strict"):
+        ProblemList("render", strict=True).add(error)
+
+
+def test_labels_and_predictions_come_back(tmp_path, rng):
+    ids = np.array(["b", "a"])
+    labels = Labels(ids, np.array([[1, 0], [0, 1]], np.uint8), ("NORM", "MI"), "primary")
+    labels.write(tmp_path / "l.parquet")
+    back = Labels.read(tmp_path / "l.parquet")
+    assert (back.targets == labels.targets).all()
+    assert (back.classes, back.policy, back.task) == (("NORM", "MI"), "primary", "single")
+
+    logits = rng.normal(size=(2, 2)).astype(np.float32)
+    Predictions(ids, np.array(["test", "validation"]), logits, labels.targets, ("NORM", "MI"), "single").write(
+        tmp_path / "p.parquet"
+    )
+    read = Predictions.read(tmp_path / "p.parquet")
+    assert (read.logits == logits).all()
+    assert read.of_role("test").record_ids.tolist() == ["b"]
+    expected = np.exp(logits.astype(float)) / np.exp(logits.astype(float)).sum(axis=1, keepdims=True)
+    assert read.probabilities == pytest.approx(expected)
+
+
+def test_a_run_comes_back(tmp_path):
+    run = RunConfig(
+        dataset="ptb-xl",
+        protocol="folds",
+        variant="swin",
+        seed=3,
+        classes=("NORM", "MI"),
+        task="single",
+        images=("../a.npy",),
+        model=ModelConfig(image_size=224),
+        train=TrainConfig(epochs=40),
+    )
+    run.write(tmp_path)
+    assert RunConfig.read(tmp_path) == run
+    items = Items(np.array(["1", "2"]), np.array([0, 1]), np.zeros(2), np.arange(2), np.eye(2))
+    items.write(tmp_path)
+    assert Items.read(tmp_path).indices("validation").tolist() == [1]
+    (tmp_path / "run.json").write_text('{"dataset": "x"}')
+    with pytest.raises(DataError, match=r"run\.json"):
+        RunConfig.read(tmp_path)
+    (tmp_path / "items.npz").write_bytes(b"PK half")
+    with pytest.raises(DataError, match=r"items\.npz"):
+        Items.read(tmp_path)

@@ -1,0 +1,83 @@
+"""The configuration: the shipped files are valid, and mistakes are told with the key's path."""
+
+import pytest
+import yaml
+
+from ecgpipe.config.benchmark import Config, validate_config
+from ecgpipe.config.section import Section
+from ecgpipe.errors import ConfigError
+from tests.conftest import PROJECT
+
+
+def merged(base: dict, changes: dict) -> dict:
+    """As Snakemake merges several configuration files."""
+    result = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if both else value
+    return result
+
+
+def shipped() -> dict:
+    return yaml.safe_load((PROJECT / "config.yaml").read_text())
+
+
+@pytest.mark.parametrize("name", ["config/demo.yaml", "config/subset.yaml", "tests/workflow/tiny.yaml"])
+def test_shipped_configurations_are_valid(name):
+    changes = yaml.safe_load((PROJECT / name).read_text())
+    config = validate_config(merged(shipped(), changes))
+    assert config.results.startswith("results/")
+
+
+def test_config_yaml_states_the_defaults_of_the_models():
+    """What config.yaml shows is what the models would use without it, but for the choice of trainings."""
+    stated, default = validate_config(shipped()).model_dump(), Config().model_dump()
+    different = {key for key in stated if stated[key] != default[key]}
+    assert different <= {"benchmark", "explain"}
+
+
+def test_every_key_is_described():
+    def walk(section: type[Section], path: str) -> list[str]:
+        found = []
+        for name, field in section.model_fields.items():
+            if isinstance(field.annotation, type) and hasattr(field.annotation, "model_fields"):
+                found += walk(field.annotation, f"{path}{name}.")
+            elif not field.description:
+                found.append(path + name)
+        return found
+
+    assert walk(Config, "") == []
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"train": {"epoch": 3}}, "train.epoch: unknown key; did you mean epochs?"),
+        ({"train": {"batch_size": 0}}, "train.batch_size: Input should be greater than or equal to 1; given: 0"),
+        ({"labels": {"policy": "all"}}, "labels.policy: Input should be 'single', 'primary' or 'multilabel'"),
+        ({"preproces": {}}, "preproces: unknown key; did you mean preprocess?"),
+        ({"model": {"image_size": 100}}, "model.image_size: must be a multiple of 32"),
+        ({"variants": {"vit": {"image_siz": 3}}}, "variants.vit.image_siz"),
+        ({"split": {"validation": 0.6, "test": 0.5}}, "split: validation + test leave nothing to train on"),
+        ({"datasets": ["ptbxl"]}, "datasets.0: Input should be 'ptb-xl', 'cardiac-images' or 'simulated'"),
+        ({"benchmark": {"cardiac-images": {"protocols": ["folds"]}}}, "need patients or folds"),
+        ({"ptb_xl": "some/folder"}, "ptb_xl: "),
+    ],
+)
+def test_a_mistake_names_the_key_and_what_is_allowed(change, expected):
+    with pytest.raises(ConfigError) as error:
+        validate_config(merged(shipped(), change))
+    assert expected in str(error.value)
+
+
+def test_all_mistakes_are_told_at_once():
+    with pytest.raises(ConfigError) as error:
+        validate_config({"train": {"epochs": "many", "clip_norm": -1}, "colour": "blue"})
+    assert all(key in str(error.value) for key in ("train.epochs", "train.clip_norm", "colour"))
+
+
+def test_a_variant_overrides_only_its_own_keys():
+    config = validate_config({"model": {"in_chans": 3}, "variants": {"vit": {"image_size": 224}}})
+    assert config.model_of("vit").image_size == 224
+    assert config.model_of("vit").in_chans == 3
+    assert config.model_of("swin").image_size == 640

@@ -1,0 +1,91 @@
+"""The code fingerprint: what changes it, and what must not."""
+
+import shutil
+
+import pytest
+
+from ecgpipe.fingerprint import SOURCE, closure, fingerprint
+from tests.conftest import PROJECT
+
+
+@pytest.fixture
+def package(tmp_path):
+    """A small package with the same shape: a script uses a, a uses b lazily, c is apart."""
+    source = tmp_path / "ecgpipe"
+    for folder in (source, source / "sub"):
+        folder.mkdir()
+        (folder / "__init__.py").write_text("")
+    (source / "a.py").write_text('"""A."""\n\ndef f(x):\n    from .sub import b\n    return b.g(x) + 1\n')
+    (source / "sub" / "b.py").write_text("LIMIT = 3\n\ndef g(x):\n    return x * LIMIT\n")
+    (source / "sub" / "c.py").write_text("from ecgpipe import a\n")
+    (tmp_path / "script.py").write_text("import json\nfrom ecgpipe.a import f\nprint(f(1))\n")
+    return tmp_path
+
+
+def mark(package) -> str:
+    return fingerprint(package / "script.py", package / "ecgpipe")
+
+
+def test_the_closure_is_what_is_imported_also_lazily(package):
+    found = closure(package / "script.py", package / "ecgpipe")
+    assert found == {"ecgpipe", "ecgpipe.a", "ecgpipe.sub", "ecgpipe.sub.b"}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("ecgpipe/sub/b.py", "LIMIT = 3", "LIMIT = 4"),
+        ("ecgpipe/a.py", "+ 1", "+ 2"),
+        ("ecgpipe/sub/__init__.py", "", "x = 1"),
+        ("script.py", "f(1)", "f(2)"),
+    ],
+)
+def test_a_change_that_matters_changes_it(package, file, old, new):
+    before = mark(package)
+    path = package / file
+    path.write_text(path.read_text().replace(old, new, 1) if old else new)
+    assert mark(package) != before
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("ecgpipe/sub/b.py", "LIMIT = 3", "LIMIT = 3  # of something"),
+        ("ecgpipe/a.py", '"""A."""', '"""Another text."""'),
+        ("ecgpipe/sub/b.py", "x * LIMIT", "x   *  LIMIT"),
+        ("ecgpipe/sub/c.py", "from ecgpipe import a", "x = 5"),
+    ],
+)
+def test_a_change_that_does_not_matter_keeps_it(package, file, old, new):
+    before = mark(package)
+    path = package / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new, 1))
+    assert mark(package) == before
+
+
+def test_it_is_the_same_elsewhere(package, tmp_path_factory):
+    copy = shutil.copytree(package, tmp_path_factory.mktemp("elsewhere") / "copy")
+    assert mark(copy) == mark(package)
+
+
+def test_stages_do_not_depend_on_each_other():
+    """Editing the report retrains nothing, editing the loss redraws nothing."""
+
+    def modules(script):
+        return closure(PROJECT / "scripts" / script)
+
+    train = modules("train.py")
+    assert "ecgpipe.train.loss" in train
+    for apart in ("report", "explain", "evaluate", "render", "preprocess", "acquire", "models.cam", "models.cost"):
+        assert not any(name.startswith(f"ecgpipe.{apart}") for name in train), apart
+    assert not any(name.startswith("ecgpipe.train") for name in modules("render.py"))
+    assert not any(name.startswith("ecgpipe.models") for name in modules("report.py"))
+
+
+def test_a_packages_data_files_count_as_code(package):
+    before = mark(package)
+    (package / "ecgpipe" / "sub" / "templates").mkdir()
+    (package / "ecgpipe" / "sub" / "templates" / "page.j2").write_text("<p>")
+    assert mark(package) != before
+    assert (SOURCE / "report" / "templates" / "report.html.j2").is_file()

@@ -1,0 +1,56 @@
+"""A small prepared run: horizontal or vertical bars, which any model can tell apart."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ecgpipe.artifacts.images import pack, write_images
+from ecgpipe.config.models import ModelConfig
+from ecgpipe.config.train import TrainConfig
+from ecgpipe.train.prepare import prepare_run
+
+SIZE = 128
+
+
+def draw_bars(count: int, seed: int = 0) -> tuple[list[np.ndarray], list[int]]:
+    rng = np.random.default_rng(seed)
+    images, labels = [], []
+    for number in range(count):
+        image = np.zeros((SIZE, SIZE), np.uint8)
+        place = int(rng.integers(30, 90))
+        if number % 2:
+            image[place : place + 6, 10:118] = 1
+        else:
+            image[10:118, place : place + 6] = 1
+        images.append(image)
+        labels.append(number % 2)
+    return images, labels
+
+
+@pytest.fixture
+def make_run(tmp_path):
+    def make(variant: str = "resnet10t", name: str = "run", seed: int = 1, task: str = "single", **recipe) -> Path:
+        images, labels = draw_bars(60)
+        ids = [f"{i:05d}" for i in range(60)]
+        files = {tmp_path / "a.npy": ids[:35], tmp_path / "b.npy": ids[35:]}
+        for file, members in files.items():
+            write_images([pack(images[int(i)]) for i in members], SIZE, file)
+        roles = {i: "train" if int(i) < 41 else "validation" if int(i) < 51 else "test" for i in ids}
+        prepare_run(
+            tmp_path / name,
+            dataset="bars",
+            protocol="paper",
+            variant=variant,
+            seed=seed,
+            classes=("vertical", "horizontal"),
+            task=task,
+            roles=roles,
+            targets={i: np.eye(2, dtype=np.uint8)[label] for i, label in zip(ids, labels, strict=True)},
+            images=files,
+            model=ModelConfig(image_size=64),
+            train=TrainConfig(**{"epochs": 3, "warmup_epochs": 1, "learning_rate": 2e-3, "batch_size": 8} | recipe),
+        )
+        return tmp_path / name
+
+    return make

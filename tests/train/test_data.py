@@ -1,0 +1,79 @@
+"""Batches: what is in them, their order, and the augmentation."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+
+from ecgpipe.artifacts.runs import Items, RunConfig
+from ecgpipe.errors import DataError
+from ecgpipe.models.inputs import to_input, translate, unpack_bits
+from ecgpipe.train.data import EpochBatches, PackedImages, batches
+from tests.train.conftest import draw_bars
+
+
+@pytest.fixture
+def images(make_run):
+    folder = make_run()
+    return PackedImages(folder, RunConfig.read(folder), Items.read(folder), translate=0.1)
+
+
+def test_every_record_has_its_own_image_across_files(images):
+    drawn, labels = draw_bars(60)
+    batch = images.__getitems__([(0, item) for item in range(60)])
+    assert (unpack_bits(batch.packed).squeeze(1).numpy() == np.stack(drawn)).all()
+    assert batch.targets.argmax(dim=1).tolist() == labels
+
+
+def test_an_epoch_visits_every_record_once_and_each_epoch_differs(images):
+    sampler = EpochBatches(np.arange(40), 8, seed=3)
+    first = [item for batch in sampler for _, item in batch]
+    sampler.set_epoch(1)
+    second = [item for batch in sampler for _, item in batch]
+    assert Counter(first) == Counter(second) == Counter(range(40))
+    assert first != second
+    assert [item for batch in EpochBatches(np.arange(40), 8, seed=3) for _, item in batch] == first
+
+
+def test_a_single_last_image_is_left_out_of_training_only():
+    training = EpochBatches(np.arange(41), 8, seed=3)
+    assert len(list(training)) == len(training) == 5
+    reporting = EpochBatches(np.arange(41), 8, seed=None)
+    assert len(list(reporting)) == len(reporting) == 6
+    assert len(list(EpochBatches(np.arange(1), 8, seed=3))) == 1
+
+
+def test_shifts_depend_on_seed_epoch_and_item_alone(images):
+    alone = images.__getitems__([(2, 7)]).shifts[0]
+    among = images.__getitems__([(2, 5), (2, 7), (2, 9)]).shifts[1]
+    assert torch.equal(alone, among)
+    assert not torch.equal(alone, images.__getitems__([(3, 7)]).shifts[0])
+    many = images.__getitems__([(epoch, 7) for epoch in range(300)]).shifts
+    assert many.abs().max() <= 0.1
+    assert many.abs().max() > 0.095
+    assert many.mean(dim=0).abs().max() < 0.02
+
+
+def test_translation_fills_with_background():
+    image = torch.arange(1.0, 17).reshape(1, 1, 4, 4).repeat(2, 1, 1, 1)
+    moved = translate(image, torch.tensor([[0.25, 0.0], [0.0, -0.5]]))
+    assert moved[0, 0].tolist() == [[0] * 4, [1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11, 12]]
+    assert moved[1, 0].tolist() == [[3, 4, 0, 0], [7, 8, 0, 0], [11, 12, 0, 0], [15, 16, 0, 0]]
+
+
+def test_input_is_the_mean_of_the_stored_pixels():
+    drawn = np.stack(draw_bars(3)[0])
+    small = to_input(np.packbits(drawn, axis=-1), 32, 3)
+    expected = drawn.reshape(3, 32, 4, 32, 4).mean(axis=(2, 4))
+    assert small.shape == (3, 3, 32, 32)
+    assert small[:, 2].numpy() == pytest.approx(expected)
+    assert (to_input(np.packbits(drawn, axis=-1), 128, 1)[:, 0].numpy() == drawn).all()
+
+
+def test_a_shortened_image_file_is_found_before_training(make_run):
+    folder = make_run()
+    file = folder.parent / "b.npy"
+    np.save(file, np.load(file)[:-1])
+    with pytest.raises(DataError, match=r"b\.npy"):
+        batches(PackedImages(folder, RunConfig.read(folder), Items.read(folder), 0), np.arange(3), 2, None)

@@ -1,0 +1,157 @@
+"""Training: it learns, repeats itself, survives interruption, and refuses what cannot work."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.numpy import load_file
+
+from ecgpipe.artifacts.runs import Items, RunConfig
+from ecgpipe.errors import DataError, EcgpipeError
+from ecgpipe.models.stored import load_trained
+from ecgpipe.train.engine import CHECKPOINTS, train_run
+from ecgpipe.train.module import Classifier
+from ecgpipe.train.predict import predict_run
+
+
+def weights_of(folder):
+    return load_file(folder / "weights.safetensors")
+
+
+def assert_same(first, second):
+    assert first.keys() == second.keys()
+    for name in first:
+        assert np.array_equal(first[name], second[name]), name
+
+
+def test_a_model_learns_to_tell_bars_apart(make_run):
+    folder = make_run(epochs=6)
+    summary = train_run(folder, threads=1)
+    history = pd.read_csv(folder / "history.csv")
+    assert history["epoch"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert history["train_loss"].iloc[-1] < history["train_loss"].iloc[0]
+    assert summary["best_validation_loss"] == pytest.approx(history["validation_loss"].min())
+    items, logits = predict_run(folder, threads=1)
+    assert set(items.roles) == {1, 2}
+    assert (logits.argmax(1) == items.targets.argmax(1)).mean() > 0.9
+    assert not (folder / CHECKPOINTS).exists()
+    assert json.loads((folder / "train.json").read_text())["training_records"] == 41
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(make_run):
+    runs = [make_run(name=name, seed=seed) for name, seed in (("a", 1), ("b", 1), ("c", 2))]
+    for folder in runs:
+        train_run(folder, threads=1)
+    first, again, other = map(weights_of, runs)
+    assert_same(first, again)
+    assert any(not np.array_equal(first[name], other[name]) for name in first)
+
+
+def test_killed_and_resumed_equals_undisturbed(make_run):
+    """SIGKILL at a moment that the training cannot foresee; then again until it is done."""
+    undisturbed, killed = make_run(name="a", epochs=5), make_run(name="b", epochs=5)
+    train_run(undisturbed, threads=1)
+    program = f"from ecgpipe.train.engine import train_run; print(train_run({str(killed)!r}, threads=1)['resumed'])"
+    kills = 0
+    for seed in range(3):
+        process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=os.environ)
+        last = killed / CHECKPOINTS / "last.ckpt"
+        before = last.stat().st_mtime_ns if last.exists() else 0
+        while process.poll() is None and not (last.exists() and last.stat().st_mtime_ns != before):
+            time.sleep(0.01)  # until an epoch is saved
+        time.sleep(np.random.default_rng(seed).uniform(0, 0.4))
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        process.wait()
+    assert kills >= 2
+    summary = train_run(killed, threads=1)
+    assert summary["resumed"]
+    assert_same(weights_of(undisturbed), weights_of(killed))
+    columns = ["epoch", "train_loss", "validation_loss", "learning_rate"]
+    first, second = (pd.read_csv(folder / "history.csv")[columns] for folder in (undisturbed, killed))
+    pd.testing.assert_frame_equal(first, second, check_exact=True)
+
+
+def test_a_checkpoint_of_another_configuration_is_not_resumed(make_run, monkeypatch):
+    folder = make_run(epochs=3)
+    step = Classifier.training_step
+
+    def interrupted(self, batch, number):
+        if self.current_epoch == 1:
+            raise RuntimeError("power cut")
+        return step(self, batch, number)
+
+    monkeypatch.setattr(Classifier, "training_step", interrupted)
+    with pytest.raises(RuntimeError, match="power cut"):
+        train_run(folder, threads=1)
+    monkeypatch.undo()
+    assert (folder / CHECKPOINTS / "last.ckpt").exists()
+    run = RunConfig.read(folder)
+    run.model_copy(update={"train": run.train.model_copy(update={"learning_rate": 1e-3})}).write(folder)
+    assert not train_run(folder, threads=1)["resumed"]
+
+
+def test_training_stops_when_validation_no_longer_improves(make_run):
+    summary = train_run(make_run(epochs=30, warmup_epochs=0, learning_rate=1e-12, patience=2), threads=1)
+    assert summary["stopped_early"]
+    assert summary["epochs"] < 30
+
+
+def test_a_loss_that_is_no_number_names_the_records(make_run, monkeypatch):
+    folder = make_run()
+    monkeypatch.setattr(Classifier, "forward", lambda self, batch: torch.full((len(batch.items), 2), torch.nan))
+    with pytest.raises(EcgpipeError, match=r"epoch 0, batch 0.*learning_rate.*records: \d{5}, \d{5}"):
+        train_run(folder, threads=1)
+
+
+def test_multilabel_runs_train_too(make_run):
+    folder = make_run(task="multilabel")
+    train_run(folder, threads=1)
+    assert predict_run(folder, threads=1)[1].shape == (19, 2)
+
+
+def test_an_empty_class_is_found_at_once(make_run):
+    folder = make_run()
+    items = Items.read(folder)
+    targets = items.targets.copy()
+    targets[:, 1] = 0
+    Items(items.record_ids, items.roles, items.files, items.rows, targets).write(folder)
+    with pytest.raises(DataError, match="no training record of class horizontal"):
+        train_run(folder)
+
+
+def test_weights_of_another_model_and_broken_ones_are_named(make_run):
+    folder = make_run()
+    train_run(folder, threads=1)
+    run = RunConfig.read(folder)
+    run.model_copy(update={"variant": "resnet34"}).write(folder)
+    with pytest.raises(DataError, match=r"weights\.safetensors.*not of the model"):
+        load_trained(folder)
+    run.write(folder)
+    (folder / "weights.safetensors").write_bytes(b"\x80\x04pickle")
+    with pytest.raises(DataError, match="not a readable weights file"):
+        load_trained(folder)
+    (folder / "weights.safetensors").unlink()
+    with pytest.raises(DataError, match="train the run first"):
+        load_trained(folder)
+
+
+def test_training_needs_no_tables_and_no_snakemake(make_run):
+    folder = make_run(epochs=1, warmup_epochs=0)
+    blocked = ("pandas", "pyarrow", "snakemake", "cv2", "wfdb")
+    program = (
+        "import sys\n"
+        f"sys.modules.update(dict.fromkeys({blocked!r}))\n"
+        "from ecgpipe.cli import main\n"
+        f"sys.exit(main(['train', {str(folder)!r}, '--threads', '1']))\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+    assert (folder / "weights.safetensors").exists()

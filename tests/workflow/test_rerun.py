@@ -1,0 +1,86 @@
+"""Only what changed runs again: one change at a time, and the jobs that Snakemake then plans.
+
+The finished workflow has two shards (00000 and 00040, and 00080 with one record) and one training.
+"""
+
+import os
+import time
+
+import pytest
+
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+
+TRAINING = {"train": 1, "predict": 1, "evaluate": 1, "explain": 1, "report": 1, "all": 1}
+FROM_IMAGES = {"split": 1, "prepare": 1} | TRAINING
+
+
+def test_nothing_changed(workflow):
+    assert workflow.plan() == {}
+
+
+def test_touching_or_commenting_code_is_no_change(workflow):
+    workflow.replace("src/ecgpipe/train/loss.py", "import numpy as np", "import numpy as np  # arrays")
+    os.utime(workflow.folder / "scripts" / "train.py")
+    assert workflow.plan() == {}
+
+
+def test_a_training_key(workflow):
+    workflow.replace("tiny.yaml", "learning_rate: 1.0e-3", "learning_rate: 2.0e-3")
+    assert workflow.plan() == {"prepare": 1} | TRAINING
+
+
+def test_a_preprocessing_key(workflow):
+    workflow.append("tiny.yaml", "preprocess: {coverage: 0.3}\n")
+    assert workflow.plan() == {"preprocess": 3} | FROM_IMAGES
+
+
+def test_a_rendering_key(workflow):
+    workflow.append("tiny.yaml", "render: {gain: 5}\n")
+    assert workflow.plan() == {"render": 3, "preprocess": 3} | FROM_IMAGES
+
+
+def test_an_evaluation_key(workflow):
+    workflow.replace("tiny.yaml", "resamples: 100", "resamples: 200")
+    assert workflow.plan() == {"evaluate": 1, "report": 1, "all": 1}
+
+
+def test_a_label_policy(workflow):
+    workflow.replace("tiny.yaml", "policy: primary", "policy: multilabel")
+    assert workflow.plan() == {"labels": 1} | FROM_IMAGES
+
+
+def test_the_reports_code(workflow):
+    workflow.replace("src/ecgpipe/report/templates/report.html.j2", "<h2 id=\"data\">Data", "<h2 id=\"data\">Records")
+    assert workflow.plan() == {"report": 1, "all": 1}
+
+
+def test_the_losss_code(workflow):
+    workflow.replace("src/ecgpipe/train/loss.py", "(1 - p_t) ** self.gamma", "(1 - p_t + 1e-9) ** self.gamma")
+    assert workflow.plan() == TRAINING
+
+
+def test_the_renderers_code(workflow):
+    workflow.append("src/ecgpipe/render/shard.py", "\nUNUSED = 1\n")
+    assert workflow.plan() == {"render": 3, "preprocess": 3} | FROM_IMAGES
+
+
+def test_one_shards_input(workflow):
+    signal = workflow.folder / "raw/records100/00000/00050_lr.dat"
+    signal.write_bytes(signal.read_bytes())
+    os.utime(signal, (time.time() + 5, time.time() + 5))
+    assert workflow.plan() == {"render": 1, "preprocess": 1} | FROM_IMAGES
+
+
+def test_a_new_seed_trains_only_itself(workflow):
+    workflow.replace("tiny.yaml", "ptb-xl: {protocols: [paper], models: [resnet10t], seeds: [0]}",
+                     "ptb-xl: {protocols: [paper], models: [resnet10t], seeds: [0, 1]}")
+    expected = {"split": 1, "prepare": 1, "train": 1, "predict": 1, "evaluate": 1, "report": 1, "all": 1}
+    assert workflow.plan() == expected
+
+
+def test_single_targets_and_until(workflow):
+    assert workflow.plan("results/tiny/ptb-xl/paper/resnet10t/seed-7/run.json") == {"split": 1, "prepare": 1}
+    (workflow.folder / "results/tiny/ptb-xl/images/00040.npy").unlink()
+    assert workflow.plan("images") == {"preprocess": 1, "images": 1}
+    workflow.append("tiny.yaml", "preprocess: {coverage: 0.3}\n")
+    assert workflow.plan("all", "--until", "split") == {"preprocess": 3, "split": 1}

@@ -1,0 +1,146 @@
+"""The whole workflow: what it leaves behind, and how it meets broken input and interruption."""
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ecgpipe.artifacts.predictions import Predictions
+from tests.workflow.conftest import ENVIRONMENT, Workflow, copy_project
+
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+
+RUN = "results/tiny/ptb-xl/paper/resnet10t/seed-0"
+
+
+def test_every_stage_left_its_files(finished):
+    top = finished.folder
+    metrics = json.loads((top / RUN / "metrics.json").read_text())
+    predictions = Predictions.read(top / RUN / "predictions.parquet")
+    truth, called = predictions.targets.argmax(1), predictions.probabilities.argmax(1)
+    assert metrics["scores"]["accuracy"]["value"] == pytest.approx((truth == called).mean())
+    assert metrics["records"] == len(truth)
+    scores = pd.read_csv(top / "results/tiny/report/scores.csv")
+    assert {"accuracy", "f1_weighted", "auc_macro"} <= set(scores["metric"])
+    maps = np.load(top / RUN / "saliency.npz")["maps"]
+    assert maps.shape[1:] == (64, 64)
+    for rule in ("records", "labels", "render", "preprocess", "split", "prepare", "train", "evaluate", "explain"):
+        assert list((top / "results/tiny/logs" / rule).rglob("*.log")), rule
+        assert list((top / "results/tiny/benchmarks" / rule).rglob("*.tsv")), rule
+    assert not list(top.rglob("*.partial*"))
+
+
+def test_the_report_needs_no_network_and_shows_every_image(finished):
+    page = (finished.folder / "results/tiny/report/index.html").read_text()
+    assert not re.findall(r"(?:src|href)=[\"']?(?:https?:|//|(?!data:|#)[a-z./])", page)
+    assert page.count("data:image/webp") >= 6  # five example pages and a sheet of overlays
+    assert page.count("<svg") >= 5
+    assert "resnet10t" in page
+
+
+def test_snakemakes_own_report(workflow):
+    workflow.run("--report", "report.zip")
+    assert (workflow.folder / "report.zip").stat().st_size > 10_000
+
+
+def test_broken_records_are_listed_and_left_out(workflow):
+    raw = workflow.folder / "raw/records100/00000"
+    (raw / "00010_lr.dat").write_bytes((raw / "00010_lr.dat").read_bytes()[:-500])
+    (raw / "00011_lr.hea").write_text("nonsense\n")
+    (raw / "00012_lr.dat").unlink()
+    workflow.run("all")
+    problems = pd.read_csv(workflow.folder / "results/tiny/report/problems.csv", dtype=str)
+    found = dict(zip(problems["record_id"], problems["problem"], strict=True))
+    assert found == {"00010": "truncated", "00011": "unreadable-header", "00012": "missing-file"}
+    index = pd.read_parquet(workflow.folder / "results/tiny/ptb-xl/images/00000.index.parquet")
+    assert not {"00010", "00011", "00012"} & set(index["record_id"])
+    assert "00010_lr.dat" in problems.loc[problems["record_id"] == "00010", "file"].item()
+
+
+def test_strict_stops_at_the_first_broken_record(workflow):
+    raw = workflow.folder / "raw/records100/00000"
+    (raw / "00010_lr.dat").write_bytes(b"")
+    strict = Workflow(workflow.folder, workflow.configs, (*workflow.overrides, "strict=true"))
+    done = strict.run("pages", check=False)
+    assert done.returncode
+    assert "record 00010" in done.stderr
+    assert "00010_lr.dat" in done.stderr
+
+
+def test_a_wrong_key_stops_before_any_job(workflow):
+    workflow.replace("tiny.yaml", "epochs: 1", "epoch: 1")
+    done = workflow.run("-n", "all", check=False)
+    assert done.returncode
+    assert "train.epoch: unknown key; did you mean epochs?" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unreadable_table_is_named(workflow):
+    (workflow.folder / "raw/ptbxl_database.csv").write_bytes(b"\xff\xfe\x00broken")
+    done = workflow.run("splits", check=False)
+    assert done.returncode
+    assert "ptbxl_database.csv: not a readable CSV table" in done.stderr
+
+
+def test_a_source_that_does_not_exist(workflow):
+    elsewhere = Workflow(workflow.folder, workflow.configs, ("ptb_xl={source: nowhere}", "datasets=[ptb-xl]"))
+    done = elsewhere.run("-n", "all", check=False)
+    assert done.returncode
+    assert "nowhere" in done.stderr
+    assert "ptb_xl.source" in done.stderr
+
+
+def test_killed_and_resumed_gives_the_same(finished, tmp_path):
+    """SIGKILL of Snakemake and its jobs in the middle; then, after the advised --unlock, the same results."""
+    folder = copy_project(tmp_path / "project")
+    shutil.copytree(finished.folder / "raw", folder / "raw", copy_function=shutil.copy2)
+    killed = Workflow(folder, (folder / "tiny.yaml",), finished.overrides)
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "all", "--configfile", "tiny.yaml"]
+    process = subprocess.Popen(
+        [*command, "--config", *killed.overrides],
+        cwd=folder,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    while process.poll() is None and not list(folder.glob("results/tiny/ptb-xl/images/*.npy")):
+        time.sleep(0.05)
+    subprocess.run(["kill", "-KILL", "--", f"-{process.pid}"], check=True)
+    assert process.wait() == -signal.SIGKILL
+    killed.run("--unlock")
+    killed.run("all")
+    for name in ("weights.safetensors", "metrics.json", "items.npz"):
+        assert (folder / RUN / name).read_bytes() == (finished.folder / RUN / name).read_bytes(), name
+    assert killed.plan() == {}
+
+
+@pytest.mark.realdata
+def test_a_few_dozen_real_records(ptbxl_copy, tmp_path):
+    folder = copy_project(tmp_path / "project")
+    config = folder / "real.yaml"
+    config.write_text(
+        "labels: {policy: primary}\n"
+        "ptb_xl: {limit: 90}\n"
+        "split: {paper_validation: 0.3}\n"
+        "model: {image_size: 64}\n"
+        "train: {epochs: 1, warmup_epochs: 0}\n"
+        "evaluate: {resamples: 100}\n"
+        "benchmark: {ptb-xl: {protocols: [paper], models: [swin_lgf_fpn]}}\n"
+        "explain: {variants: [swin_lgf_fpn]}\n"
+    )
+    subset = folder / "config" / "subset.yaml"
+    workflow = Workflow(folder, (subset, config), (f"ptb_xl={{source: {ptbxl_copy}}}",))
+    workflow.run("all")
+    page = (folder / "results/subset/report/index.html").read_text()
+    assert "Swin-LGF-FPN" in page
+    assert "90" in page
+    metrics = json.loads((folder / "results/subset/ptb-xl/paper/swin_lgf_fpn/seed-0/metrics.json").read_text())
+    assert metrics["records"] == pytest.approx(27, abs=2)
