@@ -11,6 +11,8 @@ READY := $(VENV)/.ready
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MPLBACKEND := Agg
+# waiting threads sleep instead of spinning, since tests and jobs share the cores
+export OMP_WAIT_POLICY := PASSIVE
 
 .PHONY: demo test lint format clean
 

@@ -1,6 +1,5 @@
 # What all rules share: the validated configuration, the names of things, and functions that compute inputs and parameters.
 
-import os
 import sys
 from pathlib import Path
 
@@ -9,12 +8,14 @@ from snakemake.exceptions import WorkflowError
 # The library beside this file is used, installed or not, also by the scripts, in conda environments and on cluster nodes.
 SOURCE = str(Path(workflow.basedir, "src"))
 sys.path.insert(0, SOURCE)
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [SOURCE, os.environ.get("PYTHONPATH")]))
 
 from ecgpipe.acquire import cardiac_layout, ptbxl_layout
 from ecgpipe.config.benchmark import validate_config
+from ecgpipe.environment import export_source
 from ecgpipe.errors import EcgpipeError
 from ecgpipe.fingerprint import fingerprint
+
+export_source(SOURCE)
 
 try:
     CONFIG = validate_config(config)
@@ -86,9 +87,7 @@ def stamp_of(dataset, shard):
         return "made by the workflow"
     if dataset == "cardiac-images":
         return cardiac_layout.source_stamp(source_of(dataset), CONFIG.cardiac_images.shards)[shard]
-    return ptbxl_layout.shard_stamp(
-        source_of(dataset), CONFIG.ptb_xl.sampling_rate, shard, CONFIG.ptb_xl.shard_size
-    )
+    return ptbxl_layout.shard_stamp(source_of(dataset), CONFIG.ptb_xl.sampling_rate, shard, CONFIG.ptb_xl.shard_size)
 
 
 def stamps_of(dataset):
@@ -116,9 +115,7 @@ def shard_files(pattern):
 def every_shard(pattern):
     """A file of every shard of every data set."""
     return [
-        file
-        for dataset in CONFIG.datasets
-        for file in expand(f"{RESULTS}/{dataset}/{pattern}", shard=SHARDS[dataset])
+        file for dataset in CONFIG.datasets for file in expand(f"{RESULTS}/{dataset}/{pattern}", shard=SHARDS[dataset])
     ]
 
 

@@ -21,9 +21,9 @@ rule explain:
         f"{RESULTS}/logs/explain/{{dataset}}/{{protocol}}/{{variant}}/seed-{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/explain/{{dataset}}/{{protocol}}/{{variant}}/seed-{{seed}}.tsv"
-    threads: 1
     conda:
         "../envs/train.yaml"
+    threads: 1
     params:
         explain=section("explain"),
         preprocess=section("preprocess"),

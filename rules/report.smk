@@ -30,7 +30,6 @@ rule report:
     params:
         report=section("report"),
         datasets=list(CONFIG.datasets),
-        results=RESULTS,
         code=code("report.py"),
     message:
         "Writing the report"

@@ -40,9 +40,9 @@ rule train:
         f"{RESULTS}/logs/train/{{dataset}}/{{protocol}}/{{variant}}/seed-{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/train/{{dataset}}/{{protocol}}/{{variant}}/seed-{{seed}}.tsv"
-    threads: 1
     conda:
         "../envs/train.yaml"
+    threads: 1
     params:
         code=code("train.py"),
     message:
@@ -63,9 +63,9 @@ rule predict:
         f"{RESULTS}/logs/predict/{{dataset}}/{{protocol}}/{{variant}}/seed-{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/predict/{{dataset}}/{{protocol}}/{{variant}}/seed-{{seed}}.tsv"
-    threads: 1
     conda:
         "../envs/train.yaml"
+    threads: 1
     params:
         code=code("predict.py"),
     message:

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from ecgpipe.artifacts.predictions import Predictions
+from ecgpipe.artifacts.roles import ROLES
 from ecgpipe.artifacts.runs import RunConfig
-from ecgpipe.artifacts.splits import ROLES
 from ecgpipe.logs import job_log
 from ecgpipe.train.predict import predict_run
 

@@ -11,7 +11,7 @@ LISTS = ("records", "label_tables", "labels", "problems", "splits", "pages", "im
 with job_log(snakemake.log[0]):
     files = {name: [Path(file) for file in snakemake.input.get(name) or []] for name in LISTS}
     build_report(
-        Inputs(Path(snakemake.params.results), snakemake.params.datasets, **files),
+        Inputs(Path(snakemake.output.page).parent.parent, snakemake.params.datasets, **files),
         ReportConfig(**snakemake.params.report),
         Path(snakemake.output.page),
         Path(snakemake.output.scores),

@@ -36,7 +36,9 @@ def labels(args: argparse.Namespace) -> None:
     config = LabelsConfig(policy=args.policy, min_likelihood=args.min_likelihood)
     database = read_database(args.folder)
     # the statements table of another release may lie one level up
-    statements = next((f for f in (args.folder, args.folder.parent) if (f / "scp_statements.csv").is_file()), args.folder)
+    statements = next(
+        (f for f in (args.folder, args.folder.parent) if (f / "scp_statements.csv").is_file()), args.folder
+    )
     ids = [str(ecg_id) for ecg_id in database.index]
     _, counts = make_labels(ids, database["scp_codes"].tolist(), superclass_of(statements), SUPERCLASSES, config)
     if args.json:
@@ -71,13 +73,13 @@ def preprocess(args: argparse.Namespace) -> None:
 
     from ecgpipe.artifacts.atomic import atomic_path
     from ecgpipe.config.preprocess import PreprocessConfig
-    from ecgpipe.preprocess.apply import preprocess, read_image
+    from ecgpipe.preprocess.apply import preprocess_file
 
     try:
         content = args.page.read_bytes()
     except OSError as error:
         raise DataError(f"{args.page}: cannot be read ({error.strerror})") from error
-    image = preprocess(read_image(content, str(args.page)), PreprocessConfig(variant=args.variant, size=args.size))
+    image = preprocess_file(content, str(args.page), PreprocessConfig(variant=args.variant, size=args.size))
     with atomic_path(args.output) as partial:
         cv2.imwrite(str(partial), (1 - image) * 255, [cv2.IMWRITE_PNG_BILEVEL, 1])
 
@@ -111,7 +113,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     parser = argparse.ArgumentParser(
         prog="ecgpipe",
-        description="ECG images: simulate, draw, preprocess, train. The whole benchmark runs with Snakemake (see README.md).",
+        description="ECG images: simulate, draw, preprocess, train. Snakemake runs the benchmark: README.md.",
     )
     parser.add_argument("--version", action="version", version=f"ecgpipe {__version__}")
     parser.add_argument("-v", "--verbose", action="store_true", help="say more of what is done")
@@ -164,7 +166,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status: 0, or 1 after a message on what to mend."""
     args = build_parser().parse_args(arguments)
     level = logging.DEBUG if args.verbose else logging.INFO
-    logging.basicConfig(level=level if args.run_command is train or args.verbose else logging.WARNING, format="%(message)s")
+    logging.basicConfig(
+        level=level if args.run_command is train or args.verbose else logging.WARNING, format="%(message)s"
+    )
     try:
         args.run_command(args)
     except EcgpipeError as error:

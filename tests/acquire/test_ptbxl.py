@@ -63,7 +63,7 @@ def test_a_limited_sample_grows_without_changing(copy):
         (lambda text: text.replace("scp_codes", "codes"), "lacks the columns scp_codes"),
         (lambda text: text.replace("\n7,", "\n6,"), "there twice"),
         (lambda text: text.replace("\n7,", "\nseven,"), "line 8"),
-        (lambda text: text.replace("\"{'", '"__import__(\'os\').abort() or {\'', 1), "line 2"),
+        (lambda text: text.replace("\"{'", "\"__import__('os').abort() or {'", 1), "line 2"),
     ],
 )
 def test_an_unreadable_database_is_named(copy, damage, expected):

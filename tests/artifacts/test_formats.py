@@ -37,7 +37,7 @@ def test_a_shard_without_images_is_a_valid_file(tmp_path):
 def test_broken_image_files_are_named(tmp_path, content, rng):
     path = tmp_path / "a.npy"
     if content is None:  # cut short
-        write_images([pack((rng.random((64, 64)) < 0.5))] * 9, 64, path)
+        write_images([pack(rng.random((64, 64)) < 0.5)] * 9, 64, path)
         path.write_bytes(path.read_bytes()[:-100])
     else:
         path.write_bytes(content)

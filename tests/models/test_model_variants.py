@@ -7,8 +7,8 @@ import timm
 import torch
 from safetensors.torch import load_file, save_file
 
-from ecgpipe.errors import ConfigError
 from ecgpipe.config.models import VARIANTS as CONFIG_VARIANTS
+from ecgpipe.errors import ConfigError
 from ecgpipe.models import VARIANTS, create_model
 from ecgpipe.models.cam import cam_target
 

@@ -11,8 +11,9 @@ from ecgpipe.config.preprocess import PreprocessConfig
 from ecgpipe.config.render import RenderConfig
 from ecgpipe.errors import DataError
 from ecgpipe.preprocess.apply import preprocess, preprocess_file, preprocess_palette, read_image
+from ecgpipe.preprocess.ink import drop_specks
 from ecgpipe.preprocess.marks import drop_pulses, drop_separators
-from ecgpipe.preprocess.text import hanging_runs
+from ecgpipe.preprocess.text import drop_text, hanging_runs
 from ecgpipe.preprocess.trace import shrink
 from ecgpipe.render.draw import render_page
 
@@ -173,6 +174,36 @@ def test_separator_is_bridged_where_a_trace_crosses_it():
     drop_separators(ink, 4)
     assert ink[200:202].all()
     assert ink.sum() == 255 * 2 * 300
+
+
+def test_strokes_above_each_other_are_no_separator():
+    ink = np.zeros((500, 300), np.uint8)
+    for row in range(60, 460, 60):
+        wave = np.array([[0, row], [146, row], [149, row - 50], [152, row + 45], [155, row], [299, row]])
+        cv2.polylines(ink, [wave], False, 255, 2)
+    before = ink.copy()
+    drop_separators(ink, 4)
+    assert np.array_equal(ink, before)
+
+
+def test_dots_go_and_thin_lines_stay():
+    ink = np.zeros((100, 200), np.uint8)
+    ink[::8, ::8] = 255
+    line = np.zeros_like(ink)
+    cv2.line(line, (3, 20), (190, 75), 255, 1)
+    drop_specks(both := cv2.max(ink, line))
+    assert not (both[cv2.dilate(line, NEAR) == 0]).any()
+    assert (both[line > 0] > 0).mean() > 0.98
+
+
+def test_parts_outside_the_recording_go_but_waves_that_leave_it_stay():
+    ink = np.zeros((300, 400), np.uint8)
+    ink[20:22, 50:250] = 255  # a long word of the header
+    wave = np.array([[10, 150], [200, 150], [206, 35], [212, 160], [390, 150]])
+    cv2.polylines(ink, [wave], False, 255, 2)
+    drop_text(ink, 4, (60, 290))
+    assert not ink[:30].any()
+    assert ink[38, 200:212].any()
 
 
 def test_a_pulse_goes_and_a_spike_stays():

@@ -43,7 +43,9 @@ def test_paper_is_stratified_to_the_record():
 
 
 @pytest.mark.parametrize("multilabel", [False, True])
-@pytest.mark.parametrize(("protocol", "group"), [("patient", "patient_id"), ("unique", "content"), ("folds", "patient_id")])
+@pytest.mark.parametrize(
+    ("protocol", "group"), [("patient", "patient_id"), ("unique", "content"), ("folds", "patient_id")]
+)
 def test_groups_stay_on_one_side(protocol, group, multilabel):
     records, targets = make_records(multilabel=multilabel)
     roles = split(protocol, records, targets)

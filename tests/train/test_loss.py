@@ -30,9 +30,7 @@ def by_hand(logits, targets, gamma, alpha, multilabel):
 def test_equation_25(task, gamma):
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(20, 4))
-    targets = (
-        (rng.random((20, 4)) < 0.4).astype(float) if task == "multilabel" else np.eye(4)[rng.integers(0, 4, 20)]
-    )
+    targets = (rng.random((20, 4)) < 0.4).astype(float) if task == "multilabel" else np.eye(4)[rng.integers(0, 4, 20)]
     alpha = rng.uniform(0.5, 3, 4)
     loss = FocalLoss(task, gamma, torch.tensor(alpha))
     found = loss(torch.tensor(logits), torch.tensor(targets)).item()

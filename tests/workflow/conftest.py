@@ -28,7 +28,16 @@ class Workflow:
     overrides: tuple[str, ...] = ()
 
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments, "--configfile", *map(str, self.configs)]
+        command = [
+            sys.executable,
+            "-m",
+            "snakemake",
+            "--cores",
+            "2",
+            *arguments,
+            "--configfile",
+            *map(str, self.configs),
+        ]
         if self.overrides:
             command += ["--config", *self.overrides]
         done = subprocess.run(command, cwd=self.folder, env=ENVIRONMENT, capture_output=True, text=True)
@@ -74,9 +83,7 @@ def finished(tmp_path_factory) -> Workflow:
     simulate = [sys.executable, "-m", "ecgpipe", "simulate", "raw", "--records", "80", "--seed", "3"]
     environment = {**ENVIRONMENT, "PYTHONPATH": str(folder / "src")}
     subprocess.run(simulate, cwd=folder, env=environment, check=True)
-    workflow = Workflow(
-        folder, (folder / "tiny.yaml",), ("ptb_xl={source: raw, shard_size: 40}", "datasets=[ptb-xl]")
-    )
+    workflow = Workflow(folder, (folder / "tiny.yaml",), ("ptb_xl={source: raw, shard_size: 40}", "datasets=[ptb-xl]"))
     workflow.run("all")
     return workflow
 

@@ -50,7 +50,7 @@ def test_a_label_policy(workflow):
 
 
 def test_the_reports_code(workflow):
-    workflow.replace("src/ecgpipe/report/templates/report.html.j2", "<h2 id=\"data\">Data", "<h2 id=\"data\">Records")
+    workflow.replace("src/ecgpipe/report/templates/report.html.j2", '<h2 id="data">Data', '<h2 id="data">Records')
     assert workflow.plan() == {"report": 1, "all": 1}
 
 
@@ -72,8 +72,11 @@ def test_one_shards_input(workflow):
 
 
 def test_a_new_seed_trains_only_itself(workflow):
-    workflow.replace("tiny.yaml", "ptb-xl: {protocols: [paper], models: [resnet10t], seeds: [0]}",
-                     "ptb-xl: {protocols: [paper], models: [resnet10t], seeds: [0, 1]}")
+    workflow.replace(
+        "tiny.yaml",
+        "ptb-xl: {protocols: [paper], models: [resnet10t], seeds: [0]}",
+        "ptb-xl: {protocols: [paper], models: [resnet10t], seeds: [0, 1]}",
+    )
     expected = {"split": 1, "prepare": 1, "train": 1, "predict": 1, "evaluate": 1, "report": 1, "all": 1}
     assert workflow.plan() == expected
 

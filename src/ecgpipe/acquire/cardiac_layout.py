@@ -1,4 +1,4 @@
-"""Where a copy of the ECG Images dataset of Cardiac Patients keeps its four classes, and how it is divided into shards."""
+"""Where a copy of the ECG Images dataset of Cardiac Patients keeps its classes, and its shards."""
 
 import hashlib
 import re

@@ -36,13 +36,12 @@ class StoredPage(NamedTuple):
 def write_pages(pages: Iterable[StoredPage], path: Path | str) -> int:
     """Write the pages as they come, a few in memory at a time; returns how many."""
     count = 0
-    with atomic_path(path) as partial:
-        # PNG and JPEG do not compress further: no codec, so that reading is a copy.
-        with pq.ParquetWriter(partial, SCHEMA, compression="none") as writer:
-            for group in _batched(pages):
-                columns = [list(column) for column in zip(*group, strict=True)]
-                writer.write_table(pa.table(columns, schema=SCHEMA))
-                count += len(group)
+    # PNG and JPEG do not compress further: no codec, so that reading is a copy.
+    with atomic_path(path) as partial, pq.ParquetWriter(partial, SCHEMA, compression="none") as writer:
+        for group in _batched(pages):
+            columns = [list(column) for column in zip(*group, strict=True)]
+            writer.write_table(pa.table(columns, schema=SCHEMA))
+            count += len(group)
     return count
 
 

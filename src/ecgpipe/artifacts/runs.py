@@ -20,7 +20,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ecgpipe.artifacts.atomic import atomic_path, write_text
-from ecgpipe.artifacts.splits import ROLES
+from ecgpipe.artifacts.roles import ROLES
 from ecgpipe.config.models import ModelConfig
 from ecgpipe.config.train import TrainConfig
 from ecgpipe.errors import DataError

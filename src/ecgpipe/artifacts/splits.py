@@ -4,6 +4,4 @@ import pyarrow as pa
 
 from ecgpipe.artifacts.table import TableFormat
 
-ROLES = ("train", "validation", "test")
-
 SPLIT = TableFormat("split", pa.schema([("record_id", pa.string()), ("role", pa.string())]))

@@ -23,7 +23,10 @@ class ModelConfig(Section):
     """Settings that all variants share, and options of single ones."""
 
     image_size: int = Field(
-        640, ge=64, le=1280, description="side of the model's input in pixels, a multiple of 32; stored images are scaled"
+        640,
+        ge=64,
+        le=1280,
+        description="side of the model's input in pixels, a multiple of 32; stored images are scaled",
     )
     in_chans: int = Field(1, ge=1, le=3, description="input channels; 3 repeats the image")
     pretrained: bool = Field(False, description="start from timm's ImageNet weights (needs network, or a local file)")

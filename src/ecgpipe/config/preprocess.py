@@ -2,15 +2,15 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from ecgpipe.config.section import Section
 
 Margin = Annotated[float, Field(ge=0, lt=0.5)]
 
 
-class PreprocessConfig(BaseModel):
+class PreprocessConfig(Section):
     """One way of preprocessing."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     variant: Literal["trace", "paper"] = Field(
         "trace",

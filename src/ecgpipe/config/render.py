@@ -2,16 +2,16 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from ecgpipe.config.section import Section
 
 Channel = Annotated[int, Field(ge=0, le=255)]
 Colour = tuple[Channel, Channel, Channel]
 
 
-class RenderConfig(BaseModel):
+class RenderConfig(Section):
     """One look of page; hashable, so that what is common to all its pages is prepared once."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     layout: str = Field(
         "kit",

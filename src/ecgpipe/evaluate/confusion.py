@@ -6,7 +6,7 @@ AVERAGES = ("weighted", "macro")
 
 
 def confusion_cells(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """(n,) class numbers each -> (n, classes * classes) 0/1: the cell of the confusion matrix that a record falls into."""
+    """(n,) class numbers each -> (n, classes * classes) 0/1: the cell of the confusion matrix of a record."""
     cells = np.zeros((len(truth), classes * classes))
     cells[np.arange(len(truth)), truth * classes + predicted] = 1
     return cells

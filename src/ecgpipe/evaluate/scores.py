@@ -49,10 +49,8 @@ def evaluate_predictions(predictions: Predictions, groups: np.ndarray, config: E
         """Scores (B,) and class scores (B, C) under weights (B, n)."""
         counts = weights @ cells
         classes = targets.shape[1]
-        if single:
-            tables = one_against_rest(counts.reshape(-1, classes, classes))
-        else:
-            tables = counts.reshape(-1, classes, 2, 2)
+        square = (-1, classes, classes) if single else (-1, classes, 2, 2)
+        tables = one_against_rest(counts.reshape(square)) if single else counts.reshape(square)
         per_class = class_metrics(tables)
         per_class["auc"] = np.stack([auc(probabilities[:, i], targets[:, i], weights) for i in range(classes)], axis=1)
         scores = summary_metrics(tables, weights @ right / weights.sum(axis=1))

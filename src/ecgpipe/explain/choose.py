@@ -5,9 +5,7 @@ import hashlib
 import numpy as np
 
 
-def choose_records(
-    record_ids: np.ndarray, targets: np.ndarray, per_class: int, seed: int
-) -> list[tuple[int, int]]:
+def choose_records(record_ids: np.ndarray, targets: np.ndarray, per_class: int, seed: int) -> list[tuple[int, int]]:
     """Some records of each class.
 
     The choice depends on ids, targets and seed, never on a model.

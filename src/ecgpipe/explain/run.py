@@ -10,8 +10,8 @@ import torch
 from ecgpipe.artifacts.atomic import atomic_path
 from ecgpipe.artifacts.images import open_images
 from ecgpipe.artifacts.pages import find_pages
+from ecgpipe.artifacts.roles import ROLES
 from ecgpipe.artifacts.runs import Items
-from ecgpipe.artifacts.splits import ROLES
 from ecgpipe.config.explain import ExplainConfig
 from ecgpipe.errors import DataError
 from ecgpipe.explain.choose import choose_records
@@ -38,7 +38,8 @@ def explain_run(
         pages: the data set's pages files.
         margins: shares of a page that preprocessing cut off: top, right, bottom, left.
         config: which records and method.
-        maps_file: receives record_ids (n,), labels (n,) class numbers, probabilities (n, classes), maps (n, h, w) float16.
+        maps_file: receives record_ids (n,), labels (n,) class numbers, probabilities (n, classes) and maps (n, h, w)
+            float16.
         overlays_file: receives the sheet, PNG.
         threads: CPU threads.
 

@@ -18,7 +18,7 @@ def to_input(packed: torch.Tensor | np.ndarray, image_size: int, in_chans: int) 
 
     Args:
         packed: (batch, size, size / 8) uint8.
-        image_size: side of the model's input; smaller than size averages areas, so that thin traces turn grey, not away.
+        image_size: side of the model's input; if smaller, areas are averaged: thin traces turn grey, not away.
         in_chans: channels, all the same.
 
     Returns:

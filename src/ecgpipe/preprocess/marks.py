@@ -41,6 +41,8 @@ def drop_separators(ink: np.ndarray, mm: float) -> None:
     any_ink, solid = (ink > 0).view(np.uint8), (ink >= 120).view(np.uint8)
     if any_ink.sum(axis=0, dtype=np.int32).max(initial=0) >= 60 * mm:
         for x, y, w, h in _rectangles(_opened(any_ink, 60 * mm, 0), mm, np.inf):
+            if _crowded(any_ink, x, y, w, h):  # steep strokes of several rows above each other
+                continue
             _bridge(ink, x, x + w, max(0, y - 1), y + h + 1)
     bars = _opened(solid, 5 * mm, 0.65 * mm)
     for x, y, w, h in _rectangles(bars, mm, 15 * mm):
@@ -64,6 +66,12 @@ def _boxes(binary: np.ndarray) -> list[tuple[int, int, int, int]]:
     """Boxes (x, y, w, h) of the connected parts of a binary image, from left to right."""
     contours, _ = cv2.findContours(binary, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     return sorted(tuple(cv2.boundingRect(contour)) for contour in contours)
+
+
+def _crowded(any_ink: np.ndarray, x: int, y: int, w: int, h: int) -> bool:
+    """Whether much ink stands close beside an upright line, on both sides."""
+    beside = [any_ink[y : y + h, at] for at in (x - 2, x + w + 1) if 0 <= at < any_ink.shape[1]]
+    return all(column.mean() > 0.1 for column in beside)
 
 
 def _bridge(ink: np.ndarray, left: int, right: int, top: int, bottom: int) -> None:

@@ -10,7 +10,7 @@ from ecgpipe.artifacts.pages import count_pages, read_pages
 from ecgpipe.artifacts.problems import ProblemList
 from ecgpipe.config.preprocess import PreprocessConfig
 from ecgpipe.errors import DataError, RecordError
-from ecgpipe.preprocess.apply import preprocess, read_image
+from ecgpipe.preprocess.apply import preprocess_file
 from ecgpipe.progress import progress
 
 
@@ -44,7 +44,7 @@ def preprocess_shard(
     index: list[dict] = []
     for page in progress(read_pages(pages_file), title, count_pages(pages_file), "pages"):
         try:
-            image = preprocess(read_image(page.image, page.record_id), config)
+            image = preprocess_file(page.image, page.record_id, config)
         except DataError as error:
             problems.add(RecordError(page.record_id, str(pages_file), "unusable-page", str(error)))
             continue

@@ -26,7 +26,17 @@ COLUMNS = (
     ("f1_weighted", "F1"),
     ("auc_macro", "Macro AUC"),
 )
-LIBRARIES = ("torch", "timm", "lightning", "numpy", "opencv-python-headless", "scikit-learn", "wfdb", "grad-cam", "snakemake")
+LIBRARIES = (
+    "torch",
+    "timm",
+    "lightning",
+    "numpy",
+    "opencv-python-headless",
+    "scikit-learn",
+    "wfdb",
+    "grad-cam",
+    "snakemake",
+)
 PROBLEMS_SHOWN = 200
 
 
@@ -81,7 +91,10 @@ def build_report(inputs: Inputs, config: ReportConfig, page: Path, scores: Path,
         columns=COLUMNS,
         problems=problem_table.head(PROBLEMS_SHOWN).to_dict("records"),
         problem_count=len(problem_table),
-        problem_kinds=problem_table.groupby(["dataset", "stage", "problem"]).size().reset_index(name="count").to_dict("records"),
+        problem_kinds=problem_table.groupby(["dataset", "stage", "problem"])
+        .size()
+        .reset_index(name="count")
+        .to_dict("records"),
         stages=stage_seconds(inputs.results).to_dict("records"),
         runs=runs,
         names=paper.NAMES,

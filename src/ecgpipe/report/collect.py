@@ -69,7 +69,8 @@ def score_table(runs: Iterable[Run]) -> pd.DataFrame:
         }
         for scope, scores in {"all": run.score, **run.metrics["per_class"]}.items():
             rows += [
-                head | {"class": scope, "metric": name, "value": entry["value"]}
+                head
+                | {"class": scope, "metric": name, "value": entry["value"]}
                 | {"low": entry.get("low"), "high": entry.get("high")}
                 for name, entry in scores.items()
             ]

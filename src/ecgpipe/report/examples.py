@@ -52,7 +52,9 @@ def example_records(
     }
     chosen = []
     for number, name in enumerate(labels.classes):
-        members = [r for r, target in zip(labels.record_ids, labels.targets, strict=True) if target[number] and r in place]
+        members = [
+            r for r, target in zip(labels.record_ids, labels.targets, strict=True) if target[number] and r in place
+        ]
         chosen += [(record_id, name) for record_id in sorted(members)[:per_class]]
     stored = find_pages(pages, [record_id for record_id, _ in chosen])
     examples = []
@@ -62,6 +64,11 @@ def example_records(
         page = cv2.imdecode(np.frombuffer(stored[record_id].image, np.uint8), cv2.IMREAD_COLOR)
         image = cv2.imencode(".png", (1 - ink) * 255, [cv2.IMWRITE_PNG_BILEVEL, 1])[1].tobytes()
         examples.append(
-            {"record_id": record_id, "label": name, "page": _webp(page, PAGE_WIDTH), "image": data_address(image, "png")}
+            {
+                "record_id": record_id,
+                "label": name,
+                "page": _webp(page, PAGE_WIDTH),
+                "image": data_address(image, "png"),
+            }
         )
     return examples

@@ -67,7 +67,7 @@ def history_figure(runs: Sequence[Run]) -> str:
 
 
 def comparison_figure(cells: dict[str, dict[str, Cell]], paper: dict[str, tuple[float, ...]] | None) -> str:
-    """Accuracy and F1 of the variants with their intervals, the paper's values as open diamonds (figures 10, 11, 13)."""
+    """Accuracy and F1 of the variants with their intervals, the paper's as open diamonds (figures 10, 11, 13)."""
     variants = list(cells)
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(8.4, 0.7 + 0.32 * len(variants)))

@@ -1,4 +1,4 @@
-"""The figures that the paper prints: tables 1 to 4 (doi:10.4108/eai.11.11675, retracted). Claims to test, not truths."""
+"""The figures that the paper prints: tables 1 to 4 (doi:10.4108/eai.11.11675, retracted): claims to test."""
 
 METRICS = ("accuracy", "specificity", "recall", "precision", "f1")
 

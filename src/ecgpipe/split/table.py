@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ecgpipe.artifacts.labels import Labels
-from ecgpipe.artifacts.splits import ROLES
+from ecgpipe.artifacts.roles import ROLES
 from ecgpipe.config.split import SplitConfig
 from ecgpipe.errors import DataError
 from ecgpipe.split.protocols import assign_roles, leaks

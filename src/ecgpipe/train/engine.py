@@ -17,8 +17,8 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProg
 
 from ecgpipe import __version__
 from ecgpipe.artifacts.atomic import atomic_path, write_json, write_text
+from ecgpipe.artifacts.roles import ROLES
 from ecgpipe.artifacts.runs import HISTORY_FILE, SUMMARY_FILE, WEIGHTS_FILE, Items, RunConfig
-from ecgpipe.artifacts.splits import ROLES
 from ecgpipe.errors import DataError
 from ecgpipe.models.stored import build_model
 from ecgpipe.train.callbacks import BestWeights, History

@@ -10,7 +10,7 @@ class FocalLoss(nn.Module):
     """-alpha_t (1 - p_t)^gamma log(p_t), equation 25 (Lin et al. 2017), mean over the batch.
 
     For single-label tasks p_t is the softmax probability of the true class; for multi-label tasks it is, for every
-    class on its own, the sigmoid probability of the truth (of presence or of absence), and the mean is over classes too.
+    class on its own, the sigmoid probability of the truth (presence or absence), and the mean is over classes too.
 
     Args:
         task: ``single`` or ``multilabel``.

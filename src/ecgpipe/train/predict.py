@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ecgpipe.artifacts.roles import ROLES
 from ecgpipe.artifacts.runs import Items
-from ecgpipe.artifacts.splits import ROLES
 from ecgpipe.models.inputs import to_input
 from ecgpipe.models.stored import load_trained
 from ecgpipe.progress import progress

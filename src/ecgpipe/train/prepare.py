@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ecgpipe.artifacts.roles import ROLES
 from ecgpipe.artifacts.runs import Items, RunConfig
-from ecgpipe.artifacts.splits import ROLES
 from ecgpipe.config.models import ModelConfig
 from ecgpipe.config.train import TrainConfig
 from ecgpipe.errors import DataError

@@ -1,0 +1,3 @@
+"""What a record does in a run."""
+
+ROLES = ("train", "validation", "test")
