@@ -161,7 +161,7 @@ rule labels:
         "../envs/data.yaml"
     params:
         source=lambda wildcards: source_of(wildcards.dataset),
-        labels=section("labels"),
+        labels=lambda wildcards: section("labels") if wildcards.dataset in PTBXL_LIKE else {},
         code=code("labels.py"),
     message:
         "Labels of {wildcards.dataset}"

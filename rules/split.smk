@@ -16,7 +16,7 @@ rule split:
     conda:
         "../envs/data.yaml"
     params:
-        split=section("split"),
+        split=lambda wildcards: CONFIG.split.of(wildcards.protocol),
         code=code("split.py"),
     message:
         "Splitting {wildcards.dataset} by the protocol {wildcards.protocol}, seed {wildcards.seed}"

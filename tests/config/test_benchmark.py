@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from ecgpipe.config.benchmark import Config, validate_config
+from ecgpipe.config.reference import reference
 from ecgpipe.config.section import Section
 from ecgpipe.errors import ConfigError
 from tests.conftest import PROJECT
@@ -81,3 +82,7 @@ def test_a_variant_overrides_only_its_own_keys():
     assert config.model_of("vit").image_size == 224
     assert config.model_of("vit").in_chans == 3
     assert config.model_of("swin").image_size == 640
+
+
+def test_the_reference_page_is_up_to_date():
+    assert (PROJECT / "docs" / "config.md").read_text(encoding="utf-8") == reference()

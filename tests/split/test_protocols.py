@@ -64,6 +64,14 @@ def test_grouped_splits_keep_the_class_shares():
     assert targets[roles == "test"].mean(axis=0) == pytest.approx(targets.mean(axis=0), abs=0.02)
 
 
+@pytest.mark.parametrize(("validation", "test"), [(0.2, 0.3), (0.1, 0.15), (0.25, 0.5), (0.04, 0.1)])
+def test_shares_are_those_of_the_configuration(validation, test):
+    records, targets = make_records(n=3000)
+    roles = split("patient", records, targets, validation=validation, test=test)
+    assert (roles == "validation").mean() == pytest.approx(validation, abs=0.01)
+    assert (roles == "test").mean() == pytest.approx(test, abs=0.01)
+
+
 def test_paper_leaks_what_the_others_do_not():
     records, targets = make_records()
     assert leaks(split("paper", records, targets), records["patient_id"]) > 50

@@ -52,6 +52,13 @@ def test_certain_and_wrong_is_finite():
     assert torch.isfinite(logits.grad).all()
 
 
+@pytest.mark.parametrize("gamma", [0.5, 1.0, 2.0])
+def test_certain_and_right_has_a_finite_slope(gamma):
+    logits = torch.tensor([[200.0, -200.0]], requires_grad=True)
+    FocalLoss("single", gamma, torch.ones(2))(logits, torch.tensor([[1, 0]])).backward()
+    assert torch.isfinite(logits.grad).all()
+
+
 def test_weights_are_inverse_frequencies_with_mean_one_over_records():
     targets = np.eye(2, dtype=np.uint8)[[0] * 90 + [1] * 10]
     weights = class_weights(targets, "single", "inverse-frequency").numpy()

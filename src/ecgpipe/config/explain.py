@@ -15,4 +15,11 @@ class ExplainConfig(Section):
     method: Literal["gradcam", "gradcam++", "layercam", "eigencam"] = Field(
         "gradcam", description="saliency method of pytorch-grad-cam"
     )
+    level: int = Field(
+        0,
+        ge=0,
+        le=3,
+        description="models with a pyramid: which level is looked at, 0 the finest (stride 4; the paper's final map), "
+        "3 the coarsest (stride 32, as the last stage of the other models)",
+    )
     seed: int = Field(0, ge=0, description="seeds the choice of records")

@@ -46,6 +46,8 @@ class PreprocessConfig(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> "PreprocessConfig":
+        if self.size % 8:
+            raise ValueError(f"size ({self.size}) must be a multiple of 8: images are stored at 8 pixels a byte")
         if self.canny_low > self.canny_high:
             raise ValueError("canny_low is above canny_high")
         if self.kernel % 2 == 0:

@@ -63,7 +63,7 @@ def explain_run(
     with torch.inference_mode():
         logits = torch.cat([model(image[None]) for image in images]).float()
     probabilities = torch.sigmoid(logits) if run.task == "multilabel" else torch.softmax(logits, dim=1)
-    maps = saliency_maps(model, images, labels, config.method, f"explain {run.dataset}/{run.variant}")
+    maps = saliency_maps(model, images, labels, config.method, config.level, f"explain {run.dataset}/{run.variant}")
 
     record_ids = items.record_ids[positions]
     stored = find_pages(pages, record_ids)

@@ -15,7 +15,12 @@ METHODS = {"gradcam": GradCAM, "gradcam++": GradCAMPlusPlus, "layercam": LayerCA
 
 
 def saliency_maps(
-    model: nn.Module, images: torch.Tensor, classes: Sequence[int], method: str = "gradcam", title: str = "saliency"
+    model: nn.Module,
+    images: torch.Tensor,
+    classes: Sequence[int],
+    method: str = "gradcam",
+    level: int = 0,
+    title: str = "saliency",
 ) -> np.ndarray:
     """One map per image: where the model looks for a class.
 
@@ -27,12 +32,13 @@ def saliency_maps(
         images: (n, channels, height, width) model inputs.
         classes: (n,) which output each map is for.
         method: a key of METHODS.
+        level: of the pyramid, for models that have one.
         title: of the progress bar.
 
     Returns:
         (n, height, width) float32, each map scaled to [0, 1]; all 0 where nothing speaks for the class.
     """
-    target = cam_target(model)
+    target = cam_target(model, level)
     maps = []
     with METHODS[method](model=model, target_layers=[target.layer], reshape_transform=target.to_nchw) as cam:
         # one at a time: the largest inputs would not fit otherwise

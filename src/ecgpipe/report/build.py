@@ -20,7 +20,7 @@ from ecgpipe.report.figures import class_figure, comparison_figure, confusion_fi
 
 COLUMNS = (
     ("accuracy", "Accuracy"),
-    ("specificity_weighted", "Specificity"),
+    ("specificity_macro", "Specificity"),
     ("recall_weighted", "Recall"),
     ("precision_weighted", "Precision"),
     ("f1_weighted", "F1"),

@@ -6,6 +6,7 @@ folds    the data set's own folds (PTB-XL: 1-8 train, 9 validation, 10 test)
 unique   random, stratified, byte-identical images on one side: train/validation/test
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -93,15 +94,17 @@ def _contents(records: pd.DataFrame) -> np.ndarray:
 
 
 def _grouped(strata: np.ndarray, groups: np.ndarray, config: SplitConfig, seed: int) -> np.ndarray:
-    """Stratified shares with whole groups: of 100 // gcd folds, the first go to test, the next to validation."""
-    folds = max(round(1 / min(config.test, config.validation)), 2)
+    """Stratified shares with whole groups: of the fewest equal folds that make up both shares (in whole percent), the
+    first go to test, the next to validation."""
+    shares = round(100 * config.test), round(100 * config.validation)
+    folds = 100 // math.gcd(100, *shares)
     if len(np.unique(groups)) < folds:
         raise DataError(f"{len(np.unique(groups))} groups cannot be divided into {folds} parts; use more records")
     splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
     fold = np.empty(len(strata), dtype=int)
     for number, (_, members) in enumerate(splitter.split(strata, strata, groups)):
         fold[members] = number
-    tests, validations = round(config.test * folds), round(config.validation * folds)
+    tests, validations = (share * folds // 100 for share in shares)
     roles = np.full(len(strata), "train", dtype=object)
     roles[fold < tests] = "test"
     roles[(fold >= tests) & (fold < tests + validations)] = "validation"

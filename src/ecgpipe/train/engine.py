@@ -19,7 +19,7 @@ from ecgpipe import __version__
 from ecgpipe.artifacts.atomic import atomic_path, write_json, write_text
 from ecgpipe.artifacts.roles import ROLES
 from ecgpipe.artifacts.runs import HISTORY_FILE, SUMMARY_FILE, WEIGHTS_FILE, Items, RunConfig
-from ecgpipe.errors import DataError
+from ecgpipe.errors import DataError, EcgpipeError
 from ecgpipe.models.stored import build_model
 from ecgpipe.train.callbacks import BestWeights, History
 from ecgpipe.train.data import PackedImages, batches
@@ -102,6 +102,11 @@ def train_run(folder: Path | str, *, threads: int | None = None, code: str = "",
     )
     if trainer.interrupted:
         raise KeyboardInterrupt
+
+    if best.epoch < 0:
+        raise EcgpipeError(
+            f"{folder}: the validation loss was never a number; lower train.learning_rate, or use precision bf16 or fp32"
+        )
 
     summary = {
         "variant": run.variant,

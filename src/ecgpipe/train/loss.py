@@ -33,8 +33,9 @@ class FocalLoss(nn.Module):
         else:
             negative_log = -(F.log_softmax(logits, dim=1) * targets).sum(dim=1)
             weight = (self.alpha * targets).sum(dim=1)
-        p_t = torch.exp(-negative_log)
-        return (weight * (1 - p_t) ** self.gamma * negative_log).mean()
+        # 1 - p_t; kept above 0, where a power below 1 has no finite slope
+        miss = (-torch.expm1(-negative_log)).clamp_min(1e-7)
+        return (weight * miss**self.gamma * negative_log).mean()
 
 
 def class_weights(targets: np.ndarray, task: str, mode: str) -> torch.Tensor:

@@ -6,7 +6,7 @@ import math
 def rate_share(epoch: float, epochs: float, warmup: float, min_share: float) -> float:
     """The rate as a share of its peak.
 
-    As printed, equation 27 warms up to half the rate and then stays constant, since its cosine does not contain t.
+    As printed, equation 27 warms up to half the rate, then jumps to a constant, since its cosine does not contain t.
     Meant is a line from min_share to 1 over the warm-up, then half a cosine down to min_share at the end.
 
     Args:
