@@ -98,7 +98,9 @@ def list_records(
     records = pd.DataFrame(
         {
             "record_id": [f"{ecg_id:05d}" for ecg_id in usable],
-            "patient_id": [None if pd.isna(patient) else str(patient).removesuffix(".0") for patient in rows["patient_id"]],
+            "patient_id": [
+                None if pd.isna(patient) else str(patient).removesuffix(".0") for patient in rows["patient_id"]
+            ],
             "shard": [shard_name(ecg_id, shard_size) for ecg_id in usable],
             "path": [record_path(ecg_id, sampling_rate) for ecg_id in usable],
             "fold": rows["strat_fold"].astype("Int16").to_numpy(),

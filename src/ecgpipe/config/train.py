@@ -23,8 +23,9 @@ class TrainConfig(Section):
     patience: int = Field(15, ge=1, description="stop after so many epochs without a lower validation loss")
     focal_gamma: float = Field(2.0, ge=0, description="focusing parameter (eq. 25); the paper does not give it")
     focal_alpha: Literal["inverse-frequency", "none"] = Field(
-        "inverse-frequency", description="class balance weights (eq. 25), or all 1. Single-label: mean 1 over the training records; "
-        "multi-label: absences over presences of each class, at most 20"
+        "inverse-frequency",
+        description="class balance weights (eq. 25), or all 1. Single-label: mean 1 over the training records; "
+        "multi-label: absences over presences of each class, at most 20",
     )
     translate: float = Field(
         0.1, ge=0, le=0.5, description="largest random shift, as a share of the image, along both axes (section 2.5)"

@@ -7,6 +7,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ecgpipe.report.collect import Cell, Run
 from ecgpipe.report.paper import NAMES
@@ -87,7 +88,8 @@ def comparison_figure(cells: dict[str, dict[str, Cell]], paper: dict[str, tuple[
                 if paper and variant in paper:
                     axes.plot(paper[variant][place], row, "D", color=COLOURS[1], fillstyle="none")
             axes.set(xlabel=title, yticks=range(len(variants)), yticklabels=[NAMES.get(v, v) for v in variants])
-            axes.invert_yaxis() if metric == "accuracy" else None
+            axes.set_ylim(len(variants) - 0.5, -0.5)  # the first variant on top
+            axes.xaxis.set_major_locator(MaxNLocator(6))
         figure.tight_layout()
     return _svg(figure)
 

@@ -105,11 +105,12 @@ def train_run(folder: Path | str, *, threads: int | None = None, code: str = "",
 
     if best.epoch < 0:
         raise EcgpipeError(
-            f"{folder}: the validation loss was never a number; lower train.learning_rate, or use precision bf16 or fp32"
+            f"{folder}: the validation loss was never a number; lower train.learning_rate, or use bf16 or fp32"
         )
 
     summary = {
         "variant": run.variant,
+        "model": run.model.model_dump(),
         "epochs": len(history.rows),
         "best_epoch": best.epoch,
         "best_validation_loss": best.loss,

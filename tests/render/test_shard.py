@@ -1,0 +1,51 @@
+"""A shard of records becomes a shard of pages; broken records are listed."""
+
+import json
+
+import pytest
+
+from ecgpipe.acquire.ptbxl import list_records
+from ecgpipe.acquire.simulate.dataset import simulate_dataset
+from ecgpipe.artifacts.pages import read_pages
+from ecgpipe.artifacts.problems import PROBLEMS
+from ecgpipe.artifacts.signals import read_signal
+from ecgpipe.config.render import RenderConfig
+from ecgpipe.errors import DataError
+from ecgpipe.render.draw import render_page
+from ecgpipe.render.shard import render_shard
+
+
+@pytest.fixture
+def copy(tmp_path):
+    simulate_dataset(tmp_path / "raw", records=8, seed=2)
+    return tmp_path / "raw"
+
+
+def run(copy, strict=False):
+    records, _ = list_records(copy, 100, 1000)
+    files = copy.parent / "p.parquet", copy.parent / "problems.parquet"
+    return render_shard(records, copy, 100, RenderConfig(), *files, title="t", strict=strict), *files
+
+
+def test_each_page_is_that_of_its_record(copy):
+    count, pages, _ = run(copy)
+    assert count == 8
+    for page in read_pages(pages):
+        signal, rate = read_signal(copy / f"records100/00000/{page.record_id}_lr", page.record_id)
+        expected = render_page(signal, rate, RenderConfig())
+        assert page.image == expected.encode()
+        assert json.loads(page.boxes) == expected.boxes()
+
+
+def test_broken_records_are_listed_or_stop_the_run(copy):
+    data = copy / "records100/00000/00003_lr.dat"
+    data.write_bytes(data.read_bytes()[:-2])
+    count, pages, problems = run(copy)
+    assert count == 7
+    assert "00003" not in {page.record_id for page in read_pages(pages)}
+    table = PROBLEMS.read(problems)
+    assert table[["stage", "record_id", "problem"]].to_numpy().tolist() == [["render", "00003", "truncated"]]
+    pages.unlink()
+    with pytest.raises(DataError, match=r"00003.*strict"):
+        run(copy, strict=True)
+    assert not pages.exists()

@@ -1,0 +1,88 @@
+"""The report's parts: the paper's tables as printed, cells over seeds, figures that stand alone."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ecgpipe.report.collect import Cell, Run, over_seeds, score_table, stage_seconds
+from ecgpipe.report.figures import comparison_figure, confusion_figure, history_figure, roc_figure
+from ecgpipe.report.paper import TABLE_2, TABLE_3, TABLE_4
+
+
+def make_run(seed: int, accuracy: float | None, low: float | None = None, high: float | None = None) -> Run:
+    entry = {"value": accuracy, "low": low, "high": high}
+    metrics = {
+        "role": "test",
+        "records": 40,
+        "classes": ["NORM", "MI"],
+        "scores": {"accuracy": entry, "f1_weighted": entry},
+        "per_class": {"NORM": {"auc": entry}, "MI": {"auc": entry}},
+        "roc": {"NORM": {"fpr": [0, 0.2, 1], "tpr": [0, 0.7, 1]}},
+        "confusion": [[15, 5], [3, 17]],
+    }
+    history = pd.DataFrame(
+        {"epoch": [1, 2], "train_loss": [2.0, 1.0], "validation_loss": [2.0, 1.5], "validation_accuracy": [0.4, 0.6]}
+    )
+    return Run("ptb-xl", "folds", "swin", seed, metrics, {}, history)
+
+
+def test_the_papers_tables_as_it_describes_them():
+    """Recall equals accuracy in tables 3 and 4; table 4 repeats two rows; the lead in table 2 is 1 of 183."""
+    for table in (TABLE_3, TABLE_4):
+        assert all(row[0] == row[2] for row in table.values())
+    assert TABLE_4["swin"] == TABLE_3["swin"]
+    assert TABLE_4["swin_lgf_fpn"] == TABLE_3["swin_lgf_fpn"]
+    # the prose: 0.7% less F1 than the backbone, 1.48% less than the full model, without the neck
+    assert TABLE_4["swin"][4] - TABLE_4["swin_lgf_fpn_no_fpn"][4] == pytest.approx(0.0070)
+    assert TABLE_4["swin_lgf_fpn"][4] - TABLE_4["swin_lgf_fpn_no_fpn"][4] == pytest.approx(0.0148)
+    assert round(183 * (TABLE_2["swin_lgf_fpn"][0] - TABLE_2["swin"][0])) == 1
+    assert all(round(k := 183 * row[0]) == pytest.approx(k, abs=0.02) for row in TABLE_2.values())
+
+
+def test_a_cell_is_the_mean_and_the_widest_reach_over_seeds():
+    runs = [make_run(0, 0.6, 0.5, 0.7), make_run(1, 0.8, 0.7, 0.85)]
+    assert over_seeds(runs, "accuracy") == Cell(pytest.approx(0.7), 0.5, 0.85, 2)
+
+
+def test_what_was_not_measured_is_none():
+    assert over_seeds([make_run(0, None)], "accuracy") == Cell(None, None, None, 0)
+    assert over_seeds([], "accuracy").value is None
+    assert over_seeds([make_run(0, 0.5)], "no_such_metric").value is None
+    assert over_seeds([make_run(0, 0.5), make_run(1, None)], "accuracy").value == 0.5
+
+
+def test_the_score_table_has_a_row_per_class_and_metric():
+    table = score_table([make_run(0, 0.6, 0.5, 0.7)])
+    assert len(table) == 4
+    row = table[(table["class"] == "all") & (table["metric"] == "accuracy")].iloc[0]
+    assert (row["value"], row["low"], row["high"], row["records"]) == (0.6, 0.5, 0.7, 40)
+
+
+def test_figures_are_plain_svg_and_the_same_each_time():
+    run = make_run(0, 0.6, 0.5, 0.7)
+    cells = {"swin": {"accuracy": Cell(0.6, 0.5, 0.7, 1), "f1_weighted": Cell(None, None, None, 0)}}
+    makers = [
+        lambda: roc_figure(run),
+        lambda: history_figure([run]),
+        lambda: confusion_figure(run),
+        lambda: comparison_figure(cells, TABLE_3),
+    ]
+    for make in makers:
+        svg = make()
+        assert svg.startswith("<svg")
+        assert (
+            "http" not in svg.replace("http://www.w3.org", "").replace("https://matplotlib.org", "").split("<g", 1)[1]
+        )
+        assert make() == svg
+
+
+def test_stage_times_are_summed_per_rule(tmp_path):
+    folder = tmp_path / "benchmarks" / "render" / "ptb-xl"
+    folder.mkdir(parents=True)
+    for number, seconds in enumerate((1.5, 2.5)):
+        (folder / f"{number}.tsv").write_text(f"s\tmax_rss\n{seconds}\t{100 + number}\n")
+    (tmp_path / "benchmarks" / "report.tsv").write_text("s\tmax_rss\n1.0\t-\n")
+    table = stage_seconds(tmp_path).set_index("stage")
+    assert table.loc["render"].tolist() == [2, 4.0, 101.0]
+    assert np.isnan(table.loc["report", "peak_mb"])
+    assert stage_seconds(tmp_path / "nowhere").empty

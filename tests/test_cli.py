@@ -1,0 +1,72 @@
+"""The command line, as people use it."""
+
+import json
+import subprocess
+import sys
+
+import cv2
+import pytest
+
+from ecgpipe.cli import main
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli") / "data"
+    assert main(["simulate", str(folder), "--records", "60", "--seed", "1"]) == 0
+    return folder
+
+
+def test_from_record_to_image(data, tmp_path, capsys):
+    record = data / "records100/00000/00001_lr"
+    page, boxes, image = tmp_path / "page.png", tmp_path / "boxes.json", tmp_path / "image.png"
+    assert main(["render", str(record), "-o", str(page), "--boxes", str(boxes)]) == 0
+    assert cv2.imread(str(page)).shape == (1700, 2200, 3)
+    assert len(json.loads(boxes.read_text())["leads"]) == 13
+    for variant in ("trace", "paper"):
+        assert main(["preprocess", str(page), "-o", str(image), "--variant", variant]) == 0
+        found = cv2.imread(str(image), cv2.IMREAD_GRAYSCALE)
+        assert found.shape == (640, 640)
+        assert set(found.ravel().tolist()) == {0, 255}
+        assert (found == 255).mean() > 0.5  # black ink on white
+
+
+def test_labels_as_text_and_json(data, capsys):
+    assert main(["labels", str(data), "--policy", "primary", "--json"]) == 0
+    counts = json.loads(capsys.readouterr().out)
+    assert counts["records"] == 60
+    assert sum(counts["classes"].values()) == counts["kept"]
+    assert main(["labels", str(data), "--policy", "primary"]) == 0
+    assert f"{counts['kept']} kept" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["labels", "nowhere"], "ptbxl_database.csv: no such file"),
+        (["render", "nowhere/00001_lr", "-o", "x.png"], "00001_lr.hea: no such file"),
+        (["preprocess", "nowhere.png", "-o", "x.png"], "nowhere.png: cannot be read"),
+        (["train", "nowhere"], "is nowhere a prepared run?"),
+    ],
+)
+def test_a_mistake_gets_a_line_and_exit_status_one(arguments, expected, capsys):
+    assert main(arguments) == 1
+    message = capsys.readouterr().err
+    assert expected in message
+    assert "Traceback" not in message
+
+
+def test_help_is_quick_and_imports_nothing_heavy():
+    program = (
+        "import sys\nfrom ecgpipe.cli import build_parser\nbuild_parser().format_help()\n"
+        "heavy = {'torch', 'pandas', 'numpy', 'cv2', 'pydantic'} & set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_models_lists_the_nine_variants(capsys):
+    assert main(["models", "--image-size", "96", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert len(rows) == 9
+    assert all(row["parameters"] > 1e6 and row["gflops"] > 0 for row in rows)
