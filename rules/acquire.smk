@@ -32,7 +32,8 @@ if CONFIG.ptb_xl.source is None:
         conda:
             "../envs/data.yaml"
         params:
-            checked=["ptbxl_database.csv", "scp_statements.csv", f"records{CONFIG.ptb_xl.sampling_rate}/"],
+            archive=CONFIG.ptb_xl.archive_url,  # another archive is unpacked again
+            check=True,
         message:
             "Unpacking PTB-XL and checking its files"
         script:
@@ -70,7 +71,8 @@ if CONFIG.cardiac_images.source is None:
         conda:
             "../envs/data.yaml"
         params:
-            checked=[],
+            archive=CONFIG.cardiac_images.url,
+            check=False,
         message:
             "Unpacking the ECG Images dataset of Cardiac Patients"
         script:
@@ -113,7 +115,6 @@ rule records:
         source=lambda wildcards: source_of(wildcards.dataset),
         settings=lambda wildcards: records_config(wildcards.dataset).listing(),
         listing=lambda wildcards: listing_of(wildcards.dataset),
-        strict=CONFIG.strict,
         code=code("records.py"),
     message:
         "Listing the records of {wildcards.dataset}"

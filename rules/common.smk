@@ -1,5 +1,6 @@
 # What all rules share: the validated configuration, the names of things, and functions that compute inputs and parameters.
 
+import hashlib
 import sys
 from pathlib import Path
 
@@ -105,6 +106,17 @@ def raw_input(wildcards):
     return [f"{source}/ptbxl_database.csv", f"{source}/scp_statements.csv"]
 
 
+def made_input(wildcards):
+    """The raw files, if a rule makes them; a user's own are watched shard by shard (stamp_of)."""
+    return [] if is_users_own(wildcards.dataset) else source_of(wildcards.dataset)
+
+
+def file_mark(path):
+    """Changes with the content of a file that a setting names; empty if it names none."""
+    file = Path(path)
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:16] if file.is_file() else ""
+
+
 def shard_files(pattern):
     """Input function: a file of every shard of the job's data set."""
     return lambda wildcards: expand(
@@ -162,9 +174,19 @@ def explained_runs(file):
     ]
 
 
+def every_problems_table():
+    """What each stage left out."""
+    return [
+        *every_dataset("records.problems.parquet"),
+        *every_shard("pages/{shard}.problems.parquet"),
+        *every_shard("images/{shard}.problems.parquet"),
+    ]
+
+
 def get_final_output():
     """What `all` makes."""
-    return [f"{RESULTS}/report/index.html", *every_run("metrics.json"), *explained_runs("saliency.npz")]
+    strict = [f"{RESULTS}/strict.ok"] if CONFIG.strict else []
+    return strict + [f"{RESULTS}/report/index.html", *every_run("metrics.json"), *explained_runs("saliency.npz")]
 
 
 def listing_of(dataset):

@@ -16,7 +16,6 @@ rule preprocess:
         "../envs/data.yaml"
     params:
         preprocess=section("preprocess"),
-        strict=CONFIG.strict,
         code=code("preprocess.py"),
     message:
         "Preprocessing the pages of {wildcards.dataset}, shard {wildcards.shard}"

@@ -4,7 +4,7 @@
 rule render:
     input:
         records=f"{RESULTS}/{{dataset}}/records.parquet",
-        raw=raw_input,
+        raw=made_input,
     output:
         pages=f"{RESULTS}/{{dataset}}/pages/{{shard}}.parquet",
         problems=f"{RESULTS}/{{dataset}}/pages/{{shard}}.problems.parquet",
@@ -21,7 +21,7 @@ rule render:
         sampling_rate=lambda wildcards: records_config(wildcards.dataset).sampling_rate,
         stamp=lambda wildcards: stamp_of(wildcards.dataset, wildcards.shard),
         render=section("render"),
-        strict=CONFIG.strict,
+        layout=file_mark(CONFIG.render.layout),
         code=code("render.py"),
     message:
         "Drawing the pages of {wildcards.dataset}, shard {wildcards.shard}"
@@ -32,7 +32,7 @@ rule render:
 rule collect:
     input:
         records=f"{RESULTS}/{{dataset}}/records.parquet",
-        raw=raw_input,
+        raw=made_input,
     output:
         pages=f"{RESULTS}/{{dataset}}/pages/{{shard}}.parquet",
         problems=f"{RESULTS}/{{dataset}}/pages/{{shard}}.problems.parquet",
@@ -47,7 +47,6 @@ rule collect:
     params:
         source=lambda wildcards: source_of(wildcards.dataset),
         stamp=lambda wildcards: stamp_of(wildcards.dataset, wildcards.shard),
-        strict=CONFIG.strict,
         code=code("collect.py"),
     message:
         "Collecting the pages of {wildcards.dataset}, shard {wildcards.shard}"

@@ -1,13 +1,28 @@
 # Everything -> results/report: one HTML page, tables and figures
 
 
+rule strict:
+    input:
+        every_problems_table(),
+    output:
+        touch(f"{RESULTS}/strict.ok"),
+    log:
+        f"{RESULTS}/logs/strict.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/strict.tsv"
+    conda:
+        "../envs/data.yaml"
+    message:
+        "Checking that nothing was left out (strict: true)"
+    script:
+        "../scripts/strict.py"
+
+
 rule report:
     input:
         records=every_dataset("records.parquet"),
         labels=every_dataset("labels.json"),
-        problems=every_dataset("records.problems.parquet")
-        + every_shard("pages/{shard}.problems.parquet")
-        + every_shard("images/{shard}.problems.parquet"),
+        problems=every_problems_table(),
         splits=[file.replace(".parquet", ".json") for file in every_split()],
         pages=every_shard("pages/{shard}.parquet"),
         images=every_shard("images/{shard}.npy"),

@@ -12,5 +12,5 @@ with job_log(snakemake.log[0]):
         snakemake.output.pages,
         snakemake.output.problems,
         title=f"collect {snakemake.wildcards.dataset}/{snakemake.wildcards.shard}",
-        strict=snakemake.params.strict,
+        strict=snakemake.config["strict"],
     )

@@ -15,5 +15,5 @@ with job_log(snakemake.log[0]):
         snakemake.output.pages,
         snakemake.output.problems,
         title=f"render {snakemake.wildcards.dataset}/{snakemake.wildcards.shard}",
-        strict=snakemake.params.strict,
+        strict=snakemake.config["strict"],
     )

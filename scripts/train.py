@@ -10,6 +10,5 @@ with job_log(snakemake.log[0]):
     train_run(
         Path(snakemake.input.run).parent,
         threads=snakemake.threads,
-        code=snakemake.params.code,
         show_progress=sys.stderr.isatty(),
     )

@@ -5,5 +5,5 @@ from ecgpipe.logs import job_log
 
 with job_log(snakemake.log[0]):
     unpack_zip(snakemake.input[0], snakemake.output[0])
-    if snakemake.params.checked:
-        check_sums(snakemake.output[0], only=tuple(snakemake.params.checked))
+    if snakemake.params.check:
+        check_sums(snakemake.output[0])

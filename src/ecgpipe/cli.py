@@ -171,6 +171,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     try:
         args.run_command(args)
+    except ValueError as error:
+        if type(error).__name__ != "ValidationError":  # pydantic's, of a section built from options
+            raise
+        for problem in error.errors():
+            name = "--" + "-".join(map(str, problem["loc"])) if problem["loc"] else "the options"
+            print(f"ecgpipe: {name}: {problem['msg']}; given: {problem['input']!r}", file=sys.stderr)
+        return 1
     except EcgpipeError as error:
         print(f"ecgpipe: {error}", file=sys.stderr)
         return 1

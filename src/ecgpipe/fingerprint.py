@@ -2,7 +2,7 @@
 
 Snakemake reruns a job when a parameter changes, but does not look into the library that a script calls. Each rule
 therefore takes as a parameter the fingerprint of its script: a hash over the script, every module of this package
-that it imports, directly or not, and the data files beside them. Comments, docstrings, formatting and the
+that it imports, directly or not, and their packages' templates. Comments, docstrings, formatting and the
 descriptions of configuration keys do not count, since they cannot change a result.
 """
 
@@ -62,18 +62,10 @@ def _file_of(module: str, source: Path) -> Path | None:
 
 
 def _resources(path: Path) -> list[Path]:
-    """Data files that belong to a package: all but Python files, if the module is a package's __init__."""
+    """Data files that belong to a package, if the module is its __init__: those in its folder templates."""
     if path.name != "__init__.py":
         return []
-    files = (file for file in path.parent.rglob("*") if file.is_file() and file.suffix not in {".py", ".pyc"})
-    # a sub-package's data are its own
-    return [file for file in files if _nearest_package(file.parent) == path.parent and file.name != "py.typed"]
-
-
-def _nearest_package(folder: Path) -> Path:
-    while not (folder / "__init__.py").is_file():
-        folder = folder.parent
-    return folder
+    return [file for file in (path.parent / "templates").glob("*") if not file.name.startswith(".")]
 
 
 @cache
@@ -115,6 +107,8 @@ class _Meaning(ast.NodeTransformer):
                 node.body = node.body[1:] or [ast.Pass()]
         elif isinstance(node, ast.Call):
             node.keywords = [keyword for keyword in node.keywords if keyword.arg not in TEXT_ARGUMENTS]
+        elif isinstance(node, ast.Assign) and [getattr(name, "id", "") for name in node.targets] == ["__version__"]:
+            node.value = ast.Constant("")
         return self.generic_visit(node)
 
 

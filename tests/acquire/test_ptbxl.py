@@ -1,5 +1,6 @@
 """Copies of PTB-XL: what they hold, what they lack, and their shards."""
 
+import io
 import json
 import shutil
 from collections import Counter
@@ -23,6 +24,17 @@ def pristine(tmp_path_factory):
 @pytest.fixture
 def copy(pristine, tmp_path):
     return shutil.copytree(pristine, tmp_path / "copy")
+
+
+def set_cell(column, value):
+    """A damage: another value in the third record's row."""
+
+    def damage(text):
+        table = pd.read_csv(io.StringIO(text), dtype=str)
+        table.loc[2, column] = value
+        return table.to_csv(index=False)
+
+    return damage
 
 
 def test_all_records_of_a_complete_copy(copy):
@@ -62,7 +74,11 @@ def test_a_limited_sample_grows_without_changing(copy):
         (lambda text: "", "not a readable CSV"),
         (lambda text: text.replace("scp_codes", "codes"), "lacks the columns scp_codes"),
         (lambda text: text.replace("\n7,", "\n6,"), "there twice"),
-        (lambda text: text.replace("\n7,", "\nseven,"), "line 8"),
+        (lambda text: text.replace("\n7,", "\nseven,"), "line 8: ecg_id 'seven' is no whole number"),
+        (lambda text: text.replace("\n7,", "\n7.5,"), "line 8: ecg_id '7.5'"),
+        (set_cell("age", "old"), "line 4: age 'old' cannot be"),
+        (set_cell("strat_fold", "3.5"), "line 4: strat_fold '3.5' cannot be"),
+        (set_cell("strat_fold", "99999"), "line 4: strat_fold"),
         (lambda text: text.replace("\"{'", "\"__import__('os').abort() or {'", 1), "line 2"),
     ],
 )

@@ -157,11 +157,10 @@ def test_metadata_share_ptbxls_columns(folder, shared_data):
 
 def test_a_mix_of_ones_own_and_a_repeated_run(tmp_path):
     mix = {("NORM",): 1, ("HYP",): 1}
-    simulate_dataset(tmp_path, records=20, seed=1, class_mix=mix)
-    first = contents(tmp_path)
-    simulate_dataset(tmp_path, records=20, seed=1, class_mix=mix)
-    assert contents(tmp_path) == first
-    truths = [json.loads(line) for line in (tmp_path / "truth.jsonl").read_text().splitlines()]
+    simulate_dataset(tmp_path / "a", records=20, seed=1, class_mix=mix)
+    simulate_dataset(tmp_path / "b", records=20, seed=1, class_mix=mix)
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+    truths = [json.loads(line) for line in (tmp_path / "a" / "truth.jsonl").read_text().splitlines()]
     assert {tuple(stored["superclasses"]) for stored in truths} == set(mix)
 
 
@@ -176,9 +175,9 @@ def test_an_interrupted_run_leaves_no_tables(tmp_path):
     assert not list(tmp_path.rglob("*.partial"))
 
 
-def test_real_data_are_never_overwritten(tmp_path):
+def test_data_are_never_overwritten(tmp_path):
     (tmp_path / "ptbxl_database.csv").write_text("ecg_id\n")
-    with pytest.raises(DataError, match="not simulated"):
+    with pytest.raises(DataError, match="holds a data set already"):
         simulate_dataset(tmp_path, records=5, seed=1)
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 import yaml
+from snakemake.cli import parse_config
 
 from ecgpipe.config.benchmark import Config, validate_config
 from ecgpipe.config.reference import reference
@@ -63,6 +64,20 @@ def test_every_key_is_described():
         ({"datasets": ["ptbxl"]}, "datasets.0: Input should be 'ptb-xl', 'cardiac-images' or 'simulated'"),
         ({"benchmark": {"cardiac-images": {"protocols": ["folds"]}}}, "need patients or folds"),
         ({"ptb_xl": "some/folder"}, "ptb_xl: "),
+        ({"ptb_xl": {"source": ""}}, "ptb_xl.source"),
+        ({"ptb_xl": {"url": "ftp://x"}}, "ptb_xl.url"),
+        ({"labels": {"tie_order": ["FOO"]}}, "labels.tie_order.0: Input should be 'NORM'"),
+        ({"benchmark": {"ptb-xl": {"models": ["swn"]}}}, "no such model; did you mean swin"),
+        ({"benchmark": {"ptb-xl": {"models": []}}}, "benchmark.ptb-xl.models"),
+        ({"benchmark": {"ptb-xl": {"seeds": [0, 0]}}}, "0 is there twice"),
+        ({"benchmark": {"ptb-xl": {"seeds": [-1]}}}, "greater than or equal to 0"),
+        ({"datasets": ["ptb-xl", "ptb-xl"]}, "ptb-xl is there twice"),
+        ({"explain": {"variants": ["swn"]}}, "explain.variants: swn: no such model"),
+        ({"variants": {"swin_lgf_fnp": {}}}, "did you mean swin_lgf_fpn"),
+        ({"variants": {"swin": {"imgsize": 3}}}, "variants.swin.imgsize: unknown key; did you mean image_size?"),
+        ({"variants": {"vit": {"options": {"architecture": "vit_nothing"}}}}, "vit_nothing"),
+        ({"model": {"options": {"num_classes": 7}}}, "num_classes cannot be options"),
+        ({"split": {"validation_fold": 11}}, "split.validation_fold"),
     ],
 )
 def test_a_mistake_names_the_key_and_what_is_allowed(change, expected):
@@ -75,6 +90,22 @@ def test_all_mistakes_are_told_at_once():
     with pytest.raises(ConfigError) as error:
         validate_config({"train": {"epochs": "many", "clip_norm": -1}, "colour": "blue"})
     assert all(key in str(error.value) for key in ("train.epochs", "train.clip_norm", "colour"))
+
+
+def test_values_inside_a_command_line_override():
+    """As Snakemake parses --config: what stands inside braces arrives as text."""
+    given = parse_config(
+        ["ptb_xl={source: null, sampling_rate: 500, limit: 5}", "variants={swin: {options: {drop_rate: 0.2, x: abc}}}"]
+    )
+    config = validate_config(given)
+    assert (config.ptb_xl.source, config.ptb_xl.sampling_rate, config.ptb_xl.limit) == (None, 500, 5)
+    assert config.model_of("swin").options == {"drop_rate": 0.2, "x": "abc"}
+    assert validate_config({"ptb_xl": {"version": "1.0.1", "source": "2024_records"}}).ptb_xl.version == "1.0.1"
+
+
+def test_folders_have_no_final_slash_and_may_be_numbers():
+    assert validate_config({"results": "r2/"}).results == "r2"
+    assert validate_config({"results": "2024"}).results == "2024"
 
 
 def test_a_variant_overrides_only_its_own_keys():

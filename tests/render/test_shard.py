@@ -3,12 +3,13 @@
 import json
 
 import pytest
+import wfdb
 
 from ecgpipe.acquire.ptbxl import list_records
 from ecgpipe.acquire.simulate.dataset import simulate_dataset
 from ecgpipe.artifacts.pages import read_pages
 from ecgpipe.artifacts.problems import PROBLEMS
-from ecgpipe.artifacts.signals import read_signal
+from ecgpipe.artifacts.signals import LEADS, read_signal
 from ecgpipe.config.render import RenderConfig
 from ecgpipe.errors import DataError
 from ecgpipe.render.draw import render_page
@@ -43,8 +44,17 @@ def test_broken_records_are_listed_or_stop_the_run(copy):
     count, pages, problems = run(copy)
     assert count == 7
     assert "00003" not in {page.record_id for page in read_pages(pages)}
+    short = copy / "records100/00000/00005_lr"
+    signal = wfdb.rdrecord(str(short)).p_signal[:500]
+    names = [*LEADS]
+    formats = {"fmt": ["16"] * 12, "units": ["mV"] * 12, "sig_name": names, "write_dir": str(short.parent)}
+    wfdb.wrsamp(short.name, fs=100, p_signal=signal, **formats)
+    assert run(copy)[0] == 6
     table = PROBLEMS.read(problems)
-    assert table[["stage", "record_id", "problem"]].to_numpy().tolist() == [["render", "00003", "truncated"]]
+    assert table[["stage", "record_id", "problem"]].to_numpy().tolist() == [
+        ["render", "00003", "truncated"],
+        ["render", "00005", "unfit-for-layout"],
+    ]
     pages.unlink()
     with pytest.raises(DataError, match=r"00003.*strict"):
         run(copy, strict=True)

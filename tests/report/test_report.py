@@ -14,6 +14,7 @@ def make_run(seed: int, accuracy: float | None, low: float | None = None, high: 
     metrics = {
         "role": "test",
         "records": 40,
+        "confidence": 0.95,
         "classes": ["NORM", "MI"],
         "scores": {"accuracy": entry, "f1_weighted": entry},
         "per_class": {"NORM": {"auc": entry}, "MI": {"auc": entry}},

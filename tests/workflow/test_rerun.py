@@ -1,15 +1,21 @@
 """Only what changed runs again: one change at a time, and the jobs that Snakemake then plans.
 
-The finished workflow has two shards (00000 and 00040, and 00080 with one record) and one training.
+The finished workflow has three shards (00000, 00040, and 00080 with one record) and one training.
 """
 
+import json
 import os
+import shutil
 import time
 
 import pytest
 
+from ecgpipe.render.layout import kit_layout
+from tests.workflow.conftest import Workflow, copy_project
+
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
+OWN_LAYOUT = kit_layout().model_dump(mode="json")
 TRAINING = {"train": 1, "predict": 1, "evaluate": 1, "explain": 1, "report": 1, "all": 1}
 FROM_IMAGES = {"split": 1, "prepare": 1} | TRAINING
 
@@ -69,6 +75,24 @@ def test_one_shards_input(workflow):
     signal.write_bytes(signal.read_bytes())
     os.utime(signal, (time.time() + 5, time.time() + 5))
     assert workflow.plan() == {"render": 1, "preprocess": 1} | FROM_IMAGES
+
+
+def test_strictness_redoes_nothing_when_nothing_is_wrong(workflow):
+    strict = Workflow(workflow.folder, workflow.configs, (*workflow.overrides, "strict=true"))
+    assert strict.plan() == {"strict": 1, "all": 1}
+
+
+def test_the_content_of_a_layout_file(finished, tmp_path):
+    """Before anything is drawn: the plan of the pages, drawn with one layout, then with another of the same name."""
+    pages = Workflow(copy_project(tmp_path / "project"), (tmp_path / "project" / "tiny.yaml",), finished.overrides)
+    shutil.copytree(finished.folder / "raw", pages.folder / "raw", copy_function=shutil.copy2)
+    layout = pages.folder / "own.json"
+    layout.write_text(json.dumps(OWN_LAYOUT))
+    pages.append("tiny.yaml", "render: {layout: own.json}\n")
+    pages.run("pages")
+    assert pages.plan("pages") == {}
+    layout.write_text(json.dumps(OWN_LAYOUT | {"width": OWN_LAYOUT["width"] + 10.0}))
+    assert pages.plan("pages") == {"render": 3, "pages": 1}
 
 
 def test_a_new_seed_trains_only_itself(workflow):

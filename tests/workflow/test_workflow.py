@@ -6,7 +6,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -117,9 +121,41 @@ def test_killed_and_resumed_gives_the_same(finished, tmp_path):
     assert process.wait() == -signal.SIGKILL
     killed.run("--unlock")
     killed.run("all")
+    assert not list(folder.glob("results/**/.*partial*"))
     for name in ("weights.safetensors", "metrics.json", "items.npz"):
         assert (folder / RUN / name).read_bytes() == (finished.folder / RUN / name).read_bytes(), name
     assert killed.plan() == {}
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def address(finished, tmp_path):
+    """A server on the loopback address with the raw records as a zip archive, as PhysioNet packs it."""
+    shutil.make_archive(str(tmp_path / "served" / "ptb-xl"), "zip", finished.folder, "raw")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path / "served"))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/ptb-xl.zip"
+        server.shutdown()
+
+
+def test_a_data_set_from_its_address(finished, address, tmp_path):
+    folder = copy_project(tmp_path / "project")
+    settings = f"ptb_xl={{source: null, url: '{address}', shard_size: 30000}}"
+    downloaded = Workflow(folder, (folder / "tiny.yaml",), (settings, "datasets=[ptb-xl]"))
+    assert downloaded.plan()["download_ptbxl"] == 1
+    downloaded.run("splits")
+    split = Path("results/tiny/ptb-xl/splits/paper/seed-0.parquet")
+    assert pd.read_parquet(folder / split).equals(pd.read_parquet(finished.folder / split))
+    assert downloaded.plan("splits") == {}
+    elsewhere = Workflow(folder, downloaded.configs, (settings.replace("ptb-xl.zip", "other.zip"), "datasets=[ptb-xl]"))
+    assert elsewhere.plan("splits")["unpack_ptbxl"] == 1
+    done = elsewhere.run("splits", check=False)
+    assert done.returncode
+    assert "other.zip: cannot be fetched (404" in done.stderr
 
 
 @pytest.mark.realdata
@@ -141,6 +177,6 @@ def test_a_few_dozen_real_records(ptbxl_copy, tmp_path):
     workflow.run("all")
     page = (folder / "results/subset/report/index.html").read_text()
     assert "Swin-LGF-FPN" in page
-    assert "90" in page
+    assert len(pd.read_parquet(folder / "results/subset/ptb-xl/records.parquet")) == 90
     metrics = json.loads((folder / "results/subset/ptb-xl/paper/swin_lgf_fpn/seed-0/metrics.json").read_text())
     assert metrics["records"] == pytest.approx(27, abs=2)

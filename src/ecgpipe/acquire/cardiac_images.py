@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ecgpipe.acquire.cardiac_layout import SUFFIXES, class_folders, shard_of
+from ecgpipe.acquire.cardiac_layout import class_folders, image_files, shard_of
 from ecgpipe.acquire.ptbxl_layout import sample_order
 from ecgpipe.artifacts.records import RECORDS
 from ecgpipe.errors import DataError
@@ -29,12 +29,7 @@ def list_images(
         DataError: classes or images are missing, or two images have one name.
     """
     source = Path(source)
-    files = [
-        (name, file)
-        for name, folder in class_folders(source).items()
-        for file in sorted(folder.iterdir())
-        if file.suffix.lower() in SUFFIXES
-    ]
+    files = [(name, file) for name, folder in class_folders(source).items() for file in image_files(folder)]
     if expected is not None and len(files) != expected:
         raise DataError(
             f"{source}: {len(files)} images, expected {expected}; complete the copy, or set cardiac_images.files"

@@ -18,6 +18,11 @@ CLASS_WORDS = (
 CLASSES = ("Normal", "Myocardial Infarction", "History of Myocardial Infarction", "Abnormal Heartbeat")
 
 
+def image_files(folder: Path) -> list[Path]:
+    """The images of a folder, by name; hidden files are none."""
+    return sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith("."))
+
+
 def class_folders(source: Path | str) -> dict[str, Path]:
     """Class -> folder of a copy; the copy may lie one level deeper than the given folder.
 
@@ -29,7 +34,7 @@ def class_folders(source: Path | str) -> dict[str, Path]:
         raise DataError(f"{source}: no such folder; set cardiac_images.source to the folder of the four class folders")
     found: dict[str, Path] = {}
     for folder in sorted(path for path in (*source.glob("*/"), *source.glob("*/*/")) if path.is_dir()):
-        if not any(file.suffix.lower() in SUFFIXES for file in folder.iterdir()):
+        if not image_files(folder) or "__MACOSX" in folder.parts:
             continue
         name = next((name for name, word in CLASS_WORDS if word.search(folder.name)), None)
         if name is None:
@@ -57,9 +62,8 @@ def source_stamp(source: Path | str, shards: int) -> dict[str, str]:
     """Shard -> a stamp that changes when any image of the shard does (name, size or time of change)."""
     digests = {shard: hashlib.sha256() for shard in shard_names(shards)}
     for folder in class_folders(source).values():
-        for file in sorted(folder.iterdir()):
-            if file.suffix.lower() in SUFFIXES:
-                stat = file.stat()
-                line = f"{file.name} {stat.st_size} {stat.st_mtime_ns}\n"
-                digests[shard_of(file.stem, shards)].update(line.encode())
+        for file in image_files(folder):
+            stat = file.stat()
+            line = f"{file.name} {stat.st_size} {stat.st_mtime_ns}\n"
+            digests[shard_of(file.stem, shards)].update(line.encode())
     return {shard: digest.hexdigest()[:16] for shard, digest in digests.items()}

@@ -80,13 +80,12 @@ def _inside(entry: zipfile.ZipInfo, archive: Path | str) -> PurePosixPath:
     return path
 
 
-def check_sums(folder: Path | str, sums_file: str = "SHA256SUMS.txt", only: tuple[str, ...] = ("",)) -> int:
+def check_sums(folder: Path | str, sums_file: str = "SHA256SUMS.txt") -> int:
     """Check files against a list of SHA-256 sums, as PhysioNet publishes it; returns how many were checked.
 
     Args:
         folder: where the files and the list are.
         sums_file: lines of "sum  name".
-        only: check names that begin with one of these.
 
     Raises:
         DataError: the list is missing or not one, a file is missing, or differs.
@@ -97,8 +96,9 @@ def check_sums(folder: Path | str, sums_file: str = "SHA256SUMS.txt", only: tupl
         sums = dict(reversed(line.split(maxsplit=1)) for line in lines if line.strip())
     except (OSError, ValueError) as error:
         raise DataError(f"{folder / sums_file}: not a readable list of checksums ({error})") from error
-    chosen = {name: expected for name, expected in sums.items() if name.startswith(only)}
-    for name, expected in progress(chosen.items(), f"check {folder.name}", len(chosen), "files"):
+    if not sums:
+        raise DataError(f"{folder / sums_file}: lists no file; fetch it again")
+    for name, expected in progress(sums.items(), f"check {folder.name}", len(sums), "files"):
         try:
             with open(folder / name, "rb") as file:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -106,4 +106,4 @@ def check_sums(folder: Path | str, sums_file: str = "SHA256SUMS.txt", only: tupl
             raise DataError(f"{folder / name}: listed in {sums_file}, but cannot be read ({error})") from error
         if found != expected:
             raise DataError(f"{folder / name}: its SHA-256 differs from {sums_file}; fetch it again")
-    return len(chosen)
+    return len(sums)

@@ -36,10 +36,20 @@ def read_database(source: Path | str) -> pd.DataFrame:
     if missing:
         raise DataError(f"{path}: lacks the columns {', '.join(missing)}; fetch it again")
     ids = pd.to_numeric(table["ecg_id"], errors="coerce")
-    bad = ids.isna() | ids.duplicated(keep=False)
+    bad = ids.isna() | ids.duplicated(keep=False) | (ids % 1 != 0) | (ids < 0)
     if bad.any():
         line = int(bad.to_numpy().argmax())
-        raise DataError(f"{path}, line {line + 2}: ecg_id {table['ecg_id'][line]!r} is no number, or there twice")
+        given = str(table["ecg_id"][line])
+        raise DataError(f"{path}, line {line + 2}: ecg_id {given!r} is no whole number, or there twice; fetch it again")
+    for column in ("age", "sex", "strat_fold"):
+        numbers = pd.to_numeric(table[column], errors="coerce")
+        wrong = numbers.isna() & table[column].notna()
+        if column == "strat_fold":
+            wrong |= numbers.notna() & ((numbers % 1 != 0) | ~numbers.between(1, 1000))
+        if wrong.any():
+            line = int(wrong.to_numpy().argmax())
+            raise DataError(f"{path}, line {line + 2}: {column} {str(table[column][line])!r} cannot be; fetch it again")
+        table[column] = numbers
     table["scp_codes"] = [_parse_codes(text, f"{path}, line {i + 2}") for i, text in enumerate(table["scp_codes"])]
     return table[list(COLUMNS)].assign(ecg_id=ids.astype(int)).set_index("ecg_id").sort_index()
 

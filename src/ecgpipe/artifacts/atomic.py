@@ -1,5 +1,6 @@
 """Files appear whole or not at all: written beside the target, then renamed."""
 
+import glob
 import json
 import os
 import shutil
@@ -18,6 +19,8 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
+    for stale in target.parent.glob(f".{glob.escape(target.name)}.*.partial{target.suffix}"):
+        stale.unlink(missing_ok=True)  # of a process that was killed
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=f".partial{target.suffix}", dir=target.parent)
     os.close(handle)
     partial = Path(name)

@@ -11,7 +11,6 @@
 The first two are all that training needs besides the image files; neither needs pandas or pyarrow.
 """
 
-import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,8 @@ from ecgpipe.config.train import TrainConfig
 from ecgpipe.errors import DataError
 
 RUN_FILE, ITEMS_FILE, WEIGHTS_FILE = "run.json", "items.npz", "weights.safetensors"
-HISTORY_FILE, SUMMARY_FILE, PREDICTIONS_FILE = "history.csv", "train.json", "predictions.parquet"
+HISTORY_FILE, SUMMARY_FILE = "history.csv", "train.json"
+CHECKPOINTS = "checkpoints"  # a folder below the run's, gone when training is done
 
 
 class RunConfig(BaseModel):
@@ -111,12 +111,3 @@ class Items:
                 return cls(**{name: arrays[name] for name in ("record_ids", "roles", "files", "rows", "targets")})
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise DataError(f"{path}: cannot be read ({error}); prepare the run again") from error
-
-
-def read_summary(folder: Path | str) -> dict:
-    """train.json of a finished run."""
-    path = Path(folder) / SUMMARY_FILE
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read ({error}); train the run first") from error

@@ -7,6 +7,7 @@ from pydantic import Field, StringConstraints
 from ecgpipe.config.section import Section
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+WebAddress = Annotated[str, StringConstraints(pattern=r"^https?://")]
 SUPERCLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
 
 
@@ -14,10 +15,12 @@ class PtbXlConfig(Section):
     """PTB-XL, or any partial copy of it in PhysioNet's layout."""
 
     source: str | None = Field(
-        None, description="folder in PhysioNet's layout; null downloads the archive below into `resources`"
+        None,
+        min_length=1,
+        description="folder in PhysioNet's layout; null downloads the archive below into `resources`",
     )
     version: Literal["1.0.1", "1.0.3"] = Field("1.0.3", description="which release to download")
-    url: str | None = Field(
+    url: WebAddress | None = Field(
         None, description="http(s) address of the release's zip archive; null: PhysioNet's own for `version`"
     )
     sha256: Sha256 | None = Field(None, description="checksum of the archive; null checks only the files inside it")
@@ -42,8 +45,10 @@ class PtbXlConfig(Section):
 class CardiacImagesConfig(Section):
     """The ECG Images dataset of Cardiac Patients: four folders of images."""
 
-    source: str | None = Field(None, description="folder that holds the four class folders; null downloads the archive")
-    url: str = Field(
+    source: str | None = Field(
+        None, min_length=1, description="folder that holds the four class folders; null downloads the archive"
+    )
+    url: WebAddress = Field(
         "https://data.mendeley.com/public-api/zip/gwbz3fsgp8/download/2",
         description="http(s) address of a zip archive of the data set",
     )
@@ -99,7 +104,7 @@ class LabelsConfig(Section):
         description="PTB-XL writes likelihood 0 where the reader gave none: unknown counts the statement as there "
         "(as 100 against min_likelihood), absent drops it",
     )
-    tie_order: tuple[str, ...] = Field(
+    tie_order: tuple[Literal["NORM", "MI", "STTC", "CD", "HYP"], ...] = Field(
         ("MI", "STTC", "CD", "HYP", "NORM"),
         description="primary: which superclass wins when several have the highest likelihood, first wins",
     )

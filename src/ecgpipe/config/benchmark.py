@@ -1,14 +1,17 @@
 """The whole configuration, and its validation with messages that name the key."""
 
 import difflib
-from typing import Any, Literal
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from ecgpipe.config.acquire import CardiacImagesConfig, LabelsConfig, PtbXlConfig, SimulatedConfig
 from ecgpipe.config.evaluate import EvaluateConfig
 from ecgpipe.config.explain import ExplainConfig
+from ecgpipe.config.model_names import unknown_model
 from ecgpipe.config.models import VARIANTS, ModelConfig
+from ecgpipe.config.plain import plain_values
 from ecgpipe.config.preprocess import PreprocessConfig
 from ecgpipe.config.render import RenderConfig
 from ecgpipe.config.report import ReportConfig
@@ -17,15 +20,44 @@ from ecgpipe.config.split import Protocol, SplitConfig
 from ecgpipe.config.train import TrainConfig
 from ecgpipe.errors import ConfigError
 
+Seed = Annotated[int, Field(ge=0)]
 Dataset = Literal["ptb-xl", "cardiac-images", "simulated"]
+
+
+def each_once(values: tuple) -> tuple:
+    """The values, if none is there twice."""
+    twice = [value for value in dict.fromkeys(values) if values.count(value) > 1]
+    if twice:
+        raise ValueError(f"{', '.join(map(str, twice))} is there twice")
+    return values
+
+
+def models_exist(names: Iterable[str]) -> tuple[str, ...]:
+    """The names, if all are models."""
+    problems = [problem for name in names if (problem := unknown_model(name))]
+    if problems:
+        raise ValueError("; ".join(problems))
+    return tuple(names)
 
 
 class DatasetRuns(Section):
     """Which trainings a data set gets: every protocol x model x seed."""
 
-    protocols: tuple[Protocol, ...] = Field(("paper",), description="split protocols")
-    models: tuple[str, ...] = Field(VARIANTS, description="variants, or names of timm models")
-    seeds: tuple[int, ...] = Field((0,), description="each seeds the split, the weights and the data order")
+    protocols: tuple[Protocol, ...] = Field(("paper",), min_length=1, description="split protocols")
+    models: tuple[str, ...] = Field(VARIANTS, min_length=1, description="variants, or names of timm models")
+    seeds: tuple[Seed, ...] = Field(
+        (0,), min_length=1, description="each seeds the split, the weights and the data order"
+    )
+
+    @field_validator("protocols", "models", "seeds")
+    @classmethod
+    def _each_once(cls, values: tuple) -> tuple:
+        return each_once(values)
+
+    @field_validator("models")
+    @classmethod
+    def _models_exist(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return models_exist(names)
 
 
 class Benchmark(Section):
@@ -68,6 +100,27 @@ class Config(Section):
     report: ReportConfig = Field(default_factory=ReportConfig, description="report")
     benchmark: Benchmark = Field(default_factory=Benchmark, description="which trainings to run")
 
+    @field_validator("results", "resources")
+    @classmethod
+    def _no_final_slash(cls, folder: str) -> str:
+        return folder.rstrip("/") or "/"
+
+    @field_validator("datasets")
+    @classmethod
+    def _each_once(cls, values: tuple) -> tuple:
+        return each_once(values)
+
+    @field_validator("variants")
+    @classmethod
+    def _variants_exist(cls, values: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        models_exist(values)
+        models_exist(
+            str(keys["options"]["architecture"])
+            for keys in values.values()
+            if "architecture" in keys.get("options", {})
+        )
+        return values
+
     def model_of(self, variant: str) -> ModelConfig:
         """The settings of one variant: `model`, overridden by `variants.<variant>`."""
         merged = self.model.model_dump() | self.variants.get(variant, {})
@@ -79,8 +132,14 @@ class Config(Section):
             try:
                 self.model_of(variant)
             except ValidationError as error:
-                problem = error.errors()[0]
-                raise ValueError(f"variants.{variant}.{'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
+                told = [_explain(problem, ModelConfig, f"variants.{variant}.") for problem in error.errors()]
+                raise ValueError("; ".join(told)) from None
+        used = {name for dataset in self.datasets for name in self.benchmark.of(dataset).models}
+        strange = [name for name in self.explain.variants if name not in used and unknown_model(name)]
+        if strange:
+            raise ValueError(
+                f"explain.variants: {', '.join(strange)}: no such model; in use are {', '.join(sorted(used))}"
+            )
         for dataset in self.datasets:
             runs = self.benchmark.of(dataset)
             if dataset == "cardiac-images":
@@ -100,17 +159,17 @@ def validate_config(values: dict[str, Any]) -> Config:
         ConfigError: a line per wrong key: its path, what was given, what is allowed.
     """
     try:
-        return Config(**values)
+        return Config(**plain_values(values))
     except ValidationError as error:
         lines = [_explain(problem) for problem in error.errors()]
         raise ConfigError("the configuration is not valid:\n" + "\n".join(f"  {line}" for line in lines)) from None
 
 
-def _explain(problem: Any) -> str:
+def _explain(problem: Any, top: type[Section] = Config, prefix: str = "") -> str:
     """One pydantic problem as a line a person can act on."""
-    path = ".".join(str(part) for part in problem["loc"])
+    path = prefix + ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        known = _keys_at(problem["loc"][:-1])
+        known = _keys_at(problem["loc"][:-1], top)
         close = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
         return f"{path}: unknown key; {hint}allowed here: {', '.join(known)}"
@@ -119,9 +178,9 @@ def _explain(problem: Any) -> str:
     return f"{path}: {problem['msg']}; given: {problem['input']!r}"
 
 
-def _keys_at(location: tuple) -> list[str]:
+def _keys_at(location: tuple, top: type[Section]) -> list[str]:
     """The keys that the section at a location knows."""
-    section: Any = Config
+    section: Any = top
     for part in location:
         fields = getattr(section, "model_fields", {})
         field = next((f for name, f in fields.items() if part in (name, f.alias)), None)

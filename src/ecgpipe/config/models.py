@@ -34,6 +34,14 @@ class ModelConfig(Section):
         default_factory=dict, description="further arguments of this variant's constructor (see docs/models.md)"
     )
 
+    @field_validator("options")
+    @classmethod
+    def _are_options(cls, value: dict[str, Option]) -> dict[str, Option]:
+        fixed = {"num_classes", "in_chans", "img_size", "pretrained"} & set(value)
+        if fixed:
+            raise ValueError(f"{', '.join(sorted(fixed))} cannot be options: they follow from the data and other keys")
+        return value
+
     @field_validator("image_size")
     @classmethod
     def _fits_strides(cls, value: int) -> int:

@@ -1,13 +1,17 @@
 """Options of the ``render`` stage: what a page looks like."""
 
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ecgpipe.config.section import Section
 
 Channel = Annotated[int, Field(ge=0, le=255)]
 Colour = tuple[Channel, Channel, Channel]
+
+
+LAYOUTS = ("kit", "cardiac-images", "6x2", "12x1")
 
 
 class RenderConfig(Section):
@@ -19,6 +23,14 @@ class RenderConfig(Section):
         description="Where things stand on the page: kit, cardiac-images, 6x2, 12x1, or the path of a layout file "
         "(.json, .yaml).",
     )
+
+    @field_validator("layout")
+    @classmethod
+    def _layout_exists(cls, value: str) -> str:
+        if value not in LAYOUTS and not Path(value).is_file():
+            raise ValueError(f"no such layout or layout file; allowed are {', '.join(LAYOUTS)}, or the path of a file")
+        return value
+
     dpi: float = Field(200, ge=50, le=600, description="Resolution in pixels per inch.")
     paper_speed: float = Field(25, gt=0, le=200, description="Millimetres of paper per second of signal.")
     gain: float = Field(10, gt=0, le=100, description="Millimetres of paper per millivolt.")

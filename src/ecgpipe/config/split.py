@@ -17,8 +17,8 @@ class SplitConfig(Section):
     )
     validation: float = Field(0.1, ge=0.01, lt=1, description="patient, unique: share of validation records, to 1%")
     test: float = Field(0.1, ge=0.01, lt=1, description="patient, unique: share of test records, to 1%")
-    validation_fold: int = Field(9, ge=1, description="folds: the fold that stops training")
-    test_fold: int = Field(10, ge=1, description="folds: the fold that is reported")
+    validation_fold: int = Field(9, ge=1, le=10, description="folds: the fold that stops training")
+    test_fold: int = Field(10, ge=1, le=10, description="folds: the fold that is reported")
 
     def of(self, protocol: str) -> dict[str, float]:
         """The keys that a protocol depends on."""

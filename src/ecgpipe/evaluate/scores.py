@@ -69,6 +69,7 @@ def evaluate_predictions(predictions: Predictions, groups: np.ndarray, config: E
         "task": predictions.task,
         "role": str(predictions.roles[0]),
         "records": len(targets),
+        "confidence": config.confidence,
         "groups": len(np.unique(groups)),
         "classes": list(predictions.classes),
         "support": {name: int(count) for name, count in zip(predictions.classes, targets.sum(axis=0), strict=True)},

@@ -53,7 +53,12 @@ def render_shard(
             except RecordError as error:
                 problems.add(error)
                 continue
-            page = render_page(signal, rate, config)
+            try:
+                page = render_page(signal, rate, config)
+            except ValueError as error:  # a sound signal that the layout has no use for, such as a short one
+                file = str(Path(source) / path) + ".hea"
+                problems.add(RecordError(record_id, file, "unfit-for-layout", str(error)))
+                continue
             yield StoredPage(record_id, page.encode(), json.dumps(page.boxes()))
 
     count = write_pages(pages(), pages_file)

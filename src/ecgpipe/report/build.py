@@ -150,6 +150,7 @@ def _protocol(dataset: str, protocol: str, all_runs: list[Run], overlays: list[P
         "records": runs[0].metrics["records"],
         "groups": runs[0].metrics["groups"],
         "task": runs[0].metrics["task"],
+        "coverage": f"{runs[0].metrics['confidence']:.0%}",
         "seeds": sorted({run.seed for run in runs}),
         "cells": cells,
         "paper_tables": tables,

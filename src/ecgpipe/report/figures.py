@@ -45,7 +45,9 @@ def roc_figure(run: Run) -> str:
             axes.plot(curve["fpr"], curve["tpr"], color=colour, linewidth=1.4, label=name)
         axes.set(xlabel="False positive rate", ylabel="True positive rate", title=NAMES.get(run.variant, run.variant))
         axes.set_aspect("equal")
-        axes.legend(loc="lower right", title="AUC (95% interval)", fontsize=7, title_fontsize=7)
+        axes.legend(
+            loc="lower right", title=f"AUC ({run.metrics['confidence']:.0%} interval)", fontsize=7, title_fontsize=7
+        )
     return _svg(figure)
 
 

@@ -55,8 +55,8 @@ DATASETS = {
     "simulated": "Simulated records",
 }
 PROTOCOLS = {
-    "paper": "random 80/20 by record; the validation part both stops training and is reported, as in the paper",
+    "paper": "random by record; the validation part both stops training and is reported, as in the paper",
     "patient": "random, no patient on two sides; the test part is reported",
-    "folds": "PTB-XL's own folds: 1-8 train, 9 stops training, 10 is reported",
+    "folds": "PTB-XL's own folds: one stops training, one is reported, the others train",
     "unique": "random, byte-identical images on one side; the test part is reported",
 }

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
 from ecgpipe.artifacts.labels import Labels
@@ -45,13 +44,15 @@ def split_table(
     chosen = records.set_index("record_id", drop=False).loc[record_ids].reset_index(drop=True)
     roles = assign_roles(protocol, chosen, targets, labels.classes, config, seed)
     counts = {
+        "settings": config.of(protocol),
         "records": {role: int((roles == role).sum()) for role in ROLES},
         "classes": {
             role: dict(zip(labels.classes, targets[roles == role].sum(axis=0).tolist(), strict=True)) for role in ROLES
         },
         "leaks": {
-            "patient": leaks(roles, chosen["patient_id"]),
-            "identical file": leaks(roles, np.where(chosen["content"] == "", None, chosen["content"])),
+            # None: the data set does not name patients, or its signals have no checksums
+            "patient": leaks(roles, chosen["patient_id"]) if chosen["patient_id"].notna().any() else None,
+            "identical file": leaks(roles, chosen["content"]) if (chosen["content"] != "").any() else None,
         },
     }
     return pd.DataFrame({"record_id": record_ids, "role": roles}), counts

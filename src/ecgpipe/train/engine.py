@@ -18,8 +18,9 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProg
 from ecgpipe import __version__
 from ecgpipe.artifacts.atomic import atomic_path, write_json, write_text
 from ecgpipe.artifacts.roles import ROLES
-from ecgpipe.artifacts.runs import HISTORY_FILE, SUMMARY_FILE, WEIGHTS_FILE, Items, RunConfig
-from ecgpipe.errors import DataError, EcgpipeError
+from ecgpipe.artifacts.runs import CHECKPOINTS, HISTORY_FILE, SUMMARY_FILE, WEIGHTS_FILE, Items, RunConfig
+from ecgpipe.errors import DataError
+from ecgpipe.fingerprint import fingerprint
 from ecgpipe.models.stored import build_model
 from ecgpipe.train.callbacks import BestWeights, History
 from ecgpipe.train.data import PackedImages, batches
@@ -28,17 +29,15 @@ from ecgpipe.train.module import Classifier
 
 logger = logging.getLogger(__name__)
 
-CHECKPOINTS = "checkpoints"  # below the run's folder; gone when training is done
 PRECISION = {"fp16": "16-mixed", "bf16": "bf16-mixed", "fp32": "32-true"}
 
 
-def train_run(folder: Path | str, *, threads: int | None = None, code: str = "", show_progress: bool = False) -> dict:
+def train_run(folder: Path | str, *, threads: int | None = None, show_progress: bool = False) -> dict:
     """Train a prepared run.
 
     Args:
         folder: holds run.json and items.npz; receives weights.safetensors, history.csv and train.json.
         threads: CPU threads; None leaves PyTorch's choice.
-        code: fingerprint of the code; a checkpoint of other code is not resumed.
         show_progress: draw a progress bar.
 
     Returns:
@@ -54,6 +53,7 @@ def train_run(folder: Path | str, *, threads: int | None = None, code: str = "",
     if threads:
         torch.set_num_threads(threads)
     started = time.monotonic()
+    code = fingerprint(__file__)  # a checkpoint of other code is not resumed
     _quiet()
     seed_everything(run.seed, verbose=False)
 
@@ -67,7 +67,9 @@ def train_run(folder: Path | str, *, threads: int | None = None, code: str = "",
     history, best = History(folder / HISTORY_FILE, len(train)), BestWeights(checkpoints / WEIGHTS_FILE)
     callbacks = [
         best,
-        EarlyStopping("validation_loss", patience=run.train.patience, mode="min", check_on_train_epoch_end=True),
+        EarlyStopping(
+            "validation_loss", patience=run.train.patience, check_on_train_epoch_end=True, check_finite=False
+        ),
         history,
         # last in the list and at the epoch's end, so that it holds the state of all others
         ModelCheckpoint(
@@ -102,11 +104,6 @@ def train_run(folder: Path | str, *, threads: int | None = None, code: str = "",
     )
     if trainer.interrupted:
         raise KeyboardInterrupt
-
-    if best.epoch < 0:
-        raise EcgpipeError(
-            f"{folder}: the validation loss was never a number; lower train.learning_rate, or use bf16 or fp32"
-        )
 
     summary = {
         "variant": run.variant,

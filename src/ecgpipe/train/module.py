@@ -66,6 +66,19 @@ class Classifier(LightningModule):
             correct = ((logits > 0) == batch.targets.bool()).all(dim=1).float().mean()
         self.log("validation_accuracy", correct, batch_size=size, prog_bar=True)
 
+    def on_validation_epoch_end(self) -> None:
+        """Stop when the validation loss is not a number.
+
+        Raises:
+            EcgpipeError: it is not.
+        """
+        loss = self.trainer.callback_metrics["validation_loss"]
+        if not torch.isfinite(loss):
+            raise EcgpipeError(
+                f"the validation loss is {loss.item()} after epoch {self.current_epoch}; lower train.learning_rate, "
+                "or use precision bf16 or fp32"
+            )
+
     def configure_optimizers(self) -> dict:
         """AdamW (equation 26; epsilon outside the root, as in the original) and the schedule, moved every step."""
         recipe = self.run.train

@@ -1,13 +1,14 @@
 """A run made ready for training: run.json and items.npz. Needs no tables, only what the caller read from them."""
 
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ecgpipe.artifacts.roles import ROLES
-from ecgpipe.artifacts.runs import Items, RunConfig
+from ecgpipe.artifacts.runs import CHECKPOINTS, Items, RunConfig
 from ecgpipe.config.models import ModelConfig
 from ecgpipe.config.train import TrainConfig
 from ecgpipe.errors import DataError
@@ -60,6 +61,8 @@ def prepare_run(
         rows=np.array([place[record_id][1] for record_id in record_ids], dtype=np.int32),
         targets=np.stack([targets[record_id] for record_id in record_ids]).astype(np.uint8),
     )
+    # images may have changed under the same names: an interrupted training must not go on with other ones
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     items.write(folder)
     RunConfig(

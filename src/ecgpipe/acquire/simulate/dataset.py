@@ -49,7 +49,7 @@ def simulate_dataset(
     last and ``ptbxl_database.csv`` after all others.
 
     Args:
-        destination: a new folder, or one that holds an earlier simulation, whose tables are then replaced.
+        destination: a new folder, or one that an interrupted simulation left.
         sampling_rates: 100, 500 or both; both are the same recordings.
         progress: called with (records done, records) after every chunk.
         workers: processes.
@@ -61,15 +61,15 @@ def simulate_dataset(
 
     Raises:
         ConfigError: an argument is out of its range.
-        DataError: ``destination`` holds a data set that was not simulated.
+        DataError: ``destination`` holds a data set already.
     """
     if not sampling_rates or set(sampling_rates) - set(RATES):
         raise ConfigError(f"sampling_rates {tuple(sampling_rates)}: PTB-XL's layout has 100 and 500 Hz")
     if seed < 0 or workers < 1:
         raise ConfigError(f"seed {seed} must not be negative, and workers {workers} must be 1 or more")
     destination = Path(destination)
-    if (destination / "ptbxl_database.csv").exists() and not (destination / "truth.jsonl").exists():
-        raise DataError(f"{destination} holds a data set that was not simulated: choose another folder")
+    if (destination / "ptbxl_database.csv").exists():
+        raise DataError(f"{destination} holds a data set already: choose another folder, or delete that one first")
     cohort = plan_cohort(records, seed, class_mix)
     rates = tuple(sorted(set(sampling_rates)))
     for rate in rates:
