@@ -21,7 +21,7 @@ demo: $(READY)
 	@echo "The report: $(CURDIR)/results/demo/report/index.html"
 
 test: $(READY)
-	pytest -n $(CORES) --dist loadgroup
+	pytest -n $(CORES)
 
 lint: $(READY)
 	ruff check .

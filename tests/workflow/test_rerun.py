@@ -13,7 +13,7 @@ import pytest
 from ecgpipe.render.layout import kit_layout
 from tests.workflow.conftest import Workflow, copy_project
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+pytestmark = pytest.mark.workflow
 
 OWN_LAYOUT = kit_layout().model_dump(mode="json")
 TRAINING = {"train": 1, "predict": 1, "evaluate": 1, "explain": 1, "report": 1, "all": 1}
@@ -61,7 +61,7 @@ def test_the_reports_code(workflow):
 
 
 def test_the_losss_code(workflow):
-    workflow.replace("src/ecgpipe/train/loss.py", "(1 - p_t) ** self.gamma", "(1 - p_t + 1e-9) ** self.gamma")
+    workflow.replace("src/ecgpipe/train/loss.py", "weight * miss**self.gamma", "2 * weight * miss**self.gamma")
     assert workflow.plan() == TRAINING
 
 
