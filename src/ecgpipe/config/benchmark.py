@@ -117,7 +117,7 @@ class Config(Section):
         models_exist(
             str(keys["options"]["architecture"])
             for keys in values.values()
-            if "architecture" in keys.get("options", {})
+            if "architecture" in (keys.get("options") or {})
         )
         return values
 
