@@ -12,8 +12,9 @@ import wfdb
 from ecgpipe.acquire.simulate.cohort import CLASS_MIX, plan_cohort
 from ecgpipe.acquire.simulate.dataset import simulate_dataset
 from ecgpipe.acquire.simulate.leads import LEADS
-from ecgpipe.acquire.simulate.statements import STATEMENTS, SUPERCLASSES
+from ecgpipe.acquire.simulate.statements import STATEMENTS
 from ecgpipe.acquire.simulate.truth import Truth
+from ecgpipe.config.acquire import SUPERCLASSES
 from ecgpipe.errors import ConfigError, DataError
 
 RECORDS = 120

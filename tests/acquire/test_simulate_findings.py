@@ -7,7 +7,8 @@ from ecgpipe.acquire.simulate.findings import KINDS, Finding, draw_findings
 from ecgpipe.acquire.simulate.leads import LEADS
 from ecgpipe.acquire.simulate.patient import draw_patient
 from ecgpipe.acquire.simulate.record import simulate_record
-from ecgpipe.acquire.simulate.statements import STATEMENTS, SUPERCLASSES
+from ecgpipe.acquire.simulate.statements import STATEMENTS
+from ecgpipe.config.acquire import SUPERCLASSES
 from ecgpipe.errors import ConfigError
 
 RATE = 500

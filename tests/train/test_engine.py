@@ -99,6 +99,15 @@ def test_a_checkpoint_of_another_configuration_is_not_resumed(make_run, monkeypa
     assert not train_run(folder, threads=1)["resumed"]
 
 
+def test_a_run_prepared_again_starts_anew(make_run):
+    """Its images may have changed under the same names."""
+    folder = make_run()
+    (folder / CHECKPOINTS).mkdir()
+    (folder / CHECKPOINTS / "last.ckpt").write_bytes(b"of other images")
+    make_run()
+    assert not (folder / CHECKPOINTS).exists()
+
+
 def test_training_stops_when_validation_no_longer_improves(make_run):
     summary = train_run(make_run(epochs=30, warmup_epochs=0, learning_rate=1e-12, patience=2), threads=1)
     assert summary["stopped_early"]

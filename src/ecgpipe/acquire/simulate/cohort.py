@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ecgpipe.acquire.simulate.statements import SUPERCLASSES
+from ecgpipe.config.acquire import SUPERCLASSES
 from ecgpipe.errors import ConfigError
 
 BLOCK = 100  # records planned together; a record's patient and classes do not depend on how many blocks follow

@@ -10,7 +10,8 @@ from ecgpipe.acquire.simulate import conduction, hypertrophy, infarction, repola
 from ecgpipe.acquire.simulate.morphology import Morphology
 from ecgpipe.acquire.simulate.regions import REGIONS
 from ecgpipe.acquire.simulate.severity import draw_severity
-from ecgpipe.acquire.simulate.statements import STATEMENTS, SUPERCLASSES, codes_of
+from ecgpipe.acquire.simulate.statements import STATEMENTS, codes_of
+from ecgpipe.config.acquire import SUPERCLASSES
 from ecgpipe.errors import ConfigError
 
 

@@ -4,8 +4,6 @@ import csv
 import io
 from dataclasses import dataclass
 
-SUPERCLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
-
 COLUMNS = (
     "",
     "description",
