@@ -58,7 +58,7 @@ def test_a_mistake_gets_a_line_and_exit_status_one(arguments, expected, capsys):
 
 def test_help_is_quick_and_imports_nothing_heavy():
     program = (
-        "import sys\nfrom ecgpipe.cli import build_parser\nbuild_parser().format_help()\n"
+        "import sys\nfrom ecgpipe.cli.main import build_parser\nbuild_parser().format_help()\n"
         "heavy = {'torch', 'pandas', 'numpy', 'cv2', 'pydantic'} & set(sys.modules)\n"
         "sys.exit(str(heavy) if heavy else 0)"
     )
