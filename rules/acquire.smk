@@ -154,6 +154,7 @@ rule labels:
     output:
         labels=f"{RESULTS}/{{dataset}}/labels.parquet",
         counts=f"{RESULTS}/{{dataset}}/labels.json",
+        table=f"{RESULTS}/{{dataset}}/labels.csv",
     log:
         f"{RESULTS}/logs/labels/{{dataset}}.log",
     benchmark:
@@ -163,6 +164,7 @@ rule labels:
     params:
         source=lambda wildcards: source_of(wildcards.dataset),
         labels=lambda wildcards: section("labels") if wildcards.dataset in PTBXL_LIKE else {},
+        grouping=file_mark(CONFIG.labels.grouping),
         code=code("labels.py"),
     message:
         "Labels of {wildcards.dataset}"

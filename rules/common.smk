@@ -12,6 +12,7 @@ sys.path.insert(0, SOURCE)
 
 from ecgpipe.acquire import cardiac_layout, ptbxl_layout
 from ecgpipe.config.benchmark import validate_config
+from ecgpipe.config.split import PART, base_of
 from ecgpipe.environment import export_source
 from ecgpipe.errors import EcgpipeError
 from ecgpipe.fingerprint import fingerprint
@@ -30,7 +31,7 @@ PTBXL_LIKE = ("ptb-xl", "simulated")
 
 wildcard_constraints:
     dataset="ptb-xl|cardiac-images|simulated",
-    protocol="paper|patient|folds|unique",
+    protocol=PART.pattern.replace("(?:", "(").replace(r"\d", "[0-9]"),
     variant=r"[A-Za-z0-9_.]+",
     seed=r"\d+",
     shard=r"\d+",
@@ -141,7 +142,7 @@ def every_run(file, variants=None):
     return [
         f"{run_folder(dataset, protocol, variant, seed)}/{file}"
         for dataset in CONFIG.datasets
-        for protocol in CONFIG.benchmark.of(dataset).protocols
+        for protocol in CONFIG.benchmark.of(dataset).splits
         for variant in CONFIG.benchmark.of(dataset).models
         for seed in CONFIG.benchmark.of(dataset).seeds
         if variants is None or variant in variants
@@ -153,9 +154,14 @@ def every_split():
     return [
         f"{RESULTS}/{dataset}/splits/{protocol}/seed-{seed}.parquet"
         for dataset in CONFIG.datasets
-        for protocol in CONFIG.benchmark.of(dataset).protocols
+        for protocol in CONFIG.benchmark.of(dataset).splits
         for seed in CONFIG.benchmark.of(dataset).seeds
     ]
+
+
+def twins_of_protocol(wildcards):
+    """The audit's table of copies, for the protocol that keeps copies together."""
+    return f"{RESULTS}/{wildcards.dataset}/audit/twins.parquet" if base_of(wildcards.protocol) == "unique" else []
 
 
 def every_dataset(file):

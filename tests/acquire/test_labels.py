@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from ecgpipe.acquire.labels import make_labels
-from ecgpipe.acquire.ptbxl import read_database, superclass_of
-from ecgpipe.config.acquire import SUPERCLASSES, LabelsConfig
+from ecgpipe.acquire.ptbxl import read_database
+from ecgpipe.acquire.statements import grouping
+from ecgpipe.config.labels import SUPERCLASSES, LabelsConfig
 from ecgpipe.errors import DataError
 
 GROUP = {"NORM": "NORM", "IMI": "MI", "AMI": "MI", "NDT": "STTC", "LBBB": "CD", "LVH": "HYP"}
@@ -85,7 +86,7 @@ def test_counts_on_the_whole_metadata(shared_data, version, policy, expected):
     database = read_database(top / version)
     ids = [str(ecg_id) for ecg_id in database.index]
     labels, counts = make_labels(
-        ids, database["scp_codes"].tolist(), superclass_of(top), SUPERCLASSES, LabelsConfig(policy=policy)
+        ids, database["scp_codes"].tolist(), grouping(top, "superclass")[0], SUPERCLASSES, LabelsConfig(policy=policy)
     )
     assert counts.classes == expected
     rows = labels.targets.sum(axis=1)

@@ -8,7 +8,8 @@ from collections import Counter
 import pandas as pd
 import pytest
 
-from ecgpipe.acquire.ptbxl import list_records, read_database, superclass_of
+from ecgpipe.acquire.ptbxl import list_records, read_database
+from ecgpipe.acquire.statements import grouping
 from ecgpipe.acquire.ptbxl_layout import listing_stamp, shard_names, shard_stamp
 from ecgpipe.acquire.simulate.dataset import simulate_dataset
 from ecgpipe.errors import DataError
@@ -97,7 +98,7 @@ def test_no_copy_at_all(tmp_path, copy):
         list_records(copy, 500, 1000)
     (copy / "scp_statements.csv").write_text("a,b\n1,2\n")
     with pytest.raises(DataError, match=r"scp_statements\.csv"):
-        superclass_of(copy)
+        grouping(copy, "superclass")
 
 
 def test_shards_follow_the_record_numbers(copy):

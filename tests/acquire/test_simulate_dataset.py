@@ -14,7 +14,7 @@ from ecgpipe.acquire.simulate.dataset import simulate_dataset
 from ecgpipe.acquire.simulate.leads import LEADS
 from ecgpipe.acquire.simulate.statements import STATEMENTS
 from ecgpipe.acquire.simulate.truth import Truth
-from ecgpipe.config.acquire import SUPERCLASSES
+from ecgpipe.config.labels import SUPERCLASSES
 from ecgpipe.errors import ConfigError, DataError
 
 RECORDS = 120

@@ -8,7 +8,7 @@ from ecgpipe.acquire.simulate.leads import LEADS
 from ecgpipe.acquire.simulate.patient import draw_patient
 from ecgpipe.acquire.simulate.record import simulate_record
 from ecgpipe.acquire.simulate.statements import STATEMENTS
-from ecgpipe.config.acquire import SUPERCLASSES
+from ecgpipe.config.labels import SUPERCLASSES
 from ecgpipe.errors import ConfigError
 
 RATE = 500

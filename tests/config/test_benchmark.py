@@ -66,7 +66,7 @@ def test_every_key_is_described():
         ({"ptb_xl": "some/folder"}, "ptb_xl: "),
         ({"ptb_xl": {"source": ""}}, "ptb_xl.source"),
         ({"ptb_xl": {"url": "ftp://x"}}, "ptb_xl.url"),
-        ({"labels": {"tie_order": ["FOO"]}}, "labels.tie_order.0: Input should be 'NORM'"),
+        ({"labels": {"tie_order": ["FOO"]}}, "tie_order: FOO: no superclass; they are NORM"),
         ({"benchmark": {"ptb-xl": {"models": ["swn"]}}}, "no such model; did you mean swin"),
         ({"benchmark": {"ptb-xl": {"models": []}}}, "benchmark.ptb-xl.models"),
         ({"benchmark": {"ptb-xl": {"seeds": [0, 0]}}}, "0 is there twice"),

@@ -1,12 +1,14 @@
 """Split protocols: shares, who may not be on two sides, and what is refused."""
 
+import hashlib
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from ecgpipe.config.split import SplitConfig
 from ecgpipe.errors import DataError
-from ecgpipe.split.protocols import assign_roles, leaks
+from ecgpipe.split.protocols import assign_roles, deviation, leaks, linked
 
 CLASSES = ("NORM", "MI", "STTC")
 
@@ -19,7 +21,7 @@ def make_records(n=600, seed=0, multilabel=False):
             "record_id": [f"{i:05d}" for i in range(n)],
             "patient_id": patients.astype(str),
             "fold": patients % 10 + 1,
-            "content": [f"file{i // 2}" for i in range(n)],
+            "twin": [f"{i // 2 * 2:05d}" for i in range(n)],
         }
     )
     if multilabel:
@@ -31,6 +33,8 @@ def make_records(n=600, seed=0, multilabel=False):
 
 
 def split(protocol, records, targets, seed=0, **settings):
+    if protocol.startswith("unique") and "patient_id" in records and not records["patient_id"].isna().any():
+        records = records.assign(patient_id=None)  # else copies and patients link nearly all of these records
     return assign_roles(protocol, records, targets, CLASSES, SplitConfig(**settings), seed)
 
 
@@ -44,7 +48,7 @@ def test_paper_is_stratified_to_the_record():
 
 @pytest.mark.parametrize("multilabel", [False, True])
 @pytest.mark.parametrize(
-    ("protocol", "group"), [("patient", "patient_id"), ("unique", "content"), ("folds", "patient_id")]
+    ("protocol", "group"), [("patient", "patient_id"), ("unique", "twin"), ("folds", "patient_id")]
 )
 def test_groups_stay_on_one_side(protocol, group, multilabel):
     records, targets = make_records(multilabel=multilabel)
@@ -58,10 +62,72 @@ def test_groups_stay_on_one_side(protocol, group, multilabel):
     assert shares["test"] == pytest.approx(0.1, abs=0.025)
 
 
-def test_grouped_splits_keep_the_class_shares():
-    records, targets = make_records(n=2000)
-    roles = split("patient", records, targets)
-    assert targets[roles == "test"].mean(axis=0) == pytest.approx(targets.mean(axis=0), abs=0.02)
+@pytest.mark.parametrize("protocol", ["paper", "patient", "unique", "paper-cv4-2", "patient-cv5-3"])
+@pytest.mark.parametrize("multilabel", [False, True])
+@pytest.mark.parametrize("n", [300, 2000])
+def test_class_shares_are_within_one_record(protocol, multilabel, n):
+    records, targets = make_records(n=n, multilabel=multilabel)
+    roles = split(protocol, records, targets)
+    shares = {"paper": (0.8, 0.2, 0), "patient": (0.8, 0.1, 0.1), "unique": (0.8, 0.1, 0.1)}
+    shares |= {"paper-cv4-2": (0.75, 0.25, 0), "patient-cv5-3": (0.6, 0.2, 0.2)}
+    worst = 0
+    for role, share in zip(("train", "validation", "test"), shares[protocol], strict=True):
+        found, wanted = targets[roles == role].sum(axis=0), share * targets.sum(axis=0)
+        worst = max(worst, np.abs(found - wanted).max())
+    assert worst <= 1
+    assert deviation(roles, targets, protocol, SplitConfig()) == pytest.approx(worst, abs=1e-3)
+
+
+def test_unique_keeps_patients_together_where_they_are_known():
+    records, targets = make_records()
+    patients = records["patient_id"].where(records.index % 3 > 0)
+    roles = split("unique", records.assign(patient_id=patients), targets)
+    assert leaks(roles, patients) == 0
+    assert leaks(roles, records["twin"]) == 0
+
+
+def test_links_by_way_of_others():
+    twin, patient = pd.Series(["a", "b", "b", "c", "d"]), pd.Series(["p", "p", None, None, "q"])
+    groups = linked([twin, patient])
+    assert groups[0] == groups[1] == groups[2]
+    assert len({groups[0], groups[3], groups[4]}) == 3
+
+
+@pytest.mark.parametrize("protocol", ["paper", "patient", "unique"])
+def test_cross_validation_reports_every_record_once(protocol):
+    records, targets = make_records(multilabel=True)
+    reported = "validation" if protocol == "paper" else "test"
+    parts = [split(f"{protocol}-cv5-{part}", records, targets, seed=2) for part in range(1, 6)]
+    assert (sum((roles == reported).astype(int) for roles in parts) == 1).all()
+    if protocol != "paper":
+        # the part that stops training is the one reported before
+        assert ((parts[1] == "validation") == (parts[0] == "test")).all()
+
+
+def test_cross_validation_over_folds_rotates_them():
+    records, targets = make_records()
+    assert (split("folds-cv10-10", records, targets) == split("folds", records, targets)).all()
+    first = split("folds-cv10-1", records, targets)
+    assert (first[records["fold"] == 1] == "test").all()
+    assert (first[records["fold"] == 10] == "validation").all()
+    with pytest.raises(DataError, match="use folds-cv10"):
+        split("folds-cv5-1", records, targets)
+
+
+def test_a_split_is_the_same_on_every_machine():
+    """Ids and labels by rule, so that a change of any library would show."""
+    records = pd.DataFrame({"record_id": [f"{i:04d}" for i in range(500)]})
+    records["patient_id"] = (records.index // 3).astype(str)
+    targets = np.eye(3, dtype=np.uint8)[[(i * i) % 7 % 3 for i in range(500)]]
+    roles = split("patient", records, targets, seed=11)
+    assert hashlib.sha256("".join(role[0] for role in roles).encode()).hexdigest()[:16] == "eebf48bc3f05a2e3"
+
+
+def test_rare_classes_reach_every_side():
+    records, _ = make_records(n=200)
+    targets = np.eye(3, dtype=np.uint8)[[0] * 150 + [1] * 47 + [2] * 3]
+    roles = split("patient", records.assign(patient_id=records["record_id"]), targets)
+    assert set(roles[-3:]) == {"train", "validation", "test"}
 
 
 @pytest.mark.parametrize(("validation", "test"), [(0.2, 0.3), (0.1, 0.15), (0.25, 0.5), (0.04, 0.1)])

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ecgpipe.artifacts.labels import Labels
-from ecgpipe.config.acquire import LabelsConfig
+from ecgpipe.config.labels import SUPERCLASSES, LabelsConfig
 from ecgpipe.errors import DataError
 
 
@@ -20,15 +20,23 @@ class LabelCounts:
         classes: records per class (a record counts for each of its classes).
         kept: records with a target.
         dropped: records without, by reason.
+        rare: classes that were left out, with their records.
     """
 
     classes: dict[str, int]
     kept: int
     dropped: dict[str, int]
+    rare: dict[str, int]
 
     def as_dict(self) -> dict:
         """For JSON."""
-        return {"kept": self.kept, "classes": self.classes, "dropped": self.dropped}
+        return {"kept": self.kept, "classes": self.classes, "dropped": self.dropped, "rare": self.rare}
+
+    def as_table(self) -> pd.DataFrame:
+        """Rows of (what, name, records): each class, each reason for which records were dropped, each rare class."""
+        parts = {"class": self.classes, "dropped": self.dropped, "class left out": self.rare, "kept": {"": self.kept}}
+        rows = [(what, name, count) for what, counts in parts.items() for name, count in counts.items()]
+        return pd.DataFrame(rows, columns=["what", "name", "records"])
 
 
 def likelihoods(statements: Mapping[str, float], group_of: Mapping[str, str], config: LabelsConfig) -> dict[str, float]:
@@ -49,18 +57,20 @@ def likelihoods(statements: Mapping[str, float], group_of: Mapping[str, str], co
     return found
 
 
-def choose(found: Mapping[str, float], config: LabelsConfig) -> tuple[set[str], str]:
-    """The classes a policy gives a record, or none and the reason."""
+def choose(
+    found: Mapping[str, float], config: LabelsConfig, classes: Sequence[str] = SUPERCLASSES
+) -> tuple[set[str], str]:
+    """The classes a policy gives a record, or none and the reason; ``classes`` breaks ties that the config leaves."""
     if not found:
-        return set(), "no diagnostic class"
+        return set(), "no statement that counts"
     if config.policy == "multilabel":
         return set(found), ""
     if config.policy == "single":
         return (set(found), "") if len(found) == 1 else (set(), "several classes")
     best = max(found.values())
     tied = [name for name, likelihood in found.items() if likelihood == best]
-    rank = {name: i for i, name in enumerate(config.tie_order)}
-    return {min(tied, key=lambda name: (rank.get(name, len(rank)), name))}, ""
+    order = dict.fromkeys((*config.tie_order, *classes))
+    return {next(name for name in order if name in tied)}, ""
 
 
 def make_labels(
@@ -80,27 +90,38 @@ def make_labels(
         config: the policy.
 
     Raises:
-        DataError: a class has no record at all.
+        DataError: a superclass has no record at all, or fewer than two classes are left.
     """
     kept, targets, dropped = [], [], {}
     for record_id, codes in zip(record_ids, statements, strict=True):
         codes = json.loads(codes) if isinstance(codes, str) else codes
-        chosen, reason = choose(likelihoods(codes, group_of, config), config)
+        chosen, reason = choose(likelihoods(codes, group_of, config), config, classes)
         if not chosen:
             dropped[reason] = dropped.get(reason, 0) + 1
             continue
         kept.append(record_id)
         targets.append([name in chosen for name in classes])
-    target_array = np.array(targets, dtype=np.uint8).reshape(len(kept), len(classes))
-    totals = {name: int(count) for name, count in zip(classes, target_array.sum(axis=0), strict=True)}
-    empty = [name for name, count in totals.items() if count == 0]
-    if empty:
+    ids, matrix = np.array(kept, dtype=str), np.array(targets, dtype=np.uint8).reshape(len(kept), len(classes))
+    totals = matrix.sum(axis=0, dtype=int)
+    common = totals >= config.min_records
+    empty = [name for name, count in zip(classes, totals, strict=True) if count == 0]
+    if empty and config.grouping == "superclass" and config.min_records == 1:
         raise DataError(
             f"no record of class {', '.join(empty)} under the label policy {config.policy!r} "
             f"({len(kept)} records kept); use more records, or another policy"
         )
-    labels = Labels(np.array(kept, dtype=str), target_array, tuple(classes), config.policy)
-    return labels, LabelCounts(totals, len(kept), dropped)
+    if common.sum() < 2:
+        raise DataError(f"fewer than two classes have labels.min_records = {config.min_records} records; lower it")
+    rare = {name: int(count) for name, count, there in zip(classes, totals, common, strict=True) if not there}
+    if rare:
+        matrix = matrix[:, common]
+        left = matrix.any(axis=1)
+        if not left.all():
+            dropped["only rare classes"] = int((~left).sum())
+        ids, matrix = ids[left], matrix[left]
+        classes = [name for name, there in zip(classes, common, strict=True) if there]
+    counts = {name: int(count) for name, count in zip(classes, matrix.sum(axis=0), strict=True)}
+    return Labels(ids, matrix, tuple(classes), config.policy), LabelCounts(counts, len(ids), dropped, rare)
 
 
 def labels_of_records(

@@ -14,7 +14,7 @@ from ecgpipe.acquire.ptbxl_layout import present_records, record_path, sample_or
 from ecgpipe.artifacts.records import RECORDS
 from ecgpipe.errors import DataError, RecordError
 
-DATABASE, STATEMENTS = "ptbxl_database.csv", "scp_statements.csv"
+DATABASE = "ptbxl_database.csv"
 COLUMNS = ("ecg_id", "patient_id", "age", "sex", "scp_codes", "strat_fold")
 SEX = {0: "male", 1: "female"}
 
@@ -121,20 +121,3 @@ def list_records(
         }
     )
     return records[RECORDS.schema.names], problems
-
-
-def superclass_of(source: Path | str) -> dict[str, str]:
-    """Diagnostic statement code -> superclass, by scp_statements.csv.
-
-    Raises:
-        DataError: the file is missing or lacks a column.
-    """
-    path = Path(source) / STATEMENTS
-    try:
-        table = pd.read_csv(path, index_col=0, encoding="utf-8")
-        diagnostic = table[table["diagnostic"] == 1]
-        return {str(code): str(superclass) for code, superclass in diagnostic["diagnostic_class"].items()}
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file; is {source} a copy of PTB-XL?") from error
-    except (ValueError, OSError, KeyError) as error:
-        raise DataError(f"{path}: not a readable table of statements ({error}); fetch it again") from error

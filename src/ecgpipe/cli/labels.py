@@ -10,23 +10,32 @@ from ecgpipe.cli.command import Arguments, Command
 def run(args: Arguments) -> None:
     """Count the labels of a PTB-XL copy; needs its two tables, no signals."""
     from ecgpipe.acquire.labels import make_labels
-    from ecgpipe.acquire.ptbxl import read_database, superclass_of
-    from ecgpipe.config.acquire import SUPERCLASSES, LabelsConfig
+    from ecgpipe.acquire.ptbxl import read_database
+    from ecgpipe.acquire.statements import STATEMENTS, grouping
+    from ecgpipe.config.labels import LabelsConfig
 
-    config = LabelsConfig(policy=args.policy, min_likelihood=args.min_likelihood)
+    config = LabelsConfig(
+        policy=args.policy,
+        grouping=args.grouping,
+        min_likelihood=args.min_likelihood,
+        min_records=args.min_records,
+    )
     database = read_database(args.folder)
     # the statements table of another release may lie one level up
-    statements = next(
-        (f for f in (args.folder, args.folder.parent) if (f / "scp_statements.csv").is_file()), args.folder
-    )
+    table = next((f for f in (args.folder, args.folder.parent) if (f / STATEMENTS).is_file()), args.folder)
+    group_of, classes = grouping(table, config.grouping)
     ids = [str(ecg_id) for ecg_id in database.index]
-    _, counts = make_labels(ids, database["scp_codes"].tolist(), superclass_of(statements), SUPERCLASSES, config)
+    _, counts = make_labels(ids, database["scp_codes"].tolist(), group_of, classes, config)
     if args.json:
-        print(json.dumps({"policy": args.policy, "records": len(ids), **counts.as_dict()}, indent=1))
+        told = {"policy": args.policy, "grouping": args.grouping, "records": len(ids), **counts.as_dict()}
+        print(json.dumps(told, indent=1))
         return
-    print(f"{len(ids)} records, policy {args.policy}: {counts.kept} kept")
+    print(f"{len(ids)} records, policy {args.policy}, grouping {args.grouping}: {counts.kept} kept")
+    width = max(map(len, counts.classes))
     for name, count in counts.classes.items():
-        print(f"  {name:5} {count:6}")
+        print(f"  {name:{width}} {count:6}")
+    for name, count in counts.rare.items():
+        print(f"class left out, too rare: {name} ({count})")
     for reason, count in counts.dropped.items():
         print(f"left out, {reason}: {count}")
 
@@ -40,8 +49,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--policy", choices=("single", "primary", "multilabel"), default="single", help="default: single"
     )
     parser.add_argument(
-        "--min-likelihood", type=float, default=0, metavar="PERCENT", help="ignore statements below it"
+        "--grouping",
+        default="superclass",
+        metavar="G",
+        help="superclass, subclass, diagnostic, form, rhythm, all, or a CSV file (statement, class); default: superclass",
     )
+    parser.add_argument("--min-records", type=int, default=1, metavar="N", help="leave out classes with fewer records")
+    parser.add_argument("--min-likelihood", type=float, default=0, metavar="PERCENT", help="ignore statements below it")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

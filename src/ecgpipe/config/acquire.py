@@ -1,14 +1,14 @@
-"""Where the data come from and how statements become labels."""
+"""Where the data come from."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from ecgpipe.config.labels import SUPERCLASSES
 from ecgpipe.config.section import Section
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 WebAddress = Annotated[str, StringConstraints(pattern=r"^https?://")]
-SUPERCLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
 
 
 class PtbXlConfig(Section):
@@ -86,25 +86,3 @@ class SimulatedConfig(Section):
     def class_mix(self) -> dict[tuple[str, ...], float] | None:
         """Relative frequency of each set of superclasses; None: the simulator's own, PTB-XL's."""
         return {(name,): 1.0 for name in SUPERCLASSES} if self.mix == "balanced" else None
-
-
-class LabelsConfig(Section):
-    """How diagnostic statements become the targets of the classifiers (data sets with statements only)."""
-
-    policy: Literal["single", "primary", "multilabel"] = Field(
-        "single",
-        description="single: records whose diagnostic statements map to exactly one superclass; "
-        "primary: the superclass of the highest likelihood; multilabel: every superclass that is there",
-    )
-    min_likelihood: float = Field(
-        0, ge=0, le=100, description="percent; statements below it do not count (0 counts all)"
-    )
-    zero_likelihood: Literal["unknown", "absent"] = Field(
-        "unknown",
-        description="PTB-XL writes likelihood 0 where the reader gave none: unknown counts the statement as there "
-        "(as 100 against min_likelihood), absent drops it",
-    )
-    tie_order: tuple[Literal["NORM", "MI", "STTC", "CD", "HYP"], ...] = Field(
-        ("MI", "STTC", "CD", "HYP", "NORM"),
-        description="primary: which superclass wins when several have the highest likelihood, first wins",
-    )

@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from ecgpipe.config.acquire import CardiacImagesConfig, LabelsConfig, PtbXlConfig, SimulatedConfig
+from ecgpipe.config.acquire import CardiacImagesConfig, PtbXlConfig, SimulatedConfig
 from ecgpipe.config.evaluate import EvaluateConfig
 from ecgpipe.config.explain import ExplainConfig
+from ecgpipe.config.labels import LabelsConfig
 from ecgpipe.config.model_names import unknown_model
 from ecgpipe.config.models import VARIANTS, ModelConfig
 from ecgpipe.config.plain import plain_values
@@ -16,7 +17,7 @@ from ecgpipe.config.preprocess import PreprocessConfig
 from ecgpipe.config.render import RenderConfig
 from ecgpipe.config.report import ReportConfig
 from ecgpipe.config.section import Section
-from ecgpipe.config.split import Protocol, SplitConfig
+from ecgpipe.config.split import SplitConfig, base_of, expand
 from ecgpipe.config.train import TrainConfig
 from ecgpipe.errors import ConfigError
 
@@ -43,7 +44,11 @@ def models_exist(names: Iterable[str]) -> tuple[str, ...]:
 class DatasetRuns(Section):
     """Which trainings a data set gets: every protocol x model x seed."""
 
-    protocols: tuple[Protocol, ...] = Field(("paper",), min_length=1, description="split protocols")
+    protocols: tuple[str, ...] = Field(
+        ("paper",),
+        min_length=1,
+        description="split protocols: paper, patient, folds, unique; patient-cv5 is five-fold cross-validation",
+    )
     models: tuple[str, ...] = Field(VARIANTS, min_length=1, description="variants, or names of timm models")
     seeds: tuple[Seed, ...] = Field(
         (0,), min_length=1, description="each seeds the split, the weights and the data order"
@@ -53,6 +58,18 @@ class DatasetRuns(Section):
     @classmethod
     def _each_once(cls, values: tuple) -> tuple:
         return each_once(values)
+
+    @field_validator("protocols")
+    @classmethod
+    def _protocols_exist(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            expand(name)
+        return names
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The protocols with each part of a cross-validation by itself."""
+        return tuple(part for name in self.protocols for part in expand(name))
 
     @field_validator("models")
     @classmethod
@@ -143,10 +160,10 @@ class Config(Section):
         for dataset in self.datasets:
             runs = self.benchmark.of(dataset)
             if dataset == "cardiac-images":
-                unfit = {"patient", "folds"} & set(runs.protocols)
+                unfit = [name for name in runs.protocols if base_of(name) in ("patient", "folds")]
                 if unfit:
                     raise ValueError(
-                        f"benchmark.cardiac-images.protocols: {sorted(unfit)} need patients or folds, which this "
+                        f"benchmark.cardiac-images.protocols: {', '.join(unfit)} need patients or folds, which this "
                         "data set does not name; allowed are paper and unique"
                     )
         return self

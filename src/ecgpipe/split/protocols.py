@@ -3,18 +3,23 @@
 paper    random, stratified by class, by record: 80/20; the validation part is also reported (section 3.1)
 patient  random, stratified, all records of a patient on one side: train/validation/test
 folds    the data set's own folds (PTB-XL: 1-8 train, 9 validation, 10 test)
-unique   random, stratified, byte-identical images on one side: train/validation/test
+unique   random, stratified, all copies of an item (and all records of a patient, if known) on one side
+
+Cross-validation, ``<protocol>-cv<K>-<k>``: one partition into K parts; part k is the test part and the one before it
+stops training (``paper``: part k does both). Over ``folds`` the data set's own folds rotate, so that ``folds-cv10-10``
+is ``folds``.
 """
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold, train_test_split
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-from ecgpipe.config.split import SplitConfig
+from ecgpipe.config.split import PART, SplitConfig
 from ecgpipe.errors import DataError
+from ecgpipe.split.stratify import divide
 
 
 def assign_roles(
@@ -28,8 +33,8 @@ def assign_roles(
     """The role of every record.
 
     Args:
-        protocol: paper, patient, folds or unique.
-        records: (n) rows with record_id, patient_id, fold, content, in the order of targets.
+        protocol: paper, patient, folds or unique, or a part of a cross-validation.
+        records: (n) rows with record_id, patient_id, fold, and for ``unique`` twin, in the order of targets.
         targets: (n, classes) uint8.
         classes: class names, for messages.
         config: shares and folds.
@@ -41,96 +46,98 @@ def assign_roles(
     Raises:
         DataError: the records lack what the protocol needs, or a class is missing from a side.
     """
-    # The order of the rows must not matter: identical on any machine, whatever order the shards came in.
-    order = np.argsort(records["record_id"].to_numpy(dtype=str), kind="stable")
-    ordered, strata = records.iloc[order], _strata(targets[order])
-    if protocol == "paper":
-        shuffled = _random(strata, config.paper_validation, seed)
-    elif protocol == "patient":
-        shuffled = _grouped(strata, _groups(ordered, "patient_id", protocol), config, seed)
-    elif protocol == "unique":
-        shuffled = _grouped(strata, _contents(ordered), config, seed)
-    elif protocol == "folds":
-        shuffled = _folds(ordered, config)
-    else:
+    match = PART.fullmatch(protocol)
+    if match is None:
         raise DataError(f"unknown split protocol {protocol!r}")
-    roles = np.empty(len(records), dtype=object)
-    roles[order] = shuffled
+    base, parts, part = match[1], int(match[2] or 0), int(match[3] or 0)
+    if base == "folds":
+        roles = _folds(records, config, parts, part)
+    else:
+        groups = _groups(base, records)
+        names, weights = _parts(base, config, parts, part)
+        shares = divide(targets, groups, records["record_id"].astype(str).tolist(), weights, seed)
+        roles = np.array(names, dtype=object)[shares]
+        _check_groups(roles, groups, protocol)
     _check_classes(roles, targets, classes, protocol)
     return roles.astype(str)
 
 
-def _strata(targets: np.ndarray) -> np.ndarray:
-    """One number per combination of classes; combinations too rare to divide join the one of their rarest class."""
-    prevalence = targets.sum(axis=0)
-    rarest = np.array([min(np.flatnonzero(row), key=lambda i: prevalence[i]) for row in targets])
-    _, combination, counts = np.unique(targets, axis=0, return_inverse=True, return_counts=True)
-    combination = combination.ravel()
-    frequent = counts[combination] >= 10
-    return np.where(frequent, combination + targets.shape[1], rarest)
+def _parts(base: str, config: SplitConfig, parts: int, part: int) -> tuple[list[str], list[int]]:
+    """Names and weights of the parts that a protocol divides records into."""
+    if parts:
+        names = ["train"] * parts
+        names[part - 1] = "validation" if base == "paper" else "test"
+        if base != "paper":
+            names[part - 2] = "validation"
+        return names, [1] * parts
+    if base == "paper":
+        validation = round(10_000 * config.paper_validation)
+        return ["train", "validation"], [10_000 - validation, validation]
+    validation, test = round(100 * config.validation), round(100 * config.test)
+    return ["train", "validation", "test"], [100 - validation - test, validation, test]
 
 
-def _random(strata: np.ndarray, share: float, seed: int) -> np.ndarray:
-    counts = np.bincount(strata)
-    if counts[counts > 0].min() < 2:
-        raise DataError("a class has a single record, which cannot be both trained on and reported; use more records")
-    rows = np.arange(len(strata))
-    _, validation = train_test_split(rows, test_size=share, random_state=seed, stratify=strata)
-    roles = np.full(len(strata), "train", dtype=object)
-    roles[validation] = "validation"
-    return roles
+def _groups(base: str, records: pd.DataFrame) -> np.ndarray:
+    """A number per record; records that share it stay together."""
+    if base == "paper":
+        return np.arange(len(records))
+    if base == "patient":
+        if records["patient_id"].isna().any():
+            raise DataError("the protocol 'patient' needs patient_id for every record; this data set has none")
+        return pd.factorize(records["patient_id"])[0]
+    return linked([records["twin"], records["patient_id"]])
 
 
-def _groups(records: pd.DataFrame, column: str, protocol: str) -> np.ndarray:
-    if records[column].isna().any():
-        raise DataError(f"the protocol {protocol!r} needs {column} for every record; this data set has none")
-    return pd.factorize(records[column])[0]
+def linked(columns: Sequence[pd.Series]) -> np.ndarray:
+    """A number per row; rows that share a value in any column, directly or by way of others, share it. Nulls link nothing."""
+    size = len(columns[0])
+    component = np.arange(size)
+    for column in columns:
+        values = pd.factorize(column)[0]
+        there = values >= 0
+        first = np.full(values.max(initial=-1) + 1, -1)
+        rows = np.flatnonzero(there)
+        first[values[rows][::-1]] = rows[::-1]
+        edges = coo_array((np.ones(len(rows)), (component[rows], component[first[values[rows]]])), shape=(size, size))
+        component = connected_components(edges, directed=False)[1][component]
+    return component
 
 
-def _contents(records: pd.DataFrame) -> np.ndarray:
-    """A number per distinct file content; signals, which have no content column, are each their own."""
-    content = records["content"].where(records["content"] != "", records["record_id"])
-    return pd.factorize(content)[0]
-
-
-def _grouped(strata: np.ndarray, groups: np.ndarray, config: SplitConfig, seed: int) -> np.ndarray:
-    """Stratified shares with whole groups: of the fewest equal folds that make up both shares (in whole percent), the
-    first go to test, the next to validation."""
-    shares = round(100 * config.test), round(100 * config.validation)
-    folds = 100 // math.gcd(100, *shares)
-    if len(np.unique(groups)) < folds:
-        raise DataError(f"{len(np.unique(groups))} groups cannot be divided into {folds} parts; use more records")
-    splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
-    fold = np.empty(len(strata), dtype=int)
-    for number, (_, members) in enumerate(splitter.split(strata, strata, groups)):
-        fold[members] = number
-    tests, validations = (share * folds // 100 for share in shares)
-    roles = np.full(len(strata), "train", dtype=object)
-    roles[fold < tests] = "test"
-    roles[(fold >= tests) & (fold < tests + validations)] = "validation"
-    return roles
-
-
-def _folds(records: pd.DataFrame, config: SplitConfig) -> np.ndarray:
+def _folds(records: pd.DataFrame, config: SplitConfig, parts: int, part: int) -> np.ndarray:
     if records["fold"].isna().any():
         raise DataError("the protocol 'folds' needs a fold for every record; this data set has none")
     fold = records["fold"].to_numpy(dtype=int)
+    test, validation = config.test_fold, config.validation_fold
+    if parts:
+        there = np.unique(fold)
+        if len(there) != parts:
+            raise DataError(
+                f"folds-cv{parts} needs {parts} folds; this data set has {len(there)}: use folds-cv{len(there)}"
+            )
+        test, validation = there[part - 1], there[part - 2]
     roles = np.full(len(records), "train", dtype=object)
-    roles[fold == config.validation_fold] = "validation"
-    roles[fold == config.test_fold] = "test"
+    roles[fold == validation] = "validation"
+    roles[fold == test] = "test"
     return roles
+
+
+def _check_groups(roles: np.ndarray, groups: np.ndarray, protocol: str) -> None:
+    """What the protocol promises, checked after the fact."""
+    sides = pd.Series(roles).groupby(groups).nunique()
+    if (sides > 1).any():
+        raise DataError(f"protocol {protocol!r}: a group ended up on two sides; please report this with the seed")
 
 
 def _check_classes(roles: np.ndarray, targets: np.ndarray, classes: Sequence[str], protocol: str) -> None:
     """Every class must be on every side, else nothing can be learned or measured about it."""
-    expected = ("train", "validation") if protocol == "paper" else ("train", "validation", "test")
+    expected = ("train", "validation") if protocol.startswith("paper") else ("train", "validation", "test")
     for role in expected:
         counts = targets[roles == role].sum(axis=0)
         empty = [name for name, count in zip(classes, counts, strict=True) if count == 0]
         if empty:
             raise DataError(
                 f"protocol {protocol!r}: no record of class {', '.join(empty)} is left for {role}; "
-                "use more records, or other shares (section `split`)"
+                "use more records, other shares (section `split`), or leave rare classes out (labels.min_records)"
             )
 
 
@@ -139,3 +146,17 @@ def leaks(roles: np.ndarray, groups: Sequence[str | None]) -> int:
     table = pd.DataFrame({"role": roles, "group": list(groups)}).dropna()
     trained = set(table.loc[table["role"] == "train", "group"])
     return int(table.loc[table["role"] != "train", "group"].isin(trained).sum())
+
+
+def deviation(roles: np.ndarray, targets: np.ndarray, protocol: str, config: SplitConfig) -> float | None:
+    """By how many records the worst class of the worst side misses its share; None where the shares are given (folds)."""
+    match = PART.fullmatch(protocol)
+    if match is None or match[1] == "folds":
+        return None
+    names, weights = _parts(match[1], config, int(match[2] or 0), int(match[3] or 0))
+    worst = 0.0
+    for role in dict.fromkeys(names):
+        share = sum(weight for name, weight in zip(names, weights, strict=True) if name == role) / sum(weights)
+        found, wanted = targets[roles == role].sum(axis=0), share * targets.sum(axis=0)
+        worst = max(worst, float(np.abs(found - wanted).max()))
+    return round(worst, 3)

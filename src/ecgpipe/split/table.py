@@ -6,9 +6,9 @@ import pandas as pd
 
 from ecgpipe.artifacts.labels import Labels
 from ecgpipe.artifacts.roles import ROLES
-from ecgpipe.config.split import SplitConfig
+from ecgpipe.config.split import SplitConfig, base_of
 from ecgpipe.errors import DataError
-from ecgpipe.split.protocols import assign_roles, leaks
+from ecgpipe.split.protocols import assign_roles, deviation, leaks
 
 
 def split_table(
@@ -18,20 +18,22 @@ def split_table(
     indices: Sequence[pd.DataFrame],
     config: SplitConfig,
     seed: int,
+    twins: pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, dict]:
     """Divide the records that have both a label and an image.
 
     Args:
-        protocol: paper, patient, folds or unique.
+        protocol: paper, patient, folds or unique, or a part of a cross-validation.
         records: rows of records.parquet.
         labels: targets.
         indices: the image indices of all shards.
         config: shares and folds.
         seed: of the random protocols.
+        twins: copies, as the audit found them; ``unique`` needs them.
 
     Returns:
-        Rows of the split format, and counts: records per role and class, and leaks (records outside training whose
-        patient, or whose very file, also trains).
+        Rows of the split format, and counts: records per role and class, the largest deviation of a class from its
+        share, and leaks (records outside training whose patient, very file or near-identical copy also trains).
 
     Raises:
         DataError: nothing is left, or the protocol does not fit the records.
@@ -42,9 +44,15 @@ def split_table(
         raise DataError("no record has both a label and an image; see the problems tables")
     record_ids, targets = labels.record_ids[rows], labels.targets[rows]
     chosen = records.set_index("record_id", drop=False).loc[record_ids].reset_index(drop=True)
+    if twins is not None:
+        copies = twins.set_index("record_id").reindex(record_ids)
+        chosen["twin"] = copies["twin" if config.twins == "near" else "identical"].to_numpy()
+    elif base_of(protocol) == "unique":
+        raise DataError("the protocol 'unique' needs the audit's table of copies")
     roles = assign_roles(protocol, chosen, targets, labels.classes, config, seed)
     counts = {
         "settings": config.of(protocol),
+        "deviation": deviation(roles, targets, protocol, config),
         "records": {role: int((roles == role).sum()) for role in ROLES},
         "classes": {
             role: dict(zip(labels.classes, targets[roles == role].sum(axis=0).tolist(), strict=True)) for role in ROLES
@@ -53,6 +61,7 @@ def split_table(
             # None: the data set does not name patients, or its signals have no checksums
             "patient": leaks(roles, chosen["patient_id"]) if chosen["patient_id"].notna().any() else None,
             "identical file": leaks(roles, chosen["content"]) if (chosen["content"] != "").any() else None,
+            "near-identical": leaks(roles, copies["twin"]) if twins is not None else None,
         },
     }
     return pd.DataFrame({"record_id": record_ids, "role": roles}), counts

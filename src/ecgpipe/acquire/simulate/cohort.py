@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ecgpipe.config.acquire import SUPERCLASSES
+from ecgpipe.config.labels import SUPERCLASSES
 from ecgpipe.errors import ConfigError
 
 BLOCK = 100  # records planned together; a record's patient and classes do not depend on how many blocks follow
@@ -42,11 +42,13 @@ class Cohort:
 
     Attributes:
         patient: (N,) patient numbers. fold: (N,) 1 to 10, no patient in two.
+        visit: (N,) which of the patient's records it is, from 0, in the order of the ids.
         mix: the superclass sets. classes: (N,) index into ``mix``. condition: (N,) that of the patient's first record.
     """
 
     patient: np.ndarray
     fold: np.ndarray
+    visit: np.ndarray
     classes: np.ndarray
     condition: np.ndarray
     mix: tuple[tuple[str, ...], ...]
@@ -70,25 +72,24 @@ def plan_cohort(records: int, seed: int, class_mix: Mapping[tuple[str, ...], flo
         raise ConfigError(f"cannot simulate {records} records: ask for 1 or more")
     shares = np.array(list(mix.values())) / sum(mix.values())
     blocks = [_plan_block(np.random.default_rng([seed, 0, b]), b, shares) for b in range(-(-records // BLOCK))]
-    patient, classes, condition = (np.concatenate(column)[:records] for column in zip(*blocks, strict=True))
+    patient, visit, classes, condition = (np.concatenate(column)[:records] for column in zip(*blocks, strict=True))
     names = tuple(mix)
     labels = np.array([[name in names_of for name in SUPERCLASSES] + [not names_of, True] for names_of in names])
     fold = balanced_folds(np.random.default_rng([seed, 3]), patient, labels[classes].astype(float))
-    return Cohort(patient, fold, classes, condition, names)
+    return Cohort(patient, fold, visit, classes, condition, names)
 
 
 def _plan_block(rng: np.random.Generator, block: int, shares: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Patient number, class set and the patient's condition for each record of a block, in random order."""
+    """Patient number, visit, class set and the patient's condition for each record of a block, in random order."""
     weights = np.array(list(RECORDS_PER_PATIENT.values()), dtype=float)
     sizes = rng.choice(list(RECORDS_PER_PATIENT), size=BLOCK, p=weights / weights.sum())
-    owner = np.repeat(np.arange(BLOCK), sizes)[:BLOCK]
+    owner = rng.permutation(np.repeat(np.arange(BLOCK), sizes)[:BLOCK])
+    visit = np.array([np.count_nonzero(owner[:row] == owner[row]) for row in range(BLOCK)])
     own_condition = rng.choice(len(shares), size=BLOCK, p=shares)
     fresh = rng.choice(len(shares), size=BLOCK, p=shares)
-    first = np.diff(owner, prepend=-1) > 0
-    keeps = first | (rng.random(BLOCK) < KEEPS_CONDITION)
-    order = rng.permutation(BLOCK)
+    keeps = (visit == 0) | (rng.random(BLOCK) < KEEPS_CONDITION)
     classes = np.where(keeps, own_condition[owner], fresh)
-    return tuple(column[order] for column in (block * BLOCK + owner + 1, classes, own_condition[owner]))
+    return block * BLOCK + owner + 1, visit, classes, own_condition[owner]
 
 
 def balanced_folds(rng: np.random.Generator, patient: np.ndarray, labels: np.ndarray) -> np.ndarray:

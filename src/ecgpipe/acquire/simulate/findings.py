@@ -11,7 +11,7 @@ from ecgpipe.acquire.simulate.morphology import Morphology
 from ecgpipe.acquire.simulate.regions import REGIONS
 from ecgpipe.acquire.simulate.severity import draw_severity
 from ecgpipe.acquire.simulate.statements import STATEMENTS, codes_of
-from ecgpipe.config.acquire import SUPERCLASSES
+from ecgpipe.config.labels import SUPERCLASSES
 from ecgpipe.errors import ConfigError
 
 

@@ -1,0 +1,12 @@
+"""audit/twins.parquet: which records of a data set are copies of each other.
+
+``identical`` is the smallest record id with the same content, byte by byte (images: the file; signals: the samples);
+``twin`` the smallest id of those that are linked to the record by identical or near-identical content, in one or more
+steps. A record without a copy names itself in both.
+"""
+
+import pyarrow as pa
+
+from ecgpipe.artifacts.table import TableFormat
+
+TWINS = TableFormat("twins", pa.schema([("record_id", pa.string()), ("identical", pa.string()), ("twin", pa.string())]))
