@@ -1,59 +1,16 @@
-"""Downloads from a real server on the loopback address, and archives that must not escape."""
+"""Archives that must not escape, and checksums."""
 
 import hashlib
 import io
-import threading
 import zipfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from ecgpipe.acquire.download import check_sums, download, unpack_zip
+from ecgpipe.acquire import unpack as unpack_module
+from ecgpipe.acquire.checksums import check_sums
+from ecgpipe.acquire.download import of_sampling_rate
+from ecgpipe.acquire.unpack import unpack_zip
 from ecgpipe.errors import DataError
-
-CONTENT = bytes(range(256)) * 20000
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        if self.path == "/missing":
-            self.send_error(404)
-            return
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(CONTENT)))
-        self.end_headers()
-        self.wfile.write(CONTENT[: len(CONTENT) // 2] if self.path == "/cut" else CONTENT)
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture(scope="module")
-def server():
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{running.server_port}"
-        running.shutdown()
-
-
-def test_a_file_arrives_whole_and_checked(server, tmp_path):
-    download(f"{server}/file", tmp_path / "a.zip", hashlib.sha256(CONTENT).hexdigest())
-    assert (tmp_path / "a.zip").read_bytes() == CONTENT
-
-
-@pytest.mark.parametrize(
-    ("path", "sha256", "expected"),
-    [("/missing", None, "404"), ("/cut", None, "cannot be fetched|bytes came"), ("/file", "0" * 64, "SHA-256")],
-)
-def test_a_bad_answer_leaves_nothing(server, tmp_path, path, sha256, expected):
-    with pytest.raises(DataError, match=expected):
-        download(server + path, tmp_path / "a.zip", sha256)
-    assert not list(tmp_path.iterdir())
-
-
-def test_no_server(tmp_path):
-    with pytest.raises(DataError, match="source"):
-        download("http://127.0.0.1:9/x", tmp_path / "a.zip")
 
 
 def archive(tmp_path, entries):
@@ -82,6 +39,66 @@ def test_links_are_refused(tmp_path):
     link.external_attr = 0o120777 << 16
     with pytest.raises(DataError, match="is a link"):
         unpack_zip(archive(tmp_path, [(link, "/etc/passwd")]), tmp_path / "out")
+
+
+def test_devices_and_encrypted_files_are_refused(tmp_path):
+    device = zipfile.ZipInfo("device")
+    device.external_attr = 0o020666 << 16
+    with pytest.raises(DataError, match="no plain file"):
+        unpack_zip(archive(tmp_path, [(device, "")]), tmp_path / "out")
+    path = archive(tmp_path, [("a", "x")])
+    content = bytearray(path.read_bytes())
+    content[content.rindex(b"PK\x01\x02") + 8] |= 1  # the flag of encryption in the central directory
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="is encrypted"):
+        unpack_zip(path, tmp_path / "out")
+
+
+def test_two_files_of_one_name_are_refused(tmp_path):
+    with pytest.raises(DataError, match="have one name"):
+        unpack_zip(archive(tmp_path, [("a/Record.dat", "x"), ("a/record.DAT", "y"), ("b", "")]), tmp_path / "out")
+
+
+def test_bombs_are_refused_before_anything_is_written(tmp_path, monkeypatch):
+    path = archive(tmp_path, [(f"f{i}", bytes(100_000)) for i in range(20)])
+    monkeypatch.setattr(unpack_module, "LARGEST_UNPACKED", 1 << 20)
+    with pytest.raises(DataError, match="would unpack to more"):
+        unpack_zip(path, tmp_path / "out")
+    monkeypatch.setattr(unpack_module, "MOST_FILES", 10)
+    with pytest.raises(DataError, match="20 files"):
+        unpack_zip(path, tmp_path / "out")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.zip"]
+
+
+def test_a_size_that_lies_is_found(tmp_path):
+    path = archive(tmp_path, [("a", bytes(100_000))])
+    content = bytearray(path.read_bytes())
+    at = content.rindex(b"PK\x01\x02") + 24  # the size after unpacking, in the central directory
+    content[at : at + 4] = (10).to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="cannot be unpacked"):
+        unpack_zip(path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_damaged_or_cut_archive_leaves_nothing(tmp_path):
+    path = archive(tmp_path, [("a", bytes(range(256)) * 100), ("b", "x")])
+    whole = bytearray(path.read_bytes())
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match="cannot be unpacked"):
+        unpack_zip(path, tmp_path / "out")
+    whole[5000] ^= 1
+    path.write_bytes(whole)
+    with pytest.raises(DataError, match="cannot be unpacked"):
+        unpack_zip(path, tmp_path / "out")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.zip"]
+
+
+def test_only_the_signals_that_are_asked_for(tmp_path):
+    names = ["p/ptbxl_database.csv", "p/records100/00000/00001_lr.dat", "p/records500/00000/00001_hr.dat"]
+    unpack_zip(archive(tmp_path, [(name, "x") for name in names]), tmp_path / "out", of_sampling_rate(500))
+    found = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert found == {"ptbxl_database.csv", "records500/00000/00001_hr.dat"}
 
 
 def test_what_is_no_archive_is_named(tmp_path):

@@ -1,109 +1,109 @@
-"""Download of an archive over HTTP, checked, and unpacked where nothing can escape the target."""
+"""Data sets from the network: an archive, or a release of PTB-XL file by file."""
 
-import hashlib
 import shutil
-import stat
-import zipfile
-from pathlib import Path, PurePosixPath
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
 
 import requests
+from requests.adapters import HTTPAdapter
+from tqdm import tqdm
 
-from ecgpipe.artifacts.atomic import atomic_folder, atomic_path
+from ecgpipe.acquire.checksums import SUMS, read_sums
+from ecgpipe.acquire.fetch import fetch
 from ecgpipe.errors import DataError
 from ecgpipe.progress import progress
 
-CHUNK = 1 << 20
-TIMEOUT = (10, 60)
-LARGEST_UNPACKED = 40 << 30
+TABLES = ("ptbxl_database.csv", "scp_statements.csv")
+
+
+def web_address(url: str) -> str:
+    """An http(s) address; ``s3://bucket/key`` as that of the bucket's public endpoint."""
+    if not url.startswith("s3://"):
+        return url
+    bucket, _, key = url.removeprefix("s3://").partition("/")
+    return f"https://{bucket}.s3.amazonaws.com/{key}"
 
 
 def download(url: str, target: Path | str, sha256: str | None = None) -> None:
-    """Fetch a file.
+    """Fetch one file with a progress bar; a call after a failure or a kill goes on where it stopped.
 
     Raises:
-        DataError: the server cannot be reached, refuses, sends less than it promised, or the checksum differs.
+        DataError: as ``fetch``.
     """
-    digest = hashlib.sha256()
-    try:
-        with requests.get(url, stream=True, timeout=TIMEOUT) as answer, atomic_path(target) as partial:
-            answer.raise_for_status()
-            promised = int(answer.headers.get("Content-Length", 0)) or None
-            received = 0
-            with open(partial, "wb") as file:
-                total = promised and -(-promised // CHUNK)
-                for chunk in progress(answer.iter_content(CHUNK), f"download {Path(target).name}", total, "MiB"):
-                    digest.update(chunk)
-                    file.write(chunk)
-                    received += len(chunk)
-            if promised is not None and received != promised and "Content-Encoding" not in answer.headers:
-                raise DataError(f"{url}: {received} bytes came of {promised}; try again")
-            if sha256 is not None and digest.hexdigest() != sha256:
-                raise DataError(
-                    f"{url}: its SHA-256 is {digest.hexdigest()}, expected {sha256}; the file was damaged or replaced"
-                )
-    except requests.RequestException as error:
-        raise DataError(
-            f"{url}: cannot be fetched ({error}); try again, or fetch it by hand and set the data set's `source`"
-        ) from error
+    with tqdm(
+        desc=f"download {Path(target).name}",
+        unit="B",
+        unit_scale=True,
+        unit_divisor=1024,
+        leave=False,
+        disable=not sys.stderr.isatty(),
+    ) as bar:
+
+        def show(received: int, total: int | None) -> None:
+            bar.total = total
+            bar.update(received - bar.n)
+
+        fetch(web_address(url), target, sha256, progress=show)
 
 
-def unpack_zip(archive: Path | str, target: Path | str) -> None:
-    """Unpack a zip archive into a new folder; if all of it lies in one folder, that folder's content.
-
-    Raises:
-        DataError: not a zip file, or it holds links, paths that leave the target, or more than LARGEST_UNPACKED bytes.
-    """
-    try:
-        with zipfile.ZipFile(archive) as file, atomic_folder(target) as partial:
-            entries = [entry for entry in file.infolist() if not entry.is_dir()]
-            if sum(entry.file_size for entry in entries) > LARGEST_UNPACKED:
-                raise DataError(f"{archive}: would unpack to more than {LARGEST_UNPACKED >> 30} GiB")
-            names = {entry.filename: _inside(entry, archive) for entry in entries}
-            tops = {name.parts[0] for name in names.values()}
-            drop = 1 if len(tops) == 1 and all(len(name.parts) > 1 for name in names.values()) else 0
-            for entry in progress(entries, f"unpack {Path(archive).name}", unit="files"):
-                path = partial.joinpath(*names[entry.filename].parts[drop:])
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with file.open(entry) as source, open(path, "wb") as copy:
-                    shutil.copyfileobj(source, copy, CHUNK)
-    except (zipfile.BadZipFile, OSError) as error:
-        raise DataError(f"{archive}: cannot be unpacked ({error}); delete it and fetch it again") from error
+def of_sampling_rate(sampling_rate: int) -> Callable[[str], bool]:
+    """Which of PTB-XL's files are needed for signals at a rate: all but the signals at the other."""
+    other = {100: "records500/", 500: "records100/"}[sampling_rate]
+    return lambda name: not name.startswith(other)
 
 
-def _inside(entry: zipfile.ZipInfo, archive: Path | str) -> PurePosixPath:
-    """The entry's path, if it stays inside the target."""
-    path = PurePosixPath(entry.filename.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
-        raise DataError(f"{archive}: its entry {entry.filename!r} leaves the target folder; not unpacked")
-    if stat.S_ISLNK(entry.external_attr >> 16):
-        raise DataError(f"{archive}: its entry {entry.filename!r} is a link; not unpacked")
-    return path
+def download_files(
+    base: str, target: Path | str, sampling_rate: int, connections: int = 4, first_wait: float = 1.0
+) -> int:
+    """Fetch a release of PTB-XL file by file from a folder's address, each file checked against the release's list.
 
-
-def check_sums(folder: Path | str, sums_file: str = "SHA256SUMS.txt") -> int:
-    """Check files against a list of SHA-256 sums, as PhysioNet publishes it; returns how many were checked.
+    Files that have arrived wait in ``.<name>.download`` beside the target; a call after a failure or a kill fetches
+    only the others.
 
     Args:
-        folder: where the files and the list are.
-        sums_file: lines of "sum  name".
+        base: address of the folder that holds SHA256SUMS.txt: http(s) or s3.
+        target: the folder, which appears when all is there.
+        sampling_rate: 100 or 500 Hz; the signals at the other rate are not fetched.
+        connections: files at a time.
+        first_wait: seconds before the second try of a file.
+
+    Returns:
+        How many files the release has at that rate.
 
     Raises:
-        DataError: the list is missing or not one, a file is missing, or differs.
+        DataError: a file cannot be fetched; those that arrived stay.
     """
-    folder = Path(folder)
-    try:
-        lines = (folder / sums_file).read_text(encoding="utf-8").splitlines()
-        sums = dict(reversed(line.split(maxsplit=1)) for line in lines if line.strip())
-    except (OSError, ValueError) as error:
-        raise DataError(f"{folder / sums_file}: not a readable list of checksums ({error})") from error
-    if not sums:
-        raise DataError(f"{folder / sums_file}: lists no file; fetch it again")
-    for name, expected in progress(sums.items(), f"check {folder.name}", len(sums), "files"):
+    base, target = web_address(base).rstrip("/") + "/", Path(target)
+    staging = target.with_name(f".{target.name}.download")
+    session = requests.Session()
+    session.mount("http://", HTTPAdapter(pool_maxsize=connections))
+    session.mount("https://", HTTPAdapter(pool_maxsize=connections))
+    # the list itself is fetched anew, since it may have changed; all else follows from it
+    (staging / SUMS).unlink(missing_ok=True)
+    fetch(base + SUMS, staging / SUMS, session=session, first_wait=first_wait)
+    wanted = of_sampling_rate(sampling_rate)
+    sums = {name: expected for name, expected in read_sums(staging / SUMS).items() if wanted(name) and name != SUMS}
+    lacking = [name for name in TABLES if name not in sums]
+    if lacking:
+        raise DataError(f"{base}{SUMS}: lists no {' and no '.join(lacking)}; is it a release of PTB-XL?")
+    stop = threading.Event()
+
+    def one(name: str) -> None:
+        if not stop.is_set():
+            fetch(base + name, staging / name, sums[name], session=session, first_wait=first_wait)
+
+    with ThreadPoolExecutor(connections) as pool:
+        jobs = [pool.submit(one, name) for name in sums]
         try:
-            with open(folder / name, "rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise DataError(f"{folder / name}: listed in {sums_file}, but cannot be read ({error})") from error
-        if found != expected:
-            raise DataError(f"{folder / name}: its SHA-256 differs from {sums_file}; fetch it again")
+            for job in progress(as_completed(jobs), f"download {target.name}", len(jobs), "files"):
+                job.result()
+        except BaseException:
+            stop.set()
+            raise
+    if target.exists():
+        shutil.rmtree(target)
+    staging.replace(target)
     return len(sums)

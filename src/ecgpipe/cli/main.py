@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 
 from ecgpipe import __version__
+from ecgpipe.cli.download import DOWNLOAD
+from ecgpipe.cli.bench import BENCH
 from ecgpipe.cli.labels import LABELS
 from ecgpipe.cli.models import MODELS
 from ecgpipe.cli.preprocess import PREPROCESS
@@ -14,7 +16,7 @@ from ecgpipe.cli.simulate import SIMULATE
 from ecgpipe.cli.train import TRAIN
 from ecgpipe.errors import EcgpipeError
 
-COMMANDS = (SIMULATE, LABELS, RENDER, PREPROCESS, MODELS, TRAIN)
+COMMANDS = (DOWNLOAD, SIMULATE, LABELS, RENDER, PREPROCESS, MODELS, TRAIN, BENCH)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -8,7 +8,7 @@ from ecgpipe.config.labels import SUPERCLASSES
 from ecgpipe.config.section import Section
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-WebAddress = Annotated[str, StringConstraints(pattern=r"^https?://")]
+WebAddress = Annotated[str, StringConstraints(pattern=r"^(https?|s3)://")]
 
 
 class PtbXlConfig(Section):
@@ -17,11 +17,18 @@ class PtbXlConfig(Section):
     source: str | None = Field(
         None,
         min_length=1,
-        description="folder in PhysioNet's layout; null downloads the archive below into `resources`",
+        description="folder in PhysioNet's layout; null downloads the release below into `resources`",
     )
+    fetch: Literal["archive", "files"] = Field(
+        "archive",
+        description="archive: one zip file, both sampling rates; files: only those of `sampling_rate`, one by one",
+    )
+    connections: int = Field(4, ge=1, le=16, description="files: how many at a time")
     version: Literal["1.0.1", "1.0.3"] = Field("1.0.3", description="which release to download")
     url: WebAddress | None = Field(
-        None, description="http(s) address of the release's zip archive; null: PhysioNet's own for `version`"
+        None,
+        description="http(s) or s3 address of the release's zip archive, or for `fetch: files` of the folder with "
+        "its SHA256SUMS.txt; null: PhysioNet's own for `version`",
     )
     sha256: Sha256 | None = Field(None, description="checksum of the archive; null checks only the files inside it")
     sampling_rate: Literal[100, 500] = Field(100, description="Hz; which of the two published signals to draw")
@@ -32,8 +39,10 @@ class PtbXlConfig(Section):
     shard_size: int = Field(1000, ge=1, description="record numbers per shard: the unit of work and of rerunning")
 
     @property
-    def archive_url(self) -> str:
-        """Where the release is downloaded from."""
+    def address(self) -> str:
+        """Where the release is downloaded from: an archive, or a folder."""
+        if self.fetch == "files":
+            return self.url or f"https://physionet.org/files/ptb-xl/{self.version}/"
         name = f"ptb-xl-a-large-publicly-available-electrocardiography-dataset-{self.version}.zip"
         return self.url or f"https://physionet.org/static/published-projects/ptb-xl/{name}"
 

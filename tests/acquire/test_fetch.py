@@ -1,0 +1,198 @@
+"""Downloads from a server that fails in every way: what arrives is right, or nothing has the file's name."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from ecgpipe.acquire import fetch as fetch_module
+from ecgpipe.acquire.checksums import SUMS
+from ecgpipe.acquire.download import download, download_files, web_address
+from ecgpipe.acquire.fetch import fetch
+from ecgpipe.errors import DataError
+from tests.acquire.server import running
+
+CONTENT = hashlib.shake_256(b"a signal").digest(3_000_000)
+SUM = hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.fixture
+def server():
+    with running() as faulty:
+        faulty.files["/file"] = CONTENT
+        yield faulty
+
+
+def get(server, tmp_path, sha256=SUM, path="/file"):
+    fetch(server.address + path, tmp_path / "got", sha256, first_wait=0.01)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["got"]
+    return (tmp_path / "got").read_bytes()
+
+
+@pytest.mark.parametrize("sha256", [SUM, None])
+@pytest.mark.parametrize("with_etag", [True, False])
+@pytest.mark.parametrize(
+    "faults",
+    [
+        ["cut"],
+        ["cut", "cut", "cut", "cut", "cut", "cut", "cut", "cut"],
+        ["503", "503", "503"],
+        ["cut", "503", "cut"],
+        ["cut", "ignore-range"],
+        ["cut", "wrong-range"],
+        ["short"],
+        ["redirect"],
+        ["cut", "changed"],
+    ],
+)
+def test_a_file_arrives_whole_in_spite_of(server, tmp_path, faults, with_etag, sha256):
+    server.with_etag = with_etag
+    if "changed" in faults:
+        server.faults["/file"] = list(faults)
+        assert get(server, tmp_path, None) == CONTENT[::-1]
+        return
+    if len(faults) > fetch_module.TRIES and not with_etag and sha256 is None:
+        pytest.skip("without a checksum or a mark of the version nothing tells that parts belong together")
+    server.faults["/file"] = list(faults)
+    assert get(server, tmp_path, sha256) == CONTENT
+
+
+def test_a_cut_download_goes_on_where_it_stopped(server, tmp_path):
+    server.faults["/file"] = ["cut", "cut"]
+    get(server, tmp_path)
+    assert server.served["/file"] == len(CONTENT)
+    assert [asked for _, asked in server.requests] == [None, "bytes=1500000-", "bytes=2250000-"]
+
+
+def test_the_server_may_ask_for_time(server, tmp_path):
+    server.faults["/file"] = ["503-wait"]
+    start = time.monotonic()
+    get(server, tmp_path)
+    assert time.monotonic() - start >= 1
+
+
+def test_a_damaged_file_is_fetched_once_more(server, tmp_path):
+    server.faults["/file"] = ["corrupt"]
+    assert get(server, tmp_path) == CONTENT
+    server.always["/file"] = "corrupt"
+    (tmp_path / "got").unlink()
+    with pytest.raises(DataError, match=r"SHA-256 .* twice"):
+        get(server, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_right_is_not_fetched_again(server, tmp_path):
+    get(server, tmp_path)
+    get(server, tmp_path)
+    assert len(server.requests) == 1
+    (tmp_path / "got").write_bytes(b"other")
+    assert get(server, tmp_path) == CONTENT
+
+
+def test_refusals_end_at_once_and_silence_ends_in_the_end(server, tmp_path):
+    with pytest.raises(DataError, match="404"):
+        get(server, tmp_path, path="/none")
+    assert len(server.requests) == 1
+    server.always["/file"] = "503"
+    with pytest.raises(DataError, match="after 6 tries"):
+        get(server, tmp_path)
+    with pytest.raises(DataError, match="source"):
+        fetch("http://127.0.0.1:9/x", tmp_path / "y", first_wait=0.001)
+
+
+def test_a_failed_download_is_taken_up_by_the_next(server, tmp_path):
+    server.faults["/file"] = ["cut", *["503"] * fetch_module.TRIES]
+    with pytest.raises(DataError, match="go on from 1500000 bytes"):
+        get(server, tmp_path)
+    assert not (tmp_path / "got").exists()
+    assert get(server, tmp_path) == CONTENT
+    assert server.served["/file"] == len(CONTENT)
+
+
+def test_a_part_of_another_address_is_not_used(server, tmp_path):
+    server.files["/other"] = CONTENT[::-1]
+    server.faults["/file"] = ["cut", *["503"] * fetch_module.TRIES]
+    with pytest.raises(DataError):
+        get(server, tmp_path)
+    assert get(server, tmp_path, None, "/other") == CONTENT[::-1]
+
+
+def test_a_killed_download_is_taken_up_by_the_next(server, tmp_path):
+    server.faults["/file"] = ["slow"]
+    code = f"from ecgpipe.acquire.download import download; download({server.address + '/file'!r}, 'got', {SUM!r})"
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path)
+    part = tmp_path / ".got.part"
+    for _ in range(600):
+        if part.exists() and part.stat().st_size > 500_000:
+            break
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    there = part.stat().st_size
+    assert 500_000 < there < len(CONTENT)
+    assert get(server, tmp_path) == CONTENT
+    assert server.requests[-1] == ("/file", f"bytes={there}-")
+
+
+def test_s3_addresses_are_the_public_endpoints():
+    assert web_address("s3://physionet-open/ptb-xl/1.0.3/") == "https://physionet-open.s3.amazonaws.com/ptb-xl/1.0.3/"
+    assert web_address("https://example.org/a") == "https://example.org/a"
+
+
+@pytest.fixture
+def release(server):
+    """A small release of PTB-XL: two tables and two records at both rates."""
+    names = ["ptbxl_database.csv", "scp_statements.csv", "LICENSE.txt"]
+    for rate, suffix in ((100, "lr"), (500, "hr")):
+        names += [f"records{rate}/00000/0000{i}_{suffix}.{kind}" for i in (1, 2) for kind in ("hea", "dat")]
+    contents = {name: hashlib.shake_256(name.encode()).digest(50_000) for name in names}
+    server.files |= {f"/ptb-xl/{name}": content for name, content in contents.items()}
+    lines = [f"{hashlib.sha256(content).hexdigest()} {name}" for name, content in contents.items()]
+    server.files[f"/ptb-xl/{SUMS}"] = ("\n".join(lines) + "\n").encode()
+    return {name: content for name, content in contents.items() if not name.startswith("records500")}
+
+
+def found_in(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("connections", [1, 4])
+def test_only_the_rate_that_is_asked_for_comes(server, release, tmp_path, connections):
+    server.faults["/ptb-xl/LICENSE.txt"] = ["corrupt", "cut"]
+    server.faults["/ptb-xl/records100/00000/00001_lr.dat"] = ["503", "cut"]
+    assert download_files(server.address + "/ptb-xl", tmp_path / "ptb-xl", 100, connections, 0.01) == len(release)
+    found = found_in(tmp_path / "ptb-xl")
+    del found[SUMS]
+    assert found == release
+    assert [entry.name for entry in tmp_path.iterdir()] == ["ptb-xl"]
+
+
+def test_what_has_arrived_is_kept_when_one_file_fails(server, release, tmp_path):
+    broken = "/ptb-xl/records100/00000/00002_lr.dat"
+    server.always[broken] = "corrupt"
+    with pytest.raises(DataError, match=r"00002_lr\.dat.*SHA-256"):
+        download_files(server.address + "/ptb-xl", tmp_path / "ptb-xl", 100, 2, 0.01)
+    assert not (tmp_path / "ptb-xl").exists()
+    del server.always[broken]
+    before = dict(server.served)
+    download_files(server.address + "/ptb-xl", tmp_path / "ptb-xl", 100, 2, 0.01)
+    again = [path for path, served in server.served.items() if served > before.get(path, 0)]
+    assert len(found_in(tmp_path / "ptb-xl")) == len(release) + 1
+    assert "/ptb-xl/ptbxl_database.csv" not in again
+    assert broken in again
+
+
+def test_a_list_that_escapes_is_refused(server, release, tmp_path):
+    server.files[f"/ptb-xl/{SUMS}"] += f"{SUM} ../evil\n".encode()
+    with pytest.raises(DataError, match="leaves the folder"):
+        download_files(server.address + "/ptb-xl", tmp_path / "ptb-xl", 100, 2, 0.01)
+
+
+def test_an_archive_arrives_too(server, tmp_path):
+    server.faults["/file"] = ["cut"]
+    download(server.address + "/file", tmp_path / "a.zip", SUM)
+    assert (tmp_path / "a.zip").read_bytes() == CONTENT
