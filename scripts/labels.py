@@ -4,6 +4,7 @@ from ecgpipe.acquire.cardiac_layout import CLASSES
 from ecgpipe.acquire.labels import labels_of_records
 from ecgpipe.acquire.statements import grouping
 from ecgpipe.artifacts.atomic import atomic_path, write_json
+from ecgpipe.artifacts.labels import DROPPED
 from ecgpipe.artifacts.records import RECORDS
 from ecgpipe.config.labels import LabelsConfig
 from ecgpipe.logs import job_log
@@ -20,3 +21,4 @@ with job_log(snakemake.log[0]):
     write_json(snakemake.output.counts, {"policy": config.policy, "grouping": config.grouping, **counts.as_dict()})
     with atomic_path(snakemake.output.table) as partial:
         counts.as_table().to_csv(partial, index=False)
+    DROPPED.write(counts.dropped_records, snakemake.output.dropped)

@@ -1,9 +1,10 @@
 """Label policies on hand-made statements, and on PTB-XL's published counts."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from ecgpipe.acquire.labels import make_labels
+from ecgpipe.acquire.labels import make_labels, tie_order
 from ecgpipe.acquire.ptbxl import read_database
 from ecgpipe.acquire.statements import grouping
 from ecgpipe.config.labels import SUPERCLASSES, LabelsConfig
@@ -71,6 +72,123 @@ def test_threshold_and_unknown_likelihood():
         classes_of(policy="multilabel", zero_likelihood="absent")
 
 
+TABLE = """,description,diagnostic,form,rhythm,diagnostic_class,diagnostic_subclass
+NDT,,1.0,1.0,,STTC,STTC
+NORM,,1.0,,,NORM,NORM
+IMI,,1.0,,,MI,IMI
+AMI,,1.0,,,MI,AMI
+LBBB,,1.0,,,CD,CLBBB
+LVH,,1.0,,,HYP,LVH
+PVC,,,1.0,,,
+SR,,,,1.0,,
+AFIB,,,,1.0,,
+"""
+
+
+@pytest.fixture
+def table(tmp_path):
+    (tmp_path / "scp_statements.csv").write_text(TABLE)
+    return tmp_path
+
+
+def labelled(table, **settings):
+    config = LabelsConfig(**settings)
+    group_of, classes = grouping(table, config.grouping)
+    return make_labels(list(STATEMENTS), list(STATEMENTS.values()), group_of, classes, config)
+
+
+@pytest.mark.parametrize(
+    ("name", "classes"),
+    [
+        ("superclass", SUPERCLASSES),
+        ("subclass", ("STTC", "NORM", "IMI", "AMI", "CLBBB", "LVH")),
+        ("diagnostic", ("NDT", "NORM", "IMI", "AMI", "LBBB", "LVH")),
+        ("form", ("NDT", "PVC")),
+        ("rhythm", ("SR", "AFIB")),
+        ("all", ("NDT", "NORM", "IMI", "AMI", "LBBB", "LVH", "PVC", "SR", "AFIB")),
+    ],
+)
+def test_groupings_follow_the_table(table, name, classes):
+    assert grouping(table, name)[1] == classes
+
+
+def test_a_grouping_of_ones_own(table):
+    own = table / "own.csv"
+    own.write_text("statement,class\nIMI,infarction\nAMI,infarction\nNORM,normal\nSR,normal\n")
+    labels, counts = labelled(table, grouping=str(own), policy="multilabel")
+    assert labels.classes == ("infarction", "normal")
+    assert counts.classes == {"infarction": 2, "normal": 2}
+    assert counts.dropped == {"no statement of the grouping": 4}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("statement,class\nIMI,a\nAMII,a\n", r"own\.csv, line 3: 'AMII' is no statement.*did you mean AMI"),
+        ("statement,class\nIMI,a\nIMI,b\n", "line 3: IMI is in two classes, a and b"),
+        ("statement,class\nIMI,\n", "line 2: class '' is empty"),
+        ("code,class\nIMI,a\n", "needs the columns statement and class; it has code, class"),
+        ("statement,class\n", "names no statement"),
+    ],
+)
+def test_a_wrong_grouping_file_is_told_by_its_line(table, text, expected):
+    (table / "own.csv").write_text(text)
+    with pytest.raises(DataError, match=expected):
+        grouping(table, str(table / "own.csv"))
+
+
+def test_ties_of_any_grouping():
+    classes = ("NORM", "IMI", "STTC")
+    assert tie_order(classes, LabelsConfig(grouping="subclass")) == ["IMI", "STTC", "NORM"]
+    assert tie_order(SUPERCLASSES, LabelsConfig()) == ["MI", "STTC", "CD", "HYP", "NORM"]
+    assert tie_order(classes, LabelsConfig(grouping="subclass", tie_order=["STTC"])) == ["STTC", "IMI", "NORM"]
+    with pytest.raises(DataError, match="has no class 'IMII'; did you mean IMI"):
+        tie_order(classes, LabelsConfig(grouping="subclass", tie_order=["IMII"]))
+    group_of = {"NORM": "NORM", "IMI": "IMI", "NDT": "STTC"}
+    labels, _ = make_labels(
+        ["a", "b", "c"],
+        [{"NORM": 100, "IMI": 100}, {"NORM": 50, "NDT": 50}, {"NORM": 80, "IMI": 50}],
+        group_of,
+        classes,
+        LabelsConfig(policy="primary", grouping="subclass"),
+    )
+    assert labels.targets.tolist() == [[0, 1, 0], [0, 0, 1], [1, 0, 0]]
+
+
+def test_rare_classes_are_left_out_and_told(table):
+    labels, counts = labelled(table, grouping="subclass", policy="multilabel", min_records=2)
+    assert counts.classes == {"STTC": 3, "IMI": 2, "LVH": 2}
+    assert counts.rare == {"NORM": 1, "AMI": 1, "CLBBB": 1}
+    assert counts.dropped == {"no statement of the grouping": 1, "only rare classes": 2}
+    assert labels.targets.any(axis=1).all() and labels.targets.shape == (5, 3)
+    with pytest.raises(DataError, match="fewer than two classes"):
+        labelled(table, grouping="subclass", policy="multilabel", min_records=4)
+
+
+def test_every_record_that_is_dropped_is_listed_with_its_reason(table):
+    _, counts = labelled(table, policy="single", min_records=1)
+    assert {row["record_id"]: (row["reason"], row["classes"]) for row in counts.dropped_records} == {
+        "two classes": ("several classes", '["MI", "STTC"]'),
+        "tie": ("several classes", '["HYP", "STTC"]'),
+        "rhythm only": ("no statement of the grouping", "[]"),
+    }
+    _, strict = labelled(table, grouping="diagnostic", policy="multilabel", min_likelihood=36, zero_likelihood="absent")
+    reasons = {row["record_id"]: row["reason"] for row in strict.dropped_records}
+    assert reasons == {
+        "hypertrophy": "below min_likelihood",
+        "unknown likelihood": "likelihood 0 only",
+        "rhythm only": "no statement of the grouping",
+    }
+
+
+def test_zero_likelihood_keeps_rhythms(table):
+    """PTB-XL gives rhythm and form statements a likelihood of 0: not given, not absent."""
+    _, counts = labelled(table, grouping="rhythm", policy="multilabel")
+    assert counts.classes == {"SR": 2, "AFIB": 1}
+    with pytest.raises(DataError, match="fewer than two classes"):
+        labelled(table, grouping="rhythm", policy="multilabel", zero_likelihood="absent")
+
+
 @pytest.mark.realdata
 @pytest.mark.parametrize(
     ("version", "policy", "expected"),
@@ -92,3 +210,52 @@ def test_counts_on_the_whole_metadata(shared_data, version, policy, expected):
     rows = labels.targets.sum(axis=1)
     assert (rows == 1).all() if policy == "single" else (rows >= 1).all()
     assert np.unique(labels.record_ids).size == counts.kept
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("version", ["", "v1.0.1"])
+@pytest.mark.parametrize("name", ["superclass", "subclass", "diagnostic", "form", "rhythm", "all"])
+def test_counts_of_every_grouping_are_those_of_pandas(shared_data, version, name):
+    """An independent count: explode the codes, join the statements' table, drop duplicates."""
+    top = shared_data / "ptb-xl"
+    raw = pd.read_csv(top / version / "ptbxl_database.csv", index_col="ecg_id", usecols=["ecg_id", "scp_codes"])
+    pairs = raw["scp_codes"].str.findall(r"'([^']+)':").explode().rename("code").reset_index()
+    statements = pd.read_csv(top / "scp_statements.csv", index_col=0)
+    joined = pairs.join(statements, on="code")
+    columns = {"superclass": "diagnostic_class", "subclass": "diagnostic_subclass"}
+    if name in columns:
+        joined = joined[joined["diagnostic"] == 1].assign(group=lambda rows: rows[columns[name]])
+    else:
+        joined = (joined if name == "all" else joined[joined[name] == 1]).assign(group=lambda rows: rows["code"])
+    expected = joined.drop_duplicates(["ecg_id", "group"]).groupby("group").size().to_dict()
+
+    database = read_database(top / version)
+    ids = [str(ecg_id) for ecg_id in database.index]
+    group_of, classes = grouping(top, name)
+    config = LabelsConfig(policy="multilabel", grouping=name)
+    _, counts = make_labels(ids, database["scp_codes"].tolist(), group_of, classes, config)
+    assert counts.classes == expected
+    assert counts.kept == joined["ecg_id"].nunique()
+    assert len(counts.dropped_records) == len(raw) - counts.kept
+    single = config.model_copy(update={"policy": "single"})
+    assert make_labels(ids, database["scp_codes"].tolist(), group_of, classes, single)[1].kept == int(
+        (joined.groupby("ecg_id")["group"].nunique() == 1).sum()
+    )
+
+
+@pytest.mark.realdata
+def test_the_published_rhythms(shared_data):
+    """Wagner et al. 2020, doi:10.1038/s41597-020-0495-6, on release 1.0.1."""
+    top = shared_data / "ptb-xl"
+    database = read_database(top / "v1.0.1")
+    group_of, classes = grouping(top, "rhythm")
+    config = LabelsConfig(policy="multilabel", grouping="rhythm")
+    ids = [str(ecg_id) for ecg_id in database.index]
+    counts = make_labels(ids, database["scp_codes"].tolist(), group_of, classes, config)[1].classes
+    assert (counts["SR"], counts["AFIB"], counts["STACH"], counts["SARRH"], counts["SBRAD"]) == (
+        16782,
+        1514,
+        826,
+        772,
+        637,
+    )

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from ecgpipe.acquire.ptbxl import list_records, read_database
-from ecgpipe.acquire.statements import grouping
 from ecgpipe.acquire.ptbxl_layout import listing_stamp, shard_names, shard_stamp
 from ecgpipe.acquire.simulate.dataset import simulate_dataset
+from ecgpipe.acquire.statements import grouping
 from ecgpipe.errors import DataError
 
 

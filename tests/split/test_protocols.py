@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecgpipe.config.split import SplitConfig
+from ecgpipe.artifacts.labels import Labels
+from ecgpipe.config.split import PART, SplitConfig, expand
 from ecgpipe.errors import DataError
-from ecgpipe.split.protocols import assign_roles, deviation, leaks, linked
+from ecgpipe.split.protocols import assign_roles, check_groups, check_shares, deviation, leaks, linked
+from ecgpipe.split.table import split_table
 
 CLASSES = ("NORM", "MI", "STTC")
 
@@ -104,6 +106,15 @@ def test_cross_validation_reports_every_record_once(protocol):
         assert ((parts[1] == "validation") == (parts[0] == "test")).all()
 
 
+def test_names_of_cross_validations():
+    assert expand("patient") == ("patient",)
+    assert expand("unique-cv3") == ("unique-cv3-1", "unique-cv3-2", "unique-cv3-3")
+    assert all(PART.fullmatch(part) for part in expand("folds-cv10"))
+    for wrong in ("patients", "patient-cv2", "patient-cv21", "patient-cv05", "patient-cv5-1", "cv5"):
+        with pytest.raises(ValueError, match="is no protocol; allowed are paper, patient, folds, unique"):
+            expand(wrong)
+
+
 def test_cross_validation_over_folds_rotates_them():
     records, targets = make_records()
     assert (split("folds-cv10-10", records, targets) == split("folds", records, targets)).all()
@@ -121,6 +132,69 @@ def test_a_split_is_the_same_on_every_machine():
     targets = np.eye(3, dtype=np.uint8)[[(i * i) % 7 % 3 for i in range(500)]]
     roles = split("patient", records, targets, seed=11)
     assert hashlib.sha256("".join(role[0] for role in roles).encode()).hexdigest()[:16] == "eebf48bc3f05a2e3"
+
+
+def test_a_multilabel_split_is_the_same_on_every_machine():
+    records = pd.DataFrame(
+        {"record_id": [f"{i:04d}" for i in range(500)], "patient_id": [str(i // 3) for i in range(500)]}
+    )
+    targets = np.array([[i % 2, i % 3 == 0, i * i % 7 == 1] for i in range(500)], np.uint8)
+    targets[targets.sum(axis=1) == 0, 0] = 1
+    roles = split("patient", records, targets, seed=11)
+    assert hashlib.sha256("".join(role[0] for role in roles).encode()).hexdigest()[:16] == "2380d4e2650f8f31"
+
+
+@pytest.mark.parametrize("protocol", ["paper", "patient"])
+def test_many_classes_that_overlap_are_within_one_record(protocol):
+    """Like PTB-XL's statements: forty labels, most of them rare, several a record."""
+    rng = np.random.default_rng(3)
+    records, _ = make_records(n=3000)
+    targets = (rng.random((3000, 40)) < np.geomspace(0.3, 0.01, 40)).astype(np.uint8)
+    targets[targets.sum(axis=1) == 0, 0] = 1
+    roles = assign_roles(protocol, records, targets, [str(i) for i in range(40)], SplitConfig(), 0)
+    assert deviation(roles, targets, protocol, SplitConfig()) <= 1
+
+
+def test_what_is_promised_is_checked_after_the_fact():
+    records, targets = make_records()
+    roles = split("patient", records, targets)
+    groups = pd.factorize(records["patient_id"])[0]
+    check_groups(roles, groups, "patient")
+    check_shares(roles, targets, groups, CLASSES, "patient", SplitConfig())
+    wrong = roles.copy()
+    several = np.flatnonzero(np.bincount(groups)[groups] > 1)[0]
+    wrong[several] = "test" if roles[several] != "test" else "train"
+    with pytest.raises(DataError, match="'patient': 1 patients or sets of copies ended up on two sides"):
+        check_groups(wrong, groups, "patient")
+    with pytest.raises(DataError, match="train misses its share of class MI"):
+        check_shares(np.where(targets[:, 1] == 1, "test", roles), targets, groups, CLASSES, "patient", SplitConfig())
+
+
+@pytest.mark.parametrize("twins", ["near", "identical"])
+def test_the_table_tells_what_leaks(twins):
+    n = 400
+    records, targets = make_records(n=n)
+    records = records.assign(patient_id=None, content="", twin=None).drop(columns="twin")
+    labels = Labels(records["record_id"].to_numpy(dtype=str), targets, CLASSES, "single")
+    copies = pd.DataFrame(
+        {
+            "record_id": records["record_id"],
+            "identical": [f"{i // 2 * 2:05d}" for i in range(n)],
+            "twin": [f"{i // 4 * 4:05d}" for i in range(n)],
+        }
+    )
+    config = SplitConfig(twins=twins)
+    made, counts = split_table("unique", records, labels, [records[["record_id"]]], config, 0, copies)
+    assert len(made) == n and sum(counts["records"].values()) == n
+    assert counts["leaks"]["patient"] is None
+    assert counts["leaks"]["identical file"] == 0
+    assert (counts["leaks"]["near-identical"] == 0) == (twins == "near")
+    unknown = split_table("paper", records, labels, [records[["record_id"]]], config, 0)[1]["leaks"]
+    assert unknown == {"patient": None, "identical file": None, "near-identical": None}
+    with pytest.raises(DataError, match="lacks 1 of 400 records"):
+        split_table("unique", records, labels, [records[["record_id"]]], config, 0, copies.iloc[1:])
+    with pytest.raises(DataError, match="needs the audit's table"):
+        split_table("unique", records, labels, [records[["record_id"]]], config, 0)
 
 
 def test_rare_classes_reach_every_side():

@@ -1,14 +1,16 @@
-"""Statements -> targets: the label policies."""
+"""Statements -> targets: the label policies, and what they leave out."""
 
+import difflib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from ecgpipe.artifacts.labels import Labels
-from ecgpipe.config.labels import SUPERCLASSES, LabelsConfig
+from ecgpipe.config.labels import LabelsConfig
 from ecgpipe.errors import DataError
 
 
@@ -21,15 +23,17 @@ class LabelCounts:
         kept: records with a target.
         dropped: records without, by reason.
         rare: classes that were left out, with their records.
+        dropped_records: a row per record without a target, in the form of labels.dropped.parquet.
     """
 
     classes: dict[str, int]
     kept: int
     dropped: dict[str, int]
     rare: dict[str, int]
+    dropped_records: list[dict] = field(repr=False)
 
     def as_dict(self) -> dict:
-        """For JSON."""
+        """For JSON: the counts."""
         return {"kept": self.kept, "classes": self.classes, "dropped": self.dropped, "rare": self.rare}
 
     def as_table(self) -> pd.DataFrame:
@@ -45,32 +49,45 @@ def likelihoods(statements: Mapping[str, float], group_of: Mapping[str, str], co
     for code, likelihood in statements.items():
         if code not in group_of:
             continue
-        if likelihood == 0:
-            if config.zero_likelihood == "absent":
-                continue
-            # unknown is not unlikely: the reader wrote the statement down
-            passes, likelihood = True, 0.0
-        else:
-            passes = likelihood >= config.min_likelihood
-        if passes:
+        # unknown is not unlikely: the reader wrote the statement down
+        unknown = likelihood == 0 and config.zero_likelihood == "unknown"
+        if unknown or (likelihood > 0 and likelihood >= config.min_likelihood):
             found[group_of[code]] = max(found.get(group_of[code], 0.0), likelihood)
     return found
 
 
-def choose(
-    found: Mapping[str, float], config: LabelsConfig, classes: Sequence[str] = SUPERCLASSES
-) -> tuple[set[str], str]:
-    """The classes a policy gives a record, or none and the reason; ``classes`` breaks ties that the config leaves."""
-    if not found:
-        return set(), "no statement that counts"
-    if config.policy == "multilabel":
-        return set(found), ""
-    if config.policy == "single":
-        return (set(found), "") if len(found) == 1 else (set(), "several classes")
+def choose(found: Mapping[str, float], policy: str, order: Sequence[str]) -> set[str]:
+    """The classes that a policy gives a record with some class; none: it has several where one is wanted.
+
+    Args:
+        found: class -> likelihood.
+        policy: single, primary or multilabel.
+        order: primary: which class wins among equals, first wins.
+    """
+    if policy == "multilabel" or len(found) == 1:
+        return set(found)
+    if policy == "single":
+        return set()
     best = max(found.values())
-    tied = [name for name, likelihood in found.items() if likelihood == best]
-    order = dict.fromkeys((*config.tie_order, *classes))
-    return {next(name for name in order if name in tied)}, ""
+    return {next(name for name in order if found.get(name) == best)}
+
+
+def tie_order(classes: Sequence[str], config: LabelsConfig) -> list[str]:
+    """Who wins among equals: the configured classes, then the others in the grouping's order, the normal class last.
+
+    Raises:
+        DataError: the configuration names a class that the grouping does not have.
+    """
+    named = config.tie_order or ()
+    for name in named:
+        if name not in classes:
+            close = difflib.get_close_matches(name, classes, n=1)
+            raise DataError(
+                f"labels.tie_order: the grouping {config.grouping!r} has no class {name!r}; "
+                + (f"did you mean {close[0]}?" if close else f"it has {', '.join(classes)}")
+            )
+    rest = [name for name in classes if name not in named]
+    return [*named, *(name for name in rest if name != "NORM"), *(name for name in rest if name == "NORM")]
 
 
 def make_labels(
@@ -92,36 +109,55 @@ def make_labels(
     Raises:
         DataError: a superclass has no record at all, or fewer than two classes are left.
     """
-    kept, targets, dropped = [], [], {}
-    for record_id, codes in zip(record_ids, statements, strict=True):
+    order, column = tie_order(classes, config), {name: i for i, name in enumerate(classes)}
+    targets = np.zeros((len(record_ids), len(classes)), np.uint8)
+    dropped: list[dict] = []
+    for row, (record_id, codes) in enumerate(zip(record_ids, statements, strict=True)):
         codes = json.loads(codes) if isinstance(codes, str) else codes
-        chosen, reason = choose(likelihoods(codes, group_of, config), config, classes)
+        found = likelihoods(codes, group_of, config)
+        chosen = choose(found, config.policy, order) if found else set()
         if not chosen:
-            dropped[reason] = dropped.get(reason, 0) + 1
-            continue
-        kept.append(record_id)
-        targets.append([name in chosen for name in classes])
-    ids, matrix = np.array(kept, dtype=str), np.array(targets, dtype=np.uint8).reshape(len(kept), len(classes))
-    totals = matrix.sum(axis=0, dtype=int)
+            reason = "several classes" if found else _why_none(codes, group_of)
+            dropped.append({"record_id": record_id, "reason": reason, "classes": json.dumps(sorted(found))})
+        for name in chosen:
+            targets[row, column[name]] = 1
+    totals = targets.sum(axis=0, dtype=int)
     common = totals >= config.min_records
     empty = [name for name, count in zip(classes, totals, strict=True) if count == 0]
     if empty and config.grouping == "superclass" and config.min_records == 1:
         raise DataError(
             f"no record of class {', '.join(empty)} under the label policy {config.policy!r} "
-            f"({len(kept)} records kept); use more records, or another policy"
+            f"({len(record_ids) - len(dropped)} records kept); use more records, or another policy"
         )
     if common.sum() < 2:
         raise DataError(f"fewer than two classes have labels.min_records = {config.min_records} records; lower it")
-    rare = {name: int(count) for name, count, there in zip(classes, totals, common, strict=True) if not there}
-    if rare:
-        matrix = matrix[:, common]
-        left = matrix.any(axis=1)
-        if not left.all():
-            dropped["only rare classes"] = int((~left).sum())
-        ids, matrix = ids[left], matrix[left]
-        classes = [name for name, there in zip(classes, common, strict=True) if there]
-    counts = {name: int(count) for name, count in zip(classes, matrix.sum(axis=0), strict=True)}
-    return Labels(ids, matrix, tuple(classes), config.policy), LabelCounts(counts, len(ids), dropped, rare)
+    names, ids = np.array(classes, dtype=str), np.array(record_ids, dtype=str)
+    only_rare = targets.any(axis=1) & ~targets[:, common].any(axis=1)
+    dropped += [
+        {
+            "record_id": str(ids[row]),
+            "reason": "only rare classes",
+            "classes": json.dumps(names[targets[row] > 0].tolist()),
+        }
+        for row in np.flatnonzero(only_rare)
+    ]
+    kept = targets[:, common].any(axis=1)
+    labels = Labels(ids[kept], targets[kept][:, common], tuple(names[common].tolist()), config.policy)
+    return labels, LabelCounts(
+        classes=dict(zip(labels.classes, labels.targets.sum(axis=0, dtype=int).tolist(), strict=True)),
+        kept=len(labels.record_ids),
+        dropped=dict(Counter(row["reason"] for row in dropped)),
+        rare=dict(zip(names[~common].tolist(), totals[~common].tolist(), strict=True)),
+        dropped_records=sorted(dropped, key=lambda row: row["record_id"]),
+    )
+
+
+def _why_none(codes: Mapping[str, float], group_of: Mapping[str, str]) -> str:
+    """Why no statement of a record counts."""
+    there = [likelihood for code, likelihood in codes.items() if code in group_of]
+    if not there:
+        return "no statement of the grouping"
+    return "below min_likelihood" if max(there) > 0 else "likelihood 0 only"
 
 
 def labels_of_records(

@@ -19,7 +19,7 @@ def grouping(source: Path | str, name: str) -> tuple[dict[str, str], tuple[str, 
         name: superclass, subclass, diagnostic, form, rhythm, all, or the path of a CSV file.
 
     Returns:
-        {statement code: class}, and the classes in order: the superclasses in the usual one, others as they first occur.
+        {statement code: class}, and the classes in order: superclasses in the usual one, others as they first occur.
 
     Raises:
         DataError: a file is missing or is no such table, or names unknown statements.
@@ -35,6 +35,9 @@ def grouping(source: Path | str, name: str) -> tuple[dict[str, str], tuple[str, 
         chosen = table if name == "all" else table[table[name] == 1]
         group_of = {code: code for code in chosen.index}
     classes = SUPERCLASSES if name == "superclass" else tuple(dict.fromkeys(group_of.values()))
+    strange = sorted(set(group_of.values()) - set(classes))
+    if strange:
+        raise DataError(f"{Path(source) / STATEMENTS}: {', '.join(strange)}: no superclass of {', '.join(classes)}")
     return group_of, classes
 
 

@@ -1,4 +1,7 @@
-"""labels.parquet: multi-hot targets per record, with the class names and the task in the file's metadata."""
+"""labels.parquet: multi-hot targets per record, with the class names and the task in the file's metadata.
+
+labels.dropped.parquet: the records without a target, the reason, and the classes (JSON list) that they would have had.
+"""
 
 import json
 from dataclasses import dataclass
@@ -9,7 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ecgpipe.artifacts.atomic import atomic_path
+from ecgpipe.artifacts.table import TableFormat
 from ecgpipe.errors import DataError
+
+DROPPED = TableFormat(
+    "dropped records", pa.schema([("record_id", pa.string()), ("reason", pa.string()), ("classes", pa.string())])
+)
 
 
 @dataclass(frozen=True)

@@ -9,23 +9,31 @@ from ecgpipe.cli.command import Arguments, Command
 
 def run(args: Arguments) -> None:
     """Count the labels of a PTB-XL copy; needs its two tables, no signals."""
+    import pandas as pd
+
     from ecgpipe.acquire.labels import make_labels
     from ecgpipe.acquire.ptbxl import read_database
     from ecgpipe.acquire.statements import STATEMENTS, grouping
+    from ecgpipe.artifacts.atomic import atomic_path
+    from ecgpipe.artifacts.labels import DROPPED
     from ecgpipe.config.labels import LabelsConfig
 
     config = LabelsConfig(
         policy=args.policy,
         grouping=args.grouping,
         min_likelihood=args.min_likelihood,
+        zero_likelihood=args.zero_likelihood,
         min_records=args.min_records,
     )
     database = read_database(args.folder)
     # the statements table of another release may lie one level up
     table = next((f for f in (args.folder, args.folder.parent) if (f / STATEMENTS).is_file()), args.folder)
     group_of, classes = grouping(table, config.grouping)
-    ids = [str(ecg_id) for ecg_id in database.index]
+    ids = [f"{ecg_id:05d}" for ecg_id in database.index]
     _, counts = make_labels(ids, database["scp_codes"].tolist(), group_of, classes, config)
+    if args.dropped:
+        with atomic_path(args.dropped) as partial:
+            pd.DataFrame(counts.dropped_records, columns=DROPPED.schema.names).to_csv(partial, index=False)
     if args.json:
         told = {"policy": args.policy, "grouping": args.grouping, "records": len(ids), **counts.as_dict()}
         print(json.dumps(told, indent=1))
@@ -52,10 +60,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--grouping",
         default="superclass",
         metavar="G",
-        help="superclass, subclass, diagnostic, form, rhythm, all, or a CSV file (statement, class); default: superclass",
+        help="superclass (default), subclass, diagnostic, form, rhythm, all, or a CSV file (statement, class)",
     )
     parser.add_argument("--min-records", type=int, default=1, metavar="N", help="leave out classes with fewer records")
     parser.add_argument("--min-likelihood", type=float, default=0, metavar="PERCENT", help="ignore statements below it")
+    parser.add_argument(
+        "--zero-likelihood", choices=("unknown", "absent"), default="unknown", help="what likelihood 0 means"
+    )
+    parser.add_argument("--dropped", type=Path, metavar="FILE.csv", help="write the records left out, and why")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

@@ -35,17 +35,17 @@ class LabelsConfig(Section):
         description="PTB-XL writes likelihood 0 where the reader gave none: unknown counts the statement as there "
         "(as 100 against min_likelihood), absent drops it",
     )
-    tie_order: tuple[str, ...] = Field(
-        ("MI", "STTC", "CD", "HYP", "NORM"),
+    tie_order: tuple[str, ...] | None = Field(
+        None,
         description="primary: which class wins when several have the highest likelihood, first wins; classes that are "
-        "not in the list come after it, in the grouping's order",
+        "not in the list come after it, in the grouping's order with NORM last; null: all in that order",
     )
 
     @model_validator(mode="after")
     def _grouping_exists(self) -> "LabelsConfig":
         if self.grouping not in GROUPINGS and not self.grouping.endswith(".csv"):
             raise ValueError(f"grouping {self.grouping!r}: allowed are {', '.join(GROUPINGS)} and a CSV file's path")
-        unknown = [name for name in self.tie_order if name not in SUPERCLASSES]
+        unknown = [name for name in self.tie_order or () if name not in SUPERCLASSES]
         if self.grouping == "superclass" and unknown:
             raise ValueError(f"tie_order: {', '.join(unknown)}: no superclass; they are {', '.join(SUPERCLASSES)}")
         return self

@@ -8,8 +8,8 @@ from pydantic import Field, model_validator
 from ecgpipe.config.section import Section
 
 PROTOCOLS = ("paper", "patient", "folds", "unique")
-CROSS_VALIDATED = re.compile(rf"({'|'.join(PROTOCOLS)})-cv(\d+)")
-PART = re.compile(rf"({'|'.join(PROTOCOLS)})(?:-cv(\d+)-(\d+))?")
+CROSS_VALIDATED = re.compile(rf"({'|'.join(PROTOCOLS)})-cv([1-9]\d*)")
+PART = re.compile(rf"({'|'.join(PROTOCOLS)})(?:-cv([1-9]\d*)-([1-9]\d*))?")
 """A protocol as files and runs name it: plain, or one part of a cross-validation."""
 
 

@@ -46,10 +46,7 @@ def assign_roles(
     Raises:
         DataError: the records lack what the protocol needs, or a class is missing from a side.
     """
-    match = PART.fullmatch(protocol)
-    if match is None:
-        raise DataError(f"unknown split protocol {protocol!r}")
-    base, parts, part = match[1], int(match[2] or 0), int(match[3] or 0)
+    base, parts, part = _named(protocol)
     if base == "folds":
         roles = _folds(records, config, parts, part)
     else:
@@ -57,7 +54,8 @@ def assign_roles(
         names, weights = _parts(base, config, parts, part)
         shares = divide(targets, groups, records["record_id"].astype(str).tolist(), weights, seed)
         roles = np.array(names, dtype=object)[shares]
-        _check_groups(roles, groups, protocol)
+        check_groups(roles, groups, protocol)
+        check_shares(roles, targets, groups, classes, protocol, config)
     _check_classes(roles, targets, classes, protocol)
     return roles.astype(str)
 
@@ -82,14 +80,18 @@ def _groups(base: str, records: pd.DataFrame) -> np.ndarray:
     if base == "paper":
         return np.arange(len(records))
     if base == "patient":
-        if records["patient_id"].isna().any():
-            raise DataError("the protocol 'patient' needs patient_id for every record; this data set has none")
+        missing = int(records["patient_id"].isna().sum())
+        if missing:
+            raise DataError(
+                f"the protocol 'patient' needs patient_id for every record; {missing} of {len(records)} have none: "
+                "use paper or unique"
+            )
         return pd.factorize(records["patient_id"])[0]
     return linked([records["twin"], records["patient_id"]])
 
 
 def linked(columns: Sequence[pd.Series]) -> np.ndarray:
-    """A number per row; rows that share a value in any column, directly or by way of others, share it. Nulls link nothing."""
+    """A number per row; rows that share a value in any column, directly or by way of others, share it; nulls do not."""
     size = len(columns[0])
     component = np.arange(size)
     for column in columns:
@@ -121,11 +123,45 @@ def _folds(records: pd.DataFrame, config: SplitConfig, parts: int, part: int) ->
     return roles
 
 
-def _check_groups(roles: np.ndarray, groups: np.ndarray, protocol: str) -> None:
-    """What the protocol promises, checked after the fact."""
+def check_groups(roles: np.ndarray, groups: np.ndarray, protocol: str) -> None:
+    """What a protocol promises, checked after the fact: no group (patient, copies) is on two sides.
+
+    Raises:
+        DataError: one is.
+    """
     sides = pd.Series(roles).groupby(groups).nunique()
     if (sides > 1).any():
-        raise DataError(f"protocol {protocol!r}: a group ended up on two sides; please report this with the seed")
+        raise DataError(
+            f"protocol {protocol!r}: {int((sides > 1).sum())} patients or sets of copies ended up on two sides; "
+            "this is a fault of the program: report it with the seed"
+        )
+
+
+def check_shares(
+    roles: np.ndarray,
+    targets: np.ndarray,
+    groups: np.ndarray,
+    classes: Sequence[str],
+    protocol: str,
+    config: SplitConfig,
+) -> None:
+    """No side misses its share of a class by more than twice the largest group of the class (ungrouped: two records).
+
+    A side of a cross-validation that is made of several parts may miss it twice as far.
+
+    Raises:
+        DataError: one does; names the class and the side.
+    """
+    _, numbers = np.unique(groups, return_inverse=True)
+    largest = np.array([np.bincount(numbers, weights=column).max() for column in targets.T])
+    allowed = 2 * np.maximum(largest, 1) * (2 if _named(protocol)[1] else 1)
+    for role, missed in _missed(roles, targets, protocol, config).items():
+        for name, records, limit in zip(classes, missed, allowed, strict=True):
+            if records > limit:
+                raise DataError(
+                    f"protocol {protocol!r}: {role} misses its share of class {name} by {records:.1f} records, more "
+                    f"than {limit:g}; try another seed, or leave rare classes out (labels.min_records)"
+                )
 
 
 def _check_classes(roles: np.ndarray, targets: np.ndarray, classes: Sequence[str], protocol: str) -> None:
@@ -149,14 +185,28 @@ def leaks(roles: np.ndarray, groups: Sequence[str | None]) -> int:
 
 
 def deviation(roles: np.ndarray, targets: np.ndarray, protocol: str, config: SplitConfig) -> float | None:
-    """By how many records the worst class of the worst side misses its share; None where the shares are given (folds)."""
+    """By how many records the worst class of the worst side misses its share; None where shares are given (folds)."""
+    missed = _missed(roles, targets, protocol, config)
+    return round(float(max(records.max() for records in missed.values())), 3) if missed else None
+
+
+def _missed(roles: np.ndarray, targets: np.ndarray, protocol: str, config: SplitConfig) -> dict[str, np.ndarray]:
+    """Role -> by how many records each class misses its share there; nothing where the shares are given (folds)."""
+    base, parts, part = _named(protocol)
+    if base == "folds":
+        return {}
+    names, weights = _parts(base, config, parts, part)
+    weight_of = {role: sum(w for name, w in zip(names, weights, strict=True) if name == role) for role in names}
+    totals = targets.sum(axis=0)
+    return {
+        role: np.abs(targets[roles == role].sum(axis=0) - weight / sum(weights) * totals)
+        for role, weight in weight_of.items()
+    }
+
+
+def _named(protocol: str) -> tuple[str, int, int]:
+    """Base protocol, number of parts and part (0: no cross-validation)."""
     match = PART.fullmatch(protocol)
-    if match is None or match[1] == "folds":
-        return None
-    names, weights = _parts(match[1], config, int(match[2] or 0), int(match[3] or 0))
-    worst = 0.0
-    for role in dict.fromkeys(names):
-        share = sum(weight for name, weight in zip(names, weights, strict=True) if name == role) / sum(weights)
-        found, wanted = targets[roles == role].sum(axis=0), share * targets.sum(axis=0)
-        worst = max(worst, float(np.abs(found - wanted).max()))
-    return round(worst, 3)
+    if match is None:
+        raise DataError(f"unknown split protocol {protocol!r}")
+    return match[1], int(match[2] or 0), int(match[3] or 0)

@@ -2,9 +2,9 @@
 
 Iterative stratification (Sechidis et al. 2011, doi:10.1007/978-3-642-23808-6_10) of whole groups: a group counts with
 the sum of its records' labels. Groups with equal sums are interchangeable, so most are dealt out together, in whole
-quotas; the rest one by one, the rarest class first, to the part that lacks most; then single groups move while that
-brings the parts nearer to their shares. Integers throughout, and the order of groups comes from a hash of the seed:
-the same on any machine and with any version of any library.
+quotas; the rest one by one, the rarest class first, to the part that lacks most; then groups move, or change places,
+while that brings the parts nearer to their shares. Integers throughout, and the order of groups comes from a hash of
+the seed: the same on any machine and with any version of any library.
 """
 
 import hashlib
@@ -13,6 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 
 MOST_MOVES = 2000
+PARTNERS = 3  # parts that are tried for an exchange
+GIVABLE, TAKABLE = 24, 256  # groups that are tried for an exchange, the likeliest first
 
 
 def divide(
@@ -132,41 +134,83 @@ class _Division:
                         self.move(signature, rich, part)
 
     def improve(self) -> None:
-        """Move groups from the part that has too much of a class to the one that lacks it, while that helps."""
-        stuck: set[tuple[int, int]] = set()
+        """Move a group, or exchange two, between a part that misses a class's share and another, while that helps."""
+        open_parts = np.flatnonzero(self.weights)
+        given_up: set[tuple[int, int]] = set()
         for _ in range(MOST_MOVES):
-            # the worst deviation, in records, that is not given up
-            open_ = np.where(self.weights[:, None] > 0, np.abs(self.lacking), 0)
-            for part, label in stuck:
-                open_[part, label] = 0
-            part, label = np.unravel_index(int(open_.argmax()), open_.shape)
-            if open_[part, label] <= self.unit // 2:
+            missed = self._excess(self.lacking)
+            missed[self.weights == 0] = 0
+            for part, label in given_up:
+                missed[part, label] = 0
+            part, label = (int(i) for i in np.unravel_index(int(missed.argmax()), missed.shape))
+            if missed[part, label] == 0:
                 return
-            others = np.argsort(self.lacking[:, label], kind="stable")
+            others = [int(other) for other in open_parts if other != part]
             lacks = self.lacking[part, label] > 0
-            partner = next(int(p) for p in (others if lacks else others[::-1]) if p != part and self.weights[p] > 0)
-            source, target = (partner, int(part)) if lacks else (int(part), partner)
-            gain, signature = self._best(source, target, int(label))
-            if gain <= 0:
-                stuck.add((int(part), int(label)))
-                continue
-            self.move(signature, source, target)
-            stuck.clear()
+            # the parts that can best spare it, or need it most, first
+            others.sort(key=lambda other: (self.lacking[other, label] * (1 if lacks else -1), other))
+            for other in others[:PARTNERS]:
+                source, target = (other, part) if lacks else (part, other)
+                gain, given, taken = self._best_exchange(source, target, label)
+                if gain > 0:
+                    self.move(given, source, target)
+                    if taken >= 0:
+                        self.move(taken, target, source)
+                    given_up.clear()
+                    break
+            else:
+                given_up.add((part, label))
+
+    def _excess(self, lacking: np.ndarray) -> np.ndarray:
+        """By how much deviations exceed half a record, squared; classes in which a part is that near count nothing."""
+        return np.maximum(2 * np.abs(lacking) - self.unit, 0) ** 2
 
     def _best(self, source: int, target: int, label: int) -> tuple[int, int]:
-        """The signature with the label whose move helps most: (what the sum of weighted squared deviations falls by, it).
+        """The signature with the label whose move helps most, after what the weighted squared deviations fall by.
 
         No move takes the last group of a class from a part. (0, -1) if there is none.
         """
-        last = self.having[source] == 1
-        there = np.array(sorted(self.held[source]), np.int64)
-        rows = self.signatures[there]
-        there = there[(rows[:, label] > 0) & ~(rows[:, last] > 0).any(axis=1)]
+        there = self._there(source, label)
+        last = (self.having[source] == 1) & (self.totals > 0)
+        there = there[~(self.signatures[there][:, last] > 0).any(axis=1)]
         if not there.size:
             return 0, -1
-        moved = self.unit * self.signatures[there]
-        before = self.lacking[source] ** 2 + self.lacking[target] ** 2
-        after = (self.lacking[source] + moved) ** 2 + (self.lacking[target] - moved) ** 2
-        gains = ((before - after) // self.unit * self.importance).sum(axis=1)
+        gains = self._gains(there, source, target)
         at = int(np.argmax(gains))
         return int(gains[at]), int(there[at])
+
+    def _best_exchange(self, source: int, target: int, label: int) -> tuple[int, int, int]:
+        """The best gain, by the signature with the label to give and the one to take in return (-1: none)."""
+        givable = self._there(source, label)
+        if not givable.size:
+            return 0, -1, -1
+        gains = self._gains(givable, source, target)
+        givable = givable[np.argsort(-gains, kind="stable")[:GIVABLE]]
+        takable = self._there(target)
+        gains = self._gains(takable, target, source)
+        takable = takable[np.argsort(-gains, kind="stable")[:TAKABLE]]
+        nothing = np.zeros((1, self.signatures.shape[1]), np.int64)
+        back = np.concatenate([nothing, self.signatures[takable]])
+        moved = self.unit * (self.signatures[givable][:, None] - back[None])  # (given, taken, classes)
+        before = self._excess(self.lacking[[source, target]]).sum()
+        after = self._excess(self.lacking[source] + moved) + self._excess(self.lacking[target] - moved)
+        gains = before - after.sum(axis=-1)
+        # neither part gives away its last group of a class
+        has = self.signatures > 0
+        gives, takes = has[givable][:, None], np.concatenate([nothing > 0, has[takable]])[None]
+        gains[((self.having[source] - gives + takes == 0) & gives).any(axis=-1)] = 0
+        gains[((self.having[target] + gives - takes == 0) & takes).any(axis=-1)] = 0
+        at, other = np.unravel_index(int(np.argmax(gains)), gains.shape)
+        return int(gains[at, other]), int(givable[at]), int(takable[other - 1]) if other else -1
+
+    def _there(self, part: int, label: int | None = None) -> np.ndarray:
+        """Signatures of which a part holds groups; only those with a label, if given."""
+        there = np.array(sorted(self.held[part]), np.int64)
+        return there if label is None else there[self.signatures[there, label] > 0]
+
+    def _gains(self, signatures: np.ndarray, source: int, target: int) -> np.ndarray:
+        """What the sum of weighted squared deviations falls by when a group of each signature moves."""
+        moved = self.unit * self.signatures[signatures]
+        before = self.lacking[source] ** 2 + self.lacking[target] ** 2
+        after = (self.lacking[source] + moved) ** 2 + (self.lacking[target] - moved) ** 2
+        return ((before - after) // self.unit * self.importance).sum(axis=1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from ecgpipe.artifacts.labels import Labels
@@ -33,7 +34,7 @@ def split_table(
 
     Returns:
         Rows of the split format, and counts: records per role and class, the largest deviation of a class from its
-        share, and leaks (records outside training whose patient, very file or near-identical copy also trains).
+        share (records), and leaks (records outside training whose patient, very file or near-identical copy trains).
 
     Raises:
         DataError: nothing is left, or the protocol does not fit the records.
@@ -44,8 +45,14 @@ def split_table(
         raise DataError("no record has both a label and an image; see the problems tables")
     record_ids, targets = labels.record_ids[rows], labels.targets[rows]
     chosen = records.set_index("record_id", drop=False).loc[record_ids].reset_index(drop=True)
+    copies = None
     if twins is not None:
         copies = twins.set_index("record_id").reindex(record_ids)
+        unseen = int(copies["twin"].isna().sum())
+        if unseen:
+            raise DataError(
+                f"the audit's table of copies lacks {unseen} of {len(record_ids)} records; run the audit again"
+            )
         chosen["twin"] = copies["twin" if config.twins == "near" else "identical"].to_numpy()
     elif base_of(protocol) == "unique":
         raise DataError("the protocol 'unique' needs the audit's table of copies")
@@ -58,10 +65,17 @@ def split_table(
             role: dict(zip(labels.classes, targets[roles == role].sum(axis=0).tolist(), strict=True)) for role in ROLES
         },
         "leaks": {
-            # None: the data set does not name patients, or its signals have no checksums
+            # None: not known, since the data set names no patients, or its signals have no checksums and no audit
             "patient": leaks(roles, chosen["patient_id"]) if chosen["patient_id"].notna().any() else None,
-            "identical file": leaks(roles, chosen["content"]) if (chosen["content"] != "").any() else None,
-            "near-identical": leaks(roles, copies["twin"]) if twins is not None else None,
+            "identical file": _identical(roles, chosen["content"], copies),
+            "near-identical": leaks(roles, copies["twin"]) if copies is not None else None,
         },
     }
     return pd.DataFrame({"record_id": record_ids, "role": roles}), counts
+
+
+def _identical(roles: np.ndarray, content: pd.Series, copies: pd.DataFrame | None) -> int | None:
+    """Leaks of identical files: by the images' checksums, else by the audit's of the signals, if it was made."""
+    if (content != "").any():
+        return leaks(roles, content)
+    return leaks(roles, copies["identical"]) if copies is not None else None
