@@ -14,6 +14,7 @@ rule preprocess:
         f"{RESULTS}/benchmarks/preprocess/{{dataset}}/{{shard}}.tsv"
     conda:
         "../envs/data.yaml"
+    threads: 1
     params:
         preprocess=section("preprocess"),
         code=code("preprocess.py"),

@@ -16,6 +16,7 @@ rule render:
         dataset="|".join(PTBXL_LIKE),
     conda:
         "../envs/data.yaml"
+    threads: 1
     params:
         source=lambda wildcards: source_of(wildcards.dataset),
         sampling_rate=lambda wildcards: records_config(wildcards.dataset).sampling_rate,

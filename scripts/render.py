@@ -16,4 +16,5 @@ with job_log(snakemake.log[0]):
         snakemake.output.problems,
         title=f"render {snakemake.wildcards.dataset}/{snakemake.wildcards.shard}",
         strict=snakemake.config["strict"],
+        workers=snakemake.threads,
     )

@@ -7,7 +7,9 @@ import pytest
 from PIL import Image
 
 from ecgpipe.errors import DataError
-from ecgpipe.preprocess.read import read_image
+from ecgpipe.preprocess.plain_png import decode_plain_palette
+from ecgpipe.preprocess.read import read_image, read_palette
+from ecgpipe.render.png import encode_palette
 
 
 @pytest.fixture
@@ -98,3 +100,50 @@ def test_huge_dimensions_are_refused_before_decoding():
 def test_tiny_images_are_refused():
     with pytest.raises(DataError, match="3 x 3"):
         read_image(encoded(Image.new("L", (3, 3)), "PNG"), "scan.img")
+
+
+def palette_file(shape: tuple[int, int] = (60, 90), colours: int = 200, **options) -> tuple[bytes, np.ndarray]:
+    """A palette PNG by Pillow, and its picture, uint8 (H, W, 3)."""
+    rng = np.random.default_rng(0)
+    picture = Image.fromarray(rng.integers(0, colours, shape, dtype=np.uint8), "P")
+    picture.putpalette(rng.integers(0, 256, 3 * colours, dtype=np.uint8).tobytes())
+    return encoded(picture, "PNG", **options), np.asarray(picture.convert("RGB"))
+
+
+def plain_file(indices: np.ndarray, palette: np.ndarray) -> bytes:
+    return encode_palette(indices, palette, 200)
+
+
+def test_our_own_pages_are_read_without_pillow(monkeypatch):
+    rng = np.random.default_rng(1)
+    indices, palette = rng.integers(0, 50, (40, 70), dtype=np.uint8), rng.integers(0, 256, (50, 3), dtype=np.uint8)
+    data = plain_file(indices, palette)
+    expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    monkeypatch.setattr(Image, "open", None)
+    found, colours = read_palette(data, "x")
+    assert np.array_equal(colours[found], expected)
+
+
+@pytest.mark.parametrize("options", [{}, {"optimize": True}, {"bits": 8, "compress_level": 1}])
+def test_palette_files_of_others(options):
+    data, expected = palette_file(**options)
+    indices, palette = read_palette(data, "x")
+    assert np.array_equal(palette[indices], expected)
+
+
+@pytest.mark.parametrize("at", [20, 60, 700, 900, -20, -3])
+def test_a_flipped_bit_in_a_page_is_an_error(at):
+    rng = np.random.default_rng(1)
+    indices, palette = rng.integers(0, 200, (40, 70), dtype=np.uint8), rng.integers(0, 256, (200, 3), dtype=np.uint8)
+    data = bytearray(plain_file(indices, palette))
+    data[at] ^= 4
+    assert decode_plain_palette(bytes(data), 10_000) is None
+
+
+def test_plain_files_of_wrong_size_are_left_to_pillow():
+    data = plain_file(np.zeros((100, 100), np.uint8), np.zeros((2, 3), np.uint8))
+    assert decode_plain_palette(data, 10_000) is not None
+    assert decode_plain_palette(data, 9_999) is None
+    assert decode_plain_palette(data[:-30], 10_000) is None
+    with pytest.raises(DataError, match="8 x 8"):
+        read_palette(plain_file(np.zeros((8, 8), np.uint8), np.zeros((2, 3), np.uint8)), "x")

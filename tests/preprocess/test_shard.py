@@ -58,3 +58,15 @@ def test_strict_stops(tmp_path, page):
 def test_an_empty_shard(tmp_path):
     assert run(tmp_path, []) == 0
     assert open_images(tmp_path / "i.npy").shape == (0, 320, 40)
+
+
+def test_the_files_are_the_same_whatever_the_number_of_processes(tmp_path, page):
+    pages = [StoredPage(f"{number:03d}", page if number % 7 else b"", "") for number in range(40)]
+    contents = []
+    write_pages(pages, tmp_path / "p.parquet")
+    for workers in (1, 2, 3):
+        files = [tmp_path / f"{workers}{end}" for end in (".npy", ".index.parquet", ".problems.parquet")]
+        preprocess_shard(tmp_path / "p.parquet", CONFIG, *files, title="t", workers=workers)
+        contents.append([file.read_bytes() for file in files])
+    assert contents[0] == contents[1] == contents[2]
+    assert len(open_images(tmp_path / "1.npy")) == 34

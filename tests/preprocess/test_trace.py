@@ -13,6 +13,7 @@ from ecgpipe.errors import DataError
 from ecgpipe.preprocess.apply import preprocess, preprocess_file, preprocess_palette, read_image
 from ecgpipe.preprocess.ink import drop_specks
 from ecgpipe.preprocess.marks import drop_pulses, drop_separators
+from ecgpipe.preprocess.runs import vertical_runs
 from ecgpipe.preprocess.text import drop_text, hanging_runs
 from ecgpipe.preprocess.trace import shrink
 from ecgpipe.render.draw import render_page
@@ -223,8 +224,9 @@ def test_letter_on_a_trace_is_told_from_the_trace():
     part[40:42] = 1
     part[30:40, 50] = 1  # the stem touches the trace, the bar does not
     part[30:32, 50:60] = 1
-    dropped = hanging_runs(part, 4)
-    assert {(column, top) for column, top, _ in dropped} == {(column, 30) for column in range(51, 60)}
+    runs = vertical_runs(part)
+    dropped = hanging_runs(runs, 4)
+    assert {(runs.columns[run], runs.tops[run]) for run in dropped} == {(column, 30) for column in range(51, 60)}
 
 
 @pytest.mark.realdata

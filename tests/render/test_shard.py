@@ -2,6 +2,8 @@
 
 import json
 
+import numpy as np
+import pandas as pd
 import pytest
 import wfdb
 
@@ -59,3 +61,19 @@ def test_broken_records_are_listed_or_stop_the_run(copy):
     with pytest.raises(DataError, match=r"00003.*strict"):
         run(copy, strict=True)
     assert not pages.exists()
+
+
+def test_the_files_are_the_same_whatever_the_number_of_processes(tmp_path):
+    signal = np.random.default_rng(0).normal(size=(1000, 12)).cumsum(axis=0) / 20
+    for name in ("a", "b"):
+        wfdb.wrsamp(name, 100, ["mV"] * 12, list(LEADS), signal, fmt=["16"] * 12, write_dir=str(tmp_path))
+        signal = signal[::-1]
+    (tmp_path / "b.dat").write_bytes((tmp_path / "b.dat").read_bytes()[:100])
+    rows = [(f"{number:03d}", "ab"[number % 5 == 4]) for number in range(40)]
+    records = pd.DataFrame(rows, columns=["record_id", "path"])
+    contents = []
+    for workers in (1, 2, 3):
+        files = [tmp_path / f"{workers}.parquet", tmp_path / f"{workers}.problems.parquet"]
+        assert render_shard(records, tmp_path, 100, RenderConfig(), *files, title="t", workers=workers) == 32
+        contents.append([file.read_bytes() for file in files])
+    assert contents[0] == contents[1] == contents[2]

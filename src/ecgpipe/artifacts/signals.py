@@ -34,10 +34,16 @@ def read_signal(path: Path | str, record_id: str, sampling_rate: float | None = 
 
     if not header_file.is_file():
         raise broken("missing-header", "no such file")
+    # One call parses the header, which takes most of the time; only where it fails is the header looked at by itself.
+    record, failure = None, None
     try:
-        header = wfdb.rdheader(str(path))
-    except Exception as error:  # wfdb raises many kinds on a header that is not one
-        raise broken("unreadable-header", f"not a WFDB header ({error})") from error
+        header = record = wfdb.rdrecord(str(path), physical=False)
+    except Exception as error:  # wfdb raises many kinds on a file that is not one
+        failure = error
+        try:
+            header = wfdb.rdheader(str(path))
+        except Exception as error:  # as above
+            raise broken("unreadable-header", f"not a WFDB header ({error})") from error
     if not header.sig_len or not header.n_sig:
         raise broken("unreadable-header", "the header states no signal or no length")
     if sampling_rate is not None and header.fs != sampling_rate:
@@ -53,10 +59,11 @@ def read_signal(path: Path | str, record_id: str, sampling_rate: float | None = 
             problem, word = ("truncated", "truncated") if found < expected else ("header-mismatch", "too long")
             detail = f"{word}: {found} bytes where the header promises {expected}"
             raise broken(problem, detail, data_file)
+    if record is None:
+        raise broken("unreadable-signal", f"cannot be read ({failure})") from failure
     try:
-        record = wfdb.rdrecord(str(path), physical=False)
         physical = record.dac()  # samples at the format's invalid value become NaN
-    except Exception as error:  # as above: a broken data file raises many kinds
+    except Exception as error:  # as above
         raise broken("unreadable-signal", f"cannot be read ({error})") from error
 
     names = [name.upper() for name in record.sig_name]

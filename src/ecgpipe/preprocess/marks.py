@@ -7,18 +7,19 @@ per millimetre.
 import cv2
 import numpy as np
 
+from ecgpipe.preprocess.runs import opened
 
-def _opened(binary: np.ndarray, height: float, width: float) -> np.ndarray:
-    """What of a binary image is inside filled rectangles of that size (odd, as even elements shift the result)."""
-    element = np.ones((round(height) // 2 * 2 + 1, round(width) // 2 * 2 + 1), np.uint8)
-    return cv2.morphologyEx(binary, cv2.MORPH_OPEN, element)
+
+def _odd(length: float) -> int:
+    """A length in pixels as an odd number, since an even structuring element shifts its result."""
+    return round(length) // 2 * 2 + 1
 
 
 def drop_frame(ink: np.ndarray, mm: float) -> None:
     """Take away lines along the very edges of the page, up to 1 mm thick."""
     for side in (ink, ink[::-1], ink.T, ink.T[::-1]):
         for line in side[: max(1, round(mm))]:
-            if (line > 0).mean() < 0.5:
+            if cv2.countNonZero(line) < 0.5 * line.size:
                 break
             line[:] = 0
 
@@ -29,7 +30,8 @@ def drop_rules(ink: np.ndarray, mm: float) -> None:
     for part in (ink[: height // 6], ink[height - height // 6 :]):
         full = (part > 0).view(np.uint8)
         if full.sum(axis=1, dtype=np.int32).max(initial=0) >= length:
-            rules = cv2.dilate(_opened(full, 0, length), np.ones((3, 3), np.uint8))
+            lines = cv2.morphologyEx(full, cv2.MORPH_OPEN, np.ones((1, _odd(length)), np.uint8))
+            rules = cv2.dilate(lines, np.ones((3, 3), np.uint8))
             part[rules > 0] = 0
 
 
@@ -39,12 +41,11 @@ def drop_separators(ink: np.ndarray, mm: float) -> None:
     What crosses them is continued into the gap from both sides.
     """
     any_ink, solid = (ink > 0).view(np.uint8), (ink >= 120).view(np.uint8)
-    if any_ink.sum(axis=0, dtype=np.int32).max(initial=0) >= 60 * mm:
-        for x, y, w, h in _rectangles(_opened(any_ink, 60 * mm, 0), mm, np.inf):
-            if _crowded(any_ink, x, y, w, h):  # steep strokes of several rows above each other
-                continue
-            _bridge(ink, x, x + w, max(0, y - 1), y + h + 1)
-    bars = _opened(solid, 5 * mm, 0.65 * mm)
+    for x, y, w, h in _rectangles(opened(any_ink, _odd(60 * mm)), mm, np.inf):
+        if _crowded(any_ink, x, y, w, h):  # steep strokes of several rows above each other
+            continue
+        _bridge(ink, x, x + w, max(0, y - 1), y + h + 1)
+    bars = opened(solid, _odd(5 * mm), _odd(0.65 * mm))
     for x, y, w, h in _rectangles(bars, mm, 15 * mm):
         # a stroke of the trace goes on above or below, a mark does not
         beside = slice(max(0, x - 1), x + w + 1)
@@ -64,6 +65,8 @@ def _rectangles(found: np.ndarray, mm: float, tallest: float) -> list[tuple[int,
 
 def _boxes(binary: np.ndarray) -> list[tuple[int, int, int, int]]:
     """Boxes (x, y, w, h) of the connected parts of a binary image, from left to right."""
+    if not cv2.countNonZero(binary):
+        return []
     contours, _ = cv2.findContours(binary, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     return sorted(tuple(cv2.boundingRect(contour)) for contour in contours)
 
@@ -77,10 +80,10 @@ def _crowded(any_ink: np.ndarray, x: int, y: int, w: int, h: int) -> bool:
 def _bridge(ink: np.ndarray, left: int, right: int, top: int, bottom: int) -> None:
     """Replace the columns [left, right) of a bar, and its worn edges, by what stands beside them."""
     width = ink.shape[1]
-    rows = slice(top, bottom)
-    while left > 0 and (ink[rows, left - 1] > 0).mean() > 0.7:
+    rows, most = slice(top, bottom), 0.7 * (min(bottom, len(ink)) - top)
+    while left > 0 and np.count_nonzero(ink[rows, left - 1]) > most:
         left -= 1
-    while right < width and (ink[rows, right] > 0).mean() > 0.7:
+    while right < width and np.count_nonzero(ink[rows, right]) > most:
         right += 1
     middle = (left + right) // 2
     ink[rows, left:middle] = ink[rows, left - 1 : left] if left > 0 else 0
@@ -90,7 +93,7 @@ def _bridge(ink: np.ndarray, left: int, right: int, top: int, bottom: int) -> No
 def drop_pulses(ink: np.ndarray, mm: float) -> None:
     """Take away calibration pulses: two upright edges from 4 to 22 mm with one flat, closed top and nothing between."""
     binary = (ink > 0).view(np.uint8)
-    edges = _opened(binary, 4 * mm, 0)
+    edges = opened(binary, _odd(4 * mm))
     upright = [box for box in _boxes(edges) if box[2] <= 1.5 * mm and box[3] <= 22 * mm]
     slack = max(2, round(0.75 * mm))
     for index, (x, y, w, h) in enumerate(upright):

@@ -1,17 +1,20 @@
 """Model-ready images of one shard of pages."""
 
+from functools import partial
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from ecgpipe.artifacts.image_index import IMAGE_INDEX
 from ecgpipe.artifacts.images import pack, write_images
-from ecgpipe.artifacts.pages import count_pages, read_pages
+from ecgpipe.artifacts.pages import StoredPage, count_pages, read_pages
 from ecgpipe.artifacts.problems import ProblemList
 from ecgpipe.config.preprocess import PreprocessConfig
 from ecgpipe.errors import DataError, RecordError
 from ecgpipe.preprocess.apply import preprocess_file
 from ecgpipe.progress import progress
+from ecgpipe.workers import ordered_map
 
 
 def preprocess_shard(
@@ -23,6 +26,7 @@ def preprocess_shard(
     *,
     title: str,
     strict: bool = False,
+    workers: int = 1,
 ) -> int:
     """Preprocess every page of a shard; broken ones are listed instead.
 
@@ -32,6 +36,7 @@ def preprocess_shard(
         images_file, index_file, problems_file: what to write.
         title: of the progress bar.
         strict: stop at the first broken page.
+        workers: processes; the files are the same whatever their number.
 
     Returns:
         How many images were made.
@@ -42,15 +47,25 @@ def preprocess_shard(
     problems = ProblemList("preprocess", strict)
     packed: list[np.ndarray] = []
     index: list[dict] = []
-    for page in progress(read_pages(pages_file), title, count_pages(pages_file), "pages"):
-        try:
-            image = preprocess_file(page.image, page.record_id, config)
-        except DataError as error:
-            problems.add(RecordError(page.record_id, str(pages_file), "unusable-page", str(error)))
+    cv2.setNumThreads(1)  # a process is one core
+    reduce = partial(_packed_image, config=config)
+    images = ordered_map(reduce, read_pages(pages_file), workers)
+    for record_id, image in progress(images, title, count_pages(pages_file), "pages"):
+        if isinstance(image, DataError):
+            problems.add(RecordError(record_id, str(pages_file), "unusable-page", str(image)))
             continue
-        packed.append(pack(image))
-        index.append({"record_id": page.record_id, "ink": float(image.mean())})
+        packed.append(image[0])
+        index.append({"record_id": record_id, "ink": image[1]})
     write_images(packed, config.size, images_file)
     IMAGE_INDEX.write(index, index_file)
     problems.write(problems_file)
     return len(packed)
+
+
+def _packed_image(page: StoredPage, config: PreprocessConfig) -> tuple[str, tuple[np.ndarray, float] | DataError]:
+    """A page's id, and its image, packed, with its share of ink, or what is wrong with it."""
+    try:
+        image = preprocess_file(page.image, page.record_id, config)
+    except DataError as error:
+        return page.record_id, error
+    return page.record_id, (pack(image), float(image.mean()))

@@ -6,8 +6,9 @@ Letters are small, or hang on a trace as a second run over a few columns.
 
 from itertools import pairwise
 
-import cv2
 import numpy as np
+
+from ecgpipe.preprocess.runs import Runs, connected_parts, erase, vertical_runs
 
 Run = tuple[int, int, int]  # column, top, bottom (excluded)
 
@@ -26,60 +27,55 @@ def drop_text(ink: np.ndarray, mm: float, rows: tuple[float, float]) -> None:
         mm: pixels per millimetre.
         rows: where the recording begins and ends.
     """
-    binary = (ink > 0).view(np.uint8)
-    keep = np.zeros_like(binary)
-    contours, _ = cv2.findContours(binary, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    for contour in contours:
-        x, y, w, h = cv2.boundingRect(contour)
-        if w < MIN_TRACE * mm or not rows[0] <= y + h / 2 <= rows[1]:
-            continue
-        part = cv2.drawContours(np.zeros((h, w), np.uint8), [contour], -1, 255, cv2.FILLED, offset=(-x, -y))
-        part[binary[y : y + h, x : x + w] == 0] = 0
-        for column, top, bottom in hanging_runs(part, mm):
-            part[top:bottom, column] = 0
-        keep[y : y + h, x : x + w] |= part
-    cv2.bitwise_and(ink, keep, dst=ink)
+    runs = vertical_runs(ink)
+    count, part_of = connected_parts(runs)
+    left, top = np.full((2, count), max(ink.shape))
+    right, bottom = np.zeros((2, count), int)
+    np.minimum.at(left, part_of, runs.columns)
+    np.maximum.at(right, part_of, runs.columns)
+    np.minimum.at(top, part_of, runs.tops)
+    np.maximum.at(bottom, part_of, runs.bottoms)
+    middle = (top + bottom) / 2
+    is_trace = (right + 1 - left >= MIN_TRACE * mm) & (rows[0] <= middle) & (middle <= rows[1])
+    dropped = ~is_trace[part_of]
+    for part in np.flatnonzero(is_trace):
+        members = np.flatnonzero(part_of == part)
+        dropped[members[hanging_runs(runs.of(members), mm)]] = True
+    erase(ink, runs.of(dropped))
 
 
-def column_runs(part: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The vertical runs of ink of an image (h, w): their columns, tops and bottoms (excluded), by column."""
-    padded = np.zeros((part.shape[1], part.shape[0] + 2), bool)
-    padded[:, 1:-1] = part.T
-    columns, edges = np.nonzero(padded[:, 1:] != padded[:, :-1])
-    return columns[::2], edges[::2], edges[1::2]
-
-
-def hanging_runs(part: np.ndarray, mm: float) -> list[Run]:
-    """Runs (column, top, bottom) of a connected part that are not the trace itself, but text on it.
+def hanging_runs(part: Runs, mm: float) -> list[int]:
+    """Which runs of a connected part are not the trace itself, but text on it; their positions.
 
     Where columns have several runs, the smoothest chain of runs through them is the trace, if it is unbroken (a
     steep trace may lean over and need them all). The others are text if together they are no larger than text;
     else they are another trace, and stay.
     """
-    columns, tops, bottoms = column_runs(part)
-    if len(columns) > MAX_RUNS * part.shape[1]:
+    columns = part.columns - part.columns[0]
+    width = int(columns[-1]) + 1
+    if len(columns) > MAX_RUNS * width:
         return []
-    first = np.searchsorted(columns, np.arange(part.shape[1] + 1)).tolist()
-    dropped: list[Run] = []
+    first = np.searchsorted(columns, np.arange(width + 1)).tolist()
+    dropped: list[int] = []
     for start, end in _spans(np.diff(first) > 1):
-        runs = [
-            list(
-                zip(tops[first[at] : first[at + 1]].tolist(), bottoms[first[at] : first[at + 1]].tolist(), strict=True)
-            )
-            for at in range(max(0, start - 1), min(part.shape[1], end + 1))
-        ]
+        low, high = max(0, start - 1), min(width, end + 1)
+        offset, stop = first[low], first[high]
+        all_runs = list(zip(part.tops[offset:stop].tolist(), part.bottoms[offset:stop].tolist(), strict=True))
+        runs = [all_runs[first[at] - offset : first[at + 1] - offset] for at in range(low, high)]
         before = runs.pop(0) if start > 0 else []
-        after = runs.pop() if end < part.shape[1] else []
+        after = runs.pop() if end < width else []
         chain = smoothest_chain([before, *runs, after])
         if not _unbroken([*before, *chain, *after]):
             continue
-        others = [
-            (at, *run)
-            for at, (chosen, there) in enumerate(zip(chain, runs, strict=True), start)
-            for run in there
-            if run != chosen
-        ]
-        dropped += [run for cluster in _clusters(others) if _is_text(cluster, mm) for run in cluster]
+        position = first[start]
+        others, positions = [], {}
+        for at, (chosen, there) in enumerate(zip(chain, runs, strict=True), start):
+            for run in there:
+                if run != chosen:
+                    others.append((at, *run))
+                    positions[at, *run] = position
+                position += 1
+        dropped += [positions[run] for cluster in _clusters(others) if _is_text(cluster, mm) for run in cluster]
     return dropped
 
 

@@ -1,5 +1,7 @@
 """The default preprocessing: keep the trace, drop everything else that is printed on the page."""
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 
@@ -50,11 +52,19 @@ def trace_from_palette(indices: np.ndarray, palette: np.ndarray, config: Preproc
     limits = ink_limits(brightest[sample_grid(indices)], config.darkness)
     if max(indices.shape) > config.max_side or limits.size > 1:
         return trace_image(palette[indices], config)
-    ink = cv2.LUT(indices, np.where(brightest < limits[0], 255, 0).astype(np.uint8))
+    ink = _select(indices, brightest < limits[0], len(palette))
     colours = np.zeros((256, 1, 3), np.uint8)
     colours[: len(palette), 0] = palette
     crossed = cv2.LUT(sample_columns(indices), coloured(colours))
     return _trace(ink, recording_rows(crossed, len(indices)), config)
+
+
+def _select(indices: np.ndarray, chosen: np.ndarray, used: int) -> np.ndarray:
+    """255 where the palette entry is one of the ``chosen``, bool (256,), of which the first ``used`` occur."""
+    first = int(np.argmax(chosen[:used]))
+    if first and chosen[first:used].all():  # a page of ours: darker entries stand last
+        return cv2.threshold(indices, first - 1, 255, cv2.THRESH_BINARY)[1]
+    return cv2.LUT(indices, np.where(chosen, 255, 0).astype(np.uint8))
 
 
 def _trace(ink: np.ndarray, rows: slice, config: PreprocessConfig) -> np.ndarray:
@@ -93,6 +103,23 @@ def _reduce(ink: np.ndarray) -> np.ndarray:
     return cv2.resize(padded, (padded.shape[1] // n, padded.shape[0] // n), interpolation=cv2.INTER_AREA)
 
 
+MOST_SPARSE = 0.1
+"""Share of pixels with ink above which scaling them one by one is slower than scaling all."""
+
+
+@lru_cache(maxsize=16)
+def _shares(length: int, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How ``length`` pixels fall on ``size`` <= ``length``: for each the first one below it, and its shares.
+
+    A pixel is ``size`` units long and an output pixel ``length``; the shares, float (length,), are the units above
+    the first and above the next.
+    """
+    start = np.arange(length) * size
+    first = start // length
+    shared = np.minimum(start + size, (first + 1) * length) - start
+    return first, shared.astype(np.float64), (size - shared).astype(np.float64)
+
+
 def shrink(ink: np.ndarray, size: int, coverage: float) -> np.ndarray:
     """Scale ink to (size, size).
 
@@ -102,5 +129,24 @@ def shrink(ink: np.ndarray, size: int, coverage: float) -> np.ndarray:
     Returns:
         uint8: 1 where ink covers at least ``coverage`` of a pixel's area, else 0.
     """
-    scaled = cv2.resize(ink, (size, size), interpolation=cv2.INTER_AREA)
-    return cv2.threshold(scaled, int(np.ceil(coverage * 255)) - 1, 1, cv2.THRESH_BINARY)[1]
+    least = int(np.ceil(coverage * 255)) - 0.5
+    height, width = ink.shape
+    flat = np.ascontiguousarray(ink).reshape(-1)
+    places = np.flatnonzero(flat != 0)
+    if min(height, width) < size or len(places) > MOST_SPARSE * ink.size:
+        scaled = cv2.resize(ink, (size, size), interpolation=cv2.INTER_AREA)
+        return cv2.threshold(scaled, int(least), 1, cv2.THRESH_BINARY)[1]
+    # Few pixels have ink: each adds its value times the area it shares to the one to four output pixels under it.
+    stride = size + 1  # what reaches beyond the last row or column has no area
+    rows, columns = np.divmod(places, width)
+    (row, upper, lower), (column, left, right) = _shares(height, size), _shares(width, size)
+    at = row[rows] * stride + column[columns]
+    values = flat[places].astype(np.float64)
+    upper, lower, left, right = values * upper[rows], values * lower[rows], left[columns], right[columns]
+    total = np.bincount(
+        np.concatenate([at, at + 1, at + stride, at + stride + 1]),
+        np.concatenate([upper * left, upper * right, lower * left, lower * right]),
+        stride * stride,
+    )
+    covered = total.reshape(stride, stride)[:size, :size] >= least * height * width
+    return covered.view(np.uint8)

@@ -46,8 +46,9 @@ def render_page(signal: np.ndarray, sampling_rate: float, config: RenderConfig) 
     line_width = (config.trace_width or common.layout.trace_width) * config.dpi / 72
     indices = common.ink.copy()
     draw_traces(indices, leads, line_width, common.full)
+    np.multiply(indices, np.uint8(common.grounds), out=indices)
     cv2.add(indices, common.ground, dst=indices)
-    return Page(indices, common.palette, leads, config.dpi, line_width, float(sampling_rate))
+    return Page(indices, common.palette, leads, config.dpi, line_width, float(sampling_rate), common.grounds)
 
 
 def _place(

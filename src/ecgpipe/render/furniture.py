@@ -26,15 +26,18 @@ class Furniture:
         layout: the layout in millimetres.
         scale: pixels per millimetre.
         ground: uint8 (H, W), the palette index of each pixel without ink.
+        grounds: how many of them there are.
         ink: uint8 (H, W), coverage by the ink that all pages share, from 0 to ``full``.
         full: the number that stands for full coverage; the palette has as many steps from 0.
-        palette: uint8 (n, 3) RGB; entry ``ground + ink`` is the colour of a pixel.
+        palette: uint8 (n, 3) RGB; entry ``ground + grounds * ink`` is the colour of a pixel. So the entries with much
+            ink are the last ones, and a comparison tells them from the others.
         text_boxes: for each slot the box around its name, or None.
     """
 
     layout: Layout
     scale: float
     ground: np.ndarray
+    grounds: int
     ink: np.ndarray
     full: int
     palette: np.ndarray
@@ -56,13 +59,12 @@ def furniture(config: RenderConfig) -> Furniture:
     ground, grounds = _index_colours(_paper(layout, config, (height, width), scale))
     full = min(256 // len(grounds), 32) - 1
     palette = _palette(grounds, np.array(config.ink), full)
-    ground *= np.uint8(full + 1)
     ink = np.round(_shared_ink(layout, config, (height, width), scale) * (full / 255)).astype(np.uint8)
     for array in (ground, ink, palette):
         array.setflags(write=False)
     names = (slot.name if config.lead_names else None for slot in layout.slots)
     boxes = tuple(text_box(name, scale) if name else None for name in names)
-    return Furniture(layout, scale, ground, ink, full, palette, boxes)
+    return Furniture(layout, scale, ground, len(grounds), ink, full, palette, boxes)
 
 
 def _index_colours(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -76,9 +78,9 @@ def _index_colours(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _palette(grounds: np.ndarray, ink: np.ndarray, full: int) -> np.ndarray:
-    """The colours of every ground under every step of ink coverage from 0 to ``full``, uint8 (n, 3)."""
-    share = np.arange(full + 1)[None, :, None] / full
-    palette = grounds[:, None, :] * (1 - share) + ink * share
+    """The colours of all grounds under the first step of ink coverage, from 0 to ``full``, the second, ..."""
+    share = np.arange(full + 1)[:, None, None] / full
+    palette = grounds * (1 - share) + ink * share
     return np.round(palette).astype(np.uint8).reshape(-1, 3)
 
 

@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
+import cv2
 import pandas as pd
 
 from ecgpipe.artifacts.pages import StoredPage, write_pages
@@ -12,7 +14,11 @@ from ecgpipe.artifacts.signals import read_signal
 from ecgpipe.config.render import RenderConfig
 from ecgpipe.errors import RecordError
 from ecgpipe.progress import progress
+from ecgpipe.render.degrade.degrade import degrade_page
 from ecgpipe.render.draw import render_page
+from ecgpipe.render.furniture import furniture
+from ecgpipe.render.kit import render_shard_with_kit
+from ecgpipe.workers import ordered_map
 
 
 def render_shard(
@@ -25,6 +31,7 @@ def render_shard(
     *,
     title: str,
     strict: bool = False,
+    workers: int = 1,
 ) -> int:
     """Draw every record of a shard; broken ones are listed instead.
 
@@ -36,6 +43,7 @@ def render_shard(
         pages_file, problems_file: what to write.
         title: of the progress bar.
         strict: stop at the first broken record.
+        workers: processes; the files are the same whatever their number.
 
     Returns:
         How many pages were drawn.
@@ -43,27 +51,42 @@ def render_shard(
     Raises:
         DataError: in strict mode, for a broken record.
     """
+    if config.renderer == "ecg-image-kit":
+        return render_shard_with_kit(records, source, sampling_rate, config, pages_file, problems_file, strict=strict)
     problems = ProblemList("render", strict)
 
     def pages() -> Iterator[StoredPage]:
         rows = list(zip(records["record_id"], records["path"], strict=True))
-        for record_id, path in progress(rows, title):
-            try:
-                signal, rate = read_signal(Path(source) / path, record_id, sampling_rate)
-            except RecordError as error:
-                problems.add(error)
-                continue
-            try:
-                page = render_page(signal, rate, config)
-            except ValueError as error:  # a sound signal that the layout has no use for, such as a short one
-                file = str(Path(source) / path) + ".hea"
-                problems.add(RecordError(record_id, file, "unfit-for-layout", str(error)))
-                continue
-            yield StoredPage(record_id, page.encode(), json.dumps(page.boxes()))
+        draw = partial(_stored_page, source=Path(source), sampling_rate=sampling_rate, config=config)
+        for page in progress(ordered_map(draw, rows, workers), title, len(rows)):
+            if isinstance(page, RecordError):
+                problems.add(page)
+            else:
+                yield page
 
+    cv2.setNumThreads(1)  # a process is one core
+    furniture(config)  # prepared before the processes part
     count = write_pages(pages(), pages_file)
     problems.write(problems_file)
     return count
+
+
+def _stored_page(
+    row: tuple[str, str], source: Path, sampling_rate: int, config: RenderConfig
+) -> StoredPage | RecordError:
+    """The page of one record, or what is wrong with it."""
+    record_id, path = row
+    try:
+        signal, rate = read_signal(source / path, record_id, sampling_rate)
+    except RecordError as error:
+        return error
+    try:
+        page = render_page(signal, rate, config)
+    except ValueError as error:  # a sound signal that the layout has no use for, such as a short one
+        return RecordError(record_id, f"{source / path}.hea", "unfit-for-layout", str(error))
+    if config.degrade.active:
+        page = degrade_page(page, config.degrade, record_id)
+    return StoredPage(record_id, page.encode(), json.dumps(page.boxes()))
 
 
 def collect_shard(

@@ -1,0 +1,105 @@
+"""Fair timings: contestants take turns, so that a slow moment of the machine meets them all."""
+
+import platform
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+LIBRARIES = ("numpy", "opencv-python-headless", "pillow", "matplotlib", "ecg-plot", "wfdb", "scipy")
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Milliseconds of one call: the smallest and the median of all repetitions."""
+
+    least: float
+    median: float
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times faster ``name`` is than ``reference``, by the smallest times, and the target, if there is one."""
+
+    name: str
+    reference: str
+    value: float
+    target: float | None
+
+    @property
+    def passed(self) -> bool | None:
+        """Whether the target is met; None without one."""
+        return None if self.target is None else self.value >= self.target
+
+
+@dataclass(frozen=True)
+class Report:
+    """The outcome of a benchmark."""
+
+    title: str
+    timings: dict[str, Timing]
+    ratios: list[Ratio]
+    notes: list[str]
+    machine: dict[str, str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; times in ms."""
+        return asdict(self) | {"ratios": [asdict(ratio) | {"passed": ratio.passed} for ratio in self.ratios]}
+
+    def as_text(self) -> str:
+        """A table for people."""
+        width = max(map(len, self.timings))
+        lines = [self.title, f"{self.machine['processor']}, Python {self.machine['python']}", ""]
+        lines.append(f"{'':{width}}  {'least ms':>9}  {'median ms':>9}")
+        lines += [f"{name:{width}}  {t.least:9.2f}  {t.median:9.2f}" for name, t in self.timings.items()]
+        lines.append("")
+        for ratio in self.ratios:
+            mark = "" if ratio.passed is None else f" (target {ratio.target:g}: {'ok' if ratio.passed else 'MISSED'})"
+            lines.append(f"{ratio.name}: {ratio.value:.1f} times as fast as {ratio.reference}{mark}")
+        return "\n".join(lines + [f"note: {note}" for note in self.notes])
+
+
+def interleaved(
+    contestants: Mapping[str, Callable[[], object]],
+    repetitions: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, Timing]:
+    """Time each contestant ``repetitions`` times, one after the other in every round; a first round is not counted.
+
+    Args:
+        contestants: what to call, by name.
+        repetitions: rounds.
+        clock: seconds; ``time.process_time`` for work on one core, so that others on the machine count little.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for repetition in range(repetitions + 1):
+        for name, run in contestants.items():
+            start = clock()
+            run()
+            if repetition:
+                seconds[name].append(clock() - start)
+    return {name: Timing(1e3 * min(taken), 1e3 * median(taken)) for name, taken in seconds.items()}
+
+
+def machine() -> dict[str, str]:
+    """The processor, the system and the versions that decide the times."""
+    found = {"processor": _processor(), "system": platform.platform(), "python": platform.python_version()}
+    for library in LIBRARIES:
+        try:
+            found[library] = metadata.version(library)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    family = f" (family {facts['cpu family']}, model {facts['model']})" if "cpu family" in facts else ""
+    return facts.get("model name", platform.machine()) + family

@@ -1,0 +1,70 @@
+"""The same function on many items, in several processes; results in the order of the items, whatever the number."""
+
+import multiprocessing
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from typing import TypeVar
+
+from ecgpipe.errors import EcgpipeError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+CHUNK = 8  # items a task
+QUEUED = 2  # tasks that wait or run, a process
+AHEAD = 8  # tasks done or queued ahead of the one that is next, a process
+
+
+def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], workers: int = 1) -> Iterator[Result]:
+    """``map`` in several processes, of which the calling one is one: it works while the others start or are busy.
+
+    The processes are forked, so that Snakemake's scripts, which have no main guard, can call this. Items are taken as
+    results are used, a few dozen ahead.
+
+    Args:
+        function: picklable; must not depend on what other calls did.
+        items: picklable, and so the results.
+        workers: processes.
+
+    Raises:
+        EcgpipeError: a process was killed.
+    """
+    if workers <= 1 or sys.platform == "win32":
+        yield from map(function, items)
+        return
+    tasks: deque[Future] = deque()
+    items = iter(items)
+    pool = ProcessPoolExecutor(workers - 1, mp_context=multiprocessing.get_context("fork"))
+    try:
+        while chunk := list(islice(items, CHUNK)):
+            if sum(not task.done() for task in tasks) < QUEUED * (workers - 1):
+                tasks.append(pool.submit(_apply, function, chunk))
+            else:
+                tasks.append(_done(function, chunk))
+            while tasks and (tasks[0].done() or len(tasks) > AHEAD * workers):
+                yield from tasks.popleft().result()
+        while tasks:
+            yield from tasks.popleft().result()
+    except BrokenProcessPool as error:
+        raise EcgpipeError(
+            "a worker process was killed, most likely for want of memory; use fewer threads for this rule"
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _apply(function: Callable[[Item], Result], chunk: list[Item]) -> list[Result]:
+    return [function(item) for item in chunk]
+
+
+def _done(function: Callable[[Item], Result], chunk: list[Item]) -> Future:
+    """The chunk's results, or its error, to be met when its turn comes."""
+    task: Future = Future()
+    try:
+        task.set_result(_apply(function, chunk))
+    except Exception as error:
+        task.set_exception(error)
+    return task
