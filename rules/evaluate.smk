@@ -11,6 +11,8 @@ rule evaluate:
         f"{RESULTS}/logs/evaluate/{{dataset}}/{{protocol}}/{{variant}}/seed-{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/evaluate/{{dataset}}/{{protocol}}/{{variant}}/seed-{{seed}}.tsv"
+    wildcard_constraints:
+        variant=rf"[A-Za-z0-9_.]+|{CONTROL}",
     conda:
         "../envs/data.yaml"
     params:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.workflow
 
 OWN_LAYOUT = kit_layout().model_dump(mode="json")
 TRAINING = {"train": 1, "predict": 1, "evaluate": 1, "explain": 1, "report": 1, "all": 1}
-FROM_IMAGES = {"split": 1, "prepare": 1} | TRAINING
+FROM_IMAGES = {"split": 1, "audit_leaks": 1, "prepare": 1} | TRAINING
 
 
 def test_nothing_changed(workflow):
@@ -74,7 +74,8 @@ def test_one_shards_input(workflow):
     signal = workflow.folder / "raw/records100/00000/00050_lr.dat"
     signal.write_bytes(signal.read_bytes())
     os.utime(signal, (time.time() + 5, time.time() + 5))
-    assert workflow.plan() == {"render": 1, "preprocess": 1} | FROM_IMAGES
+    audit = {"audit_sketch": 1, "audit_join": 1}
+    assert workflow.plan() == {"render": 1, "preprocess": 1} | audit | FROM_IMAGES
 
 
 def test_strictness_redoes_nothing_when_nothing_is_wrong(workflow):
@@ -101,7 +102,16 @@ def test_a_new_seed_trains_only_itself(workflow):
         "ptb-xl: {protocols: [paper], models: [resnet10t], seeds: [0]}",
         "ptb-xl: {protocols: [paper], models: [resnet10t], seeds: [0, 1]}",
     )
-    expected = {"split": 1, "prepare": 1, "train": 1, "predict": 1, "evaluate": 1, "report": 1, "all": 1}
+    expected = {
+        "split": 1,
+        "audit_leaks": 1,
+        "prepare": 1,
+        "train": 1,
+        "predict": 1,
+        "evaluate": 1,
+        "report": 1,
+        "all": 1,
+    }
     assert workflow.plan() == expected
 
 

@@ -1,0 +1,71 @@
+# Control experiments: pages and images -> features per shard -> predictions of cheap classifiers, scored like a model's
+
+CONTROLS = f"{RESULTS}/{{dataset}}/control"
+CONTROL = r"control-[a-z]+(-[0-9]+)?"
+
+
+rule control_area:
+    input:
+        images=shard_files("images/{shard}.npy"),
+    output:
+        f"{CONTROLS}/area.json",
+    log:
+        f"{RESULTS}/logs/control_area/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/control_area/{{dataset}}.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        preprocess=section("preprocess"),
+        code=code("control_area.py"),
+    message:
+        "Finding where the traces of {wildcards.dataset} are"
+    script:
+        "../scripts/control_area.py"
+
+
+rule control_features:
+    input:
+        pages=f"{RESULTS}/{{dataset}}/pages/{{shard}}.parquet",
+        images=f"{RESULTS}/{{dataset}}/images/{{shard}}.npy",
+        indices=f"{RESULTS}/{{dataset}}/images/{{shard}}.index.parquet",
+        area=f"{CONTROLS}/area.json",
+    output:
+        f"{CONTROLS}/{{shard}}.npz",
+    log:
+        f"{RESULTS}/logs/control_features/{{dataset}}/{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/control_features/{{dataset}}/{{shard}}.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        control=CONFIG.control.model_dump(mode="json", include={"thumbnail", "outside"}),
+        code=code("control_features.py"),
+    message:
+        "Thumbnails for the controls of {wildcards.dataset}, shard {wildcards.shard}"
+    script:
+        "../scripts/control_features.py"
+
+
+rule control:
+    input:
+        split=f"{RESULTS}/{{dataset}}/splits/{{protocol}}/seed-{{seed}}.parquet",
+        labels=f"{RESULTS}/{{dataset}}/labels.parquet",
+        features=shard_files("control/{shard}.npz"),
+    output:
+        f"{RUN}/predictions.parquet",
+    log:
+        f"{RESULTS}/logs/control/{{dataset}}/{{protocol}}/{{variant}}/seed-{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/control/{{dataset}}/{{protocol}}/{{variant}}/seed-{{seed}}.tsv"
+    wildcard_constraints:
+        variant=CONTROL,
+    conda:
+        "../envs/data.yaml"
+    params:
+        control=CONFIG.control.model_dump(mode="json", include={"components", "regularisation"}),
+        code=code("control.py"),
+    message:
+        "{wildcards.variant} on {wildcards.dataset} ({wildcards.protocol}, seed {wildcards.seed})"
+    script:
+        "../scripts/control.py"

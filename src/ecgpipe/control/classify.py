@@ -1,0 +1,115 @@
+"""The controls' classifiers. All take training targets (n, classes) 0/1 and return logits (m, classes) float32.
+
+``single``: softmax of the logits are probabilities; ``multilabel``: a sigmoid of each.
+"""
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import pairwise_distances_argmin_min
+
+from ecgpipe.config.control import ControlConfig
+
+PCA_ROWS = 4000
+"""Records that the components are found from, at most: bounds memory."""
+CHUNK = 1000
+LOGITS_OF_A_DISTANCE = 30.0
+"""Logits for the largest possible distance: small enough for float64 to tell every softmax from 1."""
+
+
+def majority(targets: np.ndarray, count: int, task: str) -> np.ndarray:
+    """The shares of the classes among training records, for each of ``count`` records (half a record added to each)."""
+    positive = targets.sum(axis=0) + 0.5
+    other = 1.0 if task == "single" else len(targets) - targets.sum(axis=0) + 0.5
+    return np.tile(np.log(positive / other), (count, 1)).astype(np.float32)
+
+
+def nearest(train: np.ndarray, targets: np.ndarray, test: np.ndarray, task: str) -> np.ndarray:
+    """One nearest neighbour by Euclidean distance, with a ranking.
+
+    Single-label: minus the distance to the nearest training record of each class, so that the largest logit is the
+    class of the nearest neighbour. Multi-label: how much nearer the nearest record with the class is than the
+    nearest one without it, so that the sign is what the nearest neighbour has. A class that no record has is as far
+    away as can be. Equally near neighbours: the first class (single), the class is there (multi-label).
+
+    Args:
+        train, test: (n, d), (m, d) uint8.
+    """
+    furthest = 255.0 * np.sqrt(train.shape[1])
+
+    def distance(rows: np.ndarray) -> np.ndarray:
+        if not rows.any():
+            return np.full(len(test), furthest)
+        points = train[rows].astype(np.float64)
+        parts = [
+            pairwise_distances_argmin_min(test[start : start + CHUNK].astype(np.float64), points)[1]
+            for start in range(0, len(test), CHUNK)
+        ]
+        return np.concatenate(parts) if parts else np.zeros(0)
+
+    has = np.stack([distance(column == 1) for column in targets.T], axis=1)
+    if task == "multilabel":
+        has = has - np.stack([distance(column == 0) for column in targets.T], axis=1)
+    return (-LOGITS_OF_A_DISTANCE * has / furthest).astype(np.float32)
+
+
+def linear(
+    train: tuple[np.ndarray, np.ndarray],
+    targets: np.ndarray,
+    test: tuple[np.ndarray, np.ndarray],
+    task: str,
+    config: ControlConfig,
+) -> np.ndarray:
+    """Logistic regression on principal components and the page's form; everything is fitted on training records.
+
+    Args:
+        train, test: features (n, d) uint8 and form (n, 2), see ``ControlFeatures``.
+        config: components and regularisation.
+    """
+    seen, unseen = _components(train[0], test[0], config.components)
+    forms = _standardised(train[1], test[1])
+    seen, unseen = np.hstack([seen, forms[0]]), np.hstack([unseen, forms[1]])
+    logits = majority(targets, len(unseen), task)
+    if not seen.shape[1] or not len(unseen):
+        return logits
+    model = LogisticRegression(C=config.regularisation, max_iter=2000)
+    if task == "single":
+        truth = targets.argmax(axis=1)
+        if len(np.unique(truth)) > 1:
+            model.fit(seen, truth)
+            # a class without training records keeps the logarithm of its (tiny) share
+            logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
+            logits[:, model.classes_] = model.predict_log_proba(unseen)
+        return logits
+    for place, column in enumerate(targets.T):
+        if 0 < column.sum() < len(column):
+            logits[:, place] = model.fit(seen, column).decision_function(unseen)
+    return logits
+
+
+def _components(train: np.ndarray, test: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Whitened principal components; those of next to no variance, and columns that never change, are left out."""
+    varied = (train != train[0]).any(axis=0)
+    train, test = train[:, varied], test[:, varied]
+    chosen = np.unique(np.linspace(0, len(train) - 1, min(PCA_ROWS, len(train))).astype(int))
+    count = min(count, len(chosen) - 1, train.shape[1])
+    if count < 1:
+        return np.zeros((len(train), 0)), np.zeros((len(test), 0))
+    pca = PCA(count, svd_solver="randomized", random_state=0).fit(train[chosen].astype(np.float32))
+    variance = pca.explained_variance_
+    used = variance > 1e-6 * variance[0]
+
+    def project(rows: np.ndarray) -> np.ndarray:
+        parts = [pca.transform(rows[start : start + CHUNK].astype(np.float32)) for start in range(0, len(rows), CHUNK)]
+        scores = np.concatenate(parts) if parts else np.zeros((0, count))
+        return scores[:, used] / np.sqrt(variance[used])
+
+    return project(train), project(test)
+
+
+def _standardised(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Columns to mean 0 and variance 1 in training; those that never change there are left out."""
+    spread = train.std(axis=0)
+    used = spread > 0
+    mean = train[:, used].mean(axis=0)
+    return (train[:, used] - mean) / spread[used], (test[:, used] - mean) / spread[used]

@@ -1,0 +1,134 @@
+"""The report's section on control experiments: their scores beside the best model, and what follows from them."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import t
+
+from ecgpipe.config.control import PREFIX
+from ecgpipe.report.collect import Cell, Run, over_seeds, read_json
+
+NAMES = {
+    "majority": "Majority: the classes' shares alone",
+    "nearest": "Nearest neighbour on page thumbnails",
+    "outside": "Only what lies outside the traces",
+    "thumbnail": "Logistic regression on image thumbnails",
+    "shuffled": "The same, training labels shuffled",
+}
+METRICS = ("accuracy", "auc_macro")
+CHANCE = 0.5
+"""Macro AUC of a classifier that knows nothing."""
+
+
+def read_controls(metrics_files: Iterable[Path | str]) -> list[Run]:
+    """The controls whose metrics.json are given, from their folders (dataset/protocol/control-name/seed-n)."""
+    runs = []
+    for file in map(Path, metrics_files):
+        dataset, protocol, variant, seed = file.parts[-5:-1]
+        runs.append(Run(dataset, protocol, variant, int(seed.removeprefix("seed-")), read_json(file), {}, None))
+    return runs
+
+
+def control_tables(controls: Sequence[Run], models: Sequence[Run]) -> list[dict]:
+    """A table per data set and protocol (each part of a cross-validation by itself).
+
+    Args:
+        controls: scored controls.
+        models: scored models.
+
+    Returns:
+        ``dataset``, ``protocol``, ``rows`` (``name``, ``kind``, and a Cell per metric), ``findings`` (sentences).
+    """
+    tables = []
+    for dataset, protocol in dict.fromkeys((run.dataset, run.protocol) for run in controls):
+        own = [run for run in controls if (run.dataset, run.protocol) == (dataset, protocol)]
+        kinds = list(dict.fromkeys(_kind(run.variant) for run in own))
+        cells = {kind: _cells([run for run in own if _kind(run.variant) == kind], kind) for kind in kinds}
+        rows = [{"name": NAMES.get(kind, kind), "kind": kind, **cells[kind]} for kind in kinds]
+        best = _best_model([run for run in models if (run.dataset, run.protocol) == (dataset, protocol)])
+        tables.append(
+            {"dataset": dataset, "protocol": protocol, "rows": rows, "best": best, "findings": _findings(cells, best)}
+        )
+    return tables
+
+
+def across_protocols(tables: Sequence[dict]) -> list[str]:
+    """What the nearest neighbour reaches under each protocol of a data set: what its copies and relatives are worth."""
+    sentences = []
+    for dataset in dict.fromkeys(table["dataset"] for table in tables):
+        reached = [
+            f"{row['accuracy'].value:.3f} under {table['protocol']}"
+            for table in tables
+            if table["dataset"] == dataset
+            for row in table["rows"]
+            if row["kind"] == "nearest" and row["accuracy"].value is not None
+        ]
+        if len(reached) > 1:
+            sentences.append(
+                f"{dataset}: a nearest neighbour on thumbnails reaches an accuracy of {', '.join(reached)}."
+            )
+    return sentences
+
+
+def _kind(variant: str) -> str:
+    """``shuffled`` of ``control-shuffled-3``."""
+    return variant.removeprefix(PREFIX).partition("-")[0]
+
+
+def _cells(runs: list[Run], kind: str) -> dict[str, Cell]:
+    """Scores over seeds. Of shuffles: the mean with its t interval, since one shuffle may lie far from chance."""
+    if kind != "shuffled":
+        return {metric: over_seeds(runs, metric) for metric in METRICS}
+    return {metric: _mean_interval(runs, metric) for metric in METRICS}
+
+
+def _mean_interval(runs: list[Run], metric: str) -> Cell:
+    values = [run.score[metric]["value"] for run in runs if run.score.get(metric, {}).get("value") is not None]
+    if len(values) < 2:
+        return Cell(values[0] if values else None, None, None, len(values))
+    mean, error = float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(len(values)))
+    reach = error * float(t.ppf((1 + runs[0].metrics["confidence"]) / 2, len(values) - 1))
+    return Cell(mean, mean - reach, mean + reach, len(values))
+
+
+def _best_model(runs: list[Run]) -> dict | None:
+    """The model with the highest mean macro AUC."""
+    cells = {
+        variant: {metric: over_seeds([run for run in runs if run.variant == variant], metric) for metric in METRICS}
+        for variant in dict.fromkeys(run.variant for run in runs)
+    }
+    measured = {variant: cell for variant, cell in cells.items() if cell["auc_macro"].value is not None}
+    if not measured:
+        return None
+    variant = max(measured, key=lambda name: measured[name]["auc_macro"].value)
+    return {"variant": variant, **measured[variant]}
+
+
+def _findings(cells: dict[str, dict[str, Cell]], best: dict | None) -> list[str]:
+    """Sentences computed from the scores; what is as it should be is told, too."""
+    told = []
+    outside = cells.get("outside", {}).get("auc_macro")
+    if outside and outside.low is not None:
+        reach = f"macro AUC {outside.value:.3f} ({outside.low:.3f} – {outside.high:.3f})"
+        told.append(
+            f"Leak: what lies outside the traces tells the class: {reach}, above chance in every seed."
+            if outside.low > CHANCE
+            else f"What lies outside the traces is not shown to tell the class: {reach}."
+        )
+    shuffled = cells.get("shuffled", {}).get("auc_macro")
+    if shuffled and shuffled.low is not None:
+        reach = (
+            f"mean macro AUC {shuffled.value:.3f} ({shuffled.low:.3f} – {shuffled.high:.3f}), {shuffled.seeds} shuffles"
+        )
+        told.append(
+            f"With shuffled training labels the classifier is not above chance: {reach}."
+            if shuffled.low <= CHANCE  # a leak of labels can only raise it
+            else f"With shuffled training labels the classifier is above chance: {reach}. If more shuffles "
+            "(control.shuffles) do not change that, labels reach the test records by another way."
+        )
+    for kind in ("nearest", "thumbnail"):
+        cell = cells.get(kind, {}).get("accuracy")
+        if best and cell and cell.value is not None and cell.value >= best["accuracy"].value:
+            told.append(f"No model is better than this control: {NAMES[kind]}, accuracy {cell.value:.3f}.")
+    return told

@@ -1,0 +1,211 @@
+"""Control experiments on hand-made data: each finds what it is there to find, and nothing where there is nothing."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+from sklearn.neighbors import KNeighborsClassifier
+
+from ecgpipe.artifacts.control import ControlFeatures
+from ecgpipe.artifacts.image_index import IMAGE_INDEX
+from ecgpipe.artifacts.images import pack, write_images
+from ecgpipe.artifacts.labels import Labels
+from ecgpipe.artifacts.pages import StoredPage, write_pages
+from ecgpipe.config.control import ControlConfig
+from ecgpipe.control.area import mask_page, outside_pixels, trace_area
+from ecgpipe.control.classify import linear, majority, nearest
+from ecgpipe.control.features import shard_features
+from ecgpipe.control.run import run_control
+from ecgpipe.errors import DataError
+
+CONFIG = ControlConfig(thumbnail=(16, 16), outside=(32, 32), components=10, shuffles=2)
+CLASSES = ("A", "B", "C")
+
+
+def one_hot(classes: np.ndarray, count: int = 3) -> np.ndarray:
+    return np.eye(count, dtype=np.uint8)[classes]
+
+
+def data_set(folder, truth, *, mark=False, trace=False, policy="single", copies=None):
+    """Pages of 64 x 64, random traces in the middle; a mark in the border or in the trace can tell the class."""
+    import cv2
+
+    generator = np.random.default_rng(5)
+    pages, images, ids = [], [], [f"{i:04d}" for i in range(len(truth))]
+    for i, name in enumerate(ids):
+        ink = np.zeros((64, 64), np.uint8)
+        ink[20:44, 10:54] = generator.random((24, 44)) < 0.2
+        if trace:
+            ink[22:42, 12 + 12 * truth[i] : 22 + 12 * truth[i]] = 1
+        if copies is not None and copies[i] != i:
+            ink = images[copies[i]].copy()
+        images.append(ink)
+        page = np.where(ink, 0, 255).astype(np.uint8)
+        if mark:
+            page[2:8, 4 + 16 * truth[i] : 14 + 16 * truth[i]] = 0
+        pages.append(StoredPage(name, cv2.imencode(".png", page)[1].tobytes(), ""))
+    write_pages(pages, folder / "pages.parquet")
+    write_images([pack(image) for image in images], 64, folder / "images.npy")
+    IMAGE_INDEX.write([{"record_id": name, "ink": 0.1} for name in ids], folder / "index.parquet")
+    area = trace_area([folder / "images.npy"])
+    features = shard_features(
+        folder / "pages.parquet", folder / "images.npy", folder / "index.parquet", area, CONFIG, "test"
+    )
+    features.write(folder / "features.npz")
+    targets = one_hot(np.asarray(truth))
+    labels = Labels(np.array(ids), targets, CLASSES, policy)
+    roles = np.where(np.arange(len(ids)) % 3 == 2, "test", "train")
+    return pd.DataFrame({"record_id": ids, "role": roles}), labels, [folder / "features.npz"]
+
+
+def accuracy(predictions) -> float:
+    return float((predictions.probabilities.argmax(axis=1) == predictions.targets.argmax(axis=1)).mean())
+
+
+def truth_of(count: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 3, count)
+
+
+def test_a_mark_in_the_border_is_found_outside_and_not_in_the_images(tmp_path):
+    split, labels, files = data_set(tmp_path, truth_of(120), mark=True)
+    assert accuracy(run_control("control-outside", split, labels, files, CONFIG, 0)) == 1
+    assert accuracy(run_control("control-thumbnail", split, labels, files, CONFIG, 0)) < 0.6
+
+
+def test_a_trace_that_tells_all_is_not_seen_outside(tmp_path):
+    split, labels, files = data_set(tmp_path, truth_of(120), trace=True)
+    seen = run_control("control-thumbnail", split, labels, files, CONFIG, 0)
+    blind = run_control("control-outside", split, labels, files, CONFIG, 0)
+    assert accuracy(seen) == 1
+    # nothing varies outside: every record gets the classes' shares
+    np.testing.assert_allclose(
+        blind.logits, run_control("control-majority", split, labels, files, CONFIG, 0).logits, rtol=1e-6
+    )
+    assert np.ptp(ControlFeatures.read(files, "outside")[1], axis=0).max() == 0
+
+
+def test_shuffled_labels_fall_to_chance_and_are_the_same_each_time(tmp_path):
+    split, labels, files = data_set(tmp_path, truth_of(240), trace=True)
+    assert accuracy(run_control("control-thumbnail", split, labels, files, CONFIG, 0)) == 1
+    areas = []
+    for number in range(1, 11):
+        predictions = run_control(f"control-shuffled-{number}", split, labels, files, CONFIG, 0)
+        areas.append(roc_auc_score(predictions.targets, predictions.probabilities, average="macro"))
+    assert abs(np.mean(areas) - 0.5) < 3 * np.std(areas, ddof=1) / np.sqrt(10) + 0.02
+    again = run_control("control-shuffled-10", split, labels, files, CONFIG, 0)
+    np.testing.assert_array_equal(again.logits, predictions.logits)
+    other = run_control("control-shuffled-10", split, labels, files, CONFIG, 1)
+    assert not np.array_equal(other.logits, predictions.logits)
+
+
+def test_copies_across_the_split_make_the_nearest_neighbour_perfect(tmp_path):
+    truth = truth_of(90)
+    copies = np.arange(90)
+    for i in range(2, 90, 3):  # each test record is a copy of the one before it
+        copies[i], truth[i] = i - 1, truth[i - 1]
+    split, labels, files = data_set(tmp_path, truth, copies=copies)
+    assert accuracy(run_control("control-nearest", split, labels, files, CONFIG, 0)) == 1
+    split, labels, files = data_set(tmp_path, truth_of(90))
+    assert accuracy(run_control("control-nearest", split, labels, files, CONFIG, 0)) < 0.65
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_order_of_rows_does_not_matter(tmp_path, order):
+    split, labels, files = data_set(tmp_path, truth_of(60), mark=True)
+    first = run_control("control-outside", split, labels, files, CONFIG, 0)
+    second = run_control("control-outside", split.iloc[::order], labels, files, CONFIG, 0)
+    np.testing.assert_array_equal(first.logits, second.logits)
+
+
+def test_nearest_agrees_with_scikit_learn():
+    generator = np.random.default_rng(1)
+    train, test = generator.integers(0, 256, (200, 30), np.uint8), generator.integers(0, 256, (80, 30), np.uint8)
+    truth = generator.integers(0, 3, 200)
+    reference = KNeighborsClassifier(1).fit(train.astype(float), truth).predict(test.astype(float))
+    np.testing.assert_array_equal(nearest(train, one_hot(truth), test, "single").argmax(axis=1), reference)
+    several = (generator.random((200, 4)) < 0.3).astype(np.uint8)
+    reference = KNeighborsClassifier(1).fit(train.astype(float), several).predict(test.astype(float))
+    np.testing.assert_array_equal(nearest(train, several, test, "multilabel") >= 0, reference)
+
+
+@pytest.mark.parametrize("task", ["single", "multilabel"])
+def test_a_class_without_training_records_gets_finite_logits_and_is_never_called(task):
+    generator = np.random.default_rng(2)
+    train, test = generator.integers(0, 256, (60, 20), np.uint8), generator.integers(0, 256, (15, 20), np.uint8)
+    targets = one_hot(generator.integers(0, 2, 60))  # the third class is empty
+    form = np.ones((60, 2)), np.ones((15, 2))
+    for logits in (
+        nearest(train, targets, test, task),
+        linear((train, form[0]), targets, (test, form[1]), task, CONFIG),
+        majority(targets, 15, task),
+    ):
+        assert np.isfinite(logits).all()
+        assert (logits[:, 2] < logits[:, :2].max(axis=1)).all()
+        assert task == "single" or (logits[:, 2] < 0).all()
+
+
+@pytest.mark.parametrize("task", ["single", "multilabel"])
+def test_constant_pages_say_no_more_than_the_shares(task):
+    train, test = np.full((50, 12), 200, np.uint8), np.full((7, 12), 200, np.uint8)
+    targets = one_hot(np.r_[np.zeros(30, int), np.ones(15, int), np.full(5, 2)])
+    form = np.full((50, 2), 640.0), np.full((7, 2), 640.0)
+    logits = linear((train, form[0]), targets, (test, form[1]), task, CONFIG)
+    np.testing.assert_array_equal(logits, majority(targets, 7, task))
+    odds = np.exp(majority(targets, 1, "single")[0])
+    np.testing.assert_allclose(odds / odds.sum(), [30.5 / 51.5, 15.5 / 51.5, 5.5 / 51.5], rtol=1e-6)
+
+
+def test_multilabel_finds_each_class_by_itself():
+    generator = np.random.default_rng(3)
+    targets = (generator.random((300, 3)) < 0.5).astype(np.uint8)
+    features = np.repeat(targets * 200, 4, axis=1).astype(np.uint8) + generator.integers(0, 20, (300, 12), np.uint8)
+    form = np.zeros((300, 2))
+    logits = linear((features[:200], form[:200]), targets[:200], (features[200:], form[200:]), "multilabel", CONFIG)
+    np.testing.assert_array_equal(logits >= 0, targets[200:])
+
+
+def test_a_page_size_that_tells_the_class_is_found():
+    truth = truth_of(90)
+    flat, form = np.zeros((90, 5), np.uint8), np.stack([600 + 40 * truth, 500 + 0 * truth], axis=1).astype(float)
+    logits = linear(
+        (flat[:60], form[:60]), one_hot(truth[:60]), (flat[60:], form[60:]), "single", ControlConfig(regularisation=10)
+    )
+    np.testing.assert_array_equal(logits.argmax(axis=1), truth[60:])
+
+
+def test_the_area_holds_all_ink_and_the_mask_hides_it(tmp_path):
+    images = np.zeros((2, 80, 80), np.uint8)
+    images[0, 30, 10], images[1, 50, 69] = 1, 1
+    write_images([pack(image) for image in images], 80, tmp_path / "a.npy")
+    area = trace_area([tmp_path / "a.npy"])
+    assert area == {"top": 0.37, "bottom": 0.6425, "left": 0.12, "right": 0.88, "records": 2}
+    page = np.where(images.any(axis=0), 0, 255).astype(np.uint8)
+    assert mask_page(page, area).min() == 255
+    kept = outside_pixels(area, 10, 10)
+    assert not kept[3:7, 1:9].any() and kept[:3].all() and kept[7:].all() and kept[:, 0].all() and kept[:, 9].all()
+    # an image that shows only the page's middle half
+    inner = trace_area([tmp_path / "a.npy"], (0.25, 0.25, 0.25, 0.25))
+    assert inner["top"] == pytest.approx(0.25 + 0.5 * 30 / 80 - 0.005)
+    write_images([], 80, tmp_path / "b.npy")
+    with pytest.raises(DataError, match="no image has ink"):
+        trace_area([tmp_path / "b.npy"])
+
+
+def test_what_does_not_fit_is_told(tmp_path):
+    split, labels, files = data_set(tmp_path, truth_of(30))
+    with pytest.raises(DataError, match="no such control"):
+        run_control("control-other", split, labels, files, CONFIG, 0)
+    more = pd.concat([split, pd.DataFrame({"record_id": ["zzz"], "role": ["test"]})])
+    with pytest.raises(DataError, match="1 records of the split have no labels, zzz first"):
+        run_control("control-nearest", more, labels, files, CONFIG, 0)
+    (tmp_path / "features.npz").write_bytes(b"PK broken")
+    with pytest.raises(DataError, match="not a readable file of control features"):
+        run_control("control-nearest", split, labels, files, CONFIG, 0)
+
+
+def test_names_of_controls():
+    assert ControlConfig(enabled=("nearest", "shuffled"), shuffles=2).names == (
+        "control-nearest",
+        "control-shuffled-1",
+        "control-shuffled-2",
+    )
