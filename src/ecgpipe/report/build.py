@@ -14,7 +14,20 @@ from ecgpipe.artifacts.atomic import atomic_path, write_text
 from ecgpipe.artifacts.labels import Labels
 from ecgpipe.config.report import ReportConfig
 from ecgpipe.report import paper
-from ecgpipe.report.collect import Run, over_seeds, read_json, read_problems, read_runs, score_table, stage_seconds
+from ecgpipe.report.audit import audit_view
+from ecgpipe.report.collect import (
+    CROSS_VALIDATION,
+    Run,
+    over_parts,
+    over_seeds,
+    read_json,
+    read_problems,
+    read_runs,
+    score_table,
+    stage_seconds,
+    whole_protocol,
+)
+from ecgpipe.report.controls import across_protocols, control_tables, read_controls
 from ecgpipe.report.examples import embed_file, example_records
 from ecgpipe.report.figures import class_figure, comparison_figure, confusion_figure, history_figure, roc_figure
 
@@ -56,6 +69,9 @@ class Inputs:
     indices: Sequence[Path]
     metrics: Sequence[Path]
     overlays: Sequence[Path]
+    controls: Sequence[Path] = ()
+    audits: Sequence[Path] = ()
+    leaks: Sequence[Path] = ()
 
 
 def build_report(inputs: Inputs, config: ReportConfig, page: Path, scores: Path, problems: Path) -> None:
@@ -73,6 +89,7 @@ def build_report(inputs: Inputs, config: ReportConfig, page: Path, scores: Path,
     for table, path in ((score_table(runs), scores), (problem_table, problems)):
         with atomic_path(path) as partial:
             table.to_csv(partial, index=False)
+    controls = control_tables(read_controls(inputs.controls), runs)
     environment = Environment(
         loader=PackageLoader("ecgpipe.report"), autoescape=select_autoescape(), undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
@@ -97,6 +114,8 @@ def build_report(inputs: Inputs, config: ReportConfig, page: Path, scores: Path,
         .to_dict("records"),
         stages=stage_seconds(inputs.results).to_dict("records"),
         runs=runs,
+        controls=controls,
+        control_sentences=across_protocols(controls),
         names=paper.NAMES,
         versions={"ecgpipe": __version__, "python": platform.python_version()} | _versions(),
     )
@@ -109,7 +128,7 @@ def _dataset(name: str, number: int, inputs: Inputs, runs: list[Run], config: Re
     def own(files: Sequence[Path]) -> list[Path]:
         return [Path(file) for file in files if Path(file).relative_to(inputs.results).parts[0] == name]
 
-    protocols = list(dict.fromkeys(run.protocol for run in runs if run.dataset == name))
+    protocols = list(dict.fromkeys(whole_protocol(run.protocol) for run in runs if run.dataset == name))
     return {
         "name": name,
         "title": paper.DATASETS[name],
@@ -127,28 +146,35 @@ def _dataset(name: str, number: int, inputs: Inputs, runs: list[Run], config: Re
             own(inputs.indices),
             config.examples,
         ),
+        "audit": audit_view(inputs.audits[number], inputs.leaks[number]) if inputs.audits else None,
         "protocols": [_protocol(name, protocol, runs, own(inputs.overlays)) for protocol in protocols],
     }
 
 
 def _protocol(dataset: str, protocol: str, all_runs: list[Run], overlays: list[Path]) -> dict:
-    """The results of a data set under one protocol."""
-    runs = [run for run in all_runs if (run.dataset, run.protocol) == (dataset, protocol)]
+    """The results of a data set under one protocol; the parts of a cross-validation together."""
+    runs = [run for run in all_runs if (run.dataset, whole_protocol(run.protocol)) == (dataset, protocol)]
     variants = list(dict.fromkeys(run.variant for run in runs))
+    parts = list(dict.fromkeys(run.protocol for run in runs))
+    match = CROSS_VALIDATION.fullmatch(parts[0])
+    cell = over_parts if match else over_seeds
     cells = {
-        variant: {metric: over_seeds([run for run in runs if run.variant == variant], metric) for metric, _ in COLUMNS}
+        variant: {metric: cell([run for run in runs if run.variant == variant], metric) for metric, _ in COLUMNS}
         for variant in variants
     }
     tables = paper.TABLES.get(dataset, ()) if protocol == "paper" else ()
     printed = {variant: row for _, table in tables for variant, row in table.items()}
     first_seed = min(run.seed for run in runs)
-    shown = [run for run in runs if run.seed == first_seed]
+    shown = [run for run in runs if (run.protocol, run.seed) == (parts[0], first_seed)]
+    scored = [run for run in runs if (run.variant, run.seed) == (runs[0].variant, first_seed)]  # one of each part
+    meaning = paper.PROTOCOLS[match["base"] if match else protocol]
     return {
         "name": protocol,
-        "meaning": paper.PROTOCOLS[protocol],
+        "meaning": f"cross-validation in {match['parts']} parts, each reported once; {meaning}" if match else meaning,
+        "parts": len(parts) if match else 0,
         "role": runs[0].metrics["role"],
-        "records": runs[0].metrics["records"],
-        "groups": runs[0].metrics["groups"],
+        "records": sum(run.metrics["records"] for run in scored),
+        "groups": sum(run.metrics["groups"] for run in scored),
         "task": runs[0].metrics["task"],
         "coverage": f"{runs[0].metrics['confidence']:.0%}",
         "seeds": sorted({run.seed for run in runs}),
@@ -159,7 +185,7 @@ def _protocol(dataset: str, protocol: str, all_runs: list[Run], overlays: list[P
         "roc": [roc_figure(run) for run in shown],
         "confusion": [confusion_figure(run) for run in shown if "confusion" in run.metrics],
         "overlays": [
-            {"variant": file.parts[-3], "image": embed_file(file)} for file in overlays if file.parts[-4] == protocol
+            {"variant": file.parts[-3], "image": embed_file(file)} for file in overlays if file.parts[-4] == parts[0]
         ],
     }
 

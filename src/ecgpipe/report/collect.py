@@ -1,6 +1,7 @@
 """Gathers what the stages left behind into tables."""
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,6 +101,28 @@ def over_seeds(runs: Iterable[Run], metric: str) -> Cell:
         max(highs, default=None),
         len(entries),
     )
+
+
+CROSS_VALIDATION = re.compile(r"(?P<whole>(?P<base>\w+)-cv(?P<parts>\d+))-\d+")
+"""A part of a cross-validation, as protocols name it."""
+
+
+def whole_protocol(protocol: str) -> str:
+    """``patient-cv5`` of ``patient-cv5-2``; other protocols are themselves."""
+    match = CROSS_VALIDATION.fullmatch(protocol)
+    return match["whole"] if match else protocol
+
+
+def over_parts(runs: Iterable[Run], metric: str) -> Cell:
+    """One cell of a cross-validation: the mean over its parts (of a part: over seeds), the lowest and highest part."""
+    runs = list(runs)
+    parts: dict[str, list[Run]] = {}
+    for run in runs:
+        parts.setdefault(run.protocol, []).append(run)
+    values = [cell.value for part in parts.values() if (cell := over_seeds(part, metric)).value is not None]
+    if not values:
+        return Cell(None, None, None, 0)
+    return Cell(float(np.mean(values)), min(values), max(values), len({run.seed for run in runs}))
 
 
 def read_problems(files: Iterable[Path | str], results: Path | str) -> pd.DataFrame:

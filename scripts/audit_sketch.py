@@ -1,0 +1,14 @@
+"""Fingerprints and oddities of the raw files of one shard."""
+
+from ecgpipe.artifacts.audit import SKETCHES
+from ecgpipe.artifacts.records import RECORDS
+from ecgpipe.audit.shard import sketch_records
+from ecgpipe.logs import job_log
+from ecgpipe.progress import progress
+
+with job_log(snakemake.log[0]):
+    records = RECORDS.read(snakemake.input.records)
+    records = records[records["shard"] == snakemake.wildcards.shard]
+    title = f"audit {snakemake.wildcards.dataset}/{snakemake.wildcards.shard}"
+    rows = progress(sketch_records(records, snakemake.params.source), title, len(records))
+    SKETCHES.write(list(rows), snakemake.output[0])

@@ -1,0 +1,67 @@
+"""Sketches of one shard of a data set."""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ecgpipe.audit.images import sketch_image
+from ecgpipe.audit.signals import sketch_signal
+from ecgpipe.audit.sketch import Sketch
+from ecgpipe.errors import RecordError
+
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
+
+
+def sketch_records(records: pd.DataFrame, source: Path | str) -> Iterator[dict]:
+    """Rows of the sketches format, one per record; what cannot be read has an anomaly instead of a digest.
+
+    Args:
+        records: rows of records.parquet.
+        source: the data set's folder.
+    """
+    for record_id, path in zip(records["record_id"], records["path"], strict=True):
+        file = Path(source) / path
+        try:
+            sketch = (
+                sketch_image(_bytes(file, record_id), record_id, str(file))
+                if _is_image(path)
+                else sketch_signal(file, record_id)
+            )
+        except RecordError as error:
+            sketch = Sketch("", {}, [(error.problem, error.detail)], np.zeros(0, np.int8), np.zeros(0, np.int8))
+        yield {
+            "record_id": record_id,
+            "digest": sketch.digest,
+            "form": json.dumps(sketch.form),
+            "anomalies": json.dumps(sketch.anomalies),
+            "sketch": sketch.sketch.tobytes(),
+            "detail": sketch.detail.tobytes(),
+        }
+
+
+def unusual(sketches: pd.DataFrame) -> Iterable[tuple[str, str, str]]:
+    """(record, kind, detail) of the records that differ from what most of the data set has in common."""
+    forms = {row.record_id: json.loads(row.form) for row in sketches.itertuples()}
+    for key in sorted({key for form in forms.values() for key in form}):
+        values = pd.Series({record_id: form[key] for record_id, form in forms.items() if key in form})
+        counts = values.value_counts()
+        usual = min(counts[counts == counts.iloc[0]].index)  # a tie must not depend on the order
+        share = counts[usual] / len(values)
+        if share < 0.9:  # then nothing is usual; the summary counts the values
+            continue
+        for record_id, value in values[values != usual].items():
+            yield record_id, f"unusual {key}", f"{value}, where {share:.1%} have {usual}"
+
+
+def _is_image(path: str) -> bool:
+    return Path(path).suffix.lower() in IMAGE_SUFFIXES
+
+
+def _bytes(file: Path, record_id: str) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise RecordError(record_id, str(file), "missing-file", f"cannot be read ({error.strerror})") from error

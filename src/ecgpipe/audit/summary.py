@@ -1,0 +1,100 @@
+"""Everything that an audit says of a data set."""
+
+import json
+from collections import Counter
+from typing import NamedTuple
+
+import pandas as pd
+
+from ecgpipe.audit.shard import unusual
+from ecgpipe.audit.twins import find_twins, kind_of
+
+
+class Audit(NamedTuple):
+    """Tables (artifacts.twins, artifacts.audit) and a summary for JSON."""
+
+    twins: pd.DataFrame
+    pairs: pd.DataFrame
+    anomalies: pd.DataFrame
+    summary: dict
+
+
+def audit(records: pd.DataFrame, sketches: pd.DataFrame) -> Audit:
+    """Join the sketches of all shards.
+
+    Args:
+        records: rows of records.parquet.
+        sketches: rows of the sketches format, one for every record.
+    """
+    twins, pairs = find_twins(sketches)
+    own = ((row.record_id, kind, detail) for row in sketches.itertuples() for kind, detail in json.loads(row.anomalies))
+    anomalies = pd.DataFrame([*own, *unusual(sketches)], columns=["record_id", "kind", "detail"])
+    anomalies = anomalies.sort_values(["record_id", "kind", "detail"], ignore_index=True)
+    said = records.set_index("record_id")["statements"].map(lambda text: " + ".join(sorted(json.loads(text))))
+    twins = twins.assign(said=said.reindex(twins["record_id"]).to_numpy())
+    patients = records["patient_id"].dropna()
+    forms: dict[str, Counter] = {}
+    for text in sketches["form"]:
+        for key, value in json.loads(text).items():
+            forms.setdefault(key, Counter())[value] += 1
+    classes = Counter(code for text in records["statements"] for code in json.loads(text))
+    distinct = twins[twins["record_id"] == twins["identical"]]
+    summary = {
+        "kind": kind_of(sketches),
+        "records": len(records),
+        "unreadable": int((sketches["digest"] == "").sum()),
+        "distinct": len(distinct),
+        "distinct_groups": int(twins["twin"].nunique()),
+        "near_pairs": len(pairs),
+        "classes": dict(sorted(classes.items(), key=lambda item: (-item[1], item[0]))),
+        "distinct_by_class": dict(
+            sorted(Counter(code for text in distinct["said"] for code in str(text).split(" + ")).items())
+        ),
+        "conflicts": _conflicts(twins),
+        "patients": int(patients.nunique()) if len(patients) else None,
+        "patients_with_several": int((patients.value_counts() > 1).sum()) if len(patients) else None,
+        "anomalies": {kind: int(group["record_id"].nunique()) for kind, group in anomalies.groupby("kind")},
+        "forms": {
+            key: dict(sorted(counter.items(), key=lambda item: (-item[1], item[0]))[:20])
+            for key, counter in sorted(forms.items())
+        },
+    }
+    return Audit(twins.drop(columns="said"), pairs, anomalies, summary)
+
+
+def _conflicts(twins: pd.DataFrame) -> list[dict]:
+    """Groups of copies of which the source says different things."""
+    found = []
+    for group in twins[twins.duplicated("twin", keep=False)].groupby("twin", sort=True):
+        if group[1]["said"].nunique() > 1:
+            found.append({"records": group[1]["record_id"].tolist(), "statements": sorted(set(group[1]["said"]))})
+    return found
+
+
+def leak_shares(split: pd.DataFrame, twins: pd.DataFrame, records: pd.DataFrame) -> dict:
+    """How many validation and test records have a copy, or their patient, in training.
+
+    Args:
+        split: rows of the split format.
+        twins: rows of the twins format.
+        records: rows of records.parquet.
+
+    Returns:
+        {role: {records, identical, near, patient}}: counts; ``near`` includes the identical; ``patient`` is None where
+        no patient is named.
+    """
+    joined = split.merge(twins, on="record_id", how="left").merge(records[["record_id", "patient_id"]], on="record_id")
+    train = joined[joined["role"] == "train"]
+    shares = {}
+    for role in ("validation", "test"):
+        rows = joined[joined["role"] == role]
+        if rows.empty:
+            continue
+        shares[role] = {"records": len(rows)} | {
+            name: int(rows[column].isin(train[column].dropna()).sum())
+            for name, column in (("identical", "identical"), ("near", "twin"))
+        }
+        named = joined["patient_id"].notna().any()
+        patients = set(train["patient_id"].dropna())
+        shares[role]["patient"] = int(rows["patient_id"].isin(patients).sum()) if named else None
+    return shares

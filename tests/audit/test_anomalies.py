@@ -1,0 +1,132 @@
+"""Each oddity of a signal is named, and a sound signal has none."""
+
+import numpy as np
+import pytest
+import wfdb
+
+from ecgpipe.artifacts.signals import LEADS
+from ecgpipe.audit.folder import list_folder
+from ecgpipe.audit.shard import sketch_records, unusual
+from ecgpipe.audit.signals import limb_residuals, longest_run, signal_anomalies
+from ecgpipe.cli import main
+from ecgpipe.errors import DataError
+
+
+def sound(seed: int = 0) -> np.ndarray:
+    """(12, 5000) mV, limb leads as Einthoven and Goldberger have them."""
+    x = np.random.default_rng(seed).normal(0, 0.2, (12, 5000))
+    x[2] = x[1] - x[0]
+    x[3], x[4], x[5] = -(x[0] + x[1]) / 2, (x[0] - x[2]) / 2, (x[1] + x[2]) / 2
+    return x
+
+
+def spoil(kind: str) -> np.ndarray:
+    x = sound()
+    if kind == "flat-segment":
+        x[7, 1000:1600] = x[7, 1000]
+    elif kind == "clipped":
+        x[8, 2000:2030] = 1.9
+    elif kind == "amplitude":
+        x[9, 100] = 25
+    elif kind == "same-lead":
+        x[10] = x[11]
+    elif kind == "limb-leads":
+        x[[0, 1]] = x[[1, 0]]
+    return x
+
+
+def test_sound_signal_has_no_anomaly():
+    assert signal_anomalies(sound(), 500) == []
+
+
+@pytest.mark.parametrize("kind", ["flat-segment", "clipped", "amplitude", "same-lead", "limb-leads"])
+def test_each_oddity_is_named(kind):
+    assert {found for found, _ in signal_anomalies(spoil(kind), 500)} == {kind}
+
+
+def test_residual_by_hand():
+    x = np.zeros((12, 4))
+    x[0], x[1] = [1, -1, 1, -1], [1, -1, 1, -1]  # then III must be 0
+    x[2] = [1, -1, 1, -1]
+    assert limb_residuals(x)["II = I + III"] == pytest.approx(1 / np.sqrt(2))
+
+
+def test_longest_run():
+    assert longest_run(np.array([True, False, True, True, True, False])) == 3
+    assert longest_run(np.zeros(3, bool)) == 0
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Records with one fault each among 12 sound ones."""
+    top = tmp_path_factory.mktemp("wfdb")
+
+    def write(name, x, rate=500, leads=LEADS, units="mV"):
+        options = {"write_dir": str(top), "fmt": ["16"] * 12, "adc_gain": [1000.0] * 12, "baseline": [0] * 12}
+        wfdb.wrsamp(name, rate, [units] * 12, list(leads), p_signal=x.T, **options)
+
+    for number in range(12):
+        write(f"sound{number:02d}", sound(number))
+    write("again", sound(3))
+    write("slow", sound(20)[:, :2500], rate=250)
+    write("order", sound(21), leads=LEADS[::-1])
+    write("short", sound(22))
+    (top / "short.dat").write_bytes((top / "short.dat").read_bytes()[:-100])
+    return top
+
+
+def test_a_folder_of_records(folder):
+    import pandas as pd
+
+    records = list_folder(folder)
+    sketches = pd.DataFrame(sketch_records(records, folder)).set_index("record_id", drop=False)
+    assert "truncated" in sketches.loc["short", "anomalies"]
+    assert sketches.loc["short", "digest"] == ""
+    assert "lead-order" in sketches.loc["order", "anomalies"]
+    assert sketches.loc["again", "digest"] == sketches.loc["sound03", "digest"]
+    odd = {(record_id, kind) for record_id, kind, _ in unusual(sketches)}
+    assert {("slow", "unusual sampling rate"), ("order", "unusual leads")} <= odd
+    assert not any(record_id.startswith("sound") for record_id, _ in odd)
+
+
+def test_command_prints_and_writes(folder, tmp_path, capsys):
+    import json
+
+    assert main(["audit", str(folder), "--json", "--out", str(tmp_path / "out")]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["records"], found["unreadable"]) == (16, 1)
+    assert found["copies"] == [["again", "sound03"]]
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {
+        "twins.parquet", "pairs.parquet", "anomalies.parquet", "audit.json"
+    }  # fmt: skip
+    assert main(["audit", str(folder)]) == 0
+    assert "truncated: 1" in capsys.readouterr().out
+
+
+def test_a_folder_without_data_is_told(tmp_path, capsys):
+    with pytest.raises(DataError, match="neither images nor"):
+        list_folder(tmp_path)
+    assert main(["audit", str(tmp_path / "absent")]) == 1
+    assert "no such folder" in capsys.readouterr().err
+
+
+@pytest.mark.realdata
+def test_real_images(cardiac_copy, capsys):
+    import json
+
+    assert main(["audit", str(cardiac_copy), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["records"], found["distinct"], found["conflicts"]) == (928, 491, [])
+    assert sorted(found["classes"].values()) == [172, 233, 239, 284]
+    assert sorted(found["distinct_by_class"].values()) == [30, 86, 142, 233]
+    assert [(p["first"][-10:], p["second"][-10:]) for p in found["pairs"]] == [("HB(93).jpg", "HB(94).jpg")]
+
+
+@pytest.mark.realdata
+def test_real_records(ptbxl_copy, capsys):
+    import json
+
+    assert main(["audit", str(ptbxl_copy), "--sampling-rate", "500", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["records"] == found["distinct_groups"] == 120
+    assert found["unreadable"] == 0
