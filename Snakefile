@@ -20,7 +20,9 @@ include: "rules/acquire.smk"
 include: "rules/render.smk"
 include: "rules/preprocess.smk"
 include: "rules/split.smk"
+include: "rules/audit.smk"
 include: "rules/train.smk"
+include: "rules/control.smk"
 include: "rules/evaluate.smk"
 include: "rules/explain.smk"
 include: "rules/report.smk"
@@ -43,6 +45,12 @@ rule pages:
 rule images:
     input:
         every_shard("images/{shard}.npy"),
+
+
+rule audits:
+    input:
+        every_dataset("audit/audit.json"),
+        every_dataset("audit/leaks.json"),
 
 
 rule splits:

@@ -1,7 +1,28 @@
 # Raw data -> records.parquet, labels.parquet
 
 
-if CONFIG.ptb_xl.source is None:
+if CONFIG.ptb_xl.source is None and CONFIG.ptb_xl.fetch == "files":
+
+    rule download_ptbxl_files:
+        output:
+            directory(f"{RESOURCES}/ptb-xl"),
+        log:
+            f"{RESULTS}/logs/download/ptb-xl.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/download/ptb-xl.tsv"
+        conda:
+            "../envs/data.yaml"
+        params:
+            url=CONFIG.ptb_xl.address,
+            sampling_rate=CONFIG.ptb_xl.sampling_rate,
+            connections=CONFIG.ptb_xl.connections,
+        message:
+            "Downloading PTB-XL file by file"
+        script:
+            "../scripts/download_files.py"
+
+
+if CONFIG.ptb_xl.source is None and CONFIG.ptb_xl.fetch == "archive":
 
     rule download_ptbxl:
         output:
@@ -13,7 +34,7 @@ if CONFIG.ptb_xl.source is None:
         conda:
             "../envs/data.yaml"
         params:
-            url=CONFIG.ptb_xl.archive_url,
+            url=CONFIG.ptb_xl.address,
             sha256=CONFIG.ptb_xl.sha256,
         message:
             "Downloading PTB-XL (1.8 GB)"
@@ -32,8 +53,8 @@ if CONFIG.ptb_xl.source is None:
         conda:
             "../envs/data.yaml"
         params:
-            archive=CONFIG.ptb_xl.archive_url,  # another archive is unpacked again
-            check=True,
+            archive=CONFIG.ptb_xl.address,  # another archive is unpacked again
+            sampling_rate=CONFIG.ptb_xl.sampling_rate,
         message:
             "Unpacking PTB-XL and checking its files"
         script:
@@ -72,7 +93,7 @@ if CONFIG.cardiac_images.source is None:
             "../envs/data.yaml"
         params:
             archive=CONFIG.cardiac_images.url,
-            check=False,
+            sampling_rate=None,
         message:
             "Unpacking the ECG Images dataset of Cardiac Patients"
         script:
@@ -155,6 +176,7 @@ rule labels:
         labels=f"{RESULTS}/{{dataset}}/labels.parquet",
         counts=f"{RESULTS}/{{dataset}}/labels.json",
         table=f"{RESULTS}/{{dataset}}/labels.csv",
+        dropped=f"{RESULTS}/{{dataset}}/labels.dropped.parquet",
     log:
         f"{RESULTS}/logs/labels/{{dataset}}.log",
     benchmark:

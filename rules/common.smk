@@ -31,7 +31,7 @@ PTBXL_LIKE = ("ptb-xl", "simulated")
 
 wildcard_constraints:
     dataset="ptb-xl|cardiac-images|simulated",
-    protocol=PART.pattern.replace("(?:", "(").replace(r"\d", "[0-9]"),
+    protocol=PART.pattern,
     variant=r"[A-Za-z0-9_.]+",
     seed=r"\d+",
     shard=r"\d+",
@@ -149,6 +149,17 @@ def every_run(file, variants=None):
     ]
 
 
+def every_control():
+    """The scores of every control experiment, for every split of every data set."""
+    return [
+        f"{run_folder(dataset, protocol, name, seed)}/metrics.json"
+        for dataset in CONFIG.datasets
+        for protocol in CONFIG.benchmark.of(dataset).splits
+        for name in CONFIG.control.names
+        for seed in CONFIG.benchmark.of(dataset).seeds
+    ]
+
+
 def every_split():
     """Every split that the configuration asks for."""
     return [
@@ -176,7 +187,9 @@ def explained_runs(file):
         path
         for dataset in CONFIG.datasets
         for path in every_run(file, CONFIG.explain.variants)
-        if path.startswith(f"{RESULTS}/{dataset}/") and first[dataset] in path
+        if path.startswith(f"{RESULTS}/{dataset}/")
+        and first[dataset] in path
+        and PART.fullmatch(path.split("/")[-4])[3] in (None, "1")  # of a cross-validation the first part
     ]
 
 

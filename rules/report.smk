@@ -32,6 +32,9 @@ rule report:
         histories=every_run("history.csv"),
         summaries=every_run("train.json"),
         overlays=explained_runs("saliency.png"),
+        controls=every_control(),
+        audits=every_dataset("audit/audit.json"),
+        leaks=every_dataset("audit/leaks.json"),
     output:
         page=report(f"{RESULTS}/report/index.html", caption="../report/report.rst", category="Report"),
         scores=report(f"{RESULTS}/report/scores.csv", caption="../report/scores.rst", category="Tables"),

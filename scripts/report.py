@@ -6,7 +6,21 @@ from ecgpipe.config.report import ReportConfig
 from ecgpipe.logs import job_log
 from ecgpipe.report.build import Inputs, build_report
 
-LISTS = ("records", "label_tables", "labels", "problems", "splits", "pages", "images", "indices", "metrics", "overlays")
+LISTS = (
+    "records",
+    "label_tables",
+    "labels",
+    "problems",
+    "splits",
+    "pages",
+    "images",
+    "indices",
+    "metrics",
+    "overlays",
+    "controls",
+    "audits",
+    "leaks",
+)
 
 with job_log(snakemake.log[0]):
     files = {name: [Path(file) for file in snakemake.input.get(name) or []] for name in LISTS}

@@ -6,8 +6,9 @@ import sys
 from collections.abc import Sequence
 
 from ecgpipe import __version__
-from ecgpipe.cli.download import DOWNLOAD
+from ecgpipe.cli.audit import AUDIT
 from ecgpipe.cli.bench import BENCH
+from ecgpipe.cli.download import DOWNLOAD
 from ecgpipe.cli.labels import LABELS
 from ecgpipe.cli.models import MODELS
 from ecgpipe.cli.preprocess import PREPROCESS
@@ -16,7 +17,7 @@ from ecgpipe.cli.simulate import SIMULATE
 from ecgpipe.cli.train import TRAIN
 from ecgpipe.errors import EcgpipeError
 
-COMMANDS = (DOWNLOAD, SIMULATE, LABELS, RENDER, PREPROCESS, MODELS, TRAIN, BENCH)
+COMMANDS = (DOWNLOAD, SIMULATE, LABELS, AUDIT, RENDER, PREPROCESS, MODELS, TRAIN, BENCH)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -10,12 +10,17 @@ def run(args: Arguments) -> None:
     """Draw the page of one WFDB record."""
     from ecgpipe.artifacts.atomic import atomic_path, write_json
     from ecgpipe.artifacts.signals import read_signal
+    from ecgpipe.config.degrade import DegradeConfig
     from ecgpipe.config.render import RenderConfig
+    from ecgpipe.render.degrade.degrade import degrade_page
     from ecgpipe.render.draw import render_page
 
     record = args.record.with_suffix("") if args.record.suffix in {".hea", ".dat"} else args.record
     signal, rate = read_signal(record, record.name)
-    page = render_page(signal, rate, RenderConfig(layout=args.layout, dpi=args.dpi))
+    config = RenderConfig(
+        layout=args.layout, dpi=args.dpi, degrade=DegradeConfig(level=args.degrade, seed=args.degrade_seed)
+    )
+    page = degrade_page(render_page(signal, rate, config), config.degrade, record.name)
     with atomic_path(args.output) as partial:
         partial.write_bytes(page.encode())
     if args.boxes:
@@ -28,9 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="PAGE.png", help="the page")
     parser.add_argument("--layout", default="kit", help="kit, cardiac-images, ... (default kit)")
     parser.add_argument("--dpi", type=float, default=200, help="resolution (default 200)")
+    levels = ("none", "scan", "photo", "harsh")
+    parser.add_argument("--degrade", choices=levels, default="none", help="as scanned or photographed (default none)")
+    parser.add_argument("--degrade-seed", type=int, default=0, metavar="SEED", help="of what happens to it (default 0)")
     parser.add_argument("--boxes", type=Path, metavar="BOXES.json", help="also write where each lead is")
 
 
-RENDER = Command(
-    "render", run, add_arguments, "render records100/00000/00001_lr -o page.png --boxes boxes.json"
-)
+RENDER = Command("render", run, add_arguments, "render records100/00000/00001_lr -o page.png --boxes boxes.json")

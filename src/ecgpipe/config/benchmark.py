@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from ecgpipe.config.acquire import CardiacImagesConfig, PtbXlConfig, SimulatedConfig
+from ecgpipe.config.control import ControlConfig
 from ecgpipe.config.evaluate import EvaluateConfig
 from ecgpipe.config.explain import ExplainConfig
 from ecgpipe.config.labels import LabelsConfig
@@ -113,6 +114,7 @@ class Config(Section):
     )
     train: TrainConfig = Field(default_factory=TrainConfig, description="the training recipe")
     evaluate: EvaluateConfig = Field(default_factory=EvaluateConfig, description="scores")
+    control: ControlConfig = Field(default_factory=ControlConfig, description="control experiments")
     explain: ExplainConfig = Field(default_factory=ExplainConfig, description="saliency")
     report: ReportConfig = Field(default_factory=ReportConfig, description="report")
     benchmark: Benchmark = Field(default_factory=Benchmark, description="which trainings to run")

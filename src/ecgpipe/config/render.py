@@ -1,10 +1,11 @@
 """Options of the ``render`` stage: what a page looks like."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from ecgpipe.config.degrade import DegradeConfig
 from ecgpipe.config.section import Section
 
 Channel = Annotated[int, Field(ge=0, le=255)]
@@ -46,3 +47,23 @@ class RenderConfig(Section):
     ink: Colour = Field((0, 0, 0), description="Colour of traces and text, RGB.")
     grid_major: Colour | None = Field(None, description="Colour of the 5 mm lines, RGB; none: the layout's own.")
     grid_minor: Colour | None = Field(None, description="Colour of the 1 mm lines, RGB; none: the layout's own.")
+    degrade: DegradeConfig = Field(
+        default_factory=DegradeConfig, description="What happens to pages between the printer and the file."
+    )
+    renderer: Literal["ecgpipe", "ecg-image-kit"] = Field(
+        "ecgpipe", description="What draws: this pipeline, or ECG-Image-Kit itself (its own pages, at dpi)."
+    )
+    kit_path: str | None = Field(
+        None, description="ecg-image-kit: its checkout, or the folder codes/ecg-image-generator of it."
+    )
+    kit_python: str = Field("python", min_length=1, description="ecg-image-kit: the interpreter that runs it.")
+    kit_timeout: float = Field(3600, gt=0, description="ecg-image-kit: seconds that a shard may take.")
+
+    @model_validator(mode="after")
+    def _kit_is_there(self) -> "RenderConfig":
+        if self.renderer == "ecg-image-kit":
+            if self.kit_path is None:
+                raise ValueError("renderer ecg-image-kit needs kit_path, the folder of its checkout")
+            if self.degrade.active:
+                raise ValueError("degrade works on this pipeline's own pages; set renderer: ecgpipe, or level: none")
+        return self

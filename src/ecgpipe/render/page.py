@@ -24,6 +24,10 @@ class LeadOnPage:
         text_box: the same around its name.
         start_sample, end_sample: the half-open range of samples drawn.
         pixels: float (n, 2), the point (x, y) of each of them; pixel i reaches from i to i + 1.
+        quad, text_quad: float (4, 2), where the corners of the two boxes went on a page that was rotated or seen at
+            an angle: upper left, upper right, lower right, lower left, also beyond the edge of the picture. None on a
+            page as drawn, whose boxes are upright.
+        on_page: share of the samples whose point is within the picture.
     """
 
     name: str
@@ -32,6 +36,9 @@ class LeadOnPage:
     start_sample: int
     end_sample: int
     pixels: np.ndarray = field(repr=False)
+    quad: np.ndarray | None = field(default=None, repr=False)
+    text_quad: np.ndarray | None = field(default=None, repr=False)
+    on_page: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,7 @@ class Page:
         dpi: pixels per inch.
         line_width: width of the traces in pixels.
         sampling_rate: of the signal, in Hz.
+        grounds: how many colours paper and grid have; the palette lists them under no ink, then under more and more.
     """
 
     indices: np.ndarray = field(repr=False)
@@ -53,6 +61,12 @@ class Page:
     dpi: float
     line_width: float
     sampling_rate: float
+    grounds: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.indices.shape
 
     @cached_property
     def image(self) -> np.ndarray:
@@ -64,9 +78,13 @@ class Page:
     @cached_property
     def trace_mask(self) -> np.ndarray:
         """The true trace, uint8 (H, W): 1 where the leads' lines cover at least half of a pixel."""
-        cover = np.zeros(self.indices.shape, np.uint8)
+        return (self.trace_cover() >= 128).view(np.uint8)
+
+    def trace_cover(self) -> np.ndarray:
+        """How much of each pixel the leads' lines cover, uint8 (H, W), 0 to 255."""
+        cover = np.zeros(self.shape, np.uint8)
         draw_traces(cover, self.leads, self.line_width, 255)
-        return (cover >= 128).view(np.uint8)
+        return cover
 
     def encode(self) -> bytes:
         """The picture as a PNG file (palette, lossless)."""
@@ -78,30 +96,40 @@ class Page:
         Args:
             plotted_pixels: also list every sample's point, as (y, x) with two decimals.
         """
-        height, width = self.indices.shape
-        leads = []
-        for lead in self.leads:
-            entry = {
-                "lead_name": lead.name,
-                "lead_bounding_box": _corners(lead.box),
-                "text_bounding_box": _corners(lead.text_box) if lead.text_box else {},
-                "start_sample": lead.start_sample,
-                "end_sample": lead.end_sample,
-            }
-            if plotted_pixels:
-                entry["plotted_pixels"] = lead.pixels[:, ::-1].round(2).tolist()
-            leads.append(entry)
-        return {
-            "sampling_frequency": self.sampling_rate,
-            "width": width,
-            "height": height,
-            "resolution": self.dpi,
-            "leads": leads,
+        return describe(self.shape, self.leads, self.dpi, self.sampling_rate, plotted_pixels)
+
+
+def describe(
+    shape: tuple[int, int], leads: tuple[LeadOnPage, ...], dpi: float, sampling_rate: float, plotted_pixels: bool
+) -> dict:
+    """What ``Page.boxes`` returns; a moved lead also has ``on_page``, the share of its samples within the picture."""
+    entries = []
+    for lead in leads:
+        entry = {
+            "lead_name": lead.name,
+            "lead_bounding_box": _corners(lead.box, lead.quad),
+            "text_bounding_box": _corners(lead.text_box, lead.text_quad) if lead.text_box else {},
+            "start_sample": lead.start_sample,
+            "end_sample": lead.end_sample,
         }
+        if lead.quad is not None:
+            entry["on_page"] = round(lead.on_page, 4)
+        if plotted_pixels:
+            entry["plotted_pixels"] = lead.pixels[:, ::-1].round(2).tolist()
+        entries.append(entry)
+    return {
+        "sampling_frequency": sampling_rate,
+        "width": shape[1],
+        "height": shape[0],
+        "resolution": dpi,
+        "leads": entries,
+    }
 
 
-def _corners(box: Box) -> dict[str, list[int]]:
+def _corners(box: Box, quad: np.ndarray | None) -> dict[str, list[int]]:
     """The kit's order: (y, x) of the upper left, upper right, lower right and lower left corner."""
+    if quad is not None:
+        return {str(i): [round(float(y)), round(float(x))] for i, (x, y) in enumerate(quad)}
     x0, y0, x1, y1 = box
     return {"0": [y0, x0], "1": [y0, x1], "2": [y1, x1], "3": [y1, x0]}
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ecgpipe.acquire.simulate.chart import chart_of
 from ecgpipe.acquire.simulate.cohort import Cohort, plan_cohort
 from ecgpipe.acquire.simulate.leads import LEADS
 from ecgpipe.acquire.simulate.metadata import COLUMNS, database_row
-from ecgpipe.acquire.simulate.patient import draw_patient
 from ecgpipe.acquire.simulate.record import SimulatedRecord, simulate_rates
 from ecgpipe.acquire.simulate.statements import statements_csv
 from ecgpipe.errors import ConfigError, DataError
@@ -23,9 +23,6 @@ from ecgpipe.errors import ConfigError, DataError
 RATES = {100: ("records100", "lr"), 500: ("records500", "hr")}
 CHUNK = 100  # records a task
 GAIN = 1000  # units a millivolt
-# The mean age and its deviation, and the share of women, among PTB-XL's patients with and without findings.
-AGE = {"normal": (52, 17), "findings": (66.5, 14)}
-WOMEN = {"NORM": 0.54, "MI": 0.38, "STTC": 0.51, "CD": 0.39, "HYP": 0.43}
 INDEX_FILES = ("truth.jsonl", "scp_statements.csv", "RECORDS", "SHA256SUMS.txt", "ptbxl_database.csv")
 
 
@@ -100,7 +97,7 @@ class _Task:
         # A task carries its own rows of the cohort only, so that pickling stays cheap.
         part = slice(self.rows.start, self.rows.stop)
         plan = self.cohort
-        columns = (plan.patient[part], plan.fold[part], plan.classes[part], plan.condition[part])
+        columns = (plan.patient[part], plan.fold[part], plan.visit[part], plan.classes[part], plan.condition[part])
         object.__setattr__(self, "cohort", Cohort(*columns, plan.mix))
 
 
@@ -111,7 +108,7 @@ class _Written:
     records: int
     database: str
     truth: str
-    checksums: dict[int, str]
+    checksums: str
 
 
 def _run(tasks: list[_Task], workers: int) -> Iterator[_Written]:
@@ -131,22 +128,26 @@ def _write_index(
 ) -> None:
     """Gathers the tables while the records are written, and gives them their names at the end."""
     partial = {name: destination / f".{name}.partial" for name in INDEX_FILES}
-    done, sums = 0, {rate: [] for rate in rates}
-    with partial["ptbxl_database.csv"].open("w") as database, partial["truth.jsonl"].open("w") as truth:
+    done = 0
+    # Everything is streamed: memory does not grow with the number of records.
+    with (
+        partial["ptbxl_database.csv"].open("w") as database,
+        partial["truth.jsonl"].open("w") as truth,
+        partial["SHA256SUMS.txt"].open("w") as sums,
+    ):
         database.write(",".join(COLUMNS) + "\n")
         for part in parts:
             database.write(part.database)
             truth.write(part.truth)
-            for rate in rates:
-                sums[rate].append(part.checksums[rate])
+            sums.write(part.checksums)
             done += part.records
             if progress:
                 progress(done, records)
     partial["scp_statements.csv"].write_text(statements_csv())
-    names = (_name(ecg_id, rate) for rate in rates for ecg_id in range(1, records + 1))
-    partial["RECORDS"].write_text("".join(f"{name}\n" for name in names))
-    tables = [f"{_sha256(partial[n].read_bytes())}  {n}\n" for n in INDEX_FILES if n != "SHA256SUMS.txt"]
-    partial["SHA256SUMS.txt"].write_text("".join([*(line for rate in rates for line in sums[rate]), *tables]))
+    with partial["RECORDS"].open("w") as names:
+        names.writelines(f"{_name(ecg_id, rate)}\n" for rate in rates for ecg_id in range(1, records + 1))
+    with partial["SHA256SUMS.txt"].open("a") as sums:
+        sums.writelines(f"{_sha256_of(partial[n])}  {n}\n" for n in INDEX_FILES if n != "SHA256SUMS.txt")
     for name in INDEX_FILES:
         os.replace(partial[name], destination / name)
 
@@ -154,14 +155,17 @@ def _write_index(
 def _write_records(task: _Task) -> _Written:
     database, truth = io.StringIO(), []
     rows = csv.writer(database, lineterminator="\n")
-    checksums = {rate: [] for rate in task.rates}
+    checksums = []
     for place, row in enumerate(task.rows):
         ecg_id, patient_id = row + 1, int(task.cohort.patient[place])
         superclasses = task.cohort.mix[task.cohort.classes[place]]
         condition = task.cohort.mix[task.cohort.condition[place]]
-        versions = simulate_one(task.seed, ecg_id, patient_id, superclasses, condition, task.rates, **task.settings)
+        visit = int(task.cohort.visit[place])
+        versions = simulate_one(
+            task.seed, ecg_id, patient_id, superclasses, condition, task.rates, visit=visit, **task.settings
+        )
         for rate, record in versions.items():
-            checksums[rate].append(_write_signal(task.destination, _name(ecg_id, rate), record))
+            checksums.append(_write_signal(task.destination, _name(ecg_id, rate), record))
         record = versions[task.rates[0]]
         files = (_name(ecg_id, 100), _name(ecg_id, 500))
         rng = np.random.default_rng([task.seed, 4, ecg_id])
@@ -169,8 +173,7 @@ def _write_records(task: _Task) -> _Written:
         rows.writerow(database_row(rng, record, superclasses, ecg_id, patient_id, fold, files))
         stored = {"ecg_id": ecg_id, "patient_id": patient_id, "superclasses": superclasses}
         truth.append(json.dumps(stored | record.truth.to_dict(), separators=(",", ":")) + "\n")
-    joined = {rate: "".join(lines) for rate, lines in checksums.items()}
-    return _Written(len(task.rows), database.getvalue(), "".join(truth), joined)
+    return _Written(len(task.rows), database.getvalue(), "".join(truth), "".join(checksums))
 
 
 def simulate_one(
@@ -180,21 +183,31 @@ def simulate_one(
     superclasses: tuple[str, ...],
     condition: tuple[str, ...],
     sampling_rates: Sequence[int],
+    *,
+    visit: int = 0,
+    difficulty: float = 0.25,
     **settings: float,
 ) -> dict[int, SimulatedRecord]:
     """Record ``ecg_id`` of the data set with this ``seed``, at each rate, from its own random stream and its patient's.
 
     Args:
         condition: the superclasses of the patient's first record, which go with age and sex.
-        settings: ``seconds``, ``difficulty`` and ``noise`` of ``simulate_record``.
+        visit: which of the patient's records it is, from 0.
+        settings: ``seconds`` and ``noise`` of ``simulate_record``.
     """
-    patient_rng = np.random.default_rng([seed, 1, patient_id])
-    mean, spread = AGE["normal" if "NORM" in condition else "findings"]
-    age = float(np.clip(patient_rng.normal(mean, spread), 5, 95))
-    women = np.mean([WOMEN[name] for name in condition]) if condition else 0.48
-    patient = draw_patient(patient_rng, age=age, sex=int(patient_rng.random() < women))
+    chart = chart_of(seed, patient_id, condition, difficulty)
     rng = np.random.default_rng([seed, 2, ecg_id])
-    return simulate_rates(rng, superclasses, sampling_rates, patient=patient, **settings)
+    findings = chart.findings(superclasses, visit, rng)
+    rhythm_code = chart.rhythm(superclasses, findings, rng)
+    return simulate_rates(
+        rng,
+        superclasses,
+        sampling_rates,
+        patient=chart.patient,
+        findings=findings,
+        rhythm_code=rhythm_code,
+        **settings,
+    )
 
 
 def _name(ecg_id: int, rate: int) -> str:
@@ -224,3 +237,8 @@ def _write_whole(path: Path, content: bytes) -> None:
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def _sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

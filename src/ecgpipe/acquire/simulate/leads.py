@@ -22,7 +22,7 @@ DOWER = {
 }
 # A chest electrode is close to muscle that one dipole in the middle of the chest cannot stand for: these factors
 # bring the median QRS amplitudes of simulated normal records to those of PTB-XL's.
-NEARNESS = {"V1": 0.80, "V2": 1.25, "V3": 1.15, "V4": 1.15, "V5": 1.10, "V6": 1.02}
+NEARNESS = {"V1": 0.80, "V2": 1.40, "V3": 1.15, "V4": 1.15, "V5": 1.10, "V6": 1.02}
 
 
 def electrode_matrix() -> np.ndarray:

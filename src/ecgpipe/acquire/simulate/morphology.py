@@ -13,6 +13,8 @@ from ecgpipe.acquire.simulate.leads import STANDARD_LEADS, rotation
 from ecgpipe.acquire.simulate.patient import Patient
 
 FLANK = 2.4  # standard deviations from a kernel's edge to the onset or offset that a reader would mark
+# How far hearts differ: mV of each QRS kernel and of T, shares of the QRS duration, shares of a kernel's width.
+LOOP_VECTOR, T_VECTOR, LOOP_TIME, LOOP_WIDTH = np.array([0.06, 0.09, 0.09]), 0.035, 0.008, 0.06
 WAVE_OF_ST = 2  # ST and T share the torso matrix of repolarisation
 
 
@@ -156,10 +158,12 @@ def normal_morphology(patient: Patient, posture: tuple[float, float] = (0.0, 0.0
     half_turn = rotation(0.5 * (patient.axis + posture[0]), 0.4 * (patient.transition + posture[1])).T
     septal, apical, free_wall, basal = range(4)
     vectors = np.zeros((4, 3))
-    vectors[septal] = (-0.12, -0.03, -0.33)
-    vectors[apical] = (0.40, 0.36, -0.36)
+    vectors[septal] = (-0.12, -0.03, -0.26)
+    vectors[apical] = (0.40, 0.36, -0.28)
     vectors[free_wall] = (1.08, 1.05, 0.60)
-    vectors[basal] = (-0.20, -0.09, 0.40)
+    vectors[basal] = (-0.15, -0.09, 0.40)
+    vectors += LOOP_VECTOR * patient.loop[:4, :3]
+    t_vector = np.array([0.28, 0.20, -0.19]) + T_VECTOR * patient.loop[4, :3]
     return Morphology(
         pr=patient.pr,
         p_duration=0.100,
@@ -167,12 +171,12 @@ def normal_morphology(patient: Patient, posture: tuple[float, float] = (0.0, 0.0
         p_width=np.array([0.155, 0.155]),
         p_vectors=patient.p_gain * np.array([(0.015, 0.065, -0.050), (0.062, 0.050, 0.035)]) @ half_turn,
         qrs=patient.qrs,
-        qrs_at=np.array([0.18, 0.35, 0.52, 0.70]),
-        qrs_width=np.array([0.070, 0.080, 0.095, 0.105]),
+        qrs_at=np.array([0.18, 0.35, 0.52, 0.70]) + LOOP_TIME * patient.loop[:4, 3],
+        qrs_width=np.array([0.070, 0.080, 0.095, 0.105]) * np.exp(LOOP_WIDTH * patient.loop[:4, 4]),
         qrs_vectors=patient.gain * vectors @ turn,
         qtc=patient.qtc,
         st=patient.early_repolarisation * np.array([0.4, 0.3, -0.6]),
-        t=patient.t_gain * np.array([0.28, 0.20, -0.19]) @ half_turn,
+        t=patient.t_gain * t_vector @ half_turn,
         t_end=np.zeros(3),
         st_sag=np.zeros(3),
         u=0.05 * patient.t_gain * np.array([0.2, 0.15, -0.4]),

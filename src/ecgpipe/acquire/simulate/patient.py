@@ -22,6 +22,8 @@ class Patient:
         pr, qrs: seconds. qtc: seconds at 60/min (Fridericia).
         gain: QRS amplitude, t_gain, p_gain: those of T and P, relative to the mean adult.
         early_repolarisation: mV of J-point elevation over the anterior wall.
+        loop: (5, 5) standard normal deviates (within 2.5) of this heart's four QRS kernels and its T from the mean
+            heart's: vector x, y, z, time, width.
     """
 
     age: float
@@ -40,6 +42,7 @@ class Patient:
     p_gain: float
     early_repolarisation: float
     torso: np.ndarray = field(repr=False)
+    loop: np.ndarray = field(repr=False)
 
 
 def draw_patient(rng: np.random.Generator, age: float | None = None, sex: int | None = None) -> Patient:
@@ -70,6 +73,7 @@ def draw_patient(rng: np.random.Generator, age: float | None = None, sex: int | 
         p_gain=float(np.clip(np.exp(rng.normal(0, 0.2)), 0.6, 1.5)),
         early_repolarisation=float(np.clip(rng.normal(0.06 if young_man else 0.015, 0.025), 0.0, 0.13)),
         torso=_draw_torso(rng),
+        loop=np.clip(rng.standard_normal((5, 5)), -2.5, 2.5),
     )
 
 

@@ -103,10 +103,9 @@ def simulate_rates(
     """One recording at several sampling rates; the arguments are those of :func:`simulate_record`."""
     _check(sampling_rates, seconds, difficulty, noise, rhythm_code, ectopics)
     patient = draw_patient(rng) if patient is None else patient
-    drawn = draw_findings(rng, superclasses, difficulty)
-    findings = drawn if findings is None else list(findings)
+    findings = draw_findings(rng, superclasses, difficulty) if findings is None else list(findings)
     kind = _kind_of_record(superclasses, findings)
-    rhythm_code = _draw_rhythm(rng, kind, findings) if rhythm_code is None else rhythm_code
+    rhythm_code = draw_rhythm(rng, superclasses, findings) if rhythm_code is None else rhythm_code
     ectopics = _draw_ectopics(rng, kind, rhythm_code) if ectopics is None else tuple(ectopics)
 
     respiration = rhythm.draw_respiration(rng)
@@ -161,8 +160,10 @@ def _kind_of_record(superclasses: Sequence[str], findings: Sequence[Finding]) ->
     return "normal" if "NORM" in superclasses else "findings" if findings else "none"
 
 
-def _draw_rhythm(rng: np.random.Generator, kind: str, findings: Sequence[Finding]) -> str:
-    shares = _RHYTHM_SHARES[kind]
+def draw_rhythm(rng: np.random.Generator, superclasses: Sequence[str], findings: Sequence[Finding]) -> str:
+    """One of ``rhythm.RHYTHMS``, as often as in PTB-XL's records with or without findings; one with P waves where a
+    finding needs them."""
+    shares = _RHYTHM_SHARES[_kind_of_record(superclasses, findings)]
     drawn = str(rng.choice(list(shares), p=list(shares.values())))
     needs_p = any(finding.code in NEEDS_P for finding in findings)
     return "SR" if needs_p and drawn in ("AFIB", "AFLT") else drawn
@@ -251,6 +252,8 @@ def _truth(
     }
     if levels.burst:
         parameters |= {"burst_start": levels.burst[0], "burst_stop": levels.burst[1]}
+    if levels.motion:
+        parameters["motion_at"] = levels.motion[2]
     return Truth(
         seconds=seconds,
         beats={name: table[recorded, column] for column, name in enumerate(BEAT_FIELDS)},

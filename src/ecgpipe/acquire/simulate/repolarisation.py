@@ -13,16 +13,16 @@ def _bring_t_to(morphology: Morphology, region: Region, millivolts: float) -> No
 
 
 def ischaemia(morphology: Morphology, severity: float, region: Region) -> None:
-    """Horizontal ST depression and T inversion over ``region``; 0.09 mV and -0.13 mV at severity 0.5."""
-    morphology.st -= region.vector(graded(severity, 0.02, 0.09, 0.20))
-    _bring_t_to(morphology, region, graded(severity, 0.10, -0.13, -0.45))
+    """Horizontal ST depression and T inversion over ``region``; 0.06 mV and -0.10 mV at severity 0.5."""
+    morphology.st -= region.vector(graded(severity, 0.02, 0.06, 0.20))
+    _bring_t_to(morphology, region, graded(severity, 0.10, -0.10, -0.42))
 
 
 def nondiagnostic_t(morphology: Morphology, severity: float) -> None:
     """Low or flat T waves in all leads (below a tenth of R)."""
-    shrink = graded(severity, 0.8, 0.3, 0.0)
+    shrink = graded(severity, 0.8, 0.45, 0.05)
     morphology.t *= shrink
-    _bring_t_to(morphology, REGIONS["apical"], graded(severity, 0.18, 0.06, -0.04))
+    _bring_t_to(morphology, REGIONS["apical"], graded(severity, 0.18, 0.09, -0.03))
 
 
 def nonspecific_st(morphology: Morphology, severity: float) -> None:

@@ -44,7 +44,8 @@ class Truth:
         rhythm: SR, SARRH, SBRAD, STACH, AFIB or AFLT.
         findings: the diagnostic findings. ectopics: PVC, PAC or both.
         parameters: heart_rate (1/min, mean of the recorded cycles), axis (degrees), pr, qrs, qt, qtc (seconds,
-            of the dominant beat; pr is NaN without P), sokolow_lyon (mV), respiration (Hz) and the noise levels (mV).
+            of the dominant beat; pr is NaN without P), sokolow_lyon (mV), respiration (Hz) and the noise levels (mV);
+            burst_start, burst_stop and motion_at (seconds) where there is a muscle burst or a moved electrode.
     """
 
     seconds: float

@@ -1,0 +1,118 @@
+"""How close our pages are to those that ECG-Image-Kit drew of the same records.
+
+    python benchmarks/fidelity.py KIT_PAGES_DIR PTBXL_DIR [--json]
+
+KIT_PAGES_DIR holds NAME-0.png and NAME-0.json (written with --store_config 2), PTBXL_DIR the records in PhysioNet's
+layout. A page whose record is not there is left out and named.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+
+from ecgpipe.artifacts.signals import read_signal
+from ecgpipe.config.render import RenderConfig
+from ecgpipe.errors import EcgpipeError
+from ecgpipe.render.draw import render_page
+
+TARGETS = {
+    "sample_max": (1.0, "below"),
+    "sample_median": (0.3, "below"),
+    "lead_iou_min": (0.95, "above"),
+    "text_iou_min": (0.5, "above"),
+    "grid_within_1px": (0.99, "above"),
+    "ink_dice_1px": (0.98, "above"),
+}
+
+
+def iou(a: dict, b: dict) -> float:
+    """Intersection over union of two upright boxes in the kit's corners."""
+    (ay0, ax0), (ay1, ax1), (by0, bx0), (by1, bx1) = a["0"], a["2"], b["0"], b["2"]
+    common = max(0, min(ay1, by1) - max(ay0, by0)) * max(0, min(ax1, bx1) - max(ax0, bx0))
+    return common / ((ay1 - ay0) * (ax1 - ax0) + (by1 - by0) * (bx1 - bx0) - common)
+
+
+def grid_lines(image: np.ndarray, axis: int) -> np.ndarray:
+    """Positions of the grid's lines across an axis, in a part of the page without ink: peaks of the mean density."""
+    density = 255.0 - image[5:550, 5:-5, 1].mean(axis=axis)
+    inner = density[1:-1]
+    return np.flatnonzero((inner > density.mean()) & (inner >= density[:-2]) & (inner > density[2:])) + 1
+
+
+def within(a: np.ndarray, b: np.ndarray, limit: float = 1) -> float:
+    """Share of the positions a that have one of b within ``limit``."""
+    return float((np.abs(a[:, None] - b[None, :]).min(axis=1) <= limit).mean()) if len(a) and len(b) else 0.0
+
+
+def dice(a: np.ndarray, b: np.ndarray) -> float:
+    """Dice of two masks (uint8) where a pixel counts as common if the other mask has one beside it."""
+    kernel = np.ones((3, 3), np.uint8)
+    return float(((a & cv2.dilate(b, kernel)).sum() + (b & cv2.dilate(a, kernel)).sum()) / (a.sum() + b.sum()))
+
+
+def compare(path: Path, ptbxl: Path) -> dict:
+    """The figures of one page of the kit."""
+    kit = json.loads(path.read_text())
+    theirs = cv2.imread(str(path.with_suffix(".png")), cv2.IMREAD_COLOR_RGB)
+    name = path.stem.rsplit("-", 1)[0]
+    folder = f"records{100 if name.endswith('_lr') else 500}/{int(name[:5]) // 1000 * 1000:05d}"
+    signal, rate = read_signal(ptbxl / folder / name, name)
+    page = render_page(signal, rate, RenderConfig())
+    ours = {(e["lead_name"], e["start_sample"], e["end_sample"]): e for e in page.boxes(plotted_pixels=True)["leads"]}
+    away, leads, texts = [], [], []
+    for lead in kit["leads"]:
+        mine = ours[lead["lead_name"], lead["start_sample"], lead["end_sample"]]
+        difference = np.array(mine["plotted_pixels"]) - np.array(lead["plotted_pixels"])
+        away.append(np.hypot(difference[:, 0], difference[:, 1]))
+        leads.append(iou(mine["lead_bounding_box"], lead["lead_bounding_box"]))
+        texts.append(iou(mine["text_bounding_box"], lead["text_bounding_box"]))
+    away = np.concatenate(away)
+    grid = [within(grid_lines(theirs, axis), grid_lines(page.image, axis)) for axis in (0, 1)]
+    grid += [within(grid_lines(page.image, axis), grid_lines(theirs, axis)) for axis in (0, 1)]
+    ink = [(image[:, 130:2150].max(axis=2) < 128).astype(np.uint8) for image in (theirs, page.image)]
+    return {
+        "page": path.stem,
+        "same_size": theirs.shape == page.image.shape,
+        "sample_max": float(away.max()),
+        "sample_median": float(np.median(away)),
+        "lead_iou_min": min(leads),
+        "text_iou_min": min(texts),
+        "grid_within_1px": min(grid),
+        "ink_dice_1px": dice(*ink),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Our pages against ECG-Image-Kit's")
+    parser.add_argument("kit_pages", type=Path)
+    parser.add_argument("ptbxl", type=Path)
+    parser.add_argument("--json", action="store_true", help="JSON instead of Markdown")
+    args = parser.parse_args()
+    rows = []
+    for path in sorted(args.kit_pages.glob("*.json")):
+        try:
+            rows.append(compare(path, args.ptbxl))
+        except EcgpipeError as error:
+            print(f"{path.stem}: left out ({error})", file=sys.stderr)
+    if not rows:
+        sys.exit(f"{args.kit_pages}, {args.ptbxl}: no page whose record is there")
+    if args.json:
+        print(json.dumps(rows, indent=2))
+        return
+    print("| page | size | " + " | ".join(TARGETS) + " |\n| --- |" + " --- |" * (len(TARGETS) + 1))
+    for row in rows:
+        size = "same" if row["same_size"] else "differs"
+        print(f"| {row['page']} | {size} | " + " | ".join(f"{row[key]:.3f}" for key in TARGETS) + " |")
+    worst = [(max if side == "below" else min)(row[key] for row in rows) for key, (_, side) in TARGETS.items()]
+    print("| worst | | " + " | ".join(f"{value:.3f}" for value in worst) + " |")
+    print("| target | | " + " | ".join(f"{side} {value:g}" for value, side in TARGETS.values()) + " |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""Time and peak memory of the steps that hold the whole data set in mind: records, labels, splits, and the plan.
+
+    python benchmarks/scale.py DIR --records 218370
+
+Simulates that many records into DIR/raw (unless they are there already), then runs each step in a process of its own
+and prints a table; the figures are also written to DIR/scale.json. The images that splits ask for are not drawn: their
+index tables are made up of the records' ids. One process at a time, one core.
+"""
+
+import argparse
+import json
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+PARTS = ("Snakefile", "config.yaml", "config", "rules", "scripts", "envs", "profiles", "report", "src")
+PROTOCOLS = ("paper", "patient", "folds")
+SAMPLING_RATE, SHARD_SIZE = 100, 1000
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(PROJECT / "src")}
+
+
+def simulate(folder: Path, records: int, workers: int) -> str:
+    """Writes the records."""
+    from ecgpipe.acquire.simulate.dataset import simulate_dataset
+    from ecgpipe.progress import progress_counter
+
+    progress = progress_counter("simulate")
+    simulate_dataset(folder / "raw", records=records, seed=1, workers=workers, progress=progress)
+    return f"{records} records"
+
+
+def listing(folder: Path) -> str:
+    """records.parquet, as the rule ``records`` makes it."""
+    from ecgpipe.acquire.ptbxl import list_records
+    from ecgpipe.artifacts.records import RECORDS
+
+    records, problems = list_records(folder / "raw", SAMPLING_RATE, SHARD_SIZE)
+    RECORDS.write(records, folder / "records.parquet")
+    return f"{len(records)} records, {len(problems)} problems"
+
+
+def labels(folder: Path) -> str:
+    """labels.parquet, as the rule ``labels`` makes it."""
+    from ecgpipe.acquire.labels import labels_of_records
+    from ecgpipe.acquire.statements import grouping
+    from ecgpipe.artifacts.records import RECORDS
+    from ecgpipe.config.labels import LabelsConfig
+
+    records = RECORDS.read(folder / "records.parquet")
+    config = LabelsConfig(policy="primary")
+    made, counts = labels_of_records(records, *grouping(folder / "raw", config.grouping), config)
+    made.write(folder / "labels.parquet")
+    return f"{counts.kept} kept: " + ", ".join(f"{name} {count}" for name, count in counts.classes.items())
+
+
+def split(folder: Path, protocol: str) -> str:
+    """One split, as the rule ``split`` makes it."""
+    from ecgpipe.artifacts.labels import Labels
+    from ecgpipe.artifacts.records import RECORDS
+    from ecgpipe.artifacts.splits import SPLIT
+    from ecgpipe.config.split import SplitConfig
+    from ecgpipe.split.table import split_table
+
+    records = RECORDS.read(folder / "records.parquet")
+    indices = [rows[["record_id"]] for _, rows in records.groupby("shard")]
+    made = Labels.read(folder / "labels.parquet")
+    table, counts = split_table(protocol, records, made, indices, SplitConfig(), 0)
+    SPLIT.write(table, folder / f"{protocol}.parquet")
+    return f"{counts['records']}, patients on two sides: {counts['leaks']['patient']} records"
+
+
+def stamps(folder: Path) -> str:
+    """The stamps over all signal files, which the plan needs."""
+    from ecgpipe.acquire.ptbxl_layout import shard_names, shard_stamp
+
+    names = shard_names(folder / "raw", SAMPLING_RATE, SHARD_SIZE, 0)
+    return f"{len({shard_stamp(folder / 'raw', SAMPLING_RATE, name, SHARD_SIZE) for name in names})} shards"
+
+
+def plan(folder: Path) -> str:
+    """``snakemake -n splits`` in a copy of the project."""
+    project = folder / "project"
+    shutil.rmtree(project, ignore_errors=True)
+    project.mkdir(parents=True)
+    for part in PARTS:
+        source = PROJECT / part
+        copy = shutil.copytree if source.is_dir() else shutil.copy2
+        copy(source, project / part)
+    command = [sys.executable, "-m", "snakemake", "-n", "splits", "--cores", "1", "--config", "datasets=[ptb-xl]"]
+    command.append(f"ptb_xl={{source: {(folder / 'raw').resolve()}, shard_size: {SHARD_SIZE}}}")
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stdout[-2000:] + done.stderr[-4000:])
+    return f"{re.search(r'^total +([0-9]+)', done.stdout + done.stderr, re.M)[1]} jobs planned"
+
+
+STEPS = {
+    "simulate": simulate,
+    "records": listing,
+    "labels": labels,
+    **{f"split {protocol}": split for protocol in PROTOCOLS},
+    "stamps": stamps,
+    "plan": plan,
+}
+
+
+def run_step(name: str, arguments: argparse.Namespace) -> None:
+    """In the process of a step: prints its figures as a line of JSON."""
+    options = {"simulate": (arguments.records, arguments.workers)}.get(name, ())
+    if name.startswith("split "):
+        options = (name.removeprefix("split "),)
+    start = time.perf_counter()
+    result = STEPS[name](arguments.folder, *options)
+    seconds = time.perf_counter() - start
+    # The largest single process: this one, or Snakemake's.
+    usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    figures = {
+        "seconds": round(seconds, 2),
+        "cpu_seconds": round(sum(used.ru_utime + used.ru_stime for used in usage), 2),
+        "peak_mb": round(max(used.ru_maxrss for used in usage) / 1024),
+    }
+    print(json.dumps({"step": name, **figures, "result": result}))
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, metavar="DIR", help="a folder to work in; holds about 30 KB a record")
+    parser.add_argument("--records", type=int, default=21837, help="how many (default 21837, as many as PTB-XL)")
+    parser.add_argument("--workers", type=int, default=1, help="processes that simulate (default 1)")
+    parser.add_argument("--step", choices=STEPS, action="append", help="only this step; may be given several times")
+    parser.add_argument("--child", choices=STEPS, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        run_step(arguments.child, arguments)
+        return
+    steps = arguments.step or list(STEPS)
+    if (arguments.folder / "raw" / "ptbxl_database.csv").exists():
+        steps = [step for step in steps if step != "simulate"]
+    rows = []
+    print(f"{'step':15} {'seconds':>9} {'CPU s':>9} {'peak MB':>8}  result")
+    for step in steps:
+        command = [sys.executable, __file__, *sys.argv[1:], "--child", step]
+        done = subprocess.run(command, env=os.environ | ONE_THREAD, stdout=subprocess.PIPE, text=True)
+        if done.returncode:
+            sys.exit(f"{step} failed")
+        rows.append(json.loads(done.stdout.splitlines()[-1]))
+        print("{step:15} {seconds:9.2f} {cpu_seconds:9.2f} {peak_mb:8d}  {result}".format(**rows[-1]), flush=True)
+    (arguments.folder / "scale.json").write_text(json.dumps(rows, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

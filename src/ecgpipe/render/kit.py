@@ -1,0 +1,145 @@
+"""ECG-Image-Kit itself as the renderer: run it on a shard's records, read its pages and their JSON files.
+
+The kit (https://github.com/alphanumericslab/ecg-image-kit, BSD-3) is a program of its own, with dependencies of its
+own, run as ``gen_ecg_images_from_data_batch.py -i FOLDER -o FOLDER``. It draws every record below the input folder
+and writes ``NAME-0.png`` and ``NAME-0.json`` at the same place below the output folder.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from ecgpipe.artifacts.pages import StoredPage, write_pages
+from ecgpipe.artifacts.problems import ProblemList
+from ecgpipe.artifacts.signals import read_signal
+from ecgpipe.config.render import RenderConfig
+from ecgpipe.errors import ConfigError, DataError, RecordError
+
+SCRIPT = "gen_ecg_images_from_data_batch.py"
+KEPT = ("lead_name", "lead_bounding_box", "text_bounding_box", "start_sample", "end_sample")
+TAIL = 1500  # characters of the kit's own message that ours repeats
+
+
+def script_of(kit_path: str | None) -> Path:
+    """The kit's program below ``kit_path`` (its checkout, or the generator's folder).
+
+    Raises:
+        ConfigError: it is not there.
+    """
+    if kit_path is None:
+        raise ConfigError("render.kit_path is not set; give the folder of an ecg-image-kit checkout")
+    for folder in (Path(kit_path), Path(kit_path) / "codes" / "ecg-image-generator"):
+        if (folder / SCRIPT).is_file():
+            return (folder / SCRIPT).resolve()
+    raise ConfigError(
+        f"render.kit_path {kit_path}: no {SCRIPT} there nor in codes/ecg-image-generator below it; clone ecg-image-kit "
+        "and give its folder"
+    )
+
+
+def run_kit(source: Path, target: Path, config: RenderConfig, seed: int = 0) -> None:
+    """Let the kit draw all records below ``source`` into ``target``.
+
+    Raises:
+        ConfigError: the kit or its interpreter is not there.
+        DataError: it failed (with the end of what it said), or took longer than ``kit_timeout``.
+    """
+    script = script_of(config.kit_path)
+    python = config.kit_python if "/" not in config.kit_python else str(Path(config.kit_python).absolute())
+    command = [python, str(script), "-i", str(source), "-o", str(target)]
+    command += ["-se", str(seed), "-r", str(round(config.dpi)), "--store_config", "2"]
+    command += ["--lead_bbox", "--lead_name_bbox", "--calibration_pulse", "1" if config.pulse else "0"]
+    command += ["--random_grid_present", "1" if config.grid else "0"]
+    command += [] if config.lead_names else ["--remove_lead_names"]
+    try:  # the kit finds its fonts from its own folder
+        done = subprocess.run(
+            command, cwd=script.parent, capture_output=True, text=True, errors="replace", timeout=config.kit_timeout
+        )
+    except FileNotFoundError as error:
+        raise ConfigError(f"render.kit_python {config.kit_python}: cannot be run ({error})") from error
+    except PermissionError as error:
+        raise ConfigError(f"render.kit_python {config.kit_python}: may not be run ({error})") from error
+    except subprocess.TimeoutExpired as error:
+        raise DataError(
+            f"ECG-Image-Kit was stopped after {config.kit_timeout:g} s; raise render.kit_timeout or use smaller shards"
+        ) from error
+    if done.returncode:
+        raise DataError(f"ECG-Image-Kit failed with status {done.returncode}:\n{done.stderr[-TAIL:].strip()}")
+    sys.stderr.write(done.stderr[-TAIL:])
+
+
+def read_kit_page(json_file: Path, record_id: str) -> StoredPage:
+    """A page that the kit wrote, as ours are stored; its picture stays as it is.
+
+    Args:
+        json_file: ``NAME-0.json``, beside ``NAME-0.png``; written with ``--store_config 2``.
+        record_id: of the record.
+
+    Raises:
+        RecordError: one of the two is missing or cannot be read, or lacks the leads' boxes.
+    """
+    image_file = json_file.with_suffix(".png")
+    try:
+        facts, image = json.loads(json_file.read_text()), image_file.read_bytes()
+        boxes = {key: facts[key] for key in ("sampling_frequency", "width", "height", "resolution")}
+        boxes["leads"] = [{key: lead[key] for key in KEPT} for lead in facts["leads"]]
+    except FileNotFoundError as error:
+        raise RecordError(record_id, str(error.filename), "missing-page", "ECG-Image-Kit wrote no such file") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        detail = f"not a page description of ECG-Image-Kit ({error!r})"
+        raise RecordError(record_id, str(json_file), "broken-page", detail) from error
+    return StoredPage(record_id, image, json.dumps(boxes))
+
+
+def render_shard_with_kit(
+    records: pd.DataFrame,
+    source: Path | str,
+    sampling_rate: int,
+    config: RenderConfig,
+    pages_file: Path | str,
+    problems_file: Path | str,
+    *,
+    strict: bool = False,
+) -> int:
+    """Draw every record of a shard by one run of the kit; broken records and pages that it left out are listed.
+
+    The arguments, the result and the files are those of ``ecgpipe.render.shard.render_shard``. The kit works in a
+    temporary folder that is removed afterwards, whatever happens.
+    """
+    script_of(config.kit_path)
+    problems = ProblemList("render", strict)
+    rows = list(zip(records["record_id"], records["path"], strict=True))
+    with tempfile.TemporaryDirectory(prefix="ecg-image-kit-") as folder:
+        given, drawn = Path(folder, "records"), Path(folder, "pages")
+        drawn.mkdir()
+        sound = []
+        for record_id, path in rows:
+            try:
+                read_signal(Path(source) / path, record_id, sampling_rate)
+            except RecordError as error:
+                problems.add(error)
+                continue
+            for suffix in (".hea", ".dat"):
+                copy = given / f"{path}{suffix}"
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(Path(source) / f"{path}{suffix}", copy)
+            sound.append((record_id, path))
+        if sound:
+            run_kit(given, drawn, config)
+
+        def pages() -> Iterator[StoredPage]:
+            for record_id, path in sound:
+                try:
+                    yield read_kit_page(drawn / f"{path}-0.json", record_id)
+                except RecordError as error:
+                    problems.add(error)
+
+        count = write_pages(pages(), pages_file)
+    problems.write(problems_file)
+    return count

@@ -1,0 +1,159 @@
+"""Degraded pages: the truth moves with the picture, and nothing but seed and record id decides."""
+
+import io
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from pydantic import ValidationError
+
+from ecgpipe.config.degrade import KINDS, LEVELS, Chance, DegradeConfig
+from ecgpipe.config.render import LAYOUTS, RenderConfig
+from ecgpipe.render.degrade.degrade import degrade_page
+from ecgpipe.render.draw import render_page
+from tests.render.test_draw import RATE, beats
+
+NEVER = {kind: Chance(probability=0, range=(0, 0) if kind != "jpeg" else (90, 90)) for kind in KINDS}
+GEOMETRY = ("bend", "rotation", "perspective", "crop")
+
+
+def drawn(layout="kit", dpi=100, **keys):
+    return render_page(beats(), RATE, RenderConfig(layout=layout, dpi=dpi, **keys))
+
+
+def only(**strength):
+    """A configuration in which these kinds always happen, with this strength, and no others."""
+    return DegradeConfig(**NEVER | {k: Chance(probability=1, range=(v, v)) for k, v in strength.items()})
+
+
+def test_level_none_changes_nothing():
+    page = drawn()
+    assert degrade_page(page, DegradeConfig(), "1") is page
+    assert not DegradeConfig().active
+    assert DegradeConfig(level="scan").active
+    assert DegradeConfig(blur=Chance(probability=0.1, range=(0.1, 0.1))).active
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(
+    "config",
+    [
+        only(rotation=8),
+        only(rotation=-20, crop=-10),
+        only(perspective=8),
+        only(bend=3),
+        only(bend=2, rotation=-5, perspective=5, crop=4),
+    ],
+)
+def test_ink_lies_under_the_moved_mask_and_points(layout, config):
+    page = degrade_page(drawn(layout, pulse=False, separators=False, lead_names=False, grid=False), config, "7")
+    sure = cv2.erode(page.trace_mask, np.ones((2, 2), np.uint8)).astype(bool)
+    assert sure.sum() > 100
+    assert page.image.max(axis=2)[sure].max() < 200
+    points = np.concatenate([lead.pixels for lead in page.leads])
+    height, width = page.shape
+    inside = (points > 2).all(axis=1) & (points[:, 0] < width - 3) & (points[:, 1] < height - 3)
+    x, y = np.floor(points[inside]).astype(int).T
+    near = cv2.dilate(page.trace_mask, np.ones((3, 3), np.uint8))
+    assert near[y, x].mean() > 0.995
+    unmoved = np.floor(np.concatenate([lead.pixels for lead in page.flat.leads])[inside]).astype(int)
+    assert near[unmoved[:, 1].clip(0, height - 1), unmoved[:, 0].clip(0, width - 1)].mean() < 0.9
+
+
+def test_a_known_rotation_moves_points_as_trigonometry_says():
+    page, angle = drawn(), np.deg2rad(10)
+    turned = degrade_page(page, only(rotation=10), "1")
+    centre = np.array([page.shape[1] / 2, page.shape[0] / 2])
+    for before, after in zip(page.leads, turned.leads, strict=True):
+        x, y = (before.pixels - centre).T
+        expected = np.stack([x * np.cos(angle) - y * np.sin(angle), x * np.sin(angle) + y * np.cos(angle)], 1) + centre
+        assert np.abs(after.pixels - expected).max() < 1e-3
+
+
+def test_boxes_hold_their_leads_and_stay_on_the_page_or_say_so():
+    page = degrade_page(drawn(), only(rotation=12, crop=10, bend=2), "3")
+    height, width = page.shape
+    told = page.boxes(plotted_pixels=True)["leads"]
+    for lead, entry in zip(page.leads, told, strict=True):
+        x0, y0, x1, y1 = lead.box
+        assert 0 <= x0 <= x1 <= width
+        assert 0 <= y0 <= y1 <= height
+        inside = (lead.pixels >= 0).all(axis=1) & (lead.pixels[:, 0] <= width) & (lead.pixels[:, 1] <= height)
+        assert lead.on_page == pytest.approx(inside.mean())
+        kept = lead.pixels[inside]
+        assert (kept >= (x0, y0)).all()
+        assert (kept <= (x1, y1)).all()
+        assert entry["on_page"] == pytest.approx(lead.on_page, abs=1e-4)
+        assert len(entry["plotted_pixels"]) == entry["end_sample"] - entry["start_sample"]
+        assert list(entry["lead_bounding_box"]) == ["0", "1", "2", "3"]
+    assert min(lead.on_page for lead in page.leads) < 1
+    assert "on_page" not in drawn().boxes()["leads"][0]
+
+
+def test_photometric_kinds_leave_the_geometry_alone():
+    strong = {kind: high for kind, (_, (_, high), *_) in KINDS.items() if kind not in GEOMETRY}
+    page = drawn()
+    worn = degrade_page(page, only(**strong), "1")
+    assert worn.boxes() == page.boxes()
+    assert worn.trace_mask.sum() > page.trace_mask.sum()  # a wider pen
+    assert (worn.trace_mask >= page.trace_mask).all()
+    strong.pop("pen")
+    assert np.array_equal(degrade_page(page, only(**strong), "1").trace_mask, page.trace_mask)
+
+
+def test_the_same_seed_and_record_give_the_same_page_in_any_order():
+    page, config = drawn(), DegradeConfig(level="photo", seed=5)
+    first = {name: degrade_page(page, config, name).encode() for name in ("a", "b", "c")}
+    again = {name: degrade_page(page, config, name).encode() for name in ("c", "a", "b")}
+    assert first == again
+    assert len(set(first.values())) == 3
+    assert degrade_page(page, DegradeConfig(level="photo", seed=6), "a").encode() != first["a"]
+
+
+def test_one_kind_does_not_change_the_draw_of_another():
+    page = drawn()
+    plain = degrade_page(page, DegradeConfig(level="photo", seed=1), "x")
+    other = degrade_page(
+        page, DegradeConfig(level="photo", seed=1, handwriting=Chance(probability=1, range=(9, 9))), "x"
+    )
+    assert np.array_equal(plain.warp.matrix, other.warp.matrix)
+    assert not np.array_equal(plain.image, other.image)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("end", [0, 1])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_kind_works_alone_at_its_extremes(kind, end, layout):
+    before = drawn(layout, dpi=50)
+    page = degrade_page(before, only(**{kind: KINDS[kind][1][end]}), "1")
+    assert page.image.dtype == np.uint8
+    assert page.image.shape == before.image.shape
+    assert page.trace_mask.max() == 1
+    decoded = Image.open(io.BytesIO(page.encode()))
+    assert decoded.size == (page.shape[1], page.shape[0])
+    assert decoded.format == ("JPEG" if kind == "jpeg" else "PNG")
+    if end and kind != "jpeg":
+        assert not np.array_equal(page.image, before.image)
+
+
+@pytest.mark.parametrize("level", LEVELS[1:])
+def test_levels_keep_most_of_the_trace_in_the_picture(level):
+    page = drawn()
+    pages = [degrade_page(page, DegradeConfig(level=level), str(i)) for i in range(6)]
+    shares = [np.mean([lead.on_page for lead in page.leads]) for page in pages]
+    assert np.mean(shares) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"rotation": {"probability": 1, "range": [0, 90]}}, "rotation: range"),
+        ({"noise": {"probability": 2, "range": [0, 1]}}, "probability"),
+        ({"blur": {"probability": 1, "range": [0.2, 0.1]}}, "above the second"),
+        ({"tear": {"probability": 1, "range": [0, 1]}}, "tear"),
+    ],
+)
+def test_impossible_settings_are_refused(keys, message):
+    with pytest.raises(ValidationError, match=message):
+        DegradeConfig(**keys)

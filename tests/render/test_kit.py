@@ -1,0 +1,142 @@
+"""ECG-Image-Kit as the renderer: reading its real files, and every way in which running it can fail.
+
+The kit is not part of the tests. Where its running is tested, a small program stands in for it that copies pages
+which the kit wrote.
+"""
+
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from ecgpipe.acquire.simulate.dataset import simulate_dataset
+from ecgpipe.artifacts.pages import read_pages
+from ecgpipe.artifacts.problems import PROBLEMS
+from ecgpipe.config.render import RenderConfig
+from ecgpipe.errors import ConfigError, DataError, RecordError
+from ecgpipe.render.kit import SCRIPT, read_kit_page, run_kit, script_of
+from ecgpipe.render.shard import render_shard
+
+STAND_IN = """
+import argparse, pathlib
+parser = argparse.ArgumentParser()
+for option in ("-i", "-o", "-se", "-r", "--store_config", "--calibration_pulse", "--random_grid_present"):
+    parser.add_argument(option)
+for option in ("--lead_bbox", "--lead_name_bbox", "--remove_lead_names"):
+    parser.add_argument(option, action="store_true")
+options = parser.parse_args()
+made = pathlib.Path({made!r})
+for header in sorted(pathlib.Path(options.i).rglob("*.hea")):
+    assert header.with_suffix(".dat").is_file()
+    target = pathlib.Path(options.o) / header.relative_to(options.i).parent
+    target.mkdir(parents=True, exist_ok=True)
+    for suffix in (".png", ".json"):
+        file = made / f"{{header.stem}}-0{{suffix}}"
+        if file.exists():
+            (target / file.name).write_bytes(file.read_bytes())
+"""
+
+
+def config(tool: Path, **keys) -> RenderConfig:
+    return RenderConfig(renderer="ecg-image-kit", kit_path=str(tool), kit_python=sys.executable, **keys)
+
+
+def tool(folder: Path, text: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / SCRIPT).write_text(text)
+    return folder
+
+
+@pytest.fixture
+def copy(tmp_path):
+    simulate_dataset(tmp_path / "raw", records=3, seed=2)
+    return tmp_path / "raw"
+
+
+def run(copy, settings, strict=False):
+    names = [f"{i:05d}" for i in (1, 2, 3)]
+    records = pd.DataFrame({"record_id": names, "path": [f"records100/00000/{name}_lr" for name in names]})
+    files = copy.parent / "pages.parquet", copy.parent / "problems.parquet"
+    return render_shard(records, copy, 100, settings, *files, title="t", strict=strict), *files
+
+
+@pytest.mark.realdata
+def test_the_kits_real_files_become_pages(shared_data):
+    for path in sorted((shared_data / "kit-pages").glob("*.json")):
+        page = read_kit_page(path, path.stem[:5])
+        assert page.image == path.with_suffix(".png").read_bytes()
+        boxes, kit = json.loads(page.boxes), json.loads(path.read_text())
+        assert (boxes["width"], boxes["height"], len(boxes["leads"])) == (2200, 1700, 13)
+        assert boxes["leads"][0]["lead_bounding_box"] == kit["leads"][0]["lead_bounding_box"]
+        assert boxes["leads"][0].keys() == KEPT_KEYS
+
+
+KEPT_KEYS = {"lead_name", "lead_bounding_box", "text_bounding_box", "start_sample", "end_sample"}
+
+
+@pytest.mark.realdata
+def test_a_shard_is_one_run_and_left_out_pages_are_listed(copy, shared_data, tmp_path, monkeypatch):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    settings = config(tool(tmp_path / "tool", STAND_IN.format(made=str(shared_data / "kit-pages"))))
+    count, pages, problems = run(copy, settings)  # the kit's pages are of 1 and 2 and not of 3
+    assert count == 2
+    assert [page.record_id for page in read_pages(pages)] == ["00001", "00002"]
+    assert PROBLEMS.read(problems)[["record_id", "problem"]].to_numpy().tolist() == [["00003", "missing-page"]]
+    assert list(scratch.iterdir()) == []
+    with pytest.raises(DataError, match="00003"):
+        run(copy, settings, strict=True)
+    assert list(scratch.iterdir()) == []
+
+
+def test_no_path_or_a_wrong_one_is_told(tmp_path):
+    with pytest.raises(ValidationError, match="kit_path"):
+        RenderConfig(renderer="ecg-image-kit")
+    with pytest.raises(ValidationError, match="degrade"):
+        RenderConfig(renderer="ecg-image-kit", kit_path="x", degrade={"level": "scan"})
+    with pytest.raises(ConfigError, match=r"kit_path.*nowhere.*gen_ecg_images_from_data_batch"):
+        run_kit(tmp_path, tmp_path, config(tmp_path / "nowhere"))
+    inner = tmp_path / "checkout" / "codes" / "ecg-image-generator"
+    inner.mkdir(parents=True)
+    assert script_of(str(tool(inner, "").parents[1])) == (inner / SCRIPT).resolve()
+    missing = RenderConfig(renderer="ecg-image-kit", kit_path=str(inner), kit_python="no-such-python")
+    with pytest.raises(ConfigError, match=r"kit_python no-such-python"):
+        run_kit(tmp_path, tmp_path, missing)
+
+
+def test_a_failing_tool_is_quoted(copy, tmp_path):
+    broken = tool(tmp_path / "tool", "import sys; sys.exit('no module named tensorflow')")
+    with pytest.raises(DataError, match=r"status 1:\nno module named tensorflow"):
+        run(copy, config(broken))
+    assert not (tmp_path / "pages.parquet").exists()
+
+
+def test_a_tool_that_takes_too_long_is_stopped(copy, tmp_path):
+    slow = tool(tmp_path / "tool", "import time; time.sleep(60)")
+    with pytest.raises(DataError, match=r"stopped after 0\.5 s; raise render\.kit_timeout"):
+        run(copy, config(slow, kit_timeout=0.5))
+
+
+def test_broken_records_never_reach_the_tool(copy, tmp_path):
+    (copy / "records100/00000/00002_lr.dat").write_bytes(b"")
+    (tmp_path / "made").mkdir()
+    count, _, problems = run(copy, config(tool(tmp_path / "tool", STAND_IN.format(made=str(tmp_path / "made")))))
+    assert count == 0
+    listed = PROBLEMS.read(problems).set_index("record_id")["problem"].to_dict()
+    assert listed.pop("00002") not in ("missing-page", "")
+    assert listed == {"00001": "missing-page", "00003": "missing-page"}
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"leads": []}', '{"leads": 3}'])
+def test_a_broken_description_is_named(tmp_path, text):
+    (tmp_path / "1-0.json").write_text(text)
+    (tmp_path / "1-0.png").write_bytes(b"")
+    with pytest.raises(RecordError, match=r"1-0\.json.*not a page description"):
+        read_kit_page(tmp_path / "1-0.json", "1")
+    shutil.rmtree(tmp_path)
