@@ -1,6 +1,7 @@
 """Degraded pages: the truth moves with the picture, and nothing but seed and record id decides."""
 
 import io
+from functools import cache
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ NEVER = {kind: Chance(probability=0, range=(0, 0) if kind != "jpeg" else (90, 90
 GEOMETRY = ("bend", "rotation", "perspective", "crop")
 
 
+@cache
 def drawn(layout="kit", dpi=100, **keys):
     return render_page(beats(), RATE, RenderConfig(layout=layout, dpi=dpi, **keys))
 

@@ -1,7 +1,8 @@
 """pages/<shard>.parquet: the encoded page of every record of a shard, with its lead boxes.
 
-``image`` holds the bytes of a PNG (rendered pages) or of the original file (image data sets). ``boxes`` is the JSON of
-``Page.boxes()``, empty for real images. Row groups are small, so that a reader holds a few pages at a time.
+``image`` holds the bytes of a PNG or JPEG file (rendered pages) or of the original file (image data sets).
+``boxes`` is the JSON of ``Page.boxes()``, empty for real images. Row groups are small, so that a reader holds a few
+pages at a time.
 """
 
 import itertools
