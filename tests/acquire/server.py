@@ -111,7 +111,7 @@ def running() -> Iterator[FaultyServer]:
     faulty = FaultyServer()
     with ThreadingHTTPServer(("127.0.0.1", 0), handler_of(faulty)) as server:
         server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         faulty.address = f"http://127.0.0.1:{server.server_port}"
         yield faulty
         server.shutdown()

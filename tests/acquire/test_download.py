@@ -94,6 +94,18 @@ def test_a_damaged_or_cut_archive_leaves_nothing(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.zip"]
 
 
+def test_damaged_compressed_data_is_an_error_wherever_it_is(tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("a", "".join(f"line {i} {i * i}\n" for i in range(500)))
+        data = file.getinfo("a").compress_size
+    whole = path.read_bytes()
+    for at in range(40, data, 20):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        with pytest.raises(DataError, match="fetch it again"):
+            unpack_zip(path, tmp_path / "out")
+
+
 def test_only_the_signals_that_are_asked_for(tmp_path):
     names = ["p/ptbxl_database.csv", "p/records100/00000/00001_lr.dat", "p/records500/00000/00001_hr.dat"]
     unpack_zip(archive(tmp_path, [(name, "x") for name in names]), tmp_path / "out", of_sampling_rate(500))

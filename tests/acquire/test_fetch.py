@@ -1,11 +1,14 @@
 """Downloads from a server that fails in every way: what arrives is right, or nothing has the file's name."""
 
 import hashlib
+import io
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 
 import pytest
 
@@ -13,6 +16,7 @@ from ecgpipe.acquire import fetch as fetch_module
 from ecgpipe.acquire.checksums import SUMS
 from ecgpipe.acquire.download import download, download_files, web_address
 from ecgpipe.acquire.fetch import fetch
+from ecgpipe.cli.main import main
 from ecgpipe.errors import DataError
 from tests.acquire.server import running
 
@@ -138,6 +142,22 @@ def test_a_killed_download_is_taken_up_by_the_next(server, tmp_path):
     assert server.requests[-1] == ("/file", f"bytes={there}-")
 
 
+def test_a_kill_while_a_changed_file_is_begun_mixes_nothing(server, tmp_path, monkeypatch):
+    server.faults["/file"] = ["cut", "changed"]
+    write_json, calls = fetch_module.write_json, []
+
+    def killed_after_the_second(*given):
+        write_json(*given)
+        calls.append(given)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(fetch_module, "write_json", killed_after_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        get(server, tmp_path, None)
+    assert get(server, tmp_path, None) == CONTENT[::-1]
+
+
 def test_s3_addresses_are_the_public_endpoints():
     assert web_address("s3://physionet-open/ptb-xl/1.0.3/") == "https://physionet-open.s3.amazonaws.com/ptb-xl/1.0.3/"
     assert web_address("https://example.org/a") == "https://example.org/a"
@@ -196,3 +216,35 @@ def test_an_archive_arrives_too(server, tmp_path):
     server.faults["/file"] = ["cut"]
     download(server.address + "/file", tmp_path / "a.zip", SUM)
     assert (tmp_path / "a.zip").read_bytes() == CONTENT
+
+
+def zipped(contents):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in contents.items():
+            file.writestr(f"ptb-xl-1.0.3/{name}", content)
+    return buffer.getvalue()
+
+
+def test_the_command_fetches_checks_and_leaves_only_the_folder(server, release, tmp_path, capsys):
+    names = [*release, SUMS]
+    server.files["/z"] = zipped({name: server.files[f"/ptb-xl/{name}"] for name in names} | {"LICENSE.txt": b"other"})
+    (tmp_path / "got.zip").write_text("the user's own")
+    command = ["download", "ptb-xl", str(tmp_path / "got"), "--fetch", "archive", "--url", server.address + "/z"]
+    assert main(command) == 1
+    assert re.search(r"LICENSE\.txt: its SHA-256 differs", capsys.readouterr().err)
+    assert not (tmp_path / "got").exists()
+    server.files["/z"] = zipped({name: server.files[f"/ptb-xl/{name}"] for name in names})
+    assert main(command) == 0
+    assert found_in(tmp_path / "got") == {name: server.files[f"/ptb-xl/{name}"] for name in names}
+    assert (tmp_path / "got.zip").read_text() == "the user's own"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("dataset", ["ptb-xl", "cardiac-images"])
+def test_the_command_leaves_a_folder_that_is_there(server, release, tmp_path, capsys, dataset):
+    (tmp_path / "mine").write_text("precious")
+    assert main(["download", dataset, str(tmp_path), "--url", server.address + "/ptb-xl/"]) == 1
+    assert "is there already" in capsys.readouterr().err
+    assert (tmp_path / "mine").read_text() == "precious"
+    assert not server.requests

@@ -134,6 +134,7 @@ def _receive(
                 raise _Again("the server sent another part than asked for; starting anew")
         else:
             start = 0
+            _discard(part)  # before the new mark is written: a kill between the two must not join old bytes to it
         write_json(_info_file(part), {"url": url, "validator": _validator(answer), "total": total})
         received = start
         with open(part, "ab" if start else "wb") as file:

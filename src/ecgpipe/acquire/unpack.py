@@ -1,8 +1,10 @@
 """Zip archives unpacked where nothing can escape the target, and nothing can fill the disk unforeseen."""
 
+import lzma
 import shutil
 import stat
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
@@ -41,7 +43,9 @@ def unpack_zip(archive: Path | str, target: Path | str, wanted: Callable[[str], 
                     # zipfile reads no more than the entry's declared size, and checks its CRC
                     with file.open(entry) as source, open(path, "wb") as copy:
                         shutil.copyfileobj(source, copy, CHUNK)
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, ValueError) as error:
+    except OSError as error:  # the disk, not the archive
+        raise DataError(f"{archive}: cannot be unpacked to {target} ({error}); see to space and rights") from error
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, ValueError) as error:
         raise DataError(f"{archive}: cannot be unpacked ({error}); delete it and fetch it again") from error
 
 

@@ -1,7 +1,8 @@
 """ecgpipe download"""
 
 import argparse
-import os
+import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 from ecgpipe.cli.command import Arguments, Command
@@ -13,26 +14,39 @@ def run(args: Arguments) -> None:
     from ecgpipe.acquire.download import download, download_files, of_sampling_rate
     from ecgpipe.acquire.unpack import unpack_zip
     from ecgpipe.config.acquire import CardiacImagesConfig, PtbXlConfig
+    from ecgpipe.errors import DataError
 
-    archive = args.folder.with_name(args.folder.name + ".zip")
+    folder = args.folder.resolve()
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise DataError(f"{folder}: is there already, and is left as it is; name another folder, or remove it")
+
+    def from_archive(url: str, wanted: Callable[[str], bool], has_sums: bool) -> None:
+        mark = hashlib.sha256(url.encode()).hexdigest()[:8]  # no other address's archive is taken for this one
+        archive, staging = (folder.with_name(f".{folder.name}.{mark}.{end}") for end in ("zip", "unpacked"))
+        if not archive.exists():
+            download(url, archive)
+        unpack_zip(archive, staging, wanted)
+        if has_sums:
+            try:
+                check_sums(staging, wanted)
+            except DataError:
+                archive.unlink()  # whole, but wrong: the next call fetches it again
+                raise
+        staging.replace(folder)
+        archive.unlink()
+
     if args.dataset == "cardiac-images":
         config = CardiacImagesConfig(**({"url": args.url} if args.url else {}))
-        download(config.url, archive)
-        unpack_zip(archive, args.folder)
-        os.remove(archive)
+        from_archive(config.url, lambda name: True, has_sums=False)
         return
     config = PtbXlConfig(
         version=args.version, sampling_rate=args.sampling_rate, fetch=args.fetch, connections=args.connections,
         url=args.url,
     )  # fmt: skip
     if config.fetch == "files":
-        download_files(config.address, args.folder, config.sampling_rate, config.connections)
+        download_files(config.address, folder, config.sampling_rate, config.connections)
     else:
-        wanted = of_sampling_rate(config.sampling_rate)
-        download(config.address, archive)
-        unpack_zip(archive, args.folder, wanted)
-        check_sums(args.folder, wanted)
-        os.remove(archive)
+        from_archive(config.address, of_sampling_rate(config.sampling_rate), has_sums=True)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
