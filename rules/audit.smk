@@ -3,11 +3,6 @@
 AUDIT = f"{RESULTS}/{{dataset}}/audit"
 
 
-def splits_of(wildcards):
-    """The splits of a data set that the configuration asks for."""
-    return [file for file in every_split() if file.startswith(f"{RESULTS}/{wildcards.dataset}/")]
-
-
 rule audit_sketch:
     input:
         records=f"{RESULTS}/{{dataset}}/records.parquet",

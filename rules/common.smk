@@ -175,6 +175,11 @@ def twins_of_protocol(wildcards):
     return f"{RESULTS}/{wildcards.dataset}/audit/twins.parquet" if base_of(wildcards.protocol) == "unique" else []
 
 
+def splits_of(wildcards):
+    """The splits of a data set that the configuration asks for."""
+    return [file for file in every_split() if file.startswith(f"{RESULTS}/{wildcards.dataset}/")]
+
+
 def every_dataset(file):
     """A file of every data set."""
     return expand(f"{RESULTS}/{{dataset}}/{file}", dataset=CONFIG.datasets)
@@ -189,7 +194,7 @@ def explained_runs(file):
         for path in every_run(file, CONFIG.explain.variants)
         if path.startswith(f"{RESULTS}/{dataset}/")
         and first[dataset] in path
-        and PART.fullmatch(path.split("/")[-4])[3] in (None, "1")  # of a cross-validation the first part
+        and PART.fullmatch(Path(path).parts[-4])[3] in (None, "1")  # of a cross-validation the first part
     ]
 
 
