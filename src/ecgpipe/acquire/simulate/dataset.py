@@ -129,7 +129,7 @@ def _write_index(
     """Gathers the tables while the records are written, and gives them their names at the end."""
     partial = {name: destination / f".{name}.partial" for name in INDEX_FILES}
     done = 0
-    # Everything is streamed: memory does not grow with the number of records.
+    # Streamed, so that memory does not hold the tables of all records.
     with (
         partial["ptbxl_database.csv"].open("w") as database,
         partial["truth.jsonl"].open("w") as truth,
