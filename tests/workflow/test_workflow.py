@@ -155,7 +155,7 @@ def test_a_data_set_from_its_address(finished, address, tmp_path):
     assert elsewhere.plan("splits")["unpack_ptbxl"] == 1
     done = elsewhere.run("splits", check=False)
     assert done.returncode
-    assert "other.zip: cannot be fetched (404" in done.stderr
+    assert "other.zip: the server says 404" in done.stderr
 
 
 @pytest.mark.realdata
