@@ -13,6 +13,7 @@ sys.path.insert(0, SOURCE)
 from ecgpipe.acquire import cardiac_layout, ptbxl_layout
 from ecgpipe.config.benchmark import validate_config
 from ecgpipe.config.split import PART, base_of
+from ecgpipe.config.split import expand as parts_of
 from ecgpipe.environment import export_source
 from ecgpipe.errors import EcgpipeError
 from ecgpipe.fingerprint import fingerprint
@@ -149,6 +150,31 @@ def every_run(file, variants=None):
     ]
 
 
+def every_comparison():
+    """The comparisons of every data set and protocol, the parts of a cross-validation together."""
+    return [
+        f"{RESULTS}/{dataset}/comparisons/{protocol}.json"
+        for dataset in CONFIG.datasets
+        for protocol in CONFIG.benchmark.of(dataset).protocols
+    ]
+
+
+def predictions_of_protocol(wildcards):
+    """The predictions of every model and seed under one protocol of a data set."""
+    runs = CONFIG.benchmark.of(wildcards.dataset)
+    return [
+        f"{run_folder(wildcards.dataset, part, variant, seed)}/predictions.parquet"
+        for variant in runs.models
+        for seed in runs.seeds
+        for part in parts_of(wildcards.whole)
+    ]
+
+
+def evaluate_keys(*names):
+    """The keys of `evaluate` that a rule uses."""
+    return CONFIG.evaluate.model_dump(mode="json", include=set(names))
+
+
 def every_control():
     """The scores of every control experiment, for every split of every data set."""
     return [
@@ -210,7 +236,12 @@ def every_problems_table():
 def get_final_output():
     """What `all` makes."""
     strict = [f"{RESULTS}/strict.ok"] if CONFIG.strict else []
-    return strict + [f"{RESULTS}/report/index.html", *every_run("metrics.json"), *explained_runs("saliency.npz")]
+    return strict + [
+        f"{RESULTS}/report/index.html",
+        *every_run("metrics.json"),
+        *every_comparison(),
+        *explained_runs("saliency.npz"),
+    ]
 
 
 def listing_of(dataset):

@@ -1,4 +1,6 @@
-# predictions.parquet -> metrics.json
+# predictions.parquet -> metrics.json; predictions of all models -> comparisons
+
+COMPARISONS = f"{RESULTS}/{{dataset}}/comparisons"
 
 
 rule evaluate:
@@ -16,9 +18,33 @@ rule evaluate:
     conda:
         "../envs/data.yaml"
     params:
-        evaluate=section("evaluate"),
+        evaluate=evaluate_keys("resamples", "confidence", "threshold", "seed", "bins", "specificities"),
         code=code("evaluate.py"),
     message:
         "Scoring {wildcards.variant} on {wildcards.dataset} ({wildcards.protocol}, seed {wildcards.seed})"
     script:
         "../scripts/evaluate.py"
+
+
+rule compare_models:
+    input:
+        predictions=predictions_of_protocol,
+        records=f"{RESULTS}/{{dataset}}/records.parquet",
+    output:
+        comparisons=f"{COMPARISONS}/{{whole}}.json",
+        table=f"{COMPARISONS}/{{whole}}.csv",
+    log:
+        f"{RESULTS}/logs/compare_models/{{dataset}}/{{whole}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/compare_models/{{dataset}}/{{whole}}.tsv"
+    wildcard_constraints:
+        whole=r"[a-z]+(-cv\d+)?",
+    conda:
+        "../envs/data.yaml"
+    params:
+        evaluate=evaluate_keys("resamples", "confidence", "threshold", "seed", "bins", "reference", "power"),
+        code=code("compare_models.py"),
+    message:
+        "Comparing the models on {wildcards.dataset} ({wildcards.whole})"
+    script:
+        "../scripts/compare_models.py"

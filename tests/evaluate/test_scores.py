@@ -62,8 +62,8 @@ def test_multilabel_agrees_with_sklearn(seed):
 def test_weighted_auc_is_the_auc_of_repeated_records():
     rng = np.random.default_rng(3)
     scores, positive = rng.normal(size=80).round(1), rng.integers(0, 2, 80)
-    weights = rng.integers(0, 4, size=(5, 80))
-    for row, found in zip(weights, auc(scores, positive, weights), strict=True):
+    weights = rng.integers(0, 4, size=(5, 80)).astype(float)
+    for row, found in zip(weights.astype(int), auc(scores, positive, weights.T), strict=True):
         repeated = np.repeat(np.arange(80), row)
         assert found == pytest.approx(metrics.roc_auc_score(positive[repeated], scores[repeated]))
 

@@ -16,7 +16,8 @@ from tests.workflow.conftest import Workflow, copy_project
 pytestmark = pytest.mark.workflow
 
 OWN_LAYOUT = kit_layout().model_dump(mode="json")
-TRAINING = {"train": 1, "predict": 1, "evaluate": 1, "explain": 1, "report": 1, "all": 1}
+SCORING = {"evaluate": 1, "compare_models": 1}
+TRAINING = SCORING | {"train": 1, "predict": 1, "explain": 1, "report": 1, "all": 1}
 FROM_IMAGES = {"split": 1, "audit_leaks": 1, "prepare": 1} | TRAINING
 
 
@@ -47,7 +48,12 @@ def test_a_rendering_key(workflow):
 
 def test_an_evaluation_key(workflow):
     workflow.replace("tiny.yaml", "resamples: 100", "resamples: 200")
-    assert workflow.plan() == {"evaluate": 1, "report": 1, "all": 1}
+    assert workflow.plan() == SCORING | {"report": 1, "all": 1}
+
+
+def test_a_key_of_comparisons_alone(workflow):
+    workflow.replace("tiny.yaml", "resamples: 100", "resamples: 100, power: 0.9")
+    assert workflow.plan() == {"compare_models": 1, "report": 1, "all": 1}
 
 
 def test_a_label_policy(workflow):
@@ -108,10 +114,9 @@ def test_a_new_seed_trains_only_itself(workflow):
         "prepare": 1,
         "train": 1,
         "predict": 1,
-        "evaluate": 1,
         "report": 1,
         "all": 1,
-    }
+    } | SCORING
     assert workflow.plan() == expected
 
 

@@ -13,8 +13,8 @@ def roc_curve(scores: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.
     Returns:
         (points,) each, from 0 to 1.
     """
-    fall, rise = _steps(scores, positive, np.ones((1, len(scores))))
-    return np.r_[0, np.cumsum(fall[0]) / fall.sum()], np.r_[0, np.cumsum(rise[0]) / rise.sum()]
+    fall, rise = steps(scores, positive, np.ones((len(scores), 1)))
+    return np.r_[0, np.cumsum(fall[:, 0]) / fall.sum()], np.r_[0, np.cumsum(rise[:, 0]) / rise.sum()]
 
 
 def auc(scores: np.ndarray, positive: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
@@ -23,27 +23,51 @@ def auc(scores: np.ndarray, positive: np.ndarray, weights: np.ndarray | None = N
     Args:
         scores: (n,).
         positive: (n,) 0/1.
-        weights: (B, n) how often each record counts in each of B resamples; None: once.
+        weights: (n, B) how often each record counts in each of B resamples; None: once.
 
     Returns:
         (B,) areas; NaN where a resample lacks positives or negatives.
     """
-    weights = np.ones((1, len(scores))) if weights is None else weights
-    fall, rise = _steps(scores, positive, weights)
-    above = np.cumsum(rise, axis=1) - rise
-    areas = (fall * (above + rise / 2)).sum(axis=1)
-    pairs = fall.sum(axis=1) * rise.sum(axis=1)
-    return np.divide(areas, pairs, out=np.full(len(areas), np.nan), where=pairs > 0)
+    weights = np.ones((len(scores), 1)) if weights is None else weights
+    return ratio(*concordance(scores, positive, weights))
 
 
-def _steps(scores: np.ndarray, positive: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Weight of negatives and of positives at every distinct score, highest first: (B, distinct) each."""
+def concordance(scores: np.ndarray, positive: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of a positive and a negative record that are in the right order (ties half), and all pairs: (B,) each."""
+    fall, rise = steps(scores, positive, weights)
+    above = np.cumsum(rise, axis=0)
+    above -= rise / 2
+    return np.einsum("ib,ib->b", fall, above), fall.sum(axis=0) * rise.sum(axis=0)
+
+
+def average_precision(scores: np.ndarray, positive: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Precision at every distinct score, weighted by the gain in recall (scikit-learn's definition).
+
+    Arguments and result as of ``auc``; NaN where a resample lacks positives.
+    """
+    weights = np.ones((len(scores), 1)) if weights is None else weights
+    fall, rise = steps(scores, positive, weights)
+    found = np.cumsum(rise, axis=0)
+    called = np.cumsum(fall, axis=0) + found
+    precision = np.divide(found, called, out=np.zeros_like(found), where=called > 0)
+    return ratio(np.einsum("ib,ib->b", rise, precision), found[-1])
+
+
+def steps(scores: np.ndarray, positive: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weight of negatives and of positives at every distinct score, highest first: (distinct, B) each."""
     order = np.argsort(-scores, kind="stable")
+    ordered, truth = weights[order], positive[order].astype(float)[:, None]
+    rise = ordered * truth
+    fall = ordered - rise
     starts = np.flatnonzero(np.r_[True, np.diff(scores[order]) != 0])
-    ordered, truth = weights[:, order], positive[order].astype(bool)
-    fall = np.add.reduceat(np.where(truth, 0.0, ordered), starts, axis=1)
-    rise = np.add.reduceat(np.where(truth, ordered, 0.0), starts, axis=1)
-    return fall, rise
+    if len(starts) == len(scores):
+        return fall, rise
+    return np.add.reduceat(fall, starts, axis=0), np.add.reduceat(rise, starts, axis=0)
+
+
+def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Part of whole; NaN where there is no whole."""
+    return np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=np.asarray(whole) > 0)
 
 
 def thin(fpr: np.ndarray, tpr: np.ndarray, points: int = 200) -> tuple[np.ndarray, np.ndarray]:

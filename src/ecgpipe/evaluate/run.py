@@ -28,5 +28,7 @@ def evaluate_run(predictions: Predictions, records: pd.DataFrame, config: Evalua
         records: rows of records.parquet, for patients and twins.
         config: intervals and thresholds.
     """
-    chosen = predictions.of_role(reported_role(predictions))
-    return evaluate_predictions(chosen, resampling_groups(chosen.record_ids, records), config)
+    role = reported_role(predictions)
+    chosen = predictions.of_role(role)
+    validation = predictions.of_role("validation") if role == "test" else None
+    return evaluate_predictions(chosen, resampling_groups(chosen.record_ids, records), config, validation)

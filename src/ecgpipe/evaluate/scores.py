@@ -1,117 +1,136 @@
 """The scores of one run with their bootstrap intervals."""
 
-from collections.abc import Iterator
-
 import numpy as np
-from sklearn.metrics import average_precision_score
+from sklearn import metrics
 
 from ecgpipe.artifacts.predictions import Predictions
 from ecgpipe.config.evaluate import EvaluateConfig
-from ecgpipe.errors import DataError
-from ecgpipe.evaluate.confusion import binary_cells, class_metrics, confusion_cells, one_against_rest, summary_metrics
-from ecgpipe.evaluate.roc import auc, roc_curve, thin
+from ecgpipe.evaluate.calibration import reliability
+from ecgpipe.evaluate.confusion import binary_cells
+from ecgpipe.evaluate.measures import Measures
+from ecgpipe.evaluate.resample import distinct_groups, group_counts, interval
+from ecgpipe.evaluate.roc import ratio, roc_curve, thin
 
-CHUNK = 200  # resamples at a time: bounds memory at CHUNK x records
 
-
-def evaluate_predictions(predictions: Predictions, groups: np.ndarray, config: EvaluateConfig) -> dict:
+def evaluate_predictions(
+    predictions: Predictions, groups: np.ndarray, config: EvaluateConfig, validation: Predictions | None = None
+) -> dict:
     """Score predictions of one role.
 
     Args:
-        predictions: of validation or test records.
+        predictions: of the reported records.
         groups: (n,) what is resampled as a whole: patients, or records.
-        config: resamples, coverage, threshold, seed.
+        config: resamples, coverage, threshold, seed, bins, specificities.
+        validation: of the validation records, to choose the thresholds on; None: the reported records have to do.
 
     Returns:
-        The content of metrics.json: counts, ``scores`` {name: {value, low, high}}, ``per_class`` {class: {name:
-        {value, low, high}}}, ``confusion`` (single-label) and ``roc`` {class: {fpr, tpr}}. What cannot be measured
-        is None.
+        The content of metrics.json (docs/formats.md). What cannot be measured is None and says why in ``note``.
 
     Raises:
         DataError: no records, or logits that are no numbers.
     """
-    if not len(predictions.record_ids):
-        raise DataError("no predictions to evaluate; check the split")
-    if not np.isfinite(predictions.logits).all():
-        bad = predictions.record_ids[~np.isfinite(predictions.logits).all(axis=1)]
-        raise DataError(f"the model's output is not a number for {len(bad)} records, {bad[0]} first; train it again")
-    probabilities, targets = predictions.probabilities, predictions.targets
-    single = predictions.task == "single"
-    if single:
-        truth, called = targets.argmax(axis=1), probabilities.argmax(axis=1)
-        cells = confusion_cells(truth, called, targets.shape[1])
-    else:
-        called = probabilities >= config.threshold
-        cells = binary_cells(targets, called).reshape(len(targets), -1)
-    right = (truth == called) if single else (targets == called).all(axis=1)
+    measures = Measures(predictions, config)
+    classes, targets, probabilities = predictions.classes, measures.targets, measures.probabilities
+    tables = {name: _Thresholds(i, measures, config, validation) for i, name in enumerate(classes)}
+    value, class_value = measures(np.ones((len(targets), 1)))
+    names = distinct_groups(groups)
+    member = np.searchsorted(names, groups)
+    drawn, class_drawn = [], []
+    for counts in group_counts(len(names), config.resamples, config.seed):
+        weights = counts[member]
+        scores, per_class = measures(weights)
+        drawn.append(scores)
+        class_drawn.append(per_class)
+        for table in tables.values():
+            table.draw(weights)
+    missing = measures.missing(classes)
 
-    def measure(weights: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Scores (B,) and class scores (B, C) under weights (B, n)."""
-        counts = weights @ cells
-        classes = targets.shape[1]
-        square = (-1, classes, classes) if single else (-1, classes, 2, 2)
-        tables = one_against_rest(counts.reshape(square)) if single else counts.reshape(square)
-        per_class = class_metrics(tables)
-        per_class["auc"] = np.stack([auc(probabilities[:, i], targets[:, i], weights) for i in range(classes)], axis=1)
-        scores = summary_metrics(tables, weights @ right / weights.sum(axis=1))
-        present = ~np.isnan(per_class["auc"])
-        known = np.nan_to_num(per_class["auc"])
-        scores["auc_macro"] = np.divide(
-            known.sum(axis=1), present.sum(axis=1), out=np.full(len(known), np.nan), where=present.any(axis=1)
-        )
-        return scores, per_class
+    def overall(name: str) -> dict:
+        return interval(value[name][0], np.concatenate([part[name] for part in drawn]), config.confidence)
 
-    value, class_value = measure(np.ones((1, len(targets))))
-    samples = [measure(weights) for weights in _resampled_weights(groups, config)]
-    drawn = {name: np.concatenate([scores[name] for scores, _ in samples]) for name in value}
-    class_drawn = {name: np.concatenate([per_class[name] for _, per_class in samples]) for name in class_value}
+    def of_class(i: int, name: str) -> dict:
+        every = np.concatenate([part[name][:, i] for part in class_drawn])
+        return interval(class_value[name][0, i], every, config.confidence, missing.get(classes[i], "not measurable"))
+
     result = {
         "task": predictions.task,
         "role": str(predictions.roles[0]),
         "records": len(targets),
         "confidence": config.confidence,
-        "groups": len(np.unique(groups)),
-        "classes": list(predictions.classes),
-        "support": {name: int(count) for name, count in zip(predictions.classes, targets.sum(axis=0), strict=True)},
-        "scores": {name: _interval(value[name][0], drawn[name], config.confidence) for name in value},
-        "per_class": {
-            label: {
-                name: _interval(class_value[name][0, i], class_drawn[name][:, i], config.confidence)
-                for name in class_value
-            }
-            for i, label in enumerate(predictions.classes)
-        },
+        "groups": len(names),
+        "classes": list(classes),
+        "support": {name: int(count) for name, count in zip(classes, targets.sum(axis=0), strict=True)},
+        "scores": {name: overall(name) for name in value},
+        "per_class": {label: {name: of_class(i, name) for name in class_value} for i, label in enumerate(classes)},
+        "left_out": missing,
         "roc": {},
+        "calibration": {
+            name: reliability(probabilities[:, i], targets[:, i], config.bins, config.confidence)
+            for i, name in enumerate(classes)
+        },
+        "thresholds": {name: tables[name].rows() for name in classes},
+        "confusion_per_class": {
+            name: table.astype(int).tolist()
+            for name, table in zip(classes, binary_cells(targets, measures.called).sum(axis=0), strict=True)
+        },
     }
-    for i, label in enumerate(predictions.classes):
-        has_both = 0 < targets[:, i].sum() < len(targets)
-        result["per_class"][label]["average_precision"] = {
-            "value": float(average_precision_score(targets[:, i], probabilities[:, i])) if has_both else None
-        }
-        if has_both:
+    for i, label in enumerate(classes):
+        if 0 < targets[:, i].sum() < len(targets):
             fpr, tpr = thin(*roc_curve(probabilities[:, i], targets[:, i]))
             result["roc"][label] = {"fpr": fpr.round(5).tolist(), "tpr": tpr.round(5).tolist()}
-    if single:
-        result["confusion"] = cells.sum(axis=0).reshape(targets.shape[1], -1).astype(int).tolist()
+    if measures.single:
+        truth, called = targets.argmax(axis=1), measures.called.argmax(axis=1)
+        result["confusion"] = metrics.confusion_matrix(truth, called, labels=range(len(classes))).tolist()
+        result["calibration_top"] = reliability(
+            probabilities.max(axis=1), measures.right, config.bins, config.confidence
+        )
     return result
 
 
-def _resampled_weights(groups: np.ndarray, config: EvaluateConfig) -> Iterator[np.ndarray]:
-    """(<= CHUNK, n) how often each record counts: groups are drawn with replacement, as many as there are."""
-    names, member = np.unique(groups, return_inverse=True)
-    generator = np.random.default_rng(config.seed)
-    for start in range(0, config.resamples, CHUNK):
-        size = min(CHUNK, config.resamples - start)
-        counts = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=size)
-        yield counts[:, member.ravel()].astype(float)
+class _Thresholds:
+    """Sensitivity of one class at the threshold that gives a fixed specificity on the records it is chosen on."""
 
+    def __init__(self, i: int, measures: Measures, config: EvaluateConfig, validation: Predictions | None) -> None:
+        truth, scores = measures.targets[:, i], measures.probabilities[:, i]
+        self.chosen_on = "validation" if validation is not None else "the reported records"
+        if validation is not None:
+            chosen_truth, chosen_scores = validation.targets[:, i], validation.probabilities[:, i]
+        else:
+            chosen_truth, chosen_scores = truth, scores
+        self.config = config
+        self.asked = config.specificities if 0 < chosen_truth.sum() < len(chosen_truth) else ()
+        if self.asked:
+            fpr, _, thresholds = metrics.roc_curve(chosen_truth, chosen_scores, drop_intermediate=False)
+            self.thresholds = [float(thresholds[np.flatnonzero(fpr <= 1 - asked + 1e-12)[-1]]) for asked in self.asked]
+            self.cells = [binary_cells(truth[:, None], scores[:, None] >= t).reshape(-1, 4) for t in self.thresholds]
+        self.drawn: list[list[tuple]] = []
 
-def _interval(value: float, drawn: np.ndarray, confidence: float) -> dict[str, float | None]:
-    """A value with its percentile interval; None where there is none."""
-    if np.isnan(value):
-        return {"value": None, "low": None, "high": None}
-    drawn = drawn[~np.isnan(drawn)]
-    if not len(drawn):
-        return {"value": float(value), "low": None, "high": None}
-    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return {"value": float(value), "low": float(low), "high": float(high)}
+    @staticmethod
+    def _rates(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(4, B) counts -> sensitivity, specificity."""
+        true_negative, false_positive, false_negative, true_positive = counts
+        return ratio(true_positive, true_positive + false_negative), ratio(
+            true_negative, true_negative + false_positive
+        )
+
+    def draw(self, weights: np.ndarray) -> None:
+        """Count resamples."""
+        if self.asked:
+            self.drawn.append([self._rates(cells.T @ weights) for cells in self.cells])
+
+    def rows(self) -> list[dict]:
+        """A row per specificity."""
+        rows = []
+        for number, asked in enumerate(self.asked):
+            threshold = self.thresholds[number]
+            rates = self._rates(self.cells[number].sum(axis=0)[:, None])
+            row = {
+                "asked_specificity": asked,
+                "threshold": threshold if np.isfinite(threshold) else None,
+                "chosen_on": self.chosen_on,
+            }
+            for name, rate, position in (("sensitivity", rates[0], 0), ("specificity", rates[1], 1)):
+                every = np.concatenate([part[number][position] for part in self.drawn])
+                row[name] = interval(rate[0], every, self.config.confidence)
+            rows.append(row)
+        return rows
