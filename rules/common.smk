@@ -159,15 +159,26 @@ def every_comparison():
     ]
 
 
-def predictions_of_protocol(wildcards):
+def predictions_under(dataset, protocol):
     """The predictions of every model and seed under one protocol of a data set."""
-    runs = CONFIG.benchmark.of(wildcards.dataset)
+    runs = CONFIG.benchmark.of(dataset)
     return [
-        f"{run_folder(wildcards.dataset, part, variant, seed)}/predictions.parquet"
+        f"{run_folder(dataset, part, variant, seed)}/predictions.parquet"
         for variant in runs.models
         for seed in runs.seeds
-        for part in parts_of(wildcards.whole)
+        for part in parts_of(protocol)
     ]
+
+
+def predictions_of_protocol(wildcards):
+    """Those that one comparison needs."""
+    return predictions_under(wildcards.dataset, wildcards.whole)
+
+
+def predictions_by_protocol(wildcards):
+    """Those of all protocols of a data set, by the protocols' names."""
+    protocols = CONFIG.benchmark.of(wildcards.dataset).protocols
+    return {protocol: predictions_under(wildcards.dataset, protocol) for protocol in protocols}
 
 
 def evaluate_keys(*names):
@@ -240,6 +251,8 @@ def get_final_output():
         f"{RESULTS}/report/index.html",
         *every_run("metrics.json"),
         *every_comparison(),
+        *every_dataset("comparisons/protocols.json"),
+        f"{RESULTS}/report/claims.json",
         *explained_runs("saliency.npz"),
     ]
 

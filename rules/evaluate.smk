@@ -1,4 +1,4 @@
-# predictions.parquet -> metrics.json; predictions of all models -> comparisons
+# predictions.parquet -> metrics.json; predictions of all models -> comparisons -> verdicts on the paper's claims
 
 COMPARISONS = f"{RESULTS}/{{dataset}}/comparisons"
 
@@ -38,7 +38,7 @@ rule compare_models:
     benchmark:
         f"{RESULTS}/benchmarks/compare_models/{{dataset}}/{{whole}}.tsv"
     wildcard_constraints:
-        whole=r"[a-z]+(-cv\d+)?",
+        whole=r"(?!protocols)[a-z]+(-cv\d+)?",
     conda:
         "../envs/data.yaml"
     params:
@@ -48,3 +48,50 @@ rule compare_models:
         "Comparing the models on {wildcards.dataset} ({wildcards.whole})"
     script:
         "../scripts/compare_models.py"
+
+
+rule compare_protocols:
+    input:
+        unpack(predictions_by_protocol),
+        records=f"{RESULTS}/{{dataset}}/records.parquet",
+    output:
+        comparisons=f"{COMPARISONS}/protocols.json",
+        table=f"{COMPARISONS}/protocols.csv",
+    log:
+        f"{RESULTS}/logs/compare_protocols/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/compare_protocols/{{dataset}}.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        evaluate=evaluate_keys("resamples", "confidence", "threshold", "seed", "bins"),
+        protocols=lambda wildcards: CONFIG.benchmark.of(wildcards.dataset).protocols,
+        code=code("compare_protocols.py"),
+    message:
+        "Comparing the protocols of {wildcards.dataset}"
+    script:
+        "../scripts/compare_protocols.py"
+
+
+rule claims:
+    input:
+        comparisons=every_comparison(),
+        runs=every_run("run.json"),
+        labels=every_dataset("labels.json"),
+    output:
+        claims=f"{RESULTS}/report/claims.json",
+        table=report(f"{RESULTS}/report/claims.csv", caption="../report/claims.rst", category="Tables"),
+    log:
+        f"{RESULTS}/logs/claims.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/claims.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        evaluate=evaluate_keys("confidence", "margin"),
+        paper=file_mark(f"{SOURCE}/ecgpipe/paper/claims.yaml"),
+        code=code("claims.py"),
+    message:
+        "Checking the paper's claims"
+    script:
+        "../scripts/claims.py"

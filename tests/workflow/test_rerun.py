@@ -16,7 +16,8 @@ from tests.workflow.conftest import Workflow, copy_project
 pytestmark = pytest.mark.workflow
 
 OWN_LAYOUT = kit_layout().model_dump(mode="json")
-SCORING = {"evaluate": 1, "compare_models": 1}
+COMPARING = {"compare_models": 1, "compare_protocols": 1, "claims": 1}
+SCORING = COMPARING | {"evaluate": 1}
 TRAINING = SCORING | {"train": 1, "predict": 1, "explain": 1, "report": 1, "all": 1}
 FROM_IMAGES = {"split": 1, "audit_leaks": 1, "prepare": 1} | TRAINING
 
@@ -53,7 +54,12 @@ def test_an_evaluation_key(workflow):
 
 def test_a_key_of_comparisons_alone(workflow):
     workflow.replace("tiny.yaml", "resamples: 100", "resamples: 100, power: 0.9")
-    assert workflow.plan() == {"compare_models": 1, "report": 1, "all": 1}
+    assert workflow.plan() == {"compare_models": 1, "claims": 1, "report": 1, "all": 1}
+
+
+def test_what_the_paper_claims(workflow):
+    workflow.replace("src/ecgpipe/paper/claims.yaml", "[0.7779, 0.9334", "[0.7778, 0.9334")
+    assert workflow.plan() == {"claims": 1, "report": 1, "all": 1}
 
 
 def test_a_label_policy(workflow):

@@ -23,8 +23,8 @@ PROTOCOL = (
     "second_records", "first_seeds", "second_seeds", "note",
 )  # fmt: skip
 CLAIM = (
-    "id", "place", "claim", "dataset", "model", "metric", "printed", "printed_low", "printed_high", "ours", "low",
-    "high", "test", "p", "finding", "verdict", "note",
+    "id", "kind", "place", "claim", "dataset", "model", "metric", "printed", "printed_low", "printed_high", "ours",
+    "low", "high", "test", "p", "finding", "by_print", "verdict", "note",
 )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ecgpipe import __version__
 from ecgpipe.cli.audit import AUDIT
 from ecgpipe.cli.bench import BENCH
+from ecgpipe.cli.claims import CLAIMS
 from ecgpipe.cli.download import DOWNLOAD
 from ecgpipe.cli.labels import LABELS
 from ecgpipe.cli.models import MODELS
@@ -17,7 +18,7 @@ from ecgpipe.cli.simulate import SIMULATE
 from ecgpipe.cli.train import TRAIN
 from ecgpipe.errors import EcgpipeError
 
-COMMANDS = (DOWNLOAD, SIMULATE, LABELS, AUDIT, RENDER, PREPROCESS, MODELS, TRAIN, BENCH)
+COMMANDS = (DOWNLOAD, SIMULATE, LABELS, AUDIT, RENDER, PREPROCESS, MODELS, TRAIN, CLAIMS, BENCH)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -30,7 +30,7 @@ class Draws:
     missing: dict[str, str]
 
 
-def draw(models: Models, config: EvaluateConfig, seed: int | None = None) -> dict[str, dict[int, Draws]]:
+def draw(models: Models, config: EvaluateConfig, seed: tuple[int, ...] | None = None) -> dict[str, dict[int, Draws]]:
     """Resample.
 
     Args:

@@ -1,0 +1,59 @@
+"""Gathers from results what the paper's claims are held against."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from ecgpipe.artifacts.comparisons import read_comparisons
+from ecgpipe.evaluate.claims import PROTOCOL, Evidence
+from ecgpipe.paper import Paper
+
+CLOSE = 0.01
+"""Share by which the number of records may differ: releases 1.0.1 and 1.0.3 of PTB-XL differ by 38."""
+
+
+def gather(comparisons: Iterable[Path], runs: Iterable[Path], labels: Iterable[Path], paper: Paper) -> Evidence:
+    """Read what was run.
+
+    Args:
+        comparisons: ``<dataset>/comparisons/<protocol>.json``.
+        runs: ``<dataset>/<protocol>/<model>/seed-<n>/run.json``.
+        labels: ``<dataset>/labels.json``.
+        paper: its recipe, which runs may depart from.
+    """
+    read = [read_comparisons(file) for file in comparisons]
+    settings = [read_comparisons(file) for file in runs]
+    departures = {}
+    for file in map(Path, labels):
+        dataset = file.parent.name
+        own = [run for run in settings if (run["dataset"], run["protocol"]) == (dataset, PROTOCOL)]
+        departures[dataset] = depart(dataset, own, read_comparisons(file), paper)
+    return Evidence({(found["dataset"], found["protocol"]): found for found in read}, departures)
+
+
+def gather_folder(results: Path, paper: Paper) -> Evidence:
+    """The same from a folder of results, whatever part of it is there."""
+    comparisons = [file for file in sorted(results.glob("*/comparisons/*.json")) if file.stem != "protocols"]
+    runs = sorted(results.glob(f"*/{PROTOCOL}/*/seed-*/run.json"))
+    return gather(comparisons, runs, sorted(results.glob("*/labels.json")), paper)
+
+
+def depart(dataset: str, runs: list[dict], labels: dict, paper: Paper) -> list[str]:
+    """What in the runs of a data set is not as the paper describes it; empty if they are its runs."""
+    told = []
+    records, policies = paper.recipe["records"].get(dataset), paper.recipe["policies"]
+    found = labels["kept"] + sum(labels["dropped"].values())
+    if records is None:
+        told.append(f"the paper does not use {dataset} records")
+    elif abs(found - records) > CLOSE * records:
+        told.append(f"{found} records, not {records}")
+    if records is not None and labels["policy"] not in policies:
+        told.append(f"label policy {labels['policy']}; the paper's tables are single-label")
+    for part in ("model", "train"):
+        for key, meant in paper.recipe[part].items():
+            given = sorted({run[part][key] for run in runs} - {meant})
+            if given:
+                told.append(f"{key} {', '.join(map(str, given))}, not {meant}")
+    changed = sorted({run["variant"] for run in runs if run["model"]["options"]})
+    if changed:
+        told.append(f"models with other options: {', '.join(changed)}")
+    return told

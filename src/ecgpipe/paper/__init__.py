@@ -1,0 +1,105 @@
+"""What the paper prints (doi:10.4108/eai.11.11675, retracted): its tables and its claims, as data to test."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+
+import yaml
+
+Row = Mapping[str, float]
+"""Metric -> printed figure, as metrics.json names metrics."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One of tables 2 to 4.
+
+    Args:
+        id: ``table-2``.
+        title: for people.
+        place: in the paper.
+        dataset: that it is about.
+        limit: the largest number of records that its figures can be shares of.
+        rows: model -> metric -> printed figure.
+    """
+
+    id: str
+    title: str
+    place: str
+    dataset: str
+    limit: int
+    rows: Mapping[str, Row]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence of the paper.
+
+    Args:
+        id: short name.
+        place: in the paper.
+        claim: what it says.
+        kind: ``better`` (each of `first` is above each of `second`), ``difference`` (by `value`), ``range`` (each class
+            lies within `value`), ``saliency`` or ``unmeasured``.
+        datasets: it is about.
+        metrics: it is about.
+        first: models.
+        second: models.
+        significant: whether it says so.
+        value: printed figure or figures.
+        reason: of an unmeasured claim, why.
+    """
+
+    id: str
+    place: str
+    claim: str
+    kind: str
+    datasets: tuple[str, ...]
+    metrics: tuple[str, ...] = ()
+    first: tuple[str, ...] = ()
+    second: tuple[str, ...] = ()
+    significant: bool = False
+    value: float | tuple[float, float] | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Paper:
+    """The data file.
+
+    Args:
+        source: ``doi``, ``title``, ``status``, ``decimals`` of the printed figures.
+        recipe: how its runs were made: ``model`` and ``train`` settings, ``records`` per data set, label ``policies``.
+        tables: as printed.
+        claims: in words.
+    """
+
+    source: Mapping[str, str | int]
+    recipe: Mapping[str, Mapping]
+    tables: tuple[Table, ...]
+    claims: tuple[Claim, ...] = field(default=())
+
+    def printed(self, dataset: str, model: str, metric: str) -> float | None:
+        """The figure that the tables print, if any (tables 3 and 4 agree where they overlap)."""
+        for table in self.tables:
+            if table.dataset == dataset and metric in table.rows.get(model, {}):
+                return table.rows[model][metric]
+        return None
+
+
+@cache
+def the_paper() -> Paper:
+    """The paper's tables and claims."""
+    text = resources.files("ecgpipe.paper").joinpath("claims.yaml").read_text(encoding="utf-8")
+    content = yaml.safe_load(text)
+    columns = content["columns"]
+    tables = tuple(
+        Table(**table | {"rows": {model: dict(zip(columns, row, strict=True)) for model, row in table["rows"].items()}})
+        for table in content["tables"]
+    )
+    claims = tuple(
+        Claim(**{key: tuple(value) if isinstance(value, list) else value for key, value in claim.items()})
+        for claim in content["claims"]
+    )
+    return Paper(content["source"], content["recipe"], tables, claims)

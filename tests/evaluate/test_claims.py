@@ -1,0 +1,166 @@
+"""Verdicts from made-up comparisons: each of the four words where it belongs, and nothing silent."""
+
+import json
+
+import pytest
+
+from ecgpipe.cli import main
+from ecgpipe.config.evaluate import EvaluateConfig
+from ecgpipe.evaluate.claims import Evidence, check_claims
+from ecgpipe.evaluate.evidence import depart
+from ecgpipe.paper import the_paper
+
+PAPER = the_paper()
+CONFIG = EvaluateConfig()
+MODELS = (
+    *("resnet34", "vit", "mobilevit", "swin", "convnext", "swin_lgf_fpn"),
+    *("swin_lgf_fpn_no_lgf", "swin_lgf_fpn_no_fpn", "swin_lgf_fpn_no_refine"),
+)
+METRICS = ("accuracy", "specificity_macro", "recall_weighted", "precision_weighted", "f1_weighted")
+
+
+def cell(value, half):
+    return {"value": value, "low": value - half, "high": value + half, "note": None}
+
+
+def compared(values: dict[str, float], half: float, auc: float = 0.92) -> dict:
+    """Comparisons in which every metric of a model has one value, with intervals of one half-width."""
+    rows = []
+    for i, first in enumerate(values):
+        for second in list(values)[i + 1 :]:
+            difference = values[first] - values[second]
+            for metric in METRICS:
+                rows.append(
+                    {"first": first, "second": second, "metric": metric, "test": "bootstrap", "difference": difference}
+                    | {"low": difference - half, "high": difference + half, "note": None}
+                    | {"p_holm": 0.5 if abs(difference) < half else 0.001}
+                )
+            rows.append(
+                {"first": first, "second": second, "metric": "accuracy", "test": "mcnemar", "detectable": 0.02}
+                | {"detectable_records": 69, "records": 3467}
+            )
+    models = [
+        {"model": name, "scores": dict.fromkeys(METRICS, cell(value, half))}
+        | {"per_class": {label: {"auc": cell(auc, half)} for label in ("NORM", "MI")}}
+        for name, value in values.items()
+    ]
+    return {"models": models, "comparisons": rows, "power": 0.8}
+
+
+def verdicts(evidence: Evidence, column: str = "verdict") -> dict[str, str]:
+    return {row["id"]: row[column] for row in check_claims(PAPER, evidence, CONFIG)["claims"]}
+
+
+def test_without_runs_only_the_arithmetic_speaks():
+    found = check_claims(PAPER, Evidence({}), CONFIG)["claims"]
+    assert {row["finding"] for row in found} == {"not run"}
+    by_id = {row["id"]: row for row in found}
+    # table 2: no lead can be significant; table 3: ConvNeXt's printed specificity equals the model's
+    assert by_id["significant-accuracy-f1"]["verdict"] == "contradicted"
+    even = by_id["significant-every-metric/ptb-xl/swin_lgf_fpn/convnext/specificity_macro"]
+    assert even["by_print"] == even["verdict"] == "contradicted" and "0.9336" in even["note"]
+    assert by_id["each-component-helps"]["verdict"] == "not run"
+    assert by_id["significant-accuracy-f1/ptb-xl/swin_lgf_fpn/swin/accuracy"]["by_print"] == "undecided"
+    assert all(row["note"] for row in found)
+    assert sum(row["kind"] == "cell" for row in found) == 30 + 30 + 25
+
+
+@pytest.mark.parametrize(
+    ("full", "half", "verdict"), [(0.80, 0.01, "supported"), (0.80, 0.05, "undecided"), (0.70, 0.01, "contradicted")]
+)
+def test_a_component_helps_if_every_metric_shows_it(full, half, verdict):
+    values = dict.fromkeys(MODELS, 0.76) | {"swin_lgf_fpn": full}
+    found = verdicts(Evidence({("ptb-xl", "paper"): compared(values, half)}))
+    assert found["each-component-helps"] == verdict
+    one_worse = values | {"swin_lgf_fpn_no_fpn": full + 0.1}
+    assert (
+        verdicts(Evidence({("ptb-xl", "paper"): compared(one_worse, 0.01)}))["each-component-helps"] == "contradicted"
+    )
+
+
+def test_undecided_tells_what_the_set_could_have_shown():
+    values = dict.fromkeys(MODELS, 0.76)
+    checked = check_claims(PAPER, Evidence({("ptb-xl", "paper"): compared(values, 0.02)}), CONFIG)["claims"]
+    row = next(
+        row for row in checked if row["id"] == "each-component-helps/ptb-xl/swin_lgf_fpn/swin_lgf_fpn_no_lgf/accuracy"
+    )
+    assert row["finding"] == "undecided" and "69 records (2.0 points)" in row["note"]
+
+
+def test_a_pair_that_is_stored_the_other_way_is_turned_around():
+    names = ["swin_lgf_fpn_no_fpn", *(name for name in MODELS if name != "swin_lgf_fpn_no_fpn")]
+    values = dict.fromkeys(names, 0.76) | {"swin_lgf_fpn_no_fpn": 0.70}
+    found = check_claims(PAPER, Evidence({("ptb-xl", "paper"): compared(values, 0.004)}), CONFIG)["claims"]
+    row = next(
+        row
+        for row in found
+        if row["id"] == "fpn-matters-most/ptb-xl/swin_lgf_fpn_no_lgf/swin_lgf_fpn_no_fpn/f1_weighted"
+    )
+    assert row["ours"] == pytest.approx(0.06) and row["low"] == pytest.approx(0.056)
+    assert verdicts(Evidence({("ptb-xl", "paper"): compared(values, 0.004)}))["fpn-matters-most"] == "supported"
+    assert verdicts(Evidence({("ptb-xl", "paper"): compared(values, 0.004)}))["fpn-f1-below-full"] == "contradicted"
+
+
+def test_a_cell_is_held_against_the_printed_figure_with_its_own_error():
+    values = dict.fromkeys(MODELS, 0.7894)
+    near = verdicts(Evidence({("ptb-xl", "paper"): compared(values, 0.005)}))
+    assert near["table-3/swin_lgf_fpn/accuracy"] == "supported"
+    assert near["table-3/swin_lgf_fpn/specificity_macro"] == "contradicted"
+    wide = verdicts(Evidence({("ptb-xl", "paper"): compared(values, 0.2)}))
+    assert wide["table-3/swin_lgf_fpn/accuracy"] == "undecided"
+    assert wide["table-2/swin_lgf_fpn/accuracy"] == "not run"
+
+
+def test_the_auc_range_by_class():
+    values = dict.fromkeys(MODELS, 0.79)
+    for auc, half, verdict in ((0.92, 0.01, "supported"), (0.92, 0.05, "undecided"), (0.85, 0.01, "contradicted")):
+        assert verdicts(Evidence({("ptb-xl", "paper"): compared(values, half, auc)}))["auc-range"] == verdict
+
+
+def test_runs_that_depart_from_the_recipe_do_not_settle_a_claim():
+    values = dict.fromkeys(MODELS, 0.7) | {"swin_lgf_fpn": 0.80}
+    evidence = Evidence({("ptb-xl", "paper"): compared(values, 0.01)}, {"ptb-xl": ["epochs 3, not 100"]})
+    assert verdicts(evidence)["each-component-helps"] == "not run"
+    assert verdicts(evidence, "finding")["each-component-helps"] == "supported"
+
+
+def test_a_missing_cell_of_ours_says_so():
+    values = dict.fromkeys(MODELS, 0.79)
+    given = compared(values, 0.01)
+    given["models"][5]["per_class"]["MI"]["auc"] = {"value": None, "low": None, "high": None, "note": "no record of MI"}
+    found = check_claims(PAPER, Evidence({("ptb-xl", "paper"): given}), CONFIG)["claims"]
+    row = next(row for row in found if row["id"] == "auc-range/ptb-xl/MI")
+    assert (row["finding"], row["note"]) == ("not run", "no record of MI")
+
+
+def test_departures_are_named():
+    train = {"epochs": 3, "batch_size": 16, "learning_rate": 3e-5, "warmup_epochs": 30, "weight_decay": 0.05}
+    train |= {"clip_norm": 0.5, "patience": 15, "translate": 0.1}
+    run = {"variant": "swin", "model": {"image_size": 128, "options": {"embed_dim": 24}}, "train": train}
+    labels = {"policy": "multilabel", "kept": 400, "dropped": {"none": 100}}
+    told = depart("ptb-xl", [run], labels, PAPER)
+    assert told == [
+        "500 records, not 21837",
+        "label policy multilabel; the paper's tables are single-label",
+        "image_size 128, not 640",
+        "epochs 3, not 100",
+        "models with other options: swin",
+    ]
+    exact = {"variant": "swin", "model": {"image_size": 640, "options": {}}, "train": train | {"epochs": 100}}
+    assert depart("ptb-xl", [exact], {"policy": "single", "kept": 16244, "dropped": {"x": 5555}}, PAPER) == []
+
+
+def test_the_command(tmp_path, capsys):
+    assert main(["claims"]) == 0
+    told = capsys.readouterr().out
+    assert "182/183" in told and "lead over swin                       1 records; never significant" in told
+    assert main(["claims", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["arithmetic"][0]["records"] == 183
+    folder = tmp_path / "ptb-xl" / "comparisons"
+    folder.mkdir(parents=True)
+    assert main(["claims", str(tmp_path)]) == 1
+    assert "snakemake" in capsys.readouterr().err
+    content = {"dataset": "ptb-xl", "protocol": "paper"} | compared(dict.fromkeys(MODELS, 0.79), 0.01)
+    (folder / "paper.json").write_text(json.dumps(content))
+    assert main(["claims", str(tmp_path), "--all"]) == 0
+    assert "ours: 0.7900 (0.7800 - 0.8000)" in capsys.readouterr().out

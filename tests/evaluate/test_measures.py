@@ -1,0 +1,213 @@
+"""Scores under weights against scikit-learn and plain loops on new data each time, and the bootstrap by hand."""
+
+import numpy as np
+import pytest
+from sklearn import metrics
+from sklearn.calibration import calibration_curve
+
+from ecgpipe.artifacts.predictions import Predictions
+from ecgpipe.config.evaluate import EvaluateConfig
+from ecgpipe.evaluate.calibration import bin_gaps, calibration_error, reliability
+from ecgpipe.evaluate.fmax import f_max, sample_shares
+from ecgpipe.evaluate.measures import Measures
+from ecgpipe.evaluate.power import detectable_lead, mcnemar_power
+from ecgpipe.evaluate.resample import NO_SPREAD, group_counts, interval
+from ecgpipe.evaluate.roc import average_precision
+from ecgpipe.evaluate.scores import evaluate_predictions
+from ecgpipe.evaluate.seeds import pool
+from tests.evaluate.test_scores import CLASSES, make_predictions
+
+
+def test_average_precision_of_weighted_records(rng):
+    scores, positive = rng.normal(size=70).round(1), rng.integers(0, 2, 70)
+    weights = rng.integers(0, 3, (70, 4)).astype(float)
+    for column, found in zip(weights.T, average_precision(scores, positive, weights), strict=True):
+        assert found == pytest.approx(metrics.average_precision_score(positive, scores, sample_weight=column))
+
+
+def test_f_max_by_its_definition(rng):
+    """Strodthoff et al. 2020: precision over records with a call, recall over all records, the best threshold."""
+    targets = (rng.random((40, 5)) < 0.3).astype(int)
+    targets[targets.sum(axis=1) == 0, 0] = 1
+    probabilities = rng.random((40, 5)).round(2) * 0.7 + 0.3 * targets
+    best = 0.0
+    for threshold in np.linspace(0, 1, 101):
+        precisions, recalls = [], []
+        for truth, given in zip(targets, probabilities, strict=True):
+            called = given >= threshold
+            hits = (called & (truth == 1)).sum()
+            if called.any():
+                precisions.append(hits / called.sum())
+            recalls.append(hits / truth.sum())
+        if precisions and np.mean(precisions) + np.mean(recalls):
+            p, r = np.mean(precisions), np.mean(recalls)
+            best = max(best, 2 * p * r / (p + r))
+    shares = sample_shares(probabilities, targets)
+    assert f_max(shares, np.ones((40, 1)))[0] == pytest.approx(best)
+    counts = rng.integers(0, 3, 40)
+    repeated = sample_shares(probabilities.repeat(counts, axis=0), targets.repeat(counts, axis=0))
+    once = f_max(repeated, np.ones((counts.sum(), 1)))[0]
+    assert f_max(shares, counts[:, None].astype(float))[0] == pytest.approx(once)
+
+
+def test_calibration_agrees_with_scikit_learn_and_a_loop(rng):
+    probabilities, outcome = rng.random(300), rng.integers(0, 2, 300)
+    curve = reliability(probabilities, outcome, 10, 0.95)
+    found, promised = calibration_curve(outcome, probabilities, n_bins=10)
+    assert [row["found"] for row in curve] == pytest.approx(found.tolist())
+    assert [row["promised"] for row in curve] == pytest.approx(promised.tolist())
+    by_hand = sum(row["records"] / 300 * abs(row["found"] - row["promised"]) for row in curve)
+    assert calibration_error(bin_gaps(probabilities, outcome, 10), np.ones((300, 1)))[0] == pytest.approx(by_hand)
+
+
+@pytest.mark.parametrize("task", ["single", "multilabel"])
+def test_brier_and_per_class_scores_agree_with_scikit_learn(rng, task):
+    predictions = make_predictions(rng, task=task)
+    found = evaluate_predictions(predictions, predictions.record_ids, EvaluateConfig(resamples=100))
+    for i, name in enumerate(CLASSES):
+        truth, probability = predictions.targets[:, i], predictions.probabilities[:, i]
+        cells = found["per_class"][name]
+        assert cells["brier"]["value"] == pytest.approx(metrics.brier_score_loss(truth, probability))
+        assert cells["auc"]["value"] == pytest.approx(metrics.roc_auc_score(truth, probability))
+        assert cells["average_precision"]["value"] == pytest.approx(metrics.average_precision_score(truth, probability))
+        called = predictions.probabilities.argmax(1) == i if task == "single" else probability >= 0.5
+        assert found["confusion_per_class"][name] == metrics.confusion_matrix(truth, called).tolist()
+    squares = ((predictions.probabilities - predictions.targets) ** 2).mean(axis=0)
+    expected = squares.sum() if task == "single" else squares.mean()
+    assert found["scores"]["brier"]["value"] == pytest.approx(expected)
+    assert ("f_max" in found["scores"]) == (task == "multilabel")
+
+
+def test_thresholds_are_chosen_on_the_validation_records(rng):
+    reported, validation = make_predictions(rng), make_predictions(rng)
+    config = EvaluateConfig(resamples=100, specificities=(0.9,))
+    found = evaluate_predictions(reported, reported.record_ids, config, validation)
+    for i, name in enumerate(CLASSES):
+        (row,) = found["thresholds"][name]
+        truth, scores = validation.targets[:, i], validation.probabilities[:, i]
+        passing = [t for t in [*scores, np.inf] if (scores[truth == 0] < t).mean() >= 0.9 - 1e-12]
+        expected = min(passing)
+        assert row["chosen_on"] == "validation"
+        assert row["threshold"] is None if np.isinf(expected) else row["threshold"] == pytest.approx(expected)
+        truth, scores = reported.targets[:, i], reported.probabilities[:, i]
+        assert row["sensitivity"]["value"] == pytest.approx((scores[truth == 1] >= expected).mean())
+        assert row["specificity"]["value"] == pytest.approx((scores[truth == 0] < expected).mean())
+
+
+def test_the_bootstrap_is_a_loop_over_patients_with_scikit_learn(rng):
+    predictions = make_predictions(rng, n=120)
+    groups = rng.integers(0, 40, 120)
+    names, member = np.unique(groups, return_inverse=True)
+    (counts,) = group_counts(len(names), 30, 5)
+    assert (counts.sum(axis=0) == len(names)).all() and counts.min() >= 0
+    scores, per_class = Measures(predictions, EvaluateConfig())(counts[member])
+    truth, called = predictions.targets.argmax(1), predictions.probabilities.argmax(1)
+    for b in range(30):
+        rows = np.concatenate([np.repeat(np.flatnonzero(member == g), int(n)) for g, n in enumerate(counts[:, b])])
+        assert scores["accuracy"][b] == pytest.approx(metrics.accuracy_score(truth[rows], called[rows]))
+        f1 = metrics.f1_score(truth[rows], called[rows], average="weighted", zero_division=0)
+        assert scores["f1_weighted"][b] == pytest.approx(f1)
+        for i in range(len(CLASSES)):
+            if 0 < predictions.targets[rows, i].sum() < len(rows):
+                area = metrics.roc_auc_score(predictions.targets[rows, i], predictions.probabilities[rows, i])
+                assert per_class["auc"][b, i] == pytest.approx(area)
+
+
+def test_parts_of_a_cross_validation_pool_counts_and_keep_areas_apart(rng):
+    """A part whose scores are all higher must not change the areas, as it would if parts were ranked together."""
+    predictions = make_predictions(rng, task="multilabel", n=200)
+    parts = np.repeat(["a", "b"], 100)
+    moved = Predictions(
+        predictions.record_ids,
+        predictions.roles,
+        predictions.logits + np.where(parts == "a", 0, 9)[:, None].astype(np.float32),
+        predictions.targets,
+        CLASSES,
+        "multilabel",
+    )
+    one = np.ones((200, 1))
+    apart, shifted = (Measures(given, EvaluateConfig(), parts)(one)[1]["auc"] for given in (predictions, moved))
+    assert shifted == pytest.approx(apart)
+    assert Measures(moved, EvaluateConfig())(one)[1]["auc"] != pytest.approx(apart, abs=1e-3)
+
+
+def test_seeds_and_patients_are_both_counted(rng):
+    """Coverage where a score is truth + what the patients add, the same for all seeds, + what the training adds."""
+    inside, ignoring = [], []
+    for _ in range(300):
+        patients, trainings = rng.normal(0, 0.02), rng.normal(0, 0.04, 3)
+        values = 0.7 + patients + trainings
+        drawn = values[:, None] + rng.normal(0, 0.02, 1000)[None, :]
+        low, high = np.quantile(pool(values, drawn, 0).drawn, [0.025, 0.975])
+        inside.append(low < 0.7 < high)
+        low, high = np.quantile(drawn.mean(axis=0), [0.025, 0.975])
+        ignoring.append(low < 0.7 < high)
+    assert np.mean(inside) > 0.9
+    assert np.mean(ignoring) < 0.87  # patients alone are not enough
+
+
+def test_patients_that_differ_between_seeds_are_not_counted_twice(rng):
+    """With a test set of its own each, the seeds differ by their patients alone; the trainings' share is then small."""
+    values = 0.7 + rng.normal(0, 0.05, 200)
+    drawn = values[:, None] + rng.normal(0, 0.05, (200, 400))
+    assert pool(values, drawn, 0).between < 0.02
+    assert pool(values, drawn * 0 + values[:, None], 0).between == pytest.approx(values.std(ddof=1))
+
+
+def test_one_seed_and_no_seed():
+    assert pool(np.array([0.5, np.nan]), np.array([[0.4, 0.6], [np.nan, np.nan]]), 0).between is None
+    assert np.isnan(pool(np.array([np.nan]), np.full((1, 3), np.nan), 0).value)
+
+
+def test_an_interval_that_cannot_be_computed_says_so():
+    assert interval(np.nan, np.array([1.0]), 0.95, "no record of MI") == {
+        "value": None, "low": None, "high": None, "note": "no record of MI"
+    }  # fmt: skip
+    assert interval(1.0, np.ones(50), 0.95)["note"] == NO_SPREAD
+    few = interval(0.5, np.r_[np.full(90, np.nan), np.linspace(0, 1, 10)], 0.95)
+    assert few["low"] is None and "90 of 100 resamples" in few["note"]
+    some = interval(0.5, np.r_[np.nan, np.linspace(0, 1, 99)], 0.95)
+    assert some["low"] is not None and "99 of 100" in some["note"]
+
+
+def test_scores_of_a_class_that_says_nothing(rng):
+    predictions = make_predictions(rng, n=60)
+    flat = predictions.logits.copy()
+    flat[:] = 0.0
+    constant = Predictions(predictions.record_ids, predictions.roles, flat, predictions.targets, CLASSES, "single")
+    found = evaluate_predictions(constant, constant.record_ids, EvaluateConfig(resamples=100))
+    assert found["per_class"]["NORM"]["auc"]["value"] == 0.5
+    assert found["per_class"]["NORM"]["auc"]["note"] == NO_SPREAD
+    assert found["left_out"]["NORM"] == "the same score for every record"
+    only = Predictions(
+        predictions.record_ids, predictions.roles, predictions.logits, np.eye(4, dtype=np.uint8)[np.zeros(60, int)],
+        CLASSES, "single",
+    )  # fmt: skip
+    found = evaluate_predictions(only, only.record_ids, EvaluateConfig(resamples=100))
+    assert found["per_class"]["NORM"]["auc"] == {
+        "value": None,
+        "low": None,
+        "high": None,
+        "note": "only records of NORM",
+    }
+    assert found["per_class"]["MI"]["auc"]["note"] == "no record of MI"
+    assert found["scores"]["auc_macro"]["value"] is None
+    assert found["thresholds"]["NORM"] == []
+
+
+def test_power_by_simulation(rng):
+    """Pairs of models on 200 records that differ on a fifth of them."""
+    from ecgpipe.evaluate.paired import mcnemar
+
+    records, discordant, lead = 200, 0.2, 0.1
+    p_first, p_second = (discordant + lead) / 2, (discordant - lead) / 2
+    rejected = []
+    for _ in range(800):
+        kind = rng.choice(3, records, p=[p_first, p_second, 1 - discordant])
+        rejected.append(mcnemar(kind == 0, kind == 1).p <= 0.05)
+    power = mcnemar_power(records, discordant, lead, 0.05)
+    assert power == pytest.approx(np.mean(rejected), abs=0.075)
+    found = detectable_lead(records, discordant, 0.05, 0.8)
+    assert mcnemar_power(records, discordant, found, 0.05) == pytest.approx(0.8, abs=1e-3)
+    assert detectable_lead(183, 2 / 183, 0.05, 0.8) is None  # two records that differ can show nothing
+    assert detectable_lead(183, 0.0, 0.05, 0.8) is None
