@@ -17,8 +17,18 @@ configfile: "config.yaml"
 
 include: "rules/common.smk"
 include: "rules/acquire.smk"
-include: "rules/render.smk"
-include: "rules/preprocess.smk"
+
+
+if CONFIG.keep_pages:
+
+    include: "rules/render.smk"
+    include: "rules/preprocess.smk"
+
+else:
+
+    include: "rules/direct.smk"
+
+
 include: "rules/split.smk"
 include: "rules/audit.smk"
 include: "rules/train.smk"
@@ -39,7 +49,7 @@ rule all:
 
 rule pages:
     input:
-        every_shard("pages/{shard}.parquet"),
+        every_page,
 
 
 rule images:

@@ -235,6 +235,38 @@ def explained_runs(file):
     ]
 
 
+def every_page(wildcards):
+    """Input function: the pages files of every shard of every data set."""
+    if not CONFIG.keep_pages:
+        raise WorkflowError("keep_pages is false: there are no pages files; set it to true, or ask for `images`")
+    return every_shard("pages/{shard}.parquet")
+
+
+def drawing_of(dataset):
+    """How to draw the pages of a data set when somebody looks at them (ecgpipe.direct.pages); a file's page is the file."""
+    own = dataset in PTBXL_LIKE
+    return {
+        "source": source_of(dataset),
+        "sampling_rate": records_config(dataset).sampling_rate if own else None,
+        "render": section("render") if own else None,
+    }
+
+
+def drawing_if_none_kept(dataset):
+    """The same where no pages are kept, else None."""
+    return None if CONFIG.keep_pages else drawing_of(dataset)
+
+
+def records_to_draw(wildcards):
+    """The records that pages are drawn of again, where none are kept."""
+    return [] if CONFIG.keep_pages else f"{RESULTS}/{wildcards.dataset}/records.parquet"
+
+
+def raw_to_draw(wildcards):
+    """The raw files that pages are drawn from again, if a rule makes them."""
+    return [] if CONFIG.keep_pages else made_input(wildcards)
+
+
 def every_problems_table():
     """What each stage left out."""
     return [

@@ -26,7 +26,9 @@ rule control_area:
 
 rule control_features:
     input:
-        pages=f"{RESULTS}/{{dataset}}/pages/{{shard}}.parquet",
+        pages=f"{RESULTS}/{{dataset}}/pages/{{shard}}.parquet" if CONFIG.keep_pages else [],
+        records=records_to_draw,
+        raw=raw_to_draw,
         images=f"{RESULTS}/{{dataset}}/images/{{shard}}.npy",
         indices=f"{RESULTS}/{{dataset}}/images/{{shard}}.index.parquet",
         area=f"{CONTROLS}/area.json",
@@ -40,6 +42,7 @@ rule control_features:
         "../envs/data.yaml"
     params:
         control=CONFIG.control.model_dump(mode="json", include={"thumbnail", "outside"}),
+        drawing=lambda wildcards: drawing_if_none_kept(wildcards.dataset),
         code=code("control_features.py"),
     message:
         "Thumbnails for the controls of {wildcards.dataset}, shard {wildcards.shard}"

@@ -7,7 +7,9 @@ rule explain:
         run_items=f"{RUN}/items.npz",
         weights=f"{RUN}/weights.safetensors",
         images=shard_files("images/{shard}.npy"),
-        pages=shard_files("pages/{shard}.parquet"),
+        pages=shard_files("pages/{shard}.parquet") if CONFIG.keep_pages else [],
+        records=records_to_draw,
+        raw=raw_to_draw,
     output:
         maps=f"{RUN}/saliency.npz",
         overlays=report(
@@ -27,6 +29,7 @@ rule explain:
     params:
         explain=section("explain"),
         preprocess=section("preprocess"),
+        drawing=lambda wildcards: drawing_if_none_kept(wildcards.dataset),
         code=code("explain.py"),
     message:
         "Explaining {wildcards.variant} on {wildcards.dataset} ({wildcards.protocol}, seed {wildcards.seed})"

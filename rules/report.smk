@@ -24,7 +24,8 @@ rule report:
         labels=every_dataset("labels.json"),
         problems=every_problems_table(),
         splits=[file.replace(".parquet", ".json") for file in every_split()],
-        pages=every_shard("pages/{shard}.parquet"),
+        pages=every_shard("pages/{shard}.parquet") if CONFIG.keep_pages else [],
+        raw=[] if CONFIG.keep_pages else [source_of(name) for name in CONFIG.datasets if not is_users_own(name)],
         images=every_shard("images/{shard}.npy"),
         indices=every_shard("images/{shard}.index.parquet"),
         label_tables=every_dataset("labels.parquet"),
@@ -48,6 +49,7 @@ rule report:
     params:
         report=section("report"),
         datasets=list(CONFIG.datasets),
+        drawing={dataset: drawing_if_none_kept(dataset) for dataset in CONFIG.datasets},
         code=code("report.py"),
     message:
         "Writing the report"

@@ -4,13 +4,14 @@ from pathlib import Path
 
 from ecgpipe.config.explain import ExplainConfig
 from ecgpipe.config.preprocess import PreprocessConfig
+from ecgpipe.direct.pages import page_source
 from ecgpipe.explain.run import explain_run
 from ecgpipe.logs import job_log
 
 with job_log(snakemake.log[0]):
     explain_run(
         Path(snakemake.input.run).parent,
-        snakemake.input.pages,
+        page_source(snakemake.input.pages, snakemake.input.records, snakemake.params.drawing),
         PreprocessConfig(**snakemake.params.preprocess).margins,
         ExplainConfig(**snakemake.params.explain),
         snakemake.output.maps,

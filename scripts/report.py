@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ecgpipe.config.report import ReportConfig
+from ecgpipe.direct.pages import page_source
 from ecgpipe.logs import job_log
 from ecgpipe.report.build import Inputs, build_report
 
@@ -12,7 +13,6 @@ LISTS = (
     "labels",
     "problems",
     "splits",
-    "pages",
     "images",
     "indices",
     "metrics",
@@ -24,8 +24,12 @@ LISTS = (
 
 with job_log(snakemake.log[0]):
     files = {name: [Path(file) for file in snakemake.input.get(name) or []] for name in LISTS}
+    pages = {
+        name: page_source([file for file in snakemake.input.pages if Path(file).parts[-3] == name], table, drawing)
+        for (name, drawing), table in zip(snakemake.params.drawing.items(), files["records"], strict=True)
+    }
     build_report(
-        Inputs(Path(snakemake.output.page).parent.parent, snakemake.params.datasets, **files),
+        Inputs(Path(snakemake.output.page).parent.parent, snakemake.params.datasets, pages=pages, **files),
         ReportConfig(**snakemake.params.report),
         Path(snakemake.output.page),
         Path(snakemake.output.scores),

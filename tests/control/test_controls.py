@@ -10,7 +10,7 @@ from ecgpipe.artifacts.control import ControlFeatures
 from ecgpipe.artifacts.image_index import IMAGE_INDEX
 from ecgpipe.artifacts.images import pack, write_images
 from ecgpipe.artifacts.labels import Labels
-from ecgpipe.artifacts.pages import StoredPage, write_pages
+from ecgpipe.artifacts.pages import StoredPage, StoredPages, write_pages
 from ecgpipe.config.control import ControlConfig
 from ecgpipe.control.area import mask_page, outside_pixels, trace_area
 from ecgpipe.control.classify import linear, majority, nearest
@@ -49,7 +49,7 @@ def data_set(folder, truth, *, mark=False, trace=False, policy="single", copies=
     IMAGE_INDEX.write([{"record_id": name, "ink": 0.1} for name in ids], folder / "index.parquet")
     area = trace_area([folder / "images.npy"])
     features = shard_features(
-        folder / "pages.parquet", folder / "images.npy", folder / "index.parquet", area, CONFIG, "test"
+        StoredPages([folder / "pages.parquet"]), folder / "images.npy", folder / "index.parquet", area, CONFIG, "test"
     )
     features.write(folder / "features.npz")
     targets = one_hot(np.asarray(truth))

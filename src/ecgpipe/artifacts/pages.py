@@ -6,9 +6,9 @@ pages at a time.
 """
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -32,6 +32,39 @@ class StoredPage(NamedTuple):
     record_id: str
     image: bytes
     boxes: str
+
+
+class PageSource(Protocol):
+    """The pages of a data set or of some shards, wherever they come from: files, or drawn on demand."""
+
+    def __len__(self) -> int:
+        """How many pages there are, at most."""
+        ...
+
+    def __iter__(self) -> Iterator[StoredPage]:
+        """All pages, a few in memory at a time."""
+        ...
+
+    def find(self, record_ids: Iterable[str]) -> dict[str, StoredPage]:
+        """The pages of some records; those that have none are absent."""
+        ...
+
+
+class StoredPages:
+    """The pages of one or more pages files."""
+
+    def __init__(self, files: Sequence[Path | str]) -> None:
+        self.files = files
+
+    def __len__(self) -> int:
+        return sum(count_pages(file) for file in self.files)
+
+    def __iter__(self) -> Iterator[StoredPage]:
+        for file in self.files:
+            yield from read_pages(file)
+
+    def find(self, record_ids: Iterable[str]) -> dict[str, StoredPage]:
+        return find_pages(self.files, record_ids)
 
 
 def write_pages(pages: Iterable[StoredPage], path: Path | str) -> int:

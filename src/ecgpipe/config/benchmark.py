@@ -98,6 +98,11 @@ class Config(Section):
     results: str = Field("results", description="folder for everything that runs produce")
     resources: str = Field("resources", description="folder for downloads")
     strict: bool = Field(False, description="stop at the first broken record instead of listing it as a problem")
+    keep_pages: bool = Field(
+        True,
+        description="keep the pages as files; false: images are made straight from records or image files, and the few "
+        "pages that are looked at are drawn again",
+    )
     datasets: tuple[Dataset, ...] = Field(("ptb-xl", "cardiac-images"), min_length=1, description="data sets to use")
     ptb_xl: PtbXlConfig = Field(default_factory=PtbXlConfig, description="PTB-XL")
     cardiac_images: CardiacImagesConfig = Field(
@@ -144,6 +149,15 @@ class Config(Section):
         """The settings of one variant: `model`, overridden by `variants.<variant>`."""
         merged = self.model.model_dump() | self.variants.get(variant, {})
         return ModelConfig(**merged)
+
+    @model_validator(mode="after")
+    def _pages_can_be_drawn_again(self) -> "Config":
+        if not self.keep_pages and self.render.renderer != "ecgpipe":
+            raise ValueError(
+                f"keep_pages: false draws pages again when they are looked at, which takes renderer: ecgpipe, not "
+                f"{self.render.renderer}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _variants_fit(self) -> "Config":

@@ -8,7 +8,7 @@ import numpy as np
 from ecgpipe.artifacts.control import ControlFeatures
 from ecgpipe.artifacts.image_index import IMAGE_INDEX
 from ecgpipe.artifacts.images import open_images, unpack
-from ecgpipe.artifacts.pages import count_pages, read_pages
+from ecgpipe.artifacts.pages import PageSource
 from ecgpipe.config.control import ControlConfig
 from ecgpipe.control.area import mask_page, outside_pixels
 from ecgpipe.errors import DataError
@@ -16,7 +16,7 @@ from ecgpipe.progress import progress
 
 
 def shard_features(
-    pages_file: Path | str,
+    pages: PageSource,
     images_file: Path | str,
     index_file: Path | str,
     area: dict,
@@ -26,7 +26,8 @@ def shard_features(
     """What the controls see of a shard, a page in memory at a time.
 
     Args:
-        pages_file, images_file, index_file: of the shard.
+        pages: of the shard.
+        images_file, index_file: of the shard.
         area: content of area.json.
         config: sizes.
         title: of the progress bar.
@@ -49,18 +50,18 @@ def shard_features(
         form=np.zeros((count, 2), np.float32),
     )
     seen = 0
-    for page in progress(read_pages(pages_file), title, count_pages(pages_file), "pages"):
+    for page in progress(pages, title, len(pages), "pages"):
         row = rows.get(page.record_id)
         if row is None:
             continue
         grey = cv2.imdecode(np.frombuffer(page.image, np.uint8), cv2.IMREAD_GRAYSCALE)
         if grey is None:
-            raise DataError(f"{pages_file}: the page of record {page.record_id} cannot be read; make the file again")
+            raise DataError(f"{index_file}: the page of record {page.record_id} cannot be read; make the pages again")
         result.pages[row] = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
         result.images[row] = cv2.resize(255 * unpack(images[row]), (width, height), interpolation=cv2.INTER_AREA)
         result.outside[row] = cv2.resize(mask_page(grey, area), config.outside, interpolation=cv2.INTER_AREA)[kept]
         result.form[row] = grey.shape[1], grey.shape[0]
         seen += 1
     if seen != count:
-        raise DataError(f"{pages_file}: lacks the pages of {count - seen} images; make it and its images again")
+        raise DataError(f"{index_file}: {count - seen} images have no page; make the pages and the images again")
     return result

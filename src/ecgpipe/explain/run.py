@@ -1,6 +1,5 @@
 """Saliency of a trained run: maps of chosen records, and a sheet of overlays."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -9,7 +8,7 @@ import torch
 
 from ecgpipe.artifacts.atomic import atomic_path
 from ecgpipe.artifacts.images import open_images
-from ecgpipe.artifacts.pages import find_pages
+from ecgpipe.artifacts.pages import PageSource
 from ecgpipe.artifacts.roles import ROLES
 from ecgpipe.artifacts.runs import Items
 from ecgpipe.config.explain import ExplainConfig
@@ -23,7 +22,7 @@ from ecgpipe.models.stored import load_trained
 
 def explain_run(
     folder: Path | str,
-    pages: Sequence[Path | str],
+    pages: PageSource,
     margins: tuple[float, float, float, float],
     config: ExplainConfig,
     maps_file: Path | str,
@@ -35,7 +34,7 @@ def explain_run(
 
     Args:
         folder: of the trained run.
-        pages: the data set's pages files.
+        pages: the data set's pages.
         margins: shares of a page that preprocessing cut off: top, right, bottom, left.
         config: which records and method.
         maps_file: receives record_ids (n,), labels (n,) class numbers, probabilities (n, classes) and maps (n, h, w)
@@ -66,7 +65,7 @@ def explain_run(
     maps = saliency_maps(model, images, labels, config.method, config.level, f"explain {run.dataset}/{run.variant}")
 
     record_ids = items.record_ids[positions]
-    stored = find_pages(pages, record_ids)
+    stored = pages.find(record_ids)
     missing = [record_id for record_id in record_ids if record_id not in stored]
     if missing:
         raise DataError(f"record {missing[0]} has an image but no page; run the rendering again")

@@ -1,5 +1,6 @@
 """Model-ready images of one shard of pages."""
 
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from ecgpipe.errors import DataError, RecordError
 from ecgpipe.preprocess.apply import preprocess_file
 from ecgpipe.progress import progress
 from ecgpipe.workers import ordered_map
+
+PackedImage = tuple[np.ndarray, float]
+"""An image at one bit a pixel, uint8 (size, size / 8), and its share of ink."""
 
 
 def preprocess_shard(
@@ -45,27 +49,50 @@ def preprocess_shard(
         DataError: in strict mode, for a broken page; or the pages file is broken.
     """
     problems = ProblemList("preprocess", strict)
-    packed: list[np.ndarray] = []
-    index: list[dict] = []
     cv2.setNumThreads(1)  # a process is one core
     reduce = partial(_packed_image, config=config)
-    images = ordered_map(reduce, read_pages(pages_file), workers)
-    for record_id, image in progress(images, title, count_pages(pages_file), "pages"):
-        if isinstance(image, DataError):
-            problems.add(RecordError(record_id, str(pages_file), "unusable-page", str(image)))
-            continue
-        packed.append(image[0])
-        index.append({"record_id": record_id, "ink": image[1]})
-    write_images(packed, config.size, images_file)
-    IMAGE_INDEX.write(index, index_file)
+
+    def images() -> Iterator[tuple[str, PackedImage | RecordError]]:
+        made = ordered_map(reduce, read_pages(pages_file), workers)
+        for record_id, image in progress(made, title, count_pages(pages_file), "pages"):
+            if isinstance(image, DataError):
+                image = RecordError(record_id, str(pages_file), "unusable-page", str(image))
+            yield record_id, image
+
+    count = write_shard(images(), problems, config.size, images_file, index_file)
     problems.write(problems_file)
-    return len(packed)
+    return count
 
 
-def _packed_image(page: StoredPage, config: PreprocessConfig) -> tuple[str, tuple[np.ndarray, float] | DataError]:
-    """A page's id, and its image, packed, with its share of ink, or what is wrong with it."""
+def write_shard(
+    images: Iterable[tuple[str, PackedImage | RecordError]],
+    problems: ProblemList,
+    size: int,
+    images_file: Path | str,
+    index_file: Path | str,
+) -> int:
+    """Write the images of a shard and their index, note in ``problems`` what is none, and return how many there are."""
+    arrays: list[np.ndarray] = []
+    index: list[dict] = []
+    for record_id, image in images:
+        if isinstance(image, RecordError):
+            problems.add(image)
+            continue
+        arrays.append(image[0])
+        index.append({"record_id": record_id, "ink": image[1]})
+    write_images(arrays, size, images_file)
+    IMAGE_INDEX.write(index, index_file)
+    return len(arrays)
+
+
+def packed(image: np.ndarray) -> PackedImage:
+    """An image, uint8 (size, size) of 0 and 1, as shards keep it."""
+    return pack(image), float(image.mean())
+
+
+def _packed_image(page: StoredPage, config: PreprocessConfig) -> tuple[str, PackedImage | DataError]:
+    """A page's id, and its image, or what is wrong with it."""
     try:
-        image = preprocess_file(page.image, page.record_id, config)
+        return page.record_id, packed(preprocess_file(page.image, page.record_id, config))
     except DataError as error:
         return page.record_id, error
-    return page.record_id, (pack(image), float(image.mean()))

@@ -15,9 +15,11 @@ from ecgpipe.config.render import RenderConfig
 from ecgpipe.errors import RecordError
 from ecgpipe.progress import progress
 from ecgpipe.render.degrade.degrade import degrade_page
+from ecgpipe.render.degrade.page import DegradedPage
 from ecgpipe.render.draw import render_page
 from ecgpipe.render.furniture import furniture
 from ecgpipe.render.kit import render_shard_with_kit
+from ecgpipe.render.page import Page
 from ecgpipe.workers import ordered_map
 
 
@@ -57,7 +59,7 @@ def render_shard(
 
     def pages() -> Iterator[StoredPage]:
         rows = list(zip(records["record_id"], records["path"], strict=True))
-        draw = partial(_stored_page, source=Path(source), sampling_rate=sampling_rate, config=config)
+        draw = partial(stored_page, source=Path(source), sampling_rate=sampling_rate, config=config)
         for page in progress(ordered_map(draw, rows, workers), title, len(rows)):
             if isinstance(page, RecordError):
                 problems.add(page)
@@ -71,10 +73,10 @@ def render_shard(
     return count
 
 
-def _stored_page(
+def record_page(
     row: tuple[str, str], source: Path, sampling_rate: int, config: RenderConfig
-) -> StoredPage | RecordError:
-    """The page of one record, or what is wrong with it."""
+) -> Page | DegradedPage | RecordError:
+    """The page of one record (its id and path below ``source``), degraded as ``config`` says, or what is wrong."""
     record_id, path = row
     try:
         signal, rate = read_signal(source / path, record_id, sampling_rate)
@@ -84,9 +86,25 @@ def _stored_page(
         page = render_page(signal, rate, config)
     except ValueError as error:  # a sound signal that the layout has no use for, such as a short one
         return RecordError(record_id, f"{source / path}.hea", "unfit-for-layout", str(error))
-    if config.degrade.active:
-        page = degrade_page(page, config.degrade, record_id)
-    return StoredPage(record_id, page.encode(), json.dumps(page.boxes()))
+    return degrade_page(page, config.degrade, record_id) if config.degrade.active else page
+
+
+def stored_page(
+    row: tuple[str, str], source: Path, sampling_rate: int, config: RenderConfig
+) -> StoredPage | RecordError:
+    """The same as it is stored."""
+    page = record_page(row, source, sampling_rate, config)
+    return page if isinstance(page, RecordError) else StoredPage(row[0], page.encode(), json.dumps(page.boxes()))
+
+
+def stored_file(row: tuple[str, str], source: Path) -> StoredPage | RecordError:
+    """A file of an image data set as it is stored: its bytes, and no boxes."""
+    record_id, path = row
+    file = source / path
+    try:
+        return StoredPage(record_id, file.read_bytes(), "")
+    except OSError as error:
+        return RecordError(record_id, str(file), "missing-file", f"cannot be read ({error})")
 
 
 def collect_shard(
@@ -106,14 +124,12 @@ def collect_shard(
 
     def pages() -> Iterator[StoredPage]:
         rows = list(zip(records["record_id"], records["path"], strict=True))
-        for record_id, path in progress(rows, title, unit="images"):
-            file = Path(source) / path
-            try:
-                image = file.read_bytes()
-            except OSError as error:
-                problems.add(RecordError(record_id, str(file), "missing-file", f"cannot be read ({error})"))
-                continue
-            yield StoredPage(record_id, image, "")
+        for row in progress(rows, title, unit="images"):
+            page = stored_file(row, Path(source))
+            if isinstance(page, RecordError):
+                problems.add(page)
+            else:
+                yield page
 
     count = write_pages(pages(), pages_file)
     problems.write(problems_file)

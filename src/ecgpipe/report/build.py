@@ -1,7 +1,7 @@
 """The report: one HTML page that needs nothing else."""
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from ecgpipe import __version__
 from ecgpipe.artifacts.atomic import atomic_path, write_text
 from ecgpipe.artifacts.labels import Labels
+from ecgpipe.artifacts.pages import PageSource
 from ecgpipe.config.report import ReportConfig
 from ecgpipe.report import paper
 from ecgpipe.report.audit import audit_view
@@ -55,7 +56,7 @@ PROBLEMS_SHOWN = 200
 
 @dataclass(frozen=True)
 class Inputs:
-    """The files that the report is made from, each list in the order of the data sets and shards."""
+    """What the report is made from: files in the order of the data sets and shards, and each data set's pages."""
 
     results: Path
     datasets: Sequence[str]
@@ -64,7 +65,7 @@ class Inputs:
     labels: Sequence[Path]
     problems: Sequence[Path]
     splits: Sequence[Path]
-    pages: Sequence[Path]
+    pages: Mapping[str, PageSource]
     images: Sequence[Path]
     indices: Sequence[Path]
     metrics: Sequence[Path]
@@ -141,7 +142,7 @@ def _dataset(name: str, number: int, inputs: Inputs, runs: list[Run], config: Re
         ],
         "examples": example_records(
             Labels.read(inputs.label_tables[number]),
-            own(inputs.pages),
+            inputs.pages[name],
             own(inputs.images),
             own(inputs.indices),
             config.examples,

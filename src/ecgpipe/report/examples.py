@@ -10,7 +10,7 @@ import numpy as np
 from ecgpipe.artifacts.image_index import IMAGE_INDEX
 from ecgpipe.artifacts.images import open_images, unpack
 from ecgpipe.artifacts.labels import Labels
-from ecgpipe.artifacts.pages import find_pages
+from ecgpipe.artifacts.pages import PageSource
 
 PAGE_WIDTH = 1100
 
@@ -33,13 +33,14 @@ def _webp(image: np.ndarray, width: int) -> str:
 
 
 def example_records(
-    labels: Labels, pages: Sequence[Path], images: Sequence[Path], indices: Sequence[Path], per_class: int
+    labels: Labels, pages: PageSource, images: Sequence[Path], indices: Sequence[Path], per_class: int
 ) -> list[dict]:
     """The first records of each class, with their page and image.
 
     Args:
         labels: of the data set.
-        pages, images, indices: its shards' files, in the same order.
+        pages: its pages.
+        images, indices: its shards' files, in the same order.
         per_class: how many of each class.
 
     Returns:
@@ -56,7 +57,7 @@ def example_records(
             r for r, target in zip(labels.record_ids, labels.targets, strict=True) if target[number] and r in place
         ]
         chosen += [(record_id, name) for record_id in sorted(members)[:per_class]]
-    stored = find_pages(pages, [record_id for record_id, _ in chosen])
+    stored = pages.find([record_id for record_id, _ in chosen])
     examples = []
     for record_id, name in chosen:
         shard, row = place[record_id]

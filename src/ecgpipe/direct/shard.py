@@ -1,0 +1,122 @@
+"""Model-ready images of one shard straight from its records or image files."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from ecgpipe.artifacts.problems import ProblemList
+from ecgpipe.config.preprocess import PreprocessConfig
+from ecgpipe.config.render import RenderConfig
+from ecgpipe.errors import DataError, RecordError
+from ecgpipe.preprocess.apply import preprocess, preprocess_file, preprocess_palette
+from ecgpipe.preprocess.shard import PackedImage, packed, write_shard
+from ecgpipe.progress import progress
+from ecgpipe.render.degrade.page import DegradedPage
+from ecgpipe.render.furniture import furniture
+from ecgpipe.render.page import Page
+from ecgpipe.render.shard import record_page, stored_file
+from ecgpipe.workers import ordered_map
+
+Row = tuple[str, str]
+Made = tuple[str, str, PackedImage | RecordError]  # the stage that had it last, the record, its image or what is wrong
+
+
+def direct_shard(
+    records: pd.DataFrame,
+    source: Path | str,
+    sampling_rate: int | None,
+    render: RenderConfig | None,
+    config: PreprocessConfig,
+    images_file: Path | str,
+    index_file: Path | str,
+    render_problems_file: Path | str,
+    problems_file: Path | str,
+    *,
+    title: str,
+    strict: bool = False,
+    workers: int = 1,
+) -> int:
+    """Draw and preprocess every record of a shard; broken ones are listed instead.
+
+    The images are those that ``render_shard`` (or ``collect_shard``) and ``preprocess_shard`` make, bit by bit, and the
+    two problems tables name the same records.
+
+    Args:
+        records: the shard's rows of records.parquet.
+        source: folder that the records' paths start from.
+        sampling_rate: Hz that every header must state; None for a data set of images.
+        render: how pages look; None for a data set of images.
+        config: which preprocessing.
+        images_file, index_file, render_problems_file, problems_file: what to write.
+        title: of the progress bar.
+        strict: stop at the first broken record.
+        workers: processes; the files are the same whatever their number.
+
+    Returns:
+        How many images were made.
+
+    Raises:
+        DataError: in strict mode, for a broken record.
+    """
+    make: Callable[[Row], Made]
+    if render is None or sampling_rate is None:
+        make = partial(_image_of_file, source=Path(source), config=config)
+    else:
+        make = partial(_image_of_record, source=Path(source), sampling_rate=sampling_rate, render=render, config=config)
+        furniture(render)  # prepared before the processes part
+    drawing, reducing = ProblemList("render", strict), ProblemList("preprocess", strict)
+    rows = list(zip(records["record_id"], records["path"], strict=True))
+    cv2.setNumThreads(1)  # a process is one core
+
+    def images():
+        for stage, record_id, image in progress(ordered_map(make, rows, workers), title, len(rows)):
+            if stage == drawing.stage and isinstance(image, RecordError):
+                drawing.add(image)
+            else:
+                yield record_id, image
+
+    count = write_shard(images(), reducing, config.size, images_file, index_file)
+    drawing.write(render_problems_file)
+    reducing.write(problems_file)
+    return count
+
+
+def image_of_page(page: Page | DegradedPage, config: PreprocessConfig) -> np.ndarray:
+    """What ``preprocess_file(page.encode())`` makes, uint8 (size, size), without the file where that loses nothing.
+
+    Raises:
+        DataError: no ink is found.
+    """
+    if isinstance(page, Page):
+        return preprocess_palette(page.indices, page.palette, config)
+    if page.quality is None:
+        return preprocess(page.image, config)
+    return preprocess_file(page.encode(), "page", config)
+
+
+def _image_of_record(
+    row: Row, source: Path, sampling_rate: int, render: RenderConfig, config: PreprocessConfig
+) -> Made:
+    record_id, path = row
+    page = record_page(row, source, sampling_rate, render)
+    if isinstance(page, RecordError):
+        return "render", record_id, page
+    try:
+        return "preprocess", record_id, packed(image_of_page(page, config))
+    except DataError as error:
+        return "preprocess", record_id, RecordError(record_id, f"{source / path}.hea", "unusable-page", str(error))
+
+
+def _image_of_file(row: Row, source: Path, config: PreprocessConfig) -> Made:
+    record_id, path = row
+    page = stored_file(row, source)
+    if isinstance(page, RecordError):
+        return "render", record_id, page
+    try:
+        return "preprocess", record_id, packed(preprocess_file(page.image, record_id, config))
+    except DataError as error:
+        return "preprocess", record_id, RecordError(record_id, str(source / path), "unusable-page", str(error))

@@ -1,0 +1,116 @@
+"""Without pages files: the same images and problems, and the same pages for those who look at some."""
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from ecgpipe.acquire.ptbxl import list_records
+from ecgpipe.acquire.simulate.dataset import simulate_dataset
+from ecgpipe.artifacts.pages import StoredPages
+from ecgpipe.artifacts.problems import PROBLEMS
+from ecgpipe.config.preprocess import PreprocessConfig
+from ecgpipe.config.render import RenderConfig
+from ecgpipe.direct.pages import DrawnPages, page_source
+from ecgpipe.direct.shard import direct_shard
+from ecgpipe.errors import DataError
+from ecgpipe.preprocess.shard import preprocess_shard
+from ecgpipe.render.shard import collect_shard, render_shard
+
+PNG_AND_JPEG = {"level": "photo", "seed": 1, "jpeg": {"probability": 0.5, "range": [40, 60]}}
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    """Six simulated records; the data file of the third is cut off."""
+    folder = tmp_path_factory.mktemp("direct") / "raw"
+    simulate_dataset(folder, records=6, seed=2)
+    data = folder / "records100/00000/00003_lr.dat"
+    data.write_bytes(data.read_bytes()[:-2])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """An image data set: a page, a file that is none, a white image, and a record without a file."""
+    folder = tmp_path_factory.mktemp("pictures")
+    page = np.full((600, 800, 3), 255, np.uint8)
+    wave = np.stack([np.arange(40, 760), 300 + 60 * np.sin(np.arange(720) / 30)], axis=1).astype(np.int32)
+    cv2.polylines(page, [wave], False, (0, 0, 0), 3)
+    cv2.imwrite(str(folder / "a.jpg"), page)
+    (folder / "b.png").write_bytes(b"no image")
+    cv2.imwrite(str(folder / "c.png"), np.full((600, 800), 255, np.uint8))
+    return folder, pd.DataFrame({"record_id": [*"abcd"], "path": ["a.jpg", "b.png", "c.png", "d.png"]})
+
+
+def outputs(folder, name):
+    ends = (".npy", ".index.parquet", ".render.parquet", ".problems.parquet")
+    return [folder / f"{name}{end}" for end in ends]
+
+
+def problems(files):
+    """What the two tables say, but for the file of an unusable page: there is no pages file to name."""
+    return [PROBLEMS.read(file).drop(columns="file").to_dict("records") for file in files[2:]]
+
+
+def both_ways(records, source, rate, render, config, folder, workers=1):
+    """Files made with and without a pages file, and the pages file."""
+    kept, direct, pages = outputs(folder, "kept"), outputs(folder, "direct"), folder / "pages.parquet"
+    if render is None:
+        collect_shard(records, source, pages, kept[2], title="t", strict=False)
+    else:
+        render_shard(records, source, rate, render, pages, kept[2], title="t")
+    preprocess_shard(pages, config, *kept[:2], kept[3], title="t")
+    count = direct_shard(records, source, rate, render, config, *direct, title="t", workers=workers)
+    return count, kept, direct, pages
+
+
+@pytest.mark.parametrize(
+    ("render", "preprocess"),
+    [
+        ({}, {}),
+        ({"layout": "cardiac-images", "degrade": PNG_AND_JPEG}, {"size": 320}),
+        ({"layout": "6x2", "dpi": 100}, {"variant": "paper", "size": 320}),
+    ],
+)
+def test_the_images_and_problems_are_those_of_the_kept_pages(copy, tmp_path, render, preprocess):
+    records, _ = list_records(copy, 100, 1000)
+    plain = RenderConfig(**render).model_dump(mode="json")  # as Snakemake hands it to both
+    render = RenderConfig(**plain)
+    count, kept, direct, pages = both_ways(records, copy, 100, render, PreprocessConfig(**preprocess), tmp_path, 2)
+    assert count == 5
+    assert [file.read_bytes() for file in direct[:2]] == [file.read_bytes() for file in kept[:2]]
+    assert problems(direct) == problems(kept)
+    assert PROBLEMS.read(direct[2])["record_id"].tolist() == ["00003"]
+    drawn = DrawnPages(records, copy, 100, plain)
+    stored = StoredPages([pages])
+    assert list(drawn) == list(stored)
+    assert drawn.find(["00005", "00003"]) == stored.find(["00005", "00003"])
+    assert drawn.find(["00005", "00003"]).keys() == {"00005"}
+
+
+def test_an_image_data_set_needs_no_copies(pictures, tmp_path):
+    source, records = pictures
+    count, kept, direct, pages = both_ways(records, source, None, None, PreprocessConfig(size=320), tmp_path)
+    assert count == 1
+    assert [file.read_bytes() for file in direct[:2]] == [file.read_bytes() for file in kept[:2]]
+    assert PROBLEMS.read(direct[2])["record_id"].tolist() == ["d"]
+    assert PROBLEMS.read(direct[3])["record_id"].tolist() == ["b", "c"]
+    named = PROBLEMS.read(direct[3]).set_index("record_id")["file"]
+    assert named["c"] == str(source / "c.png")
+    assert list(DrawnPages(records, source, None, None)) == list(StoredPages([pages]))
+
+
+def test_pages_come_from_files_where_they_are_kept(copy, tmp_path):
+    assert isinstance(page_source(["x"], "y", None), StoredPages)
+
+
+def test_strict_stops_at_either_stage(copy, pictures, tmp_path):
+    records, _ = list_records(copy, 100, 1000)
+    files = outputs(tmp_path, "direct")
+    with pytest.raises(DataError, match=r"00003.*strict"):
+        direct_shard(records, copy, 100, RenderConfig(), PreprocessConfig(), *files, title="t", strict=True)
+    source, table = pictures
+    with pytest.raises(DataError, match=r"record b.*strict"):
+        direct_shard(table, source, None, None, PreprocessConfig(), *files, title="t", strict=True)
+    assert not any(file.exists() for file in files)
