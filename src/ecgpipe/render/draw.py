@@ -26,29 +26,50 @@ def render_page(signal: np.ndarray, sampling_rate: float, config: RenderConfig) 
         ValueError: the shape is wrong, a sample is not finite, or the signal is too short for the layout.
         ConfigError: the layout does not exist.
     """
+    common = furniture(config)
+    leads = _leads(signal, sampling_rate, config, common)
+    line_width = _line_width(config, common)
+    indices = common.ink.copy()
+    draw_traces(indices, leads, line_width, common.full)
+    np.multiply(indices, np.uint8(common.grounds), out=indices)
+    cv2.add(indices, common.ground, dst=indices)
+    return Page(indices, common.palette, leads, config.dpi, line_width, float(sampling_rate), common.grounds)
+
+
+def draw_cover(signal: np.ndarray, sampling_rate: float, config: RenderConfig) -> np.ndarray:
+    """How much of each pixel of that page its traces cover, uint8 (H, W), 0 to 255; nothing else is drawn.
+
+    Arguments and errors are those of ``render_page``.
+    """
+    common = furniture(config)
+    leads = _leads(signal, sampling_rate, config, common)
+    cover = np.zeros(common.shape, np.uint8)
+    draw_traces(cover, leads, _line_width(config, common), 255)
+    return cover
+
+
+def _line_width(config: RenderConfig, common: Furniture) -> float:
+    return (config.trace_width or common.layout.trace_width) * config.dpi / 72
+
+
+def _leads(signal: np.ndarray, sampling_rate: float, config: RenderConfig, common: Furniture) -> tuple[LeadOnPage, ...]:
+    """All leads of a sound signal in their places; ValueError as ``render_page`` raises it."""
     if signal.ndim != 2 or len(signal) != len(LEADS):
         raise ValueError(f"signal of shape {signal.shape}: not ({len(LEADS)}, samples)")
     if not sampling_rate > 0:
         raise ValueError(f"sampling rate {sampling_rate}: not positive")
     if not np.isfinite(signal).all():
         raise ValueError("the signal has samples that are not finite; mend or drop the record first")
-    common = furniture(config)
     seconds = max(slot.start + slot.width for slot in common.layout.slots) / config.paper_speed
     if signal.shape[1] < round(seconds * sampling_rate):
         raise ValueError(
             f"the signal has {signal.shape[1] / sampling_rate:g} s, layout {common.layout.name} at "
             f"{config.paper_speed:g} mm/s shows {seconds:g} s; use a higher paper speed or a shorter layout"
         )
-    leads = tuple(
+    return tuple(
         _place(slot, box, signal, sampling_rate, config, common)
         for slot, box in zip(common.layout.slots, common.text_boxes, strict=True)
     )
-    line_width = (config.trace_width or common.layout.trace_width) * config.dpi / 72
-    indices = common.ink.copy()
-    draw_traces(indices, leads, line_width, common.full)
-    np.multiply(indices, np.uint8(common.grounds), out=indices)
-    cv2.add(indices, common.ground, dst=indices)
-    return Page(indices, common.palette, leads, config.dpi, line_width, float(sampling_rate), common.grounds)
 
 
 def _place(

@@ -144,27 +144,40 @@ def draw_traces(cover: np.ndarray, leads: tuple[LeadOnPage, ...], line_width: fl
     limit = max(cover.shape)  # a point far off the page must not overflow
     reach = max(0.0, (line_width - HAIR) / 2)
     offsets = np.linspace(-reach, reach, 1 + int(np.ceil(2 * reach))) if reach else np.zeros(1)
-    lines = []
+    thinned = []
     for lead in leads:
         points = lead.pixels.astype(np.float32)
         np.clip(points, -limit, 2 * limit, out=points)
         points = cv2.approxPolyDP(points[:, None, :], TOLERANCE, False)[:, 0, :]
-        if len(points) < 2:
-            continue
-        normals = _normals(points)
-        for offset in offsets:
-            lines.append(np.rint((points + (offset * normals - 0.5)) * (1 << SHIFT)).astype(np.int32))
-    cv2.polylines(cover, lines, False, full, 1, cv2.LINE_AA, SHIFT)
+        if len(points) > 1:
+            thinned.append(points)
+    if not thinned:
+        return
+    # all leads at once, since NumPy's calls take longer than the arithmetic of one lead
+    ends = np.cumsum([len(points) for points in thinned])
+    points = np.concatenate(thinned)
+    normals = _normals(points, ends)
+    moved = (np.rint((points + (offset * normals - 0.5)) * (1 << SHIFT)).astype(np.int32) for offset in offsets)
+    by_lead = zip(*(np.split(line, ends[:-1]) for line in moved), strict=True)  # where leads cross, order counts
+    cv2.polylines(cover, [line for lines in by_lead for line in lines], False, full, 1, cv2.LINE_AA, SHIFT)
 
 
-def _normals(points: np.ndarray) -> np.ndarray:
-    """For each point (n, 2) of a line, where the edge of a line of half-width 1 passes beside it.
+def _normals(points: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """For each point (n, 2) of lines, where the edge of a line of half-width 1 passes beside it.
 
-    That is the mitre of the two neighbouring segments, cut at twice the half-width.
+    That is the mitre of the two neighbouring segments, cut at twice the half-width. The lines, of two points at least,
+    follow each other; ``ends`` are the positions after their last points.
     """
-    along = np.diff(points, axis=0)
-    length = np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-6)[:, None]
-    across = np.stack([-along[:, 1], along[:, 0]], axis=1) / length
-    before, after = np.vstack([across[:1], across]), np.vstack([across, across[-1:]])
+    x, y = points.T
+    along_x, along_y = np.diff(x), np.diff(y)
+    length = np.maximum(np.hypot(along_x, along_y), 1e-6)
+    after = np.empty_like(points)
+    after[:-1, 0], after[:-1, 1] = -along_y / length, along_x / length
+    before = np.empty_like(points)
+    before[1:] = after[:-1]
+    starts = np.concatenate([[0], ends[:-1]])
+    after[ends - 1] = before[ends - 1]  # a line's ends have one segment
+    before[starts] = after[starts]
     both = before + after
-    return 2 * both / np.maximum((both**2).sum(axis=1, keepdims=True), 1)
+    square = both[:, 0] ** 2 + both[:, 1] ** 2
+    return 2 * both / np.maximum(square, 1)[:, None]
