@@ -31,6 +31,12 @@ class PreprocessConfig(Section):
         description="trace: a pixel is ink where its brightest colour channel is less than this share of the way "
         "from the page's ink (0) to its paper (1).",
     )
+    turned_darkness: float = Field(
+        0.45,
+        gt=0,
+        lt=1,
+        description="trace: the same for pages that deskew turned; photographed grids are darker, traces blurred.",
+    )
     coverage: float = Field(
         0.25,
         gt=0,
@@ -40,6 +46,11 @@ class PreprocessConfig(Section):
     )
     max_side: int = Field(
         2600, ge=256, le=20000, description="trace: larger images are first reduced to this many pixels a side."
+    )
+    deskew: bool = Field(
+        True,
+        description="trace: turn pages upright that were scanned or photographed at an angle; straight pages are left "
+        "exactly as they are.",
     )
     drop_text: bool = Field(True, description="trace: drop lead names and other small marks.")
     drop_marks: bool = Field(True, description="trace: drop calibration pulses, separators, rules and frames.")

@@ -89,6 +89,24 @@ def drop_specks(ink: np.ndarray) -> None:
     cv2.bitwise_and(ink, enough, dst=ink)
 
 
+def drop_surroundings(ink: np.ndarray, valid: np.ndarray) -> None:
+    """Take away, in place, what is not on the paper: beyond the picture, and dark areas at its edges.
+
+    Args:
+        ink: uint8 (H, W), 0 or 255.
+        valid: uint8 (H, W), 0 beyond the picture.
+    """
+    ink[cv2.erode(valid, np.ones((5, 5), np.uint8), borderValue=0) == 0] = 0
+    height, width = ink.shape
+    cell = max(4, round(width / 350))  # 0.8 mm
+    blocks = cv2.resize(ink, (width // cell, height // cell), interpolation=cv2.INTER_AREA) > 200
+    outside = cv2.resize(valid, blocks.shape[::-1], interpolation=cv2.INTER_AREA) < 255
+    solid = cv2.copyMakeBorder((blocks | outside).view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
+    labels = cv2.connectedComponents(solid, connectivity=4)[1]
+    around = cv2.dilate((labels == labels[0, 0]).view(np.uint8), np.ones((5, 5), np.uint8))[1:-1, 1:-1]
+    ink[cv2.resize(around, (width, height), interpolation=cv2.INTER_NEAREST) > 0] = 0
+
+
 def sample_columns(image: np.ndarray) -> np.ndarray:
     """Every sixteenth column, enough to find what crosses the page."""
     return np.ascontiguousarray(image[:, 8::16])

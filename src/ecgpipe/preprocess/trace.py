@@ -10,6 +10,7 @@ from ecgpipe.preprocess.ink import (
     brightest_channel,
     coloured,
     drop_specks,
+    drop_surroundings,
     find_ink,
     ink_limits,
     recording_rows,
@@ -17,6 +18,8 @@ from ecgpipe.preprocess.ink import (
     sample_grid,
 )
 from ecgpipe.preprocess.marks import drop_frame, drop_pulses, drop_rules, drop_separators
+from ecgpipe.preprocess.rectify import rectify
+from ecgpipe.preprocess.straight import is_straight, palette_is_straight
 from ecgpipe.preprocess.text import drop_text
 
 PAGE_WIDTH = 280.0
@@ -36,9 +39,26 @@ def trace_image(image: np.ndarray, config: PreprocessConfig) -> np.ndarray:
         uint8 (size, size) of 0 and 1; all 0 where nothing looks like a trace.
     """
     image = _bounded(image, config.max_side)
-    ink = find_ink(brightest_channel(image), config.darkness)
-    crossed = coloured(sample_columns(image)) if image.ndim == 3 else None
-    return _trace(ink, recording_rows(crossed, len(image)), config)
+    valid = None
+    if config.deskew and not is_straight(image):
+        upright = rectify(image)
+        image, valid = upright.image, upright.valid
+    return upright_trace(image, valid, config)
+
+
+def upright_trace(image: np.ndarray, valid: np.ndarray | None, config: PreprocessConfig) -> np.ndarray:
+    """The same of a page that was turned upright already.
+
+    Args:
+        valid: uint8 (H, W), 0 beyond the picture's edges; None: a page that was straight from the beginning.
+    """
+    ink = find_ink(brightest_channel(image), config.darkness if valid is None else config.turned_darkness)
+    if valid is not None:
+        drop_surroundings(ink, valid)
+        rows = slice(0, len(image))  # lines are no longer sharp enough to tell where the recording is
+    else:
+        rows = recording_rows(coloured(sample_columns(image)) if image.ndim == 3 else None, len(image))
+    return _trace(ink, rows, config)
 
 
 def trace_from_palette(indices: np.ndarray, palette: np.ndarray, config: PreprocessConfig) -> np.ndarray:
@@ -50,7 +70,8 @@ def trace_from_palette(indices: np.ndarray, palette: np.ndarray, config: Preproc
     brightest = np.zeros(256, np.uint8)
     brightest[: len(palette)] = palette.max(axis=1)
     limits = ink_limits(brightest[sample_grid(indices)], config.darkness)
-    if max(indices.shape) > config.max_side or limits.size > 1:
+    turned = config.deskew and not palette_is_straight(indices, palette)
+    if max(indices.shape) > config.max_side or limits.size > 1 or turned:
         return trace_image(palette[indices], config)
     ink = _select(indices, brightest < limits[0], len(palette))
     colours = np.zeros((256, 1, 3), np.uint8)

@@ -1,0 +1,175 @@
+"""How much of the trace preprocessing keeps, and how much else: the table of docs/preprocessing.md.
+
+    python benchmarks/trace_keeping.py FOLDER [--records 100:150] [--seed 1] [--layout kit ...] [--level photo ...]
+        [--variant trace ...] [--workers 2] [--worst OUTPUT_DIR] [--json FILE]
+
+renders the WFDB records found below FOLDER, degrades the pages, reads them back from their files, preprocesses them
+and compares with the true trace, which takes the same way: through the degradation's exact map into the picture,
+from there through the homography that preprocessing found, and scaled to the image's size.
+
+Dice, lost and false count a pixel as met if the other image has one beside it (1 pixel tolerance): ``lost`` is the
+share of true pixels without ink, ``false`` the share of ink without true trace. ``turned`` is what is left of the
+rotation after preprocessing, ``framed`` the distance in millimetres between where a sample is and where the
+clean page has it, median over samples. Intervals: 95%, percentile bootstrap over pages.
+"""
+
+import argparse
+import json
+import sys
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from degraded import Degraded, degraded_pages
+
+from ecgpipe.config.degrade import LEVELS, DegradeConfig
+from ecgpipe.config.preprocess import PreprocessConfig
+from ecgpipe.config.render import LAYOUTS, RenderConfig
+from ecgpipe.errors import DataError
+from ecgpipe.preprocess.apply import preprocess
+from ecgpipe.preprocess.paper import crop_edges
+from ecgpipe.preprocess.rectify import Rectified, rectify
+from ecgpipe.preprocess.trace import shrink
+from ecgpipe.progress import progress
+from ecgpipe.workers import ordered_map
+
+NEAR = np.ones((3, 3), np.uint8)
+FIGURES = ("dice", "lost", "false", "turned", "framed")
+
+
+def agreement(truth: np.ndarray, found: np.ndarray) -> dict[str, float]:
+    """Dice, lost and false of two binary images."""
+    met, right = int((truth & cv2.dilate(found, NEAR)).sum()), int((found & cv2.dilate(truth, NEAR)).sum())
+    true, ink = int(truth.sum()), int(found.sum())
+    return {
+        "dice": (met + right) / max(1, true + ink),
+        "lost": 1 - met / max(1, true),
+        "false": 1 - right / max(1, ink),
+    }
+
+
+def true_image(page: Degraded, config: PreprocessConfig, found: Rectified | None) -> np.ndarray:
+    """The true trace as a perfect preprocessing would show it."""
+    cover = page.trace_mask * np.uint8(255)
+    if found:
+        cover = found.warp(cover)
+    if config.variant == "paper":
+        cover = crop_edges(cover, config.crop)
+    return shrink(cover, config.size, config.coverage)
+
+
+def upright(page: Degraded, found: Rectified | None) -> dict[str, float]:
+    """How the samples lie against where the clean page has them."""
+    flat = getattr(page.page, "flat", page.page)
+    shape = found.image.shape[:2] if found else page.image.shape[:2]
+    turns, away = [], []
+    for clean, here in zip(flat.leads, page.page.leads, strict=True):
+        moved = here.pixels - 0.5  # OpenCV counts from the middle of a pixel
+        moved = (found.points(moved) if found else moved) + 0.5
+        moved = moved * (np.array(flat.shape[::-1]) / np.array(shape[::-1]))
+        away.append(np.hypot(*(moved - clean.pixels).T) / flat.dpi * 25.4)
+        (x0, y0), (x1, y1) = clean.pixels[-1] - clean.pixels[0], moved[-1] - moved[0]
+        turns.append(np.rad2deg(np.arctan2(y1, x1) - np.arctan2(y0, x0)))
+    return {"turned": float(abs(np.median(turns))), "framed": float(np.median(np.concatenate(away)))}
+
+
+def turned_page(page: Degraded, config: PreprocessConfig) -> Rectified | None:
+    return rectify(page.image) if config.variant == "trace" and config.deskew else None
+
+
+def measure(record: Path, render: RenderConfig, configs: list[PreprocessConfig]) -> list[dict]:
+    """The figures of one record's page under each way of preprocessing."""
+    (page,) = degraded_pages([record], render)
+    rows = []
+    for config in configs:
+        found = turned_page(page, config)
+        truth = true_image(page, config, found)
+        try:
+            image = preprocess(page.image, config)
+        except DataError:
+            image = np.zeros_like(truth)
+        rows.append({"record": record.name, "variant": config.variant, **agreement(truth, image)})
+        rows[-1] |= upright(page, found)
+    return rows
+
+
+def pictures(row: dict, record: Path, render: RenderConfig, config: PreprocessConfig, folder: Path) -> None:
+    """The page, and its image in grey with lost trace in red and false ink in blue, side by side."""
+    (page,) = degraded_pages([record], render)
+    found = turned_page(page, config)
+    truth, image = true_image(page, config, found), preprocess(page.image, config)
+    picture = np.full((config.size, config.size, 3), 255, np.uint8)
+    picture[(image > 0)] = (150, 150, 150)
+    picture[(image > 0) & (cv2.dilate(truth, NEAR) == 0)] = (255, 0, 0)
+    picture[(truth > 0) & (cv2.dilate(image, NEAR) == 0)] = (0, 0, 255)
+    size = round(page.image.shape[1] * config.size / page.image.shape[0]), config.size
+    parts = [cv2.resize(page.image[:, :, ::-1], size, interpolation=cv2.INTER_AREA)]
+    if found:
+        parts.append(cv2.resize(found.image[:, :, ::-1], size, interpolation=cv2.INTER_AREA))
+    parts.append(cv2.resize(picture, None, fx=1.5, fy=1, interpolation=cv2.INTER_NEAREST))
+    name = f"{row['dice']:.3f}-{render.layout}-{render.degrade.level}-{record.name}.png"
+    cv2.imwrite(str(folder / name), np.hstack(parts))
+
+
+def interval(values: np.ndarray) -> tuple[float, float]:
+    means = np.random.default_rng(0).choice(values, (2000, len(values))).mean(axis=1)
+    low, high = np.percentile(means, (2.5, 97.5))
+    return float(low), float(high)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Trace kept and false ink, per variant, layout and level")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--records", default="0:20", help="which of the records, START:STOP in order of their names")
+    parser.add_argument("--seed", type=int, default=0, help="of the degradations")
+    parser.add_argument("--layout", nargs="+", default=["kit", "cardiac-images"], choices=LAYOUTS)
+    parser.add_argument("--level", nargs="+", default=list(LEVELS), choices=LEVELS)
+    parser.add_argument("--variant", nargs="+", default=["trace", "paper"])
+    parser.add_argument("--no-deskew", action="store_true")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--worst", type=Path, help="write pictures of the worst pages here")
+    parser.add_argument("--count", type=int, default=3, help="how many of them, of each kind")
+    parser.add_argument("--json", type=Path, help="write every page's figures here")
+    args = parser.parse_args()
+    start, stop = (int(part) if part else None for part in args.records.split(":"))
+    records = [path.with_suffix("") for path in sorted(args.folder.rglob("*_hr.hea"))][start:stop]
+    if not records:
+        sys.exit(f"{args.folder}: no records {args.records} (*_hr.hea)")
+    configs = [PreprocessConfig(variant=variant, deskew=not args.no_deskew) for variant in args.variant]
+    everything = []
+    print(f"{len(records)} records, {records[0].name} to {records[-1].name}, seed {args.seed}\n")
+    print("| layout | level | variant | Dice (95%) | worst | lost | false | turned, degrees | framed, mm |")
+    print("| --- " * 9 + "|", flush=True)
+    cv2.setNumThreads(1)
+    for layout in args.layout:
+        for level in args.level:
+            render = RenderConfig(layout=layout, degrade=DegradeConfig(level=level, seed=args.seed))
+            each = ordered_map(partial(measure, render=render, configs=configs), records, args.workers)
+            rows = [row for rows in progress(each, f"{layout} {level}", len(records), "pages") for row in rows]
+            everything += [{"layout": layout, "level": level, **row} for row in rows]
+            for config in configs:
+                own = [row for row in rows if row["variant"] == config.variant]
+                values = {key: np.array([row[key] for row in own]) for key in FIGURES}
+                low, high = interval(values["dice"])
+                mean = {key: value.mean() for key, value in values.items()}
+                turned, framed = (f"{np.median(values[key]):.2f}" for key in ("turned", "framed"))
+                print(
+                    f"| {layout} | {level} | {config.variant} | {mean['dice']:.4f} ({low:.4f}-{high:.4f}) | "
+                    f"{values['dice'].min():.4f} | {mean['lost']:.4f} | {mean['false']:.4f} | {turned} | {framed} |",
+                    flush=True,
+                )
+                if args.worst:
+                    args.worst.mkdir(parents=True, exist_ok=True)
+                    for row in sorted(own, key=lambda row: row["dice"])[: args.count]:
+                        record = next(path for path in records if path.name == row["record"])
+                        pictures(row, record, render, config, args.worst)
+    if args.json:
+        args.json.write_text(json.dumps(everything, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,281 @@
+"""Which way the lines of a page run: the vanishing points of its horizontals and of its uprights.
+
+Positions are normalised: the origin is the middle of the picture, the unit half of its longer side. A direction of
+lines is (a, w): at (x, y), horizontals run along (1 - w x, a - w y); uprights are horizontals of the transposed page.
+a is the tangent of the angle in the middle, w how fast lines converge; both are 0 on a straight page.
+"""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from scipy.interpolate import CubicSpline
+
+TILE = 192  # pixels
+LEAST_SIDE = 2 * TILE  # pixels
+CLEAR = 0.25  # least clarity of lines to be believed
+ROUNDS = 3
+LEAST_BEND = 0.8  # pixels
+STEEPEST = 25.0  # degrees
+STEP = 0.25  # degrees
+PERIODS = (2.7, 24.0)  # pixels; of the lines of a grid: 1 mm to 5 mm
+CONVERGENCE = 0.3  # largest |w|
+STRIPS, WINDOWS = 10, 5
+LIKE = 0.5  # least correlation of neighbouring strips to be believed
+SHRINK = 0.2  # pull towards the coarse direction, where few strips have a say
+LAG = 4  # pixels that neighbouring strips can be off at most
+
+
+class Skew(NamedTuple):
+    """How a page lies in its picture.
+
+    Attributes:
+        turn: homography (3, 3) of pixels, after which lines run along the axes; the picture's middle stays.
+        places, depths: where, from the left edge in pixels after the turn, the paper bends down by how many pixels;
+            empty where it lies flat.
+        confidence: from 0, no lines found, to 1.
+    """
+
+    turn: np.ndarray
+    places: np.ndarray
+    depths: np.ndarray
+    confidence: float
+
+    def bend(self, x: np.ndarray) -> np.ndarray:
+        """The depth at each x."""
+        if not len(self.places):
+            return np.zeros(len(x))
+        spline = CubicSpline(self.places, self.depths, bc_type="natural")
+        return spline(np.clip(x, self.places[0] - self.places[1] / 2, self.places[-1] + self.places[1] / 2))
+
+
+def find_skew(darkest: np.ndarray) -> Skew:
+    """Find the directions of lines and the bend.
+
+    Args:
+        darkest: uint8 (H, W), the smallest channel, in which lines of any colour are dark; about 1100 pixels wide.
+    """
+    height, width = darkest.shape
+    flat = flatten(darkest)
+    horizontal, upright, clarity = coarse_lines(flat)
+    turn, slopes, seen = np.eye(3), np.zeros(STRIPS - 1), 0.0
+    if clarity < CLEAR:
+        return Skew(turn, np.zeros(0), np.zeros(0), 0.0)
+    turn = turning(horizontal, upright, (width, height))
+    turned = cv2.warpPerspective(
+        flat, turn, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=1
+    )
+    turn = turning((0.0, 0.0), sharpest_direction(np.ascontiguousarray(turned.T)), (width, height)) @ turn
+    for _ in range(ROUNDS):
+        turned = cv2.warpPerspective(
+            flat, turn, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=1
+        )
+        horizontal, slopes, seen_along = fine_direction(turned)
+        upright, _, seen_down = fine_direction(np.ascontiguousarray(turned.T))
+        turn = turning(horizontal, upright, (width, height)) @ turn
+        seen = min(seen_along, seen_down)
+    confidence = float(np.clip(0.3 * clarity + seen, 0, 1))
+    depths = np.concatenate([[0], np.cumsum(slopes)]) * width / STRIPS
+    depths -= depths.mean()
+    if np.abs(depths).max() < LEAST_BEND or seen_along < 0.25:
+        return Skew(turn, np.zeros(0), np.zeros(0), confidence)
+    return Skew(turn, (np.arange(STRIPS) + 0.5) * width / STRIPS, depths, confidence)
+
+
+def turning(horizontal: tuple[float, float], upright: tuple[float, float], size: tuple[int, int]) -> np.ndarray:
+    """The homography after which lines with these directions (a, w) run along the axes; the middle stays.
+
+    Args:
+        size: width and height of the picture in pixels.
+    """
+    scale = max(size) / 2
+    normal = np.array([[1 / scale, 0, (1 - size[0]) / 2 / scale], [0, 1 / scale, (1 - size[1]) / 2 / scale], [0, 0, 1]])
+    (a, w), (b, v) = horizontal, upright
+    along, down = np.hypot(1, a), np.hypot(1, b)
+    back = np.array([[1 / along, b / down, 0], [a / along, 1 / down, 0], [w / along, v / down, 1]])
+    return np.linalg.inv(normal) @ np.linalg.inv(back) @ normal
+
+
+def flatten(grey: np.ndarray) -> np.ndarray:
+    """Brightness relative to the surroundings, float32 (H, W), without light and shadows."""
+    around = cv2.blur(grey, (31, 31), borderType=cv2.BORDER_REPLICATE)
+    ratio = grey.astype(np.float32) / np.maximum(around, 8)
+    return np.clip(ratio, 0.4, 1.4, out=ratio)
+
+
+def coarse_lines(flat: np.ndarray) -> tuple[tuple[float, float], tuple[float, float], float]:
+    """The directions of horizontals and uprights to about half a degree, from spectra of tiles, and their clarity.
+
+    Parallel lines put a tile's spectrum on a ray across them. The direction (a, w) that hits the brightest rays in
+    all tiles together wins; so tiles that show no lines have no say.
+
+    Args:
+        flat: as ``flatten`` returns it.
+    """
+    scores, places = _ray_scores(flat)
+    horizontal, first = _vote(scores[:, 0], places)
+    upright, second = _vote(scores[:, 1], places[:, ::-1])
+    return horizontal, upright, min(first, second)
+
+
+@lru_cache(maxsize=1)
+def _rays() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where to sample a spectrum: x and y (2 * angles, radii), for horizontals, then for uprights; and the angles."""
+    angles = np.deg2rad(np.arange(-STEEPEST, STEEPEST + STEP / 2, STEP))
+    radii = np.arange(TILE / PERIODS[1], TILE / PERIODS[0])
+    along, across = radii * np.cos(angles)[:, None], radii * np.sin(angles)[:, None]
+    # lines along (cos, sin) lie across (-sin, cos); only x frequencies from 0 are stored, with their y of any sign
+    fx, fy = np.concatenate([-across, along]), np.concatenate([along, -across])
+    flip = fx < 0
+    fx, fy = np.where(flip, -fx, fx), np.where(flip, -fy, fy)
+    # y frequencies are shifted so that 0 is in the middle
+    return fx.astype(np.float32), (fy + TILE // 2).astype(np.float32), angles
+
+
+def _ray_scores(flat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How bright each ray of each tile's spectrum is against the others, (tiles, 2, angles), and the tiles' places."""
+    height, width = flat.shape
+    fx, fy, angles = _rays()
+    window = np.outer(np.hanning(TILE), np.hanning(TILE)).astype(np.float32)
+    scores, places = [], []
+    for top in _starts(height):
+        for left in _starts(width):
+            tile = flat[top : top + TILE, left : left + TILE]
+            spectrum = np.abs(np.fft.rfft2((tile - tile.mean()) * window))
+            spectrum = np.fft.fftshift(spectrum, axes=0).astype(np.float32)
+            rays = cv2.remap(spectrum, fx, fy, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            mean = np.sqrt((rays**2).mean(axis=1)).reshape(2, len(angles))
+            scores.append(np.log((mean + 1e-3) / (np.median(mean, axis=1, keepdims=True) + 1e-3)))
+            places.append((left + TILE / 2, top + TILE / 2))
+    half = max(height, width) / 2
+    return np.array(scores), (np.array(places) - (width / 2, height / 2)) / half
+
+
+def _starts(size: int) -> list[int]:
+    count = max(1, round(size / (0.8 * TILE)))
+    return np.linspace(0, size - TILE, count).round().astype(int).tolist()
+
+
+def _vote(scores: np.ndarray, places: np.ndarray) -> tuple[tuple[float, float], float]:
+    """The direction that all tiles agree on best, and its mean score.
+
+    Args:
+        scores: (tiles, angles).
+        places: (tiles, 2), x along the lines.
+    """
+    best, direction = -np.inf, (0.0, 0.0)
+    limit = np.tan(np.deg2rad(STEEPEST))
+    for span, step in ((1.0, 0.01), (0.02, 0.0025)):
+        a = np.arange(-limit, limit, step) if span == 1.0 else direction[0] + np.arange(-span, span + step / 2, step)
+        spread = CONVERGENCE if span == 1.0 else 0.04
+        w = (0 if span == 1.0 else direction[1]) + np.arange(-spread, spread + step, 2 * step)
+        a, w = (grid.ravel()[:, None] for grid in np.meshgrid(a, w))
+        slopes = (a - w * places[:, 1]) / (1 - w * places[:, 0])
+        at = (np.rad2deg(np.arctan(slopes)) + STEEPEST) / STEP
+        inside = (at >= 0) & (at <= scores.shape[1] - 1)
+        found = scores[np.arange(len(scores)), np.clip(np.rint(at), 0, scores.shape[1] - 1).astype(int)]
+        totals = np.where(inside, found, 0).mean(axis=1) - 0.3 * np.abs(w[:, 0]) - 0.1 * np.abs(a[:, 0])
+        if totals.max() > best:
+            best, index = totals.max(), int(totals.argmax())
+            direction = float(a[index, 0]), float(w[index, 0])
+    return direction, float(best)
+
+
+def _profiles(flat: np.ndarray) -> np.ndarray:
+    """Means of rows within each of the upright strips, less what is wider than lines, float32 (H, STRIPS)."""
+    profiles = cv2.resize(flat, (STRIPS, len(flat)), interpolation=cv2.INTER_AREA)
+    return profiles - cv2.blur(profiles, (1, 25), borderType=cv2.BORDER_REPLICATE)
+
+
+def sharpest_direction(flat: np.ndarray) -> tuple[float, float]:
+    """The direction (a, w) along which the few long lines of a page without a grid add up best.
+
+    The profiles of strips are added along each of many directions; the sum with most energy wins.
+
+    Args:
+        flat: as ``flatten`` returns it, turned by the coarse direction.
+    """
+    profiles = np.ascontiguousarray(_profiles(flat).T)
+    height, width = flat.shape
+    half = max(height, width) / 2
+    along = ((np.arange(STRIPS) + 0.5) / STRIPS - 0.5) * width / half
+    across = (np.arange(height, dtype=np.float32) - height / 2) / half
+    direction = np.zeros(2)
+    for reach, steps in (((0.03, 0.04), (21, 5)), ((0.003, 0.01), (9, 5))):
+        a, w = (at + np.linspace(-r, r, n) for at, r, n in zip(direction, reach, steps, strict=True))
+        a, w = (grid.ravel()[:, None, None] for grid in np.meshgrid(a, w))
+        moved = across + (a - w * across) * along[:, None]  # (directions, STRIPS, H)
+        at = (moved * half + height / 2).astype(np.float32).reshape(-1, height)
+        strips = np.tile(np.arange(STRIPS, dtype=np.float32), len(a))[:, None].repeat(height, axis=1)
+        found = cv2.remap(profiles, at, strips, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+        energy = (found.reshape(len(a), STRIPS, height).sum(axis=1) ** 2).sum(axis=1)
+        energy *= 1 - 2 * np.abs(a[:, 0, 0] - 0) - np.abs(w[:, 0, 0])  # the smallest of equals
+        best = int(energy.argmax())
+        direction = np.array([a[best, 0, 0], w[best, 0, 0]])
+    return float(direction[0]), float(direction[1])
+
+
+def fine_direction(flat: np.ndarray) -> tuple[tuple[float, float], np.ndarray, float]:
+    """What is left of a nearly straight page's horizontals, by shifts between neighbouring strips.
+
+    Each of ten upright strips is averaged across; where the lines slope, its profile is that of its neighbour, shifted.
+    Shifts are measured in five windows a strip, and fitted by (a, w) and a bend that all lines share.
+
+    Args:
+        flat: as ``flatten`` returns it, turned by the coarse direction.
+
+    Returns:
+        (a, w), the slope (STRIPS - 1,) between each two strips that is common to all heights, and the share of
+        windows that had a say.
+    """
+    height, width = flat.shape
+    profiles = _profiles(flat)
+    half, distance = max(height, width) / 2, width / STRIPS
+    rows, slopes, weights, strips = [], [], [], []
+    size = height // WINDOWS
+    for window in range(2 * WINDOWS - 1):
+        top = max(LAG, window * size // 2)
+        bottom = min(height - LAG, top + size)
+        for strip in range(STRIPS - 1):
+            shift, likeness = _shift(profiles[:, strip], profiles[:, strip + 1], top, bottom)
+            if likeness > LIKE:
+                rows.append(((top + bottom) / 2 - height / 2) / half)
+                slopes.append(shift / distance)
+                weights.append(likeness**4)
+                strips.append(strip)
+    total = (2 * WINDOWS - 1) * (STRIPS - 1)
+    common = np.zeros(STRIPS - 1)
+    if len(rows) < 0.1 * total:
+        return (0.0, 0.0), common, len(rows) / total
+    rows, slopes, weights, strips = (np.array(values) for values in (rows, slopes, weights, strips))
+    design = np.zeros((len(rows), STRIPS))
+    design[np.arange(len(rows)), strips] = 1
+    design[:, -1] = -rows
+    smooth = np.zeros((STRIPS - 3, STRIPS))
+    for k in range(STRIPS - 3):
+        smooth[k, k : k + 3] = 1, -2, 1
+    solution, robust = np.zeros(STRIPS), np.ones(len(rows))
+    for _ in range(5):
+        scale = np.sqrt(weights * robust)[:, None]
+        matrix = np.vstack([design * scale, smooth, np.eye(STRIPS) * SHRINK])
+        solution = np.linalg.lstsq(
+            matrix, np.concatenate([slopes * scale[:, 0], np.zeros(2 * STRIPS - 3)]), rcond=None
+        )[0]
+        robust = 1 / (1 + ((slopes - design @ solution) / 0.002) ** 2)
+    a = float(np.mean(solution[:-1]))
+    return (a, float(solution[-1])), solution[:-1] - a, float((robust > 0.2).sum() / total)
+
+
+def _shift(first: np.ndarray, second: np.ndarray, top: int, bottom: int) -> tuple[float, float]:
+    """How far ``second`` lies below ``first`` between two rows, in pixels, and how alike they then are (-1 to 1)."""
+    template = first[top:bottom]
+    found = cv2.matchTemplate(
+        second[top - LAG : bottom + LAG].reshape(-1, 1), template.reshape(-1, 1), cv2.TM_CCOEFF_NORMED
+    )[:, 0]
+    best = int(found.argmax())
+    if not 0 < best < len(found) - 1:
+        return 0.0, 0.0
+    before, here, after = found[best - 1 : best + 2]
+    offset = 0.5 * (before - after) / (before - 2 * here + after)
+    return best + float(offset) - LAG, float(here)
