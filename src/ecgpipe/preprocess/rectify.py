@@ -14,7 +14,7 @@ from ecgpipe.preprocess.skew import LEAST_SIDE, find_skew
 
 WORK = 1100  # pixels of the longer side at which the page's lines are looked for
 STRAIGHT = 0.002  # of the longer side, that a corner must move for a page to be turned at all
-UNSURE = 0.005  # the same, more where the confidence is 0
+UNSURE = 0.008  # the same, more where the confidence is 0
 LARGEST = 1.6  # times the picture's sides, of the upright page
 CELL = 8  # pixels between the points where the map is computed; between them it is straight
 
