@@ -9,6 +9,7 @@ from ecgpipe import __version__
 from ecgpipe.cli.audit import AUDIT
 from ecgpipe.cli.bench import BENCH
 from ecgpipe.cli.claims import CLAIMS
+from ecgpipe.cli.compare import COMPARE
 from ecgpipe.cli.download import DOWNLOAD
 from ecgpipe.cli.labels import LABELS
 from ecgpipe.cli.models import MODELS
@@ -18,7 +19,7 @@ from ecgpipe.cli.simulate import SIMULATE
 from ecgpipe.cli.train import TRAIN
 from ecgpipe.errors import EcgpipeError
 
-COMMANDS = (DOWNLOAD, SIMULATE, LABELS, AUDIT, RENDER, PREPROCESS, MODELS, TRAIN, CLAIMS, BENCH)
+COMMANDS = (DOWNLOAD, SIMULATE, LABELS, AUDIT, RENDER, PREPROCESS, MODELS, TRAIN, COMPARE, CLAIMS, BENCH)
 
 
 def build_parser() -> argparse.ArgumentParser:

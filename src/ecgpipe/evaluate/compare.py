@@ -48,7 +48,7 @@ def compare_models(models: Models, config: EvaluateConfig) -> dict:
     rows = [
         row for first, second in _pairs(models, config.reference) for row in _rows(first, second, models, drawn, config)
     ]
-    _correct(rows)
+    correct(rows)
     return {
         "task": example.predictions.task,
         "role": str(example.predictions.roles[0]),
@@ -237,8 +237,8 @@ def delong_rows(head: dict, pair: tuple[Reported, Reported], first: Draws, confi
     return rows
 
 
-def _correct(rows: list[dict]) -> None:
-    """Adds p_holm: over all pairs of a family, for each metric, test and seed by itself."""
+def correct(rows: list[dict]) -> None:
+    """Adds p_holm to rows: over all pairs of a family, for each metric and test (and seed, of exact tests) alone."""
     families: dict[tuple, list[dict]] = {}
     for row in rows:
         one_seed = () if row["test"] == "bootstrap" else tuple(row["seeds"])

@@ -1,0 +1,185 @@
+"""Models, protocols and runs compared: known differences are found, missing ones are named."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ecgpipe.artifacts.comparisons import COMPARISON, PROTOCOL, read_comparisons, write_comparisons
+from ecgpipe.artifacts.predictions import Predictions
+from ecgpipe.artifacts.records import RECORDS
+from ecgpipe.cli import main
+from ecgpipe.config.evaluate import EvaluateConfig
+from ecgpipe.errors import DataError
+from ecgpipe.evaluate.compare import compare_models
+from ecgpipe.evaluate.protocols import compare_protocols
+from ecgpipe.evaluate.reported import read_reported
+from tests.evaluate.test_scores import CLASSES
+
+CONFIG = EvaluateConfig(resamples=400, reference="good")
+N = 160
+
+
+def given(rng, skill: float, ids: np.ndarray | None = None, task: str = "single") -> Predictions:
+    """Predictions for records whose labels depend on their ids alone."""
+    ids = np.array([f"{i:05d}" for i in range(N)]) if ids is None else ids
+    truth = np.array([int(name) % 4 for name in ids])
+    targets = np.eye(4, dtype=np.uint8)[truth]
+    logits = (skill * targets + rng.normal(size=targets.shape)).astype(np.float32)
+    return Predictions(ids, np.full(len(ids), "test"), logits, targets, CLASSES, task)
+
+
+def records(ids=range(N)) -> pd.DataFrame:
+    names = [f"{i:05d}" for i in ids]
+    row = {"shard": "0", "path": "x", "fold": None, "age": None, "sex": None, "statements": "{}", "content": ""}
+    table = pd.DataFrame([{"record_id": name, "patient_id": f"p{int(name) // 2}", **row} for name in names])
+    return table[RECORDS.schema.names]
+
+
+def write(folder, model, seed, predictions, protocol="patient", dataset="ptb-xl"):
+    path = folder / dataset / protocol / model / f"seed-{seed}" / "predictions.parquet"
+    predictions.write(path)
+    return path
+
+
+def rows_of(found, test, metric="accuracy"):
+    return [row for row in found["comparisons"] if (row["test"], row["metric"]) == (test, metric)]
+
+
+def test_a_better_model_is_found_and_equal_ones_are_not_told_apart(rng, tmp_path):
+    files = []
+    for seed in (0, 1, 2):
+        good = given(rng, 2.5)
+        order = np.concatenate([np.arange(i, N, 4)[::-1] for i in range(4)])
+        order = order[np.argsort(np.concatenate([np.arange(i, N, 4) for i in range(4)]))]
+        # the same answers, to other records of the same class: as good, by construction
+        alike = Predictions(good.record_ids, good.roles, good.logits[order], good.targets, CLASSES, "single")
+        for name, predictions in (("bad", given(rng, 0.2)), ("good", good), ("alike", alike)):
+            files.append(write(tmp_path, name, seed, predictions))
+    found = compare_models(read_reported(files, records()), CONFIG)
+    assert found["groups"] == N / 2 and found["seeds"] == [0, 1, 2] and found["parts"] == 1
+    (against_bad, against_alike, others) = rows_of(found, "bootstrap")
+    assert (against_bad["first"], against_bad["second"], against_bad["family"]) == ("good", "bad", "reference")
+    assert against_bad["low"] > 0 and against_bad["p_holm"] < 0.05
+    assert against_alike["difference"] == 0 and against_alike["low"] < 0 < against_alike["high"]
+    assert others["family"] == "others" and others["p_holm"] == others["p"]  # alone in its family
+    assert len(rows_of(found, "mcnemar")) == 9 and len(rows_of(found, "sign-flip")) == 9
+    assert rows_of(found, "mcnemar")[0]["p"] < 1e-6
+    means = {model["model"]: model["scores"]["accuracy"] for model in found["models"]}
+    assert means["good"]["value"] == pytest.approx(np.mean(list(means["good"]["by_seed"].values())))
+    assert means["good"]["low"] < means["good"]["value"] < means["good"]["high"] <= 1
+    write_comparisons(tmp_path / "c.json", found, "comparisons", COMPARISON)
+    assert read_comparisons(tmp_path / "c.json")["comparisons"] == json.loads(json.dumps(found["comparisons"]))
+    table = pd.read_csv(tmp_path / "c.csv")
+    assert len(table) == len(found["comparisons"]) and table["seeds"][0] == "0 1 2"
+
+
+def test_missing_seeds_and_other_records_are_stated(rng, tmp_path):
+    files = [write(tmp_path, "good", seed, given(rng, 1.0)) for seed in (0, 1)]
+    files.append(write(tmp_path, "lacks", 1, given(rng, 1.0)))
+    files.append(write(tmp_path, "alone", 7, given(rng, 1.0)))
+    files.append(write(tmp_path, "elsewhere", 0, given(rng, 1.0, np.array([f"{i:05d}" for i in range(90, 200)]))))
+    found = compare_models(read_reported(files, records(range(200))), CONFIG)
+    lacks, alone, elsewhere = rows_of(found, "bootstrap")[:3]
+    assert lacks["seeds"] == [1] and "one seed" in lacks["note"]
+    assert alone["difference"] is None and alone["note"] == "the two have no seed in common"
+    assert elsewhere["difference"] is None and elsewhere["note"] == "they were not scored on the same records"
+    model = next(model for model in found["models"] if model["model"] == "lacks")
+    assert model["missing_seeds"] == [0, 7] and "seeds missing: 0, 7" in model["scores"]["accuracy"]["note"]
+
+
+def test_constant_scores_and_identical_models(rng, tmp_path):
+    flat = given(rng, 1.0)
+    flat.logits[:] = 0.0
+    files = [write(tmp_path, name, 0, flat) for name in ("good", "same")]
+    found = compare_models(read_reported(files, records()), CONFIG)
+    (row,) = rows_of(found, "bootstrap")
+    assert (row["difference"], row["low"], row["p"]) == (0.0, None, 1.0) and "no interval" in row["note"]
+    (exact,) = rows_of(found, "mcnemar")
+    assert (exact["p"], exact["detectable"]) == (1.0, None) and "same records" in exact["note"]
+    assert "no variance" in rows_of(found, "delong", "auc:NORM")[0]["note"]
+
+
+def test_parts_of_a_cross_validation_are_one_set_and_may_not_overlap(rng, tmp_path):
+    halves = np.array([f"{i:05d}" for i in range(N)]).reshape(2, -1)
+    files = [
+        write(tmp_path, model, 0, given(rng, skill, ids), f"patient-cv3-{part}")
+        for part, ids in enumerate(halves, 1)
+        for model, skill in (("good", 2.0), ("bad", 0.5))
+    ]
+    found = compare_models(read_reported(files, records()), CONFIG)
+    assert (found["parts"], found["records"]) == (2, N)
+    assert rows_of(found, "bootstrap")[0]["records"] == N
+    assert "cross-validation" in rows_of(found, "delong", "auc:MI")[0]["note"]
+    write(tmp_path, "good", 0, given(rng, 1.0, halves[0]), "patient-cv3-2")
+    with pytest.raises(DataError, match="00000 is reported twice"):
+        read_reported(files, records())
+
+
+def test_labels_that_differ_are_refused(rng, tmp_path):
+    other = given(rng, 1.0)
+    other.targets[3] = other.targets[3][::-1].copy()
+    files = [write(tmp_path, "good", 0, given(rng, 1.0)), write(tmp_path, "other", 0, other)]
+    with pytest.raises(DataError, match="other labels for 1 records, 00003 first"):
+        compare_models(read_reported(files, records()), CONFIG)
+
+
+def test_what_a_protocol_adds(rng, tmp_path):
+    protocols = {}
+    for protocol, skill in (("patient", 0.5), ("paper", 3.0)):
+        files = [write(tmp_path, "good", seed, given(rng, skill), protocol) for seed in (0, 1)]
+        files += [write(tmp_path, "only", 0, given(rng, 1.0), protocol)] if protocol == "paper" else []
+        protocols[protocol] = read_reported(files, records())
+    found = compare_protocols(protocols, CONFIG)
+    row = next(row for row in found["rows"] if (row["model"], row["metric"]) == ("good", "accuracy"))
+    assert (row["first"], row["second"]) == ("paper", "patient")
+    assert row["difference"] == pytest.approx(row["first_value"] - row["second_value"]) and row["low"] > 0.2
+    only = next(row for row in found["rows"] if row["model"] == "only")
+    assert only["difference"] is None and only["note"] == "not run under patient"
+    assert set(row) == set(PROTOCOL)
+    assert compare_protocols({"patient": protocols["patient"]}, CONFIG)["rows"] == []
+
+
+def test_two_folders_of_results(rng, tmp_path, capsys):
+    for side, skill in (("a", 0.5), ("b", 2.5)):
+        write(tmp_path / side, "swin", 0, given(rng, skill))
+        RECORDS.write(records(), tmp_path / side / "ptb-xl" / "records.parquet")
+    write(tmp_path / "b", "vit", 0, given(rng, 1.0))
+    folders = [str(tmp_path / "a"), str(tmp_path / "b")]
+    page = tmp_path / "out" / "page.html"
+    assert main(["compare", *folders, "--resamples", "200", "-o", str(page)]) == 0
+    told = capsys.readouterr().out
+    assert f"{N} and {N} records, {N} in both; seeds 0" in told and "ptb-xl/patient/vit" in told
+    text = page.read_text()
+    assert "ptb-xl, patient: swin" in text and "&lt; 0.001" in text
+    assert "<script" not in text and "http" not in text
+    assert main(["compare", *folders, "--resamples", "200", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    accuracy = found["pairs"][0]["rows"][0]
+    assert accuracy["groups"] == N / 2 and accuracy["high"] < 0
+    assert found["only_second"] == ["ptb-xl/patient/vit"]
+
+
+def test_runs_on_other_records_are_compared_on_those_in_common_or_refused(rng, tmp_path, capsys):
+    ids = [np.array([f"{i:05d}" for i in span]) for span in (range(100), range(60, 160), range(200, 260))]
+    runs = [write(tmp_path / str(i), "swin", 0, given(rng, 1.0, own)).parent for i, own in enumerate(ids)]
+    assert main(["compare", str(runs[0]), str(runs[1]), "--resamples", "200"]) == 0
+    told = capsys.readouterr().out
+    assert "100 and 100 records, 40 in both" in told and "the others of each are left out" in told
+    assert "patients are not known" in told
+    assert main(["compare", str(runs[0]), str(runs[2]), "--resamples", "200"]) == 1
+    assert "no record is reported in both (100 and 60 records)" in capsys.readouterr().err
+    assert main(["compare", str(runs[0]), str(tmp_path / "nowhere")]) == 1
+    assert "no predictions.parquet" in capsys.readouterr().err
+
+
+def test_two_runs_of_other_models_and_seeds_can_be_compared(rng, tmp_path, capsys):
+    first = write(tmp_path, "swin", 0, given(rng, 1.0)).parent
+    second = write(tmp_path, "vit", 5, given(rng, 1.0)).parent
+    assert main(["compare", str(first), str(second), "--resamples", "200"]) == 0
+    assert "swin against vit" in capsys.readouterr().out
+    strange = tmp_path / "x" / "predictions.parquet"
+    given(rng, 1.0).write(strange)
+    assert main(["compare", str(first), str(strange.parent)]) == 1
+    assert "nobody knows what it is of" in capsys.readouterr().err
