@@ -285,7 +285,7 @@ def get_final_output():
         *every_comparison(),
         *every_dataset("comparisons/protocols.json"),
         f"{RESULTS}/report/claims.json",
-        *explained_runs("saliency.npz"),
+        *explained_runs("saliency.json"),
     ]
 
 

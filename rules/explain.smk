@@ -1,10 +1,62 @@
-# A trained run -> saliency maps of some records, and their overlays on the pages
+# A trained run -> saliency maps of some records, their overlays on the pages, and what the maps are worth
+
+
+def first_seed(wildcards, file):
+    """A file of the same run with the data set's first seed, whose reported records all seeds explain."""
+    seed = CONFIG.benchmark.of(wildcards.dataset).seeds[0]
+    return f"{run_folder(wildcards.dataset, wildcards.protocol, wildcards.variant, seed)}/{file}"
+
+
+def maps_of_other_seeds(wildcards):
+    """The same records, explained by the run's other seeds."""
+    return [
+        f"{run_folder(wildcards.dataset, wildcards.protocol, wildcards.variant, seed)}/saliency.npz"
+        for seed in CONFIG.benchmark.of(wildcards.dataset).seeds
+        if str(seed) != wildcards.seed
+    ]
+
+
+def true_findings(wildcards):
+    """Where the findings are, if that is known."""
+    if wildcards.dataset != "simulated":
+        return []
+    return expand(f"{RESULTS}/simulated/findings/{{shard}}.parquet", shard=SHARDS["simulated"])
+
+
+MEASURED_ONLY = {"variants", "common_stride", "curve_steps", "cascade_steps"}
+
+
+rule findings:
+    input:
+        records=f"{RESULTS}/{{dataset}}/records.parquet",
+        raw=made_input,
+    output:
+        f"{RESULTS}/{{dataset}}/findings/{{shard}}.parquet",
+    log:
+        f"{RESULTS}/logs/findings/{{dataset}}/{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/findings/{{dataset}}/{{shard}}.tsv"
+    wildcard_constraints:
+        dataset="simulated",
+    conda:
+        "../envs/data.yaml"
+    params:
+        source=lambda wildcards: source_of(wildcards.dataset),
+        sampling_rate=lambda wildcards: records_config(wildcards.dataset).sampling_rate,
+        render=section("render"),
+        layout=file_mark(CONFIG.render.layout),
+        code=code("findings.py"),
+    message:
+        "Finding where the findings of {wildcards.dataset}, shard {wildcards.shard}, are on their pages"
+    script:
+        "../scripts/findings.py"
 
 
 rule explain:
     input:
         run=f"{RUN}/run.json",
         run_items=f"{RUN}/items.npz",
+        reference=lambda wildcards: first_seed(wildcards, "items.npz"),
         weights=f"{RUN}/weights.safetensors",
         images=shard_files("images/{shard}.npy"),
         pages=shard_files("pages/{shard}.parquet") if CONFIG.keep_pages else [],
@@ -27,7 +79,7 @@ rule explain:
         "../envs/train.yaml"
     threads: 1
     params:
-        explain=section("explain"),
+        explain=CONFIG.explain.model_dump(mode="json", exclude=MEASURED_ONLY),
         preprocess=section("preprocess"),
         drawing=lambda wildcards: drawing_if_none_kept(wildcards.dataset),
         code=code("explain.py"),
@@ -35,3 +87,37 @@ rule explain:
         "Explaining {wildcards.variant} on {wildcards.dataset} ({wildcards.protocol}, seed {wildcards.seed})"
     script:
         "../scripts/explain.py"
+
+
+rule measure_saliency:
+    input:
+        run=f"{RUN}/run.json",
+        run_items=f"{RUN}/items.npz",
+        weights=f"{RUN}/weights.safetensors",
+        maps=f"{RUN}/saliency.npz",
+        others=maps_of_other_seeds,
+        images=shard_files("images/{shard}.npy"),
+        pages=shard_files("pages/{shard}.parquet") if CONFIG.keep_pages else [],
+        raw=raw_to_draw,
+        findings=true_findings,
+        records=f"{RESULTS}/{{dataset}}/records.parquet",
+    output:
+        table=f"{RUN}/saliency.parquet",
+        summary=f"{RUN}/saliency.json",
+    log:
+        f"{RESULTS}/logs/measure_saliency/{{dataset}}/{{protocol}}/{{variant}}/seed-{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/measure_saliency/{{dataset}}/{{protocol}}/{{variant}}/seed-{{seed}}.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    params:
+        explain=CONFIG.explain.model_dump(mode="json", exclude={"variants"}),
+        preprocess=section("preprocess"),
+        drawing=lambda wildcards: drawing_if_none_kept(wildcards.dataset),
+        resampling=CONFIG.evaluate.model_dump(mode="json", include={"resamples", "confidence", "seed"}),
+        code=code("measure_saliency.py"),
+    message:
+        "Measuring the saliency of {wildcards.variant} on {wildcards.dataset} ({wildcards.protocol}, seed {wildcards.seed})"
+    script:
+        "../scripts/measure_saliency.py"

@@ -30,9 +30,12 @@ rule report:
         indices=every_shard("images/{shard}.index.parquet"),
         label_tables=every_dataset("labels.parquet"),
         metrics=every_run("metrics.json"),
+        predictions=every_run("predictions.parquet"),
         histories=every_run("history.csv"),
         summaries=every_run("train.json"),
         overlays=explained_runs("saliency.png"),
+        saliency=explained_runs("saliency.json"),
+        maps=explained_runs("saliency.npz"),
         controls=every_control(),
         audits=every_dataset("audit/audit.json"),
         leaks=every_dataset("audit/leaks.json"),
@@ -40,6 +43,7 @@ rule report:
         page=report(f"{RESULTS}/report/index.html", caption="../report/report.rst", category="Report"),
         scores=report(f"{RESULTS}/report/scores.csv", caption="../report/scores.rst", category="Tables"),
         problems=report(f"{RESULTS}/report/problems.csv", caption="../report/problems.rst", category="Tables"),
+        tables=directory(f"{RESULTS}/report/tables"),
     log:
         f"{RESULTS}/logs/report.log",
     benchmark:
@@ -50,6 +54,8 @@ rule report:
         report=section("report"),
         datasets=list(CONFIG.datasets),
         drawing={dataset: drawing_if_none_kept(dataset) for dataset in CONFIG.datasets},
+        margins=CONFIG.preprocess.margins,
+        configuration=CONFIG.model_dump(mode="json", by_alias=True, exclude={"strict"}),  # the page states all of it
         code=code("report.py"),
     message:
         "Writing the report"

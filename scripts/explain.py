@@ -11,6 +11,7 @@ from ecgpipe.logs import job_log
 with job_log(snakemake.log[0]):
     explain_run(
         Path(snakemake.input.run).parent,
+        Path(snakemake.input.reference).parent,
         page_source(snakemake.input.pages, snakemake.input.records, snakemake.params.drawing),
         PreprocessConfig(**snakemake.params.preprocess).margins,
         ExplainConfig(**snakemake.params.explain),

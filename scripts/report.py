@@ -20,6 +20,7 @@ LISTS = (
     "controls",
     "audits",
     "leaks",
+    "saliency",
 )
 
 with job_log(snakemake.log[0]):
@@ -29,9 +30,17 @@ with job_log(snakemake.log[0]):
         for (name, drawing), table in zip(snakemake.params.drawing.items(), files["records"], strict=True)
     }
     build_report(
-        Inputs(Path(snakemake.output.page).parent.parent, snakemake.params.datasets, pages=pages, **files),
+        Inputs(
+            Path(snakemake.output.page).parent.parent,
+            snakemake.params.datasets,
+            configuration=snakemake.params.configuration,
+            margins=snakemake.params.margins,
+            pages=pages,
+            **files,
+        ),
         ReportConfig(**snakemake.params.report),
         Path(snakemake.output.page),
         Path(snakemake.output.scores),
         Path(snakemake.output.problems),
+        Path(snakemake.output.tables),
     )

@@ -7,7 +7,7 @@ from scipy.signal import welch
 from ecgpipe.acquire.simulate.leads import LEADS, STANDARD_LEADS, electrode_matrix, lead_matrix
 from ecgpipe.acquire.simulate.record import simulate_rates, simulate_record
 from ecgpipe.acquire.simulate.rhythm import RHYTHMS
-from ecgpipe.acquire.simulate.truth import Truth
+from ecgpipe.artifacts.truth import Truth
 from ecgpipe.errors import ConfigError
 
 EVERY_CLASS = [("NORM",), ("MI",), ("STTC",), ("CD",), ("HYP",), ("MI", "STTC", "CD", "HYP"), ()]

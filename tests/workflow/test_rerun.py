@@ -18,7 +18,8 @@ pytestmark = pytest.mark.workflow
 OWN_LAYOUT = kit_layout().model_dump(mode="json")
 COMPARING = {"compare_models": 1, "compare_protocols": 1, "claims": 1}
 SCORING = COMPARING | {"evaluate": 1}
-TRAINING = SCORING | {"train": 1, "predict": 1, "explain": 1, "report": 1, "all": 1}
+EXPLAINED = {"explain": 1, "measure_saliency": 1}
+TRAINING = SCORING | EXPLAINED | {"train": 1, "predict": 1, "report": 1, "all": 1}
 FROM_IMAGES = {"split": 1, "audit_leaks": 1, "prepare": 1} | TRAINING
 
 
@@ -49,7 +50,7 @@ def test_a_rendering_key(workflow):
 
 def test_an_evaluation_key(workflow):
     workflow.replace("tiny.yaml", "resamples: 100", "resamples: 200")
-    assert workflow.plan() == SCORING | {"report": 1, "all": 1}
+    assert workflow.plan() == SCORING | {"measure_saliency": 1, "report": 1, "all": 1}
 
 
 def test_a_key_of_comparisons_alone(workflow):
@@ -60,6 +61,16 @@ def test_a_key_of_comparisons_alone(workflow):
 def test_what_the_paper_claims(workflow):
     workflow.replace("src/ecgpipe/paper/claims.yaml", "[0.7779, 0.9334", "[0.7778, 0.9334")
     assert workflow.plan() == {"claims": 1, "report": 1, "all": 1}
+
+
+def test_a_saliency_key_that_only_measuring_needs(workflow):
+    workflow.replace("tiny.yaml", "cascade_steps: 2", "cascade_steps: 3")
+    assert workflow.plan() == {"measure_saliency": 1, "report": 1, "all": 1}
+
+
+def test_a_saliency_key(workflow):
+    workflow.replace("tiny.yaml", "measured_per_class: 2", "measured_per_class: 3")
+    assert workflow.plan() == EXPLAINED | {"report": 1, "all": 1}
 
 
 def test_a_label_policy(workflow):
@@ -120,6 +131,8 @@ def test_a_new_seed_trains_only_itself(workflow):
         "prepare": 1,
         "train": 1,
         "predict": 1,
+        "explain": 1,  # of the first seed's records
+        "measure_saliency": 1,  # the first seed's: whether seeds agree
         "report": 1,
         "all": 1,
     } | SCORING

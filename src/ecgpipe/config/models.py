@@ -4,7 +4,7 @@ from pydantic import Field, field_validator
 
 from ecgpipe.config.section import Section
 
-Option = str | int | float | bool | None
+Option = str | int | float | bool | tuple[int, ...] | None
 
 VARIANTS = (
     "resnet34",

@@ -7,23 +7,24 @@ import numpy as np
 import torch
 
 from ecgpipe.artifacts.atomic import atomic_path
-from ecgpipe.artifacts.images import open_images
-from ecgpipe.artifacts.pages import PageSource
+from ecgpipe.artifacts.pages import PageSource, StoredPage
 from ecgpipe.artifacts.roles import ROLES
-from ecgpipe.artifacts.runs import Items
+from ecgpipe.artifacts.runs import Items, RunConfig
+from ecgpipe.artifacts.saliency import Saliency
 from ecgpipe.config.explain import ExplainConfig
 from ecgpipe.errors import DataError
 from ecgpipe.explain.choose import choose_records
+from ecgpipe.explain.looked_at import Margins, positions_of, read_inputs
 from ecgpipe.explain.overlay import contact_sheet, overlay
-from ecgpipe.explain.saliency import saliency_maps
-from ecgpipe.models.inputs import to_input
+from ecgpipe.explain.saliency import reduce_maps, saliency_maps
 from ecgpipe.models.stored import load_trained
 
 
 def explain_run(
     folder: Path | str,
+    reference: Path | str,
     pages: PageSource,
-    margins: tuple[float, float, float, float],
+    margins: Margins,
     config: ExplainConfig,
     maps_file: Path | str,
     overlays_file: Path | str,
@@ -34,12 +35,13 @@ def explain_run(
 
     Args:
         folder: of the trained run.
+        reference: folder of the prepared run whose reported records are looked at, that of the first seed: so all
+            seeds and models explain the same records.
         pages: the data set's pages.
-        margins: shares of a page that preprocessing cut off: top, right, bottom, left.
-        config: which records and method.
-        maps_file: receives record_ids (n,), labels (n,) class numbers, probabilities (n, classes) and maps (n, h, w)
-            float16.
-        overlays_file: receives the sheet, PNG.
+        margins: what preprocessing cut off.
+        config: which records and methods.
+        maps_file: receives the maps (artifacts.saliency).
+        overlays_file: receives the sheet, PNG: the drawn method's maps over ``records_per_class`` pages.
         threads: CPU threads.
 
     Raises:
@@ -49,40 +51,52 @@ def explain_run(
     if threads:
         torch.set_num_threads(threads)
     model, run = load_trained(folder)
-    items = Items.read(folder)
-    candidates = items.indices("test") if (items.roles == ROLES.index("test")).any() else items.indices("validation")
-    chosen = choose_records(
-        items.record_ids[candidates], items.targets[candidates], config.records_per_class, config.seed
-    )
-    positions = candidates[[position for position, _ in chosen]]
-    labels = [label for _, label in chosen]
-    files = [open_images(folder / name) for name in run.images]
-    packed = np.stack([files[items.files[position]][items.rows[position]] for position in positions])
-    images = to_input(packed, run.model.image_size, run.model.in_chans)
+    items, chosen_from = Items.read(folder), Items.read(reference)
+    reported = chosen_from.indices("test") if (chosen_from.roles == ROLES.index("test")).any() else None
+    candidates = chosen_from.indices("validation") if reported is None else reported
+    per_class = max(config.records_per_class, config.measured_per_class)
+    chosen = choose_records(chosen_from.record_ids[candidates], chosen_from.targets[candidates], per_class, config.seed)
+    record_ids = chosen_from.record_ids[candidates[[position for position, _ in chosen]]]
+    labels = np.array([label for _, label in chosen])
+    nth = np.array([int((labels[:place] == label).sum()) for place, label in enumerate(labels)])
+    drawn = nth < config.records_per_class
+    positions = positions_of(items, record_ids)
+    images = read_inputs(folder, run, items, positions)
     with torch.inference_mode():
         logits = torch.cat([model(image[None]) for image in images]).float()
     probabilities = torch.sigmoid(logits) if run.task == "multilabel" else torch.softmax(logits, dim=1)
-    maps = saliency_maps(model, images, labels, config.method, config.level, f"explain {run.dataset}/{run.variant}")
-
-    record_ids = items.record_ids[positions]
-    stored = pages.find(record_ids)
-    missing = [record_id for record_id in record_ids if record_id not in stored]
+    maps = {
+        method: saliency_maps(
+            model, images, labels, method, config.level, f"{method} {run.dataset}/{run.variant}/seed-{run.seed}"
+        )
+        for method in config.methods
+    }
+    stored = pages.find(record_ids[drawn])
+    missing = [record_id for record_id in record_ids[drawn] if record_id not in stored]
     if missing:
         raise DataError(f"record {missing[0]} has an image but no page; run the rendering again")
-    pictures, captions = [], []
-    for record_id, label, saliency, row in zip(record_ids, labels, maps, probabilities, strict=True):
-        page = cv2.imdecode(np.frombuffer(stored[record_id].image, np.uint8), cv2.IMREAD_COLOR_RGB)
-        pictures.append(overlay(page, saliency, margins))
-        captions.append(f"{record_id}: {run.classes[label]}, p = {row[label]:.2f} ({run.variant})")
-
-    with atomic_path(maps_file) as partial, open(partial, "wb") as file:
-        np.savez_compressed(
-            file,
-            record_ids=record_ids,
-            labels=np.array(labels),
-            probabilities=probabilities.numpy(),
-            maps=maps.astype(np.float16),
-        )
+    pictures = [
+        _picture(stored[record_ids[place]], maps[config.method][place], margins) for place in np.flatnonzero(drawn)
+    ]
+    captions = [_caption(run, record_ids[i], labels[i], probabilities[i]) for i in np.flatnonzero(drawn)]
+    Saliency(
+        record_ids=record_ids,
+        labels=labels,
+        roles=items.roles[positions],
+        drawn=drawn,
+        probabilities=probabilities.numpy(),
+        methods=config.methods,
+        maps=np.stack([reduce_maps(maps[method]) for method in config.methods]),
+    ).write(maps_file)
     sheet = cv2.cvtColor(contact_sheet(pictures, captions), cv2.COLOR_RGB2BGR)
     with atomic_path(overlays_file) as partial:
         cv2.imwrite(str(partial), sheet)
+
+
+def _picture(page: StoredPage, saliency: np.ndarray, margins: Margins) -> np.ndarray:
+    image = cv2.imdecode(np.frombuffer(page.image, np.uint8), cv2.IMREAD_COLOR_RGB)
+    return overlay(image, saliency, margins)
+
+
+def _caption(run: RunConfig, record_id: str, label: int, probabilities: torch.Tensor) -> str:
+    return f"{record_id}: {run.classes[label]}, p = {probabilities[label]:.2f} ({run.variant})"

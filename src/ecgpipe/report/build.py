@@ -1,15 +1,13 @@
 """The report: one HTML page that needs nothing else."""
 
-import platform
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from importlib import metadata
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from ecgpipe import __version__
 from ecgpipe.artifacts.atomic import atomic_path, write_text
 from ecgpipe.artifacts.labels import Labels
 from ecgpipe.artifacts.pages import PageSource
@@ -29,8 +27,21 @@ from ecgpipe.report.collect import (
     whole_protocol,
 )
 from ecgpipe.report.controls import across_protocols, control_tables, read_controls
-from ecgpipe.report.examples import embed_file, example_records
+from ecgpipe.report.examples import example_records, translated_images
+from ecgpipe.report.explorer import (
+    RunFiles,
+    encode,
+    explorer_data,
+    first_seeds,
+    heat_maps,
+    pictures,
+    with_pictures,
+)
 from ecgpipe.report.figures import class_figure, comparison_figure, confusion_figure, history_figure, roc_figure
+from ecgpipe.report.provenance import provenance
+from ecgpipe.report.saliency import saliency_groups, saliency_table
+from ecgpipe.report.summary import summary
+from ecgpipe.report.tables import beside_paper, cell_table, write_tables
 
 COLUMNS = (
     ("accuracy", "Accuracy"),
@@ -40,17 +51,7 @@ COLUMNS = (
     ("f1_weighted", "F1"),
     ("auc_macro", "Macro AUC"),
 )
-LIBRARIES = (
-    "torch",
-    "timm",
-    "lightning",
-    "numpy",
-    "opencv-python-headless",
-    "scikit-learn",
-    "wfdb",
-    "grad-cam",
-    "snakemake",
-)
+FIGURES = {"cardiac-images": " (figure 10)", "ptb-xl": " (figures 11 and 13)"}
 PROBLEMS_SHOWN = 200
 
 
@@ -73,17 +74,25 @@ class Inputs:
     controls: Sequence[Path] = ()
     audits: Sequence[Path] = ()
     leaks: Sequence[Path] = ()
+    saliency: Sequence[Path] = ()
+    configuration: dict = field(default_factory=dict)
+    margins: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+
+    def own(self, dataset: str, files: Sequence[Path]) -> list[Path]:
+        """Those of the files that are of a data set."""
+        return [Path(file) for file in files if Path(file).relative_to(self.results).parts[0] == dataset]
 
 
-def build_report(inputs: Inputs, config: ReportConfig, page: Path, scores: Path, problems: Path) -> None:
-    """Write the page and its two tables.
+def build_report(inputs: Inputs, config: ReportConfig, page: Path, scores: Path, problems: Path, tables: Path) -> None:
+    """Write the page and its tables.
 
     Args:
         inputs: what to report.
-        config: title and examples.
+        config: title, examples and pictures.
         page: the HTML file.
         scores: CSV, a row per run, class and metric.
         problems: CSV, a row per record or file that was left out.
+        tables: folder, the page's tables as CSV and LaTeX.
     """
     runs = read_runs(inputs.metrics)
     problem_table = read_problems(inputs.problems, inputs.results)
@@ -91,8 +100,10 @@ def build_report(inputs: Inputs, config: ReportConfig, page: Path, scores: Path,
         with atomic_path(path) as partial:
             table.to_csv(partial, index=False)
     controls = control_tables(read_controls(inputs.controls), runs)
+    saliency = saliency_groups(inputs.saliency, inputs.overlays)
+    stages = stage_seconds(inputs.results)
     environment = Environment(
-        loader=PackageLoader("ecgpipe.report"), autoescape=select_autoescape(), undefined=StrictUndefined,
+        loader=PackageLoader("ecgpipe.report"), autoescape=select_autoescape(("html.j2",)), undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["score"] = lambda value: "–" if value is None else f"{value:.3f}"
@@ -102,9 +113,12 @@ def build_report(inputs: Inputs, config: ReportConfig, page: Path, scores: Path,
         for dataset in datasets
         for name, count in dataset["labels"]["classes"].items()
     )
+    downloads = write_tables(_tables(datasets, saliency, stages, counts), tables)
     text = environment.get_template("report.html.j2").render(
         title=config.title,
         datasets=datasets,
+        titles={dataset["name"]: dataset["title"] for dataset in datasets},
+        summary=summary(datasets, controls, saliency, len(problem_table)),
         class_figure=class_figure(counts),
         columns=COLUMNS,
         problems=problem_table.head(PROBLEMS_SHOWN).to_dict("records"),
@@ -113,22 +127,88 @@ def build_report(inputs: Inputs, config: ReportConfig, page: Path, scores: Path,
         .size()
         .reset_index(name="count")
         .to_dict("records"),
-        stages=stage_seconds(inputs.results).to_dict("records"),
+        stages=stages.to_dict("records"),
+        cost={
+            "jobs": int(stages["jobs"].sum()),
+            "hours": stages["seconds"].sum() / 3600,
+            "cpu_hours": stages["cpu_seconds"].sum() / 3600,
+        },
         runs=runs,
         controls=controls,
         control_sentences=across_protocols(controls),
+        saliency=saliency,
+        explorer=_explorer(inputs, datasets, config),
+        downloads=downloads,
         names=paper.NAMES,
-        versions={"ecgpipe": __version__, "python": platform.python_version()} | _versions(),
+        provenance=provenance(),
+        configuration=json.dumps(inputs.configuration, indent=1, ensure_ascii=False),
     )
     write_text(page, text)
+
+
+def _explorer(inputs: Inputs, datasets: list[dict], config: ReportConfig) -> dict:
+    """The explorer's data as JSON, and how much of it there is."""
+    maps = {file.parent: file.with_suffix(".npz") for file in inputs.saliency}
+    runs = first_seeds([RunFiles(file.parent, maps.get(file.parent)) for file in inputs.metrics])
+    settings = inputs.configuration
+    data = explorer_data(runs, settings.get("evaluate", {}).get("threshold", 0.5))
+    chosen = with_pictures(data, runs, config.explorer_pictures)
+    shown = {
+        name: pictures(ids, inputs.pages[name], inputs.own(name, inputs.images), inputs.own(name, inputs.indices))
+        for name, ids in chosen.items()
+    }
+    data |= {
+        "titles": {dataset["name"]: dataset["title"] for dataset in datasets},
+        "names": paper.NAMES,
+        "margins": dict.fromkeys(inputs.datasets, inputs.margins),
+        "pictures": shown,
+        "heats": heat_maps(runs, chosen),
+    }
+    return {
+        "json": encode(data),
+        "records": len({(view["dataset"], record_id) for view in data["views"] for record_id in view["ids"]}),
+        "pictured": sum(map(len, chosen.values())),
+    }
+
+
+def _tables(datasets: list[dict], saliency: list[dict], stages: pd.DataFrame, counts: pd.DataFrame) -> dict:
+    """The page's tables by the names of their files."""
+    tables = {
+        "table-1": pd.DataFrame(
+            {
+                "data set": dataset["title"],
+                "classes paper": (dataset["paper"] or {}).get("classes"),
+                "records paper": (dataset["paper"] or {}).get("records"),
+                "records here": dataset["records"],
+                "used": dataset["labels"]["kept"],
+                "label policy": dataset["labels"]["policy"],
+            }
+            for dataset in datasets
+        ),
+        "classes": counts,
+        "times": stages,
+    }
+    for dataset in datasets:
+        for protocol in dataset["protocols"]:
+            cells = protocol["cells"]
+            tables[f"results-{dataset['name']}-{protocol['name']}"] = cell_table(cells, paper.NAMES, COLUMNS)
+            for caption, printed in protocol["paper_tables"]:
+                name = caption.partition(":")[0].lower().replace(" ", "-")
+                tables[name] = beside_paper(printed, cells, paper.NAMES, COLUMNS)
+    if saliency:
+        tables["saliency"] = saliency_table(saliency)
+    return tables
 
 
 def _dataset(name: str, number: int, inputs: Inputs, runs: list[Run], config: ReportConfig) -> dict:
     """Everything that the page says of one data set."""
 
     def own(files: Sequence[Path]) -> list[Path]:
-        return [Path(file) for file in files if Path(file).relative_to(inputs.results).parts[0] == name]
+        return inputs.own(name, files)
 
+    labels, shards = Labels.read(inputs.label_tables[number]), (own(inputs.images), own(inputs.indices))
+    examples = example_records(labels, inputs.pages[name], *shards, config.examples)
+    reach = inputs.configuration.get("train", {}).get("translate", 0)
     protocols = list(dict.fromkeys(whole_protocol(run.protocol) for run in runs if run.dataset == name))
     return {
         "name": name,
@@ -140,19 +220,14 @@ def _dataset(name: str, number: int, inputs: Inputs, runs: list[Run], config: Re
             {"protocol": file.parent.name, "seed": file.stem.removeprefix("seed-"), **read_json(file)}
             for file in own(inputs.splits)
         ],
-        "examples": example_records(
-            Labels.read(inputs.label_tables[number]),
-            inputs.pages[name],
-            own(inputs.images),
-            own(inputs.indices),
-            config.examples,
-        ),
+        "examples": examples,
+        "translated": translated_images(examples[:1], reach),
         "audit": audit_view(inputs.audits[number], inputs.leaks[number]) if inputs.audits else None,
-        "protocols": [_protocol(name, protocol, runs, own(inputs.overlays)) for protocol in protocols],
+        "protocols": [_protocol(name, protocol, runs) for protocol in protocols],
     }
 
 
-def _protocol(dataset: str, protocol: str, all_runs: list[Run], overlays: list[Path]) -> dict:
+def _protocol(dataset: str, protocol: str, all_runs: list[Run]) -> dict:
     """The results of a data set under one protocol; the parts of a cross-validation together."""
     runs = [run for run in all_runs if (run.dataset, whole_protocol(run.protocol)) == (dataset, protocol)]
     variants = list(dict.fromkeys(run.variant for run in runs))
@@ -183,19 +258,19 @@ def _protocol(dataset: str, protocol: str, all_runs: list[Run], overlays: list[P
         "paper_tables": tables,
         "comparison": comparison_figure(cells, printed),
         "history": history_figure(shown),
-        "roc": [roc_figure(run) for run in shown],
-        "confusion": [confusion_figure(run) for run in shown if "confusion" in run.metrics],
-        "overlays": [
-            {"variant": file.parts[-3], "image": embed_file(file)} for file in overlays if file.parts[-4] == parts[0]
-        ],
+        "roc": [(run.variant, roc_figure(run)) for run in shown],
+        "confusion": [(run.variant, confusion_figure(run)) for run in shown if "confusion" in run.metrics],
+        "figures": FIGURES.get(dataset, "") if tables else "",
+        "missing": _missing(runs),
     }
 
 
-def _versions() -> dict[str, str]:
-    found = {}
-    for library in LIBRARIES:
-        try:
-            found[library] = metadata.version(library)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+def _missing(runs: list[Run]) -> list[str]:
+    """Seeds that some models have and others lack."""
+    seeds = {run.seed for run in runs}
+    lacking = []
+    for variant in dict.fromkeys(run.variant for run in runs):
+        absent = sorted(seeds - {run.seed for run in runs if run.variant == variant})
+        if absent:
+            lacking.append(f"{paper.NAMES.get(variant, variant)}: seed {', '.join(map(str, absent))}")
+    return lacking

@@ -136,15 +136,25 @@ def read_problems(files: Iterable[Path | str], results: Path | str) -> pd.DataFr
 
 
 def stage_seconds(results: Path | str) -> pd.DataFrame:
-    """Jobs, seconds and peak memory (MB) per rule, from Snakemake's benchmark files, as far as they are there."""
+    """Jobs, seconds, processor seconds and peak memory (MB) per rule, from Snakemake's benchmark files."""
     rows = []
     folder = Path(results) / "benchmarks"
     for file in sorted(folder.rglob("*.tsv")):
         table = pd.read_csv(file, sep="\t")
         memory = pd.to_numeric(table["max_rss"], errors="coerce").max()
         rule = file.relative_to(folder).parts[0].removesuffix(".tsv")
-        rows.append({"stage": rule, "seconds": float(table["s"].sum()), "peak_mb": memory})
+        cpu = pd.to_numeric(table["cpu_time"], errors="coerce").sum(min_count=1) if "cpu_time" in table else np.nan
+        rows.append({"stage": rule, "seconds": float(table["s"].sum()), "cpu_seconds": cpu, "peak_mb": memory})
     if not rows:
-        return pd.DataFrame(columns=["stage", "jobs", "seconds", "peak_mb"])
-    grouped = pd.DataFrame(rows).groupby("stage", sort=False)
-    return grouped.agg(jobs=("seconds", "size"), seconds=("seconds", "sum"), peak_mb=("peak_mb", "max")).reset_index()
+        return pd.DataFrame(columns=["stage", "jobs", "seconds", "cpu_seconds", "peak_mb"])
+    return (
+        pd.DataFrame(rows)
+        .groupby("stage", sort=False)
+        .agg(
+            jobs=("seconds", "size"),
+            seconds=("seconds", "sum"),
+            cpu_seconds=("cpu_seconds", "sum"),
+            peak_mb=("peak_mb", "max"),
+        )
+        .reset_index()
+    )

@@ -22,14 +22,15 @@ def data_address(image: bytes, kind: str) -> str:
 
 def embed_file(path: Path | str) -> str:
     """A PNG file, scaled down to what a page shows, as WebP."""
-    return _webp(cv2.imread(str(path), cv2.IMREAD_COLOR), 1800)
+    return webp(cv2.imread(str(path), cv2.IMREAD_COLOR), 1800)
 
 
-def _webp(image: np.ndarray, width: int) -> str:
+def webp(image: np.ndarray, width: int, quality: int = 80) -> str:
+    """An image, scaled down to a width, as WebP."""
     if image.shape[1] > width:
         height = round(image.shape[0] * width / image.shape[1])
         image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    return data_address(cv2.imencode(".webp", image, [cv2.IMWRITE_WEBP_QUALITY, 80])[1].tobytes(), "webp")
+    return data_address(cv2.imencode(".webp", image, [cv2.IMWRITE_WEBP_QUALITY, quality])[1].tobytes(), "webp")
 
 
 def example_records(
@@ -68,8 +69,30 @@ def example_records(
             {
                 "record_id": record_id,
                 "label": name,
-                "page": _webp(page, PAGE_WIDTH),
+                "page": webp(page, PAGE_WIDTH),
                 "image": data_address(image, "png"),
             }
         )
     return examples
+
+
+def translated_images(examples: Sequence[dict], reach: float) -> list[dict]:
+    """Model images as they are and moved by the whole of the training's reach, down and to the left (figure 7).
+
+    Args:
+        examples: of ``example_records``.
+        reach: largest shift as a share of the side; 0: nothing is moved in training, and nothing is shown.
+    """
+    shown = []
+    for example in examples if reach else ():
+        ink = cv2.imdecode(
+            np.frombuffer(base64.b64decode(example["image"].partition(",")[2]), np.uint8), cv2.IMREAD_GRAYSCALE
+        )
+        move = np.array([[1, 0, -round(reach * ink.shape[1])], [0, 1, round(reach * ink.shape[0])]], np.float32)
+        moved = cv2.warpAffine(ink, move, ink.shape[::-1], borderValue=255)
+        address = data_address(cv2.imencode(".png", moved, [cv2.IMWRITE_PNG_BILEVEL, 1])[1].tobytes(), "png")
+        shown += [
+            {"record_id": example["record_id"], "what": "as it is", "image": example["image"]},
+            {"record_id": example["record_id"], "what": f"moved by {reach:.0%} of its side", "image": address},
+        ]
+    return shown

@@ -1,6 +1,8 @@
 """The report's figures as SVG text; colours that colour-blind people can tell apart (Okabe and Ito 2008)."""
 
+import hashlib
 import io
+import re
 from collections.abc import Sequence
 
 import matplotlib
@@ -12,8 +14,20 @@ from matplotlib.ticker import MaxNLocator
 from ecgpipe.report.collect import Cell, Run
 from ecgpipe.report.paper import NAMES
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C564B", "#999999")
+INK, FAINT = "#010203", "#848586"
+"""Stand for the page's own colours: text and axes, and what should recede."""
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", INK, "#A5694F", "#999999")
 STYLE = {
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.facecolor": "none",
+    "figure.facecolor": "none",
+    "savefig.facecolor": "none",
+    "grid.color": FAINT,
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -29,7 +43,16 @@ def _svg(figure: Figure) -> str:
     text = io.StringIO()
     with matplotlib.rc_context(STYLE):
         figure.savefig(text, format="svg", bbox_inches="tight", metadata={"Date": None})
-    return text.getvalue().partition("<!DOCTYPE")[2].partition(">")[2].strip()
+    return _for_the_page(text.getvalue().partition("<!DOCTYPE")[2].partition(">")[2].strip())
+
+
+def _for_the_page(svg: str) -> str:
+    """Ink takes the colour of the page's text; ids that are referred to become the figure's own, others go."""
+    own = hashlib.sha256(svg.encode()).hexdigest()[:8]
+    used = set(re.findall(r"(?:url\(#|href=\"#)([^)\"]+)", svg))
+    svg = re.sub(r' id="([^"]*)"', lambda found: f' id="{own}-{found[1]}"' if found[1] in used else "", svg)
+    svg = re.sub(r"(url\(#|href=\"#)", rf"\g<1>{own}-", svg)
+    return svg.replace(INK, "currentColor")
 
 
 def roc_figure(run: Run) -> str:
@@ -37,7 +60,7 @@ def roc_figure(run: Run) -> str:
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(4.2, 3.8))
         axes = figure.subplots()
-        axes.plot([0, 1], [0, 1], color="#999999", linewidth=0.8, linestyle=":")
+        axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8, linestyle=":")
         for colour, (label, curve) in zip(COLOURS, run.metrics["roc"].items(), strict=False):
             area = run.metrics["per_class"][label]["auc"]
             interval = f" ({area['low']:.2f}-{area['high']:.2f})" if area["low"] is not None else ""

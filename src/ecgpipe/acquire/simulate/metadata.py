@@ -7,7 +7,7 @@ import numpy as np
 from ecgpipe.acquire.simulate.record import SimulatedRecord
 from ecgpipe.acquire.simulate.severity import THRESHOLD
 from ecgpipe.acquire.simulate.statements import STATEMENTS
-from ecgpipe.acquire.simulate.truth import Truth
+from ecgpipe.artifacts.truth import Truth
 
 COLUMNS = (
     "ecg_id",

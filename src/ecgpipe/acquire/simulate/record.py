@@ -15,7 +15,7 @@ from ecgpipe.acquire.simulate.morphology import Morphology, normal_morphology
 from ecgpipe.acquire.simulate.noise import NoiseLevels, draw_noise_levels, electrode_noise
 from ecgpipe.acquire.simulate.patient import Patient, draw_patient
 from ecgpipe.acquire.simulate.statements import STATEMENTS
-from ecgpipe.acquire.simulate.truth import BEAT_FIELDS, FindingTruth, Truth
+from ecgpipe.artifacts.truth import BEAT_FIELDS, FindingTruth, Truth
 from ecgpipe.errors import ConfigError
 
 INTERNAL_RATE = 500  # Hz; other rates are low-passed and resampled from it, as PTB-XL's 100 Hz files are

@@ -1,8 +1,13 @@
-"""What the simulator knows about a record."""
+"""truth.jsonl: what the simulator knows about each record, a line per record beside its signals."""
 
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+
+from ecgpipe.errors import DataError
 
 BEAT_FIELDS = ("p_onset", "p_offset", "qrs_onset", "r_peak", "qrs_offset", "t_onset", "t_peak", "t_offset")
 # Where each part of a beat begins and ends; PR and QT are intervals, the others waves or segments.
@@ -115,3 +120,22 @@ class Truth:
             ectopics=tuple(stored["ectopics"]),
             parameters={k: np.nan if v is None else v for k, v in stored["parameters"].items()},
         )
+
+
+def read_truth(path: Path | str, record_ids: Iterable[str]) -> dict[str, Truth]:
+    """The truth of the given records (ids as in records.parquet, five digits); those not found are absent.
+
+    Raises:
+        DataError: the file is missing or broken.
+    """
+    wanted = {int(record_id) for record_id in record_ids}
+    found = {}
+    try:
+        with open(path, encoding="utf-8") as lines:
+            for line in lines:
+                stored = json.loads(line)
+                if stored["ecg_id"] in wanted:
+                    found[f"{stored['ecg_id']:05d}"] = Truth.from_dict(stored)
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path}: not a readable truth file ({error}); simulate the records again") from error
+    return found

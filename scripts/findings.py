@@ -1,0 +1,22 @@
+"""Where the findings of one shard of simulated records are on their pages."""
+
+from pathlib import Path
+
+from ecgpipe.artifacts.records import RECORDS
+from ecgpipe.artifacts.truth import read_truth
+from ecgpipe.config.render import RenderConfig
+from ecgpipe.logs import job_log
+from ecgpipe.render.findings import write_findings
+
+with job_log(snakemake.log[0]):
+    records = RECORDS.read(snakemake.input.records)
+    records = records[records["shard"] == snakemake.wildcards.shard]
+    write_findings(
+        records,
+        read_truth(Path(snakemake.params.source, "truth.jsonl"), records["record_id"]),
+        snakemake.params.source,
+        snakemake.params.sampling_rate,
+        RenderConfig(**snakemake.params.render),
+        snakemake.output[0],
+        title=f"findings {snakemake.wildcards.dataset}/{snakemake.wildcards.shard}",
+    )

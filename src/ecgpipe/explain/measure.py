@@ -1,0 +1,201 @@
+"""Measures the saliency maps of a run: against the page, the truth, other seeds, and networks without training."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ecgpipe.artifacts.atomic import write_json
+from ecgpipe.artifacts.pages import PageSource, StoredPage
+from ecgpipe.artifacts.records import RECORDS
+from ecgpipe.artifacts.roles import ROLES
+from ecgpipe.artifacts.runs import Items, RunConfig
+from ecgpipe.artifacts.saliency import FINDINGS, MEASURES, Saliency
+from ecgpipe.config.explain import ExplainConfig
+from ecgpipe.explain.curves import area, curves, random_map
+from ecgpipe.explain.looked_at import Margins, Places, places_of, positions_of, read_inputs
+from ecgpipe.explain.measures import iou, iou_chance, pointing, rank_correlation, share_within, to_common
+from ecgpipe.explain.randomise import cascade
+from ecgpipe.explain.saliency import reduce_maps, saliency_maps
+from ecgpipe.explain.summary import summarise
+from ecgpipe.models.stored import load_trained
+from ecgpipe.progress import progress
+
+TRAINED, RANDOMISED = "trained", "randomised"
+
+
+def measure_run(
+    folder: Path | str,
+    saliency_file: Path | str,
+    others: Sequence[Path | str],
+    pages: PageSource,
+    findings: Sequence[Path | str],
+    records_file: Path | str,
+    margins: Margins,
+    config: ExplainConfig,
+    resampling: dict,
+    table_file: Path | str,
+    summary_file: Path | str,
+    *,
+    threads: int | None = None,
+) -> None:
+    """Write saliency.parquet, a row per record and measure, and saliency.json, their means with intervals.
+
+    Args:
+        folder: of the trained run.
+        saliency_file: its maps.
+        others: maps of the same records by the run's other seeds; none if it has one seed.
+        pages: the data set's pages, for their boxes.
+        findings: the data set's findings files; none where the truth is not known.
+        records_file: records.parquet, for the patients.
+        margins: what preprocessing cut off.
+        config: methods, steps, strides.
+        resampling: ``resamples``, ``confidence`` and ``seed`` of the bootstrap.
+        table_file, summary_file: what to write.
+        threads: CPU threads.
+    """
+    folder = Path(folder)
+    if threads:
+        torch.set_num_threads(threads)
+    model, run = load_trained(folder)
+    items, found = Items.read(folder), Saliency.read(saliency_file)
+    images = read_inputs(folder, run, items, positions_of(items, found.record_ids))
+    side = found.maps.shape[-1]
+    cells = max(1, round(run.model.image_size / config.common_stride))
+    stored = pages.find(found.record_ids)
+    truth = _read_findings(findings, found.record_ids)
+    places = [
+        places_of(
+            image,
+            stored.get(record_id, StoredPage(record_id, b"", "")),
+            None if truth is None else truth[truth["record_id"] == record_id],
+            run.classes[label],
+            margins,
+            side,
+        )
+        for record_id, label, image in zip(found.record_ids, found.labels, images, strict=True)
+    ]
+    undone = _maps_of_cascade(model, run, images, found, config)
+    maps = {(TRAINED, method): found.maps[number] for number, method in enumerate(found.methods)}
+    maps |= {(RANDOMISED, method): undone[method][-1][1] for method in found.methods}
+
+    rows: list[dict] = []
+
+    def add(place: int, head: tuple[str, str, str], measured: Iterable[tuple[str, float, float]]) -> None:
+        shared = dict(zip(("method", "maps", "resolution"), head, strict=True))
+        shared |= {"record_id": found.record_ids[place], "class": run.classes[found.labels[place]]}
+        rows.extend(shared | {"measure": name, "value": value, "chance": chance} for name, value, chance in measured)
+
+    for (source, method), own in maps.items():
+        for place, saliency in enumerate(own):
+            add(place, (method, source, "raw"), located(saliency, places[place]))
+            add(place, (method, source, "common"), located(to_common(saliency, cells), places[place]))
+    for step, undone_maps in undone[config.method]:
+        for place, saliency in enumerate(undone_maps):
+            rank = rank_correlation(to_common(saliency, cells), to_common(found.maps[0][place], cells))
+            add(place, (config.method, step, "common"), [("undone_rank", rank, np.nan)])
+    others_read = [Saliency.read(file) for file in others]
+    for other in others_read:
+        for place, value, chance in _agreement(found, other, cells):
+            add(place, (config.method, TRAINED, "common"), [("seed_rank", value, chance)])
+    if config.curve_steps:
+        title = f"insertion and deletion {run.dataset}/{run.variant}"
+        for place in progress(range(len(images)), title, unit="records"):
+            image, label = images[place], int(found.labels[place])
+            chance = _areas(model, run, image, label, random_map(side, cells, config.seed + place), config)
+            for (source, method), own in maps.items():
+                value = _areas(model, run, image, label, own[place], config)
+                add(place, (method, source, "raw"), zip(("insertion", "deletion"), value, chance, strict=True))
+
+    table = pd.DataFrame(rows, columns=MEASURES.schema.names)
+    MEASURES.write(table, table_file)
+    patients = RECORDS.read(records_file, ["record_id", "patient_id"]).set_index("record_id")["patient_id"]
+    groups = {record_id: patients.get(record_id) or record_id for record_id in found.record_ids}
+    write_json(
+        summary_file,
+        {
+            "dataset": run.dataset,
+            "protocol": run.protocol,
+            "variant": run.variant,
+            "seed": run.seed,
+            "records": len(found.record_ids),
+            "patients": len(set(groups.values())),
+            "classes": {name: int((found.labels == number).sum()) for number, name in enumerate(run.classes)},
+            "with_truth": None if truth is None else sum(one.finding is not None for one in places),
+            "with_boxes": sum(bool(one.leads) for one in places),
+            "empty_maps": {
+                method: int((maps[TRAINED, method].max(axis=(1, 2)) == 0).sum()) for method in found.methods
+            },
+            "methods": list(found.methods),
+            "image_size": run.model.image_size,
+            "map_side": side,
+            "cells": cells,
+            "cascade": [step for step, _ in undone[config.method]],
+            "trained_on": [int((other.roles == ROLES.index("train")).sum()) for other in others_read],
+            "confidence": resampling["confidence"],
+            "resamples": resampling["resamples"],
+            **summarise(table, groups, resampling),
+        },
+    )
+
+
+def located(saliency: np.ndarray, places: Places) -> Iterator[tuple[str, float, float]]:
+    """Measure, value and chance of where one map lies; none of what the record has no mask for."""
+    yield "trace", share_within(saliency, places.trace), float(places.trace.mean())
+    for name, mask in places.leads.items():
+        yield f"lead:{name}", share_within(saliency, mask), float(mask.mean())
+    if places.finding is None:
+        return
+    if places.finding_leads.any():
+        yield "finding_leads", share_within(saliency, places.finding_leads), float(places.finding_leads.mean())
+    size = float(places.finding.mean())
+    yield "finding", share_within(saliency, places.finding), size
+    on_trace = np.where(places.trace, saliency, 0)
+    both = places.trace & places.finding
+    yield "finding_of_trace", share_within(on_trace, both), float(both.sum() / places.trace.sum())
+    yield "pointing", pointing(saliency, places.finding), size
+    yield "iou", iou(saliency, places.finding), iou_chance(size)
+
+
+def _maps_of_cascade(
+    model: torch.nn.Module, run: RunConfig, images: torch.Tensor, found: Saliency, config: ExplainConfig
+) -> dict[str, list[tuple[str, np.ndarray]]]:
+    """Method -> (last part undone, maps) of each state; of methods that are not drawn the last state alone."""
+    maps: dict[str, list[tuple[str, np.ndarray]]] = {method: [] for method in found.methods}
+    for name, undone, whole in cascade(model, run, config.seed, config.cascade_steps):
+        for method in found.methods:
+            if method == config.method or whole:
+                title = f"{method}, undone to {name}"
+                own = saliency_maps(undone, images, found.labels, method, config.level, title)
+                maps[method].append((name, reduce_maps(own)))
+    return maps
+
+
+def _agreement(found: Saliency, other: Saliency, cells: int) -> Iterator[tuple[int, float, float]]:
+    """Position, rank correlation with another seed's map of the record, and with its map of the class's next record."""
+    theirs = {record_id: to_common(one, cells) for record_id, one in zip(other.record_ids, other.maps[0], strict=True)}
+    for place, record_id in enumerate(found.record_ids):
+        if record_id not in theirs:
+            continue
+        mine = to_common(found.maps[0][place], cells)
+        same = [name for name in found.record_ids[found.labels == found.labels[place]] if name in theirs]
+        next_one = same[(same.index(record_id) + 1) % len(same)]
+        chance = rank_correlation(mine, theirs[next_one]) if next_one != record_id else np.nan
+        yield place, rank_correlation(mine, theirs[record_id]), chance
+
+
+def _areas(
+    model: torch.nn.Module, run: RunConfig, image: torch.Tensor, label: int, saliency: np.ndarray, config: ExplainConfig
+) -> tuple[float, float]:
+    kept, gone = curves(model, image, label, saliency, config.curve_steps, run.task)
+    return area(kept), area(gone)
+
+
+def _read_findings(files: Sequence[Path | str], record_ids: np.ndarray) -> pd.DataFrame | None:
+    if not files:
+        return None
+    wanted = set(record_ids)
+    tables = [table[table["record_id"].isin(wanted)] for table in map(FINDINGS.read, files)]
+    return pd.concat(tables, ignore_index=True)

@@ -1,0 +1,164 @@
+"""A small results folder with all that the report reads: real pages and images, and answers of no real model."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ecgpipe.acquire.ptbxl import list_records
+from ecgpipe.acquire.simulate.dataset import simulate_dataset
+from ecgpipe.artifacts.labels import Labels
+from ecgpipe.artifacts.pages import StoredPage, StoredPages, read_pages, write_pages
+from ecgpipe.artifacts.predictions import Predictions
+from ecgpipe.artifacts.problems import ProblemList
+from ecgpipe.artifacts.records import RECORDS
+from ecgpipe.artifacts.saliency import Saliency
+from ecgpipe.config.benchmark import validate_config
+from ecgpipe.config.evaluate import EvaluateConfig
+from ecgpipe.config.preprocess import PreprocessConfig
+from ecgpipe.config.render import RenderConfig
+from ecgpipe.errors import RecordError
+from ecgpipe.evaluate.scores import evaluate_predictions
+from ecgpipe.explain.interval import group_means, interval
+from ecgpipe.preprocess.shard import preprocess_shard
+from ecgpipe.render.shard import render_shard
+from ecgpipe.report.build import Inputs
+
+SUPERCLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
+HEARTS = ("Normal", "Abnormal Heartbeat")
+COUNT = 12
+
+
+def make_results(folder: Path) -> Inputs:
+    """Simulated records with two models, of which one lacks its second seed, and a class without records; and images
+    whose pages have no boxes."""
+    simulate_dataset(folder / "simulated/data", records=COUNT, seed=2)
+    records, _ = list_records(folder / "simulated/data", 100, 1000)
+    pages, images = folder / "simulated/pages", folder / "simulated/images"
+    for place in (pages, images, folder / "cardiac-images/pages", folder / "cardiac-images/images"):
+        place.mkdir(parents=True)
+    render_shard(
+        records, folder / "simulated/data", 100, RenderConfig(dpi=72), pages / "00000.parquet",
+        pages / "00000.problems.parquet", title="",
+    )  # fmt: skip
+    unlabelled = [
+        StoredPage(f"HB({row})", page.image, "") for row, page in enumerate(read_pages(pages / "00000.parquet"))
+    ]
+    write_pages(unlabelled, folder / "cardiac-images/pages/00.parquet")
+    faults = ProblemList("render", False)
+    faults.add(RecordError("HB(99)", "HB(99).jpg", "missing-file", "cannot be read <b>at all</b>"))
+    faults.write(folder / "cardiac-images/pages/00.problems.parquet")
+    ids = records["record_id"].to_numpy(str)
+    image_ids = np.array([page.record_id for page in unlabelled])
+    own = records.assign(record_id=image_ids, patient_id=None, shard="00")
+    for name, shard, table in (("simulated", "00000", records), ("cardiac-images", "00", own)):
+        base = folder / name
+        preprocess_shard(
+            base / f"pages/{shard}.parquet", PreprocessConfig(size=160), base / f"images/{shard}.npy",
+            base / f"images/{shard}.index.parquet", base / f"images/{shard}.problems.parquet", title="",
+        )  # fmt: skip
+        RECORDS.write(table, base / "records.parquet")
+        ProblemList("records", False).write(base / "records.problems.parquet")
+    rng = np.random.default_rng(0)
+    # HYP has no record at all
+    _runs(folder, "simulated", ids, SUPERCLASSES, rng.integers(0, 4, COUNT), {"resnet34": (0, 1), "swin": (0,)}, rng)
+    _runs(folder, "cardiac-images", image_ids, HEARTS, rng.integers(0, 2, COUNT), {"resnet34": (0,)}, rng)
+    return inputs_of(folder, ("simulated", "cardiac-images"))
+
+
+def _runs(folder, dataset, ids, classes, truth, models, rng):
+    targets = np.eye(len(classes), dtype=np.uint8)[truth]
+    base = folder / dataset
+    Labels(ids, targets, classes, "single").write(base / "labels.parquet")
+    counts = {name: int(n) for name, n in zip(classes, targets.sum(axis=0), strict=True)}
+    labels = {"policy": "single", "grouping": "superclass", "kept": COUNT, "classes": counts, "dropped": {}, "rare": {}}
+    (base / "labels.json").write_text(json.dumps(labels))
+    protocol = "patient" if dataset == "simulated" else "paper"
+    split = {
+        "settings": {"validation": 0.1}, "records": {"train": 0, "validation": 0, "test": COUNT}, "classes": {},
+        "deviation": 0.5, "leaks": {"patient": 0, "identical file": None, "near-identical": None},
+    }  # fmt: skip
+    (base / f"splits/{protocol}").mkdir(parents=True)
+    (base / f"splits/{protocol}/seed-0.json").write_text(json.dumps(split))
+    for variant, seeds in models.items():
+        for seed in seeds:
+            own = base / protocol / variant / f"seed-{seed}"
+            own.mkdir(parents=True)
+            logits = (1.5 * targets + rng.normal(size=targets.shape)).astype(np.float32)
+            roles = np.full(COUNT, "test")
+            predictions = Predictions(ids, roles, logits, targets, classes, "single")
+            predictions.write(own / "predictions.parquet")
+            scores = evaluate_predictions(predictions, ids, EvaluateConfig(resamples=100))
+            (own / "metrics.json").write_text(json.dumps(scores))
+            history = {"epoch": [1, 2], "train_loss": [2.0, 1.0], "validation_loss": [2.0, 1.5]}
+            pd.DataFrame(history | {"validation_accuracy": [0.4, 0.6]}).to_csv(own / "history.csv", index=False)
+            (own / "train.json").write_text(
+                json.dumps(
+                    {"model": {"image_size": 160, "pretrained": False, "options": {}}, "parameters": 1000, "epochs": 2,
+                     "best_epoch": 1, "seconds": 3.5, "device": "cpu", "precision": "fp32"}
+                )
+            )  # fmt: skip
+    _saliency(base / protocol / "resnet34/seed-0", dataset, protocol, ids[:3], truth[:3], classes, rng)
+
+
+def _saliency(own, dataset, protocol, ids, labels, classes, rng):
+    """Maps of three records; measures of two kinds, the truth known in one data set only."""
+    import cv2
+
+    maps = rng.random((1, 3, 20, 20)).astype(np.float32)
+    Saliency(
+        ids, labels, np.full(3, 2), np.array([True, False, False]), np.full((3, len(classes)), 1 / len(classes)),
+        ("gradcam",), maps,
+    ).write(own / "saliency.npz")  # fmt: skip
+    cv2.imwrite(str(own / "saliency.png"), np.full((90, 160, 3), 200, np.uint8))
+    known = dataset == "simulated"
+    rows, beats = [], []
+    for measure in ("trace", "lead:I", "finding_of_trace") if known else ("trace",):
+        for resolution in ("raw", "common"):
+            for source in ("trained", "randomised"):
+                mean, draws = group_means(rng.random((3, 1)), ids, 50, 0)
+                spread = interval(mean[0], draws[:, 0], 0.95)
+                rows.append(
+                    {"method": "gradcam", "maps": source, "resolution": resolution, "measure": measure, "class": "all",
+                     "records": 3, **spread, "chance": 0.2, "above": {"value": 0.3, "low": 0.1, "high": 0.5}}
+                )  # fmt: skip
+            beats.append(
+                {"method": "gradcam", "resolution": resolution, "measure": measure, "value": 0.1, "low": -0.1,
+                 "high": 0.3}
+            )  # fmt: skip
+    summary = {
+        "dataset": dataset, "protocol": protocol, "variant": "resnet34", "seed": 0, "records": 3, "patients": 3,
+        "classes": {name: int((labels == number).sum()) for number, name in enumerate(classes)},
+        "with_truth": 3 if known else None, "with_boxes": 3 if known else 0, "empty_maps": {"gradcam": 1},
+        "methods": ["gradcam"], "image_size": 160, "map_side": 20, "cells": 5, "cascade": ["fc", "conv1"],
+        "trained_on": [], "confidence": 0.95, "resamples": 50, "rows": rows, "beats": beats,
+    }  # fmt: skip
+    (own / "saliency.json").write_text(json.dumps(summary))
+
+
+def inputs_of(folder: Path, datasets: tuple[str, ...]) -> Inputs:
+    """What the rule hands over, from the files that are there."""
+
+    def of(pattern: str) -> list[Path]:
+        return [file for dataset in datasets for file in sorted((folder / dataset).glob(pattern))]
+
+    return Inputs(
+        results=folder,
+        datasets=datasets,
+        records=of("records.parquet"),
+        label_tables=of("labels.parquet"),
+        labels=of("labels.json"),
+        problems=of("*.problems.parquet") + of("*/*.problems.parquet"),
+        splits=of("splits/*/seed-*.json"),
+        pages={
+            name: StoredPages([f for f in (folder / name / "pages").glob("*.parquet") if "problems" not in f.name])
+            for name in datasets
+        },
+        images=of("images/*.npy"),
+        indices=of("images/*.index.parquet"),
+        metrics=of("*/*/seed-*/metrics.json"),
+        overlays=of("*/*/seed-*/saliency.png"),
+        saliency=of("*/*/seed-*/saliency.json"),
+        configuration=validate_config({}).model_dump(mode="json", by_alias=True),
+    )

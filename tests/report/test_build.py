@@ -1,0 +1,128 @@
+"""The built page, its tables and the explorer's data."""
+
+import csv
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ecgpipe.artifacts.predictions import Predictions
+from ecgpipe.config.report import ReportConfig
+from ecgpipe.report.build import build_report
+from ecgpipe.report.explorer import RunFiles, explorer_data, first_seeds, with_pictures, wrong_answers
+from ecgpipe.report.tables import latex, write_tables
+from tests.report.made import COUNT, make_results
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    inputs = make_results(folder)
+    return inputs, build(inputs, folder / "report")
+
+
+def build(inputs, out, **settings):
+    out.mkdir(exist_ok=True)
+    build_report(
+        inputs, ReportConfig(**settings), out / "index.html", out / "scores.csv", out / "problems.csv", out / "tables"
+    )
+    return out
+
+
+def test_the_page_needs_nothing_else(made):
+    text = (made[1] / "index.html").read_text()
+    addresses = re.findall(r'(?:src|href)="([^"]*)"', text)
+    assert addresses and all(address.startswith(("data:", "#")) for address in addresses)
+    assert "url(http" not in text and "@import" not in text
+
+
+def test_what_is_missing_is_said(made):
+    text = (made[1] / "index.html").read_text()
+    assert "Swin Transformer (backbone only): seed 1" in text  # its second seed
+    assert "not run" in text  # the paper's variants that this run lacks
+    assert "without boxes" in text or "come without boxes" in text
+    assert "Where the findings are is not known in this data set" in text
+    assert "No reported record of" in text and "HYP" in text
+    assert "1 of 3 maps by gradcam are empty" in text
+    assert "&lt;b&gt;at all&lt;/b&gt;" in text and "<b>at all</b>" not in text.split("explorer-data")[0]
+
+
+def test_no_saliency_no_overlays_no_controls(made, tmp_path):
+    out = build(replace(made[0], saliency=(), overlays=()), tmp_path, explorer_pictures=0)
+    text = (out / "index.html").read_text()
+    assert 'id="saliency"' not in text and '"pictures":{}' in text and "0 of 24 records carry pictures" in text
+
+
+def test_tables_are_the_pages_as_csv_and_latex(made):
+    folder = made[1] / "tables"
+    assert {file.stem for file in folder.glob("*.csv")} == {file.stem for file in folder.glob("*.tex")}
+    metrics = [json.loads(file.read_text()) for file in made[0].metrics if "simulated/patient/resnet34" in str(file)]
+    table = pd.read_csv(folder / "results-simulated-patient.csv")
+    accuracy = np.mean([one["scores"]["accuracy"]["value"] for one in metrics])
+    assert table.set_index("model").loc["ResNet-34", "Accuracy"] == pytest.approx(accuracy)
+    assert table.set_index("model").loc["ResNet-34", "seeds"] == 2
+    beside = pd.read_csv(folder / "table-2.csv").set_index("model")
+    assert beside.loc["Swin-LGF-FPN", "Accuracy paper"] == 0.9945
+    assert np.isnan(beside.loc["Swin-LGF-FPN", "Accuracy ours"])
+
+
+def test_latex_is_escaped_and_intervals_share_a_cell(tmp_path):
+    table = pd.DataFrame({"a_b": ["50% & {x}"], "F1": [0.5], "F1 low": [0.25], "F1 high": [None], "n": [3]})
+    text = latex(table)
+    assert r"a\_b & F1 & n \\" in text
+    assert r"50\% \& \{x\} & 0.5000 [0.2500, --] & 3 \\" in text
+    links = write_tables({"t": table}, tmp_path / "tables")
+    assert next(csv.reader((tmp_path / "tables/t.csv").open())) == ["a_b", "F1", "F1 low", "F1 high", "n"]
+    assert links["t"]["csv"].startswith("data:text/csv;base64,")
+
+
+def predictions(folder, variant, seed, logits, targets, task="single", roles=None):
+    own = folder / "ptb-xl/folds" / variant / f"seed-{seed}"
+    own.mkdir(parents=True)
+    ids = np.array([f"{i:05d}" for i in range(len(targets))])
+    roles = np.full(len(ids), "test") if roles is None else roles
+    Predictions(ids, roles, np.array(logits, np.float32), np.array(targets, np.uint8), ("A", "B"), task).write(
+        own / "predictions.parquet"
+    )
+    return RunFiles(own)
+
+
+def test_the_explorers_answers_by_hand(tmp_path):
+    targets = [[1, 0], [0, 1], [1, 0]]
+    one = predictions(tmp_path, "swin", 0, [[2, 0], [2, 0], [0, 0]], targets)
+    two = predictions(tmp_path, "vit", 0, [[0, 2], [2, 0], [3, 0]], targets)
+    (view,) = explorer_data([one, two], 0.5)["views"]
+    assert view["ids"] == ["00000", "00001", "00002"] and view["truth"] == [[0], [1], [0]]
+    assert view["models"][0]["p"] == [881, 119, 881, 119, 500, 500]
+    assert wrong_answers(view) == [1, 2, 0]
+    chosen = with_pictures({"views": [view]}, [one, two], 2)
+    assert chosen == {"ptb-xl": ["00001", "00000"]}  # those that most models get wrong
+
+
+def test_the_explorer_with_several_labels_and_a_model_that_lacks_records(tmp_path):
+    targets = [[1, 1], [0, 0]]
+    one = predictions(tmp_path, "swin", 0, [[3, -3], [-3, -3]], targets, "multilabel")
+    roles = np.array(["test", "validation"])
+    two = predictions(tmp_path, "vit", 0, [[3, 3], [3, 3]], targets, "multilabel", roles)
+    (view,) = explorer_data([one, two], 0.5)["views"]
+    assert view["truth"] == [[0, 1], []]
+    assert view["models"][1]["p"] == [953, 953, None, None]
+    assert wrong_answers(view) == [1, 0]
+
+
+def test_the_first_seed_of_each_model_is_shown(tmp_path):
+    runs = [RunFiles(tmp_path / f"ptb-xl/folds/{name}") for name in ("swin/seed-2", "swin/seed-1", "vit/seed-5")]
+    assert [(run.variant, run.seed) for run in first_seeds(runs)] == [("swin", 1), ("vit", 5)]
+
+
+def test_pictures_are_shared_fairly_and_bounded(made):
+    text = (build(made[0], made[1].parent / "few", explorer_pictures=5) / "index.html").read_text()
+    data = json.loads(re.search(r'id="explorer-data">(.*?)</script>', text, re.S)[1])
+    shown = {name: len(pictures) for name, pictures in data["pictures"].items()}
+    assert sum(shown.values()) == 5 and min(shown.values()) == 2
+    assert all(set(one) == {"page", "image"} for pictures in data["pictures"].values() for one in pictures.values())
+    assert len(data["views"]) == 2 and all(len(view["ids"]) == COUNT for view in data["views"])
+    assert data["heats"] and all(one["heat"].startswith("data:image/png") for one in data["heats"])
