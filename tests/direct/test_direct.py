@@ -7,14 +7,18 @@ import pytest
 
 from ecgpipe.acquire.ptbxl import list_records
 from ecgpipe.acquire.simulate.dataset import simulate_dataset
+from ecgpipe.artifacts.images import open_images, unpack
 from ecgpipe.artifacts.pages import StoredPages
 from ecgpipe.artifacts.problems import PROBLEMS
+from ecgpipe.artifacts.signals import read_signal
+from ecgpipe.config.benchmark import validate_config
 from ecgpipe.config.preprocess import PreprocessConfig
 from ecgpipe.config.render import RenderConfig
 from ecgpipe.direct.pages import DrawnPages, page_source
 from ecgpipe.direct.shard import direct_shard
-from ecgpipe.errors import DataError
+from ecgpipe.errors import ConfigError, DataError
 from ecgpipe.preprocess.shard import preprocess_shard
+from ecgpipe.render.draw import render_page
 from ecgpipe.render.shard import collect_shard, render_shard
 
 PNG_AND_JPEG = {"level": "photo", "seed": 1, "jpeg": {"probability": 0.5, "range": [40, 60]}}
@@ -87,6 +91,39 @@ def test_the_images_and_problems_are_those_of_the_kept_pages(copy, tmp_path, ren
     assert list(drawn) == list(stored)
     assert drawn.find(["00005", "00003"]) == stored.find(["00005", "00003"])
     assert drawn.find(["00005", "00003"]).keys() == {"00005"}
+
+
+def test_traces_alone_are_the_true_traces(copy, tmp_path):
+    """Hardly another image than by way of the page, nearer to the true trace, and with nothing but trace."""
+    records, _ = list_records(copy, 100, 1000)
+    config = PreprocessConfig(from_traces=True)
+    files, plain = outputs(tmp_path, "traces"), outputs(tmp_path, "page")
+    assert direct_shard(records, copy, 100, RenderConfig(), config, *files, title="t") == 5
+    direct_shard(records, copy, 100, RenderConfig(), PreprocessConfig(), *plain, title="t")
+    assert PROBLEMS.read(files[2])["record_id"].tolist() == ["00003"]
+    traces, by_page = unpack(open_images(files[0])), unpack(open_images(plain[0]))
+    kernel = np.ones((3, 3), np.uint8)
+    for row, record_id in enumerate(["00001", "00002", "00004", "00005", "00006"]):
+        signal, rate = read_signal(copy / f"records100/00000/{record_id}_lr", record_id)
+        mask = render_page(signal, rate, RenderConfig()).trace_mask
+        true = (cv2.resize(mask * 255, (640, 640), interpolation=cv2.INTER_AREA) >= 64).astype(np.uint8)
+        assert (traces[row] & ~cv2.dilate(true, kernel) & 1).sum() == 0
+        assert (true & ~cv2.dilate(traces[row], kernel) & 1).sum() == 0
+        common = (traces[row] & by_page[row]).sum() * 2 / (traces[row].sum() + by_page[row].sum())
+        assert 0.9 < common <= 1
+
+
+@pytest.mark.parametrize("change", [{"keep_pages": True}, {"render": {"degrade": {"level": "scan"}}}])
+def test_traces_alone_are_refused_where_pages_are_needed(change):
+    settings = {"keep_pages": False, "preprocess": {"from_traces": True}}
+    assert validate_config(settings).preprocess.from_traces
+    with pytest.raises(ConfigError, match=r"from_traces.*needs keep_pages: false"):
+        validate_config(settings | change)
+
+
+def test_the_kit_cannot_draw_pages_again():
+    with pytest.raises(ConfigError, match=r"keep_pages: false .* renderer: ecgpipe"):
+        validate_config({"keep_pages": False, "render": {"renderer": "ecg-image-kit", "kit_path": "x"}})
 
 
 def test_an_image_data_set_needs_no_copies(pictures, tmp_path):

@@ -1,7 +1,6 @@
 """ECG-Image-Kit as the renderer: reading its real files, and every way in which running it can fail.
 
-The kit is not part of the tests. Where its running is tested, a small program stands in for it that copies pages
-which the kit wrote.
+The kit is not part of the tests. Where its running is tested, a small program stands in for it (kit_stand_in.py).
 """
 
 import json
@@ -21,35 +20,11 @@ from ecgpipe.config.render import RenderConfig
 from ecgpipe.errors import ConfigError, DataError, RecordError
 from ecgpipe.render.kit import SCRIPT, read_kit_page, run_kit, script_of
 from ecgpipe.render.shard import render_shard
-
-STAND_IN = """
-import argparse, pathlib
-parser = argparse.ArgumentParser()
-for option in ("-i", "-o", "-se", "-r", "--store_config", "--calibration_pulse", "--random_grid_present"):
-    parser.add_argument(option)
-for option in ("--lead_bbox", "--lead_name_bbox", "--remove_lead_names"):
-    parser.add_argument(option, action="store_true")
-options = parser.parse_args()
-made = pathlib.Path({made!r})
-for header in sorted(pathlib.Path(options.i).rglob("*.hea")):
-    assert header.with_suffix(".dat").is_file()
-    target = pathlib.Path(options.o) / header.relative_to(options.i).parent
-    target.mkdir(parents=True, exist_ok=True)
-    for suffix in (".png", ".json"):
-        file = made / f"{{header.stem}}-0{{suffix}}"
-        if file.exists():
-            (target / file.name).write_bytes(file.read_bytes())
-"""
+from tests.render.kit_stand_in import stand_in
 
 
 def config(tool: Path, **keys) -> RenderConfig:
     return RenderConfig(renderer="ecg-image-kit", kit_path=str(tool), kit_python=sys.executable, **keys)
-
-
-def tool(folder: Path, text: str) -> Path:
-    folder.mkdir(exist_ok=True)
-    (folder / SCRIPT).write_text(text)
-    return folder
 
 
 @pytest.fixture
@@ -84,7 +59,7 @@ def test_a_shard_is_one_run_and_left_out_pages_are_listed(copy, shared_data, tmp
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(scratch))
-    settings = config(tool(tmp_path / "tool", STAND_IN.format(made=str(shared_data / "kit-pages"))))
+    settings = config(stand_in(tmp_path / "tool", shared_data / "kit-pages"))
     count, pages, problems = run(copy, settings)  # the kit's pages are of 1 and 2 and not of 3
     assert count == 2
     assert [page.record_id for page in read_pages(pages)] == ["00001", "00002"]
@@ -95,6 +70,16 @@ def test_a_shard_is_one_run_and_left_out_pages_are_listed(copy, shared_data, tmp
     assert list(scratch.iterdir()) == []
 
 
+@pytest.mark.realdata
+def test_pages_without_lead_names_have_no_text_boxes(copy, shared_data, tmp_path):
+    settings = config(stand_in(tmp_path / "tool", shared_data / "kit-pages"), lead_names=False)
+    count, pages, _ = run(copy, settings)
+    assert count == 2
+    leads = [lead for page in read_pages(pages) for lead in json.loads(page.boxes)["leads"]]
+    assert {lead.keys() == KEPT_KEYS and not lead["text_bounding_box"] for lead in leads} == {True}
+    assert all(lead["lead_bounding_box"] for lead in leads)
+
+
 def test_no_path_or_a_wrong_one_is_told(tmp_path):
     with pytest.raises(ValidationError, match="kit_path"):
         RenderConfig(renderer="ecg-image-kit")
@@ -103,30 +88,29 @@ def test_no_path_or_a_wrong_one_is_told(tmp_path):
     with pytest.raises(ConfigError, match=r"kit_path.*nowhere.*gen_ecg_images_from_data_batch"):
         run_kit(tmp_path, tmp_path, config(tmp_path / "nowhere"))
     inner = tmp_path / "checkout" / "codes" / "ecg-image-generator"
-    inner.mkdir(parents=True)
-    assert script_of(str(tool(inner, "").parents[1])) == (inner / SCRIPT).resolve()
+    stand_in(inner, tmp_path)
+    assert script_of(str(inner.parents[1])) == (inner / SCRIPT).resolve()
     missing = RenderConfig(renderer="ecg-image-kit", kit_path=str(inner), kit_python="no-such-python")
     with pytest.raises(ConfigError, match=r"kit_python no-such-python"):
         run_kit(tmp_path, tmp_path, missing)
 
 
 def test_a_failing_tool_is_quoted(copy, tmp_path):
-    broken = tool(tmp_path / "tool", "import sys; sys.exit('no module named tensorflow')")
+    broken = stand_in(tmp_path / "tool", tmp_path, "sys.exit('no module named tensorflow')")
     with pytest.raises(DataError, match=r"status 1:\nno module named tensorflow"):
         run(copy, config(broken))
     assert not (tmp_path / "pages.parquet").exists()
 
 
 def test_a_tool_that_takes_too_long_is_stopped(copy, tmp_path):
-    slow = tool(tmp_path / "tool", "import time; time.sleep(60)")
+    slow = stand_in(tmp_path / "tool", tmp_path, "time.sleep(60)")
     with pytest.raises(DataError, match=r"stopped after 0\.5 s; raise render\.kit_timeout"):
         run(copy, config(slow, kit_timeout=0.5))
 
 
 def test_broken_records_never_reach_the_tool(copy, tmp_path):
     (copy / "records100/00000/00002_lr.dat").write_bytes(b"")
-    (tmp_path / "made").mkdir()
-    count, _, problems = run(copy, config(tool(tmp_path / "tool", STAND_IN.format(made=str(tmp_path / "made")))))
+    count, _, problems = run(copy, config(stand_in(tmp_path / "tool", tmp_path)))
     assert count == 0
     listed = PROBLEMS.read(problems).set_index("record_id")["problem"].to_dict()
     assert listed.pop("00002") not in ("missing-page", "")

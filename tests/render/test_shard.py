@@ -63,7 +63,9 @@ def test_broken_records_are_listed_or_stop_the_run(copy):
     assert not pages.exists()
 
 
-def test_the_files_are_the_same_whatever_the_number_of_processes(tmp_path):
+@pytest.mark.parametrize("level", ["none", "harsh"])
+def test_the_files_are_the_same_whatever_the_number_of_processes(tmp_path, level):
+    config = RenderConfig(dpi=50, degrade={"level": level})
     signal = np.random.default_rng(0).normal(size=(1000, 12)).cumsum(axis=0) / 20
     for name in ("a", "b"):
         wfdb.wrsamp(name, 100, ["mV"] * 12, list(LEADS), signal, fmt=["16"] * 12, write_dir=str(tmp_path))
@@ -74,6 +76,6 @@ def test_the_files_are_the_same_whatever_the_number_of_processes(tmp_path):
     contents = []
     for workers in (1, 2, 3):
         files = [tmp_path / f"{workers}.parquet", tmp_path / f"{workers}.problems.parquet"]
-        assert render_shard(records, tmp_path, 100, RenderConfig(), *files, title="t", workers=workers) == 32
+        assert render_shard(records, tmp_path, 100, config, *files, title="t", workers=workers) == 32
         contents.append([file.read_bytes() for file in files])
     assert contents[0] == contents[1] == contents[2]

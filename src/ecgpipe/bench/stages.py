@@ -18,11 +18,19 @@ from ecgpipe.config.preprocess import PreprocessConfig
 from ecgpipe.config.render import RenderConfig
 from ecgpipe.preprocess.apply import preprocess, preprocess_file, preprocess_palette
 from ecgpipe.preprocess.shard import preprocess_shard
-from ecgpipe.render.draw import render_page
+from ecgpipe.preprocess.trace import scaled_traces
+from ecgpipe.render.draw import draw_cover, render_page
 from ecgpipe.render.shard import render_shard
 
 MATPLOTLIB, COLLECTIONS, ECG_PLOT = "matplotlib page", "matplotlib page, grid as collections", "ecg-plot page"
-TARGETS = {"drawn": 50.0, "drawn and written as PNG": 25.0, "PNG file to image": 20.0, "record to image, no file": 60.0}
+TARGETS = {
+    "drawn": 50.0,
+    "drawn and written as PNG": 25.0,
+    "PNG file to image": 20.0,
+    "signal to image by way of a page, no file": 60.0,
+    "signal to image, traces alone": 60.0,
+    "WFDB files to image, traces alone": 60.0,
+}
 TWO_PROCESSES = 1.8
 SHARD = 240  # pages
 
@@ -55,6 +63,9 @@ def bench_preprocess(signal: np.ndarray, sampling_rate: float, repetitions: int)
         drawn = render_page(signal, sampling_rate, render)
         return preprocess_palette(drawn.indices, drawn.palette, config)
 
+    def traces() -> np.ndarray:
+        return scaled_traces(draw_cover(signal, sampling_rate, render), config)
+
     if not np.array_equal(straight(), preprocess_file(data, "page", config)):
         raise AssertionError("the way without a file gives another image")
     deflated = zlib.compress(page.indices, 3)
@@ -63,11 +74,20 @@ def bench_preprocess(signal: np.ndarray, sampling_rate: float, repetitions: int)
         "palette page to image": lambda: preprocess_palette(page.indices, page.palette, config),
         "RGB page to image": lambda: preprocess(rgb, config),
         "RGB page to image, variant paper": lambda: preprocess(rgb, paper),
-        "record to image, no file": straight,
+        "signal to image by way of a page, no file": straight,
+        "signal to image, traces alone": traces,
         "floor of a file: inflate": lambda: zlib.decompress(deflated, bufsize=page.indices.size),
         "floor of a page: one pass over it": lambda: cv2.threshold(page.indices, 128, 255, cv2.THRESH_BINARY),
     }
-    return _report("Preprocessing, one core", contestants, signal, sampling_rate, repetitions, [], _preprocess_twice)
+    with tempfile.TemporaryDirectory() as folder:
+        record = _write_record(Path(folder), signal, sampling_rate)
+
+        def read_and_draw() -> np.ndarray:
+            return scaled_traces(draw_cover(*read_signal(record, "bench"), render), config)
+
+        contestants["WFDB files to image, traces alone"] = read_and_draw
+        title = "Preprocessing, one core"
+        return _report(title, contestants, signal, sampling_rate, repetitions, [], _preprocess_twice)
 
 
 def _report(
@@ -114,14 +134,20 @@ def _shards(
     records = pd.DataFrame({"record_id": [f"{number:05d}" for number in range(SHARD)], "path": "record"})
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        units, leads = ["mV"] * len(LEADS), list(LEADS)
-        wfdb.wrsamp("record", sampling_rate, units, leads, signal.T, fmt=["16"] * len(LEADS), write_dir=name)
+        _write_record(folder, signal, sampling_rate)
         render_shard(records, folder, sampling_rate, RenderConfig(), folder / "pages", folder / "problems", title="")
         timings = interleaved(
             {str(workers): lambda workers=workers: run(folder, records, sampling_rate, workers) for workers in (1, 2)},
             repetitions,
         )
     return [Timing(timing.least / SHARD, timing.median / SHARD) for timing in timings.values()]
+
+
+def _write_record(folder: Path, signal: np.ndarray, sampling_rate: float) -> Path:
+    """The signal as WFDB files; returns the record's path."""
+    units, leads = ["mV"] * len(LEADS), list(LEADS)
+    wfdb.wrsamp("record", sampling_rate, units, leads, signal.T, fmt=["16"] * len(LEADS), write_dir=str(folder))
+    return folder / "record"
 
 
 def _render_twice(folder: Path, records: pd.DataFrame, sampling_rate: float, workers: int) -> None:

@@ -157,6 +157,13 @@ class Config(Section):
                 f"keep_pages: false draws pages again when they are looked at, which takes renderer: ecgpipe, not "
                 f"{self.render.renderer}"
             )
+        if self.preprocess.from_traces and (
+            self.keep_pages or self.preprocess.variant != "trace" or self.render.degrade.active
+        ):
+            raise ValueError(
+                "preprocess.from_traces: true needs keep_pages: false, preprocess.variant: trace and "
+                "render.degrade.level: none"
+            )
         return self
 
     @model_validator(mode="after")

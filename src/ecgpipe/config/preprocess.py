@@ -53,6 +53,11 @@ class PreprocessConfig(Section):
         "exactly as they are.",
     )
     drop_text: bool = Field(True, description="trace: drop lead names and other small marks.")
+    from_traces: bool = Field(
+        False,
+        description="trace, with keep_pages: false: draw only the traces of records, since all else would be dropped "
+        "again; faster, and the images differ a little (docs/preprocessing.md).",
+    )
     drop_marks: bool = Field(True, description="trace: drop calibration pulses, separators, rules and frames.")
 
     @model_validator(mode="after")

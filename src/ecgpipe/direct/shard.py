@@ -14,11 +14,13 @@ from ecgpipe.config.render import RenderConfig
 from ecgpipe.errors import DataError, RecordError
 from ecgpipe.preprocess.apply import preprocess, preprocess_file, preprocess_palette
 from ecgpipe.preprocess.shard import PackedImage, packed, write_shard
+from ecgpipe.preprocess.trace import scaled_traces
 from ecgpipe.progress import progress
 from ecgpipe.render.degrade.page import DegradedPage
+from ecgpipe.render.draw import draw_cover
 from ecgpipe.render.furniture import furniture
 from ecgpipe.render.page import Page
-from ecgpipe.render.shard import record_page, stored_file
+from ecgpipe.render.shard import drawn, record_page, stored_file
 from ecgpipe.workers import ordered_map
 
 Row = tuple[str, str]
@@ -43,7 +45,8 @@ def direct_shard(
     """Draw and preprocess every record of a shard; broken ones are listed instead.
 
     The images are those that ``render_shard`` (or ``collect_shard``) and ``preprocess_shard`` make, bit by bit, and the
-    two problems tables name the same records.
+    two problems tables name the same records; but with ``config.from_traces`` only the traces of records are drawn, and
+    nothing is looked for.
 
     Args:
         records: the shard's rows of records.parquet.
@@ -102,9 +105,15 @@ def _image_of_record(
     row: Row, source: Path, sampling_rate: int, render: RenderConfig, config: PreprocessConfig
 ) -> Made:
     record_id, path = row
-    page = record_page(row, source, sampling_rate, render)
+    page = (
+        drawn(draw_cover, row, source, sampling_rate, render)
+        if config.from_traces
+        else record_page(row, source, sampling_rate, render)
+    )
     if isinstance(page, RecordError):
         return "render", record_id, page
+    if isinstance(page, np.ndarray):
+        return "preprocess", record_id, packed(scaled_traces(page, config))
     try:
         return "preprocess", record_id, packed(image_of_page(page, config))
     except DataError as error:

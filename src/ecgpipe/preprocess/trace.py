@@ -171,3 +171,16 @@ def shrink(ink: np.ndarray, size: int, coverage: float) -> np.ndarray:
     )
     covered = total.reshape(stride, stride)[:size, :size] >= least * height * width
     return covered.view(np.uint8)
+
+
+def scaled_traces(cover: np.ndarray, config: PreprocessConfig) -> np.ndarray:
+    """The image of a page that has nothing but traces, so that nothing is to be found or dropped.
+
+    Args:
+        cover: uint8 (H, W), how much of each pixel the traces cover, 0 to 255.
+
+    Returns:
+        uint8 (size, size) of 0 and 1, by the same limits as ``trace_image`` uses on black ink on white paper.
+    """
+    ink = cv2.threshold(cover, int(255 * (1 - config.darkness)), 255, cv2.THRESH_BINARY)[1]
+    return shrink(_reduce(ink), config.size, config.coverage)

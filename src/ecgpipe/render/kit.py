@@ -22,7 +22,7 @@ from ecgpipe.config.render import RenderConfig
 from ecgpipe.errors import ConfigError, DataError, RecordError
 
 SCRIPT = "gen_ecg_images_from_data_batch.py"
-KEPT = ("lead_name", "lead_bounding_box", "text_bounding_box", "start_sample", "end_sample")
+KEPT = ("lead_name", "lead_bounding_box", "start_sample", "end_sample")
 TAIL = 1500  # characters of the kit's own message that ours repeats
 
 
@@ -88,7 +88,11 @@ def read_kit_page(json_file: Path, record_id: str) -> StoredPage:
     try:
         facts, image = json.loads(json_file.read_text()), image_file.read_bytes()
         boxes = {key: facts[key] for key in ("sampling_frequency", "width", "height", "resolution")}
-        boxes["leads"] = [{key: lead[key] for key in KEPT} for lead in facts["leads"]]
+        boxes["leads"] = [
+            # without lead names the kit writes no text boxes
+            {key: lead[key] for key in KEPT} | {"text_bounding_box": lead.get("text_bounding_box", {})}
+            for lead in facts["leads"]
+        ]
     except FileNotFoundError as error:
         raise RecordError(record_id, str(error.filename), "missing-page", "ECG-Image-Kit wrote no such file") from error
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -1,11 +1,13 @@
 """Pages of one shard of records."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
+import numpy as np
 import pandas as pd
 
 from ecgpipe.artifacts.pages import StoredPage, write_pages
@@ -21,6 +23,8 @@ from ecgpipe.render.furniture import furniture
 from ecgpipe.render.kit import render_shard_with_kit
 from ecgpipe.render.page import Page
 from ecgpipe.workers import ordered_map
+
+Drawn = TypeVar("Drawn")
 
 
 def render_shard(
@@ -77,16 +81,29 @@ def record_page(
     row: tuple[str, str], source: Path, sampling_rate: int, config: RenderConfig
 ) -> Page | DegradedPage | RecordError:
     """The page of one record (its id and path below ``source``), degraded as ``config`` says, or what is wrong."""
+    page = drawn(render_page, row, source, sampling_rate, config)
+    if isinstance(page, RecordError) or not config.degrade.active:
+        return page
+    return degrade_page(page, config.degrade, row[0])
+
+
+def drawn(
+    draw: Callable[[np.ndarray, float, RenderConfig], Drawn],
+    row: tuple[str, str],
+    source: Path,
+    sampling_rate: int,
+    config: RenderConfig,
+) -> Drawn | RecordError:
+    """What ``draw`` makes of the signal of one record, its sampling rate and ``config``, or what is wrong with it."""
     record_id, path = row
     try:
         signal, rate = read_signal(source / path, record_id, sampling_rate)
     except RecordError as error:
         return error
     try:
-        page = render_page(signal, rate, config)
+        return draw(signal, rate, config)
     except ValueError as error:  # a sound signal that the layout has no use for, such as a short one
         return RecordError(record_id, f"{source / path}.hea", "unfit-for-layout", str(error))
-    return degrade_page(page, config.degrade, record_id) if config.degrade.active else page
 
 
 def stored_page(
