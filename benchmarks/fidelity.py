@@ -29,6 +29,9 @@ TARGETS = {
     "grid_within_1px": (0.99, "above"),
     "ink_dice_1px": (0.98, "above"),
 }
+SHOWN = (*TARGETS, "paper_differs", "ink_area")
+EMPTY = np.s_[3:550, 3:-3]
+"""A part of the page that has paper and grid alone."""
 
 
 def iou(a: dict, b: dict) -> float:
@@ -76,6 +79,7 @@ def compare(path: Path, ptbxl: Path) -> dict:
     grid = [within(grid_lines(theirs, axis), grid_lines(page.image, axis)) for axis in (0, 1)]
     grid += [within(grid_lines(page.image, axis), grid_lines(theirs, axis)) for axis in (0, 1)]
     ink = [(image[:, 130:2150].max(axis=2) < 128).astype(np.uint8) for image in (theirs, page.image)]
+    paper = np.abs(theirs[EMPTY].astype(int) - page.image[EMPTY]).max(axis=2)
     return {
         "page": path.stem,
         "same_size": theirs.shape == page.image.shape,
@@ -85,6 +89,8 @@ def compare(path: Path, ptbxl: Path) -> dict:
         "text_iou_min": min(texts),
         "grid_within_1px": min(grid),
         "ink_dice_1px": dice(*ink),
+        "paper_differs": float((paper > 3).mean()),
+        "ink_area": float(ink[1].sum() / ink[0].sum()),
     }
 
 
@@ -105,13 +111,13 @@ def main() -> None:
     if args.json:
         print(json.dumps(rows, indent=2))
         return
-    print("| page | size | " + " | ".join(TARGETS) + " |\n| --- |" + " --- |" * (len(TARGETS) + 1))
+    print("| page | size | " + " | ".join(SHOWN) + " |\n| --- |" + " --- |" * (len(SHOWN) + 1))
     for row in rows:
         size = "same" if row["same_size"] else "differs"
-        print(f"| {row['page']} | {size} | " + " | ".join(f"{row[key]:.3f}" for key in TARGETS) + " |")
-    worst = [(max if side == "below" else min)(row[key] for row in rows) for key, (_, side) in TARGETS.items()]
-    print("| worst | | " + " | ".join(f"{value:.3f}" for value in worst) + " |")
-    print("| target | | " + " | ".join(f"{side} {value:g}" for value, side in TARGETS.values()) + " |")
+        print(f"| {row['page']} | {size} | " + " | ".join(f"{row[key]:.4f}" for key in SHOWN) + " |")
+    for name, of in (("lowest", min), ("highest", max)):
+        print(f"| {name} | | " + " | ".join(f"{of(row[key] for row in rows):.4f}" for key in SHOWN) + " |")
+    print("| target | | " + " | ".join(f"{side} {value:g}" for value, side in TARGETS.values()) + " | | |")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 What the kit does was read from its repository at commit 0b4238b5f4c0c3064e020fe4cbfe2243aaef6fa0: options and their
 types; records are found by their ``.dat`` files and it fails without any; it works in its own folder, where it picks a
-font; beside ``NAME-0.png`` and ``NAME-0.json`` it writes the record again; only leads whose names are shown have text boxes.
+font; beside ``NAME-0.png`` and ``NAME-0.json`` it writes the record again; only names that are shown have text boxes.
 """
 
 from pathlib import Path
