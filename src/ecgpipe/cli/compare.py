@@ -10,9 +10,9 @@ from ecgpipe.cli.command import Arguments, Command
 def run(args: Arguments) -> None:
     """Compare two runs, or two folders of results, on the records that both report."""
     from ecgpipe.artifacts.atomic import write_text
+    from ecgpipe.cli.compare_page import comparison_page
     from ecgpipe.config.evaluate import EvaluateConfig
     from ecgpipe.evaluate.across import compare_results, find_runs
-    from ecgpipe.evaluate.page import comparison_page
 
     config = EvaluateConfig(
         resamples=args.resamples, confidence=args.confidence, threshold=args.threshold, seed=args.seed
@@ -29,7 +29,7 @@ def run(args: Arguments) -> None:
 
 
 def _print(compared: dict) -> None:
-    from ecgpipe.evaluate.page import chance, score, signed
+    from ecgpipe.cli.compare_page import chance, score, signed
 
     print(f"first: {compared['first']}\nsecond: {compared['second']}")
     for note in compared["notes"]:

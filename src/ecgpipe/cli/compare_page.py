@@ -6,7 +6,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 def comparison_page(compared: dict) -> str:
     """The page of what ``compare_results`` found."""
     environment = Environment(
-        loader=PackageLoader("ecgpipe.evaluate"), autoescape=select_autoescape(("html.j2",)), undefined=StrictUndefined,
+        loader=PackageLoader("ecgpipe.cli"), autoescape=select_autoescape(("html.j2",)), undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters |= {"score": score, "signed": signed, "chance": chance}
