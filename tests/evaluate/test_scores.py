@@ -59,9 +59,10 @@ def test_multilabel_agrees_with_sklearn(seed):
         assert result["per_class"][name]["average_precision"]["value"] == pytest.approx(expected)
 
 
-def test_weighted_auc_is_the_auc_of_repeated_records():
-    rng = np.random.default_rng(3)
-    scores, positive = rng.normal(size=80).round(1), rng.integers(0, 2, 80)
+@pytest.mark.parametrize("decimals", [1, 12])
+def test_weighted_auc_is_the_auc_of_repeated_records(rng, decimals):
+    """With ties and without: those are counted in different ways."""
+    scores, positive = rng.normal(size=80).round(decimals), rng.integers(0, 2, 80)
     weights = rng.integers(0, 4, size=(5, 80)).astype(float)
     for row, found in zip(weights.astype(int), auc(scores, positive, weights.T), strict=True):
         repeated = np.repeat(np.arange(80), row)
