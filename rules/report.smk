@@ -37,6 +37,9 @@ rule report:
         saliency=explained_runs("saliency.json"),
         maps=explained_runs("saliency.npz"),
         controls=every_control(),
+        comparisons=every_comparison(),
+        protocols=every_dataset("comparisons/protocols.json"),
+        claims=f"{RESULTS}/report/claims.json",
         audits=every_dataset("audit/audit.json"),
         leaks=every_dataset("audit/leaks.json"),
     output:

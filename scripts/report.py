@@ -21,6 +21,8 @@ LISTS = (
     "audits",
     "leaks",
     "saliency",
+    "comparisons",
+    "protocols",
 )
 
 with job_log(snakemake.log[0]):
@@ -36,6 +38,7 @@ with job_log(snakemake.log[0]):
             configuration=snakemake.params.configuration,
             margins=snakemake.params.margins,
             pages=pages,
+            claims=[Path(snakemake.input.claims)],
             **files,
         ),
         ReportConfig(**snakemake.params.report),

@@ -8,6 +8,7 @@ import pandas as pd
 
 from ecgpipe.acquire.ptbxl import list_records
 from ecgpipe.acquire.simulate.dataset import simulate_dataset
+from ecgpipe.artifacts.comparisons import CLAIM, COMPARISON, PROTOCOL, write_comparisons
 from ecgpipe.artifacts.labels import Labels
 from ecgpipe.artifacts.pages import StoredPage, StoredPages, read_pages, write_pages
 from ecgpipe.artifacts.predictions import Predictions
@@ -19,8 +20,14 @@ from ecgpipe.config.evaluate import EvaluateConfig
 from ecgpipe.config.preprocess import PreprocessConfig
 from ecgpipe.config.render import RenderConfig
 from ecgpipe.errors import RecordError
+from ecgpipe.evaluate.claims import check_claims
+from ecgpipe.evaluate.compare import compare_models
+from ecgpipe.evaluate.evidence import gather_folder
+from ecgpipe.evaluate.protocols import compare_protocols
+from ecgpipe.evaluate.reported import read_reported
 from ecgpipe.evaluate.scores import evaluate_predictions
 from ecgpipe.explain.interval import group_means, interval
+from ecgpipe.paper import the_paper
 from ecgpipe.preprocess.shard import preprocess_shard
 from ecgpipe.render.shard import render_shard
 from ecgpipe.report.build import Inputs
@@ -64,7 +71,23 @@ def make_results(folder: Path) -> Inputs:
     # HYP has no record at all
     _runs(folder, "simulated", ids, SUPERCLASSES, rng.integers(0, 4, COUNT), {"resnet34": (0, 1), "swin": (0,)}, rng)
     _runs(folder, "cardiac-images", image_ids, HEARTS, rng.integers(0, 2, COUNT), {"resnet34": (0,)}, rng)
+    _statistics(folder, {"simulated": "patient", "cardiac-images": "paper"})
     return inputs_of(folder, ("simulated", "cardiac-images"))
+
+
+def _statistics(folder, protocols):
+    """What the rules compare_models, compare_protocols and claims make of the runs."""
+    config = EvaluateConfig(resamples=100, reference="swin")
+    for dataset, protocol in protocols.items():
+        records = RECORDS.read(folder / dataset / "records.parquet")
+        files = sorted((folder / dataset / protocol).glob("*/*/predictions.parquet"))
+        models = read_reported(files, records)
+        content = {"dataset": dataset, "protocol": protocol} | compare_models(models, config)
+        write_comparisons(folder / dataset / f"comparisons/{protocol}.json", content, "comparisons", COMPARISON)
+        content = {"dataset": dataset} | compare_protocols({protocol: models}, config)
+        write_comparisons(folder / dataset / "comparisons/protocols.json", content, "rows", PROTOCOL)
+    checked = check_claims(the_paper(), gather_folder(folder, the_paper()), config)
+    write_comparisons(folder / "report/claims.json", checked, "claims", CLAIM)
 
 
 def _runs(folder, dataset, ids, classes, truth, models, rng):
@@ -160,5 +183,8 @@ def inputs_of(folder: Path, datasets: tuple[str, ...]) -> Inputs:
         metrics=of("*/*/seed-*/metrics.json"),
         overlays=of("*/*/seed-*/saliency.png"),
         saliency=of("*/*/seed-*/saliency.json"),
+        comparisons=[file for file in of("comparisons/*.json") if file.stem != "protocols"],
+        protocols=of("comparisons/protocols.json"),
+        claims=[folder / "report/claims.json"],
         configuration=validate_config({}).model_dump(mode="json", by_alias=True),
     )

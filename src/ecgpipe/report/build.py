@@ -12,13 +12,12 @@ from ecgpipe.artifacts.atomic import atomic_path, write_text
 from ecgpipe.artifacts.labels import Labels
 from ecgpipe.artifacts.pages import PageSource
 from ecgpipe.config.report import ReportConfig
+from ecgpipe.errors import DataError
 from ecgpipe.report import paper
 from ecgpipe.report.audit import audit_view
 from ecgpipe.report.collect import (
     CROSS_VALIDATION,
     Run,
-    over_parts,
-    over_seeds,
     read_json,
     read_problems,
     read_runs,
@@ -40,6 +39,16 @@ from ecgpipe.report.explorer import (
 from ecgpipe.report.figures import class_figure, comparison_figure, confusion_figure, history_figure, roc_figure
 from ecgpipe.report.provenance import provenance
 from ecgpipe.report.saliency import saliency_groups, saliency_table
+from ecgpipe.report.statistics import (
+    Statistics,
+    calibration_tables,
+    claim_view,
+    comparison_tables,
+    pooled_cells,
+    protocol_tables,
+    read_statistics,
+    sentences,
+)
 from ecgpipe.report.summary import summary
 from ecgpipe.report.tables import beside_paper, cell_table, write_tables
 
@@ -75,6 +84,9 @@ class Inputs:
     audits: Sequence[Path] = ()
     leaks: Sequence[Path] = ()
     saliency: Sequence[Path] = ()
+    comparisons: Sequence[Path] = ()
+    protocols: Sequence[Path] = ()
+    claims: Sequence[Path] = ()
     configuration: dict = field(default_factory=dict)
     margins: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
 
@@ -107,7 +119,9 @@ def build_report(inputs: Inputs, config: ReportConfig, page: Path, scores: Path,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["score"] = lambda value: "–" if value is None else f"{value:.3f}"
-    datasets = [_dataset(name, number, inputs, runs, config) for number, name in enumerate(inputs.datasets)]
+    statistics = read_statistics(inputs.comparisons, inputs.protocols, inputs.claims)
+    comparisons = comparison_tables(statistics)
+    datasets = [_dataset(name, number, inputs, runs, config, statistics) for number, name in enumerate(inputs.datasets)]
     counts = pd.DataFrame(
         {"dataset": dataset["title"], "class": name, "records": count}
         for dataset in datasets
@@ -118,7 +132,12 @@ def build_report(inputs: Inputs, config: ReportConfig, page: Path, scores: Path,
         title=config.title,
         datasets=datasets,
         titles={dataset["name"]: dataset["title"] for dataset in datasets},
-        summary=summary(datasets, controls, saliency, len(problem_table)),
+        summary=sentences(comparisons, paper.NAMES, paper.DATASETS)
+        + summary(datasets, controls, saliency, len(problem_table)),
+        comparisons=comparisons,
+        protocol_tables=protocol_tables(statistics),
+        calibration=calibration_tables(runs),
+        claims=claim_view(statistics),
         class_figure=class_figure(counts),
         columns=COLUMNS,
         problems=problem_table.head(PROBLEMS_SHOWN).to_dict("records"),
@@ -200,7 +219,9 @@ def _tables(datasets: list[dict], saliency: list[dict], stages: pd.DataFrame, co
     return tables
 
 
-def _dataset(name: str, number: int, inputs: Inputs, runs: list[Run], config: ReportConfig) -> dict:
+def _dataset(
+    name: str, number: int, inputs: Inputs, runs: list[Run], config: ReportConfig, statistics: Statistics
+) -> dict:
     """Everything that the page says of one data set."""
 
     def own(files: Sequence[Path]) -> list[Path]:
@@ -223,21 +244,19 @@ def _dataset(name: str, number: int, inputs: Inputs, runs: list[Run], config: Re
         "examples": examples,
         "translated": translated_images(examples[:1], reach),
         "audit": audit_view(inputs.audits[number], inputs.leaks[number]) if inputs.audits else None,
-        "protocols": [_protocol(name, protocol, runs) for protocol in protocols],
+        "protocols": [_protocol(name, protocol, runs, statistics) for protocol in protocols],
     }
 
 
-def _protocol(dataset: str, protocol: str, all_runs: list[Run]) -> dict:
+def _protocol(dataset: str, protocol: str, all_runs: list[Run], statistics: Statistics) -> dict:
     """The results of a data set under one protocol; the parts of a cross-validation together."""
     runs = [run for run in all_runs if (run.dataset, whole_protocol(run.protocol)) == (dataset, protocol)]
-    variants = list(dict.fromkeys(run.variant for run in runs))
     parts = list(dict.fromkeys(run.protocol for run in runs))
     match = CROSS_VALIDATION.fullmatch(parts[0])
-    cell = over_parts if match else over_seeds
-    cells = {
-        variant: {metric: cell([run for run in runs if run.variant == variant], metric) for metric, _ in COLUMNS}
-        for variant in variants
-    }
+    compared = statistics.of(dataset, protocol)
+    if compared is None:
+        raise DataError(f"{dataset}, protocol {protocol}: its models were not compared; run the rule compare_models")
+    cells = pooled_cells(compared, COLUMNS)
     tables = paper.TABLES.get(dataset, ()) if protocol == "paper" else ()
     printed = {variant: row for _, table in tables for variant, row in table.items()}
     first_seed = min(run.seed for run in runs)

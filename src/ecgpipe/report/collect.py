@@ -80,16 +80,17 @@ def score_table(runs: Iterable[Run]) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Cell:
-    """A score over seeds: the mean of the values, and the widest reach of their intervals."""
+    """A score over seeds with its interval; ``note`` says what to mind, such as why there is no interval."""
 
     value: float | None
     low: float | None
     high: float | None
     seeds: int
+    note: str | None = None
 
 
 def over_seeds(runs: Iterable[Run], metric: str) -> Cell:
-    """One cell of a results table; None where no run has the metric."""
+    """The mean over seeds and the widest reach of their intervals; None where no run has the metric."""
     entries = [run.score[metric] for run in runs if run.score.get(metric, {}).get("value") is not None]
     if not entries:
         return Cell(None, None, None, 0)
@@ -111,18 +112,6 @@ def whole_protocol(protocol: str) -> str:
     """``patient-cv5`` of ``patient-cv5-2``; other protocols are themselves."""
     match = CROSS_VALIDATION.fullmatch(protocol)
     return match["whole"] if match else protocol
-
-
-def over_parts(runs: Iterable[Run], metric: str) -> Cell:
-    """One cell of a cross-validation: the mean over its parts (of a part: over seeds), the lowest and highest part."""
-    runs = list(runs)
-    parts: dict[str, list[Run]] = {}
-    for run in runs:
-        parts.setdefault(run.protocol, []).append(run)
-    values = [cell.value for part in parts.values() if (cell := over_seeds(part, metric)).value is not None]
-    if not values:
-        return Cell(None, None, None, 0)
-    return Cell(float(np.mean(values)), min(values), max(values), len({run.seed for run in runs}))
 
 
 def read_problems(files: Iterable[Path | str], results: Path | str) -> pd.DataFrame:
