@@ -32,6 +32,7 @@ else:
 include: "rules/split.smk"
 include: "rules/audit.smk"
 include: "rules/train.smk"
+include: "rules/tune.smk"
 include: "rules/control.smk"
 include: "rules/evaluate.smk"
 include: "rules/explain.smk"
@@ -76,3 +77,13 @@ rule runs:
 rule models:
     input:
         every_run("weights.safetensors"),
+
+
+rule tuning:
+    input:
+        every_dataset("tuning/tuning.csv"),
+
+
+rule all_curves:
+    input:
+        every_run("curves.png"),

@@ -33,7 +33,7 @@ PTBXL_LIKE = ("ptb-xl", "simulated")
 wildcard_constraints:
     dataset="ptb-xl|cardiac-images|simulated",
     protocol=PART.pattern,
-    variant=r"[A-Za-z0-9_.]+",
+    variant=r"[A-Za-z0-9_.+]+",
     seed=r"\d+",
     shard=r"\d+",
 

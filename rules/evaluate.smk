@@ -14,7 +14,7 @@ rule evaluate:
     benchmark:
         f"{RESULTS}/benchmarks/evaluate/{{dataset}}/{{protocol}}/{{variant}}/seed-{{seed}}.tsv"
     wildcard_constraints:
-        variant=rf"[A-Za-z0-9_.]+|{CONTROL}",
+        variant=rf"[A-Za-z0-9_.+]+|{CONTROL}",
     conda:
         "../envs/data.yaml"
     params:

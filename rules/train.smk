@@ -19,7 +19,7 @@ rule prepare:
         "../envs/data.yaml"
     params:
         model=lambda wildcards: CONFIG.model_of(wildcards.variant).model_dump(mode="json"),
-        train=section("train"),
+        train=lambda wildcards: CONFIG.train_of(wildcards.variant).model_dump(mode="json"),
         code=code("prepare.py"),
     message:
         "Preparing the run {wildcards.dataset}/{wildcards.protocol}/{wildcards.variant}/seed-{wildcards.seed}"

@@ -16,7 +16,7 @@ with job_log(snakemake.log[0]):
         Path(snakemake.output.run).parent,
         dataset=snakemake.wildcards.dataset,
         protocol=snakemake.wildcards.protocol,
-        variant=snakemake.wildcards.variant,
+        variant=snakemake.wildcards.variant.partition("+")[0],  # what follows names the recipe
         seed=int(snakemake.wildcards.seed),
         classes=labels.classes,
         task=labels.task,

@@ -1,14 +1,19 @@
 """One training, resumed if it was interrupted."""
 
+import subprocess
 import sys
 from pathlib import Path
 
 from ecgpipe.logs import job_log
 from ecgpipe.train.engine import train_run
+from ecgpipe.train.hardware import Machine
 
-with job_log(snakemake.log[0]):
-    train_run(
-        Path(snakemake.input.run).parent,
-        threads=snakemake.threads,
-        show_progress=sys.stderr.isatty(),
-    )
+folder, log = Path(snakemake.input.run).parent, snakemake.log[0]
+gpus = int(snakemake.resources.get("gpu", 1))
+if gpus > 1:
+    # the trainer starts the other processes with this one's command line, which must not be a script of Snakemake's
+    command = [sys.executable, "-m", "ecgpipe", "train", str(folder), "--devices", str(gpus)]
+    with open(log, "w", encoding="utf-8") as file:
+        sys.exit(subprocess.run([*command, "--threads", str(snakemake.threads)], stderr=file, stdout=file).returncode)
+with job_log(log):
+    train_run(folder, Machine(threads=snakemake.threads), show_progress=sys.stderr.isatty())

@@ -1,5 +1,6 @@
 """A small prepared run: horizontal or vertical bars, which any model can tell apart."""
 
+import multiprocessing
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +29,19 @@ def draw_bars(count: int, seed: int = 0) -> tuple[list[np.ndarray], list[int]]:
     return images, labels
 
 
+@pytest.fixture(scope="session")
+def processes():
+    """Makes fresh processes that have the trainer imported already, so that they can be killed by the dozen."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["ecgpipe.train.engine"])
+    return context
+
+
 @pytest.fixture
 def make_run(tmp_path):
-    def make(variant: str = "resnet10t", name: str = "run", seed: int = 1, task: str = "single", **recipe) -> Path:
+    def make(
+        variant: str = "resnet10t", name: str = "run", seed: int = 1, task: str = "single", options=None, **recipe
+    ) -> Path:
         images, labels = draw_bars(60)
         ids = [f"{i:05d}" for i in range(60)]
         files = {tmp_path / "a.npy": ids[:35], tmp_path / "b.npy": ids[35:]}
@@ -48,7 +59,7 @@ def make_run(tmp_path):
             roles=roles,
             targets={i: np.eye(2, dtype=np.uint8)[label] for i, label in zip(ids, labels, strict=True)},
             images=files,
-            model=ModelConfig(image_size=64),
+            model=ModelConfig(image_size=64, options=options or {}),
             train=TrainConfig(**{"epochs": 3, "warmup_epochs": 1, "learning_rate": 2e-3, "batch_size": 8} | recipe),
         )
         return tmp_path / name

@@ -7,33 +7,34 @@ import pytest
 import torch
 
 from ecgpipe.artifacts.runs import Items, RunConfig
+from ecgpipe.config.train import TrainConfig
 from ecgpipe.errors import DataError
 from ecgpipe.models.inputs import to_input, translate, unpack_bits
-from ecgpipe.train.data import EpochBatches, PackedImages, batches
+from ecgpipe.train.data import EpochBatches, Key, PackedImages, batches
 from tests.train.conftest import draw_bars
 
 
 @pytest.fixture
 def images(make_run):
     folder = make_run()
-    return PackedImages(folder, RunConfig.read(folder), Items.read(folder), translate=0.1)
+    return PackedImages(folder, RunConfig.read(folder), Items.read(folder), TrainConfig())
 
 
 def test_every_record_has_its_own_image_across_files(images):
     drawn, labels = draw_bars(60)
-    batch = images.__getitems__([(0, item) for item in range(60)])
+    batch = images.__getitems__([Key(0, item) for item in range(60)])
     assert (unpack_bits(batch.packed).squeeze(1).numpy() == np.stack(drawn)).all()
     assert batch.targets.argmax(dim=1).tolist() == labels
 
 
 def test_an_epoch_visits_every_record_once_and_each_epoch_differs(images):
     sampler = EpochBatches(np.arange(40), 8, seed=3)
-    first = [item for batch in sampler for _, item in batch]
+    first = [item for batch in sampler for _, item, _ in batch]
     sampler.set_epoch(1)
-    second = [item for batch in sampler for _, item in batch]
+    second = [item for batch in sampler for _, item, _ in batch]
     assert Counter(first) == Counter(second) == Counter(range(40))
     assert first != second
-    assert [item for batch in EpochBatches(np.arange(40), 8, seed=3) for _, item in batch] == first
+    assert [item for batch in EpochBatches(np.arange(40), 8, seed=3) for _, item, _ in batch] == first
 
 
 def test_a_single_last_image_is_left_out_of_training_only():
@@ -44,15 +45,15 @@ def test_a_single_last_image_is_left_out_of_training_only():
     assert len(list(EpochBatches(np.arange(1), 8, seed=3))) == 1
 
 
-def test_shifts_depend_on_seed_epoch_and_item_alone(images):
-    alone = images.__getitems__([(2, 7)]).shifts[0]
-    among = images.__getitems__([(2, 5), (2, 7), (2, 9)]).shifts[1]
-    assert torch.equal(alone, among)
-    assert not torch.equal(alone, images.__getitems__([(3, 7)]).shifts[0])
-    many = images.__getitems__([(epoch, 7) for epoch in range(300)]).shifts
-    assert many.abs().max() <= 0.1
-    assert many.abs().max() > 0.095
-    assert many.mean(dim=0).abs().max() < 0.02
+def test_draws_depend_on_seed_epoch_and_item_alone(images):
+    alone = images.__getitems__([Key(2, 7)]).draws.shifts[0]
+    among = images.__getitems__([Key(2, 5), Key(2, 7), Key(2, 9)]).draws.shifts[1]
+    assert np.array_equal(alone, among)
+    assert not np.array_equal(alone, images.__getitems__([Key(3, 7)]).draws.shifts[0])
+    many = np.stack([images.__getitems__([Key(epoch, 7)]).draws.shifts[0] for epoch in range(300)])
+    assert np.abs(many).max() <= 0.1
+    assert np.abs(many).max() > 0.095
+    assert np.abs(many.mean(axis=0)).max() < 0.02
 
 
 def test_translation_fills_with_background():
@@ -76,4 +77,4 @@ def test_a_shortened_image_file_is_found_before_training(make_run):
     file = folder.parent / "b.npy"
     np.save(file, np.load(file)[:-1])
     with pytest.raises(DataError, match=r"b\.npy"):
-        batches(PackedImages(folder, RunConfig.read(folder), Items.read(folder), 0), np.arange(3), 2, None)
+        batches(PackedImages(folder, RunConfig.read(folder), Items.read(folder)), EpochBatches(np.arange(3), 2, None))

@@ -42,7 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit status: 0, or 1 after a message on what to mend."""
+    """Run a command; returns the exit status: 0, or 1 after a message on what to mend (128 + n: signal n)."""
     args = build_parser().parse_args(arguments)
     level = logging.DEBUG if args.verbose else logging.INFO
     logging.basicConfig(level=level if args.command.logs or args.verbose else logging.WARNING, format="%(message)s")
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except EcgpipeError as error:
         print(f"ecgpipe: {error}", file=sys.stderr)
-        return 1
+        return getattr(error, "exit_status", 1)
     except BrokenPipeError:
         sys.stderr.close()
         return 1

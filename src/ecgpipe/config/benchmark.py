@@ -1,6 +1,7 @@
 """The whole configuration, and its validation with messages that name the key."""
 
 import difflib
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
@@ -20,6 +21,7 @@ from ecgpipe.config.report import ReportConfig
 from ecgpipe.config.section import Section
 from ecgpipe.config.split import SplitConfig, base_of, expand
 from ecgpipe.config.train import TrainConfig
+from ecgpipe.config.tuning import Trial, TuningConfig
 from ecgpipe.errors import ConfigError
 
 Seed = Annotated[int, Field(ge=0)]
@@ -35,8 +37,8 @@ def each_once(values: tuple) -> tuple:
 
 
 def models_exist(names: Iterable[str]) -> tuple[str, ...]:
-    """The names, if all are models."""
-    problems = [problem for name in names if (problem := unknown_model(name))]
+    """The names, if all are models, each perhaps with a recipe (``swin+strong``)."""
+    problems = [problem for name in names if (problem := unknown_model(name.partition("+")[0]))]
     if problems:
         raise ValueError("; ".join(problems))
     return tuple(names)
@@ -50,7 +52,11 @@ class DatasetRuns(Section):
         min_length=1,
         description="split protocols: paper, patient, folds, unique; patient-cv5 is five-fold cross-validation",
     )
-    models: tuple[str, ...] = Field(VARIANTS, min_length=1, description="variants, or names of timm models")
+    models: tuple[str, ...] = Field(
+        VARIANTS,
+        min_length=1,
+        description="variants, or names of timm models; swin+strong trains swin by `recipes.strong`",
+    )
     seeds: tuple[Seed, ...] = Field(
         (0,), min_length=1, description="each seeds the split, the weights and the data order"
     )
@@ -118,6 +124,11 @@ class Config(Section):
         default_factory=dict, description="per variant: keys of `model` that differ"
     )
     train: TrainConfig = Field(default_factory=TrainConfig, description="the training recipe")
+    recipes: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="further recipes by name, for models like swin+name: keys of `train` that differ",
+    )
+    tuning: TuningConfig = Field(default_factory=TuningConfig, description="search for a recipe")
     evaluate: EvaluateConfig = Field(default_factory=EvaluateConfig, description="scores")
     control: ControlConfig = Field(default_factory=ControlConfig, description="control experiments")
     explain: ExplainConfig = Field(default_factory=ExplainConfig, description="saliency")
@@ -147,8 +158,17 @@ class Config(Section):
 
     def model_of(self, variant: str) -> ModelConfig:
         """The settings of one variant: `model`, overridden by `variants.<variant>`."""
-        merged = self.model.model_dump() | self.variants.get(variant, {})
+        merged = self.model.model_dump() | self.variants.get(variant.partition("+")[0], {})
         return ModelConfig(**merged)
+
+    def train_of(self, variant: str) -> TrainConfig:
+        """The recipe of a variant: `train`, overridden by the recipe that its name ends with."""
+        return TrainConfig(**self.train.model_dump() | self.recipes.get(variant.partition("+")[2], {}))
+
+    @property
+    def trials(self) -> dict[str, Trial]:
+        """The trials of `tuning` by name."""
+        return self.tuning.trials_of(self.model, self.variants, self.train)
 
     @model_validator(mode="after")
     def _pages_can_be_drawn_again(self) -> "Config":
@@ -174,6 +194,25 @@ class Config(Section):
             except ValidationError as error:
                 told = [_explain(problem, ModelConfig, f"variants.{variant}.") for problem in error.errors()]
                 raise ValueError("; ".join(told)) from None
+        for name, changes in self.recipes.items():
+            if not re.fullmatch(r"[A-Za-z0-9_]+", name):
+                raise ValueError(f"recipes.{name}: a name has letters, digits and _ alone")
+            try:
+                TrainConfig(**self.train.model_dump() | changes)
+            except ValidationError as error:
+                told = [_explain(problem, TrainConfig, f"recipes.{name}.") for problem in error.errors()]
+                raise ValueError("; ".join(told)) from None
+        for dataset in self.datasets:
+            asked = {name.partition("+")[2] for name in self.benchmark.of(dataset).models if "+" in name}
+            if missing := sorted(asked - set(self.recipes)):
+                raise ValueError(
+                    f"benchmark.{dataset}.models: no recipe {', '.join(missing)}; known are "
+                    f"{', '.join(self.recipes) or 'none: add them to recipes'}"
+                )
+        try:
+            _ = self.trials
+        except ValidationError as error:
+            raise ValueError("; ".join(f"tuning.grid: {_explain(problem)}" for problem in error.errors())) from None
         used = {name for dataset in self.datasets for name in self.benchmark.of(dataset).models}
         strange = [name for name in self.explain.variants if name not in used and unknown_model(name)]
         if strange:

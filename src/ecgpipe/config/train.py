@@ -6,6 +6,8 @@ from pydantic import Field, model_validator
 
 from ecgpipe.config.section import Section
 
+PAPER_BATCH = 16
+
 
 class TrainConfig(Section):
     """Optimisation, schedule, loss and augmentation."""
@@ -30,9 +32,56 @@ class TrainConfig(Section):
     translate: float = Field(
         0.1, ge=0, le=0.5, description="largest random shift, as a share of the image, along both axes (section 2.5)"
     )
+    scale_rate: Literal["none", "linear", "sqrt"] = Field(
+        "none", description="rate for other batch sizes than 16: times batch_size / 16, or its square root"
+    )
+    accumulate: int = Field(
+        1,
+        ge=1,
+        description="parts that a batch is computed in, one after the other, to save memory; a divisor",
+    )
+    ema_decay: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="validate and keep an exponential moving average of the weights with this decay (0.999); it starts "
+        "with a smaller one, 1 - (1 + step)^(-2/3)",
+    )
+    layer_decay: float | None = Field(
+        None, gt=0, le=1, description="rate of each layer as a share of the next one's (0.75), for pretrained weights"
+    )
+    decay_biases: bool = Field(
+        True, description="weight decay also on biases and normalisations (eq. 26); false leaves them out"
+    )
+    sampling: Literal["shuffle", "balanced"] = Field(
+        "shuffle",
+        description="shuffle: every record once an epoch; balanced: as many draws with replacement, records of rare "
+        "classes more often (set focal_alpha to none with it, or classes are balanced twice)",
+    )
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="share of each target that is spread evenly: over the classes, or over yes and no"
+    )
+    mixup: float = Field(
+        0.0, ge=0, description="parameter of the beta distribution that images and targets are mixed by; 0: not at all"
+    )
+    rotate: float = Field(0.0, ge=0, le=45, description="largest random rotation, degrees")
+    zoom: float = Field(0.0, ge=0, le=0.5, description="largest random change of size, as a share")
+    erase: float = Field(
+        0.0, ge=0, le=0.5, description="largest area of a random blank rectangle, as a share of the image"
+    )
+    thicken: float = Field(0.0, ge=0, le=1, description="probability that the ink becomes a pixel wider on each side")
+    noise: float = Field(0.0, ge=0, le=0.1, description="largest share of pixels that are inverted at random")
 
     @model_validator(mode="after")
     def _warm_up_fits(self) -> "TrainConfig":
         if self.warmup_epochs >= self.epochs and self.epochs > 1:
             raise ValueError(f"warmup_epochs ({self.warmup_epochs:g}) must be below epochs ({self.epochs})")
+        if self.batch_size % self.accumulate:
+            raise ValueError(f"batch_size ({self.batch_size}) must be a multiple of accumulate ({self.accumulate})")
         return self
+
+    @property
+    def peak_rate(self) -> float:
+        """The peak learning rate for this batch size (linear: Goyal et al. 2017)."""
+        power = {"none": 0.0, "linear": 1.0, "sqrt": 0.5}[self.scale_rate]
+        return self.learning_rate * (self.batch_size / PAPER_BATCH) ** power

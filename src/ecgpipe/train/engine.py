@@ -1,127 +1,151 @@
 """Training of a prepared run, from its folder alone; goes on where an interrupted one stopped."""
 
-import hashlib
+import json
 import logging
+import math
 import platform
 import shutil
 import time
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import lightning
 import numpy as np
 import timm
 import torch
-from lightning.pytorch import Trainer, seed_everything
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer, seed_everything
+from lightning.pytorch.callbacks import EarlyStopping, TQDMProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.plugins.environments import SLURMEnvironment
+from lightning.pytorch.utilities import rank_zero_only
+from torch.utils.data import DataLoader
 
 from ecgpipe import __version__
-from ecgpipe.artifacts.atomic import atomic_path, write_json, write_text
-from ecgpipe.artifacts.roles import ROLES
+from ecgpipe.artifacts.atomic import atomic_path, write_json
 from ecgpipe.artifacts.runs import CHECKPOINTS, HISTORY_FILE, SUMMARY_FILE, WEIGHTS_FILE, Items, RunConfig
-from ecgpipe.errors import DataError
+from ecgpipe.errors import ConfigError
 from ecgpipe.fingerprint import fingerprint
 from ecgpipe.models.stored import build_model
 from ecgpipe.train.callbacks import BestWeights, History
-from ecgpipe.train.data import PackedImages, batches
+from ecgpipe.train.check import check_run, check_space, full_disk_is_told
+from ecgpipe.train.checkpoint import LastState, find_last, identity_of
+from ecgpipe.train.data import EpochBatches, PackedImages, batches, sampling_chances
+from ecgpipe.train.hardware import Energy, Machine, describe, git_state
 from ecgpipe.train.loss import class_weights
 from ecgpipe.train.module import Classifier
 
 logger = logging.getLogger(__name__)
 
 PRECISION = {"fp16": "16-mixed", "bf16": "bf16-mixed", "fp32": "32-true"}
+TENSORBOARD = "tensorboard"  # a folder below the run's
 
 
-def train_run(folder: Path | str, *, threads: int | None = None, show_progress: bool = False) -> dict:
-    """Train a prepared run.
+def train_run(folder: Path | str, machine: Machine | None = None, *, show_progress: bool = False) -> dict:
+    """Train a prepared run; one that is trained already is left as it is.
 
     Args:
         folder: holds run.json and items.npz; receives weights.safetensors, history.csv and train.json.
-        threads: CPU threads; None leaves PyTorch's choice.
+        machine: where it runs; None: one GPU if there is one, else the CPU.
         show_progress: draw a progress bar.
 
     Returns:
         What train.json holds.
 
     Raises:
-        DataError: the run is not prepared, its images are missing, or a class has no training record.
-        EcgpipeError: the loss is not a number.
+        DataError: the run is not prepared, its images are missing, its targets cannot be learnt, its checkpoint is
+            broken, or the disk is too small.
+        EcgpipeError: the loss is not a number, or the disk is full.
+        Stopped: a signal ended it.
     """
-    folder = Path(folder)
+    folder, machine = Path(folder), machine or Machine()
     run, items = RunConfig.read(folder), Items.read(folder)
-    _check(folder, run, items)
-    if threads:
-        torch.set_num_threads(threads)
-    started = time.monotonic()
+    check_run(folder, run, items)
+    if machine.threads:
+        torch.set_num_threads(machine.threads)
     code = fingerprint(__file__)  # a checkpoint of other code is not resumed
+    identity = identity_of(run, items, code)
+    if (summary := _finished(folder, identity)) is not None:
+        logger.info("%s is trained already; delete its %s to train it again", folder, SUMMARY_FILE)
+        return summary
     _quiet()
     seed_everything(run.seed, verbose=False)
+    with full_disk_is_told(folder):
+        return _train(folder, run, items, machine, identity, show_progress)
 
-    train, validation = items.indices("train"), items.indices("validation")
-    images = PackedImages(folder, run, items, run.train.translate)
-    alpha = class_weights(items.targets[train], run.task, run.train.focal_alpha)
-    classifier = Classifier(build_model(run), run, alpha, items.record_ids)
+
+def _train(
+    folder: Path, run: RunConfig, items: Items, machine: Machine, identity: dict[str, str], show_progress: bool
+) -> dict:
+    started, energy = time.monotonic(), Energy()
+    data = RunData(folder, run, items, machine)
+    alpha = class_weights(items.targets[data.train], run.task, run.train.focal_alpha)
+    classifier = Classifier(build_model(run), run, alpha, items.record_ids, data.stored)
+    size = sum(tensor.nbytes for tensor in classifier.model.state_dict().values())
+    check_space(folder, size, run.train.ema_decay is not None)
 
     checkpoints = folder / CHECKPOINTS
-    last = _checkpoint_of(checkpoints, identity=_identity(run, items, code))
-    history, best = History(folder / HISTORY_FILE, len(train)), BestWeights(checkpoints / WEIGHTS_FILE)
-    callbacks = [
-        best,
-        EarlyStopping(
-            "validation_loss", patience=run.train.patience, check_on_train_epoch_end=True, check_finite=False
-        ),
-        history,
-        # last in the list and at the epoch's end, so that it holds the state of all others
-        ModelCheckpoint(
-            checkpoints, "last", every_n_epochs=1, save_on_train_epoch_end=True, enable_version_counter=False
-        ),
-    ]
+    last = find_last(checkpoints, identity, first=rank_zero_only.rank == 0)
+    history, best = History(folder / HISTORY_FILE, len(data.train)), BestWeights(checkpoints / WEIGHTS_FILE)
+    patience = EarlyStopping(
+        "validation_loss", patience=run.train.patience, check_on_train_epoch_end=True, check_finite=False
+    )
+    callbacks: list[Callback] = [best, patience, history, EndAgain(patience)]
+    callbacks.append(LastState(checkpoints, machine.save_minutes))
     if show_progress:
         callbacks.append(TQDMProgressBar(refresh_rate=1))
-    on_gpu = torch.cuda.is_available()
     trainer = Trainer(
         default_root_dir=folder,
         max_epochs=run.train.epochs,
-        accelerator="gpu" if on_gpu else "cpu",
-        devices=1,
-        precision=PRECISION[run.train.precision] if on_gpu else PRECISION["fp32"],
+        accelerator=machine.accelerator,
+        devices=machine.devices,
+        num_nodes=machine.nodes,
+        strategy=machine.strategy,
+        plugins=[SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else None,
+        sync_batchnorm=machine.on_gpu and machine.devices * machine.nodes > 1,
+        use_distributed_sampler=False,
+        precision=PRECISION[run.train.precision] if machine.on_gpu else PRECISION["fp32"],
         gradient_clip_val=run.train.clip_norm,
         gradient_clip_algorithm="norm",
+        accumulate_grad_batches=run.train.accumulate,
         deterministic="warn",
         callbacks=callbacks,
-        logger=False,
+        logger=_tensorboard(folder, machine, anew=last is None),
+        log_every_n_steps=1,
         enable_progress_bar=show_progress,
         enable_model_summary=False,
+        enable_checkpointing=True,
         num_sanity_val_steps=0,
     )
-    size = run.train.batch_size
-    trainer.fit(
-        classifier,
-        batches(images, train, size, run.seed),
-        batches(images, validation, size, None),
-        ckpt_path=last,
-        weights_only=True if last else None,
-    )
+    trainer.fit(classifier, datamodule=data, ckpt_path=last, weights_only=True if last else None)
     if trainer.interrupted:
         raise KeyboardInterrupt
 
     summary = {
         "variant": run.variant,
         "model": run.model.model_dump(),
+        "train": run.train.model_dump(),
         "epochs": len(history.rows),
         "best_epoch": best.epoch,
         "best_validation_loss": best.loss,
         "stopped_early": len(history.rows) < run.train.epochs,
         "parameters": sum(parameter.numel() for parameter in classifier.model.parameters()),
-        "training_records": len(train),
-        "validation_records": len(validation),
+        "training_records": len(data.train),
+        "validation_records": len(data.validation),
         "seconds": round(sum(row["seconds"] for row in history.rows), 1),
         "seconds_this_time": round(time.monotonic() - started, 1),
+        "joules_this_time": energy.used(),
         "resumed": last is not None,
         "precision": trainer.precision,
-        "device": torch.cuda.get_device_name() if on_gpu else f"CPU, {torch.get_num_threads()} threads",
-        "peak_gpu_bytes": torch.cuda.max_memory_allocated() if on_gpu else None,
-        "code": code,
+        "device": torch.cuda.get_device_name() if machine.on_gpu else f"CPU, {torch.get_num_threads()} threads",
+        "processes": trainer.world_size,
+        "peak_gpu_bytes": torch.cuda.max_memory_allocated() if machine.on_gpu else None,
+        "images_on_device": data.stored is not None,
+        "hardware": describe(),
+        "git": git_state(),
+        "code": identity["code"],
+        "identity": identity,
         "versions": {
             "ecgpipe": __version__,
             "python": platform.python_version(),
@@ -131,50 +155,96 @@ def train_run(folder: Path | str, *, threads: int | None = None, show_progress: 
             "numpy": np.__version__,
         },
     }
-    with atomic_path(folder / WEIGHTS_FILE) as partial:
-        shutil.copyfile(checkpoints / WEIGHTS_FILE, partial)
-    write_json(folder / SUMMARY_FILE, summary)
-    shutil.rmtree(checkpoints)
+    if trainer.is_global_zero:
+        with atomic_path(folder / WEIGHTS_FILE) as partial:
+            shutil.copyfile(checkpoints / WEIGHTS_FILE, partial)
+        write_json(folder / SUMMARY_FILE, summary)
+        shutil.rmtree(checkpoints)
     return summary
 
 
-def _check(folder: Path, run: RunConfig, items: Items) -> None:
-    """Find before hours are spent what would spoil the training."""
-    if items.targets.shape[1] != len(run.classes):
-        raise DataError(
-            f"{folder}: {items.targets.shape[1]} target columns, but {len(run.classes)} classes; prepare again"
+class RunData(LightningDataModule):
+    """The batches of a run, dealt to the processes that the trainer has.
+
+    Attributes:
+        train, validation: positions of the records of each role.
+        stored: (items, size, size / 8) uint8, every image, if the machine is to hold them; else None.
+    """
+
+    def __init__(self, folder: Path, run: RunConfig, items: Items, machine: Machine) -> None:
+        super().__init__()
+        self.run, self.items, self.on_gpu = run, items, machine.on_gpu
+        self.train, self.validation = items.indices("train"), items.indices("validation")
+        self.images = PackedImages(folder, run, items, run.train)
+        used = np.concatenate([self.train, self.validation])
+        shape = self.images.packed(used[:1]).shape[1:]
+        self.stored: torch.Tensor | None = None
+        if machine.holds(len(items.rows) * math.prod(shape)):
+            self.stored = torch.zeros((len(items.rows), *shape), dtype=torch.uint8)
+            for start in range(0, len(used), 1024):
+                chunk = used[start : start + 1024]
+                self.stored[chunk] = torch.from_numpy(self.images.packed(chunk))
+        self.images.pixels = self.stored is None
+        self.plain = PackedImages(folder, run, items, pixels=self.images.pixels)
+
+    @property
+    def steps(self) -> int:
+        """Of the optimiser, in an epoch."""
+        return self._training_sampler().steps
+
+    def _training_sampler(self) -> EpochBatches:
+        recipe = self.run.train
+        chances = sampling_chances(self.items.targets[self.train]) if recipe.sampling == "balanced" else None
+        return EpochBatches(
+            self.train, recipe.batch_size, self.run.seed, chances=chances, parts=recipe.accumulate, **self._place()
         )
-    for role in ROLES[:2]:
-        chosen = items.targets[items.indices(role)]
-        if not len(chosen):
-            raise DataError(f"{folder}: no record to use for {role}; check the split {run.protocol!r}")
-    counts = items.targets[items.indices("train")].sum(axis=0)
-    empty = [name for name, count in zip(run.classes, counts, strict=True) if not count]
-    if empty:
-        raise DataError(f"{folder}: no training record of class {', '.join(empty)}; use more records")
-    if len(run.classes) < 2 and run.task == "single":
-        raise DataError(f"{folder}: a single class ({run.classes[0]}) leaves nothing to tell apart")
+
+    def train_dataloader(self) -> DataLoader:
+        """Shuffled, augmented."""
+        return batches(self.images, self._training_sampler(), pin=self.on_gpu)
+
+    def val_dataloader(self) -> DataLoader:
+        """In order."""
+        place = self._place()
+        mine = self.validation[place["rank"] :: place["world"]]
+        return batches(self.plain, EpochBatches(mine, self.run.train.batch_size, None), pin=self.on_gpu)
+
+    def _place(self) -> dict[str, int]:
+        return {"rank": self.trainer.global_rank, "world": self.trainer.world_size}
 
 
-def _identity(run: RunConfig, items: Items, code: str) -> str:
-    """Of the training: a checkpoint of another one must not be resumed."""
-    digest = hashlib.sha256(f"{code}\n{run.model_dump_json()}".encode())
-    for array in (items.record_ids, items.roles, items.files, items.rows, items.targets):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
+class EndAgain(Callback):
+    """Ends a resumed training that had already run out of patience when it was killed."""
+
+    def __init__(self, patience: EarlyStopping) -> None:
+        self.patience = patience
+
+    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+        """Before the first epoch."""
+        if self.patience.wait_count >= self.patience.patience:
+            trainer.should_stop = True
 
 
-def _checkpoint_of(folder: Path, identity: str) -> Path | None:
-    """The checkpoint to resume from, if there is one of this very training; others are removed."""
-    note, last = folder / "identity", folder / "last.ckpt"
-    if note.is_file() and note.read_text() == identity and last.is_file() and (folder / WEIGHTS_FILE).is_file():
-        logger.info("resuming from %s", last)
-        return last
-    if folder.exists():
-        logger.info("starting anew: the checkpoint in %s is of another configuration, or incomplete", folder)
-        shutil.rmtree(folder)
-    write_text(note, identity)
-    return None
+def _finished(folder: Path, identity: dict[str, str]) -> dict[str, Any] | None:
+    """The summary of this very training, if it is done."""
+    try:
+        summary = json.loads((folder / SUMMARY_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    done = summary.get("identity") == identity and (folder / WEIGHTS_FILE).is_file()
+    return summary if done and (folder / HISTORY_FILE).is_file() else None
+
+
+def _tensorboard(folder: Path, machine: Machine, *, anew: bool) -> TensorBoardLogger | bool:
+    """Logs for TensorBoard in the run's folder, where it is installed; history.csv is always written."""
+    there = any(find_spec(name) for name in ("tensorboard", "tensorboardX"))
+    if machine.tensorboard and not there:
+        raise ConfigError("TensorBoard logs are asked for, but it is not installed: pip install tensorboard")
+    if not there or machine.tensorboard is False:
+        return False
+    if anew and rank_zero_only.rank == 0:
+        shutil.rmtree(folder / TENSORBOARD, ignore_errors=True)
+    return TensorBoardLogger(folder, name=TENSORBOARD, version="", default_hp_metric=False)
 
 
 def _quiet() -> None:
@@ -183,3 +253,5 @@ def _quiet() -> None:
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*number of training batches.*smaller than the logging interval.*")
     warnings.filterwarnings("ignore", message=".*Checkpoint directory.*exists and is not empty.*")
+    warnings.filterwarnings("ignore", message=".*`srun` command is available.*")
+    warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")

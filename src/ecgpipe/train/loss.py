@@ -11,6 +11,7 @@ class FocalLoss(nn.Module):
 
     For single-label tasks p_t is the softmax probability of the true class; for multi-label tasks it is, for every
     class on its own, the sigmoid probability of the truth (presence or absence), and the mean is over classes too.
+    Soft targets (smoothed or mixed) weigh the losses of the hard ones: the loss is linear in the targets.
 
     Args:
         task: ``single`` or ``multilabel``.
@@ -25,17 +26,29 @@ class FocalLoss(nn.Module):
         self.register_buffer("alpha", alpha.float())
 
     def forward(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """(batch, classes) logits and 0/1 targets -> scalar; computed in float32 whatever the autocast."""
+        """(batch, classes) logits and targets in [0, 1] -> scalar; computed in float32 whatever the autocast."""
         logits, targets = logits.float(), targets.float()
         if self.multilabel:
-            negative_log = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
-            weight = torch.where(targets > 0, self.alpha, torch.ones_like(self.alpha))
-        else:
-            negative_log = -(F.log_softmax(logits, dim=1) * targets).sum(dim=1)
-            weight = (self.alpha * targets).sum(dim=1)
-        # 1 - p_t; kept above 0, where a power below 1 has no finite slope
-        miss = (-torch.expm1(-negative_log)).clamp_min(1e-7)
-        return (weight * miss**self.gamma * negative_log).mean()
+            present = self.alpha * _focal(-F.logsigmoid(logits), self.gamma)
+            return (targets * present + (1 - targets) * _focal(-F.logsigmoid(-logits), self.gamma)).mean()
+        return (targets * self.alpha * _focal(-F.log_softmax(logits, dim=1), self.gamma)).sum(dim=1).mean()
+
+
+def _focal(negative_log: torch.Tensor, gamma: float) -> torch.Tensor:
+    """(1 - p)^gamma * -log(p) from -log(p)."""
+    # 1 - p is kept above 0, where a power below 1 has no finite slope
+    return (-torch.expm1(-negative_log)).clamp_min(1e-7) ** gamma * negative_log
+
+
+def smooth(targets: torch.Tensor, share: float, task: str) -> torch.Tensor:
+    """Label smoothing (Szegedy et al. 2016): a share of each target is spread evenly.
+
+    Args:
+        targets: (batch, classes) in [0, 1].
+        share: in [0, 1).
+        task: single: over the classes; multilabel: over presence and absence of each.
+    """
+    return (1 - share) * targets + share / (targets.shape[1] if task == "single" else 2)
 
 
 def class_weights(targets: np.ndarray, task: str, mode: str) -> torch.Tensor:

@@ -10,7 +10,7 @@ from ecgpipe.artifacts.runs import Items
 from ecgpipe.models.inputs import to_input
 from ecgpipe.models.stored import load_trained
 from ecgpipe.progress import progress
-from ecgpipe.train.data import PackedImages, batches
+from ecgpipe.train.data import EpochBatches, PackedImages, batches
 
 
 def predict_run(folder: Path | str, *, threads: int | None = None) -> tuple[Items, np.ndarray]:
@@ -31,7 +31,7 @@ def predict_run(folder: Path | str, *, threads: int | None = None) -> tuple[Item
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = model.to(device)
     positions = np.flatnonzero(items.roles != ROLES.index("train"))
-    loader = batches(PackedImages(folder, run, items, translate=0), positions, run.train.batch_size, None)
+    loader = batches(PackedImages(folder, run, items), EpochBatches(positions, run.train.batch_size, None))
     logits = []
     with torch.inference_mode():
         for batch in progress(loader, f"predict {run.dataset}/{run.variant}", len(loader), "batches"):

@@ -1,0 +1,9 @@
+"""The losses and scores of one training by epoch, as a picture."""
+
+from pathlib import Path
+
+from ecgpipe.logs import job_log
+from ecgpipe.report.curves import draw_curves
+
+with job_log(snakemake.log[0]):
+    draw_curves({snakemake.wildcards.variant: Path(snakemake.input[0])}, Path(snakemake.output[0]))

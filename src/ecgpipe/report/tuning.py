@@ -1,0 +1,58 @@
+"""What a search over settings found, by the validation records alone."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from ecgpipe.artifacts.atomic import atomic_path, write_text
+
+
+def write_tuning(
+    histories: Sequence[Path], points: Sequence[Mapping[str, Any]], score: str, table: Path, best: Path
+) -> None:
+    """Write the table and the best settings.
+
+    Args:
+        histories: history.csv of every trial and seed.
+        points: of each, its ``variant`` and its ``changes`` (setting -> value).
+        score: column of the histories that decides; a loss is better the lower.
+        table: CSV, a row per trial, the best first: the settings, seeds, and the means over seeds of epochs, seconds
+            and scores, at each training's epoch of lowest validation loss; ``lowest`` and ``highest`` score of a seed.
+        best: YAML, the best settings as a configuration file.
+    """
+    rows = []
+    for file, point in zip(histories, points, strict=True):
+        history = pd.read_csv(file)
+        chosen = history.loc[history["validation_loss"].idxmin()]
+        scores = {name: chosen[name] for name in history if name.startswith("validation_")}
+        told = {"epochs": len(history), "best_epoch": chosen["epoch"], "seconds": history["seconds"].sum()}
+        rows.append({"variant": point["variant"], **point["changes"], **told, **scores})
+    found = pd.DataFrame(rows)
+    settings = ["variant", *dict(points[0]["changes"])]
+    rising = score == "validation_loss"
+    grouped = found.groupby(settings, sort=False, dropna=False)
+    means = grouped.mean()
+    means.insert(0, "seeds", grouped.size())
+    means["lowest"], means["highest"] = grouped[score].min(), grouped[score].max()
+    means = means.sort_values(score, ascending=rising, kind="stable").reset_index()
+    with atomic_path(table) as partial:
+        means.to_csv(partial, index=False)
+    first = means.loc[0]
+    winner = next(
+        point["changes"]
+        for point in points
+        if all(_same(first[key], value) for key, value in {"variant": point["variant"], **point["changes"]}.items())
+    )
+    sections: dict[str, dict[str, Any]] = {}
+    for key, value in winner.items():
+        section, _, name = key.partition(".")
+        sections.setdefault(section, {})[name] = value
+    head = f"# The best of {len(means)} trials of {first['variant']} by {score}: {first[score]:.4f}\n"
+    write_text(best, head + yaml.safe_dump(sections, sort_keys=False))
+
+
+def _same(found: Any, value: Any) -> bool:
+    return (value is None and pd.isna(found)) or found == value

@@ -1,0 +1,97 @@
+"""Where a training runs does not decide what comes out."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch import seed_everything
+from safetensors.numpy import load_file
+
+from ecgpipe.artifacts.runs import RunConfig
+from ecgpipe.errors import ConfigError
+from ecgpipe.models.stored import build_model
+from ecgpipe.train.data import EpochBatches
+from ecgpipe.train.engine import train_run
+from ecgpipe.train.hardware import Energy, Machine, describe
+
+ONE = Machine(threads=1)
+
+
+def test_two_processes_equal_one_at_the_same_global_batch(make_run):
+    """DDP with gloo on the CPU; a model without batch normalisation, whose statistics are those of a process there."""
+    settings = {"epochs": 2, "learning_rate": 1e-4, "batch_size": 8}
+    one, two = (make_run("test_convnext", name, **settings) for name in "ab")
+    expected = train_run(one, ONE)
+    command = [sys.executable, "-m", "ecgpipe", "train", str(two), "--threads", "1"]
+    done = subprocess.run([*command, "--devices", "2", "--accelerator", "cpu"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((two / "train.json").read_text())
+    assert found["processes"] == 2
+    assert found["best_epoch"] == expected["best_epoch"]
+    assert found["best_validation_loss"] == pytest.approx(expected["best_validation_loss"], rel=1e-4)
+    run = RunConfig.read(one)
+    seed_everything(run.seed, verbose=False)
+    start = {name: tensor.numpy() for name, tensor in build_model(run).state_dict().items()}
+    first, second = (load_file(folder / "weights.safetensors") for folder in (one, two))
+    moved = np.sqrt(sum(((first[name] - start[name]) ** 2).sum() for name in start))
+    apart = np.sqrt(sum(((first[name] - second[name]) ** 2).sum() for name in start))
+    assert moved > 0.01
+    assert apart < 0.01 * moved
+
+
+def test_a_batch_that_cannot_be_divided_is_told(make_run):
+    with pytest.raises(ConfigError, match=r"train\.batch_size 9 cannot be divided among 2 processes in 1 parts"):
+        EpochBatches(np.arange(40), 9, 1, rank=0, world=2)
+
+
+def test_images_on_the_device_change_nothing(make_run):
+    runs = [make_run("test_resnet", name) for name in "ab"]
+    summaries = [
+        train_run(folder, Machine(threads=1, on_device=there))
+        for folder, there in zip(runs, ("no", "yes"), strict=True)
+    ]
+    assert [summary["images_on_device"] for summary in summaries] == [False, True]
+    first, second = (load_file(folder / "weights.safetensors") for folder in runs)
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+
+
+def test_the_summary_tells_what_it_ran_on(make_run):
+    summary = train_run(make_run("test_resnet", epochs=1, warmup_epochs=0), ONE)
+    assert summary["hardware"]["cores"] >= 1
+    assert summary["hardware"]["processor"]
+    assert summary["git"] is None or len(summary["git"]["commit"]) == 40
+    assert set(summary["joules_this_time"]) == {"processors", "gpus"}
+    assert summary["train"]["learning_rate"] == 2e-3
+    assert describe()["gpus"] == [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())]
+
+
+def test_energy_is_the_counters_difference_also_when_it_begins_anew(tmp_path, monkeypatch):
+    """Counters as Linux shows them, in files of our own: this machine may have none."""
+    for number, (start, end) in enumerate([(1_000_000, 3_500_000), (9_000_000, 1_000_000)]):
+        zone = tmp_path / f"intel-rapl:{number}"
+        zone.mkdir()
+        (zone / "energy_uj").write_text(f"{start}\n")
+        (zone / "max_energy_range_uj").write_text("10000000\n")
+        (zone / "end").write_text(f"{end}\n")
+    (tmp_path / "intel-rapl:0:0").mkdir()  # a part of the first
+    monkeypatch.setattr("ecgpipe.train.hardware.RAPL", tmp_path)
+    energy = Energy()
+    for zone in tmp_path.glob("intel-rapl:?"):
+        (zone / "energy_uj").write_text((zone / "end").read_text())
+    assert energy.used()["processors"] == pytest.approx(2.5 + 2.0)
+
+
+def test_tensorboard_logs_hold_the_history(make_run):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    folder = make_run("test_resnet")
+    train_run(folder, Machine(threads=1, tensorboard=True))
+    events = EventAccumulator(str(folder / "tensorboard"))
+    events.Reload()
+    losses = [event.value for event in events.Scalars("validation_loss")]
+    history = np.genfromtxt(folder / "history.csv", delimiter=",", names=True)
+    assert losses == pytest.approx(history["validation_loss"].tolist(), rel=1e-5)

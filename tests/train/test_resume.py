@@ -1,0 +1,191 @@
+"""Interruptions: at any moment, by any means, the end is the same as without one."""
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors.numpy import load_file
+
+from ecgpipe.artifacts.runs import RunConfig
+from ecgpipe.errors import DataError
+from ecgpipe.train import engine
+from ecgpipe.train.checkpoint import LAST
+from ecgpipe.train.engine import CHECKPOINTS, train_run
+from ecgpipe.train.hardware import Machine
+
+EVERY_STEP = Machine(threads=1, save_minutes=0, tensorboard=False)
+RICH = {
+    "ema_decay": 0.9,
+    "mixup": 0.4,
+    "sampling": "balanced",
+    "noise": 0.02,
+    "rotate": 3,
+    "erase": 0.1,
+    "label_smoothing": 0.1,
+    "accumulate": 2,
+    "layer_decay": 0.9,
+}
+DROPOUT = {"drop_rate": 0.2}
+
+
+def assert_same_result(first: Path, second: Path) -> None:
+    weights, others = (load_file(folder / "weights.safetensors") for folder in (first, second))
+    assert weights.keys() == others.keys()
+    for name in weights:
+        assert np.array_equal(weights[name], others[name]), name
+    columns = [
+        "epoch",
+        "train_loss",
+        "validation_loss",
+        "validation_accuracy",
+        "validation_auc_macro",
+        "learning_rate",
+    ]
+    tables = [pd.read_csv(folder / "history.csv")[columns] for folder in (first, second)]
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+
+
+def kill_when_it_copies(folder: Path) -> None:
+    """Between the end of training and the last copy of the weights."""
+    engine.shutil.copyfile = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+    train_run(folder, EVERY_STEP)
+
+
+def test_two_runs_are_the_same_to_the_last_digit_and_another_seed_is_not(make_run):
+    runs = [
+        make_run("test_resnet", name, seed, options=DROPOUT, **RICH) for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    ]
+    for folder in runs:
+        train_run(folder, EVERY_STEP)
+    assert_same_result(runs[0], runs[1])
+    assert not np.array_equal(*(load_file(folder / "weights.safetensors")["fc.weight"] for folder in runs[::2]))
+
+
+@pytest.mark.parametrize("recipe", [{}, RICH], ids=["paper", "rich"])
+def test_killed_at_random_moments_and_resumed(make_run, processes, recipe):
+    """SIGKILL within epochs, in validation, while saving: wherever the clock happens to find it."""
+    undisturbed, killed = (make_run("test_resnet", name, epochs=4, options=DROPOUT, **recipe) for name in "ab")
+    train_run(undisturbed, Machine(threads=1, tensorboard=False))
+    last, kills, steps = killed / CHECKPOINTS / LAST, 0, set()
+    for seed in range(4):
+        before = last.stat().st_mtime_ns if last.exists() else 0
+        process = processes.Process(target=train_run, args=(killed, EVERY_STEP))
+        process.start()
+        while process.is_alive() and not (last.exists() and last.stat().st_mtime_ns != before):
+            time.sleep(0.005)  # until it got a little further
+        process.join(np.random.default_rng(seed).uniform(0, 0.5))
+        if process.is_alive():
+            process.kill()
+            kills += 1
+            steps.add(last.stat().st_mtime_ns)
+        process.join()
+    assert kills >= 2
+    assert len(steps) == kills
+    train_run(killed, EVERY_STEP)
+    assert_same_result(undisturbed, killed)
+
+
+def test_killed_between_early_stopping_and_the_copy_of_the_weights(make_run, processes):
+    settings = {"epochs": 30, "warmup_epochs": 0, "learning_rate": 1e-12, "patience": 2}
+    undisturbed, killed = (make_run("test_resnet", name, **settings) for name in "ab")
+    epochs = train_run(undisturbed, EVERY_STEP)["epochs"]
+    process = processes.Process(target=kill_when_it_copies, args=(killed,))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert not (killed / "weights.safetensors").exists()
+    summary = train_run(killed, EVERY_STEP)
+    assert summary["resumed"]
+    assert summary["epochs"] == epochs < 30
+    assert_same_result(undisturbed, killed)
+
+
+def test_a_finished_run_is_left_alone(make_run, monkeypatch):
+    folder = make_run("test_resnet", epochs=1, warmup_epochs=0)
+    summary = train_run(folder, EVERY_STEP)
+    monkeypatch.setattr(engine, "_train", None)
+    assert train_run(folder, EVERY_STEP) == json.loads((folder / "train.json").read_text()) == summary
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGUSR1, 138)])
+def test_a_signal_saves_the_state_and_ends_with_its_status(make_run, tmp_path, number, status):
+    """As SLURM does; the command that puts a job back into the queue is one that notes what it was asked."""
+    settings = {"epochs": 12, "options": DROPOUT}
+    undisturbed, stopped = (make_run("test_resnet", name, **settings) for name in "ab")
+    train_run(undisturbed, EVERY_STEP)
+    command = tmp_path / "bin" / "scontrol"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\n')
+    command.chmod(command.stat().st_mode | stat.S_IXUSR)
+    environment = os.environ | {"PATH": f"{command.parent}:{os.environ['PATH']}", "SLURM_JOB_ID": "77"}
+    line = [sys.executable, "-m", "ecgpipe", "train", str(stopped), "--threads", "1", "--save-minutes", "0"]
+    process = subprocess.Popen(line, env=environment, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not (stopped / CHECKPOINTS / LAST).exists():
+        time.sleep(0.005)
+    process.send_signal(number)
+    _, told = process.communicate()
+    assert process.returncode == status, told
+    assert f"stopped by {signal.Signals(number).name}" in told
+    asked = tmp_path / "asked"
+    assert (asked.read_text() == "requeue 77\n") if number == signal.SIGUSR1 else not asked.exists()
+    assert not (stopped / "weights.safetensors").exists()
+    assert train_run(stopped, EVERY_STEP)["resumed"]
+    assert_same_result(undisturbed, stopped)
+
+
+def interrupted(folder: Path, monkeypatch) -> None:
+    """Leave the folder as a training that stopped after an epoch does."""
+    step = engine.Classifier.training_step
+
+    def power_cut(self, batch, number):
+        if self.current_epoch == 1:
+            raise RuntimeError("power cut")
+        return step(self, batch, number)
+
+    monkeypatch.setattr(engine.Classifier, "training_step", power_cut)
+    with pytest.raises(RuntimeError, match="power cut"):
+        train_run(folder, EVERY_STEP)
+    monkeypatch.undo()
+    assert (folder / CHECKPOINTS / LAST).exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"variant": "resnet10t"}, "variant, settings"),
+        ({"train": {"learning_rate": 1e-3}}, "settings"),
+        ("torch", "torch"),
+        ("code", "code"),
+    ],
+)
+def test_a_checkpoint_of_another_training_is_not_resumed(make_run, monkeypatch, caplog, change, told):
+    folder = make_run("test_resnet", epochs=2)
+    interrupted(folder, monkeypatch)
+    if isinstance(change, str):
+        note = folder / CHECKPOINTS / "identity.json"
+        note.write_text(json.dumps(json.loads(note.read_text()) | {change: "of long ago"}))
+    else:
+        run = RunConfig.read(folder)
+        train = run.train.model_copy(update=change.get("train", {}))
+        run.model_copy(update={"variant": change.get("variant", run.variant), "train": train}).write(folder)
+    with caplog.at_level("WARNING"):
+        assert not train_run(folder, EVERY_STEP)["resumed"]
+    assert f"is of another training (it differs in: {told})" in caplog.text
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-1000], lambda data: b"", lambda data: b"\0" * len(data)])
+def test_a_corrupt_checkpoint_is_named(make_run, monkeypatch, damage):
+    folder = make_run("test_resnet", epochs=2)
+    interrupted(folder, monkeypatch)
+    last = folder / CHECKPOINTS / LAST
+    last.write_bytes(damage(last.read_bytes()))
+    with pytest.raises(DataError, match=r"last\.ckpt: not a readable checkpoint.*delete the folder"):
+        train_run(folder, EVERY_STEP)
