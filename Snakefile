@@ -2,7 +2,7 @@
 #
 #   snakemake --cores 8 all                     everything that config.yaml asks for
 #   snakemake -n all                            what would run, and why
-#   snakemake --cores 8 images                  up to the model-ready images (also: pages, splits, runs, models)
+#   snakemake --cores 8 images                  up to the model-ready images (also: pages, audits, splits, controls, runs, models)
 #   snakemake --cores 8 all --configfile config/demo.yaml
 #
 # Threads, memory and other resources are in profiles/, settings in config.yaml.
@@ -67,6 +67,11 @@ rule audits:
 rule splits:
     input:
         every_split(),
+
+
+rule controls:
+    input:
+        every_control(),
 
 
 rule runs:

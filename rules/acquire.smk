@@ -129,13 +129,13 @@ rule records:
     benchmark:
         f"{RESULTS}/benchmarks/records/{{dataset}}.tsv"
     wildcard_constraints:
-        dataset="|".join(PTBXL_LIKE),
+        dataset=of_datasets(listing="ptb-xl"),
     conda:
         "../envs/data.yaml"
     params:
-        source=lambda wildcards: source_of(wildcards.dataset),
-        settings=lambda wildcards: records_config(wildcards.dataset).listing(),
-        listing=lambda wildcards: listing_of(wildcards.dataset),
+        source=of_dataset("source"),
+        settings=of_dataset("settings"),
+        listing=listing,
         code=code("records.py"),
     message:
         "Listing the records of {wildcards.dataset}"
@@ -154,18 +154,43 @@ rule records_of_images:
     benchmark:
         f"{RESULTS}/benchmarks/records/{{dataset}}.tsv"
     wildcard_constraints:
-        dataset="cardiac-images",
+        dataset=of_datasets(listing="cardiac-images"),
     conda:
         "../envs/data.yaml"
     params:
-        source=lambda wildcards: source_of(wildcards.dataset),
-        settings=CONFIG.cardiac_images.listing(),
-        listing=lambda wildcards: listing_of(wildcards.dataset),
+        source=of_dataset("source"),
+        settings=of_dataset("settings"),
+        listing=listing,
         code=code("records_of_images.py"),
     message:
         "Listing the images of {wildcards.dataset}"
     script:
         "../scripts/records_of_images.py"
+
+
+rule records_of_own:
+    input:
+        raw_input,
+    output:
+        records=f"{RESULTS}/{{dataset}}/records.parquet",
+        problems=f"{RESULTS}/{{dataset}}/records.problems.parquet",
+    log:
+        f"{RESULTS}/logs/records/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/records/{{dataset}}.tsv"
+    wildcard_constraints:
+        dataset=of_datasets(listing="own"),
+    conda:
+        "../envs/data.yaml"
+    params:
+        source=of_dataset("source"),
+        settings=of_dataset("settings"),
+        listing=listing,
+        code=code("records_of_own.py"),
+    message:
+        "Listing the records of {wildcards.dataset}"
+    script:
+        "../scripts/records_of_own.py"
 
 
 rule labels:
@@ -184,8 +209,11 @@ rule labels:
     conda:
         "../envs/data.yaml"
     params:
-        source=lambda wildcards: source_of(wildcards.dataset),
-        labels=lambda wildcards: section("labels") if wildcards.dataset in PTBXL_LIKE else {},
+        source=of_dataset("source"),
+        labels=lambda wildcards: DATASETS[wildcards.dataset].labels or section("labels"),
+        classes=of_dataset("classes"),
+        key=of_dataset("key"),
+        tables=lambda wildcards: DATASETS[wildcards.dataset].table_marks(),
         grouping=file_mark(CONFIG.labels.grouping),
         code=code("labels.py"),
     message:

@@ -16,8 +16,9 @@ rule audit_sketch:
     conda:
         "../envs/data.yaml"
     params:
-        source=lambda wildcards: source_of(wildcards.dataset),
-        stamp=lambda wildcards: stamp_of(wildcards.dataset, wildcards.shard),
+        source=of_dataset("source"),
+        reading=of_dataset("reading"),
+        stamp=stamp,
         code=code("audit_sketch.py"),
     message:
         "Looking at the raw files of {wildcards.dataset}, shard {wildcards.shard}"

@@ -10,7 +10,7 @@ from snakemake.exceptions import WorkflowError
 SOURCE = str(Path(workflow.basedir, "src"))
 sys.path.insert(0, SOURCE)
 
-from ecgpipe.acquire import cardiac_layout, ptbxl_layout
+from ecgpipe.acquire.kinds import data_set
 from ecgpipe.config.benchmark import validate_config
 from ecgpipe.config.split import PART, base_of
 from ecgpipe.config.split import expand as parts_of
@@ -27,11 +27,18 @@ except EcgpipeError as error:
 
 RESULTS = CONFIG.results
 RESOURCES = CONFIG.resources
-PTBXL_LIKE = ("ptb-xl", "simulated")
+DATASETS = {name: data_set(CONFIG, name) for name in CONFIG.datasets}
+
+SHARDS = {}
+for name, dataset in DATASETS.items():
+    try:
+        SHARDS[name] = dataset.shards()
+    except EcgpipeError as error:
+        raise WorkflowError(f"{dataset.key}.source: {error}") from None
 
 
 wildcard_constraints:
-    dataset="ptb-xl|cardiac-images|simulated",
+    dataset="|".join(DATASETS),
     protocol=PART.pattern,
     variant=r"[A-Za-z0-9_.+]+",
     seed=r"\d+",
@@ -48,69 +55,36 @@ def code(script):
     return fingerprint(Path(workflow.basedir, "scripts", script))
 
 
-def records_config(dataset):
-    """Settings of a data set of records in PTB-XL's layout."""
-    return CONFIG.ptb_xl if dataset == "ptb-xl" else CONFIG.simulated
+def of_datasets(**wanted):
+    """Constraint of the wildcard `dataset`: those with these attributes (see ecgpipe.acquire.kinds); maybe none."""
+    names = [name for name, each in DATASETS.items() if all(getattr(each, key) == wanted[key] for key in wanted)]
+    return "|".join(names) or "(?!)"
 
 
-def source_of(dataset):
-    """Folder with the raw files of a data set: the user's own, or where ours will be."""
-    if dataset == "simulated":
-        return f"{RESULTS}/simulated/data"
-    own = CONFIG.ptb_xl.source if dataset == "ptb-xl" else CONFIG.cardiac_images.source
-    return own or f"{RESOURCES}/{dataset}"
+def of_dataset(attribute):
+    """Function of the wildcards: an attribute of the job's data set."""
+    return lambda wildcards: getattr(DATASETS[wildcards.dataset], attribute)
 
 
-def is_users_own(dataset):
-    """Whether the raw files were there before the workflow."""
-    return (dataset == "ptb-xl" and CONFIG.ptb_xl.source is not None) or (
-        dataset == "cardiac-images" and CONFIG.cardiac_images.source is not None
-    )
+def stamp(wildcards):
+    """Changes when a raw file of the job's shard does."""
+    return DATASETS[wildcards.dataset].stamp(wildcards.shard)
 
 
-def shards_of(dataset):
-    """Names of a data set's shards, known before any job runs."""
-    if dataset == "cardiac-images":
-        return cardiac_layout.shard_names(CONFIG.cardiac_images.shards)
-    settings = records_config(dataset)
-    own = source_of(dataset) if is_users_own(dataset) else None
-    highest = ptbxl_layout.HIGHEST_ID if dataset == "ptb-xl" else settings.records
-    try:
-        return ptbxl_layout.shard_names(own, settings.sampling_rate, settings.shard_size, highest)
-    except EcgpipeError as error:
-        raise WorkflowError(str(error)) from None
-
-
-SHARDS = {dataset: shards_of(dataset) for dataset in CONFIG.datasets}
-
-
-def stamp_of(dataset, shard):
-    """Changes when a raw file of the shard does. Files that the workflow made itself are watched by their rule."""
-    if not is_users_own(dataset):
-        return "made by the workflow"
-    if dataset == "cardiac-images":
-        return cardiac_layout.source_stamp(source_of(dataset), CONFIG.cardiac_images.shards)[shard]
-    return ptbxl_layout.shard_stamp(source_of(dataset), CONFIG.ptb_xl.sampling_rate, shard, CONFIG.ptb_xl.shard_size)
-
-
-def stamps_of(dataset):
-    """All stamps of a data set."""
-    return {shard: stamp_of(dataset, shard) for shard in SHARDS[dataset]}
+def listing(wildcards):
+    """Changes when records come or go, or a table of theirs in an archive changes."""
+    dataset = DATASETS[wildcards.dataset]
+    return [dataset.present(), dataset.table_marks()]
 
 
 def raw_input(wildcards):
     """The raw files that the records are listed from."""
-    source = source_of(wildcards.dataset)
-    if not is_users_own(wildcards.dataset):
-        return source
-    if wildcards.dataset == "cardiac-images":
-        return []
-    return [f"{source}/ptbxl_database.csv", f"{source}/scp_statements.csv"]
+    return DATASETS[wildcards.dataset].files()
 
 
 def made_input(wildcards):
-    """The raw files, if a rule makes them; a user's own are watched shard by shard (stamp_of)."""
-    return [] if is_users_own(wildcards.dataset) else source_of(wildcards.dataset)
+    """The raw files, if a rule makes them; a user's own are watched shard by shard (stamp)."""
+    return DATASETS[wildcards.dataset].made()
 
 
 def file_mark(path):
@@ -207,9 +181,16 @@ def every_split():
     ]
 
 
-def twins_of_protocol(wildcards):
-    """The audit's table of copies, for the protocol that keeps copies together."""
-    return f"{RESULTS}/{wildcards.dataset}/audit/twins.parquet" if base_of(wildcards.protocol) == "unique" else []
+def twins_of_split(wildcards):
+    """The audit's table of copies, for the protocol that keeps copies together, and where nothing else tells them."""
+    wanted = base_of(wildcards.protocol) == "unique" or DATASETS[wildcards.dataset].copies_from_audit
+    return f"{RESULTS}/{wildcards.dataset}/audit/twins.parquet" if wanted else []
+
+
+def twins_of_scores(wildcards):
+    """The same for intervals, which draw distinct files."""
+    wanted = DATASETS[wildcards.dataset].copies_from_audit
+    return f"{RESULTS}/{wildcards.dataset}/audit/twins.parquet" if wanted else []
 
 
 def splits_of(wildcards):
@@ -242,14 +223,16 @@ def every_page(wildcards):
     return every_shard("pages/{shard}.parquet")
 
 
+def is_drawn(dataset):
+    """Whether its pages are drawn from signals; else they are image files."""
+    return DATASETS[dataset].raw == "signals"
+
+
 def drawing_of(dataset):
     """How to draw the pages of a data set when somebody looks at them (ecgpipe.direct.pages); a file's page is the file."""
-    own = dataset in PTBXL_LIKE
-    return {
-        "source": source_of(dataset),
-        "sampling_rate": records_config(dataset).sampling_rate if own else None,
-        "render": section("render") if own else None,
-    }
+    reading = {"sampling_rate": None, "derive_leads": False} | DATASETS[dataset].reading
+    render = section("render") if is_drawn(dataset) else None
+    return {"source": DATASETS[dataset].source, "render": render, **reading}
 
 
 def drawing_if_none_kept(dataset):
@@ -287,12 +270,3 @@ def get_final_output():
         f"{RESULTS}/report/claims.json",
         *explained_runs("saliency.json"),
     ]
-
-
-def listing_of(dataset):
-    """Changes when raw files come or go; for images also when one changes, since their checksums are recorded."""
-    if not is_users_own(dataset):
-        return "made by the workflow"
-    if dataset == "cardiac-images":
-        return stamps_of(dataset)
-    return ptbxl_layout.listing_stamp(source_of(dataset), CONFIG.ptb_xl.sampling_rate)

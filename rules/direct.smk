@@ -19,9 +19,9 @@ rule direct:
     threads: 1
     params:
         drawing=lambda wildcards: drawing_of(wildcards.dataset),
-        stamp=lambda wildcards: stamp_of(wildcards.dataset, wildcards.shard),
+        stamp=stamp,
         preprocess=section("preprocess"),
-        layout=lambda wildcards: file_mark(CONFIG.render.layout) if wildcards.dataset in PTBXL_LIKE else "",
+        layout=lambda wildcards: file_mark(CONFIG.render.layout) if is_drawn(wildcards.dataset) else "",
         code=code("direct.py"),
     message:
         "Drawing the images of {wildcards.dataset}, shard {wildcards.shard}"

@@ -7,6 +7,7 @@ rule evaluate:
     input:
         predictions=f"{RUN}/predictions.parquet",
         records=f"{RESULTS}/{{dataset}}/records.parquet",
+        twins=twins_of_scores,
     output:
         f"{RUN}/metrics.json",
     log:
@@ -30,6 +31,7 @@ rule compare_models:
     input:
         predictions=predictions_of_protocol,
         records=f"{RESULTS}/{{dataset}}/records.parquet",
+        twins=twins_of_scores,
     output:
         comparisons=f"{COMPARISONS}/{{whole}}.json",
         table=f"{COMPARISONS}/{{whole}}.csv",

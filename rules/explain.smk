@@ -41,8 +41,8 @@ rule findings:
     conda:
         "../envs/data.yaml"
     params:
-        source=lambda wildcards: source_of(wildcards.dataset),
-        sampling_rate=lambda wildcards: records_config(wildcards.dataset).sampling_rate,
+        source=of_dataset("source"),
+        sampling_rate=lambda wildcards: DATASETS[wildcards.dataset].reading["sampling_rate"],
         render=section("render"),
         layout=file_mark(CONFIG.render.layout),
         code=code("findings.py"),

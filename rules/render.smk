@@ -13,14 +13,14 @@ rule render:
     benchmark:
         f"{RESULTS}/benchmarks/render/{{dataset}}/{{shard}}.tsv"
     wildcard_constraints:
-        dataset="|".join(PTBXL_LIKE),
+        dataset=of_datasets(raw="signals"),
     conda:
         "../envs/data.yaml"
     threads: 1
     params:
-        source=lambda wildcards: source_of(wildcards.dataset),
-        sampling_rate=lambda wildcards: records_config(wildcards.dataset).sampling_rate,
-        stamp=lambda wildcards: stamp_of(wildcards.dataset, wildcards.shard),
+        source=of_dataset("source"),
+        reading=of_dataset("reading"),
+        stamp=stamp,
         render=section("render"),
         layout=file_mark(CONFIG.render.layout),
         code=code("render.py"),
@@ -42,12 +42,12 @@ rule collect:
     benchmark:
         f"{RESULTS}/benchmarks/collect/{{dataset}}/{{shard}}.tsv"
     wildcard_constraints:
-        dataset="cardiac-images",
+        dataset=of_datasets(raw="images"),
     conda:
         "../envs/data.yaml"
     params:
-        source=lambda wildcards: source_of(wildcards.dataset),
-        stamp=lambda wildcards: stamp_of(wildcards.dataset, wildcards.shard),
+        source=of_dataset("source"),
+        stamp=stamp,
         code=code("collect.py"),
     message:
         "Collecting the pages of {wildcards.dataset}, shard {wildcards.shard}"

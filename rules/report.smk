@@ -25,7 +25,7 @@ rule report:
         problems=every_problems_table(),
         splits=[file.replace(".parquet", ".json") for file in every_split()],
         pages=every_shard("pages/{shard}.parquet") if CONFIG.keep_pages else [],
-        raw=[] if CONFIG.keep_pages else [source_of(name) for name in CONFIG.datasets if not is_users_own(name)],
+        raw=[] if CONFIG.keep_pages else [file for dataset in DATASETS.values() for file in dataset.made()],
         images=every_shard("images/{shard}.npy"),
         indices=every_shard("images/{shard}.index.parquet"),
         label_tables=every_dataset("labels.parquet"),
@@ -42,6 +42,7 @@ rule report:
         claims=f"{RESULTS}/report/claims.json",
         audits=every_dataset("audit/audit.json"),
         leaks=every_dataset("audit/leaks.json"),
+        twins=every_dataset("audit/twins.parquet"),
     output:
         page=report(f"{RESULTS}/report/index.html", caption="../report/report.rst", category="Report"),
         scores=report(f"{RESULTS}/report/scores.csv", caption="../report/scores.rst", category="Tables"),
@@ -55,7 +56,7 @@ rule report:
         "../envs/data.yaml"
     params:
         report=section("report"),
-        datasets=list(CONFIG.datasets),
+        datasets={name: getattr(CONFIG.settings_of(name), "title", None) for name in CONFIG.datasets},
         drawing={dataset: drawing_if_none_kept(dataset) for dataset in CONFIG.datasets},
         margins=CONFIG.preprocess.margins,
         configuration=CONFIG.model_dump(mode="json", by_alias=True, exclude={"strict"}),  # the page states all of it

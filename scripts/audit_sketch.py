@@ -10,5 +10,6 @@ with job_log(snakemake.log[0]):
     records = RECORDS.read(snakemake.input.records)
     records = records[records["shard"] == snakemake.wildcards.shard]
     title = f"audit {snakemake.wildcards.dataset}/{snakemake.wildcards.shard}"
-    rows = progress(sketch_records(records, snakemake.params.source), title, len(records))
+    sketches = sketch_records(records, snakemake.params.source, snakemake.params.reading.get("derive_leads", False))
+    rows = progress(sketches, title, len(records))
     SKETCHES.write(list(rows), snakemake.output[0])

@@ -22,4 +22,5 @@ with job_log(snakemake.log[0]):
         title=f"images {snakemake.wildcards.dataset}/{snakemake.wildcards.shard}",
         strict=snakemake.config["strict"],
         workers=snakemake.threads,
+        derive_leads=drawing["derive_leads"],
     )

@@ -1,7 +1,6 @@
 """labels.parquet and its counts."""
 
-from ecgpipe.acquire.cardiac_layout import CLASSES
-from ecgpipe.acquire.labels import labels_of_records
+from ecgpipe.acquire.labels import check_every_class_splits, labels_of_records, named_classes
 from ecgpipe.acquire.statements import grouping
 from ecgpipe.artifacts.atomic import atomic_path, write_json
 from ecgpipe.artifacts.labels import DROPPED
@@ -10,15 +9,18 @@ from ecgpipe.config.labels import LabelsConfig
 from ecgpipe.logs import job_log
 
 with job_log(snakemake.log[0]):
-    if snakemake.wildcards.dataset == "cardiac-images":
-        # a folder is the label: one class each, whatever the policy for statements is
-        classes, group_of, config = CLASSES, {name: name for name in CLASSES}, LabelsConfig()
+    records, config = RECORDS.read(snakemake.input.records), LabelsConfig(**snakemake.params.labels)
+    if snakemake.params.classes is None:
+        name, key = config.grouping, "labels"
+        group_of, classes = grouping(snakemake.params.source, name)
     else:
-        config = LabelsConfig(**snakemake.params.labels)
-        group_of, classes = grouping(snakemake.params.source, config.grouping)
-    labels, counts = labels_of_records(RECORDS.read(snakemake.input.records), group_of, classes, config)
+        name, key = "its own", snakemake.params.key
+        group_of, classes = named_classes(records, snakemake.params.classes, key)
+    labels, counts = labels_of_records(records, group_of, classes, config, key)
+    if snakemake.params.classes is not None:
+        check_every_class_splits(counts, key)
     labels.write(snakemake.output.labels)
-    write_json(snakemake.output.counts, {"policy": config.policy, "grouping": config.grouping, **counts.as_dict()})
+    write_json(snakemake.output.counts, {"policy": config.policy, "grouping": name, **counts.as_dict()})
     with atomic_path(snakemake.output.table) as partial:
         counts.as_table().to_csv(partial, index=False)
     DROPPED.write(counts.dropped_records, snakemake.output.dropped)

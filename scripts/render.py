@@ -10,11 +10,12 @@ with job_log(snakemake.log[0]):
     render_shard(
         records[records["shard"] == snakemake.wildcards.shard],
         snakemake.params.source,
-        snakemake.params.sampling_rate,
+        snakemake.params.reading["sampling_rate"],
         RenderConfig(**snakemake.params.render),
         snakemake.output.pages,
         snakemake.output.problems,
         title=f"render {snakemake.wildcards.dataset}/{snakemake.wildcards.shard}",
         strict=snakemake.config["strict"],
         workers=snakemake.threads,
+        derive_leads=snakemake.params.reading["derive_leads"],
     )

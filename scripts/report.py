@@ -23,6 +23,7 @@ LISTS = (
     "saliency",
     "comparisons",
     "protocols",
+    "twins",
 )
 
 with job_log(snakemake.log[0]):

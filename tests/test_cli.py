@@ -43,7 +43,7 @@ def test_labels_as_text_and_json(data, capsys):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["labels", "nowhere"], "ptbxl_database.csv: no such file"),
+        (["labels", "nowhere"], "nowhere: no such folder or zip archive"),
         (["render", "nowhere/00001_lr", "-o", "x.png"], "00001_lr.hea: no such file"),
         (["preprocess", "nowhere.png", "-o", "x.png"], "nowhere.png: cannot be read"),
         (["train", "nowhere"], "is nowhere a prepared run?"),

@@ -40,15 +40,35 @@ def progress(items: Iterable[Item], title: str, total: int | None = None, unit: 
     logger.info("%s: %d %s in %.1f s", title, done, unit, time.monotonic() - start)
 
 
-def progress_counter(title: str, unit: str = "records") -> Callable[[int, int], None]:
-    """A callback ``(done, total)`` that shows the same, for work that counts for itself."""
-    bar = tqdm(desc=title, unit=f" {unit}", disable=not sys.stderr.isatty(), dynamic_ncols=True, leave=False)
+def progress_counter(title: str, unit: str = "records") -> Callable[[int, int | None], None]:
+    """A callback ``(done, total)`` that shows the same, for work that counts for itself.
 
-    def show(done: int, total: int) -> None:
+    Args:
+        unit: ``B`` counts bytes, in binary multiples. The total may be unknown (None), and what is done grow less.
+    """
+    scale = {"unit_scale": True, "unit_divisor": 1024} if unit == "B" else {}
+    bar = tqdm(desc=title, unit=f" {unit}", disable=not sys.stderr.isatty(), dynamic_ncols=True, leave=False, **scale)
+    start = last = time.monotonic()
+    first: int | None = None
+
+    def amount(number: float) -> str:
+        return f"{tqdm.format_sizeof(number, 'B', 1024)}" if scale else f"{number:.0f} {unit}"
+
+    def show(done: int, total: int | None) -> None:
+        nonlocal first, last, start
+        now = time.monotonic()
+        if first is None or done < first:  # what was there before does not count into the rate
+            first, start = done, now
         bar.total = total
         bar.update(done - bar.n)
         if done == total:
             bar.close()
-            logger.info("%s: %d %s", title, done, unit)
+            logger.info("%s: %s", title, amount(done))
+        elif now - last > SECONDS_BETWEEN_LINES:
+            last = now
+            rate = (done - first) / max(now - start, 1e-9)
+            left = f", {(total - done) / rate:.0f} s left" if total and rate else ""
+            whole = amount(total) if total else "?"
+            logger.info("%s: %s of %s, %s a second%s", title, amount(done), whole, amount(rate), left)
 
     return show

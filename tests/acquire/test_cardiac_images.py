@@ -1,11 +1,12 @@
 """The image data set: classes from folders, checksums of files, clear errors."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 
 from ecgpipe.acquire.cardiac_images import list_images
-from ecgpipe.acquire.cardiac_layout import CLASSES, class_folders, source_stamp
+from ecgpipe.acquire.cardiac_layout import CLASSES, class_images, source_stamp
 from ecgpipe.errors import DataError
 
 FOLDERS = (
@@ -27,7 +28,8 @@ def copy(tmp_path):
 
 
 def test_published_folder_names_are_recognised(copy):
-    assert [class_folders(copy)[name].name for name in CLASSES] == list(FOLDERS)
+    found = class_images(copy)
+    assert [{Path(image).parent.name for image in found[name]} for name in CLASSES] == [{name} for name in FOLDERS]
 
 
 def test_images_with_their_checksums(copy):
@@ -56,7 +58,7 @@ def test_what_is_missing_is_named(copy):
     with pytest.raises(DataError, match="Abnormal Heartbeat"):
         list_images(copy, 3)
     with pytest.raises(DataError, match=r"cardiac_images\.source"):
-        class_folders(copy / "nowhere")
+        class_images(copy / "nowhere")
 
 
 @pytest.mark.realdata

@@ -6,10 +6,10 @@ import zipfile
 
 import pytest
 
-from ecgpipe.acquire import unpack as unpack_module
 from ecgpipe.acquire.checksums import check_sums
 from ecgpipe.acquire.download import of_sampling_rate
 from ecgpipe.acquire.unpack import unpack_zip
+from ecgpipe.artifacts import archive as archive_module
 from ecgpipe.errors import DataError
 
 
@@ -61,10 +61,10 @@ def test_two_files_of_one_name_are_refused(tmp_path):
 
 def test_bombs_are_refused_before_anything_is_written(tmp_path, monkeypatch):
     path = archive(tmp_path, [(f"f{i}", bytes(100_000)) for i in range(20)])
-    monkeypatch.setattr(unpack_module, "LARGEST_UNPACKED", 1 << 20)
+    monkeypatch.setattr(archive_module, "LARGEST_UNPACKED", 1 << 20)
     with pytest.raises(DataError, match="would unpack to more"):
         unpack_zip(path, tmp_path / "out")
-    monkeypatch.setattr(unpack_module, "MOST_FILES", 10)
+    monkeypatch.setattr(archive_module, "MOST_FILES", 10)
     with pytest.raises(DataError, match="20 files"):
         unpack_zip(path, tmp_path / "out")
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.zip"]

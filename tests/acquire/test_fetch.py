@@ -12,6 +12,7 @@ import zipfile
 
 import pytest
 
+from ecgpipe import progress as progress_module
 from ecgpipe.acquire import fetch as fetch_module
 from ecgpipe.acquire.checksums import SUMS
 from ecgpipe.acquire.download import download, download_files, web_address
@@ -248,3 +249,14 @@ def test_the_command_leaves_a_folder_that_is_there(server, release, tmp_path, ca
     assert "is there already" in capsys.readouterr().err
     assert (tmp_path / "mine").read_text() == "precious"
     assert not server.requests
+
+
+def test_without_a_terminal_the_log_tells_how_far_how_fast_and_how_long(server, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(progress_module, "SECONDS_BETWEEN_LINES", -1)
+    with caplog.at_level("INFO", logger="ecgpipe.progress"):
+        download(server.address + "/file", tmp_path / "got", SUM)
+    lines = [record.getMessage() for record in caplog.records]
+    assert any(
+        re.fullmatch(r"download got: [\d.]+\w*B of 2\.86MB, [\d.]+\w*B a second, \d+ s left", line) for line in lines
+    )
+    assert lines[-1] == "download got: 2.86MB"

@@ -26,6 +26,8 @@ def spoil(kind: str) -> np.ndarray:
         x[7, 1000:1600] = x[7, 1000]
     elif kind == "clipped":
         x[8, 2000:2030] = 1.9
+    elif kind == "held-edge":  # a record that ends, or begins, before its samples do
+        x[8, -30:] = 1.9
     elif kind == "amplitude":
         x[9, 100] = 25
     elif kind == "same-lead":
@@ -39,9 +41,16 @@ def test_sound_signal_has_no_anomaly():
     assert signal_anomalies(sound(), 500) == []
 
 
-@pytest.mark.parametrize("kind", ["flat-segment", "clipped", "amplitude", "same-lead", "limb-leads"])
+@pytest.mark.parametrize("kind", ["flat-segment", "clipped", "held-edge", "amplitude", "same-lead", "limb-leads"])
 def test_each_oddity_is_named(kind):
     assert {found for found, _ in signal_anomalies(spoil(kind), 500)} == {kind}
+
+
+def test_a_value_held_at_an_end_is_no_clipping_but_does_not_hide_it():
+    x = spoil("held-edge")
+    assert [kind for kind, _ in signal_anomalies(x[:, ::-1], 500)] == ["held-edge"]
+    x[8, 2000:2030] = 1.9
+    assert sorted(kind for kind, _ in signal_anomalies(x, 500)) == ["clipped", "held-edge"]
 
 
 def test_residual_by_hand():

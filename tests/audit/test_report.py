@@ -1,9 +1,17 @@
 """The report's part on the audit."""
 
+import json
+
+import cv2
+import numpy as np
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ecgpipe.artifacts.atomic import write_json
+from ecgpipe.artifacts.pages import StoredPage, StoredPages, write_pages
+from ecgpipe.artifacts.twins import TWINS
 from ecgpipe.report.audit import audit_view
+from ecgpipe.report.copies import copy_groups
 
 SUMMARY = {
     "kind": "images", "records": 9, "distinct": 7, "distinct_groups": 6, "unreadable": 0, "patients": None,
@@ -24,9 +32,46 @@ def test_mean_shares_over_seeds_and_the_text(tmp_path):
         {"protocol": "paper", "role": "validation", "records": 8, "identical": 0.375, "near": 0.5, "patient": None}
     ]
     environment = Environment(loader=PackageLoader("ecgpipe.report"), undefined=StrictUndefined)
-    text = environment.get_template("audit.html.j2").render(dataset={"audit": view})
+    text = environment.get_template("audit.html.j2").render(dataset={"audit": view | {"copies": []}})
     assert "37.5%" in text
     assert "unknown" in text
     assert "<svg" in text
     write_json(tmp_path / "leaks.json", [])
     assert audit_view(tmp_path / "audit.json", tmp_path / "leaks.json")["leak_figure"] is None
+
+
+def test_copies_are_shown_the_telling_ones_first(tmp_path):
+    """Seven groups: of 6, 5, 4, 3 and 2 identical records, one near-identical pair, one pair with a conflict."""
+    rows, said = [], {}
+    for group, size in enumerate((6, 5, 4, 3, 2)):
+        rows += [{"record_id": f"g{group}-{i}", "identical": f"g{group}-0", "twin": f"g{group}-0"} for i in range(size)]
+    rows += [{"record_id": name, "identical": name, "twin": "near-a"} for name in ("near-a", "near-b")]
+    rows += [{"record_id": name, "identical": "odd-a", "twin": "odd-a"} for name in ("odd-a", "odd-b")]
+    rows += [{"record_id": "alone", "identical": "alone", "twin": "alone"}]
+    TWINS.write(rows, tmp_path / "twins.parquet")
+    said = {row["record_id"]: json.dumps({"AF" if row["record_id"] == "odd-b" else "SR": 100.0}) for row in rows}
+    records = pd.DataFrame({"record_id": list(said), "statements": list(said.values())})
+    page = np.random.default_rng(0).integers(0, 256, (600, 900, 3), np.uint8)
+    encoded = cv2.imencode(".png", cv2.GaussianBlur(page, (0, 0), 5))[1].tobytes()
+    write_pages([StoredPage(name, encoded, "") for name in said if name != "g1-1"], tmp_path / "00.parquet")
+    groups = copy_groups(tmp_path / "twins.parquet", records, StoredPages([tmp_path / "00.parquet"]))
+    shown = [[page["record_id"] for page in group["shown"]] for group in groups]
+    assert shown == [
+        ["odd-a", "odd-b"],
+        ["near-a", "near-b"],
+        ["g0-0", "g0-1", "g0-2", "g0-3"],
+        ["g1-0", "g1-2", "g1-3"],  # one was not drawn
+        ["g2-0", "g2-1", "g2-2", "g2-3"],
+    ]
+    assert [(group["records"], group["distinct"], group["conflict"]) for group in groups[:3]] == [
+        (2, 1, True), (2, 2, False), (6, 1, False)
+    ]  # fmt: skip
+    assert groups[0]["shown"][1]["statements"] == "AF"
+    assert sum(len(page["thumbnail"]) for group in groups for page in group["shown"]) < 200_000
+    environment = Environment(loader=PackageLoader("ecgpipe.report"), undefined=StrictUndefined)
+    write_json(tmp_path / "audit.json", SUMMARY)
+    write_json(tmp_path / "leaks.json", [])
+    view = audit_view(tmp_path / "audit.json", tmp_path / "leaks.json") | {"copies": groups}
+    text = environment.get_template("audit.html.j2").render(dataset={"audit": view})
+    assert text.count("<img") == 15
+    assert "says different things" in text

@@ -1,5 +1,7 @@
 """The configuration: the shipped files are valid, and mistakes are told with the key's path."""
 
+from typing import get_args
+
 import pytest
 import yaml
 from snakemake.cli import parse_config
@@ -9,6 +11,8 @@ from ecgpipe.config.reference import reference
 from ecgpipe.config.section import Section
 from ecgpipe.errors import ConfigError
 from tests.conftest import PROJECT
+
+IMAGES = {"kind": "images", "source": "x", "labels": "t.csv"}
 
 
 def merged(base: dict, changes: dict) -> dict:
@@ -24,7 +28,9 @@ def shipped() -> dict:
     return yaml.safe_load((PROJECT / "config.yaml").read_text())
 
 
-@pytest.mark.parametrize("name", ["config/demo.yaml", "config/subset.yaml", "tests/workflow/tiny.yaml"])
+@pytest.mark.parametrize(
+    "name", ["config/demo.yaml", "config/subset.yaml", "config/controls.yaml", "tests/workflow/tiny.yaml"]
+)
 def test_shipped_configurations_are_valid(name):
     changes = yaml.safe_load((PROJECT / name).read_text())
     config = validate_config(merged(shipped(), changes))
@@ -42,6 +48,8 @@ def test_every_key_is_described():
     def walk(section: type[Section], path: str) -> list[str]:
         found = []
         for name, field in section.model_fields.items():
+            for inner in get_args(field.annotation):
+                found += walk(inner, f"{path}{name}.") if hasattr(inner, "model_fields") else []
             if isinstance(field.annotation, type) and hasattr(field.annotation, "model_fields"):
                 found += walk(field.annotation, f"{path}{name}.")
             elif not field.description:
@@ -61,8 +69,23 @@ def test_every_key_is_described():
         ({"model": {"image_size": 100}}, "model.image_size: must be a multiple of 32"),
         ({"variants": {"vit": {"image_siz": 3}}}, "variants.vit.image_siz"),
         ({"split": {"validation": 0.6, "test": 0.5}}, "split: validation + test leave nothing to train on"),
-        ({"datasets": ["ptbxl"]}, "datasets.0: Input should be 'ptb-xl', 'cardiac-images' or 'simulated'"),
-        ({"benchmark": {"cardiac-images": {"protocols": ["folds"]}}}, "need patients or folds"),
+        ({"datasets": ["ptbxl"]}, "datasets: no data set 'ptbxl'; did you mean ptb-xl?"),
+        ({"benchmark": {"ptbxl": {}}}, "benchmark: no data set 'ptbxl'; did you mean ptb-xl?"),
+        ({"own": {"mine": {"source": "x"}}}, "own.mine.kind: Field required"),
+        ({"own": {"mine": {"kind": "signals", "source": "x"}}}, "own.mine: labels: signals need a CSV table"),
+        ({"own": {"mine": {"kind": "images", "source": "x", "derive_leads": True}}}, "derive_leads: for kind signals"),
+        ({"own": {"mine": {"kind": "images", "source": "x", "columns": {}}}}, "there is no label table"),
+        ({"own": {"mine": IMAGES | {"colums": {}}}}, "own.mine.colums: unknown key; did you mean columns?"),
+        ({"own": {"mine": IMAGES | {"columns": {"lable": "x"}}}}, "own.mine.columns.lable: unknown key; did you mean"),
+        ({"own": {"report": IMAGES}}, "own.report: this name has another meaning"),
+        ({"own": {"my data": IMAGES}}, "own.my data"),
+        ({"own": {"mine": IMAGES}, "datasets": ["min"]}, "did you mean mine?"),
+        ({"own": {"mine": IMAGES}, "benchmark": {"mine": {"seed": [1]}}}, "benchmark.mine.seed: unknown key; did you"),
+        (
+            {"own": {"mine": IMAGES}, "datasets": ["mine"], "benchmark": {"mine": {"protocols": ["patient-cv5"]}}},
+            "benchmark.mine.protocols: patient-cv5 needs columns.patient",
+        ),
+        ({"benchmark": {"cardiac-images": {"protocols": ["folds"]}}}, "folds would need patients or folds"),
         ({"ptb_xl": "some/folder"}, "ptb_xl: "),
         ({"ptb_xl": {"source": ""}}, "ptb_xl.source"),
         ({"ptb_xl": {"url": "ftp://x"}}, "ptb_xl.url"),

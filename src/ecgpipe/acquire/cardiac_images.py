@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from ecgpipe.acquire.cardiac_layout import class_folders, image_files, shard_of
-from ecgpipe.acquire.ptbxl_layout import sample_order
+from ecgpipe.acquire.cardiac_layout import class_images
+from ecgpipe.acquire.hashed_shards import sample_order, shard_of
 from ecgpipe.artifacts.records import RECORDS
+from ecgpipe.artifacts.source import open_source
 from ecgpipe.errors import DataError
 from ecgpipe.progress import progress
 
@@ -19,7 +20,7 @@ def list_images(
     """All images of a copy, in the form of records.parquet.
 
     Args:
-        source: the copy's folder.
+        source: the copy's folder, or a zip archive of it.
         shards: number of shards.
         expected: number of images there must be; None accepts any.
         limit: keep only so many, sampled at random.
@@ -28,33 +29,34 @@ def list_images(
     Raises:
         DataError: classes or images are missing, or two images have one name.
     """
-    source = Path(source)
-    files = [(name, file) for name, folder in class_folders(source).items() for file in image_files(folder)]
+    files = [(name, image) for name, images in class_images(source).items() for image in images]
+    raw = open_source(source)
     if expected is not None and len(files) != expected:
         raise DataError(
             f"{source}: {len(files)} images, expected {expected}; complete the copy, or set cardiac_images.files"
         )
-    by_id = {file.stem: (name, file) for name, file in files}
+    by_id = {PurePosixPath(image).stem: (name, image) for name, image in files}
     if len(by_id) != len(files):
-        twice = sorted({file.stem for _, file in files if by_id[file.stem][1] != file})
+        kept = {image for _, image in by_id.values()}
+        twice = sorted({PurePosixPath(image).stem for _, image in files if image not in kept})
         raise DataError(f"{source}: several images are called {', '.join(twice[:5])}; names must be unique")
     chosen = sorted(by_id)
     if limit is not None:
         chosen = sorted(sample_order(chosen, seed)[:limit])
     rows = []
     for record_id in progress(chosen, "cardiac-images: checksums", unit="images"):
-        name, file = by_id[record_id]
+        name, image = by_id[record_id]
         rows.append(
             {
                 "record_id": record_id,
                 "patient_id": None,
                 "shard": shard_of(record_id, shards),
-                "path": file.relative_to(source).as_posix(),
+                "path": image,
                 "fold": None,
                 "age": None,
                 "sex": None,
                 "statements": json.dumps({name: 100.0}),
-                "content": hashlib.sha256(file.read_bytes()).hexdigest(),
+                "content": hashlib.sha256(raw.read(image)).hexdigest(),
             }
         )
     records = pd.DataFrame(rows, columns=RECORDS.schema.names)

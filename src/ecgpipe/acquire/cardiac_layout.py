@@ -1,12 +1,11 @@
-"""Where a copy of the ECG Images dataset of Cardiac Patients keeps its classes, and its shards."""
+"""Where a copy of the ECG Images dataset of Cardiac Patients keeps its classes."""
 
-import hashlib
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from ecgpipe.acquire.hashed_shards import shard_stamps
+from ecgpipe.artifacts.source import Source, is_image, open_source
 from ecgpipe.errors import DataError
-
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
 
 # a word of the folder's name -> class; in this order, since "History of MI" also says MI
 CLASS_WORDS = (
@@ -18,52 +17,49 @@ CLASS_WORDS = (
 CLASSES = ("Normal", "Myocardial Infarction", "History of Myocardial Infarction", "Abnormal Heartbeat")
 
 
-def image_files(folder: Path) -> list[Path]:
-    """The images of a folder, by name; hidden files are none."""
-    return sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith("."))
+def class_images(source: Path | str) -> dict[str, list[str]]:
+    """Class -> names of its images in a copy; the class folders may lie one level deeper than the given folder.
 
-
-def class_folders(source: Path | str) -> dict[str, Path]:
-    """Class -> folder of a copy; the copy may lie one level deeper than the given folder.
+    Args:
+        source: folder, or a zip archive of it.
 
     Raises:
         DataError: a class has no folder, or two.
     """
-    source = Path(source)
-    if not source.is_dir():
-        raise DataError(f"{source}: no such folder; set cardiac_images.source to the folder of the four class folders")
-    found: dict[str, Path] = {}
-    for folder in sorted(path for path in (*source.glob("*/"), *source.glob("*/*/")) if path.is_dir()):
-        if not image_files(folder) or "__MACOSX" in folder.parts:
-            continue
-        name = next((name for name, word in CLASS_WORDS if word.search(folder.name)), None)
+    files = _open(source)
+    folders: dict[str, list[str]] = {}
+    for name in files.names():
+        path = PurePosixPath(name)
+        if is_image(name) and len(path.parts) in (2, 3) and "__MACOSX" not in path.parts:
+            folders.setdefault(str(path.parent), []).append(name)
+    found: dict[str, str] = {}
+    for folder in sorted(folders):
+        name = next((name for name, word in CLASS_WORDS if word.search(PurePosixPath(folder).name)), None)
         if name is None:
-            raise DataError(f"{folder}: cannot tell which of {', '.join(CLASSES)} this folder is")
+            raise DataError(f"{files.where(folder)}: cannot tell which of {', '.join(CLASSES)} this folder is")
         if name in found:
-            raise DataError(f"{folder} and {found[name]} both look like the class {name}; keep one")
+            both = f"{files.where(folder)} and {files.where(found[name])}"
+            raise DataError(f"{both} both look like the class {name}; keep one")
         found[name] = folder
     missing = [name for name in CLASSES if name not in found]
     if missing:
         raise DataError(f"{source}: no folder of the class {', '.join(missing)}")
-    return found
+    return {name: folders[folder] for name, folder in found.items()}
 
 
-def shard_names(shards: int) -> list[str]:
-    """Names of a given number of shards."""
-    return [f"{number:02d}" for number in range(shards)]
-
-
-def shard_of(record_id: str, shards: int) -> str:
-    """Shard of an image: by its id's hash, so that adding an image never moves another."""
-    return f"{int(hashlib.sha256(record_id.encode()).hexdigest(), 16) % shards:02d}"
+def _open(source: Path | str) -> Source:
+    try:
+        return open_source(source)
+    except DataError as error:
+        if Path(source).exists():
+            raise
+        raise DataError(
+            f"{source}: no such folder or zip archive; set cardiac_images.source to the folder of the four class "
+            "folders, or to an archive of it"
+        ) from error
 
 
 def source_stamp(source: Path | str, shards: int) -> dict[str, str]:
-    """Shard -> a stamp that changes when any image of the shard does (name, size or time of change)."""
-    digests = {shard: hashlib.sha256() for shard in shard_names(shards)}
-    for folder in class_folders(source).values():
-        for file in image_files(folder):
-            stat = file.stat()
-            line = f"{file.name} {stat.st_size} {stat.st_mtime_ns}\n"
-            digests[shard_of(file.stem, shards)].update(line.encode())
-    return {shard: digest.hexdigest()[:16] for shard, digest in digests.items()}
+    """Shard -> a stamp that changes when any image of the shard does (name, size, time of change or checksum)."""
+    names = {PurePosixPath(name).stem: [name] for images in class_images(source).values() for name in images}
+    return shard_stamps(open_source(source), names, shards)

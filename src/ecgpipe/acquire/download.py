@@ -1,7 +1,6 @@
 """Data sets from the network: an archive, or a release of PTB-XL file by file."""
 
 import shutil
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -9,14 +8,14 @@ from pathlib import Path
 
 import requests
 from requests.adapters import HTTPAdapter
-from tqdm import tqdm
 
 from ecgpipe.acquire.checksums import SUMS, read_sums
 from ecgpipe.acquire.fetch import fetch
+from ecgpipe.acquire.ptbxl_layout import DATABASE, STATEMENTS
 from ecgpipe.errors import DataError
-from ecgpipe.progress import progress
+from ecgpipe.progress import progress, progress_counter
 
-TABLES = ("ptbxl_database.csv", "scp_statements.csv")
+TABLES = (DATABASE, STATEMENTS)
 
 
 def web_address(url: str) -> str:
@@ -28,25 +27,13 @@ def web_address(url: str) -> str:
 
 
 def download(url: str, target: Path | str, sha256: str | None = None) -> None:
-    """Fetch one file with a progress bar; a call after a failure or a kill goes on where it stopped.
+    """Fetch one file, showing the rate and the time left; a call after a failure or a kill goes on where it stopped.
 
     Raises:
         DataError: as ``fetch``.
     """
-    with tqdm(
-        desc=f"download {Path(target).name}",
-        unit="B",
-        unit_scale=True,
-        unit_divisor=1024,
-        leave=False,
-        disable=not sys.stderr.isatty(),
-    ) as bar:
-
-        def show(received: int, total: int | None) -> None:
-            bar.total = total
-            bar.update(received - bar.n)
-
-        fetch(web_address(url), target, sha256, progress=show)
+    show = progress_counter(f"download {Path(target).name}", "B")
+    fetch(web_address(url), target, sha256, progress=show)
 
 
 def of_sampling_rate(sampling_rate: int) -> Callable[[str], bool]:

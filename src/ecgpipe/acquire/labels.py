@@ -96,6 +96,7 @@ def make_labels(
     group_of: Mapping[str, str],
     classes: Sequence[str],
     config: LabelsConfig,
+    key: str = "labels",
 ) -> tuple[Labels, LabelCounts]:
     """Targets of all records under a policy.
 
@@ -105,6 +106,7 @@ def make_labels(
         group_of: code -> class; codes that are absent do not count.
         classes: the classes, in the order of the targets' columns.
         config: the policy.
+        key: the section that it stands in, for messages.
 
     Raises:
         DataError: a superclass has no record at all, or fewer than two classes are left.
@@ -130,7 +132,7 @@ def make_labels(
             f"({len(record_ids) - len(dropped)} records kept); use more records, or another policy"
         )
     if common.sum() < 2:
-        raise DataError(f"fewer than two classes have labels.min_records = {config.min_records} records; lower it")
+        raise DataError(f"fewer than two classes have {key}.min_records = {config.min_records} records; lower it")
     names, ids = np.array(classes, dtype=str), np.array(record_ids, dtype=str)
     only_rare = targets.any(axis=1) & ~targets[:, common].any(axis=1)
     dropped += [
@@ -161,7 +163,47 @@ def _why_none(codes: Mapping[str, float], group_of: Mapping[str, str]) -> str:
 
 
 def labels_of_records(
-    records: pd.DataFrame, group_of: Mapping[str, str], classes: Sequence[str], config: LabelsConfig
+    records: pd.DataFrame,
+    group_of: Mapping[str, str],
+    classes: Sequence[str],
+    config: LabelsConfig,
+    key: str = "labels",
 ) -> tuple[Labels, LabelCounts]:
     """make_labels for a records table."""
-    return make_labels(records["record_id"].tolist(), records["statements"].tolist(), group_of, classes, config)
+    return make_labels(records["record_id"].tolist(), records["statements"].tolist(), group_of, classes, config, key)
+
+
+def named_classes(records: pd.DataFrame, classes: Sequence[str], key: str) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Statements that are classes themselves, in the form of ``grouping``.
+
+    Args:
+        records: a records table.
+        classes: those that count, in order; none: all that there are, sorted.
+        key: where they are configured, for messages.
+
+    Raises:
+        DataError: there are fewer than two, or a class has no record or a single one.
+    """
+    counts = Counter(label for text in records["statements"] for label in json.loads(text))
+    classes = tuple(classes) or tuple(sorted(counts))
+    absent = [name for name in classes if not counts[name]]
+    if absent:
+        there = ", ".join(sorted(counts)[:20]) or "none"
+        raise DataError(f"{key}.classes: no record has the label {', '.join(absent)}; there are {there}")
+    if len(classes) < 2:
+        raise DataError(f"{key}: its records have {len(classes)} label{'s'[len(classes) == 1 :]}; two are needed")
+    return {name: name for name in classes}, classes
+
+
+def check_every_class_splits(counts: LabelCounts, key: str) -> None:
+    """No split has a class of one record on two sides.
+
+    Raises:
+        DataError: there is such a class.
+    """
+    single = [name for name, count in counts.classes.items() if count < 2]
+    if single:
+        raise DataError(
+            f"{key}: class {', '.join(single)} has fewer than 2 records, which no split can put on two sides; add "
+            f"records, or leave it out with {key}.min_records: 2"
+        )

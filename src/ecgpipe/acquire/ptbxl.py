@@ -1,20 +1,22 @@
 """PTB-XL's metadata: which records a copy holds, and what is said of them.
 
-A copy is a folder with ptbxl_database.csv, scp_statements.csv and records100/ or records500/ (Wagner et al. 2020,
-doi:10.1038/s41597-020-0495-6). It may lack records; what it lacks is listed as problems.
+A copy is a folder, or a zip archive of one, with ptbxl_database.csv, scp_statements.csv and records100/ or records500/
+(Wagner et al. 2020, doi:10.1038/s41597-020-0495-6). It may lack records; what it lacks is listed as problems.
 """
 
 import ast
+import io
 import json
 from pathlib import Path
 
 import pandas as pd
 
-from ecgpipe.acquire.ptbxl_layout import present_records, record_path, sample_order, shard_name
+from ecgpipe.acquire.hashed_shards import sample_order
+from ecgpipe.acquire.ptbxl_layout import DATABASE, present_records, record_path, shard_name
 from ecgpipe.artifacts.records import RECORDS
+from ecgpipe.artifacts.source import open_source
 from ecgpipe.errors import DataError, RecordError
 
-DATABASE = "ptbxl_database.csv"
 COLUMNS = ("ecg_id", "patient_id", "age", "sex", "scp_codes", "strat_fold")
 SEX = {0: "male", 1: "female"}
 
@@ -25,9 +27,11 @@ def read_database(source: Path | str) -> pd.DataFrame:
     Raises:
         DataError: the file is missing, is not a CSV table, lacks a column, or a cell cannot be read; names the line.
     """
-    path = Path(source) / DATABASE
+    files = open_source(source)
+    path = files.where(DATABASE)
     try:
-        table = pd.read_csv(path, encoding="utf-8", dtype={"scp_codes": str, "patient_id": str})
+        content = io.BytesIO(files.read(DATABASE))
+        table = pd.read_csv(content, encoding="utf-8", dtype={"scp_codes": str, "patient_id": str})
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; is {source} a copy of PTB-XL?") from error
     except (ValueError, OSError) as error:  # pandas' parser errors and bad encodings are ValueErrors
@@ -71,7 +75,7 @@ def list_records(
     """All usable records of a copy, in the form of records.parquet, and what is wrong with the others.
 
     Args:
-        source: the copy's folder.
+        source: the copy's folder, or a zip archive of it.
         sampling_rate: 100 or 500 Hz.
         shard_size: record numbers per shard.
         limit: keep only so many, sampled at random.
@@ -81,17 +85,15 @@ def list_records(
         DataError: the copy as a whole is unusable.
     """
     database = read_database(source)
-    present = present_records(source, sampling_rate)
+    present, files = present_records(source, sampling_rate), open_source(source)
     problems = []
     for ecg_id in sorted(set(present) - set(database.index)):
-        file = str(Path(source) / record_path(ecg_id, sampling_rate))
-        problems.append(
-            RecordError(f"{ecg_id:05d}", f"{file}.hea", "no-metadata", f"the record has no row in {DATABASE}")
-        )
+        file = files.where(f"{record_path(ecg_id, sampling_rate)}.hea")
+        problems.append(RecordError(f"{ecg_id:05d}", file, "no-metadata", f"the record has no row in {DATABASE}"))
     for ecg_id in database.index:
         for suffix in (".hea", ".dat"):
             if suffix not in present.get(ecg_id, ()):
-                file = str(Path(source) / record_path(ecg_id, sampling_rate)) + suffix
+                file = files.where(record_path(ecg_id, sampling_rate) + suffix)
                 problems.append(
                     RecordError(
                         f"{ecg_id:05d}", file, "missing-file", f"listed in {DATABASE}, but there is no such file"

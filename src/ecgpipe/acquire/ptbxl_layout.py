@@ -1,11 +1,16 @@
-"""Where a copy of PTB-XL keeps its records, and how they are divided into shards. Lists folders, opens no file."""
+"""Where a copy of PTB-XL, a folder or a zip archive, keeps its records, and how they are divided into shards.
+
+Lists names, opens no record.
+"""
 
 import hashlib
-import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from ecgpipe.artifacts.source import open_source
 from ecgpipe.errors import DataError
 
+DATABASE = "ptbxl_database.csv"
+STATEMENTS = "scp_statements.csv"
 SUFFIX = {100: "lr", 500: "hr"}
 HIGHEST_ID = 21837  # of releases 1.0.1 and 1.0.3 (which leaves out 38 records)
 
@@ -37,42 +42,34 @@ def present_records(source: Path | str, sampling_rate: int) -> dict[int, set[str
     Raises:
         DataError: no folder of that sampling rate.
     """
-    top = Path(source) / f"records{sampling_rate}"
-    if not top.is_dir():
+    files = open_source(source)
+    names = files.names(f"records{sampling_rate}")
+    if not names:
         raise DataError(
-            f"{top}: no such folder; a copy of PTB-XL holds records{sampling_rate}/ (set ptb_xl.source to the folder "
-            "above it, or ptb_xl.sampling_rate to the other rate)"
+            f"{files.where(f'records{sampling_rate}')}: no such folder; a copy of PTB-XL holds records{sampling_rate}/ "
+            "(set ptb_xl.source to the folder above it, or to a zip archive of that, or ptb_xl.sampling_rate to the "
+            "other rate)"
         )
     present: dict[int, set[str]] = {}
-    for folder in sorted(entry.path for entry in os.scandir(top) if entry.is_dir()):
-        for entry in os.scandir(folder):
-            stem, suffix = os.path.splitext(entry.name)
-            number, _, rate = stem.partition("_")
-            if number.isdigit() and rate == SUFFIX[sampling_rate] and suffix in (".hea", ".dat"):
-                present.setdefault(int(number), set()).add(suffix)
+    for name in names:
+        path = PurePosixPath(name)
+        number, _, rate = path.stem.partition("_")
+        if number.isdigit() and rate == SUFFIX[sampling_rate] and path.suffix in (".hea", ".dat"):
+            present.setdefault(int(number), set()).add(path.suffix)
     return present
 
 
 def shard_stamp(source: Path | str, sampling_rate: int, shard: str, shard_size: int) -> str:
-    """Changes when any signal file of a shard changes (name, size or time of change), as ``make`` would see it."""
-    first = int(shard)
+    """Changes when any signal file of a shard changes: its name, size or time of change, in an archive its checksum."""
+    first, files = int(shard), open_source(source)
     digest = hashlib.sha256()
-    top = Path(source) / f"records{sampling_rate}"
     for start in range(first // 1000 * 1000, first + shard_size, 1000):
-        folder = top / f"{start:05d}"
-        if not folder.is_dir():
-            continue
-        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-            number = entry.name.partition("_")[0]
+        for name in files.names(f"records{sampling_rate}/{start:05d}"):
+            file = name.rpartition("/")[2]
+            number = file.partition("_")[0]
             if number.isdigit() and first <= int(number) < first + shard_size:
-                stat = entry.stat()
-                digest.update(f"{entry.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+                digest.update(f"{file} {files.mark(name)}\n".encode())
     return digest.hexdigest()[:16]
-
-
-def sample_order(record_ids: list[str], seed: int) -> list[str]:
-    """The ids in a random order in which an id's place does not depend on which others there are."""
-    return sorted(record_ids, key=lambda record_id: hashlib.sha256(f"{seed}:{record_id}".encode()).digest())
 
 
 def listing_stamp(source: Path | str, sampling_rate: int) -> str:

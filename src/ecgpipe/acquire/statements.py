@@ -1,21 +1,22 @@
 """Groupings of PTB-XL's statements into classes, by scp_statements.csv or by a file of one's own."""
 
 import difflib
+import io
 from pathlib import Path
 
 import pandas as pd
 
+from ecgpipe.acquire.ptbxl_layout import STATEMENTS
+from ecgpipe.artifacts.source import open_source
 from ecgpipe.config.labels import SUPERCLASSES
 from ecgpipe.errors import DataError
-
-STATEMENTS = "scp_statements.csv"
 
 
 def grouping(source: Path | str, name: str) -> tuple[dict[str, str], tuple[str, ...]]:
     """Which statements count, and as which class.
 
     Args:
-        source: folder with scp_statements.csv.
+        source: folder or zip archive with scp_statements.csv.
         name: superclass, subclass, diagnostic, form, rhythm, all, or the path of a CSV file.
 
     Returns:
@@ -24,7 +25,7 @@ def grouping(source: Path | str, name: str) -> tuple[dict[str, str], tuple[str, 
     Raises:
         DataError: a file is missing or is no such table, or names unknown statements.
     """
-    table = _read_statements(Path(source) / STATEMENTS)
+    table = _read_statements(source)
     if name.endswith(".csv"):
         group_of = _own_grouping(Path(name), set(table.index))
     elif name in ("superclass", "subclass"):
@@ -37,17 +38,21 @@ def grouping(source: Path | str, name: str) -> tuple[dict[str, str], tuple[str, 
     classes = SUPERCLASSES if name == "superclass" else tuple(dict.fromkeys(group_of.values()))
     strange = sorted(set(group_of.values()) - set(classes))
     if strange:
-        raise DataError(f"{Path(source) / STATEMENTS}: {', '.join(strange)}: no superclass of {', '.join(classes)}")
+        raise DataError(
+            f"{open_source(source).where(STATEMENTS)}: {', '.join(strange)}: no superclass of {', '.join(classes)}"
+        )
     return group_of, classes
 
 
-def _read_statements(path: Path) -> pd.DataFrame:
+def _read_statements(source: Path | str) -> pd.DataFrame:
+    files = open_source(source)
+    path = files.where(STATEMENTS)
     try:
-        table = pd.read_csv(path, index_col=0, encoding="utf-8")
+        table = pd.read_csv(io.BytesIO(files.read(STATEMENTS)), index_col=0, encoding="utf-8")
         table.index = table.index.astype(str)
         return table[["diagnostic", "form", "rhythm", "diagnostic_class", "diagnostic_subclass"]]
     except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file; is {path.parent} a copy of PTB-XL?") from error
+        raise DataError(f"{path}: no such file; is {source} a copy of PTB-XL?") from error
     except (ValueError, OSError, KeyError) as error:
         raise DataError(f"{path}: not a readable table of statements ({error}); fetch it again") from error
 

@@ -1,23 +1,51 @@
 """Reading a 12-lead signal from WFDB files, with every fault named."""
 
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 import wfdb
 
+from ecgpipe.artifacts.source import Source
 from ecgpipe.errors import RecordError
 
 LEADS = ("I", "II", "III", "AVR", "AVL", "AVF", "V1", "V2", "V3", "V4", "V5", "V6")
 MILLIVOLTS = {"mV": 1.0, "uV": 1e-3, "V": 1e3}
+DERIVED = {
+    "III": lambda one, two: two - one,
+    "AVR": lambda one, two: -(one + two) / 2,
+    "AVL": lambda one, two: one - two / 2,
+    "AVF": lambda one, two: two - one / 2,
+}
+"""The limb leads that follow from I and II (Einthoven, Goldberger)."""
 
 
-def read_signal(path: Path | str, record_id: str, sampling_rate: float | None = None) -> tuple[np.ndarray, float]:
+def read_record(
+    source: Source, path: str, record_id: str, sampling_rate: float | None = None, derive_leads: bool = False
+) -> tuple[np.ndarray, float]:
+    """``read_signal`` of a record in a folder or a zip archive.
+
+    Args:
+        source: where the raw files are.
+        path: the record's name there, no suffix.
+    """
+    with source.record(path) as local:
+        try:
+            return read_signal(local, record_id, sampling_rate, derive_leads)
+        except RecordError as error:
+            file = str(PurePath(path).with_name(PurePath(error.file).name).as_posix())
+            raise RecordError(record_id, source.where(file), error.problem, error.detail) from error
+
+
+def read_signal(
+    path: Path | str, record_id: str, sampling_rate: float | None = None, derive_leads: bool = False
+) -> tuple[np.ndarray, float]:
     """Read a record and check it.
 
     Args:
         path: the record's name as WFDB wants it: no suffix.
         record_id: for messages.
         sampling_rate: Hz that the header must state; None accepts any.
+        derive_leads: compute III, aVR, aVL and aVF from I and II where they are not there.
 
     Returns:
         The signal, (12, samples) float64 in mV, leads in the order of LEADS, and its sampling rate in Hz.
@@ -46,6 +74,8 @@ def read_signal(path: Path | str, record_id: str, sampling_rate: float | None = 
             raise broken("unreadable-header", f"not a WFDB header ({error})") from error
     if not header.sig_len or not header.n_sig:
         raise broken("unreadable-header", "the header states no signal or no length")
+    if not isinstance(header, wfdb.Record):
+        raise broken("unreadable-header", "a record of several segments; join them to one")
     if sampling_rate is not None and header.fs != sampling_rate:
         raise broken("sampling-rate", f"the header says {header.fs:g} Hz, expected {sampling_rate:g} Hz")
 
@@ -68,13 +98,19 @@ def read_signal(path: Path | str, record_id: str, sampling_rate: float | None = 
 
     names = [name.upper() for name in record.sig_name]
     missing = [lead for lead in LEADS if lead not in names]
-    if missing:
-        raise broken("missing-leads", f"leads {', '.join(missing)} are not there (it has {', '.join(record.sig_name)})")
-    columns = [names.index(lead) for lead in LEADS]
+    derived = [lead for lead in missing if derive_leads and lead in DERIVED]
+    if len(missing) > len(derived):
+        lacking = ", ".join(lead for lead in missing if lead not in derived)
+        hint = "; derive_leads computes them from I and II" if set(missing) <= set(DERIVED) else ""
+        raise broken("missing-leads", f"leads {lacking} are not there (it has {', '.join(record.sig_name)}){hint}")
+    columns = [names.index(lead) for lead in LEADS if lead in names]
     units = [record.units[column] for column in columns]
     if any(unit not in MILLIVOLTS for unit in units):
         raise broken("units", f"units {sorted(set(units))} are not volts")
-    signal = physical[:, columns].T * np.array([[MILLIVOLTS[unit]] for unit in units])
+    measured = physical[:, columns].T * np.array([[MILLIVOLTS[unit]] for unit in units])
+    rows = dict(zip([lead for lead in LEADS if lead in names], measured, strict=True))
+    rows |= {lead: DERIVED[lead](rows["I"], rows["II"]) for lead in derived}
+    signal = np.stack([rows[lead] for lead in LEADS])
 
     data_file = path.with_name(header.file_name[0])
     unknown = [lead for lead, row in zip(LEADS, signal, strict=True) if not np.isfinite(row).all()]

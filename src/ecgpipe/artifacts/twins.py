@@ -5,8 +5,17 @@
 steps. A record without a copy names itself in both.
 """
 
+from pathlib import Path
+
+import pandas as pd
 import pyarrow as pa
 
 from ecgpipe.artifacts.table import TableFormat
 
 TWINS = TableFormat("twins", pa.schema([("record_id", pa.string()), ("identical", pa.string()), ("twin", pa.string())]))
+
+
+def with_content(records: pd.DataFrame, twins: Path | str) -> pd.DataFrame:
+    """Records whose ``content`` tells identical files by the audit, for data sets whose listing has no checksums."""
+    identical = TWINS.read(twins).set_index("record_id")["identical"]
+    return records.assign(content=identical.reindex(records["record_id"]).to_numpy())

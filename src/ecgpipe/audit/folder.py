@@ -1,13 +1,12 @@
-"""Any folder of images or of WFDB records as a records table."""
+"""Any folder or zip archive of images or of WFDB records as a records table."""
 
 import json
-import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
 from ecgpipe.artifacts.records import RECORDS
-from ecgpipe.audit.shard import IMAGE_SUFFIXES
+from ecgpipe.artifacts.source import is_image, open_source
 from ecgpipe.errors import DataError
 
 
@@ -18,31 +17,18 @@ def list_folder(source: Path | str) -> pd.DataFrame:
         Rows of records.parquet, ids are paths below the folder; patients are not known.
 
     Raises:
-        DataError: no such folder, neither images nor .hea files in it, or both.
+        DataError: no such folder or archive, neither images nor .hea files in it, or both.
     """
-    source = Path(source)
-    if not source.is_dir():
-        raise DataError(f"{source}: no such folder; give the folder of the data set")
-    found: dict[str, list[Path]] = {"images": [], "signals": []}
-    for folder, names, files in os.walk(source):
-        names[:] = sorted(name for name in names if not name.startswith(".") and name != "__MACOSX")
-        for name in sorted(files):
-            suffix = Path(name).suffix.lower()
-            if name.startswith("."):
-                continue
-            if suffix in IMAGE_SUFFIXES:
-                found["images"].append(Path(folder, name))
-            elif suffix == ".hea":
-                found["signals"].append(Path(folder, name).with_suffix(""))
-    if found["images"] and found["signals"]:
+    names = [name for name in open_source(source).names() if not name.startswith("__MACOSX/")]
+    images = [name for name in names if is_image(name)]
+    signals = [name.removesuffix(".hea") for name in names if name.endswith(".hea")]
+    if images and signals:
         raise DataError(f"{source}: holds images and WFDB records; audit the folder of one kind at a time")
-    files = found["images"] or found["signals"]
-    if not files:
+    paths = images or signals
+    if not paths:
         raise DataError(f"{source}: neither images nor WFDB records (.hea) below it")
-    images = bool(found["images"])
-    paths = sorted(file.relative_to(source).as_posix() for file in files)
     frame = pd.DataFrame({"record_id": paths, "path": paths})
-    classes = [Path(path).parent.as_posix() for path in paths]
+    classes = [PurePosixPath(path).parent.as_posix() for path in paths]
     frame["statements"] = [json.dumps({name: 100.0} if images and name != "." else {}) for name in classes]
     for column in ("patient_id", "fold", "age", "sex"):
         frame[column] = None

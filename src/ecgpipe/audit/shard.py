@@ -7,28 +7,28 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ecgpipe.artifacts.source import Source, is_image, open_source
 from ecgpipe.audit.images import sketch_image
 from ecgpipe.audit.signals import sketch_signal
 from ecgpipe.audit.sketch import Sketch
-from ecgpipe.errors import RecordError
-
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
+from ecgpipe.errors import DataError, RecordError
 
 
-def sketch_records(records: pd.DataFrame, source: Path | str) -> Iterator[dict]:
+def sketch_records(records: pd.DataFrame, source: Path | str, derive_leads: bool = False) -> Iterator[dict]:
     """Rows of the sketches format, one per record; what cannot be read has an anomaly instead of a digest.
 
     Args:
         records: rows of records.parquet.
-        source: the data set's folder.
+        source: the data set's folder or zip archive.
+        derive_leads: of signals, as ``read_record``.
     """
+    files = open_source(source)
     for record_id, path in zip(records["record_id"], records["path"], strict=True):
-        file = Path(source) / path
         try:
             sketch = (
-                sketch_image(_bytes(file, record_id), record_id, str(file))
-                if _is_image(path)
-                else sketch_signal(file, record_id)
+                sketch_image(_bytes(files, path, record_id), record_id, files.where(path))
+                if is_image(path)
+                else sketch_signal(files, path, record_id, derive_leads)
             )
         except RecordError as error:
             sketch = Sketch("", {}, [(error.problem, error.detail)], np.zeros(0, np.int8), np.zeros(0, np.int8))
@@ -56,12 +56,8 @@ def unusual(sketches: pd.DataFrame) -> Iterable[tuple[str, str, str]]:
             yield record_id, f"unusual {key}", f"{value}, where {share:.1%} have {usual}"
 
 
-def _is_image(path: str) -> bool:
-    return Path(path).suffix.lower() in IMAGE_SUFFIXES
-
-
-def _bytes(file: Path, record_id: str) -> bytes:
+def _bytes(files: Source, path: str, record_id: str) -> bytes:
     try:
-        return file.read_bytes()
-    except OSError as error:
-        raise RecordError(record_id, str(file), "missing-file", f"cannot be read ({error.strerror})") from error
+        return files.read(path)
+    except (OSError, DataError) as error:
+        raise RecordError(record_id, files.where(path), "missing-file", f"cannot be read ({error})") from error

@@ -1,13 +1,13 @@
 """What an audit keeps of a signal, and what may be odd about it."""
 
 import hashlib
-from pathlib import Path
 
 import numpy as np
 import wfdb
 from scipy.signal import resample_poly
 
-from ecgpipe.artifacts.signals import LEADS, read_signal
+from ecgpipe.artifacts.signals import LEADS, read_record
+from ecgpipe.artifacts.source import Source
 from ecgpipe.audit.sketch import Sketch
 
 RATE = 50
@@ -21,22 +21,25 @@ LARGE, SMALL = 20.0, 0.05
 """mV from peak to peak: more than a heart makes, less than a trace shows."""
 
 
-def sketch_signal(path: Path | str, record_id: str) -> Sketch:
+def sketch_signal(source: Source, path: str, record_id: str, derive_leads: bool = False) -> Sketch:
     """Digest, spectra, low-passed signal and oddities of a WFDB record.
 
     Args:
-        path: the record's name, without suffix.
+        source: where the raw files are.
+        path: the record's name there, without suffix.
         record_id: for messages.
+        derive_leads: as ``read_record``.
 
     Returns:
         ``sketch`` (8 x 200,): magnitudes of the spectrum up to 20 Hz, which a lag does not change; ``detail`` (8, 500):
         the first 10 s of the independent leads at 50 Hz, scaled to their largest value.
 
     Raises:
-        RecordError: as read_signal.
+        RecordError: as read_record.
     """
-    signal, rate = read_signal(path, record_id)
-    header = wfdb.rdheader(str(path))
+    signal, rate = read_record(source, path, record_id, derive_leads=derive_leads)
+    with source.record(path) as local:
+        header = wfdb.rdheader(str(local))
     names = [name.upper() for name in header.sig_name]
     gains = sorted({f"{gain:g}/{unit}" for gain, unit in zip(header.adc_gain, header.units, strict=True)})
     form = {
@@ -77,9 +80,11 @@ def signal_anomalies(signal: np.ndarray, rate: float) -> list[tuple[str, str]]:
         if flat >= FLAT_SECONDS * rate:
             found.append(("flat-segment", f"{lead}: {flat / rate:.1f} s at one value"))
         for extreme in (high[row], low[row]):
-            run = longest_run(signal[row] == extreme)
-            if CLIPPED_SECONDS * rate <= run < FLAT_SECONDS * rate and run > 2:
-                found.append(("clipped", f"{lead}: {run / rate:.2f} s at its extreme, {extreme:.2f} mV"))
+            held = signal[row] == extreme
+            inner, edge = longest_run(_without_edges(held)), max(_run_at_start(held), _run_at_start(held[::-1]))
+            for run, kind, where in ((inner, "clipped", ""), (edge, "held-edge", " at the record's start or end")):
+                if CLIPPED_SECONDS * rate <= run < FLAT_SECONDS * rate and run > 2:
+                    found.append((kind, f"{lead}: {run / rate:.2f} s at its extreme, {extreme:.2f} mV{where}"))
     span = high - low
     for row in np.flatnonzero((span > LARGE) | (span < SMALL)):
         found.append(("amplitude", f"{LEADS[row]}: {span[row]:.3g} mV from peak to peak"))
@@ -104,6 +109,16 @@ def limb_residuals(signal: np.ndarray) -> dict[str, float]:
         "aVF = (II + III) / 2": avf - (two + three) / 2,
     }
     return {name: float(np.sqrt((residual**2).mean())) / scale for name, residual in wrong.items()}
+
+
+def _run_at_start(mask: np.ndarray) -> int:
+    """Length of the run of true values that a vector begins with."""
+    return len(mask) if mask.all() else int(mask.argmin())
+
+
+def _without_edges(mask: np.ndarray) -> np.ndarray:
+    """The vector without the runs of true values that it begins and ends with."""
+    return mask[_run_at_start(mask) : len(mask) - _run_at_start(mask[::-1])]
 
 
 def longest_run(mask: np.ndarray) -> int:

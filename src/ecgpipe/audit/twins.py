@@ -8,17 +8,21 @@ from scipy.sparse.csgraph import connected_components
 
 from ecgpipe.audit.form import place_on_form
 from ecgpipe.audit.images import DETAIL
+from ecgpipe.audit.search import LaggedCorrelation, keep_all, search
 from ecgpipe.audit.signals import INDEPENDENT, RATE, SECONDS
 
-BLOCK = 2048
+CHUNK = 4096
 SHRINK = 8  # a mean of few records is their own content more than their form
 ENOUGH = 500  # records, to tell along which directions spectra differ anyway
 DIRECTIONS = 128
+SAMPLED = 20_000  # records that the directions are found from, at most
 SHAPES = {"images": (DETAIL[1], DETAIL[0]), "signals": (len(INDEPENDENT), RATE * SECONDS)}
 CANDIDATE = {"images": 0.5, "signals": 0.7}
 """Correlation of sketches above which a pair is looked at closely."""
 COPY = {"images": 0.85, "signals": 0.96}
 """Correlation of details from which on it is a copy (docs/audit.md says how both were found)."""
+LAGGED = 0.75
+"""Signals: correlation of traces over lags above which a pair is looked at closely."""
 SHIFT = {"images": (3, 3), "signals": (0, 50)}
 """Rows and columns by which one detail may be shifted against the other: 5 mm, or 1 s."""
 
@@ -40,13 +44,15 @@ def find_twins(sketches: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     identical = pd.Series(ids).groupby(keys, sort=False).transform("first")
     first = np.flatnonzero((identical == ids).to_numpy() & readable)
     kind = kind_of(sketches)
-    details = np.stack([_map(sketches["detail"].iloc[i], SHAPES[kind]) for i in first]) if len(first) else np.empty(0)
+    details = [_map(sketches["detail"].iloc[i], SHAPES[kind]) for i in first]
     if kind == "images" and len(first):
-        details, vectors = place_on_form(details, SHRINK)
+        details, vectors = place_on_form(np.stack(details), SHRINK)
+        second = keep_all
     else:
         vectors = _whitened([sketches["sketch"].iloc[i] for i in first])
+        second = LaggedCorrelation(details, RATE)
     pairs = []
-    for a, b in _candidates(vectors, CANDIDATE[kind]):
+    for a, b in search(vectors, CANDIDATE[kind], second, LAGGED):
         alike = similarity(details[a].astype(np.float32), details[b].astype(np.float32), SHIFT[kind])
         if alike >= COPY[kind]:
             pairs.append((ids[first[a]], ids[first[b]], alike))
@@ -91,29 +97,28 @@ def _map(detail: bytes, shape: tuple[int, int]) -> np.ndarray:
 
 
 def _whitened(cells: list[bytes]) -> np.ndarray:
-    """(n, d) float32, rows of unit length; directions in which all spectra differ a lot count less."""
+    """(n, d) float32, rows of unit length; directions in which all spectra differ a lot count less.
+
+    With many records mean and directions are those of a part of them, and only the directions are kept of the others.
+    """
     if not cells:
         return np.zeros((0, 1), np.float32)
-    vectors = _unit(np.stack([np.frombuffer(cell, np.int8) for cell in cells]).astype(np.float32))
-    vectors -= vectors.sum(axis=0, dtype=np.float64).astype(np.float32) / (len(vectors) + SHRINK)
-    if len(vectors) >= ENOUGH:
-        variances, directions = np.linalg.eigh((vectors.T @ vectors / len(vectors)).astype(np.float64))
-        variances, directions = variances[-DIRECTIONS:], directions[:, -DIRECTIONS:]
-        vectors = vectors @ (directions / np.sqrt(variances + variances.mean())).astype(np.float32)
-    return _unit(vectors)
+    chosen = np.unique(np.linspace(0, len(cells) - 1, min(SAMPLED, len(cells))).astype(int))
+    sample = _vectors([cells[row] for row in chosen])
+    mean = sample.sum(axis=0, dtype=np.float64).astype(np.float32) / (len(sample) + SHRINK)
+    if len(cells) < ENOUGH:
+        return _unit(sample - mean)
+    sample -= mean
+    variances, directions = np.linalg.eigh((sample.T @ sample / len(sample)).astype(np.float64))
+    variances, directions = variances[-DIRECTIONS:], directions[:, -DIRECTIONS:]
+    weights = (directions / np.sqrt(variances + variances.mean())).astype(np.float32)
+    parts = [(_vectors(cells[start : start + CHUNK]) - mean) @ weights for start in range(0, len(cells), CHUNK)]
+    return _unit(np.concatenate(parts))
+
+
+def _vectors(cells: list[bytes]) -> np.ndarray:
+    return _unit(np.stack([np.frombuffer(cell, np.int8) for cell in cells]).astype(np.float32))
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
-
-
-def _candidates(vectors: np.ndarray, least: float) -> list[tuple[int, int]]:
-    """Pairs (a < b) of rows whose inner product is at least so large; blocks keep the memory bounded."""
-    found = []
-    for start in range(0, len(vectors), BLOCK):
-        for other in range(start, len(vectors), BLOCK):
-            products = vectors[start : start + BLOCK] @ vectors[other : other + BLOCK].T
-            rows, columns = np.nonzero(products >= least)
-            pairs = zip((rows + start).tolist(), (columns + other).tolist(), strict=True)
-            found += [(a, b) for a, b in pairs if a < b]
-    return sorted(found)

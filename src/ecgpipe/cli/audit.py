@@ -14,6 +14,7 @@ def run(args: Arguments) -> None:
     from ecgpipe.acquire.ptbxl import DATABASE, list_records
     from ecgpipe.artifacts.atomic import write_json
     from ecgpipe.artifacts.audit import ANOMALIES, PAIRS, SKETCHES
+    from ecgpipe.artifacts.source import open_source
     from ecgpipe.artifacts.twins import TWINS
     from ecgpipe.audit.folder import list_folder
     from ecgpipe.audit.shard import sketch_records
@@ -21,8 +22,9 @@ def run(args: Arguments) -> None:
     from ecgpipe.progress import progress
 
     missing = []
-    if (args.folder / DATABASE).is_file():
-        rate = args.sampling_rate or (500 if (args.folder / "records500").is_dir() else 100)
+    source = open_source(args.folder)
+    if DATABASE in source:
+        rate = args.sampling_rate or (500 if source.names("records500") else 100)
         records, missing = list_records(args.folder, rate, shard_size=1000)
     else:
         records = list_folder(args.folder)
@@ -79,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "folder",
         type=Path,
         metavar="DIR",
-        help="a copy of PTB-XL, a folder of class folders of images, or of .hea files",
+        help="a copy of PTB-XL, a folder of class folders of images, or of .hea files; or a zip archive of one",
     )
     parser.add_argument("--sampling-rate", type=int, choices=(100, 500), help="of a copy of PTB-XL with both")
     parser.add_argument("--examples", type=int, default=5, metavar="N", help="examples of each kind (default 5)")

@@ -13,9 +13,11 @@ def run(args: Arguments) -> None:
 
     from ecgpipe.acquire.labels import make_labels
     from ecgpipe.acquire.ptbxl import read_database
-    from ecgpipe.acquire.statements import STATEMENTS, grouping
+    from ecgpipe.acquire.ptbxl_layout import STATEMENTS
+    from ecgpipe.acquire.statements import grouping
     from ecgpipe.artifacts.atomic import atomic_path
     from ecgpipe.artifacts.labels import DROPPED
+    from ecgpipe.artifacts.source import open_source
     from ecgpipe.config.labels import LabelsConfig
 
     config = LabelsConfig(
@@ -27,7 +29,7 @@ def run(args: Arguments) -> None:
     )
     database = read_database(args.folder)
     # the statements table of another release may lie one level up
-    table = next((f for f in (args.folder, args.folder.parent) if (f / STATEMENTS).is_file()), args.folder)
+    table = next((f for f in (args.folder, args.folder.parent) if STATEMENTS in open_source(f)), args.folder)
     group_of, classes = grouping(table, config.grouping)
     ids = [f"{ecg_id:05d}" for ecg_id in database.index]
     _, counts = make_labels(ids, database["scp_codes"].tolist(), group_of, classes, config)
@@ -51,7 +53,10 @@ def run(args: Arguments) -> None:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The folder and the policy."""
     parser.add_argument(
-        "folder", type=Path, metavar="DIR", help="folder with ptbxl_database.csv and scp_statements.csv"
+        "folder",
+        type=Path,
+        metavar="DIR",
+        help="folder, or zip archive, with ptbxl_database.csv and scp_statements.csv",
     )
     parser.add_argument(
         "--policy", choices=("single", "primary", "multilabel"), default="single", help="default: single"

@@ -17,7 +17,8 @@ class PtbXlConfig(Section):
     source: str | None = Field(
         None,
         min_length=1,
-        description="folder in PhysioNet's layout; null downloads the release below into `resources`",
+        description="folder in PhysioNet's layout, or a zip archive of one, which is read in place; null downloads the "
+        "release below into `resources`",
     )
     fetch: Literal["archive", "files"] = Field(
         "archive",
@@ -55,7 +56,10 @@ class CardiacImagesConfig(Section):
     """The ECG Images dataset of Cardiac Patients: four folders of images."""
 
     source: str | None = Field(
-        None, min_length=1, description="folder that holds the four class folders; null downloads the archive"
+        None,
+        min_length=1,
+        description="folder that holds the four class folders, or a zip archive of it, which is read in place; null "
+        "downloads the archive",
     )
     url: WebAddress = Field(
         "https://data.mendeley.com/public-api/zip/gwbz3fsgp8/download/2",
@@ -68,6 +72,12 @@ class CardiacImagesConfig(Section):
     limit: int | None = Field(None, ge=1, description="use only this many images, a random sample (see ptb_xl)")
     seed: int = Field(0, ge=0, description="seeds the choice of the sample")
     shards: int = Field(4, ge=1, description="number of shards")
+
+    def unfit(self, protocol: str) -> str | None:
+        """Why a protocol does not fit."""
+        if protocol in ("patient", "folds"):
+            return "would need patients or folds, which this data set does not name; allowed are paper and unique"
+        return None
 
     def listing(self) -> dict:
         """The settings that decide which images there are."""

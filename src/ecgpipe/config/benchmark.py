@@ -3,9 +3,9 @@
 import difflib
 import re
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, get_args
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ecgpipe.config.acquire import CardiacImagesConfig, PtbXlConfig, SimulatedConfig
 from ecgpipe.config.control import ControlConfig
@@ -14,6 +14,7 @@ from ecgpipe.config.explain import ExplainConfig
 from ecgpipe.config.labels import LabelsConfig
 from ecgpipe.config.model_names import unknown_model
 from ecgpipe.config.models import VARIANTS, ModelConfig
+from ecgpipe.config.own import RESERVED, DatasetName, OwnConfig
 from ecgpipe.config.plain import plain_values
 from ecgpipe.config.preprocess import PreprocessConfig
 from ecgpipe.config.render import RenderConfig
@@ -25,7 +26,7 @@ from ecgpipe.config.tuning import Trial, TuningConfig
 from ecgpipe.errors import ConfigError
 
 Seed = Annotated[int, Field(ge=0)]
-Dataset = Literal["ptb-xl", "cardiac-images", "simulated"]
+DATASETS = ("ptb-xl", "cardiac-images", "simulated")
 
 
 def each_once(values: tuple) -> tuple:
@@ -85,7 +86,10 @@ class DatasetRuns(Section):
 
 
 class Benchmark(Section):
-    """The trainings of each data set."""
+    """The trainings of each data set; one of your own by its name in `own`."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, DatasetRuns]
 
     ptb_xl: DatasetRuns = Field(default_factory=DatasetRuns, alias="ptb-xl", description="runs on PTB-XL")
     cardiac_images: DatasetRuns = Field(
@@ -95,7 +99,9 @@ class Benchmark(Section):
 
     def of(self, dataset: str) -> DatasetRuns:
         """The trainings of a data set by its name."""
-        return getattr(self, dataset.replace("-", "_"))
+        if dataset in DATASETS:
+            return getattr(self, dataset.replace("-", "_"))
+        return self.__pydantic_extra__.get(dataset, DatasetRuns())
 
 
 class Config(Section):
@@ -109,12 +115,19 @@ class Config(Section):
         description="keep the pages as files; false: images are made straight from records or image files, and the few "
         "pages that are looked at are drawn again",
     )
-    datasets: tuple[Dataset, ...] = Field(("ptb-xl", "cardiac-images"), min_length=1, description="data sets to use")
+    datasets: tuple[str, ...] = Field(
+        ("ptb-xl", "cardiac-images"),
+        min_length=1,
+        description="data sets to use: ptb-xl, cardiac-images, simulated, and names in `own`",
+    )
     ptb_xl: PtbXlConfig = Field(default_factory=PtbXlConfig, description="PTB-XL")
     cardiac_images: CardiacImagesConfig = Field(
         default_factory=CardiacImagesConfig, description="ECG Images dataset of Cardiac Patients"
     )
     simulated: SimulatedConfig = Field(default_factory=SimulatedConfig, description="simulated records")
+    own: dict[DatasetName, OwnConfig] = Field(
+        default_factory=dict, description="data sets of your own, by names of your own"
+    )
     labels: LabelsConfig = Field(default_factory=LabelsConfig, description="labels from diagnostic statements")
     render: RenderConfig = Field(default_factory=RenderConfig, description="pages")
     preprocess: PreprocessConfig = Field(default_factory=PreprocessConfig, description="model-ready images")
@@ -170,6 +183,26 @@ class Config(Section):
         """The trials of `tuning` by name."""
         return self.tuning.trials_of(self.model, self.variants, self.train)
 
+    def settings_of(self, dataset: str) -> PtbXlConfig | CardiacImagesConfig | SimulatedConfig | OwnConfig:
+        """The section of a data set by its name."""
+        return getattr(self, dataset.replace("-", "_")) if dataset in DATASETS else self.own[dataset]
+
+    @model_validator(mode="after")
+    def _datasets_exist(self) -> "Config":
+        taken = [name for name in self.own if name in RESERVED]
+        if taken:
+            raise ValueError(f"own.{taken[0]}: this name has another meaning; use another")
+        known = (*DATASETS, *self.own)
+        for place, names in (("datasets", self.datasets), ("benchmark", self.benchmark.__pydantic_extra__)):
+            for name in names:
+                if name not in known:
+                    close = difflib.get_close_matches(name, known, n=1)
+                    hint = f"did you mean {close[0]}? " if close else ""
+                    raise ValueError(
+                        f"{place}: no data set {name!r}; {hint}there are {', '.join(known)}; yours go into `own`"
+                    )
+        return self
+
     @model_validator(mode="after")
     def _pages_can_be_drawn_again(self) -> "Config":
         if not self.keep_pages and self.render.renderer != "ecgpipe":
@@ -220,14 +253,10 @@ class Config(Section):
                 f"explain.variants: {', '.join(strange)}: no such model; in use are {', '.join(sorted(used))}"
             )
         for dataset in self.datasets:
-            runs = self.benchmark.of(dataset)
-            if dataset == "cardiac-images":
-                unfit = [name for name in runs.protocols if base_of(name) in ("patient", "folds")]
-                if unfit:
-                    raise ValueError(
-                        f"benchmark.cardiac-images.protocols: {', '.join(unfit)} need patients or folds, which this "
-                        "data set does not name; allowed are paper and unique"
-                    )
+            unfit = getattr(self.settings_of(dataset), "unfit", lambda protocol: None)
+            for name in self.benchmark.of(dataset).protocols:
+                if reason := unfit(base_of(name)):
+                    raise ValueError(f"benchmark.{dataset}.protocols: {name} {reason}")
         return self
 
 
@@ -261,7 +290,10 @@ def _keys_at(location: tuple, top: type[Section]) -> list[str]:
     """The keys that the section at a location knows."""
     section: Any = top
     for part in location:
+        if arguments := get_args(section):  # a mapping, by names of the user's own
+            section = arguments[-1]
+            continue
         fields = getattr(section, "model_fields", {})
         field = next((f for name, f in fields.items() if part in (name, f.alias)), None)
-        section = field.annotation if field else None
+        section = field.annotation if field else DatasetRuns if section is Benchmark else None
     return [field.alias or name for name, field in getattr(section, "model_fields", {}).items()]

@@ -25,8 +25,11 @@ def reference() -> str:
     sections = [HEAD, "## Top level", "", *lines[1:]]
     nested: list[tuple[str, type[Section]]] = []
     for name, field in Config.model_fields.items():
+        inner = typing.get_args(field.annotation)[-1:]
         if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
             nested.append((field.alias or name, field.annotation))
+        elif inner and isinstance(inner[0], type) and issubclass(inner[0], Section):  # by names of the user's own
+            nested.append((f"{field.alias or name}.<name>", inner[0]))
         else:
             sections.append(_row(name, field))
     for name, section in nested:
@@ -42,6 +45,8 @@ def reference() -> str:
 
 def _row(name: str, field: FieldInfo) -> str:
     default = field.get_default(call_default_factory=True)
+    if field.is_required():
+        return f"| `{name}` | {_values(field)} | needed | {field.description} |"
     shown = ", ".join(map(str, default)) if isinstance(default, tuple) else "null" if default is None else str(default)
     shown = str(default).lower() if isinstance(default, bool) else shown
     return f"| `{name}` | {_values(field)} | `{shown}` | {field.description} |"

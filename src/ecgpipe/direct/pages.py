@@ -21,20 +21,30 @@ class DrawnPages:
 
     Args:
         records: rows of records.parquet.
-        source: folder that the records' paths start from.
-        sampling_rate: Hz that every header must state; None for a data set of images.
+        source: folder or zip archive that the records' paths start from.
+        sampling_rate: Hz that every header must state; None accepts any.
         render: how pages look, as plain values; None for a data set of images.
+        derive_leads: as ``read_record``.
     """
 
     def __init__(
-        self, records: pd.DataFrame, source: Path | str, sampling_rate: int | None, render: dict[str, Any] | None
+        self,
+        records: pd.DataFrame,
+        source: Path | str,
+        sampling_rate: float | None,
+        render: dict[str, Any] | None,
+        derive_leads: bool = False,
     ) -> None:
         self.rows = list(zip(records["record_id"], records["path"], strict=True))
         if render is None:
-            self._page = partial(stored_file, source=Path(source))
+            self._page = partial(stored_file, source=source)
         else:
             self._page = partial(
-                stored_page, source=Path(source), sampling_rate=sampling_rate, config=RenderConfig(**render)
+                stored_page,
+                source=source,
+                sampling_rate=sampling_rate,
+                config=RenderConfig(**render),
+                derive_leads=derive_leads,
             )
 
     def __len__(self) -> int:
@@ -61,7 +71,7 @@ def page_source(
     Args:
         files: its pages files, where they are kept.
         records_file: its records.parquet, used where they are not.
-        drawing: how to draw them then: source, sampling_rate and render, as DrawnPages takes them; None: they are kept.
+        drawing: how to draw them then: the other arguments of DrawnPages; None: they are kept.
         shard: of this shard only (a file in ``files`` is one shard's anyway).
     """
     if drawing is None:

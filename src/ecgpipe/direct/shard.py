@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ecgpipe.artifacts.problems import ProblemList
+from ecgpipe.artifacts.source import open_source
 from ecgpipe.config.preprocess import PreprocessConfig
 from ecgpipe.config.render import RenderConfig
 from ecgpipe.errors import DataError, RecordError
@@ -30,7 +31,7 @@ Made = tuple[str, str, PackedImage | RecordError]  # the stage that had it last,
 def direct_shard(
     records: pd.DataFrame,
     source: Path | str,
-    sampling_rate: int | None,
+    sampling_rate: float | None,
     render: RenderConfig | None,
     config: PreprocessConfig,
     images_file: Path | str,
@@ -41,6 +42,7 @@ def direct_shard(
     title: str,
     strict: bool = False,
     workers: int = 1,
+    derive_leads: bool = False,
 ) -> int:
     """Draw and preprocess every record of a shard; broken ones are listed instead.
 
@@ -50,14 +52,15 @@ def direct_shard(
 
     Args:
         records: the shard's rows of records.parquet.
-        source: folder that the records' paths start from.
-        sampling_rate: Hz that every header must state; None for a data set of images.
+        source: folder or zip archive that the records' paths start from.
+        sampling_rate: Hz that every header must state; None accepts any.
         render: how pages look; None for a data set of images.
         config: which preprocessing.
         images_file, index_file, render_problems_file, problems_file: what to write.
         title: of the progress bar.
         strict: stop at the first broken record.
         workers: processes; the files are the same whatever their number.
+        derive_leads: as ``read_record``.
 
     Returns:
         How many images were made.
@@ -66,10 +69,12 @@ def direct_shard(
         DataError: in strict mode, for a broken record.
     """
     make: Callable[[Row], Made]
-    if render is None or sampling_rate is None:
-        make = partial(_image_of_file, source=Path(source), config=config)
+    if render is None:
+        make = partial(_image_of_file, source=source, config=config)
     else:
-        make = partial(_image_of_record, source=Path(source), sampling_rate=sampling_rate, render=render, config=config)
+        page = partial(drawn, draw_cover) if config.from_traces else record_page
+        draw = partial(page, source=source, sampling_rate=sampling_rate, config=render, derive_leads=derive_leads)
+        make = partial(_image_of_record, draw=draw, source=source, config=config)
         furniture(render)  # prepared before the processes part
     drawing, reducing = ProblemList("render", strict), ProblemList("preprocess", strict)
     rows = list(zip(records["record_id"], records["path"], strict=True))
@@ -102,14 +107,13 @@ def image_of_page(page: Page | DegradedPage, config: PreprocessConfig) -> np.nda
 
 
 def _image_of_record(
-    row: Row, source: Path, sampling_rate: int, render: RenderConfig, config: PreprocessConfig
+    row: Row,
+    draw: Callable[[Row], Page | DegradedPage | RecordError],
+    source: Path | str,
+    config: PreprocessConfig,
 ) -> Made:
     record_id, path = row
-    page = (
-        drawn(draw_cover, row, source, sampling_rate, render)
-        if config.from_traces
-        else record_page(row, source, sampling_rate, render)
-    )
+    page = draw(row)
     if isinstance(page, RecordError):
         return "render", record_id, page
     if isinstance(page, np.ndarray):
@@ -117,10 +121,10 @@ def _image_of_record(
     try:
         return "preprocess", record_id, packed(image_of_page(page, config))
     except DataError as error:
-        return "preprocess", record_id, RecordError(record_id, f"{source / path}.hea", "unusable-page", str(error))
+        return "preprocess", record_id, _unusable(record_id, f"{path}.hea", source, error)
 
 
-def _image_of_file(row: Row, source: Path, config: PreprocessConfig) -> Made:
+def _image_of_file(row: Row, source: Path | str, config: PreprocessConfig) -> Made:
     record_id, path = row
     page = stored_file(row, source)
     if isinstance(page, RecordError):
@@ -128,4 +132,8 @@ def _image_of_file(row: Row, source: Path, config: PreprocessConfig) -> Made:
     try:
         return "preprocess", record_id, packed(preprocess_file(page.image, record_id, config))
     except DataError as error:
-        return "preprocess", record_id, RecordError(record_id, str(source / path), "unusable-page", str(error))
+        return "preprocess", record_id, _unusable(record_id, path, source, error)
+
+
+def _unusable(record_id: str, name: str, source: Path | str, error: DataError) -> RecordError:
+    return RecordError(record_id, open_source(source).where(name), "unusable-page", str(error))

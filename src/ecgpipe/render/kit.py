@@ -5,6 +5,7 @@ own, run as ``gen_ecg_images_from_data_batch.py -i FOLDER -o FOLDER``. It draws 
 and writes ``NAME-0.png`` and ``NAME-0.json`` at the same place below the output folder.
 """
 
+import glob
 import json
 import shutil
 import subprocess
@@ -17,7 +18,8 @@ import pandas as pd
 
 from ecgpipe.artifacts.pages import StoredPage, write_pages
 from ecgpipe.artifacts.problems import ProblemList
-from ecgpipe.artifacts.signals import read_signal
+from ecgpipe.artifacts.signals import read_record
+from ecgpipe.artifacts.source import open_source
 from ecgpipe.config.render import RenderConfig
 from ecgpipe.errors import ConfigError, DataError, RecordError
 
@@ -104,7 +106,7 @@ def read_kit_page(json_file: Path, record_id: str) -> StoredPage:
 def render_shard_with_kit(
     records: pd.DataFrame,
     source: Path | str,
-    sampling_rate: int,
+    sampling_rate: float | None,
     config: RenderConfig,
     pages_file: Path | str,
     problems_file: Path | str,
@@ -117,7 +119,7 @@ def render_shard_with_kit(
     temporary folder that is removed afterwards, whatever happens.
     """
     script_of(config.kit_path)
-    problems = ProblemList("render", strict)
+    problems, files = ProblemList("render", strict), open_source(source)
     rows = list(zip(records["record_id"], records["path"], strict=True))
     with tempfile.TemporaryDirectory(prefix="ecg-image-kit-") as folder:
         given, drawn = Path(folder, "records"), Path(folder, "pages")
@@ -125,14 +127,14 @@ def render_shard_with_kit(
         sound = []
         for record_id, path in rows:
             try:
-                read_signal(Path(source) / path, record_id, sampling_rate)
+                read_record(files, path, record_id, sampling_rate)
             except RecordError as error:
                 problems.add(error)
                 continue
-            for suffix in (".hea", ".dat"):
-                copy = given / f"{path}{suffix}"
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(Path(source) / f"{path}{suffix}", copy)
+            (given / path).parent.mkdir(parents=True, exist_ok=True)
+            with files.record(path) as local:
+                for file in local.parent.glob(f"{glob.escape(local.name)}.*"):
+                    shutil.copyfile(file, (given / path).parent / file.name)
             sound.append((record_id, path))
         if sound:
             run_kit(given, drawn, config)

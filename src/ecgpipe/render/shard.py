@@ -12,9 +12,10 @@ import pandas as pd
 
 from ecgpipe.artifacts.pages import StoredPage, write_pages
 from ecgpipe.artifacts.problems import ProblemList
-from ecgpipe.artifacts.signals import read_signal
+from ecgpipe.artifacts.signals import read_record
+from ecgpipe.artifacts.source import open_source
 from ecgpipe.config.render import RenderConfig
-from ecgpipe.errors import RecordError
+from ecgpipe.errors import ConfigError, DataError, RecordError
 from ecgpipe.progress import progress
 from ecgpipe.render.degrade.degrade import degrade_page
 from ecgpipe.render.degrade.page import DegradedPage
@@ -30,7 +31,7 @@ Drawn = TypeVar("Drawn")
 def render_shard(
     records: pd.DataFrame,
     source: Path | str,
-    sampling_rate: int,
+    sampling_rate: float | None,
     config: RenderConfig,
     pages_file: Path | str,
     problems_file: Path | str,
@@ -38,18 +39,20 @@ def render_shard(
     title: str,
     strict: bool = False,
     workers: int = 1,
+    derive_leads: bool = False,
 ) -> int:
     """Draw every record of a shard; broken ones are listed instead.
 
     Args:
         records: the shard's rows of records.parquet.
-        source: folder that the records' paths start from.
-        sampling_rate: Hz that every header must state.
+        source: folder or zip archive that the records' paths start from.
+        sampling_rate: Hz that every header must state; None: each record is drawn at its own.
         config: how pages look.
         pages_file, problems_file: what to write.
         title: of the progress bar.
         strict: stop at the first broken record.
         workers: processes; the files are the same whatever their number.
+        derive_leads: as ``read_record``.
 
     Returns:
         How many pages were drawn.
@@ -58,12 +61,16 @@ def render_shard(
         DataError: in strict mode, for a broken record.
     """
     if config.renderer == "ecg-image-kit":
+        if derive_leads:
+            raise ConfigError("derive_leads: ECG-Image-Kit draws the leads that a record has; use our own renderer")
         return render_shard_with_kit(records, source, sampling_rate, config, pages_file, problems_file, strict=strict)
     problems = ProblemList("render", strict)
 
     def pages() -> Iterator[StoredPage]:
         rows = list(zip(records["record_id"], records["path"], strict=True))
-        draw = partial(stored_page, source=Path(source), sampling_rate=sampling_rate, config=config)
+        draw = partial(
+            stored_page, source=source, sampling_rate=sampling_rate, config=config, derive_leads=derive_leads
+        )
         for page in progress(ordered_map(draw, rows, workers), title, len(rows)):
             if isinstance(page, RecordError):
                 problems.add(page)
@@ -78,10 +85,14 @@ def render_shard(
 
 
 def record_page(
-    row: tuple[str, str], source: Path, sampling_rate: int, config: RenderConfig
+    row: tuple[str, str],
+    source: Path | str,
+    sampling_rate: float | None,
+    config: RenderConfig,
+    derive_leads: bool = False,
 ) -> Page | DegradedPage | RecordError:
     """The page of one record (its id and path below ``source``), degraded as ``config`` says, or what is wrong."""
-    page = drawn(render_page, row, source, sampling_rate, config)
+    page = drawn(render_page, row, source, sampling_rate, config, derive_leads)
     if isinstance(page, RecordError) or not config.degrade.active:
         return page
     return degrade_page(page, config.degrade, row[0])
@@ -90,38 +101,44 @@ def record_page(
 def drawn(
     draw: Callable[[np.ndarray, float, RenderConfig], Drawn],
     row: tuple[str, str],
-    source: Path,
-    sampling_rate: int,
+    source: Path | str,
+    sampling_rate: float | None,
     config: RenderConfig,
+    derive_leads: bool = False,
 ) -> Drawn | RecordError:
     """What ``draw`` makes of the signal of one record, its sampling rate and ``config``, or what is wrong with it."""
     record_id, path = row
+    files = open_source(source)
     try:
-        signal, rate = read_signal(source / path, record_id, sampling_rate)
+        signal, rate = read_record(files, path, record_id, sampling_rate, derive_leads)
     except RecordError as error:
         return error
     try:
         return draw(signal, rate, config)
     except ValueError as error:  # a sound signal that the layout has no use for, such as a short one
-        return RecordError(record_id, f"{source / path}.hea", "unfit-for-layout", str(error))
+        return RecordError(record_id, files.where(f"{path}.hea"), "unfit-for-layout", str(error))
 
 
 def stored_page(
-    row: tuple[str, str], source: Path, sampling_rate: int, config: RenderConfig
+    row: tuple[str, str],
+    source: Path | str,
+    sampling_rate: float | None,
+    config: RenderConfig,
+    derive_leads: bool = False,
 ) -> StoredPage | RecordError:
     """The same as it is stored."""
-    page = record_page(row, source, sampling_rate, config)
+    page = record_page(row, source, sampling_rate, config, derive_leads)
     return page if isinstance(page, RecordError) else StoredPage(row[0], page.encode(), json.dumps(page.boxes()))
 
 
-def stored_file(row: tuple[str, str], source: Path) -> StoredPage | RecordError:
+def stored_file(row: tuple[str, str], source: Path | str) -> StoredPage | RecordError:
     """A file of an image data set as it is stored: its bytes, and no boxes."""
     record_id, path = row
-    file = source / path
+    files = open_source(source)
     try:
-        return StoredPage(record_id, file.read_bytes(), "")
-    except OSError as error:
-        return RecordError(record_id, str(file), "missing-file", f"cannot be read ({error})")
+        return StoredPage(record_id, files.read(path), "")
+    except (OSError, DataError) as error:
+        return RecordError(record_id, files.where(path), "missing-file", f"cannot be read ({error})")
 
 
 def collect_shard(
@@ -142,7 +159,7 @@ def collect_shard(
     def pages() -> Iterator[StoredPage]:
         rows = list(zip(records["record_id"], records["path"], strict=True))
         for row in progress(rows, title, unit="images"):
-            page = stored_file(row, Path(source))
+            page = stored_file(row, source)
             if isinstance(page, RecordError):
                 problems.add(page)
             else:

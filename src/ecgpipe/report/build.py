@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from ecgpipe.artifacts.atomic import atomic_path, write_text
 from ecgpipe.artifacts.labels import Labels
 from ecgpipe.artifacts.pages import PageSource
+from ecgpipe.artifacts.records import RECORDS
 from ecgpipe.config.report import ReportConfig
 from ecgpipe.errors import DataError
 from ecgpipe.report import paper
@@ -26,6 +27,7 @@ from ecgpipe.report.collect import (
     whole_protocol,
 )
 from ecgpipe.report.controls import across_protocols, control_tables, read_controls
+from ecgpipe.report.copies import copy_groups
 from ecgpipe.report.examples import example_records, translated_images
 from ecgpipe.report.explorer import (
     RunFiles,
@@ -69,7 +71,8 @@ class Inputs:
     """What the report is made from: files in the order of the data sets and shards, and each data set's pages."""
 
     results: Path
-    datasets: Sequence[str]
+    datasets: Mapping[str, str | None]
+    """Name -> what to call it; None: as the paper does, or by its name."""
     records: Sequence[Path]
     label_tables: Sequence[Path]
     labels: Sequence[Path]
@@ -83,6 +86,7 @@ class Inputs:
     controls: Sequence[Path] = ()
     audits: Sequence[Path] = ()
     leaks: Sequence[Path] = ()
+    twins: Sequence[Path] = ()
     saliency: Sequence[Path] = ()
     comparisons: Sequence[Path] = ()
     protocols: Sequence[Path] = ()
@@ -233,7 +237,7 @@ def _dataset(
     protocols = list(dict.fromkeys(whole_protocol(run.protocol) for run in runs if run.dataset == name))
     return {
         "name": name,
-        "title": paper.DATASETS[name],
+        "title": inputs.datasets[name] or paper.DATASETS.get(name, name),
         "paper": paper.TABLE_1.get(name),
         "labels": read_json(inputs.labels[number]),
         "records": len(pd.read_parquet(inputs.records[number], columns=["record_id"])),
@@ -243,9 +247,16 @@ def _dataset(
         ],
         "examples": examples,
         "translated": translated_images(examples[:1], reach),
-        "audit": audit_view(inputs.audits[number], inputs.leaks[number]) if inputs.audits else None,
+        "audit": _audit(number, inputs, inputs.pages[name]) if inputs.audits else None,
         "protocols": [_protocol(name, protocol, runs, statistics) for protocol in protocols],
     }
+
+
+def _audit(number: int, inputs: Inputs, pages: PageSource) -> dict:
+    """The audit of a data set, with thumbnails of copies."""
+    records = RECORDS.read(inputs.records[number], ["record_id", "statements"])
+    copies = copy_groups(inputs.twins[number], records, pages)
+    return audit_view(inputs.audits[number], inputs.leaks[number]) | {"copies": copies}
 
 
 def _protocol(dataset: str, protocol: str, all_runs: list[Run], statistics: Statistics) -> dict:

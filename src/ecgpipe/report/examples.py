@@ -25,6 +25,12 @@ def embed_file(path: Path | str) -> str:
     return webp(cv2.imread(str(path), cv2.IMREAD_COLOR), 1800)
 
 
+def thumbnail(content: bytes, width: int) -> str | None:
+    """An encoded image at a width in pixels, as a data address; None if it cannot be read."""
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    return None if image is None else webp(image, width)
+
+
 def webp(image: np.ndarray, width: int, quality: int = 80) -> str:
     """An image, scaled down to a width, as WebP."""
     if image.shape[1] > width:

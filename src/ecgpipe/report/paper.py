@@ -38,6 +38,6 @@ DATASETS = {
 PROTOCOLS = {
     "paper": "random by record; the validation part both stops training and is reported, as in the paper",
     "patient": "random, no patient on two sides; the test part is reported",
-    "folds": "PTB-XL's own folds: one stops training, one is reported, the others train",
+    "folds": "the data set's own folds: one stops training, one is reported, the others train",
     "unique": "random, all copies of an item (and all records of a patient) on one side; the test part is reported",
 }

@@ -160,7 +160,7 @@ def check_shares(
             if records > limit:
                 raise DataError(
                     f"protocol {protocol!r}: {role} misses its share of class {name} by {records:.1f} records, more "
-                    f"than {limit:g}; try another seed, or leave rare classes out (labels.min_records)"
+                    f"than {limit:g}; try another seed, or leave rare classes out (labels: min_records)"
                 )
 
 
@@ -173,7 +173,7 @@ def _check_classes(roles: np.ndarray, targets: np.ndarray, classes: Sequence[str
         if empty:
             raise DataError(
                 f"protocol {protocol!r}: no record of class {', '.join(empty)} is left for {role}; "
-                "use more records, other shares (section `split`), or leave rare classes out (labels.min_records)"
+                "use more records, other shares (section `split`), or leave rare classes out (labels: min_records)"
             )
 
 

@@ -1,0 +1,229 @@
+"""Data sets of one's own: what a folder and a table become, and every mistake in them by its name."""
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import wfdb
+
+from ecgpipe.acquire.hashed_shards import shard_count
+from ecgpipe.acquire.kinds import data_set
+from ecgpipe.acquire.labels import check_every_class_splits, labels_of_records, named_classes
+from ecgpipe.acquire.own import list_own
+from ecgpipe.artifacts.records import RECORDS
+from ecgpipe.artifacts.signals import LEADS
+from ecgpipe.config.benchmark import validate_config
+from ecgpipe.config.labels import LabelsConfig
+from ecgpipe.config.own import OwnConfig
+from ecgpipe.errors import DataError
+
+ROWS = """path,label,patient,fold,age,sex
+a/one,AF,p1,1,61,m
+a/two.hea,SR;LBBB,p1,2,,F
+three,SR,p2,3,40.5,
+four,,p3,1,33,female
+"""
+
+
+def write_record(folder: Path, name: str, rate: int = 250, leads=LEADS, seconds: float = 10) -> None:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    signal = np.random.default_rng(list(name.encode())).normal(0, 0.3, (round(rate * seconds), len(leads)))
+    count = len(leads)
+    wfdb.wrsamp(
+        path.name, rate, ["mV"] * count, list(leads), p_signal=signal, fmt=["16"] * count, write_dir=str(path.parent)
+    )
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("own") / "clinic"
+    for name in ("a/one", "a/two", "three", "four"):
+        write_record(folder, name)
+    (folder / "labels.csv").write_text(ROWS)
+    return folder
+
+
+@pytest.fixture
+def clinic(made, tmp_path) -> Path:
+    return shutil.copytree(made, tmp_path / "clinic")
+
+
+def config(folder: Path, **keys) -> OwnConfig:
+    columns = {"patient": "patient", "fold": "fold", "age": "age", "sex": "sex"} | keys.pop("columns", {})
+    return OwnConfig(**({"kind": "signals", "source": str(folder), "labels": "labels.csv", "columns": columns} | keys))
+
+
+def zipped(folder: Path, inside: str = "clinic") -> Path:
+    archive = folder.with_suffix(".zip")
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            file.write(path, f"{inside}/{path.relative_to(folder)}")
+    return archive
+
+
+def test_what_a_table_says_of_records(clinic, tmp_path):
+    records, problems = list_own("clinic", config(clinic))
+    assert problems == []
+    RECORDS.write(records, tmp_path / "records.parquet")
+    rows = RECORDS.read(tmp_path / "records.parquet").set_index("record_id")
+    assert list(rows.index) == ["a/one", "a/two", "four", "three"]
+    assert {name: json.loads(text) for name, text in rows["statements"].items()} == {
+        "a/one": {"AF": 100.0}, "a/two": {"SR": 100.0, "LBBB": 100.0}, "three": {"SR": 100.0}, "four": {}
+    }  # fmt: skip
+    assert rows["patient_id"].to_dict() == {"a/one": "p1", "a/two": "p1", "four": "p3", "three": "p2"}
+    assert rows["fold"].tolist() == [1, 2, 1, 3]
+    assert rows["sex"].dropna().to_dict() == {"a/one": "male", "a/two": "female", "four": "female"}
+    assert rows["age"].dropna().to_dict() == {"a/one": 61, "four": 33, "three": 40.5}
+    assert rows.loc["a/two", "path"] == "a/two"
+
+
+def test_a_zip_archive_reads_like_its_folder(clinic):
+    archive = zipped(clinic)
+    inside = list_own("clinic", config(archive))
+    assert inside[0].equals(list_own("clinic", config(clinic))[0])
+    shutil.rmtree(clinic)
+    assert len(list_own("clinic", config(archive))[0]) == 4
+    assert list(clinic.parent.iterdir()) == [archive]  # nothing was unpacked beside it
+
+
+def test_columns_of_single_classes_ids_and_another_delimiter(clinic):
+    (clinic / "labels.csv").write_text("﻿file;id;AF;SR\na/one;1;1;0\na/two;2;0;1\nthree;3;1;1\nfour;4;0;\n", "utf-8")
+    columns = {"path": "file", "record": "id", "label": ["AF", "SR"], "patient": None, "fold": None}
+    settings = OwnConfig(
+        kind="signals", source=str(clinic), labels="labels.csv", columns=columns, delimiter=";", policy="multilabel"
+    )
+    records, _ = list_own("clinic", settings)
+    assert records["record_id"].tolist() == ["1", "2", "3", "4"]
+    group_of, classes = named_classes(records, (), "own.clinic")
+    labels, counts = labels_of_records(records, group_of, classes, LabelsConfig(policy="multilabel"))
+    assert labels.classes == ("AF", "SR")
+    assert labels.targets.tolist() == [[1, 0], [0, 1], [1, 1]]
+    assert counts.dropped == {"no statement of the grouping": 1}
+
+
+def test_the_shard_of_a_record_does_not_depend_on_labels_or_other_records(clinic):
+    before = list_own("clinic", config(clinic, shards=3))[0].set_index("path")["shard"]
+    (clinic / "labels.csv").write_text(ROWS.replace("AF", "XX").replace("three,SR", "three,AF"))
+    write_record(clinic, "five")
+    after, problems = list_own("clinic", config(clinic, shards=3))
+    assert after.set_index("path")["shard"].equals(before)
+    assert [(p.record, p.problem) for p in problems] == [("five", "no-metadata")]
+
+
+def test_shards_hold_a_thousand_at_most_and_are_known_from_names_alone(clinic):
+    assert [shard_count(n) for n in (1, 1000, 1001, 4000, 4001)] == [1, 1, 2, 4, 8]
+    whole = validate_config({"datasets": ["clinic"], "own": {"clinic": config(clinic, shards=3).model_dump()}})
+    assert data_set(whole, "clinic").shards() == ["00", "01", "02"]
+
+
+def test_one_changed_file_changes_the_stamp_of_its_shard_alone(clinic):
+    def stamps():
+        whole = validate_config({"datasets": ["clinic"], "own": {"clinic": config(clinic, shards=3).model_dump()}})
+        found = data_set(whole, "clinic")
+        return {shard: found.stamp(shard) for shard in found.shards()}, found.present()
+
+    shard = list_own("clinic", config(clinic, shards=3))[0].set_index("path").loc["three", "shard"]
+    before, listing = stamps()
+    (clinic / "three.dat").write_bytes((clinic / "three.dat").read_bytes() + b"x")
+    after, same = stamps()
+    assert {name for name in before if before[name] != after[name]} == {shard}
+    assert same == listing  # which records there are has not changed
+    (clinic / "three.hea").unlink()
+    assert stamps()[1] != listing
+
+
+MISTAKES = {
+    "a missing column": (ROWS.replace("label", "diagnosis"), {}, "has no column 'label'; it has path, diagnosis"),
+    "a misspelt column": (ROWS.replace("patient,", "pateint,"), {}, "did you mean pateint"),
+    "another delimiter": (ROWS.replace(",", ";"), {}, r"separated by ';'; set own.clinic.delimiter: \";\""),
+    "a tab": (ROWS.replace(",", "\t"), {}, r"set own.clinic.delimiter: \"\\t\""),
+    "an id twice": (ROWS + "a/one,SR,p9,1,,\n", {}, "line 6, column path: 'a/one' is there already, in line 2"),
+    "a path that escapes": (ROWS + "../x,SR,p9,1,,\n", {}, "line 6, column path: '../x' leaves the folder"),
+    "an absolute path": (ROWS + "/etc/passwd,SR,p9,1,,\n", {}, "leaves the folder"),
+    "no path": (ROWS + ",SR,p9,1,,\n", {}, "line 6, column path: no path"),
+    "a fold that is none": (ROWS + "x,SR,p9,one,,\n", {}, "line 6, column fold: 'one' is no whole number"),
+    "an age that is none": (ROWS + "x,SR,p9,1,old,\n", {}, "line 6, column age: 'old' is no number"),
+    "a sex that is none": (ROWS + "x,SR,p9,1,,x\n", {}, "line 6, column sex: 'x'"),
+    "a cell too many": (ROWS + "x,SR,LBBB,p9,1,,\n", {}, "line 6: 7 cells, where the first line names 6"),
+    "paths of something else": ("path,label\nx/1,SR\n", {"columns": {}}, "not one of its 1 records is in"),
+    "no row": ("path,label\n", {"columns": {}}, "has no row"),
+    "an empty file": ("", {"columns": {}}, "has no column 'path'"),
+    "a cell of no class": ("path,AF\nthree,yes\n", {"columns": {"label": ["AF"]}}, "'yes'; columns of single classes"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_in_the_table_names_file_line_and_remedy(clinic, name):
+    text, keys, expected = MISTAKES[name]
+    (clinic / "labels.csv").write_text(text)
+    settings = config(clinic)
+    if "columns" in keys:
+        settings = OwnConfig(kind="signals", source=str(clinic), labels="labels.csv", **keys)
+    with pytest.raises(DataError) as error:
+        list_own("clinic", settings)
+    assert str(error.value).startswith(str(clinic / "labels.csv"))
+    assert expected.replace("\\\\", "\\").replace('\\"', '"') in str(error.value)
+
+
+def test_a_table_that_is_not_there_or_is_no_text(clinic):
+    with pytest.raises(DataError, match=r"nowhere\.csv: no such file.*set own\.clinic\.labels"):
+        list_own("clinic", config(clinic, labels="nowhere.csv"))
+    (clinic / "labels.csv").write_bytes(b"path,label\n\xff\xfe")
+    with pytest.raises(DataError, match="UTF-8"):
+        list_own("clinic", config(clinic))
+
+
+def test_records_that_are_not_there_are_listed(clinic):
+    (clinic / "labels.csv").write_text(ROWS + "ghost,SR,p9,1,,\n")
+    records, problems = list_own("clinic", config(clinic))
+    assert "ghost" not in set(records["record_id"])
+    assert [(p.record, p.problem) for p in problems] == [("ghost", "missing-file")]
+    assert "line 6" in problems[0].detail
+
+
+def test_an_empty_folder_and_none(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=r"holds no WFDB record.*own\.clinic\.source"):
+        list_own("clinic", config(tmp_path / "empty"))
+    with pytest.raises(DataError, match="no such folder or zip archive"):
+        list_own("clinic", config(tmp_path / "nowhere"))
+
+
+def test_images_in_class_folders(tmp_path):
+    for name in ("sick/1.png", "sick/deeper/2.jpg", "well/1.png", "well/.hidden.png", "well/notes.txt"):
+        (tmp_path / "x" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "x" / name).write_bytes(b"x")
+    settings = OwnConfig(kind="images", source=str(tmp_path / "x"))
+    records, _ = list_own("scans", settings)
+    classes = {row.record_id: list(json.loads(row.statements)) for row in records.itertuples()}
+    assert classes == {"sick/1": ["sick"], "sick/deeper/2": ["sick"], "well/1": ["well"]}
+    assert named_classes(records, ("well", "sick"), "own.scans")[1] == ("well", "sick")
+    (tmp_path / "x/well/1.jpg").write_bytes(b"x")
+    with pytest.raises(DataError, match="one name, well/1"):
+        list_own("scans", settings)
+    (tmp_path / "x/well/1.jpg").rename(tmp_path / "x/lost.jpg")
+    with pytest.raises(DataError, match=r"lost\.jpg: lies in no class folder.*own\.scans\.labels"):
+        list_own("scans", settings)
+
+
+def test_classes_that_cannot_be(clinic):
+    records, _ = list_own("clinic", config(clinic))
+    with pytest.raises(DataError, match=r"own\.clinic\.classes: no record has the label VT; there are AF, LBBB, SR"):
+        named_classes(records, ("AF", "VT"), "own.clinic")
+    with pytest.raises(DataError, match="1 label; two are needed"):
+        named_classes(records[records["record_id"] == "a/one"], (), "own.clinic")
+    group_of, classes = named_classes(records, ("AF", "SR"), "own.clinic")
+    _, counts = labels_of_records(records, group_of, classes, LabelsConfig(), "own.clinic")
+    with pytest.raises(DataError, match=r"class AF has fewer than 2 records.*own\.clinic\.min_records: 2"):
+        check_every_class_splits(counts, "own.clinic")
+
+
+def test_a_sample_is_the_same_whatever_else_there_is(clinic):
+    two = set(list_own("clinic", config(clinic, limit=2, seed=4))[0]["record_id"])
+    three = set(list_own("clinic", config(clinic, limit=3, seed=4))[0]["record_id"])
+    assert len(two) == 2
+    assert two < three

@@ -1,0 +1,178 @@
+"""Raw files in folders and in zip archives: the same answers, and no harm from hostile archives."""
+
+import stat
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import wfdb
+
+from ecgpipe.acquire.ptbxl import list_records
+from ecgpipe.acquire.ptbxl_layout import listing_stamp, shard_names, shard_stamp
+from ecgpipe.acquire.simulate.dataset import simulate_dataset
+from ecgpipe.acquire.statements import grouping
+from ecgpipe.artifacts import archive as archive_module
+from ecgpipe.artifacts import source as source_module
+from ecgpipe.artifacts.pages import read_pages
+from ecgpipe.artifacts.problems import PROBLEMS
+from ecgpipe.artifacts.signals import LEADS, read_record, read_signal
+from ecgpipe.artifacts.source import open_source
+from ecgpipe.audit.shard import sketch_records
+from ecgpipe.config.render import RenderConfig
+from ecgpipe.errors import DataError, RecordError
+from ecgpipe.render.shard import render_shard
+
+
+def zipped(folder: Path, archive: Path, top: str = "ptb-xl-1.0.3/") -> Path:
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            file.write(path, f"{top}{path.relative_to(folder)}")
+    return archive
+
+
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory) -> tuple[Path, Path]:
+    """One simulated copy of PTB-XL, as a folder and as an archive."""
+    top = tmp_path_factory.mktemp("source")
+    simulate_dataset(top / "raw", records=12, seed=2)
+    return top / "raw", zipped(top / "raw", top / "raw.zip")
+
+
+def test_names_and_contents_are_the_same(copies):
+    folder, archive = map(open_source, copies)
+    for below in ("", "records100", "records100/00000", "nowhere"):
+        assert folder.names(below) == archive.names(below)
+    assert len(folder.names("records100")) == 24
+    for name in folder.names():
+        assert folder.read(name) == archive.read(name)
+    assert "ptbxl_database.csv" in archive
+    with pytest.raises(FileNotFoundError):
+        archive.read("nowhere")
+
+
+def test_ptbxl_is_listed_labelled_and_watched_in_an_archive(copies):
+    folder, archive = copies
+    one, other = (list_records(source, 100, 5) for source in copies)
+    assert one[0].equals(other[0])
+    assert grouping(folder, "superclass") == grouping(archive, "superclass")
+    assert shard_names(folder, 100, 5, 0) == shard_names(archive, 100, 5, 0)
+    assert listing_stamp(folder, 100) == listing_stamp(archive, 100)
+    assert len({shard_stamp(archive, 100, shard, 5) for shard in shard_names(archive, 100, 5, 0)}) == 3
+
+
+def test_pages_and_audits_of_an_archive_are_those_of_its_folder(copies, tmp_path):
+    records, _ = list_records(copies[0], 100, 1000)
+    made = []
+    for number, (source, workers) in enumerate(zip(copies, (1, 2), strict=True)):
+        files = tmp_path / f"{number}.parquet", tmp_path / f"{number}.problems.parquet"
+        render_shard(records, source, 100, RenderConfig(), *files, title="t", workers=workers)
+        made.append(list(read_pages(files[0])))
+        assert PROBLEMS.read(files[1]).empty
+    assert made[0] == made[1]
+    sketches = [list(sketch_records(records, source)) for source in copies]
+    assert sketches[0] == sketches[1]
+    assert all(row["digest"] for row in sketches[0])
+
+
+def test_a_broken_record_of_an_archive_is_named_as_its_place_in_it(tmp_path):
+    simulate_dataset(tmp_path / "raw", records=10, seed=2)
+    data = tmp_path / "raw/records100/00000/00003_lr.dat"
+    data.write_bytes(data.read_bytes()[:-2])
+    archive = zipped(tmp_path / "raw", tmp_path / "raw.zip")
+    with pytest.raises(RecordError) as error:
+        read_record(open_source(archive), "records100/00000/00003_lr", "00003")
+    assert error.value.problem == "truncated"
+    assert error.value.file == f"{archive}/records100/00000/00003_lr.dat"
+    with pytest.raises(RecordError) as error:
+        read_record(open_source(archive), "records100/00000/00099_lr", "00099")
+    assert (error.value.problem, error.value.file) == (
+        "missing-header", f"{archive}/records100/00000/00099_lr.hea"
+    )  # fmt: skip
+
+
+def hostile(archive: Path, *entries: tuple[str | zipfile.ZipInfo, str]) -> Path:
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in entries:
+            file.writestr(name, content)
+    return archive
+
+
+@pytest.mark.parametrize("name", ["../x.hea", "/etc/x.hea", "a/../../x.hea", "C:/x.hea"])
+def test_archives_whose_names_escape_are_refused(tmp_path, name):
+    with pytest.raises(DataError, match="leaves the target folder"):
+        open_source(hostile(tmp_path / "evil.zip", ("fine/x", ""), (name, "x")))
+
+
+def test_links_bombs_crowds_and_no_archives_are_refused(tmp_path, monkeypatch):
+    link = zipfile.ZipInfo("link.hea")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with pytest.raises(DataError, match="a link"):
+        open_source(hostile(tmp_path / "link.zip", (link, "/etc/passwd")))
+    bomb = hostile(tmp_path / "bomb.zip", ("a/x.png", "0" * 5000), ("a/y.png", "1"))
+    monkeypatch.setattr(source_module, "LARGEST_FILE", 1000)
+    assert open_source(bomb).read("y.png") == b"1"
+    with pytest.raises(DataError, match="5000 bytes"):
+        open_source(bomb).read("x.png")
+    monkeypatch.setattr(archive_module, "LARGEST_UNPACKED", 4000)
+    with pytest.raises(DataError, match="more than"):
+        open_source(hostile(tmp_path / "bomb2.zip", ("x", "0" * 5000)))
+    monkeypatch.setattr(archive_module, "MOST_FILES", 1)
+    with pytest.raises(DataError, match="holds 2 files"):
+        open_source(hostile(tmp_path / "crowd.zip", ("x", ""), ("y", "")))
+    (tmp_path / "none.zip").write_bytes(b"PK\x03\x04 and no more")
+    with pytest.raises(DataError, match="not a readable zip archive"):
+        open_source(tmp_path / "none.zip")
+
+
+def test_a_damaged_entry_is_named(tmp_path):
+    archive = hostile(tmp_path / "a.zip", ("x.png", "0123456789" * 100), ("y", ""))
+    content = bytearray(archive.read_bytes())
+    content[40] ^= 0xFF
+    archive.write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.zip/x\.png: damaged"):
+        open_source(archive).read("x.png")
+
+
+def test_a_header_names_no_file_outside(tmp_path):
+    header = "x 1 250 10\n../secret.dat 16 200/mV 16 0 0 0 0 I\n"
+    archive = hostile(tmp_path / "a.zip", ("data/x.hea", header), ("secret.dat", "0" * 20), ("data/y", ""))
+    with pytest.raises(RecordError, match="not a WFDB header"):
+        read_record(open_source(archive), "data/x", "x")
+    (tmp_path / "secret.dat").write_bytes(b"0" * 20)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/x.hea").write_text(header)
+    with pytest.raises(RecordError, match="not a WFDB header"):
+        read_signal(tmp_path / "data/x", "x")
+
+
+def test_links_to_folders_are_followed_once(tmp_path):
+    (tmp_path / "real/sub").mkdir(parents=True)
+    (tmp_path / "real/sub/x.png").write_bytes(b"x")
+    (tmp_path / "top").mkdir()
+    (tmp_path / "top/linked").symlink_to(tmp_path / "real")
+    (tmp_path / "real/sub/loop").symlink_to(tmp_path / "real")
+    assert open_source(tmp_path / "top").names() == ["linked/sub/x.png"]
+
+
+def test_limb_leads_are_computed_where_asked(tmp_path):
+    rng = np.random.default_rng(0)
+    signal = rng.normal(0, 0.3, (2500, 8))
+    names = ["I", "II", *LEADS[6:]]
+    options = {"fmt": ["16"] * 8, "adc_gain": [1000.0] * 8, "baseline": [0] * 8, "write_dir": str(tmp_path)}
+    wfdb.wrsamp("eight", 250, ["mV"] * 8, names, p_signal=signal, **options)
+    with pytest.raises(RecordError, match=r"III, AVR, AVL, AVF are not there.*derive_leads computes them"):
+        read_signal(tmp_path / "eight", "eight")
+    found, rate = read_signal(tmp_path / "eight", "eight", derive_leads=True)
+    assert rate == 250
+    rows = dict(zip(LEADS, found, strict=True))
+    np.testing.assert_allclose(rows["I"], np.round(signal[:, 0], 3), atol=1e-9)
+    np.testing.assert_allclose(rows["III"], rows["II"] - rows["I"])
+    np.testing.assert_allclose(rows["AVR"] + rows["AVL"] + rows["AVF"], 0, atol=1e-12)
+    np.testing.assert_allclose(rows["AVL"], (rows["I"] - rows["III"]) / 2, atol=1e-12)
+    np.testing.assert_allclose(rows["AVF"], (rows["II"] + rows["III"]) / 2, atol=1e-12)
+    six = names[:7]
+    wfdb.wrsamp("seven", 250, ["mV"] * 7, six, p_signal=signal[:, :7], **{**options, "fmt": ["16"] * 7,
+                "adc_gain": [1000.0] * 7, "baseline": [0] * 7})  # fmt: skip
+    with pytest.raises(RecordError, match="leads V6 are not there"):
+        read_signal(tmp_path / "seven", "seven", derive_leads=True)
