@@ -56,7 +56,8 @@ rule report:
         "../envs/data.yaml"
     params:
         report=section("report"),
-        datasets={name: getattr(CONFIG.settings_of(name), "title", None) for name in CONFIG.datasets},
+        datasets=list(CONFIG.datasets),
+        titles={name: each.title for name, each in CONFIG.own.items() if each.title and name in CONFIG.datasets},
         drawing={dataset: drawing_if_none_kept(dataset) for dataset in CONFIG.datasets},
         margins=CONFIG.preprocess.margins,
         configuration=CONFIG.model_dump(mode="json", by_alias=True, exclude={"strict"}),  # the page states all of it

@@ -36,6 +36,7 @@ with job_log(snakemake.log[0]):
         Inputs(
             Path(snakemake.output.page).parent.parent,
             snakemake.params.datasets,
+            titles=snakemake.params.titles,
             configuration=snakemake.params.configuration,
             margins=snakemake.params.margins,
             pages=pages,

@@ -71,8 +71,7 @@ class Inputs:
     """What the report is made from: files in the order of the data sets and shards, and each data set's pages."""
 
     results: Path
-    datasets: Mapping[str, str | None]
-    """Name -> what to call it; None: as the paper does, or by its name."""
+    datasets: Sequence[str]
     records: Sequence[Path]
     label_tables: Sequence[Path]
     labels: Sequence[Path]
@@ -87,6 +86,8 @@ class Inputs:
     audits: Sequence[Path] = ()
     leaks: Sequence[Path] = ()
     twins: Sequence[Path] = ()
+    titles: Mapping[str, str] = field(default_factory=dict)
+    """What to call data sets of one's own."""
     saliency: Sequence[Path] = ()
     comparisons: Sequence[Path] = ()
     protocols: Sequence[Path] = ()
@@ -237,7 +238,7 @@ def _dataset(
     protocols = list(dict.fromkeys(whole_protocol(run.protocol) for run in runs if run.dataset == name))
     return {
         "name": name,
-        "title": inputs.datasets[name] or paper.DATASETS.get(name, name),
+        "title": inputs.titles.get(name) or paper.DATASETS.get(name, name),
         "paper": paper.TABLE_1.get(name),
         "labels": read_json(inputs.labels[number]),
         "records": len(pd.read_parquet(inputs.records[number], columns=["record_id"])),
@@ -255,7 +256,7 @@ def _dataset(
 def _audit(number: int, inputs: Inputs, pages: PageSource) -> dict:
     """The audit of a data set, with thumbnails of copies."""
     records = RECORDS.read(inputs.records[number], ["record_id", "statements"])
-    copies = copy_groups(inputs.twins[number], records, pages)
+    copies = copy_groups(inputs.twins[number], records, pages) if inputs.twins else []
     return audit_view(inputs.audits[number], inputs.leaks[number]) | {"copies": copies}
 
 
