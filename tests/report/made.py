@@ -153,7 +153,8 @@ def _saliency(own, dataset, protocol, ids, labels, classes, rng):
     summary = {
         "dataset": dataset, "protocol": protocol, "variant": "resnet34", "seed": 0, "records": 3, "patients": 3,
         "classes": {name: int((labels == number).sum()) for number, name in enumerate(classes)},
-        "with_truth": 3 if known else None, "with_boxes": 3 if known else 0, "empty_maps": {"gradcam": 1},
+        "with_truth": 3 if known else None, "with_boxes": 3 if known else 0,
+        "empty_maps": {"gradcam": 1}, "empty_untrained": {"gradcam": 2},
         "methods": ["gradcam"], "image_size": 160, "map_side": 20, "cells": 5, "cascade": ["fc", "conv1"],
         "trained_on": [], "confidence": 0.95, "resamples": 50, "rows": rows, "beats": beats,
     }  # fmt: skip

@@ -46,7 +46,7 @@ def test_what_is_missing_is_said(made):
     assert "without boxes" in text or "come without boxes" in text
     assert "Where the findings are is not known in this data set" in text
     assert "No reported record of" in text and "HYP" in text
-    assert "1 of 3 maps by gradcam are empty" in text
+    assert "1 of 3 maps by gradcam of the trained network are empty" in text
     assert "&lt;b&gt;at all&lt;/b&gt;" in text and "<b>at all</b>" not in text.split("explorer-data")[0]
 
 

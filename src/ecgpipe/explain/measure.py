@@ -128,6 +128,9 @@ def measure_run(
             "empty_maps": {
                 method: int((maps[TRAINED, method].max(axis=(1, 2)) == 0).sum()) for method in found.methods
             },
+            "empty_untrained": {
+                method: int((maps[RANDOMISED, method].max(axis=(1, 2)) == 0).sum()) for method in found.methods
+            },
             "methods": list(found.methods),
             "image_size": run.model.image_size,
             "map_side": side,

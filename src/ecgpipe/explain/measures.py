@@ -31,7 +31,9 @@ def iou(saliency: np.ndarray, mask: np.ndarray) -> float:
         return np.nan
     size = int(mask.sum())
     highest = np.zeros(mask.size, bool)
-    highest[np.argsort(-saliency.ravel(), kind="stable")[:size]] = True
+    # among equals a fixed shuffle decides, not the place on the page
+    shuffle = np.random.default_rng(0).permutation(mask.size)
+    highest[np.lexsort((shuffle, -saliency.ravel()))[:size]] = True
     both = int((highest & mask.ravel()).sum())
     return both / (2 * size - both)
 

@@ -1,11 +1,11 @@
 """The report: one HTML page that needs nothing else."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
+import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from ecgpipe.artifacts.atomic import atomic_path, write_text
@@ -165,7 +165,7 @@ def build_report(inputs: Inputs, config: ReportConfig, page: Path, scores: Path,
         downloads=downloads,
         names=paper.NAMES,
         provenance=provenance(),
-        configuration=json.dumps(inputs.configuration, indent=1, ensure_ascii=False),
+        configuration=yaml.safe_dump(inputs.configuration, sort_keys=False, allow_unicode=True, width=110),
     )
     write_text(page, text)
 

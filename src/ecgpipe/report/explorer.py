@@ -17,6 +17,7 @@ from ecgpipe.report.examples import data_address, webp
 
 PAGE_WIDTH, IMAGE_SIDE, HEAT_SIDE = 900, 320, 40
 """Pixels: of pages, of model images and of saliency maps as the explorer holds them."""
+HEAT_BGR = (0, 94, 213)
 
 
 @dataclass(frozen=True)
@@ -195,12 +196,12 @@ def heat_maps(runs: Sequence[RunFiles], chosen: dict[str, list[str]]) -> list[di
 
 
 def heat_png(saliency: np.ndarray) -> str:
-    """(s, s) in [0, 1] -> a small PNG whose colour and opacity grow with it, to be laid over the page."""
+    """(s, s) in [0, 1] -> a small PNG of one colour, the denser the more, to be multiplied with the page."""
     side = min(HEAT_SIDE, saliency.shape[0])
     small = cv2.resize(saliency.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
     level = np.clip(255 * small / max(float(small.max()), 1e-9), 0, 255).astype(np.uint8)
-    colours = cv2.applyColorMap(level, cv2.COLORMAP_INFERNO)  # lightness grows with it, whatever the colour vision
-    layered = np.dstack([colours, (level * 0.75).astype(np.uint8)])
+    # one hue, whatever the reader's colour vision
+    layered = np.dstack([np.full((side, side), channel, np.uint8) for channel in HEAT_BGR] + [level])
     return data_address(cv2.imencode(".png", layered)[1].tobytes(), "png")
 
 

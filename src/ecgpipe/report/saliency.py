@@ -21,6 +21,7 @@ MEASURES = {
 }
 TRUTH = ("finding_leads", "finding", "finding_of_trace", "pointing", "iou")
 CURVES = ("insertion", "deletion")
+VERDICTS = {1: "better than", 0: "not shown to differ from", -1: "worse than"}
 FIGURES = {"swin": "figure 14", "swin_lgf_fpn": "figure 15"}
 
 
@@ -113,8 +114,10 @@ def _notes(summary: dict) -> list[str]:
     if not summary["trained_on"]:
         notes.append("One seed: whether seeds agree is not known.")
     notes += [
-        f"{count} of {summary['records']} maps by {method} are empty (nothing speaks for the class): in no mean."
-        for method, count in summary["empty_maps"].items()
+        f"{count} of {summary['records']} maps by {method} of the {whose} network are empty (nothing speaks for the "
+        "class): they are in no mean, and their records in no difference."
+        for whose, counts in (("trained", summary["empty_maps"]), ("untrained", summary["empty_untrained"]))
+        for method, count in counts.items()
         if count
     ]
     if not any(row["measure"] == "insertion" for row in summary["rows"]):
@@ -136,19 +139,19 @@ def _verdicts(rows: Sequence[dict], summary: dict) -> list[str]:
         if trained["value"] is None:
             continue
         sign = -1 if row["measure"] == "deletion" else 1
-        better = ["is no better than chance" if _sign(trained["above"]) != sign else "is better than chance"]
+        text = f"{row['name'][0].upper()}{row['name'][1:]}: {trained['value']:.3f} ({_reach(trained)})"
+        if trained["chance"] is not None:
+            text += f"; {VERDICTS[_sign(trained['above']) * sign]} chance ({trained['chance']:.3f})"
         if beats and beats["value"] is not None:
-            better.append(
-                "than the untrained network"
-                if _sign(beats) == sign
-                else "not shown to be better than the untrained one"
+            text += (
+                f"; {VERDICTS[_sign(beats) * sign]} the untrained network (by {beats['value']:.3f}, {_reach(beats)})"
             )
-        chance = "" if trained["chance"] is None else f", chance {trained['chance']:.3f}"
-        told.append(
-            f"{row['name'][0].upper()}{row['name'][1:]}: {trained['value']:.3f} ({trained['low']:.3f} – "
-            f"{trained['high']:.3f}{chance}); it {' and '.join(better)}."
-        )
+        told.append(text + ".")
     return told
+
+
+def _reach(entry: dict) -> str:
+    return f"{entry['low']:.3f} – {entry['high']:.3f}"
 
 
 def _sign(entry: dict) -> int:

@@ -96,7 +96,7 @@
     open.addEventListener("click", () => show(now, i));
     head.append(open);
     const thumb = element("td"), shown = picture(now, i);
-    if (shown && shown.page) thumb.append(element("img", undefined, { src: shown.page, alt: "", loading: "lazy", className: "thumb" }));
+    if (shown && shown.image) thumb.append(element("img", undefined, { src: shown.image, alt: "", loading: "lazy", className: "thumb" }));
     const answer = now.called[m][i], right = now.right[m][i];
     made.append(head, thumb, element("td", names(now, now.truth[i])), element("td", names(now, answer)));
     made.append(element("td", text(worst(now, m, i)), { className: "number" }));
