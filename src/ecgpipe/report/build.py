@@ -125,7 +125,7 @@ def build_report(inputs: Inputs, config: ReportConfig, page: Path, scores: Path,
     )  # fmt: skip
     environment.filters["score"] = lambda value: "–" if value is None else f"{value:.3f}"
     statistics = read_statistics(inputs.comparisons, inputs.protocols, inputs.claims)
-    comparisons = comparison_tables(statistics)
+    comparisons, claims = comparison_tables(statistics), claim_view(statistics)
     datasets = [_dataset(name, number, inputs, runs, config, statistics) for number, name in enumerate(inputs.datasets)]
     counts = pd.DataFrame(
         {"dataset": dataset["title"], "class": name, "records": count}
@@ -137,12 +137,18 @@ def build_report(inputs: Inputs, config: ReportConfig, page: Path, scores: Path,
         title=config.title,
         datasets=datasets,
         titles={dataset["name"]: dataset["title"] for dataset in datasets},
-        summary=sentences(comparisons, paper.NAMES, paper.DATASETS)
-        + summary(datasets, controls, saliency, len(problem_table)),
+        summary=summary(
+            datasets,
+            controls,
+            saliency,
+            len(problem_table),
+            claims,
+            sentences(comparisons, paper.NAMES, paper.DATASETS),
+        ),
         comparisons=comparisons,
         protocol_tables=protocol_tables(statistics),
         calibration=calibration_tables(runs),
-        claims=claim_view(statistics),
+        claims=claims,
         class_figure=class_figure(counts),
         columns=COLUMNS,
         problems=problem_table.head(PROBLEMS_SHOWN).to_dict("records"),

@@ -1,11 +1,19 @@
 """The first lines of the report: what a reader should know after a minute. Every sentence is computed."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from ecgpipe.report.paper import NAMES
 
 
-def summary(datasets: Sequence[dict], controls: Sequence[dict], saliency: Sequence[dict], problems: int) -> list[str]:
+def summary(
+    datasets: Sequence[dict],
+    controls: Sequence[dict],
+    saliency: Sequence[dict],
+    problems: int,
+    claims: dict | None = None,
+    tests: Sequence[str] = (),
+) -> list[str]:
     """Sentences, at most a few per data set and protocol.
 
     Args:
@@ -13,12 +21,20 @@ def summary(datasets: Sequence[dict], controls: Sequence[dict], saliency: Sequen
         controls: tables of controls.
         saliency: groups of measured saliency.
         problems: records or files left out.
+        claims: the paper's claims with their verdicts, if they were looked at.
+        tests: sentences on paired tests.
     """
     told = []
     for dataset in datasets:
         for protocol in dataset["protocols"]:
             told.append(_best(dataset, protocol, controls))
         told += _leaks(dataset)
+    told += tests
+    if claims:
+        counts = Counter(claim["verdict"] for claim in claims["claims"])
+        told.append(
+            f"Of the paper's {sum(counts.values())} claims: {', '.join(f'{n} {v}' for v, n in counts.items())}."
+        )
     told += _saliency(saliency, {dataset["name"]: dataset["title"] for dataset in datasets})
     told.append(
         f"{problems} records or files were left out, each with its reason (Problems)."
