@@ -1,13 +1,16 @@
-"""Contact sheets: pages of every layout and class at every level of degradation, and the figure of docs/pages.md.
+"""Contact sheets: pages and images of every layout and class at every level, and the figures of docs/pages.md.
 
     python benchmarks/contact_sheet.py PTBXL_DIR OUTPUT_DIR [--seed 0] [--mask]
 
-writes one sheet a layout (columns: superclasses, rows: none, scan, photo, harsh; the trace mask in red on request)
-and ``levels.jpg``, one record at all levels.
+writes one sheet a layout (columns: superclasses; rows: none, scan, photo, harsh; the page, its true trace in red on
+request, above the image that models see), ``levels.jpg``, one record at all levels, and ``settings.jpg``, one record at
+several paper speeds, gains, resolutions, and on a layout of one's own.
 """
 
 import argparse
+import json
 import sys
+import tempfile
 from pathlib import Path
 
 import cv2
@@ -18,8 +21,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from degraded import degraded_pages
 
+from ecgpipe.artifacts.signals import read_signal
 from ecgpipe.config.degrade import LEVELS, DegradeConfig
+from ecgpipe.config.preprocess import PreprocessConfig
 from ecgpipe.config.render import LAYOUTS, RenderConfig
+from ecgpipe.errors import DataError
+from ecgpipe.preprocess.apply import preprocess
+from ecgpipe.render.draw import render_page
 
 # a statement of SCP-ECG that is typical of each superclass
 CLASSES = {"NORM": "NORM", "MI": "IMI", "STTC": "NDT", "CD": "CLBBB", "HYP": "LVH"}
@@ -46,6 +54,59 @@ def tile(image: np.ndarray, mask: np.ndarray | None, width: int) -> np.ndarray:
     return cv2.resize(picture, (width, width * 3 // 4), interpolation=cv2.INTER_AREA)
 
 
+def with_image(image: np.ndarray, mask: np.ndarray | None, width: int) -> np.ndarray:
+    """The page at ``width`` pixels, and below it the image that preprocessing makes of it, as high as the page."""
+    try:
+        ink = preprocess(image, PreprocessConfig())
+    except DataError:
+        ink = np.zeros((640, 640), np.uint8)
+    return np.vstack([tile(image, mask, width), tile(np.repeat((1 - ink[:, :, None]) * 255, 3, axis=2), None, width)])
+
+
+OWN_LAYOUT = {
+    "name": "own",
+    "width": 200,
+    "height": 80,
+    "slots": [
+        {
+            "lead": lead,
+            "x": 20,
+            "baseline": y,
+            "width": 150,
+            "name": {"x": 20, "y": y - 10, "text": lead},
+            "pulse": {"x": 12},
+        }
+        for lead, y in (("II", 30), ("V1", 60))
+    ],
+    "texts": [{"x": 20, "y": 75, "text": "{speed} mm/s  {gain} mm/mV", "size": 9}],
+}
+SETTINGS = (
+    {"paper_speed": 50},
+    {"gain": 5},
+    {"gain": 20},
+    {"dpi": 100},
+    {"dpi": 300},
+    {"layout": "6x2", "paper_speed": 50},
+    {"layout": "12x1", "gain": 5},
+    {"layout": "cardiac-images", "dpi": 300, "gain": 20},
+)
+
+
+def settings_sheet(record: Path, width: int) -> np.ndarray:
+    """The record's page and image under each of ``SETTINGS`` and on ``OWN_LAYOUT``, nine in three columns."""
+    signal, rate = read_signal(record, record.name)
+    with tempfile.TemporaryDirectory() as folder:
+        own = Path(folder, "own.json")
+        own.write_text(json.dumps(OWN_LAYOUT))
+        tiles = []
+        for settings in (*SETTINGS, {"layout": str(own)}):
+            picture = with_image(render_page(signal, rate, RenderConfig(**settings)).image, None, width)
+            words = ", ".join(f"{key} {Path(str(value)).name}" for key, value in settings.items())
+            cv2.putText(picture, words, (8, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (200, 60, 0), 1, cv2.LINE_AA)
+            tiles.append(picture)
+    return np.vstack([np.hstack(tiles[start : start + 3]) for start in range(0, 9, 3)])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Contact sheets of degraded pages")
     parser.add_argument("ptbxl", type=Path)
@@ -61,8 +122,11 @@ def main() -> None:
         for level in LEVELS:
             config = RenderConfig(layout=layout, degrade=DegradeConfig(level=level, seed=args.seed))
             pages = degraded_pages(records, config)
-            rows.append(np.hstack([tile(p.image, p.trace_mask if args.mask else None, args.width) for p in pages]))
+            rows.append(
+                np.hstack([with_image(p.image, p.trace_mask if args.mask else None, args.width) for p in pages])
+            )
         cv2.imwrite(str(args.output / f"{layout}.jpg"), np.vstack(rows), [cv2.IMWRITE_JPEG_QUALITY, 80])
+    cv2.imwrite(str(args.output / "settings.jpg"), settings_sheet(records[0], args.width))
     four = []
     for level in LEVELS:
         config = RenderConfig(degrade=DegradeConfig(level=level, seed=args.seed))
