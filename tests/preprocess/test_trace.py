@@ -97,6 +97,15 @@ def test_half_and_double_size_keep_the_trace():
         assert false < 0.05, factor
 
 
+@pytest.mark.parametrize("dpi", [100, 250, 300])
+def test_pulses_go_at_any_resolution(dpi):
+    """Lines that are as wide as a separator's at one resolution and not at another."""
+    page = render_page(beats(), 500, RenderConfig(dpi=dpi))
+    lost, false = lost_and_false(true_image(page), preprocess_palette(page.indices, page.palette, PreprocessConfig()))
+    assert lost < 0.01
+    assert false < 0.012
+
+
 def test_uneven_light_does_not_matter():
     page = render_page(beats(), 500, RenderConfig())
     light = np.linspace(0.4, 1, page.indices.shape[1])[None, :, None]

@@ -98,8 +98,10 @@ def _trace(ink: np.ndarray, rows: slice, config: PreprocessConfig) -> np.ndarray
     if config.drop_marks:
         drop_frame(ink, mm)
         drop_rules(ink, mm)
+        drop_pulses(
+            ink, mm
+        )  # while they are whole: at some resolutions one of their edges alone passes for a separator
         drop_separators(ink, mm)
-        drop_pulses(ink, mm)
     if config.drop_text:
         drop_text(ink, mm, (rows.start * scale, rows.stop * scale))
     return shrink(ink, config.size, config.coverage)
