@@ -35,6 +35,7 @@ include: "rules/train.smk"
 include: "rules/tune.smk"
 include: "rules/control.smk"
 include: "rules/evaluate.smk"
+include: "rules/card.smk"
 include: "rules/explain.smk"
 include: "rules/report.smk"
 

@@ -265,6 +265,7 @@ def get_final_output():
     return strict + [
         f"{RESULTS}/report/index.html",
         *every_run("metrics.json"),
+        *every_run("model/config.json"),
         *every_comparison(),
         *every_dataset("comparisons/protocols.json"),
         f"{RESULTS}/report/claims.json",

@@ -20,6 +20,7 @@ rule prepare:
     params:
         model=lambda wildcards: CONFIG.model_of(wildcards.variant).model_dump(mode="json"),
         train=lambda wildcards: CONFIG.train_of(wildcards.variant).model_dump(mode="json"),
+        preprocess=section("preprocess"),
         code=code("prepare.py"),
     message:
         "Preparing the run {wildcards.dataset}/{wildcards.protocol}/{wildcards.variant}/seed-{wildcards.seed}"

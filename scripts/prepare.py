@@ -6,6 +6,7 @@ from ecgpipe.artifacts.image_index import IMAGE_INDEX
 from ecgpipe.artifacts.labels import Labels
 from ecgpipe.artifacts.splits import SPLIT
 from ecgpipe.config.models import ModelConfig
+from ecgpipe.config.preprocess import PreprocessConfig
 from ecgpipe.config.train import TrainConfig
 from ecgpipe.logs import job_log
 from ecgpipe.train.prepare import prepare_run
@@ -28,4 +29,6 @@ with job_log(snakemake.log[0]):
         },
         model=ModelConfig(**snakemake.params.model),
         train=TrainConfig(**snakemake.params.train),
+        policy=labels.policy,
+        preprocess=PreprocessConfig(**snakemake.params.preprocess),
     )

@@ -1,8 +1,11 @@
 """The cost table: counted from shapes, checked by hand and against published figures."""
 
+import json
+
 import pytest
 import torch
 
+from ecgpipe.cli.main import main
 from ecgpipe.models import VARIANTS, create_model
 from ecgpipe.models.cost import describe
 
@@ -73,3 +76,19 @@ def test_size_may_be_a_rectangle():
     cost = describe("resnet34", 5, 1, (224, 160))
     assert (cost["height"], cost["width"]) == (224, 160)
     assert cost["gmacs"] == pytest.approx(describe("resnet34", 5, 1, 224)["gmacs"] * 160 / 224, rel=1e-3)
+
+
+def test_the_command_lists_models_and_sizes(capsys):
+    assert main(["models", "resnet34", "resnet18", "--image-size", "64", "96", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["variant"], row["width"]) for row in rows] == [
+        (name, size) for name in ("resnet34", "resnet18") for size in (64, 96)
+    ]
+    assert rows[0] == describe("resnet34", 5, 1, 64)
+    assert main(["models", "resnet18", "--image-size", "64"]) == 0
+    line = capsys.readouterr().out.splitlines()[1].split()
+    assert (
+        line[:3] == ["resnet18", "64", f"{rows[2]['parameters']:,}"] and line[5] == f"{rows[2]['activation_mib']:.0f}"
+    )
+    assert main(["models", "resnet19"]) == 1
+    assert "resnet18" in capsys.readouterr().err

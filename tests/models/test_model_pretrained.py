@@ -5,7 +5,8 @@ import pickle
 import pytest
 import timm
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
+from timm.models import adapt_input_conv
 
 from ecgpipe.errors import DataError
 from ecgpipe.models import create_model
@@ -78,6 +79,25 @@ def test_backbone_of_the_full_model_gets_them(variant, weights):
     # timm sums a grey stem's weights over the colours, so that a grey picture gives what it gave in colour
     torch.testing.assert_close(backbone[stem], source.state_dict()[stem].sum(1, keepdim=True))
     assert all(torch.equal(backbone[key], source.state_dict()[key]) for key in backbone if key != stem)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_stem_is_adapted_by_timms_own_function(channels, weights):
+    path = weights("resnet34")
+    model = create_model("resnet34", num_classes=5, in_chans=channels, pretrained=True, checkpoint_path=str(path))
+    colour = load_file(path)["conv1.weight"]
+    assert colour.shape[1] == 3
+    assert torch.equal(model.conv1.weight, adapt_input_conv(channels, colour))
+
+
+def test_without_network_the_remedy_is_named(monkeypatch, tmp_path):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(DataError) as caught:
+        create_model("resnet34", num_classes=5, pretrained=True)
+    message = str(caught.value)
+    assert "resnet34" in message and "variants.<name>.options" in message and "checkpoint_path" in message
+    assert "\n" not in message
 
 
 def test_grey_and_colour_models_agree_on_a_grey_picture(weights):

@@ -238,3 +238,14 @@ def test_exports():
     model = build().eval()
     program = torch.export.export(model, (images(),))
     torch.testing.assert_close(program.module()(images()), model(images()), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_training_under_autocast_has_finite_gradients(dtype):
+    model = build().train()
+    with torch.autocast("cpu", dtype=dtype):
+        logits = model(images())
+    loss = torch.nn.functional.cross_entropy(logits.float(), torch.tensor([1, 3]))
+    (loss * 1024).backward()  # scaled, as fp16 training does
+    assert torch.isfinite(loss)
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters())

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.workflow
 
 OWN_LAYOUT = kit_layout().model_dump(mode="json")
 COMPARING = {"compare_models": 1, "compare_protocols": 1, "claims": 1}
-SCORING = COMPARING | {"evaluate": 1}
+SCORING = COMPARING | {"evaluate": 1, "card": 1}
 EXPLAINED = {"explain": 1, "measure_saliency": 1}
 TRAINING = SCORING | EXPLAINED | {"train": 1, "predict": 1, "report": 1, "all": 1}
 FROM_IMAGES = {"split": 1, "audit_leaks": 1, "prepare": 1} | TRAINING

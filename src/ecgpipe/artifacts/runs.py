@@ -7,6 +7,7 @@
     train.json           how it went: epochs, best epoch, seconds, versions       train
     predictions.parquet  logits of the validation and test records                predict
     metrics.json         scores                                                   evaluate
+    model/               all that is needed to use the model (model_folder)       card
 
 The first two are all that training needs besides the image files; neither needs pandas or pyarrow.
 """
@@ -21,11 +22,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ecgpipe.artifacts.atomic import atomic_path, write_text
 from ecgpipe.artifacts.roles import ROLES
 from ecgpipe.config.models import ModelConfig
+from ecgpipe.config.preprocess import PreprocessConfig
 from ecgpipe.config.train import TrainConfig
 from ecgpipe.errors import DataError
 
 RUN_FILE, ITEMS_FILE, WEIGHTS_FILE = "run.json", "items.npz", "weights.safetensors"
-HISTORY_FILE, SUMMARY_FILE = "history.csv", "train.json"
+HISTORY_FILE, SUMMARY_FILE, METRICS_FILE = "history.csv", "train.json", "metrics.json"
 CHECKPOINTS = "checkpoints"  # a folder below the run's, gone when training is done
 
 
@@ -40,6 +42,8 @@ class RunConfig(BaseModel):
     seed: int = Field(description="seeds the initial weights, the order of the data and the augmentation")
     classes: tuple[str, ...] = Field(description="class names, in the order of the outputs")
     task: str = Field(description="single or multilabel")
+    policy: str | None = Field(None, description="label policy behind the targets; null where it is not known")
+    preprocess: PreprocessConfig | None = Field(None, description="how the images were made; null if not known")
     images: tuple[str, ...] = Field(description="packed image files, relative to the run's folder")
     model: ModelConfig
     train: TrainConfig

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from ecgpipe import __version__
 from ecgpipe.cli.audit import AUDIT
 from ecgpipe.cli.bench import BENCH
+from ecgpipe.cli.card import CARD
 from ecgpipe.cli.claims import CLAIMS
 from ecgpipe.cli.compare import COMPARE
 from ecgpipe.cli.download import DOWNLOAD
+from ecgpipe.cli.export import EXPORT
 from ecgpipe.cli.labels import LABELS
 from ecgpipe.cli.models import MODELS
 from ecgpipe.cli.preprocess import PREPROCESS
@@ -19,7 +21,7 @@ from ecgpipe.cli.simulate import SIMULATE
 from ecgpipe.cli.train import TRAIN
 from ecgpipe.errors import EcgpipeError
 
-COMMANDS = (DOWNLOAD, SIMULATE, LABELS, AUDIT, RENDER, PREPROCESS, MODELS, TRAIN, COMPARE, CLAIMS, BENCH)
+COMMANDS = (DOWNLOAD, SIMULATE, LABELS, AUDIT, RENDER, PREPROCESS, MODELS, TRAIN, CARD, EXPORT, COMPARE, CLAIMS, BENCH)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -11,6 +11,7 @@ def run(args: Arguments) -> None:
     """Train a prepared run (a folder with run.json and items.npz); goes on where an interrupted one stopped."""
     from lightning.pytorch.utilities import rank_zero_only
 
+    from ecgpipe.models.card import save_model
     from ecgpipe.train.engine import train_run
     from ecgpipe.train.hardware import Machine
 
@@ -31,6 +32,7 @@ def run(args: Arguments) -> None:
         f"{summary['variant']}: {summary['epochs']} epochs in {summary['seconds']:.0f} s, lowest validation loss "
         f"{summary['best_validation_loss']:.4f} in epoch {summary['best_epoch']}; weights in {args.run}"
     )
+    print(f"saved with its card in {save_model(args.run)}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,6 +7,7 @@ Importing it registers ``swin_lgf_fpn_tiny`` with timm. Saliency targets are in 
 from ecgpipe.models.factory import create_model
 from ecgpipe.models.pretrained import PretrainedReport
 from ecgpipe.models.registry import VARIANTS, Variant
+from ecgpipe.models.stored import load_model
 from ecgpipe.models.swin_lgf_fpn import SwinLgfFpn
 
-__all__ = ["VARIANTS", "PretrainedReport", "SwinLgfFpn", "Variant", "create_model"]
+__all__ = ["VARIANTS", "PretrainedReport", "SwinLgfFpn", "Variant", "create_model", "load_model"]

@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import timm
+import torch
 from torch import nn
 
 from ecgpipe.errors import ConfigError
@@ -41,26 +42,70 @@ def create_model(
         ConfigError: for an unknown name or option, or a value that the architecture refuses.
         DataError: when the pretrained weights cannot be had.
     """
-    options = {key: value for key, value in options.items() if value is not None}
-    architecture, options = _resolve(variant, options)
-    config = timm.get_pretrained_cfg(architecture)
-    is_swin = architecture.startswith("swin_") and "_patch4_window" in architecture
-    if config is not None and config.fixed_input_size:
-        options["img_size"] = image_hw(img_size)
-    if is_swin:
-        options.setdefault("window_size", choose_window(img_size))
-
+    architecture, arguments = timm_arguments(variant, img_size, **options)
+    arguments |= {"num_classes": num_classes, "in_chans": in_chans}
     try:
-        with fused_window_attention() if is_swin else nullcontext():
-            model = timm.create_model(architecture, num_classes=num_classes, in_chans=in_chans, **options)
+        model = _build(architecture, arguments)
     except (TypeError, ValueError, AssertionError) as error:
-        given = ", ".join(f"{key}={value!r}" for key, value in options.items())
+        given = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
         raise ConfigError(f"model {variant!r} cannot be built with {given}: {error}") from error
+    if variant not in VARIANTS or options.get("architecture"):
+        _check_size(variant, architecture, arguments, image_hw(img_size))
     model.pretrained_report = None
     if pretrained:
         backbone = model.backbone if variant in VARIANTS and VARIANTS[variant].own else model
         model.pretrained_report = load_pretrained_weights(backbone, checkpoint_path)
     return model
+
+
+def timm_arguments(variant: str, img_size: int | tuple[int, int], **options: Any) -> tuple[str, dict[str, Any]]:
+    """The name in timm's registry behind a variant, and the arguments besides classes and channels.
+
+    Args:
+        variant, img_size, options: as for :func:`create_model`.
+
+    Raises:
+        ConfigError: for an unknown name.
+    """
+    options = {key: value for key, value in options.items() if value is not None}
+    architecture, options = _resolve(variant, options)
+    config = timm.get_pretrained_cfg(architecture)
+    if config is not None and config.fixed_input_size:
+        options["img_size"] = image_hw(img_size)
+    if _is_swin(architecture):
+        options.setdefault("window_size", choose_window(img_size))
+    return architecture, options
+
+
+def _build(architecture: str, arguments: dict[str, Any]) -> nn.Module:
+    with fused_window_attention() if _is_swin(architecture) else nullcontext():
+        return timm.create_model(architecture, **arguments)
+
+
+def _check_size(variant: str, architecture: str, arguments: dict[str, Any], size: tuple[int, int]) -> None:
+    """Let a twin without memory look at the shape of an image: some architectures refuse sizes only when they run."""
+    try:
+        with torch.device("meta"):
+            twin = _build(architecture, arguments).eval()
+    except Exception:  # not every architecture can be built without memory; that says nothing about the size
+        return
+    try:
+        with torch.device("meta"), torch.no_grad():
+            twin(torch.empty(1, arguments["in_chans"], *size))
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        if "meta" in reason:  # it looks at values, which the twin does not have
+            return
+        known = timm.get_pretrained_cfg(architecture)
+        made_for = f" (it was made for {known.input_size[1]} x {known.input_size[2]})" if known is not None else ""
+        raise ConfigError(
+            f"model {variant!r} does not take images of {size[0]} x {size[1]}{made_for}; choose another image size or "
+            f"model: {reason[:160]}"
+        ) from error
+
+
+def _is_swin(architecture: str) -> bool:
+    return architecture.startswith("swin_") and "_patch4_window" in architecture
 
 
 def _resolve(variant: str, options: dict[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -74,8 +74,8 @@ def load_pretrained_weights(model: nn.Module, weights_file: str | Path | None = 
         raise DataError(f"{source} does not fit {config['architecture']}: {error}") from error
     except OSError as error:
         raise DataError(
-            f"the weights {source} could not be fetched ({error}): give a local safetensors file as checkpoint_path, "
-            "or set pretrained to false"
+            f"the weights {source} could not be fetched ({error}): fetch them where there is a network and give the "
+            "safetensors file as the option checkpoint_path (variants.<name>.options), or set pretrained to false"
         ) from error
     finally:
         hook.remove()

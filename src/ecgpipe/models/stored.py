@@ -1,4 +1,4 @@
-"""The model of a run: built from run.json, with or without its trained weights."""
+"""Models from files: a run's, with or without its trained weights, and a saved model's."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
+from ecgpipe.artifacts.model_folder import SavedModel
 from ecgpipe.artifacts.runs import WEIGHTS_FILE, RunConfig
 from ecgpipe.errors import DataError
 from ecgpipe.models.factory import create_model
@@ -30,17 +31,41 @@ def load_trained(folder: Path | str) -> tuple[nn.Module, RunConfig]:
         DataError: the weights are missing, broken, or of another model.
     """
     run = RunConfig.read(folder)
-    path = Path(folder) / WEIGHTS_FILE
     # the trained weights replace all others, so none need be fetched
     model = build_model(run.model_copy(update={"model": run.model.model_copy(update={"pretrained": False})}))
+    _load_weights(model, Path(folder) / WEIGHTS_FILE, "train the run", "run.json")
+    return model.eval(), run
+
+
+def load_model(folder: Path | str) -> tuple[nn.Module, SavedModel]:
+    """A saved model (``<run>/model``, or wherever it was copied to), in eval mode, on the CPU.
+
+    Returns:
+        The model, images (B, in_chans, size, size) to logits (B, classes), and what config.json says of it.
+
+    Raises:
+        DataError: no saved model, of another version of the format, or with missing, broken or other weights.
+        ConfigError: this version of timm or ecgpipe does not know the architecture.
+    """
+    saved = SavedModel.read(folder)
+    settings = saved.model
+    model = create_model(
+        saved.variant,
+        num_classes=len(saved.classes),
+        in_chans=settings.in_chans,
+        img_size=settings.image_size,
+        **settings.options,
+    )
+    _load_weights(model, Path(folder) / WEIGHTS_FILE, "save the model", "config.json")
+    return model.eval(), saved
+
+
+def _load_weights(model: nn.Module, path: Path, remedy: str, settings: str) -> None:
     try:
         model.load_state_dict(load_file(path))
     except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file; train the run first") from error
+        raise DataError(f"{path}: no such file; {remedy} first") from error
     except (SafetensorError, OSError) as error:
-        raise DataError(f"{path}: not a readable weights file ({error}); train the run again") from error
+        raise DataError(f"{path}: not a readable weights file ({error}); {remedy} again") from error
     except RuntimeError as error:
-        raise DataError(
-            f"{path}: these weights are not of the model in run.json; train the run again\n{error}"
-        ) from error
-    return model.eval(), run
+        raise DataError(f"{path}: these weights are not of the model in {settings}; {remedy} again\n{error}") from error

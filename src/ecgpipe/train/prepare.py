@@ -10,6 +10,7 @@ import numpy as np
 from ecgpipe.artifacts.roles import ROLES
 from ecgpipe.artifacts.runs import CHECKPOINTS, Items, RunConfig
 from ecgpipe.config.models import ModelConfig
+from ecgpipe.config.preprocess import PreprocessConfig
 from ecgpipe.config.train import TrainConfig
 from ecgpipe.errors import DataError
 
@@ -28,6 +29,8 @@ def prepare_run(
     images: Mapping[Path, Sequence[str]],
     model: ModelConfig,
     train: TrainConfig,
+    policy: str | None = None,
+    preprocess: PreprocessConfig | None = None,
 ) -> None:
     """Write run.json and items.npz into a run's folder.
 
@@ -40,6 +43,7 @@ def prepare_run(
         targets: record id -> (classes,) uint8.
         images: packed image file -> the record id of each of its rows.
         model, train: the settings.
+        policy, preprocess: where targets and images come from, for the model's card.
 
     Raises:
         DataError: a record of the split has no image.
@@ -72,6 +76,8 @@ def prepare_run(
         seed=seed,
         classes=tuple(classes),
         task=task,
+        policy=policy,
+        preprocess=preprocess,
         images=tuple(Path(os.path.relpath(file, folder)).as_posix() for file in images),
         model=model,
         train=train,

@@ -1,0 +1,9 @@
+"""A trained and scored run as a model with its card."""
+
+from pathlib import Path
+
+from ecgpipe.logs import job_log
+from ecgpipe.models.card import save_model
+
+with job_log(snakemake.log[0]):
+    save_model(Path(snakemake.input.run).parent, Path(snakemake.output.saved).parent)

@@ -1,0 +1,81 @@
+"""A saved model: a folder that holds all that is needed to use it, and what is known about it.
+
+    weights.safetensors   parameters and buffers by their PyTorch names
+    config.json           architecture, classes, input, preprocessing, training, thresholds (SavedModel)
+    metrics.json          scores, where there are any: a run's metrics.json as it is
+    README.md             the model card, for people
+
+JSON, safetensors and Markdown: readable without this package. This module needs neither PyTorch nor tables.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ecgpipe.artifacts.atomic import write_json
+from ecgpipe.config.models import ModelConfig
+from ecgpipe.config.preprocess import PreprocessConfig
+from ecgpipe.errors import DataError
+
+MODEL_FOLDER = "model"  # below a run's folder
+CONFIG_FILE, CARD_FILE = "config.json", "README.md"
+FORMAT, VERSION = "ecgpipe-model", 1
+
+
+class SavedModel(BaseModel):
+    """The content of config.json."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal["ecgpipe-model"] = FORMAT
+    format_version: int = Field(VERSION, description="raised when a reader of the version before would err")
+    variant: str = Field(description="name for ``ecgpipe.models.create_model``: a variant, or a name of timm's")
+    architecture: dict[str, Any] = Field(description="what stands behind it: timm's name and its arguments")
+    model: ModelConfig = Field(description="input size, channels and options that the model was built with")
+    classes: tuple[str, ...] = Field(description="names of the outputs, in their order")
+    task: Literal["single", "multilabel"] = Field(description="softmax over the outputs, or a sigmoid for each")
+    input: dict[str, Any] = Field(description="in words and numbers, what the model reads")
+    preprocessing: PreprocessConfig | None = Field(
+        description="how pages became images; null where the run does not say"
+    )
+    training: dict[str, Any] = Field(description="data set, protocol, seed, records, recipe, course")
+    thresholds: dict[str, Any] | None = Field(
+        None, description="class to decision thresholds as the evaluation chose them; null before, or without any"
+    )
+
+    def write(self, folder: Path) -> None:
+        """Write config.json atomically."""
+        write_json(folder / CONFIG_FILE, self.model_dump(mode="json"))
+
+    @classmethod
+    def read(cls, folder: Path | str) -> "SavedModel":
+        """Read config.json.
+
+        Raises:
+            DataError: missing, not of this format, or of another version of it.
+        """
+        folder = Path(folder)
+        path = folder / CONFIG_FILE
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            inner = folder / MODEL_FOLDER
+            hint = f"give {inner}" if (inner / CONFIG_FILE).is_file() else "give the folder of a saved model"
+            raise DataError(f"{path}: cannot be read ({error}); {hint}") from error
+        except ValueError as error:
+            raise DataError(f"{path}: not JSON ({error})") from error
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise DataError(f'{path}: not a saved model of ecgpipe (its "format" is not "{FORMAT}")')
+        if content.get("format_version") != VERSION:
+            raise DataError(
+                f"{path}: format version {content.get('format_version')!r}, but this ecgpipe reads version {VERSION}; "
+                "use the ecgpipe that wrote it (training.versions names it), or save the model again"
+            )
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            key = ".".join(map(str, problem["loc"]))
+            raise DataError(f"{path}: {key}: {problem['msg']}") from error

@@ -1,0 +1,198 @@
+"""A saved model: written by a run at any stage, usable elsewhere, and refused with a reason when it is not."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import timm
+import torch
+from safetensors.torch import load_file
+
+from ecgpipe.artifacts.images import pack, write_images
+from ecgpipe.artifacts.model_folder import SavedModel
+from ecgpipe.cli.main import main
+from ecgpipe.config.models import ModelConfig
+from ecgpipe.config.preprocess import PreprocessConfig
+from ecgpipe.config.train import TrainConfig
+from ecgpipe.errors import ConfigError, DataError
+from ecgpipe.models import load_model
+from ecgpipe.models.card import save_model
+from ecgpipe.train.engine import train_run
+from ecgpipe.train.prepare import prepare_run
+
+CLASSES = ("NORM", "MI")
+METRICS = {
+    "role": "test",
+    "records": 2,
+    "groups": 2,
+    "confidence": 0.95,
+    "support": {"NORM": 1, "MI": 1},
+    "scores": {
+        "accuracy": {"value": 0.5, "low": 0.0, "high": 1.0},
+        "auc_macro": {"value": None, "low": None, "high": None},
+    },
+    "per_class": {name: {"auc": {"value": 1.0, "low": None, "high": None}} for name in CLASSES},
+    "thresholds": {
+        name: [{"asked_specificity": 0.9, "threshold": 0.25, "chosen_on": "validation"}] for name in CLASSES
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A trained run: four pictures to learn from, two to stop by, two for the test."""
+    folder = tmp_path_factory.mktemp("run")
+    rng = np.random.default_rng(0)
+    ids = [f"{number}" for number in range(8)]
+    write_images([pack(rng.integers(0, 2, (64, 64))) for _ in ids], 64, folder / "images.npy")
+    roles = dict(zip(ids, ["train"] * 4 + ["validation"] * 2 + ["test"] * 2, strict=True))
+    prepare_run(
+        folder / "run",
+        dataset="pictures",
+        protocol="patient",
+        variant="resnet34",
+        seed=1,
+        classes=CLASSES,
+        task="single",
+        roles=roles,
+        targets={name: np.eye(2, dtype=np.uint8)[int(name) % 2] for name in ids},
+        images={folder / "images.npy": ids},
+        model=ModelConfig(image_size=64, options={"architecture": "resnet10t"}),
+        train=TrainConfig(epochs=1, warmup_epochs=0, batch_size=4),
+        policy="single",
+        preprocess=PreprocessConfig(coverage=0.3),
+    )
+    train_run(folder / "run")
+    return folder / "run"
+
+
+@pytest.fixture
+def saved(run, tmp_path):
+    return save_model(run, tmp_path / "saved")
+
+
+def test_loaded_model_answers_like_the_run(run, saved):
+    model, config = load_model(saved)
+    assert not model.training
+    assert config.classes == CLASSES and config.preprocessing.coverage == 0.3
+    assert torch.equal(model.fc.weight, load_file(run / "weights.safetensors")["fc.weight"])
+    assert model(torch.rand(1, 1, 64, 64)).shape == (1, 2)
+
+
+def test_config_says_what_the_model_was_trained_on(saved):
+    config = json.loads((saved / "config.json").read_text())
+    assert config["training"]["records"] == {"train": 4, "validation": 2, "test": 2}
+    assert config["training"]["classes"]["train"] == {"NORM": 2, "MI": 2}
+    assert config["training"]["recipe"]["batch_size"] == 4
+    assert config["training"]["label_policy"] == "single"
+    assert config["preprocessing"] == PreprocessConfig(coverage=0.3).model_dump(mode="json")
+    assert config["thresholds"] is None and not (saved / "metrics.json").exists()
+    assert "Not scored yet" in (saved / "README.md").read_text()
+
+
+def test_usable_without_this_package(saved):
+    """timm, safetensors and json alone build the model that config.json describes."""
+    config = json.loads((saved / "config.json").read_text())
+    architecture = config["architecture"]
+    assert architecture["library"] == "timm"
+    model = timm.create_model(architecture["name"], **architecture["arguments"]).eval()
+    model.load_state_dict(load_file(saved / "weights.safetensors"))
+    x = torch.rand(2, *config["input"]["shape"][1:])
+    assert torch.equal(model(x), load_model(saved)[0](x))
+    call = re.search(r"timm\.create_model\(.*\)", (saved / "README.md").read_text())[0]
+    assert sorted(eval(call).state_dict()) == sorted(model.state_dict())
+
+
+def test_scores_and_thresholds_come_with_the_evaluation(run, tmp_path):
+    (run / "metrics.json").write_text(json.dumps(METRICS))
+    try:
+        folder = save_model(run, tmp_path / "scored")
+    finally:
+        (run / "metrics.json").unlink()
+    card = (folder / "README.md").read_text()
+    assert "| accuracy | 0.500 | 0.000 to 1.000 |" in card and "| auc macro | not measurable |  |" in card
+    assert "| MI | 0.25 | 0.9 | validation |" in card
+    assert json.loads((folder / "metrics.json").read_text()) == METRICS
+    assert load_model(folder)[1].thresholds["NORM"][0]["threshold"] == 0.25
+    save_model(run, folder)  # trained again and not scored: the old scores are no longer the model's
+    assert not (folder / "metrics.json").exists()
+
+
+def test_head_of_the_card_is_yaml(run, saved, tmp_path):
+    yaml = pytest.importorskip("yaml")
+    (run / "metrics.json").write_text(json.dumps(METRICS))
+    try:
+        folder = save_model(run, tmp_path / "scored")
+    finally:
+        (run / "metrics.json").unlink()
+    for place in (saved, folder):
+        head = yaml.safe_load((place / "README.md").read_text().split("---\n")[1])
+        assert head["pipeline_tag"] == "image-classification"
+    result = head["model-index"][0]["results"][0]
+    assert result["metrics"] == [{"type": "accuracy", "value": 0.5}] and result["dataset"]["name"] == "pictures"
+
+
+def change(folder, **entries):
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | entries))
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ({"format_version": 2}, "format version 2, but this ecgpipe reads version 1"),
+        ({"format": "other"}, "not a saved model of ecgpipe"),
+        ({"classes": 3}, "config.json: classes: "),
+        ({"preprocessing": {"coverage": 7}}, r"config.json: preprocessing.coverage: .*less than or equal to 1"),
+    ],
+)
+def test_unreadable_config_is_named(saved, entries, message):
+    change(saved, **entries)
+    with pytest.raises(DataError, match=message):
+        load_model(saved)
+
+
+def test_architecture_that_is_gone(saved):
+    change(saved, variant="resnet_of_the_future")
+    with pytest.raises(ConfigError, match="resnet_of_the_future"):
+        load_model(saved)
+
+
+def test_weights_that_do_not_fit(saved):
+    change(saved, classes=["NORM", "MI", "CD"])
+    with pytest.raises(DataError, match=r"weights\.safetensors: these weights are not of the model in config\.json"):
+        load_model(saved)
+    (saved / "weights.safetensors").unlink()  # a second name of the run's file: not to be written through
+    (saved / "weights.safetensors").write_bytes(b"no weights")
+    with pytest.raises(DataError, match="not a readable weights file"):
+        load_model(saved)
+
+
+def test_the_run_instead_of_its_model(run):
+    with pytest.raises(DataError, match="give the folder of a saved model"):
+        load_model(run)
+    save_model(run)
+    with pytest.raises(DataError, match=f"give {run / 'model'}"):
+        load_model(run)
+
+
+def test_untrained_run(run, tmp_path):
+    (tmp_path / "run.json").write_bytes((run / "run.json").read_bytes())
+    (tmp_path / "items.npz").write_bytes((run / "items.npz").read_bytes())
+    with pytest.raises(DataError, match="not trained yet"):
+        save_model(tmp_path)
+
+
+def test_round_trip(saved, tmp_path):
+    SavedModel.read(saved).write(tmp_path)
+    assert (tmp_path / "config.json").read_text() == (saved / "config.json").read_text()
+
+
+def test_commands(run, tmp_path, capsys):
+    assert main(["card", str(run), "-o", str(tmp_path / "m")]) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "m")
+    assert main(["export", str(tmp_path / "m"), "-o", str(tmp_path / "m.onnx")]) == 0
+    assert "MB, logits within" in capsys.readouterr().out
+    assert main(["export", str(tmp_path / "none"), "-o", str(tmp_path / "m.onnx")]) == 1
+    assert "config.json: cannot be read" in capsys.readouterr().err
