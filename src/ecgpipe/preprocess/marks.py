@@ -9,6 +9,8 @@ import numpy as np
 
 from ecgpipe.preprocess.runs import opened
 
+LEVEL = 0.3  # mm, that a level line leaves its course
+
 
 def _odd(length: float) -> int:
     """A length in pixels as an odd number, since an even structuring element shifts its result."""
@@ -35,22 +37,58 @@ def drop_rules(ink: np.ndarray, mm: float) -> None:
             part[rules > 0] = 0
 
 
-def drop_separators(ink: np.ndarray, mm: float) -> None:
-    """Take away upright lines over 60 mm, and solid bars from 5 to 15 mm with free ends, that no trace can draw.
+def drop_separators(ink: np.ndarray, mm: float, worn: bool = False) -> None:
+    """Take away upright lines over 60 mm that no trace can draw.
 
     What crosses them is continued into the gap from both sides.
+
+    Args:
+        worn: the page was photographed: lines may have gaps, and lean over by a pixel or two.
     """
-    any_ink, solid = (ink > 0).view(np.uint8), (ink >= 120).view(np.uint8)
-    for x, y, w, h in _rectangles(opened(any_ink, _odd(60 * mm)), mm, np.inf):
+    any_ink = lines = (ink > 0).view(np.uint8)
+    if worn:
+        lines = cv2.morphologyEx(any_ink, cv2.MORPH_CLOSE, np.ones((_odd(2 * mm), 3), np.uint8))
+        lines = cv2.dilate(lines, np.ones((1, 3), np.uint8))
+    for x, y, w, h in _rectangles(opened(lines, _odd(60 * mm)), mm, np.inf):
         if _crowded(any_ink, x, y, w, h):  # steep strokes of several rows above each other
             continue
         _bridge(ink, x, x + w, max(0, y - 1), y + h + 1)
+
+
+def drop_bars(ink: np.ndarray, mm: float, worn: bool = False) -> None:
+    """Take away solid upright bars from 5 to 15 mm with free ends; what crosses them is continued.
+
+    Args:
+        worn: the page was photographed: the ends are blurred.
+    """
+    solid = (ink >= 120).view(np.uint8)
+    around = solid if worn else ink
     bars = opened(solid, _odd(5 * mm), _odd(0.65 * mm))
     for x, y, w, h in _rectangles(bars, mm, 15 * mm):
         # a stroke of the trace goes on above or below, a mark does not
         beside = slice(max(0, x - 1), x + w + 1)
-        if not (ink[max(0, y - 2) : max(0, y - 1), beside].any() or ink[y + h + 1 : y + h + 2, beside].any()):
+        if not (around[max(0, y - 2) : max(0, y - 1), beside].any() or around[y + h + 1 : y + h + 2, beside].any()):
             _bridge(ink, x, x + w, max(0, y - 1), y + h + 1)
+
+
+def drop_flat_lines(ink: np.ndarray, mm: float) -> None:
+    """Take away, of a photographed page, long parts that run level, as no trace does: rules, edges of the paper.
+
+    A trace leaves its baseline with every beat. Level are parts of 80 mm and more, and in the outer quarters, where
+    pieces of such lines are, of 10 mm.
+    """
+    height = len(ink)
+    count, labels, boxes, _ = cv2.connectedComponentsWithStats((ink > 0).view(np.uint8), connectivity=8)
+    for part in range(1, count):
+        x, y, w, h, _ = boxes[part].tolist()
+        outside = not height / 4 < y + h / 2 < 0.75 * height
+        if w < (10 if outside else 80) * mm:
+            continue
+        there = labels[y : y + h, x : x + w] == part
+        middle = (there * np.arange(h)[:, None]).sum(axis=0) / there.sum(axis=0)
+        middle -= np.polyval(np.polyfit(np.arange(w), middle, 3), np.arange(w))
+        if np.percentile(np.abs(middle), 85) < LEVEL * mm:
+            ink[y : y + h, x : x + w][there] = 0
 
 
 def _rectangles(found: np.ndarray, mm: float, tallest: float) -> list[tuple[int, int, int, int]]:

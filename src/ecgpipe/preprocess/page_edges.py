@@ -1,5 +1,7 @@
 """Where paper ends and the table begins, on a page whose lines already run along the axes."""
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 
@@ -99,13 +101,14 @@ def _tint_edge(dark: np.ndarray, there: np.ndarray) -> float | None:
     """
     height, width = dark.shape
     depth = int(SEARCH * width) + 4 * WINDOW
+    there = there[:, :depth]
+    seen = np.where(there, dark[:, :depth], 0)
     found = []
-    for rows in np.array_split(np.arange(height), CHUNKS):
-        count = there[rows, :depth].sum(axis=0)
+    for top, bottom in pairwise(np.linspace(0, height, CHUNKS + 1).round().astype(int)):
+        count = there[top:bottom].sum(axis=0)
         if not count.any():
             continue
-        profile = np.where(count > 0.7 * len(rows), np.where(there, dark, 0)[rows, :depth].sum(axis=0), np.nan)
-        profile = profile / np.maximum(count, 1)
+        profile = np.where(count > 0.7 * (bottom - top), seen[top:bottom].sum(axis=0), np.nan) / np.maximum(count, 1)
         mean = np.convolve(profile, np.ones(WINDOW) / WINDOW, "valid")
         if len(mean) <= 3 * WINDOW:
             return None

@@ -66,13 +66,13 @@ def find_skew(darkest: np.ndarray) -> Skew:
     turned = cv2.warpPerspective(
         flat, turn, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=1
     )
-    turn = turning((0.0, 0.0), sharpest_direction(np.ascontiguousarray(turned.T)), (width, height)) @ turn
+    turn = turning((0.0, 0.0), sharpest_direction(cv2.transpose(turned)), (width, height)) @ turn
     for _ in range(ROUNDS):
         turned = cv2.warpPerspective(
             flat, turn, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=1
         )
         horizontal, slopes, seen_along = fine_direction(turned)
-        upright, _, seen_down = fine_direction(np.ascontiguousarray(turned.T))
+        upright, _, seen_down = fine_direction(cv2.transpose(turned))
         turn = turning(horizontal, upright, (width, height)) @ turn
         seen = min(seen_along, seen_down)
     confidence = float(np.clip(0.3 * clarity + seen, 0, 1))

@@ -5,7 +5,7 @@ import numpy as np
 
 from ecgpipe.preprocess.ink import coloured
 
-EVERY = 16  # pixels between the rows and columns that are looked at
+EVERY = 32  # pixels between the rows and columns that are looked at
 ACROSS = 0.85  # of the page's width, that a line crosses
 DOWN = 0.7  # of the page's height; a frame leaves out the header
 APART = 0.4  # of the page, that the outermost horizontals are at least

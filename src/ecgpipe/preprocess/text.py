@@ -7,6 +7,8 @@ Letters are small, or hang on a trace as a second run over a few columns.
 from itertools import pairwise
 
 import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components as scipy_components
 
 from ecgpipe.preprocess.runs import Runs, connected_parts, erase, vertical_runs
 
@@ -16,8 +18,12 @@ MIN_TRACE = 20.0  # mm that a connected part must span to be a trace by itself
 MAX_RUNS = 8  # per column on average; a part with more is a drawing or noise, and has no trace to follow
 MAX_TEXT = (12.0, 7.0)  # mm, width and height of the largest part that is taken for text on a trace
 
+MAX_WORD = (28.0, 10.0)  # mm, the same for handwriting
+MIN_CHAIN = 38.0  # mm that parts must span together on a page that may be written on
+GAP = (4.0, 3.0)  # mm, along and across, between parts of one trace
 
-def drop_text(ink: np.ndarray, mm: float, rows: tuple[float, float]) -> None:
+
+def drop_text(ink: np.ndarray, mm: float, rows: tuple[float, float], worn: bool = False) -> None:
     """Take away letters and other small parts, also those that touch a trace, and all parts above or below ``rows``.
 
     A wave that leaves the recording's rows stays whole.
@@ -26,6 +32,8 @@ def drop_text(ink: np.ndarray, mm: float, rows: tuple[float, float]) -> None:
         ink: uint8 (H, W), coverage from 0 to 255, changed in place.
         mm: pixels per millimetre.
         rows: where the recording begins and ends.
+        worn: the page was photographed: it may be written on, and its traces may have gaps. A part is then a trace if
+            with others that begin where it ends it spans more than any word.
     """
     runs = vertical_runs(ink)
     count, part_of = connected_parts(runs)
@@ -37,14 +45,50 @@ def drop_text(ink: np.ndarray, mm: float, rows: tuple[float, float]) -> None:
     np.maximum.at(bottom, part_of, runs.bottoms)
     middle = (top + bottom) / 2
     is_trace = (right + 1 - left >= MIN_TRACE * mm) & (rows[0] <= middle) & (middle <= rows[1])
+    if worn:
+        is_trace = in_long_chains(runs, part_of, np.flatnonzero(is_trace), left, right, mm)
     dropped = ~is_trace[part_of]
     for part in np.flatnonzero(is_trace):
         members = np.flatnonzero(part_of == part)
-        dropped[members[hanging_runs(runs.of(members), mm)]] = True
+        dropped[members[hanging_runs(runs.of(members), mm, MAX_WORD if worn else MAX_TEXT)]] = True
     erase(ink, runs.of(dropped))
 
 
-def hanging_runs(part: Runs, mm: float) -> list[int]:
+def in_long_chains(
+    runs: Runs, part_of: np.ndarray, candidates: np.ndarray, left: np.ndarray, right: np.ndarray, mm: float
+) -> np.ndarray:
+    """Which parts belong to a chain of parts, each beginning where another ends, that is long enough for a trace.
+
+    Args:
+        runs, part_of: all runs, and each one's part.
+        candidates: the parts that may belong.
+        left, right: first and last column of each part.
+
+    Returns:
+        bool (parts,).
+    """
+
+    def heights(columns: np.ndarray) -> np.ndarray:
+        """The middle of each part's runs in the given column of each, float (parts,)."""
+        there = runs.columns == columns[part_of]
+        weight = np.bincount(part_of[there], minlength=len(left))
+        total = np.bincount(part_of[there], (runs.tops + runs.bottoms)[there] / 2, minlength=len(left))
+        return total / np.maximum(weight, 1)
+
+    begin, end = heights(left)[candidates], heights(right)[candidates]
+    first, last = left[candidates], right[candidates]
+    gap = first[None, :] - last[:, None]
+    follows = (gap > -GAP[0] * mm) & (gap < GAP[0] * mm) & (np.abs(begin[None, :] - end[:, None]) < GAP[1] * mm)
+    count, chain = scipy_components(csr_array(follows), directed=False)
+    low, high = np.full(count, np.inf), np.full(count, -np.inf)
+    np.minimum.at(low, chain, first)
+    np.maximum.at(high, chain, last)
+    result = np.zeros(len(left), bool)
+    result[candidates[(high - low)[chain] >= MIN_CHAIN * mm]] = True
+    return result
+
+
+def hanging_runs(part: Runs, mm: float, largest: tuple[float, float] = MAX_TEXT) -> list[int]:
     """Which runs of a connected part are not the trace itself, but text on it; their positions.
 
     Where columns have several runs, the smoothest chain of runs through them is the trace, if it is unbroken (a
@@ -75,7 +119,9 @@ def hanging_runs(part: Runs, mm: float) -> list[int]:
                     others.append((at, *run))
                     positions[at, *run] = position
                 position += 1
-        dropped += [positions[run] for cluster in _clusters(others) if _is_text(cluster, mm) for run in cluster]
+        dropped += [
+            positions[run] for cluster in _clusters(others) if _is_text(cluster, mm, largest) for run in cluster
+        ]
     return dropped
 
 
@@ -140,7 +186,7 @@ def _clusters(runs: list[Run]) -> list[list[Run]]:
     return clusters
 
 
-def _is_text(cluster: list[Run], mm: float) -> bool:
+def _is_text(cluster: list[Run], mm: float, largest: tuple[float, float]) -> bool:
     width = cluster[-1][0] - cluster[0][0] + 1
     height = max(bottom for _, _, bottom in cluster) - min(top for _, top, _ in cluster)
-    return width <= MAX_TEXT[0] * mm and height <= MAX_TEXT[1] * mm
+    return width <= largest[0] * mm and height <= largest[1] * mm

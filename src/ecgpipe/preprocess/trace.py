@@ -17,7 +17,7 @@ from ecgpipe.preprocess.ink import (
     sample_columns,
     sample_grid,
 )
-from ecgpipe.preprocess.marks import drop_frame, drop_pulses, drop_rules, drop_separators
+from ecgpipe.preprocess.marks import drop_bars, drop_flat_lines, drop_frame, drop_pulses, drop_rules, drop_separators
 from ecgpipe.preprocess.rectify import rectify
 from ecgpipe.preprocess.straight import is_straight, palette_is_straight
 from ecgpipe.preprocess.text import drop_text
@@ -27,6 +27,10 @@ PAGE_WIDTH = 280.0
 
 WORK_WIDTH = 1400
 """Shapes are judged on images up to this wide; wider ones are halved, thirded, ... first."""
+
+
+FAINT = 64
+"""Coverage up to which the blurred edges of ink on a photographed page do not count."""
 
 
 def trace_image(image: np.ndarray, config: PreprocessConfig) -> np.ndarray:
@@ -58,7 +62,7 @@ def upright_trace(image: np.ndarray, valid: np.ndarray | None, config: Preproces
         rows = slice(0, len(image))  # lines are no longer sharp enough to tell where the recording is
     else:
         rows = recording_rows(coloured(sample_columns(image)) if image.ndim == 3 else None, len(image))
-    return _trace(ink, rows, config)
+    return _trace(ink, rows, config, worn=valid is not None)
 
 
 def trace_from_palette(indices: np.ndarray, palette: np.ndarray, config: PreprocessConfig) -> np.ndarray:
@@ -88,22 +92,27 @@ def _select(indices: np.ndarray, chosen: np.ndarray, used: int) -> np.ndarray:
     return cv2.LUT(indices, np.where(chosen, 255, 0).astype(np.uint8))
 
 
-def _trace(ink: np.ndarray, rows: slice, config: PreprocessConfig) -> np.ndarray:
+def _trace(ink: np.ndarray, rows: slice, config: PreprocessConfig, worn: bool = False) -> np.ndarray:
     if not config.drop_text:
         ink[: rows.start], ink[rows.stop :] = 0, 0
     drop_specks(ink)
     height = len(ink)
     ink = _reduce(ink)
+    if worn:
+        ink = cv2.threshold(ink, FAINT, 255, cv2.THRESH_TOZERO)[1]
     mm, scale = ink.shape[1] / PAGE_WIDTH, len(ink) / height
     if config.drop_marks:
         drop_frame(ink, mm)
         drop_rules(ink, mm)
-        drop_pulses(
-            ink, mm
-        )  # while they are whole: at some resolutions one of their edges alone passes for a separator
-        drop_separators(ink, mm)
+        drop_pulses(ink, mm)  # while they are whole: one of their edges alone can pass for a separator or bar
+        if worn:
+            drop_flat_lines(ink, mm)
+        drop_separators(ink, mm, worn)
+        drop_bars(ink, mm, worn)
     if config.drop_text:
-        drop_text(ink, mm, (rows.start * scale, rows.stop * scale))
+        drop_text(ink, mm, (rows.start * scale, rows.stop * scale), worn)
+    if config.drop_marks and worn:
+        drop_bars(ink, mm, worn)  # also those that touched text
     return shrink(ink, config.size, config.coverage)
 
 
