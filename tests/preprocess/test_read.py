@@ -1,13 +1,17 @@
 """Reading image files: all kinds give RGB, and broken ones a clear error."""
 
 import io
+import struct
+import subprocess
+import sys
+import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from ecgpipe.errors import DataError
-from ecgpipe.preprocess.plain_png import decode_plain_palette
+from ecgpipe.preprocess.plain_png import PNG_SIGNATURE, decode_plain_palette
 from ecgpipe.preprocess.read import read_image, read_palette
 from ecgpipe.render.png import encode_palette
 
@@ -95,6 +99,85 @@ def test_huge_dimensions_are_refused_before_decoding():
     assert len(data) < 50_000
     with pytest.raises(DataError, match="9000 x 9000"):
         read_image(data, "scan.img")
+
+
+def claims(kind: str, side: int = 60_000) -> bytes:
+    """A small file whose header speaks of ``side`` x ``side`` pixels."""
+    if kind == "PNG":
+
+        def chunk(name: bytes, body: bytes) -> bytes:
+            return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+        header = struct.pack(">IIBBBBB", side, side, 8, 3, 0, 0, 0)
+        rows = zlib.compress(bytes(50_000_000), 1)  # a bomb, too
+        return PNG_SIGNATURE + b"".join(
+            [chunk(b"IHDR", header), chunk(b"PLTE", bytes(6)), chunk(b"IDAT", rows), chunk(b"IEND", b"")]
+        )
+    data = bytearray(encoded(Image.new("L", (64, 64)), kind))
+    if kind == "JPEG":
+        at = data.index(b"\xff\xc0") + 5
+        data[at : at + 4] = struct.pack(">HH", side, side)
+    elif kind == "BMP":
+        data[18:26] = struct.pack("<ii", side, side)
+    else:
+        for tag in (256, 257):  # ImageWidth, ImageLength, as LONG
+            at = data.index(struct.pack("<H", tag), 8)
+            data[at : at + 12] = struct.pack("<HHII", tag, 4, 1, side)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "BMP"])
+def test_a_claim_of_60000_pixels_a_side_costs_no_memory(kind, tmp_path):
+    (tmp_path / "scan.img").write_bytes(claims(kind))
+    code = (
+        "import resource, sys\n"
+        "from ecgpipe.config.preprocess import PreprocessConfig\n"
+        "from ecgpipe.errors import DataError\n"
+        "from ecgpipe.preprocess.apply import preprocess_file\n"
+        "data = open(sys.argv[1], 'rb').read()\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "try:\n    preprocess_file(data, 'scan.img', PreprocessConfig())\n"
+        "except DataError as error:\n    print(error)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "scan.img"], capture_output=True, text=True, check=True
+    )
+    message, grown = done.stdout.splitlines()
+    assert "60000 x 60000" in message or "pixels" in message
+    assert int(grown) < 40_000  # KB
+
+
+@pytest.mark.parametrize(("dtype", "most"), [("float32", 255), ("float32", 4000), ("int32", 65535), ("float32", 65535)])
+def test_floats_and_wide_integers(dtype, most):
+    values = np.linspace(0, 1, 60 * 90).reshape(60, 90)
+    result = read_image(encoded(Image.fromarray((values * most).astype(dtype)), "TIFF"), "x")
+    assert result.shape == (60, 90, 3)
+    scale = 65535 if 255 < most <= 65535 else most
+    assert np.abs(result[:, :, 0] - values * most / scale * 255).max() < 1.1
+
+
+def test_floats_below_zero_keep_their_order():
+    values = np.linspace(-3, 5, 60 * 90).reshape(60, 90).astype(np.float32)
+    result = read_image(encoded(Image.fromarray(values), "TIFF"), "x")[:, :, 0].astype(int)
+    assert (np.diff(result.ravel()) >= 0).all()
+    assert np.ptp(result) >= 254
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "BMP", "WEBP"])
+def test_damaged_files_are_an_image_or_an_error(rgb, kind):
+    rng = np.random.default_rng(0)
+    whole = encoded(Image.fromarray(rgb), kind)
+    refused = 0
+    for _ in range(60):
+        data = np.frombuffer(whole, np.uint8).copy()
+        at = rng.integers(0, rng.choice([60, len(data)]), rng.integers(1, 5)) % len(data)
+        data[at] = rng.integers(0, 256, len(at))
+        try:
+            assert read_image(data.tobytes(), "x").shape[2] == 3
+        except DataError:
+            refused += 1
+    assert refused > 3
 
 
 def test_tiny_images_are_refused():

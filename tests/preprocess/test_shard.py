@@ -1,8 +1,11 @@
 """A shard of pages becomes a shard of images; broken pages are listed."""
 
+import io
+
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from ecgpipe.artifacts.image_index import IMAGE_INDEX
 from ecgpipe.artifacts.images import open_images, unpack
@@ -47,6 +50,50 @@ def test_good_pages_in_order_and_broken_ones_listed(tmp_path, page):
     assert (unpack(images[1]) == expected).all()
     assert index["ink"].tolist() == pytest.approx([expected.mean()] * 2)
     assert PROBLEMS.read(tmp_path / "i.problems.parquet")["record_id"].tolist() == ["2", "3", "4"]
+
+
+def test_pages_of_all_kinds_in_one_shard(tmp_path, page):
+    picture = Image.open(io.BytesIO(page)).convert("RGB").resize((1100, 850))
+    grey = np.asarray(picture.convert("L"))
+
+    def saved(image: Image.Image, kind: str, **options) -> bytes:
+        stream = io.BytesIO()
+        image.save(stream, kind, **options)
+        return stream.getvalue()
+
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    good = {
+        "png": page,
+        "jpeg": saved(picture, "JPEG", quality=90),
+        "turned": saved(picture.rotate(-90, expand=True), "JPEG", quality=90, exif=exif),
+        "cmyk": saved(picture.convert("CMYK"), "TIFF"),
+        "deep": saved(Image.fromarray(grey.astype(np.uint16) * 257), "PNG"),
+        "float": saved(Image.fromarray(grey.astype(np.float32)), "TIFF"),
+        "la": saved(picture.convert("LA"), "PNG"),
+        "rgba": saved(picture.convert("RGBA"), "WEBP", lossless=True),
+        "bilevel": saved(picture.convert("L").point(lambda value: 255 * (value > 160)).convert("1"), "TIFF"),
+    }
+    bad = {
+        "blank": saved(Image.new("RGB", (1000, 800), "white"), "PNG"),
+        "black": saved(Image.new("L", (1000, 800)), "PNG"),
+        "cut": good["jpeg"][: len(good["jpeg"]) // 3],
+        "empty": b"",
+        "flat": saved(Image.new("L", (4000, 3)), "PNG"),
+        "huge": saved(Image.new("1", (9000, 9000)), "PNG"),
+        "noise": saved(Image.fromarray(noise), "PNG"),
+    }
+    pages = [StoredPage(name, data, "") for name, data in sorted({**good, **bad}.items())]
+    run(tmp_path, pages)
+    index, problems = IMAGE_INDEX.read(tmp_path / "i.index.parquet"), PROBLEMS.read(tmp_path / "i.problems.parquet")
+    assert set(good) <= set(index["record_id"])
+    assert set(bad) - {"noise"} == set(problems["record_id"]) - {"noise"}  # noise may look like ink
+    assert len(index) + len(problems) == len(pages)
+    images = dict(zip(index["record_id"], unpack(open_images(tmp_path / "i.npy")), strict=True))
+    for name in set(good) - {"bilevel"}:  # the same picture, whatever its file
+        common = (images[name] & cv2.dilate(images["png"], np.ones((3, 3), np.uint8))).sum()
+        assert common > 0.9 * images[name].sum() > 0.6 * images["png"].sum(), name
 
 
 def test_strict_stops(tmp_path, page):

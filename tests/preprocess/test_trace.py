@@ -7,15 +7,18 @@ import cv2
 import numpy as np
 import pytest
 
+from ecgpipe.config.degrade import DegradeConfig
 from ecgpipe.config.preprocess import PreprocessConfig
 from ecgpipe.config.render import RenderConfig
 from ecgpipe.errors import DataError
 from ecgpipe.preprocess.apply import preprocess, preprocess_file, preprocess_palette, read_image
 from ecgpipe.preprocess.ink import drop_specks
-from ecgpipe.preprocess.marks import drop_pulses, drop_separators
+from ecgpipe.preprocess.marks import drop_bars, drop_flat_lines, drop_pulses, drop_separators
+from ecgpipe.preprocess.rectify import rectify
 from ecgpipe.preprocess.runs import vertical_runs
 from ecgpipe.preprocess.text import drop_text, hanging_runs
 from ecgpipe.preprocess.trace import shrink
+from ecgpipe.render.degrade.degrade import degrade_page
 from ecgpipe.render.draw import render_page
 
 CONFIG = PreprocessConfig()
@@ -236,6 +239,75 @@ def test_letter_on_a_trace_is_told_from_the_trace():
     runs = vertical_runs(part)
     dropped = hanging_runs(runs, 4)
     assert {(runs.columns[run], runs.tops[run]) for run in dropped} == {(column, 30) for column in range(51, 60)}
+
+
+def test_a_leaning_separator_with_gaps_goes_from_a_photographed_page():
+    ink = np.zeros((400, 300), np.uint8)
+    cv2.line(ink, (150, 50), (151, 350), 255, 2)
+    ink[100:300:30] = 0
+    ink[200:202] = 255
+    photographed = ink.copy()
+    drop_separators(ink, 4)
+    assert ink[60:90, 148:155].any()
+    drop_separators(photographed, 4, worn=True)
+    assert not photographed[60:195, 140:160].any()
+    assert photographed[200:202].all()
+
+
+def test_a_bar_that_a_trace_crosses_goes_and_a_stroke_stays():
+    ink = np.zeros((200, 300), np.uint8)
+    trace = np.array([[10, 100], [90, 100], [150, 100], [156, 60], [162, 120], [168, 100], [290, 100]])
+    cv2.polylines(ink, [trace], False, 255, 2)
+    alone = ink.copy()
+    ink[85:113, 50:54] = 255
+    blurred = cv2.GaussianBlur(ink, (0, 0), 0.8)
+    drop_bars(blurred, 4, worn=True)
+    assert not (blurred[:95, 40:65] > 64).any()
+    assert ((blurred > 64) >= (alone > 254)).mean() > 0.999
+
+
+def test_level_lines_go_and_traces_stay():
+    ink = np.zeros((600, 800), np.uint8)
+    for left in range(50, 700, 70):  # a rule with gaps, and slightly bent
+        cv2.line(ink, (left, 60 + left // 200), (left + 60, 60 + (left + 60) // 200), 255, 2)
+    cv2.line(ink, (20, 300), (780, 303), 255, 2)
+    trace = np.zeros_like(ink)
+    for top in (90, 400, 560):
+        x = np.arange(20, 780)
+        y = top - 14 * np.exp(-(((x % 90) - 40) ** 2) / 8) - 4 * np.exp(-(((x % 90) - 70) ** 2) / 60)
+        cv2.polylines(trace, [np.stack([x, y], axis=1).round().astype(np.int32)], False, 255, 2)
+    both = cv2.max(ink, trace)
+    drop_flat_lines(both, 4)
+    assert np.array_equal(both, trace)
+
+
+def test_words_go_from_a_photographed_page_and_broken_traces_stay():
+    ink = np.zeros((400, 1000), np.uint8)
+    x = np.arange(0, 100)
+    word = np.stack([60 + x, 60 + 15 * np.sin(x / 3)], axis=1).round().astype(np.int32)
+    cv2.polylines(ink, [word], False, 255, 2)
+    whole = ink.copy()
+    for left in (20, 115, 210, 305):  # a row in pieces of 22 mm, 1 mm apart
+        ink[200:202, left : left + 90] = 255
+    pieces = ink[150:].copy()
+    drop_text(ink, 4, (0, 400), worn=True)
+    assert not ink[:150].any()
+    assert np.array_equal(ink[150:], pieces)
+    drop_text(whole, 4, (0, 400))
+    assert whole[:150].any()  # on a printed page, what is that long is a trace
+
+
+@pytest.mark.parametrize(("layout", "level"), [("kit", "photo"), ("cardiac-images", "photo"), ("kit", "harsh")])
+def test_degraded_pages_keep_their_traces(layout, level):
+    config = DegradeConfig(level=level, seed=5)
+    page = degrade_page(render_page(beats(), 500, RenderConfig(layout=layout)), config, "a")
+    image = read_image(page.encode(), "a")
+    found = rectify(image)
+    assert found.changed
+    truth = shrink(found.warp(page.trace_mask * np.uint8(255)), 640, CONFIG.coverage)
+    lost, false = lost_and_false(truth, preprocess(image, CONFIG))
+    assert lost < 0.05
+    assert false < 0.05
 
 
 @pytest.mark.realdata

@@ -32,7 +32,7 @@ class PreprocessConfig(Section):
         "from the page's ink (0) to its paper (1).",
     )
     turned_darkness: float = Field(
-        0.45,
+        0.48,
         gt=0,
         lt=1,
         description="trace: the same for pages that deskew turned; photographed grids are darker, traces blurred.",

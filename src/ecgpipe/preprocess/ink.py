@@ -5,6 +5,7 @@ import numpy as np
 
 TILE = 64  # pixels
 LEAST_INK = 0.005  # share of a page that is ink, if there is any
+WRITTEN_INK = 0.0075  # the same of a page that may be written on, with darker ink than the traces'
 PALEST_INK = 0.6  # of the paper's brightness
 BLACK = 0.1  # of the paper's brightness, at most, of ink that is sharp
 MOST_INK = 0.045  # share of a page that traces, text and marks can cover
@@ -23,9 +24,9 @@ def brightest_channel(image: np.ndarray) -> np.ndarray:
     return cv2.max(cv2.max(red, green), blue)
 
 
-def find_ink(brightness: np.ndarray, darkness: float) -> np.ndarray:
-    """255 where the page is darker than ``darkness`` times the paper around it, else 0; uint8 (H, W)."""
-    limits = ink_limits(sample_grid(brightness), darkness)
+def find_ink(brightness: np.ndarray, darkness: float, least: float = LEAST_INK) -> np.ndarray:
+    """255 where the page is darker than ``ink_limits`` says, else 0; uint8 (H, W)."""
+    limits = ink_limits(sample_grid(brightness), darkness, least)
     if limits.size == 1:
         return cv2.threshold(brightness, int(limits[0, 0]) - 1, 255, cv2.THRESH_BINARY_INV)[1]
     return cv2.compare(brightness, cv2.resize(limits, brightness.shape[::-1]), cv2.CMP_LT)
@@ -37,7 +38,7 @@ def sample_grid(image: np.ndarray) -> np.ndarray:
     return image[step // 2 :: step, step // 2 :: step] if min(image.shape[:2]) >= 5 * TILE else image
 
 
-def ink_limits(samples: np.ndarray, darkness: float) -> np.ndarray:
+def ink_limits(samples: np.ndarray, darkness: float, least: float = LEAST_INK) -> np.ndarray:
     """Below which brightness a pixel is ink: uint8 (1, 1), or one value per tile where the light is uneven.
 
     The limit lies at ``darkness`` of the way from the ink, as the darkest of the samples show it, to the paper. A
@@ -48,6 +49,8 @@ def ink_limits(samples: np.ndarray, darkness: float) -> np.ndarray:
 
     Args:
         samples: brightness as ``sample_grid`` takes it.
+        darkness: where the limit lies between ink (0) and paper (1).
+        least: share of the samples that show ink.
     """
     rows, columns = samples.shape[0] // 4, samples.shape[1] // 4
     if min(rows, columns) < 5:
@@ -56,7 +59,7 @@ def ink_limits(samples: np.ndarray, darkness: float) -> np.ndarray:
     tiles = np.partition(tiles.reshape(rows, columns, 16), 12, axis=2)
     paper = cv2.medianBlur(np.ascontiguousarray(tiles[:, :, 12]), 5)
     shades = tiles / np.maximum(paper, 1).astype(np.float32)[:, :, None]
-    darkest = int(LEAST_INK * shades.size)
+    darkest = int(least * shades.size)
     ink = min(float(np.partition(shades, darkest, axis=None)[darkest]), PALEST_INK)
     limit = ink + darkness * (1 - ink)
     dark, darker = (shades < limit).mean(), (shades < limit / 2).mean()
@@ -122,15 +125,20 @@ def coloured(image: np.ndarray) -> np.ndarray:
 def recording_rows(crossed: np.ndarray | None, height: int) -> slice:
     """Rows between the outermost coloured lines that cross the page: the grid or its frame.
 
-    Header and footer lie outside of it. All rows where the page is grey or has no such lines.
+    Header and footer lie outside of it. All rows where the page is grey or has no such lines, or where as much colour
+    lies beyond them: then they are lines of a grid that happen to be sharper than others.
 
     Args:
         crossed: ``coloured`` of ``sample_columns`` of the page, uint8 (height, n); None for a grey page.
     """
     if crossed is None or not crossed.size:
         return slice(0, height)
-    crossing = np.flatnonzero(crossed.mean(axis=1) > 0.8)
+    share = crossed.mean(axis=1)
+    crossing = np.flatnonzero(share > 0.8)
     if len(crossing) < 2 or crossing[-1] - crossing[0] < 0.4 * height:
         return slice(0, height)
     margin = height // 200
+    beyond = np.concatenate([share[: max(0, crossing[0] - margin)], share[crossing[-1] + margin :]])
+    if len(beyond) > 0.02 * height and beyond.mean() > 0.3 * share[crossing[0] : crossing[-1]].mean():
+        return slice(0, height)
     return slice(max(0, int(crossing[0]) - margin), min(height, int(crossing[-1]) + margin + 1))

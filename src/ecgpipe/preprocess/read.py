@@ -66,7 +66,7 @@ def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
     """The file's picture, of bearable size; all that goes wrong with it while it is open is a DataError."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")  # of Pillow, on odd tags and on sizes that are checked here
             with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
                 _check_size(picture.size, name)
                 yield picture
@@ -98,7 +98,9 @@ def _decode(picture: Image.Image) -> np.ndarray:
 
 def _eight_bits(values: np.ndarray) -> np.ndarray:
     """Grey values of a wide type as uint8: by 1/257 for sixteen bits, else from their own range."""
-    if values.dtype == np.uint16 or (values.min() >= 0 and 255 < values.max() <= 65535):
+    if values.dtype == np.uint16:
+        return np.round(np.arange(65536) / 257).astype(np.uint8)[values]  # a table needs no wide copy of the image
+    if values.min() >= 0 and 255 < values.max() <= 65535:
         return np.round(values / 257).astype(np.uint8)
     if values.min() >= 0 and values.max() <= 255:
         return np.round(values).astype(np.uint8)

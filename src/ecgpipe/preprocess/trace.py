@@ -7,6 +7,7 @@ import numpy as np
 
 from ecgpipe.config.preprocess import PreprocessConfig
 from ecgpipe.preprocess.ink import (
+    WRITTEN_INK,
     brightest_channel,
     coloured,
     drop_specks,
@@ -56,12 +57,14 @@ def upright_trace(image: np.ndarray, valid: np.ndarray | None, config: Preproces
     Args:
         valid: uint8 (H, W), 0 beyond the picture's edges; None: a page that was straight from the beginning.
     """
-    ink = find_ink(brightest_channel(image), config.darkness if valid is None else config.turned_darkness)
-    if valid is not None:
+    brightness = brightest_channel(image)
+    if valid is None:
+        ink = find_ink(brightness, config.darkness)
+        rows = recording_rows(coloured(sample_columns(image)) if image.ndim == 3 else None, len(image))
+    else:
+        ink = find_ink(brightness, config.turned_darkness, WRITTEN_INK)
         drop_surroundings(ink, valid)
         rows = slice(0, len(image))  # lines are no longer sharp enough to tell where the recording is
-    else:
-        rows = recording_rows(coloured(sample_columns(image)) if image.ndim == 3 else None, len(image))
     return _trace(ink, rows, config, worn=valid is not None)
 
 
