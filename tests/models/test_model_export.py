@@ -1,4 +1,4 @@
-"""Every variant as ONNX, as an exported program and compiled gives the answers of the model itself."""
+"""Every variant, exported to ONNX and compiled, gives the answers of the model itself."""
 
 import json
 import sys
@@ -37,8 +37,10 @@ def images(batch, size=SIZE, channels=1):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_onnx_agrees_to_1e_4(variant, tmp_path):
+    """By way of ``torch.export``, with any batch; the model itself stays as it was."""
     onnxruntime = pytest.importorskip("onnxruntime")
     model = build(variant)
+    fused = [module.fused_attn for module in model.modules() if hasattr(module, "fused_attn")]
     worst = export_onnx(model, tmp_path / "m.onnx", in_chans=1, img_size=SIZE, metadata={"classes": ["a", "b"]})
     assert worst < 1e-4
     assert [file.name for file in tmp_path.iterdir()] == ["m.onnx"]  # the weights are inside
@@ -47,15 +49,9 @@ def test_onnx_agrees_to_1e_4(variant, tmp_path):
     with torch.no_grad():
         expected = model(x).numpy()
     np.testing.assert_allclose(session.run(["logits"], {"image": x.numpy()})[0], expected, rtol=1e-4, atol=1e-4)
+    assert fused == [module.fused_attn for module in model.modules() if hasattr(module, "fused_attn")]
+    assert any(fused) or "swin" not in variant
     assert json.loads(session.get_modelmeta().custom_metadata_map["classes"]) == ["a", "b"]
-
-
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_exported_program_agrees(variant):
-    model = build(variant)
-    program = torch.export.export(model, (images(2),), dynamic_shapes=({0: torch.export.Dim("batch")},))
-    with torch.no_grad():
-        torch.testing.assert_close(program.module()(images(3)), model(images(3)), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -94,12 +90,6 @@ def test_compiled_code_gives_the_same_loss_and_gradients():
     torch.testing.assert_close(compiled_loss, loss, rtol=1e-4, atol=1e-6)
     for name, gradient in gradients.items():
         torch.testing.assert_close(compiled_gradients[name], gradient, rtol=1e-3, atol=1e-4)
-
-
-def test_export_leaves_the_model_as_it_was(tmp_path):
-    model = build("swin")
-    export_onnx(model, tmp_path / "m.onnx", in_chans=1, img_size=SIZE)
-    assert all(block.attn.fused_attn for stage in model.layers for block in stage.blocks)
 
 
 def test_a_wrong_export_is_not_written(tmp_path):
