@@ -95,7 +95,7 @@ def measure(
     flop = 3 * forward_flop(model, torch.rand(1, 1, img_size, img_size, device=device))
     if case.compiled:
         torch._dynamo.reset()
-        model = torch.compile(model)
+        model = torch.compile(model, dynamic=False)  # a batch at a time, as a training has it
     found: dict[int, tuple[float, float | None]] = {}
     size, best = batch, batch
     while size <= limit:
