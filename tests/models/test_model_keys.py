@@ -139,3 +139,10 @@ def test_other_families_work_or_say_in_a_line_why_not(name, size):
         message = str(error)
         assert name in message and "\n" not in message and len(message) < 400
         assert "image" in message or "img_size" in message
+
+
+def test_a_size_that_an_architecture_refuses_is_found_when_it_is_built():
+    with pytest.raises(ConfigError, match=r"crossvit_9_240.*640 x 640 \(it was made for 240 x 240\).*choose another"):
+        create_model("crossvit_9_240", num_classes=5, in_chans=1, img_size=640)
+    with torch.no_grad():
+        assert create_model("crossvit_9_240", num_classes=5, in_chans=1, img_size=240)(images(size=240)).shape == (2, 5)
