@@ -11,7 +11,7 @@ from ecgpipe.report.examples import thumbnail
 
 LARGEST, NEAR, CONFLICTS = 3, 3, 2
 """Groups shown: the largest, those that are not all identical, those of which the source says different things."""
-SHOWN = 4
+SHOWN = 3
 WIDTH = 300
 """Pages of a group, and pixels of a thumbnail: about 10 KB each."""
 
