@@ -80,6 +80,8 @@ rule claims:
         comparisons=every_comparison(),
         runs=every_run("run.json"),
         labels=every_dataset("labels.json"),
+        saliency=explained_runs("saliency.parquet"),
+        records=every_dataset("records.parquet"),
     output:
         claims=f"{RESULTS}/report/claims.json",
         table=report(f"{RESULTS}/report/claims.csv", caption="../report/claims.rst", category="Tables"),
@@ -90,7 +92,7 @@ rule claims:
     conda:
         "../envs/data.yaml"
     params:
-        evaluate=evaluate_keys("confidence", "margin"),
+        evaluate=evaluate_keys("resamples", "confidence", "seed", "margin"),
         paper=file_mark(f"{SOURCE}/ecgpipe/paper/claims.yaml"),
         code=code("claims.py"),
     message:

@@ -9,7 +9,7 @@ from ecgpipe.paper import the_paper
 
 with job_log(snakemake.log[0]):
     files = snakemake.input
-    paper = the_paper()
-    evidence = gather(files.comparisons, files.runs, files.labels, paper)
-    checked = check_claims(paper, evidence, EvaluateConfig(**snakemake.params.evaluate))
+    paper, config = the_paper(), EvaluateConfig(**snakemake.params.evaluate)
+    evidence = gather(files.comparisons, files.runs, files.labels, files.saliency, paper, config)
+    checked = check_claims(paper, evidence, config)
     write_comparisons(snakemake.output.claims, checked, "claims", CLAIM)

@@ -2,12 +2,16 @@
 
 import json
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from ecgpipe.artifacts.records import RECORDS
+from ecgpipe.artifacts.saliency import MEASURES
 from ecgpipe.cli import main
 from ecgpipe.config.evaluate import EvaluateConfig
 from ecgpipe.evaluate.claims import Evidence, check_claims
-from ecgpipe.evaluate.evidence import depart
+from ecgpipe.evaluate.evidence import depart, gather_folder
 from ecgpipe.paper import the_paper
 
 PAPER = the_paper()
@@ -164,3 +168,39 @@ def test_the_command(tmp_path, capsys):
     (folder / "paper.json").write_text(json.dumps(content))
     assert main(["claims", str(tmp_path), "--all"]) == 0
     assert "ours: 0.7900 (0.7800 - 0.8000)" in capsys.readouterr().out
+
+
+def test_focus_is_compared_on_the_same_records_by_patient(rng, tmp_path):
+    ids = [f"{i:05d}" for i in range(40)]
+    row = {"shard": "0", "path": "x", "fold": None, "age": None, "sex": None, "statements": "{}", "content": ""}
+    records = pd.DataFrame([{"record_id": i, "patient_id": f"p{int(i) // 2}", **row} for i in ids])
+    RECORDS.write(records[RECORDS.schema.names], tmp_path / "simulated/records.parquet")
+    base = rng.random(40) / 2
+    shares = {"swin_lgf_fpn": base + 0.1 + rng.normal(0, 0.02, 40), "swin": base}
+    for model, values in shares.items():
+        rows = [
+            {"record_id": i, "class": "MI", "method": "gradcam", "maps": maps, "resolution": resolution}
+            | {
+                "measure": "finding",
+                "value": value if maps == "trained" and resolution == "common" else 9.0,
+                "chance": 0.1,
+            }
+            for i, value in zip(ids, values, strict=True)
+            for maps in ("trained", "randomised")
+            for resolution in ("raw", "common")
+        ]
+        if model == "swin":
+            rows = [one for one in rows if one["record_id"] != "00000"]  # has no map here
+        MEASURES.write(pd.DataFrame(rows), tmp_path / f"simulated/patient/{model}/seed-0/saliency.parquet")
+    found = gather_folder(tmp_path, PAPER, EvaluateConfig(resamples=400)).saliency["gradcam-more-focused"]
+    difference = (shares["swin_lgf_fpn"] - shares["swin"])[1:]
+    assert found["ours"] == pytest.approx(difference.mean())
+    by_patient = pd.Series(difference).groupby([int(i) // 2 for i in ids[1:]]).mean()
+    reach = 2 * 1.96 * by_patient.std() / np.sqrt(20)
+    assert found["high"] - found["low"] == pytest.approx(reach, rel=0.35)
+    assert "39 records" in found["note"] and found["p"] < 0.01
+    by_id = {
+        one["id"]: one
+        for one in check_claims(PAPER, Evidence({}, {}, {"gradcam-more-focused": found}), CONFIG)["claims"]
+    }
+    assert by_id["gradcam-more-focused"]["finding"] == "supported"

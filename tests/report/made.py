@@ -86,7 +86,7 @@ def _statistics(folder, protocols):
         write_comparisons(folder / dataset / f"comparisons/{protocol}.json", content, "comparisons", COMPARISON)
         content = {"dataset": dataset} | compare_protocols({protocol: models}, config)
         write_comparisons(folder / dataset / "comparisons/protocols.json", content, "rows", PROTOCOL)
-    checked = check_claims(the_paper(), gather_folder(folder, the_paper()), config)
+    checked = check_claims(the_paper(), gather_folder(folder, the_paper(), config), config)
     write_comparisons(folder / "report/claims.json", checked, "claims", CLAIM)
 
 

@@ -15,16 +15,17 @@ def run(args: Arguments) -> None:
     from ecgpipe.evaluate.evidence import gather_folder
     from ecgpipe.paper import the_paper
 
+    config = EvaluateConfig(confidence=args.confidence, margin=args.margin)
     paper, evidence = the_paper(), Evidence({})
     if args.results is not None:
         if not args.results.is_dir():
             raise DataError(f"{args.results}: no such folder of results")
-        evidence = gather_folder(args.results, paper)
+        evidence = gather_folder(args.results, paper, config)
         if not evidence.comparisons:
             raise DataError(
                 f"{args.results}: no <dataset>/comparisons/<protocol>.json in it; run `snakemake all` first"
             )
-    checked = check_claims(paper, evidence, EvaluateConfig(confidence=args.confidence, margin=args.margin))
+    checked = check_claims(paper, evidence, config)
     if args.json:
         print(json.dumps(checked, indent=1))
         return
