@@ -46,7 +46,7 @@ def _print_arithmetic(tables: list[dict]) -> None:
             means = (
                 f"significant only if the two differ on at most {limit} records"
                 if limit is not None
-                else f"never significant: McNemar's exact p is at least {found['p_best']:.2g}"
+                else f"never significant: McNemar's exact p is at least {found['p_best']:.3g}"
             )
             print(f"  lead over {found['second']:24} {found['lead_records']:3} records; {means}")
 

@@ -179,7 +179,7 @@ def _by_print(
     if found["significant_up_to"] is None:
         note = (
             f"a lead of {found['lead_records']} of {records} records: McNemar's exact test cannot give less than "
-            f"p = {found['p_best']:.2g}"
+            f"p = {found['p_best']:.3g}"
         )
         return {"by_print": CONTRADICTED, "note": note}
     note = (

@@ -74,6 +74,32 @@ def roc_figure(run: Run) -> str:
     return _svg(figure)
 
 
+def reliability_figure(runs: Sequence[Run]) -> str:
+    """Reliability curves, a panel per run: a line per class, and that of the class called with its intervals."""
+    columns = min(3, len(runs))
+    rows = -(-len(runs) // columns)
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(2.8 * columns, 2.7 * rows), layout="constrained")
+        panels = figure.subplots(rows, columns, squeeze=False).ravel()
+        for panel, run in zip(panels, runs, strict=False):
+            panel.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8, linestyle=":")
+            for colour, (label, curve) in zip(COLOURS, run.metrics["calibration"].items(), strict=False):
+                points = [row["promised"] for row in curve], [row["found"] for row in curve]
+                panel.plot(*points, color=colour, linewidth=0.9, marker=".", markersize=3, label=label)
+            top = run.metrics.get("calibration_top", ())
+            for row in top:
+                panel.plot([row["promised"]] * 2, [row["low"], row["high"]], color=INK, linewidth=0.8)
+            if top:
+                points = [row["promised"] for row in top], [row["found"] for row in top]
+                panel.plot(*points, color=INK, linewidth=1.6, marker="o", markersize=4, label="class called")
+            panel.set(xlabel="Promised", ylabel="Found", xlim=(0, 1), ylim=(0, 1), aspect="equal")
+            panel.set_title(NAMES.get(run.variant, run.variant), fontsize=8)
+        for panel in panels[len(runs) :]:
+            panel.set_axis_off()
+        panels[0].legend(fontsize=6)
+    return _svg(figure)
+
+
 def history_figure(runs: Sequence[Run]) -> str:
     """Training (dashed) and validation (solid) loss of several runs."""
     with matplotlib.rc_context(STYLE):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ecgpipe.artifacts.comparisons import read_comparisons
 from ecgpipe.report.collect import Cell, Run
+from ecgpipe.report.figures import reliability_figure
 
 SHOWN = ("accuracy", "f1_weighted", "auc_macro", "f_max")
 VERDICTS = ("supported", "contradicted", "undecided", "not run")
@@ -114,13 +115,15 @@ def calibration_tables(runs: Sequence[Run]) -> list[dict]:
     """Per data set and protocol, of the first seed: calibration and sensitivity at fixed specificity of every model.
 
     Returns:
-        ``dataset``, ``protocol``, ``seed``, ``models``: ``variant``, ``scores``, ``classes``: ``name``, ``cells`` of
-        the class, ``thresholds``, ``confusion`` (counts), ``note``.
+        ``dataset``, ``protocol``, ``seed``, ``specificities``, ``chosen_on``, ``figure`` (SVG) and whether it has the
+        class called (``top``); ``models``: ``variant``, ``scores``, ``classes``: ``name``, ``cells`` of the class,
+        ``thresholds``, ``confusion`` (counts), ``note``.
     """
     tables = []
     for dataset, protocol in dict.fromkeys((run.dataset, run.protocol) for run in runs):
         own = [run for run in runs if (run.dataset, run.protocol) == (dataset, protocol)]
         seed = min(run.seed for run in own)
+        shown = [run for run in own if run.seed == seed]
         models = [
             {
                 "variant": run.variant,
@@ -136,10 +139,20 @@ def calibration_tables(runs: Sequence[Run]) -> list[dict]:
                     for name in run.metrics["classes"]
                 ],
             }
-            for run in own
-            if run.seed == seed
+            for run in shown
         ]
-        tables.append({"dataset": dataset, "protocol": protocol, "seed": seed, "models": models})
+        rows = [row for run in shown for found in run.metrics["thresholds"].values() for row in found]
+        own_choice = bool(rows) and rows[0]["chosen_on"] == "validation"
+        tables.append(
+            {"dataset": dataset, "protocol": protocol, "seed": seed, "models": models}
+            | {"specificities": list(dict.fromkeys(row["asked_specificity"] for row in rows))}
+            | {
+                "chosen_on": "the validation records"
+                if rows and rows[0]["chosen_on"] == "validation"
+                else "the same records"
+            }
+            | {"figure": reliability_figure(shown), "top": "calibration_top" in shown[0].metrics}
+        )
     return tables
 
 
