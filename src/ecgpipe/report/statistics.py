@@ -146,11 +146,7 @@ def calibration_tables(runs: Sequence[Run]) -> list[dict]:
         tables.append(
             {"dataset": dataset, "protocol": protocol, "seed": seed, "models": models}
             | {"specificities": list(dict.fromkeys(row["asked_specificity"] for row in rows))}
-            | {
-                "chosen_on": "the validation records"
-                if rows and rows[0]["chosen_on"] == "validation"
-                else "the same records"
-            }
+            | {"chosen_on": f"{'the validation' if own_choice else 'the same'} records"}
             | {"figure": reliability_figure(shown), "top": "calibration_top" in shown[0].metrics}
         )
     return tables
