@@ -35,7 +35,7 @@ from ecgpipe.render.shard import render_shard
 
 CLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
 RESAMPLING = {"resamples": 200, "confidence": 0.95, "seed": 0}
-CONFIG = ExplainConfig(records_per_class=1, measured_per_class=2, curve_steps=2, cascade_steps=2)
+CONFIG = ExplainConfig(records_per_class=1, measured_per_class=2, curve_steps=0, cascade_steps=1)
 NO_MARGINS = (0.0, 0.0, 0.0, 0.0)
 
 
@@ -184,7 +184,8 @@ def test_a_map_that_is_everywhere_is_at_chance(made):
 
 def test_seeds_and_undone_networks(made):
     found = Saliency.read(made / "seed-0/saliency.npz")
-    table, summary = measured(made, found, others=[made / "seed-1/saliency.npz"])
+    config = CONFIG.model_copy(update={"curve_steps": 2, "cascade_steps": 2})
+    table, summary = measured(made, found, config, others=[made / "seed-1/saliency.npz"])
     assert summary["trained_on"] == [summary["records"]]
     assert -1 <= row(summary, "seed_rank", resolution="common")["value"] < 0.99
     _, same = measured(made, found, others=[made / "seed-0/saliency.npz"])
@@ -199,7 +200,7 @@ def test_seeds_and_undone_networks(made):
 def test_without_truth_curves_other_seeds_or_saliency(made):
     """Bad luck is stated, not a crash: no findings, one seed, and maps that are empty."""
     found = Saliency.read(made / "seed-0/saliency.npz")
-    bare = CONFIG.model_copy(update={"curve_steps": 0, "compare": ("integrated-gradients",)})
+    bare = CONFIG.model_copy(update={"measured_per_class": 1, "compare": ("layercam",)})
     both = replace(found, methods=bare.methods, maps=np.zeros((2, *found.maps.shape[1:]), np.float32))
     table, summary = measured(made, both, bare, findings=False)
     assert summary["with_truth"] is None and summary["empty_maps"] == dict.fromkeys(bare.methods, len(found.labels))
