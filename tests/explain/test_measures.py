@@ -1,6 +1,7 @@
 """Measures of saliency maps: by hand, against SciPy, and on networks whose answer is known."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy.stats import bootstrap
@@ -11,6 +12,7 @@ from ecgpipe.config.models import ModelConfig
 from ecgpipe.config.train import TrainConfig
 from ecgpipe.explain.curves import area, curves
 from ecgpipe.explain.interval import group_means, interval
+from ecgpipe.explain.measure import _groups
 from ecgpipe.explain.measures import band, boxes_mask, iou, iou_chance, pointing, rank_correlation, share_within
 from ecgpipe.explain.measures import to_common as common
 from ecgpipe.explain.randomise import cascade
@@ -153,6 +155,20 @@ def test_means_and_intervals():
     # twice the same patients: the interval must not shrink
     mean, draws = group_means(np.repeat(values, 2, axis=0), [str(i // 2) for i in range(120)], 4000, 1)
     assert draws.std() == pytest.approx(group_means(values, [str(i) for i in range(60)], 4000, 1)[1].std(), rel=1e-9)
+
+
+def test_one_patient_has_no_interval():
+    mean, draws = group_means(np.array([[0.2], [0.4]]), ["a", "a"], 100, 0)
+    assert interval(mean[0], draws[:, 0], 0.95) == {"value": pytest.approx(0.3), "low": None, "high": None}
+
+
+def test_groups_are_patients_then_files_then_records():
+    records = pd.DataFrame(
+        {"record_id": ["1", "2", "3", "4", "5"], "patient_id": ["p", "p", None, None, np.nan],
+         "content": ["", "", "c", "c", ""]}
+    )  # fmt: skip
+    found = _groups(records, ["5", "1", "2", "3", "4"])
+    assert found == {"1": "p", "2": "p", "3": "c", "4": "c", "5": "5"}
 
 
 def test_what_was_not_measured_has_no_part_in_a_mean():

@@ -151,7 +151,7 @@ def _saliency(own, dataset, protocol, ids, labels, classes, rng):
                  "high": 0.3}
             )  # fmt: skip
     summary = {
-        "dataset": dataset, "protocol": protocol, "variant": "resnet34", "seed": 0, "records": 3, "patients": 3,
+        "dataset": dataset, "protocol": protocol, "variant": "resnet34", "seed": 0, "records": 3, "groups": 3,
         "classes": {name: int((labels == number).sum()) for number, name in enumerate(classes)},
         "with_truth": 3 if known else None, "with_boxes": 3 if known else 0,
         "empty_maps": {"gradcam": 1}, "empty_untrained": {"gradcam": 2},

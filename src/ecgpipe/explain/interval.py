@@ -33,9 +33,11 @@ def group_means(values: np.ndarray, groups: Sequence[str], resamples: int, seed:
 
 
 def interval(value: float, draws: np.ndarray, confidence: float) -> dict[str, float | None]:
-    """A value with its percentile interval; None where there is none, or where all draws are of one group."""
+    """A value with its percentile interval; none where all draws are the same, as of a single group."""
     if np.isnan(value):
         return {"value": None, "low": None, "high": None}
     draws = draws[~np.isnan(draws)]
+    if not len(draws) or np.ptp(draws) < 1e-12:
+        return {"value": float(value), "low": None, "high": None}
     low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2])
     return {"value": float(value), "low": float(low), "high": float(high)}

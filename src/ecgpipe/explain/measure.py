@@ -111,8 +111,7 @@ def measure_run(
 
     table = pd.DataFrame(rows, columns=MEASURES.schema.names)
     MEASURES.write(table, table_file)
-    patients = RECORDS.read(records_file, ["record_id", "patient_id"]).set_index("record_id")["patient_id"]
-    groups = {record_id: patients.get(record_id) or record_id for record_id in found.record_ids}
+    groups = _groups(RECORDS.read(records_file, ["record_id", "patient_id", "content"]), found.record_ids)
     write_json(
         summary_file,
         {
@@ -121,7 +120,7 @@ def measure_run(
             "variant": run.variant,
             "seed": run.seed,
             "records": len(found.record_ids),
-            "patients": len(set(groups.values())),
+            "groups": len(set(groups.values())),
             "classes": {name: int((found.labels == number).sum()) for number, name in enumerate(run.classes)},
             "with_truth": None if truth is None else sum(one.finding is not None for one in places),
             "with_boxes": sum(bool(one.leads) for one in places),
@@ -194,6 +193,16 @@ def _areas(
 ) -> tuple[float, float]:
     kept, gone = curves(model, image, label, saliency, config.curve_steps, run.task)
     return area(kept), area(gone)
+
+
+def _groups(records: pd.DataFrame, record_ids: Sequence[str]) -> dict[str, str]:
+    """What the bootstrap draws as a whole: a record's patient, where unknown its file's content, else the record."""
+    own = records.set_index("record_id").reindex(record_ids)
+    groups = {}
+    for record_id, patient, content in zip(record_ids, own["patient_id"], own["content"], strict=True):
+        known = [value for value in (patient, content) if isinstance(value, str) and value]
+        groups[record_id] = known[0] if known else record_id
+    return groups
 
 
 def _read_findings(files: Sequence[Path | str], record_ids: np.ndarray) -> pd.DataFrame | None:

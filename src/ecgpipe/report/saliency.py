@@ -151,12 +151,12 @@ def _verdicts(rows: Sequence[dict], summary: dict) -> list[str]:
 
 
 def _reach(entry: dict) -> str:
-    return f"{entry['low']:.3f} – {entry['high']:.3f}"
+    return "no interval" if entry["low"] is None else f"{entry['low']:.3f} – {entry['high']:.3f}"
 
 
 def _sign(entry: dict) -> int:
     """1 or -1 where the interval lies on one side of 0, else 0."""
-    if entry["value"] is None:
+    if entry["value"] is None or entry["low"] is None:
         return 0
     return 1 if entry["low"] > 0 else -1 if entry["high"] < 0 else 0
 
