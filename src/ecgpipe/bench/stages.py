@@ -1,5 +1,6 @@
 """The speed of rendering and of preprocessing, on one core and on two."""
 
+import os
 import tempfile
 import time
 import zlib
@@ -120,15 +121,30 @@ def _report(
         for name in contestants
         if name in TARGETS
     ]
-    shards = _shards(signal, sampling_rate, max(2, repetitions // 3), shard)
     one, two = (f"a page of a shard of {SHARD}, {number}" for number in ("one process", "two processes"))
+    shards = _shards(signal, sampling_rate, max(2, repetitions // 3), shard, time.perf_counter)
     timings |= dict(zip((one, two), shards, strict=True))
     ratios.append(Ratio("two processes", "one", timings[one].least / timings[two].least, TWO_PROCESSES))
+    alone, together = _shards(signal, sampling_rate, 1, shard, _processor_seconds)
+    notes.append(
+        f"processor time of a page of a shard: {alone.least:.1f} ms in one process, {together.least:.1f} in two; two "
+        f"idle cores would be {2 * alone.least / together.least:.2f} times as fast, if both worked throughout"
+    )
     return Report(title, timings, ratios, notes, machine())
 
 
+def _processor_seconds() -> float:
+    """Processor time of this process and of those that it started and that have ended."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
 def _shards(
-    signal: np.ndarray, sampling_rate: float, repetitions: int, run: Callable[[Path, pd.DataFrame, float, int], None]
+    signal: np.ndarray,
+    sampling_rate: float,
+    repetitions: int,
+    run: Callable[[Path, pd.DataFrame, float, int], None],
+    clock: Callable[[], float],
 ) -> list[Timing]:
     """Milliseconds a page of a shard in one and in two processes, files and all."""
     records = pd.DataFrame({"record_id": [f"{number:05d}" for number in range(SHARD)], "path": "record"})
@@ -139,6 +155,7 @@ def _shards(
         timings = interleaved(
             {str(workers): lambda workers=workers: run(folder, records, sampling_rate, workers) for workers in (1, 2)},
             repetitions,
+            clock,
         )
     return [Timing(timing.least / SHARD, timing.median / SHARD) for timing in timings.values()]
 
