@@ -1,5 +1,7 @@
 """Copies within a data set: identical by digest, near-identical by correlation of fingerprints."""
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -8,10 +10,10 @@ from scipy.sparse.csgraph import connected_components
 
 from ecgpipe.audit.form import place_on_form
 from ecgpipe.audit.images import DETAIL
-from ecgpipe.audit.search import LaggedCorrelation, keep_all, search
 from ecgpipe.audit.signals import INDEPENDENT, RATE, SECONDS
+from ecgpipe.progress import progress
 
-CHUNK = 4096
+BLOCK = 4096
 SHRINK = 8  # a mean of few records is their own content more than their form
 ENOUGH = 500  # records, to tell along which directions spectra differ anyway
 DIRECTIONS = 128
@@ -21,8 +23,6 @@ CANDIDATE = {"images": 0.5, "signals": 0.7}
 """Correlation of sketches above which a pair is looked at closely."""
 COPY = {"images": 0.85, "signals": 0.96}
 """Correlation of details from which on it is a copy (docs/audit.md says how both were found)."""
-LAGGED = 0.75
-"""Signals: correlation of traces over lags above which a pair is looked at closely."""
 SHIFT = {"images": (3, 3), "signals": (0, 50)}
 """Rows and columns by which one detail may be shifted against the other: 5 mm, or 1 s."""
 
@@ -47,12 +47,10 @@ def find_twins(sketches: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     details = [_map(sketches["detail"].iloc[i], SHAPES[kind]) for i in first]
     if kind == "images" and len(first):
         details, vectors = place_on_form(np.stack(details), SHRINK)
-        second = keep_all
     else:
         vectors = _whitened([sketches["sketch"].iloc[i] for i in first])
-        second = LaggedCorrelation(details, RATE)
     pairs = []
-    for a, b in search(vectors, CANDIDATE[kind], second, LAGGED):
+    for a, b in _candidates(vectors, CANDIDATE[kind]):
         alike = similarity(details[a].astype(np.float32), details[b].astype(np.float32), SHIFT[kind])
         if alike >= COPY[kind]:
             pairs.append((ids[first[a]], ids[first[b]], alike))
@@ -112,7 +110,7 @@ def _whitened(cells: list[bytes]) -> np.ndarray:
     variances, directions = np.linalg.eigh((sample.T @ sample / len(sample)).astype(np.float64))
     variances, directions = variances[-DIRECTIONS:], directions[:, -DIRECTIONS:]
     weights = (directions / np.sqrt(variances + variances.mean())).astype(np.float32)
-    parts = [(_vectors(cells[start : start + CHUNK]) - mean) @ weights for start in range(0, len(cells), CHUNK)]
+    parts = [(_vectors(cells[start : start + BLOCK]) - mean) @ weights for start in range(0, len(cells), BLOCK)]
     return _unit(np.concatenate(parts))
 
 
@@ -122,3 +120,15 @@ def _vectors(cells: list[bytes]) -> np.ndarray:
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+
+
+def _candidates(vectors: np.ndarray, least: float) -> Iterator[tuple[int, int]]:
+    """Pairs a < b of rows of unit length whose inner product is at least so large, block by block in bounded memory."""
+    starts = range(0, len(vectors), BLOCK)
+    blocks = [(start, other) for start in starts for other in range(start, len(vectors), BLOCK)]
+    for start, other in progress(blocks, "audit: pairs", len(blocks), "blocks"):
+        products = vectors[start : start + BLOCK] @ vectors[other : other + BLOCK].T
+        rows, columns = np.divmod(np.flatnonzero(products >= least), products.shape[1])
+        for a, b in zip((rows + start).tolist(), (columns + other).tolist(), strict=True):
+            if a < b:
+                yield a, b
