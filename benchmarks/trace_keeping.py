@@ -78,6 +78,7 @@ def upright(page: Degraded, found: Rectified | None) -> dict[str, float]:
 
 
 def turned_page(page: Degraded, config: PreprocessConfig) -> Rectified | None:
+    """The page as preprocessing turns it, or None where it does not."""
     return rectify(page.image) if config.variant == "trace" and config.deskew else None
 
 

@@ -46,7 +46,7 @@ def test_straight_pages_are_left_exactly_as_they_are(layout):
     page = render_page(beats(), 500, RenderConfig(layout=layout))
     assert is_straight(page.image)
     assert palette_is_straight(page.indices, page.palette)
-    found = rectify(page.image)  # also the long way round finds nothing to turn
+    found = rectify(page.image)
     assert found.image is page.image
     assert np.array_equal(found.matrix, np.eye(3))
     assert not found.changed
@@ -54,6 +54,13 @@ def test_straight_pages_are_left_exactly_as_they_are(layout):
     assert np.array_equal(
         preprocess_palette(page.indices, page.palette, PreprocessConfig()), preprocess(page.image, off)
     )
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_long_way_round_finds_nothing_to_turn_either(layout, monkeypatch):
+    page = render_page(beats(), 500, RenderConfig(layout=layout))
+    monkeypatch.setattr("ecgpipe.preprocess.rectify.is_straight", lambda image: False)
+    assert rectify(page.image).image is page.image
 
 
 @pytest.mark.parametrize("grid", [True, False])

@@ -4,13 +4,14 @@ Homographies are float (3, 3) for points (x, y) in pixels; the middle of the fir
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
 
 from ecgpipe.preprocess.page_edges import page_box
 from ecgpipe.preprocess.skew import LEAST_SIDE, find_skew
+from ecgpipe.preprocess.straight import is_straight
 
 WORK = 1100  # pixels of the longer side at which the page's lines are looked for
 STRAIGHT = 0.002  # of the longer side, that a corner must move for a page to be turned at all
@@ -71,6 +72,8 @@ def rectify(image: np.ndarray) -> Rectified:
     same = Rectified(image, np.eye(3), np.zeros(width), 0.0, None)
     if min(size) < LEAST_SIDE:
         return same
+    if is_straight(image):
+        return replace(same, confidence=1.0)
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     darkest, brightest = (_extreme(small, choose) for choose in (cv2.min, cv2.max))
     skew = find_skew(darkest)

@@ -14,7 +14,7 @@ from scipy.interpolate import CubicSpline
 
 TILE = 192  # pixels
 LEAST_SIDE = 2 * TILE  # pixels
-CLEAR = 0.25  # least clarity of lines to be believed
+CLEAR = 0.18  # least clarity of lines to be believed
 ROUNDS = 3
 LEAST_BEND = 0.8  # pixels
 STEEPEST = 25.0  # degrees

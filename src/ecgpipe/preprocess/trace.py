@@ -20,7 +20,7 @@ from ecgpipe.preprocess.ink import (
 )
 from ecgpipe.preprocess.marks import drop_bars, drop_flat_lines, drop_frame, drop_pulses, drop_rules, drop_separators
 from ecgpipe.preprocess.rectify import rectify
-from ecgpipe.preprocess.straight import is_straight, palette_is_straight
+from ecgpipe.preprocess.straight import palette_is_straight
 from ecgpipe.preprocess.text import drop_text
 
 PAGE_WIDTH = 280.0
@@ -45,7 +45,7 @@ def trace_image(image: np.ndarray, config: PreprocessConfig) -> np.ndarray:
     """
     image = _bounded(image, config.max_side)
     valid = None
-    if config.deskew and not is_straight(image):
+    if config.deskew:
         upright = rectify(image)
         image, valid = upright.image, upright.valid
     return upright_trace(image, valid, config)
