@@ -86,7 +86,7 @@ def drop_flat_lines(ink: np.ndarray, mm: float) -> None:
             continue
         there = labels[y : y + h, x : x + w] == part
         middle = (there * np.arange(h)[:, None]).sum(axis=0) / there.sum(axis=0)
-        middle -= np.polyval(np.polyfit(np.arange(w), middle, 3), np.arange(w))
+        middle -= np.polyval(np.polyfit(np.linspace(-1, 1, w), middle, 5), np.linspace(-1, 1, w))
         if np.percentile(np.abs(middle), 85) < LEVEL * mm:
             ink[y : y + h, x : x + w][there] = 0
 
