@@ -10,6 +10,7 @@ LEAST_DARKNESS = 0.2  # of the way from ink to paper, that the limit lies at lea
 PALEST_INK = 0.6  # of the paper's brightness
 BLACK = 0.1  # of the paper's brightness, at most, of ink that is sharp
 MOST_INK = 0.045  # share of a page that traces, text and marks can cover
+GRIDDED = 0.065  # share of a printed page that is dark only if its grid is, too
 COLOURED = 30  # largest minus smallest channel of what counts as coloured
 
 
@@ -66,9 +67,12 @@ def ink_limits(samples: np.ndarray, darkness: float, least: float = LEAST_INK) -
     dark, darker = (shades < limit).mean(), (shades < limit / 2).mean()
     if ink < BLACK and dark > MOST_INK and LEAST_INK < darker < 0.4 * dark:
         limit /= 2
-    if least > LEAST_INK:  # a dark grid in bad light: down to where no more is ink than can be
-        allowed = np.partition(shades, int(MOST_INK * shades.size), axis=None)[int(MOST_INK * shades.size)]
-        limit = max(min(limit, float(allowed)), ink + LEAST_DARKNESS * (1 - ink))
+    if (shades < limit).mean() > (
+        MOST_INK if least > LEAST_INK else GRIDDED
+    ):  # a dark grid in colour: down to where no more is ink than can be
+        most = int(MOST_INK * shades.size)
+        allowed = float(np.partition(shades, most, axis=None)[most])
+        limit = max(min(limit, allowed), ink + LEAST_DARKNESS * (1 - ink))
     low, high = np.percentile(paper, (2, 98))
     if low >= 0.95 * high:
         paper = np.full((1, 1), np.median(paper), np.uint8)
