@@ -70,3 +70,28 @@ def test_the_command(name, capsys, monkeypatch):
 
 def test_the_simulated_record_is_the_same_every_time():
     assert np.array_equal(bench_signal(None)[0], bench_signal(None)[0])
+
+
+def test_feeding_is_measured(capsys):
+    small = ["--image-size", "64", "--batch-size", "4", "--steps", "2", "--repetitions", "1", "--json"]
+    assert main(["bench", "train", "--model", "test_resnet", *small]) == 0
+    report = json.loads(capsys.readouterr().out)
+    ready, packed = "one batch, ready on the device", "packed, with augmentation"
+    assert set(report["timings"]) == {ready, packed, "PNG files, 2 workers"}
+    ratio = report["ratios"][0]
+    assert (ratio["name"], ratio["reference"], ratio["target"]) == (packed, ready, 0.97)
+    assert ratio["value"] == pytest.approx(report["timings"][ready]["least"] / report["timings"][packed]["least"])
+    assert any("processor time" in note for note in report["notes"])
+
+
+def test_the_three_ways_give_the_same_pictures(tmp_path):
+    from ecgpipe.bench.feeding import Bench, PngFiles, bench_image
+
+    image = (bench_image(*bench_signal(None)) > 0).astype(np.uint8)
+    bench = Bench(tmp_path, image, 8, "test_resnet", 640, 4)
+    numbers = np.arange(8)
+    ours = np.unpackbits(bench.packed_loader.dataset.packed(numbers), axis=-1)
+    theirs = np.concatenate([PngFiles([tmp_path / f"{number}.png"])[0].numpy() for number in numbers])
+    assert np.array_equal(ours, theirs)
+    assert len({shifted.tobytes() for shifted in ours}) == 8
+    assert bench.ready.shape == next(bench.png()).shape == next(bench.packed()).shape == (4, 1, 640, 640)

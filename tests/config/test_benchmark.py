@@ -28,9 +28,10 @@ def shipped() -> dict:
     return yaml.safe_load((PROJECT / "config.yaml").read_text())
 
 
-@pytest.mark.parametrize(
-    "name", ["config/demo.yaml", "config/subset.yaml", "config/controls.yaml", "tests/workflow/tiny.yaml"]
-)
+SHIPPED = ["demo", "subset", "controls", "strong"]
+
+
+@pytest.mark.parametrize("name", [*(f"config/{name}.yaml" for name in SHIPPED), "tests/workflow/tiny.yaml"])
 def test_shipped_configurations_are_valid(name):
     changes = yaml.safe_load((PROJECT / name).read_text())
     config = validate_config(merged(shipped(), changes))
@@ -101,6 +102,13 @@ def test_every_key_is_described():
         ({"variants": {"vit": {"options": {"architecture": "vit_nothing"}}}}, "vit_nothing"),
         ({"model": {"options": {"num_classes": 7}}}, "num_classes cannot be options"),
         ({"split": {"validation_fold": 11}}, "split.validation_fold"),
+        ({"benchmark": {"ptb-xl": {"models": ["swin+fast"]}}}, "no recipe fast; known are none"),
+        ({"recipes": {"fast": {"epoch": 3}}}, "recipes.fast.epoch: unknown key; did you mean epochs?"),
+        ({"recipes": {"a b": {}}}, "recipes.a b: a name has letters"),
+        ({"tuning": {"grid": {"train.rate": [1]}}}, "train.rate: no such setting"),
+        ({"tuning": {"grid": {"train.mixup": []}}}, "train.mixup: no values to try"),
+        ({"tuning": {"models": ["swin"], "grid": {"train.mixup": [-1]}}}, "tuning.grid: mixup"),
+        ({"tuning": {"protocol": "paper"}}, "tuning.protocol: under paper"),
     ],
 )
 def test_a_mistake_names_the_key_and_what_is_allowed(change, expected):
@@ -140,3 +148,23 @@ def test_a_variant_overrides_only_its_own_keys():
 
 def test_the_reference_page_is_up_to_date():
     assert (PROJECT / "docs" / "config.md").read_text(encoding="utf-8") == reference()
+
+
+def test_a_recipe_changes_only_its_own_keys():
+    config = validate_config({"recipes": {"fast": {"epochs": 40}}, "benchmark": {"ptb-xl": {"models": ["vit+fast"]}}})
+    assert config.train_of("vit+fast") == config.train.model_copy(update={"epochs": 40})
+    assert config.train_of("vit") == config.train
+    assert config.model_of("vit+fast") == config.model_of("vit")
+
+
+def test_the_points_of_a_grid():
+    grid = {"train.learning_rate": [1e-4, 1e-3], "model.image_size": [128, 224]}
+    config = validate_config({"tuning": {"models": ["vit"], "grid": grid}})
+    assert len(config.trials) == 4
+    trial = config.trials["vit/train.learning_rate=0.001,model.image_size=224"]
+    assert (trial.train.learning_rate, trial.model.image_size) == (1e-3, 224)
+    some = [
+        validate_config({"tuning": {"models": ["vit"], "grid": grid, "trials": 2, "seed": n}}).trials for n in (0, 0, 1)
+    ]
+    assert len(some[0]) == 2
+    assert some[0] == some[1] != some[2]

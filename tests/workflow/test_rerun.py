@@ -84,7 +84,7 @@ def test_the_reports_code(workflow):
 
 
 def test_the_losss_code(workflow):
-    workflow.replace("src/ecgpipe/train/loss.py", "weight * miss**self.gamma", "2 * weight * miss**self.gamma")
+    workflow.replace("src/ecgpipe/train/loss.py", "** gamma * negative_log", "** gamma * 2 * negative_log")
     assert workflow.plan() == TRAINING
 
 

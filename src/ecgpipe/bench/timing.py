@@ -58,7 +58,7 @@ class Report:
         lines.append("")
         for ratio in self.ratios:
             mark = "" if ratio.passed is None else f" (target {ratio.target:g}: {'ok' if ratio.passed else 'MISSED'})"
-            lines.append(f"{ratio.name}: {ratio.value:.1f} times as fast as {ratio.reference}{mark}")
+            lines.append(f"{ratio.name}: {ratio.value:.3g} times as fast as {ratio.reference}{mark}")
         return "\n".join(lines + [f"note: {note}" for note in self.notes])
 
 
