@@ -194,7 +194,7 @@ def exact_rows(head: dict, first: Draws, second: Draws, groups: np.ndarray, conf
     elif lead is None:
         notes.append("too few records differ for the test to find any lead")
     if grouped:
-        notes.append("takes the records of a patient for independent; see sign-flip")
+        notes.append("takes records of one patient, or copies, for independent; see sign-flip")
     told = head | {
         "metric": "accuracy", "first_value": values[0], "second_value": values[1], "difference": values[0] - values[1],
     }  # fmt: skip
@@ -232,7 +232,7 @@ def delong_rows(head: dict, pair: tuple[Reported, Reported], first: Draws, confi
             rows.append(row | {"note": "no variance: both order the records alike, or do so perfectly"})
             continue
         low, high = found.reach(config.confidence)
-        note = "takes the records of a patient for independent" if head["groups"] < head["records"] else None
+        note = "takes records of one patient, or copies, for independent" if head["groups"] < head["records"] else None
         rows.append(row | {"low": low, "high": high, "p": found.p, "note": note})
     return rows
 
