@@ -56,6 +56,7 @@ rule compare_protocols:
     input:
         unpack(predictions_by_protocol),
         records=f"{RESULTS}/{{dataset}}/records.parquet",
+        twins=twins_of_scores,
     output:
         comparisons=f"{COMPARISONS}/protocols.json",
         table=f"{COMPARISONS}/protocols.csv",
