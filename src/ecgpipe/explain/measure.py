@@ -177,15 +177,18 @@ def _maps_of_cascade(
 
 def _agreement(found: Saliency, other: Saliency, cells: int) -> Iterator[tuple[int, float, float]]:
     """Position, rank correlation with another seed's map of the record, and with its map of the class's next record."""
-    theirs = {record_id: to_common(one, cells) for record_id, one in zip(other.record_ids, other.maps[0], strict=True)}
-    for place, record_id in enumerate(found.record_ids):
-        if record_id not in theirs:
+    # a record may be explained for several of its classes
+    keys = list(zip(found.record_ids, found.labels, strict=True))
+    own_keys = zip(other.record_ids, other.labels, strict=True)
+    theirs = {key: to_common(one, cells) for key, one in zip(own_keys, other.maps[0], strict=True)}
+    for place, key in enumerate(keys):
+        if key not in theirs:
             continue
         mine = to_common(found.maps[0][place], cells)
-        same = [name for name in found.record_ids[found.labels == found.labels[place]] if name in theirs]
-        next_one = same[(same.index(record_id) + 1) % len(same)]
-        chance = rank_correlation(mine, theirs[next_one]) if next_one != record_id else np.nan
-        yield place, rank_correlation(mine, theirs[record_id]), chance
+        same = [name for name in keys if name[1] == key[1] and name in theirs]
+        next_one = same[(same.index(key) + 1) % len(same)]
+        chance = rank_correlation(mine, theirs[next_one]) if next_one != key else np.nan
+        yield place, rank_correlation(mine, theirs[key]), chance
 
 
 def _areas(
