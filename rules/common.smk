@@ -17,6 +17,7 @@ from ecgpipe.config.split import expand as parts_of
 from ecgpipe.environment import export_source
 from ecgpipe.errors import EcgpipeError
 from ecgpipe.fingerprint import fingerprint
+from ecgpipe.paper import the_paper
 
 export_source(SOURCE)
 
@@ -214,6 +215,19 @@ def explained_runs(file):
         and first[dataset] in path
         and PART.fullmatch(Path(path).parts[-4])[3] in (None, "1")  # of a cross-validation the first part
     ]
+
+
+def saliency_of_claims():
+    """The measured saliency of the models and data sets that the paper's claims about it name."""
+    named = {
+        (dataset, model)
+        for claim in the_paper().claims
+        if claim.kind == "saliency"
+        for dataset in claim.datasets
+        for model in (*claim.first, *claim.second)
+    }
+    measured = explained_runs("saliency.parquet")
+    return [path for path in measured if (Path(path).parts[-5], Path(path).parts[-3]) in named]
 
 
 def every_page(wildcards):

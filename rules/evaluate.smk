@@ -81,7 +81,7 @@ rule claims:
         comparisons=every_comparison(),
         runs=every_run("run.json"),
         labels=every_dataset("labels.json"),
-        saliency=explained_runs("saliency.parquet"),
+        saliency=saliency_of_claims(),
         records=every_dataset("records.parquet"),
     output:
         claims=f"{RESULTS}/report/claims.json",
