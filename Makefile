@@ -1,6 +1,7 @@
 # make demo    simulated records through every stage, on the CPU; ends with the report's path
 # make test    all tests
 # make lint    formatting, style, workflow lint, import rules
+# make slurm-test    the workflow on a Slurm of its own on this machine; installs Debian's packages where root may
 # Each sets up .venv by itself; needs Python >= 3.11 and nothing else.
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ export MPLBACKEND := Agg
 # waiting threads sleep instead of spinning, since tests and jobs share the cores
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo test lint format clean
+.PHONY: demo test lint slurm-test format clean
 
 demo: $(READY)
 	snakemake --cores $(CORES) all --configfile config/demo.yaml
@@ -22,6 +23,10 @@ demo: $(READY)
 
 test: $(READY)
 	pytest -n $(CORES)
+
+slurm-test: $(READY)
+	tests/cluster/install.sh
+	pytest -m cluster tests/cluster
 
 lint: $(READY)
 	ruff check .

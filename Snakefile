@@ -43,6 +43,22 @@ include: "rules/report.smk"
 report: "report/workflow.rst"
 
 
+# On a cluster these run beside Snakemake itself: they take seconds, a job of their own would take longer to start.
+localrules:
+    labels,
+    split,
+    prepare,
+    evaluate,
+    audit_leaks,
+    claims,
+    curves,
+    strict,
+
+
+onstart:
+    refuse_a_second_submission()
+
+
 rule all:
     default_target: True
     input:

@@ -11,6 +11,7 @@ SOURCE = str(Path(workflow.basedir, "src"))
 sys.path.insert(0, SOURCE)
 
 from ecgpipe.acquire.kinds import data_set
+from ecgpipe.cluster import refuse_second_submission
 from ecgpipe.config.benchmark import validate_config
 from ecgpipe.config.split import PART, base_of
 from ecgpipe.config.split import expand as parts_of
@@ -49,6 +50,14 @@ wildcard_constraints:
 def section(name):
     """A part of the configuration as plain values; a rule takes only those that it uses."""
     return getattr(CONFIG, name).model_dump(mode="json")
+
+
+def refuse_a_second_submission():
+    """Stop before any job starts if jobs of a Snakemake that was killed still run on the cluster."""
+    try:
+        refuse_second_submission(workflow.workdir_init)
+    except EcgpipeError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def code(script):

@@ -11,6 +11,7 @@ from ecgpipe.cli.bench import BENCH
 from ecgpipe.cli.card import CARD
 from ecgpipe.cli.claims import CLAIMS
 from ecgpipe.cli.compare import COMPARE
+from ecgpipe.cli.doctor import DOCTOR
 from ecgpipe.cli.download import DOWNLOAD
 from ecgpipe.cli.export import EXPORT
 from ecgpipe.cli.labels import LABELS
@@ -21,7 +22,22 @@ from ecgpipe.cli.simulate import SIMULATE
 from ecgpipe.cli.train import TRAIN
 from ecgpipe.errors import EcgpipeError
 
-COMMANDS = (DOWNLOAD, SIMULATE, LABELS, AUDIT, RENDER, PREPROCESS, MODELS, TRAIN, CARD, EXPORT, COMPARE, CLAIMS, BENCH)
+COMMANDS = (
+    DOWNLOAD,
+    SIMULATE,
+    LABELS,
+    AUDIT,
+    RENDER,
+    PREPROCESS,
+    MODELS,
+    TRAIN,
+    CARD,
+    EXPORT,
+    COMPARE,
+    CLAIMS,
+    BENCH,
+    DOCTOR,
+)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -1,0 +1,44 @@
+"""Jobs that Slurm still holds for a folder, so that none is started twice."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from ecgpipe.errors import EcgpipeError
+
+# What Snakemake's executor for Slurm writes into a job's comment.
+COMMENTS = ("rule_", "group_")
+
+
+def unfinished_jobs(folder: Path | str) -> list[tuple[str, str, str]]:
+    """Slurm's jobs of this user that a Snakemake in this folder submitted and that are not over.
+
+    A Snakemake that was killed leaves its jobs running. Returns (number, state, rule and wildcards) of each; nothing
+    where there is no Slurm, where it does not answer within 30 s, and inside of a job.
+    """
+    if shutil.which("squeue") is None or "SLURM_JOB_ID" in os.environ:
+        return []
+    command = ["squeue", "--me", "--noheader", "--states=PENDING,RUNNING,SUSPENDED,COMPLETING,CONFIGURING"]
+    try:
+        listing = subprocess.run([*command, "--format=%i|%T|%k|%Z"], capture_output=True, text=True, timeout=30)
+    except subprocess.TimeoutExpired:
+        return []
+    jobs = []
+    for line in listing.stdout.splitlines():
+        number, state, comment, work_folder = line.split("|", 3)
+        if comment.startswith(COMMENTS) and Path(work_folder).resolve() == Path(folder).resolve():
+            jobs.append((number, state, comment))
+    return jobs
+
+
+def refuse_second_submission(folder: Path | str) -> None:
+    """Raise EcgpipeError if jobs of an earlier Snakemake in this folder still wait or run: they would be run twice."""
+    jobs = unfinished_jobs(folder)
+    if jobs:
+        listed = "\n".join(f"  {number} {state} {comment}" for number, state, comment in jobs)
+        numbers = " ".join(number for number, _, _ in jobs)
+        raise EcgpipeError(
+            f"Slurm still holds jobs that an earlier Snakemake submitted from this folder:\n{listed}\n"
+            f"Wait until they are over (squeue --me), or end them (scancel {numbers}); then run the same command again."
+        )

@@ -1,0 +1,41 @@
+"""Jobs that Slurm still holds, with an squeue that prints what the real one printed."""
+
+import os
+
+import pytest
+
+from ecgpipe.cluster import refuse_second_submission, unfinished_jobs
+from ecgpipe.errors import EcgpipeError
+
+
+@pytest.fixture
+def squeue(tmp_path, monkeypatch):
+    """A program of that name that prints a listing; the real one is tried in test_slurm.py."""
+
+    def say(listing: str) -> None:
+        program = tmp_path / "bin" / "squeue"
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f"#!/bin/sh\ncat <<'END'\n{listing}END\n")
+        program.chmod(0o755)
+
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    return say
+
+
+def test_jobs_of_this_folder_alone_are_in_the_way(squeue, tmp_path):
+    squeue(f"7|RUNNING|rule_train_wildcards_x|{tmp_path}\n8|RUNNING|rule_train|/other\n9|RUNNING|(null)|{tmp_path}\n")
+    assert unfinished_jobs(tmp_path) == [("7", "RUNNING", "rule_train_wildcards_x")]
+    with pytest.raises(EcgpipeError, match="scancel 7"):
+        refuse_second_submission(tmp_path)
+
+
+def test_nothing_is_in_the_way_inside_of_a_job(squeue, tmp_path, monkeypatch):
+    squeue(f"7|RUNNING|rule_train|{tmp_path}\n")
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    refuse_second_submission(tmp_path)
+
+
+def test_no_slurm_no_question(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    refuse_second_submission(tmp_path)
