@@ -48,7 +48,8 @@ class Project:
 
     def command(self, *arguments: str, local: bool = False) -> list[str]:
         how = ["--cores", "2"] if local else OPTIONS
-        return [sys.executable, "-m", "snakemake", *how, "--configfile", "tiny.yaml", *arguments]
+        target, *more = arguments  # before the options, which would take it for one more of their values
+        return [sys.executable, "-m", "snakemake", target, *how, *more, "--configfile", "tiny.yaml"]
 
     def start(self, *arguments: str) -> subprocess.Popen:
         with open(self.folder / "log.txt", "w") as log:
