@@ -22,7 +22,7 @@ demo: $(READY)
 	@echo "The report: $(CURDIR)/results/demo/report/index.html"
 
 test: $(READY)
-	pytest -n $(CORES)
+	pytest -n $(CORES) --dist loadgroup
 
 slurm-test: $(READY)
 	tests/cluster/install.sh

@@ -24,7 +24,8 @@ from ecgpipe.render.draw import render_page
 from tests.conftest import PROJECT
 from tests.workflow.conftest import ENVIRONMENT, Workflow, copy_project
 
-pytestmark = pytest.mark.workflow
+# one worker, which makes the documented projects once
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("own")]
 
 PAGE = (PROJECT / "docs/own-data.md").read_text(encoding="utf-8")
 COMMANDS = [

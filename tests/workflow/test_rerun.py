@@ -79,7 +79,7 @@ def test_a_label_policy(workflow):
 
 
 def test_the_reports_code(workflow):
-    workflow.replace("src/ecgpipe/report/templates/report.html.j2", '<h2 id="data">Data', '<h2 id="data">Records')
+    workflow.replace("src/ecgpipe/report/templates/data.html.j2", '<h2 id="data">Data', '<h2 id="data">Records')
     assert workflow.plan() == {"report": 1, "all": 1}
 
 

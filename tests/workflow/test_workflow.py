@@ -34,7 +34,7 @@ def test_every_stage_left_its_files(finished):
     scores = pd.read_csv(top / "results/tiny/report/scores.csv")
     assert {"accuracy", "f1_weighted", "auc_macro"} <= set(scores["metric"])
     maps = np.load(top / RUN / "saliency.npz")["maps"]
-    assert maps.shape[1:] == (64, 64)
+    assert maps.shape[0] == 1 and maps.shape[2:] == (64, 64)  # one method
     for rule in ("records", "labels", "render", "preprocess", "split", "prepare", "train", "evaluate", "explain"):
         assert list((top / "results/tiny/logs" / rule).rglob("*.log")), rule
         assert list((top / "results/tiny/benchmarks" / rule).rglob("*.tsv")), rule
@@ -170,7 +170,8 @@ def test_a_few_dozen_real_records(ptbxl_copy, tmp_path):
         "train: {epochs: 1, warmup_epochs: 0}\n"
         "evaluate: {resamples: 100}\n"
         "benchmark: {ptb-xl: {protocols: [paper], models: [swin_lgf_fpn]}}\n"
-        "explain: {variants: [swin_lgf_fpn]}\n"
+        "explain: {variants: [swin_lgf_fpn], records_per_class: 1, measured_per_class: 1, curve_steps: 2, cascade_steps: 2}\n"
+        "control: {enabled: [majority]}\n"
     )
     subset = folder / "config" / "subset.yaml"
     workflow = Workflow(folder, (subset, config), (f"ptb_xl={{source: {ptbxl_copy}}}",))
