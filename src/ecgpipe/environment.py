@@ -1,6 +1,8 @@
-"""The environment of the processes that a workflow starts."""
+"""The environment: of the processes that a workflow starts, and which libraries are there."""
 
 import os
+from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 
 
@@ -12,3 +14,14 @@ def export_source(folder: Path | str) -> None:
     """
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def installed_versions(packages: Iterable[str]) -> dict[str, str]:
+    """Version by name of those packages that are installed."""
+    found = {}
+    for name in packages:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

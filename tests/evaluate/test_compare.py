@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecgpipe.artifacts.comparisons import COMPARISON, PROTOCOL, read_comparisons, write_comparisons
+from ecgpipe.artifacts.atomic import read_json
+from ecgpipe.artifacts.comparisons import COMPARISON, PROTOCOL, write_comparisons
 from ecgpipe.artifacts.predictions import Predictions
 from ecgpipe.artifacts.records import RECORDS
 from ecgpipe.cli import main
@@ -70,7 +71,7 @@ def test_a_better_model_is_found_and_equal_ones_are_not_told_apart(rng, tmp_path
     assert means["good"]["value"] == pytest.approx(np.mean(list(means["good"]["by_seed"].values())))
     assert means["good"]["low"] < means["good"]["value"] < means["good"]["high"] <= 1
     write_comparisons(tmp_path / "c.json", found, "comparisons", COMPARISON)
-    assert read_comparisons(tmp_path / "c.json")["comparisons"] == json.loads(json.dumps(found["comparisons"]))
+    assert read_json(tmp_path / "c.json")["comparisons"] == json.loads(json.dumps(found["comparisons"]))
     table = pd.read_csv(tmp_path / "c.csv")
     assert len(table) == len(found["comparisons"]) and table["seeds"][0] == "0 1 2"
 

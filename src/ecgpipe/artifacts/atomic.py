@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ecgpipe.errors import DataError
+
 
 @contextmanager
 def atomic_path(target: Path | str) -> Iterator[Path]:
@@ -61,3 +63,15 @@ def write_text(target: Path | str, text: str) -> None:
 def write_json(target: Path | str, value: Any) -> None:
     """Write a JSON file atomically; NaN is refused, since JSON has none."""
     write_text(target, json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+def read_json(path: Path | str) -> Any:
+    """Read a JSON file of ours.
+
+    Raises:
+        DataError: missing or broken.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); delete it and run again") from error

@@ -4,14 +4,12 @@ Each is a JSON object with one list of rows that also stands beside it as CSV, w
 cannot be filled is null (empty in the CSV), and ``note`` says why.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from ecgpipe.artifacts.atomic import atomic_path, write_json
-from ecgpipe.errors import DataError
 
 COMPARISON = (
     "first", "second", "family", "metric", "test", "seeds", "records", "groups", "first_value", "second_value",
@@ -44,15 +42,3 @@ def write_comparisons(path: Path | str, content: dict, rows: str, columns: Seque
     with atomic_path(Path(path).with_suffix(".csv")) as partial:
         pd.DataFrame(flat, columns=list(columns)).to_csv(partial, index=False)
     write_json(path, content)
-
-
-def read_comparisons(path: Path | str) -> dict:
-    """Read one of the JSON files.
-
-    Raises:
-        DataError: missing or broken.
-    """
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read ({error}); delete it and run again") from error

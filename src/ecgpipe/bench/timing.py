@@ -4,10 +4,11 @@ import platform
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+from ecgpipe.environment import installed_versions
 
 LIBRARIES = ("numpy", "opencv-python-headless", "pillow", "matplotlib", "ecg-plot", "wfdb", "scipy")
 
@@ -87,12 +88,7 @@ def interleaved(
 def machine() -> dict[str, str]:
     """The processor, the system and the versions that decide the times."""
     found = {"processor": _processor(), "system": platform.platform(), "python": platform.python_version()}
-    for library in LIBRARIES:
-        try:
-            found[library] = metadata.version(library)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    return found | installed_versions(LIBRARIES)
 
 
 def _processor() -> str:

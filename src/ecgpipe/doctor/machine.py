@@ -1,11 +1,12 @@
 """What this machine has."""
 
-import importlib.metadata
 import os
 import platform
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from ecgpipe.environment import installed_versions
 
 PACKAGES = (
     "torch",
@@ -60,15 +61,8 @@ def look_at_machine(results: Path) -> Machine:
         disk_free_mb=shutil.disk_usage(folder).free // 2**20,
         gpus=gpus,
         cuda=cuda,
-        packages={name: _version(name) for name in PACKAGES},
+        packages=dict.fromkeys(PACKAGES) | installed_versions(PACKAGES),
     )
-
-
-def _version(name: str) -> str | None:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _gpus() -> tuple[list[tuple[str, int]], str | None]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from ecgpipe.artifacts.comparisons import read_comparisons
+from ecgpipe.artifacts.atomic import read_json
 from ecgpipe.artifacts.records import RECORDS
 from ecgpipe.config.evaluate import EvaluateConfig
 from ecgpipe.evaluate.claims import PROTOCOL, Evidence
@@ -32,13 +32,13 @@ def gather(
         paper: its recipe, which runs may depart from.
         config: of the resampling.
     """
-    read = [read_comparisons(file) for file in comparisons]
-    settings = [read_comparisons(file) for file in runs]
+    read = [read_json(file) for file in comparisons]
+    settings = [read_json(file) for file in runs]
     departures = {}
     for file in map(Path, labels):
         dataset = file.parent.name
         own = [run for run in settings if (run["dataset"], run["protocol"]) == (dataset, PROTOCOL)]
-        departures[dataset] = depart(dataset, own, read_comparisons(file), paper)
+        departures[dataset] = depart(dataset, own, read_json(file), paper)
     compared = {(found["dataset"], found["protocol"]): found for found in read}
     return Evidence(compared, departures, _focus(list(map(Path, saliency)), paper, config))
 

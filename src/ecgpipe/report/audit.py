@@ -6,7 +6,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from ecgpipe.report.collect import read_json
+from ecgpipe.artifacts.atomic import read_json
 from ecgpipe.report.figures import COLOURS, STYLE, _svg
 
 KINDS = (("identical", "identical"), ("near", "identical or near-identical"), ("patient", "same patient"))

@@ -8,7 +8,7 @@ import pandas as pd
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from ecgpipe.artifacts.atomic import atomic_path, write_text
+from ecgpipe.artifacts.atomic import atomic_path, read_json, write_text
 from ecgpipe.artifacts.labels import Labels
 from ecgpipe.artifacts.pages import PageSource
 from ecgpipe.artifacts.records import RECORDS
@@ -19,7 +19,6 @@ from ecgpipe.report.audit import audit_view
 from ecgpipe.report.collect import (
     CROSS_VALIDATION,
     Run,
-    read_json,
     read_problems,
     read_runs,
     score_table,

@@ -1,6 +1,5 @@
 """Gathers what the stages left behind into tables."""
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ecgpipe.artifacts.atomic import read_json
 from ecgpipe.artifacts.problems import PROBLEMS
 from ecgpipe.artifacts.runs import HISTORY_FILE, SUMMARY_FILE
-from ecgpipe.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -30,18 +29,6 @@ class Run:
     def score(self) -> dict[str, dict]:
         """Name -> value, low, high."""
         return self.metrics["scores"]
-
-
-def read_json(path: Path | str) -> dict:
-    """A JSON file of ours.
-
-    Raises:
-        DataError: missing or broken.
-    """
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read ({error}); delete it and run again") from error
 
 
 def read_runs(metrics_files: Iterable[Path | str]) -> list[Run]:

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import t
 
+from ecgpipe.artifacts.atomic import read_json
 from ecgpipe.config.control import PREFIX
-from ecgpipe.report.collect import Cell, Run, over_seeds, read_json
+from ecgpipe.report.collect import Cell, Run, over_seeds
 
 NAMES = {
     "majority": "Majority: the classes' shares alone",

@@ -3,10 +3,10 @@
 import os
 import platform
 import subprocess
-from importlib import metadata
 from pathlib import Path
 
 import ecgpipe
+from ecgpipe.environment import installed_versions
 
 LIBRARIES = (
     "torch",
@@ -27,7 +27,7 @@ def provenance() -> dict[str, str]:
         "ecgpipe": ecgpipe.__version__,
         "commit": commit_of(Path(ecgpipe.__file__).parent),
         "python": platform.python_version(),
-        **_versions(),
+        **installed_versions(LIBRARIES),
         "system": platform.platform(),
         "processor": f"{_processor()}, {os.cpu_count()} logical cores",
         "memory": _memory(),
@@ -47,16 +47,6 @@ def commit_of(folder: Path) -> str:
     except (OSError, subprocess.SubprocessError):
         return "not known (no git checkout)"
     return found.stdout.strip()
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for library in LIBRARIES:
-        try:
-            found[library] = metadata.version(library)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def _processor() -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ecgpipe.report.collect import read_json
+from ecgpipe.artifacts.atomic import read_json
 from ecgpipe.report.examples import embed_file
 from ecgpipe.report.paper import NAMES
 

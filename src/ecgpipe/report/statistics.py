@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ecgpipe.artifacts.comparisons import read_comparisons
+from ecgpipe.artifacts.atomic import read_json
 from ecgpipe.report.collect import Cell, Run
 from ecgpipe.report.figures import reliability_figure
 
@@ -27,8 +27,8 @@ class Statistics:
 
 def read_statistics(comparisons: Sequence[Path], protocols: Sequence[Path], claims: Sequence[Path]) -> Statistics:
     """Read the files, as far as they are there."""
-    claim = read_comparisons(claims[0]) if claims else {}
-    return Statistics(list(map(read_comparisons, comparisons)), list(map(read_comparisons, protocols)), claim)
+    claim = read_json(claims[0]) if claims else {}
+    return Statistics(list(map(read_json, comparisons)), list(map(read_json, protocols)), claim)
 
 
 def pooled_cells(compared: dict, columns: Sequence[tuple[str, str]]) -> dict[str, dict[str, Cell]]:
