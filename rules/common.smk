@@ -294,3 +294,39 @@ def get_final_output():
         f"{RESULTS}/report/claims.json",
         *explained_runs("saliency.json"),
     ]
+
+
+def first_seed(wildcards, file):
+    """A file of the same run with the data set's first seed, whose reported records all seeds explain."""
+    seed = CONFIG.benchmark.of(wildcards.dataset).seeds[0]
+    return f"{run_folder(wildcards.dataset, wildcards.protocol, wildcards.variant, seed)}/{file}"
+
+
+def maps_of_other_seeds(wildcards):
+    """The same records, explained by the run's other seeds."""
+    return [
+        f"{run_folder(wildcards.dataset, wildcards.protocol, wildcards.variant, seed)}/saliency.npz"
+        for seed in CONFIG.benchmark.of(wildcards.dataset).seeds
+        if str(seed) != wildcards.seed
+    ]
+
+
+def true_findings(wildcards):
+    """Where the findings are, if that is known."""
+    if wildcards.dataset != "simulated":
+        return []
+    return expand(f"{RESULTS}/simulated/findings/{{shard}}.parquet", shard=SHARDS["simulated"])
+
+
+def trial_of(wildcards):
+    """The settings of a trial."""
+    return CONFIG.trials[f"{wildcards.variant}/{wildcards.trial}"]
+
+
+def every_trial(dataset, file):
+    """A file of every trial of a data set."""
+    return [
+        f"{RESULTS}/{dataset}/tuning/{CONFIG.tuning.protocol}/{name}/seed-{seed}/{file}"
+        for name in CONFIG.trials
+        for seed in CONFIG.tuning.seeds
+    ]

@@ -1,28 +1,5 @@
 # A trained run -> saliency maps of some records, their overlays on the pages, and what the maps are worth
 
-
-def first_seed(wildcards, file):
-    """A file of the same run with the data set's first seed, whose reported records all seeds explain."""
-    seed = CONFIG.benchmark.of(wildcards.dataset).seeds[0]
-    return f"{run_folder(wildcards.dataset, wildcards.protocol, wildcards.variant, seed)}/{file}"
-
-
-def maps_of_other_seeds(wildcards):
-    """The same records, explained by the run's other seeds."""
-    return [
-        f"{run_folder(wildcards.dataset, wildcards.protocol, wildcards.variant, seed)}/saliency.npz"
-        for seed in CONFIG.benchmark.of(wildcards.dataset).seeds
-        if str(seed) != wildcards.seed
-    ]
-
-
-def true_findings(wildcards):
-    """Where the findings are, if that is known."""
-    if wildcards.dataset != "simulated":
-        return []
-    return expand(f"{RESULTS}/simulated/findings/{{shard}}.parquet", shard=SHARDS["simulated"])
-
-
 MEASURED_ONLY = {"variants", "common_stride", "curve_steps", "cascade_steps"}
 
 

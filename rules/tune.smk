@@ -8,19 +8,6 @@ wildcard_constraints:
     trial=r"[A-Za-z0-9_.=,+-]+",
 
 
-def trial_of(wildcards):
-    return CONFIG.trials[f"{wildcards.variant}/{wildcards.trial}"]
-
-
-def every_trial(dataset, file):
-    """A file of every trial of a data set."""
-    return [
-        f"{RESULTS}/{dataset}/tuning/{CONFIG.tuning.protocol}/{name}/seed-{seed}/{file}"
-        for name in CONFIG.trials
-        for seed in CONFIG.tuning.seeds
-    ]
-
-
 use rule prepare as prepare_trial with:
     output:
         run=f"{TRIAL}/run.json",
