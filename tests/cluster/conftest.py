@@ -112,6 +112,8 @@ def prepared(undisturbed, tmp_path) -> Project:
     folder = tmp_path / "project"
     shutil.copytree(undisturbed.folder, folder, copy_function=shutil.copy2, symlinks=True)
     for file in (folder / RUN).iterdir():
-        if file.name not in ("run.json", "items.npz"):
+        if file.is_dir():
+            shutil.rmtree(file)
+        elif file.name not in ("run.json", "items.npz"):
             file.unlink()
     return Project(folder)
