@@ -10,21 +10,29 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.cluster.slurm import Cluster, missing
 from tests.workflow.conftest import ENVIRONMENT, copy_project
 
 RUN = Path("results/tiny/simulated/paper/resnet10t/seed-0")
 # One CPU a job, since the machine has few; the rest of the profile as it stands.
-MEMORY = {"train": 2500, "predict": 2000, "explain": 2000}
-OPTIONS = [
-    *("--workflow-profile", "profiles/slurm"),
-    *("--slurm-init-seconds-before-status-checks", "3"),
-    *("--set-threads", "train=1", "predict=1", "explain=1"),
-    *("--default-resources", "slurm_partition=main", "runtime=10", "mem_mb=1500"),
-    *("--set-resources", *(f"{rule}:mem_mb={mb}" for rule, mb in MEMORY.items())),
-    *(f"{rule}:runtime=10" for rule in MEMORY),
-]
+OPTIONS = ["--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "3"]
+MEMORY = {"train": 2500, "train_trial": 2500, "predict": 2000, "explain": 2000}
+
+
+def fit_profile(folder: Path, **train) -> None:
+    """The project's own profile with what a small machine has; other resources of the training if given.
+
+    On the command line they would take the place of all that the profile sets.
+    """
+    file = folder / "profiles/slurm/config.yaml"
+    profile = yaml.safe_load(file.read_text())
+    profile["set-threads"] = dict.fromkeys(profile["set-threads"], 1)
+    for rule, mem_mb in MEMORY.items():
+        profile["set-resources"][rule] = {**profile["set-resources"][rule], "mem_mb": mem_mb, "runtime": 10}
+    profile["set-resources"]["train"].update(train)
+    file.write_text(yaml.safe_dump(profile))
 
 
 @pytest.fixture(scope="session")
@@ -102,6 +110,7 @@ def undisturbed(tmp_path_factory) -> Project:
     """The tiny workflow, run to its end by the local executor; its training is long enough to be disturbed."""
     project = Project(copy_project(tmp_path_factory.mktemp("local") / "project"))
     project.edit("tiny.yaml", "epochs: 1,", "epochs: 25, patience: 25,")
+    fit_profile(project.folder)
     project.run_local("all")
     return project
 

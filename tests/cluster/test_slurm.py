@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tests.cluster.conftest import RUN, Project
+from tests.cluster.conftest import RUN, Project, fit_profile
 from tests.workflow.conftest import copy_project
 
 pytestmark = pytest.mark.cluster
@@ -34,6 +34,7 @@ def training(cluster, project: Project, epochs: int = 3) -> str:
 def test_the_cluster_makes_the_same_files_as_this_machine(cluster, undisturbed, tmp_path):
     project = Project(copy_project(tmp_path / "project"))
     project.edit("tiny.yaml", "epochs: 1,", "epochs: 25, patience: 25,")
+    fit_profile(project.folder)
     process = project.start("all")
     number = training(cluster, project, epochs=1)
     asked = cluster.call("scontrol", "show", "job", number)
@@ -90,7 +91,8 @@ def test_more_memory_after_an_out_of_memory_kill(cluster, undisturbed, prepared)
 
 def test_more_time_after_a_time_out(cluster, undisturbed, prepared):
     """Slurm counts in minutes: the training stands still, as on a slow node, until its minute is over."""
-    process = prepared.start(f"{RUN}/metrics.json", "--set-resources", "train:runtime=attempt**3", "train:mem_mb=2500")
+    fit_profile(prepared.folder, runtime="attempt ** 3")
+    process = prepared.start(f"{RUN}/metrics.json")
     number = training(cluster, prepared)
     cluster.call("scancel", "--signal=STOP", number)
     output = prepared.finish(process)
