@@ -55,7 +55,8 @@ class Project:
     folder: Path
 
     def command(self, *arguments: str, local: bool = False) -> list[str]:
-        how = ["--cores", "2"] if local else OPTIONS
+        # another number of threads gives other weights (docs/training.md)
+        how = ["--cores", "2", "--set-threads", "train=1", "predict=1", "explain=1"] if local else OPTIONS
         target, *more = arguments  # before the options, which would take it for one more of their values
         return [sys.executable, "-m", "snakemake", target, *how, *more, "--configfile", "tiny.yaml"]
 
