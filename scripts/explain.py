@@ -14,6 +14,7 @@ with job_log(snakemake.log[0]):
         Path(snakemake.input.reference).parent,
         page_source(snakemake.input.pages, snakemake.input.records, snakemake.params.drawing),
         PreprocessConfig(**snakemake.params.preprocess).margins,
+        snakemake.input.indices,
         ExplainConfig(**snakemake.params.explain),
         snakemake.output.maps,
         snakemake.output.overlays,

@@ -17,6 +17,7 @@ with job_log(snakemake.log[0]):
         snakemake.input.findings,
         snakemake.input.records,
         PreprocessConfig(**snakemake.params.preprocess).margins,
+        snakemake.input.indices,
         ExplainConfig(**snakemake.params.explain),
         snakemake.params.resampling,
         snakemake.output.table,

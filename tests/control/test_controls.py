@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import KNeighborsClassifier
 
 from ecgpipe.artifacts.control import ControlFeatures
-from ecgpipe.artifacts.image_index import IMAGE_INDEX
+from ecgpipe.artifacts.image_index import IMAGE_INDEX, index_row
 from ecgpipe.artifacts.images import pack, write_images
 from ecgpipe.artifacts.labels import Labels
 from ecgpipe.artifacts.pages import StoredPage, StoredPages, write_pages
@@ -46,7 +46,7 @@ def data_set(folder, truth, *, mark=False, trace=False, policy="single", copies=
         pages.append(StoredPage(name, cv2.imencode(".png", page)[1].tobytes(), ""))
     write_pages(pages, folder / "pages.parquet")
     write_images([pack(image) for image in images], 64, folder / "images.npy")
-    IMAGE_INDEX.write([{"record_id": name, "ink": 0.1} for name in ids], folder / "index.parquet")
+    IMAGE_INDEX.write([index_row(name, 0.1, None) for name in ids], folder / "index.parquet")
     area = trace_area([folder / "images.npy"])
     features = shard_features(
         StoredPages([folder / "pages.parquet"]), folder / "images.npy", folder / "index.parquet", area, CONFIG, "test"

@@ -75,8 +75,8 @@ def made(tmp_path_factory):
         torch.manual_seed(seed)
         save_file(build_model(run).state_dict(), own / "weights.safetensors")
         explain_run(
-            own, folder / "seed-0", StoredPages([folder / "pages.parquet"]), NO_MARGINS, CONFIG, own / "saliency.npz",
-            own / "saliency.png",
+            own, folder / "seed-0", StoredPages([folder / "pages.parquet"]), NO_MARGINS, [], CONFIG,
+            own / "saliency.npz", own / "saliency.png",
         )  # fmt: skip
     return folder
 
@@ -87,7 +87,7 @@ def measured(folder, saliency, config=CONFIG, others=(), findings=True):
     saliency.write(own / "given.npz")
     measure_run(
         own, own / "given.npz", others, StoredPages([folder / "pages.parquet"]),
-        [folder / "findings.parquet"] if findings else [], folder / "records.parquet", NO_MARGINS, config,
+        [folder / "findings.parquet"] if findings else [], folder / "records.parquet", NO_MARGINS, [], config,
         RESAMPLING, own / "m.parquet", own / "m.json",
     )  # fmt: skip
     return MEASURES.read(own / "m.parquet"), json.loads((own / "m.json").read_text())
@@ -216,6 +216,6 @@ def test_without_truth_curves_other_seeds_or_saliency(made):
 def test_integrated_gradients_lie_on_the_ink(made):
     config = CONFIG.model_copy(update={"method": "integrated-gradients", "measured_per_class": 1})
     own = made / "seed-0"
-    explain_run(own, own, StoredPages([made / "pages.parquet"]), NO_MARGINS, config, own / "ig.npz", own / "ig.png")
+    explain_run(own, own, StoredPages([made / "pages.parquet"]), NO_MARGINS, [], config, own / "ig.npz", own / "ig.png")
     _, summary = measured(made, Saliency.read(own / "ig.npz"), config)
     assert row(summary, "trace")["value"] == pytest.approx(1, abs=1e-3)

@@ -13,7 +13,7 @@ from ecgpipe.artifacts.source import open_source
 from ecgpipe.config.preprocess import PreprocessConfig
 from ecgpipe.config.render import RenderConfig
 from ecgpipe.errors import DataError, RecordError
-from ecgpipe.preprocess.apply import preprocess, preprocess_file, preprocess_palette
+from ecgpipe.preprocess.apply import Prepared, prepare, prepare_file, prepare_palette
 from ecgpipe.preprocess.shard import PackedImage, packed, write_shard
 from ecgpipe.preprocess.trace import scaled_traces
 from ecgpipe.progress import progress
@@ -93,17 +93,17 @@ def direct_shard(
     return count
 
 
-def image_of_page(page: Page | DegradedPage, config: PreprocessConfig) -> np.ndarray:
-    """What ``preprocess_file(page.encode())`` makes, uint8 (size, size), without the file where that loses nothing.
+def image_of_page(page: Page | DegradedPage, config: PreprocessConfig) -> Prepared:
+    """What ``prepare_file(page.encode())`` makes, without the file where that loses nothing.
 
     Raises:
         DataError: no ink is found.
     """
     if isinstance(page, Page):
-        return preprocess_palette(page.indices, page.palette, config)
+        return prepare_palette(page.indices, page.palette, config)
     if page.quality is None:
-        return preprocess(page.image, config)
-    return preprocess_file(page.encode(), "page", config)
+        return prepare(page.image, config)
+    return prepare_file(page.encode(), "page", config)
 
 
 def _image_of_record(
@@ -117,7 +117,7 @@ def _image_of_record(
     if isinstance(page, RecordError):
         return "render", record_id, page
     if isinstance(page, np.ndarray):
-        return "preprocess", record_id, packed(scaled_traces(page, config))
+        return "preprocess", record_id, packed(Prepared(scaled_traces(page, config), None))
     try:
         return "preprocess", record_id, packed(image_of_page(page, config))
     except DataError as error:
@@ -130,7 +130,7 @@ def _image_of_file(row: Row, source: Path | str, config: PreprocessConfig) -> Ma
     if isinstance(page, RecordError):
         return "render", record_id, page
     try:
-        return "preprocess", record_id, packed(preprocess_file(page.image, record_id, config))
+        return "preprocess", record_id, packed(prepare_file(page.image, record_id, config))
     except DataError as error:
         return "preprocess", record_id, _unusable(record_id, path, source, error)
 

@@ -13,6 +13,7 @@ import torch
 from ecgpipe.artifacts.images import open_images
 from ecgpipe.artifacts.pages import StoredPage
 from ecgpipe.artifacts.runs import Items, RunConfig
+from ecgpipe.artifacts.turn import Turn
 from ecgpipe.errors import DataError
 from ecgpipe.explain.measures import band, boxes_mask
 from ecgpipe.models.inputs import to_input
@@ -59,7 +60,13 @@ class Places:
 
 
 def places_of(
-    image: torch.Tensor, page: StoredPage, findings: pd.DataFrame | None, label: str, margins: Margins, side: int
+    image: torch.Tensor,
+    page: StoredPage,
+    findings: pd.DataFrame | None,
+    label: str,
+    margins: Margins,
+    side: int,
+    turn: Turn | None = None,
 ) -> Places:
     """The masks of a record.
 
@@ -70,13 +77,14 @@ def places_of(
         label: the class; findings of that superclass, or with that code, are its own.
         margins: what the model does not see.
         side: of the masks.
+        turn: how the page was turned before it became the image; None: not at all.
     """
     ink = cv2.resize(image[0].numpy(), (side, side), interpolation=cv2.INTER_AREA) > 0
-    quads = _lead_quads(page, margins)
+    quads = _lead_quads(page, margins, turn)
     finding = finding_leads = None
     if findings is not None:
         own = findings[(findings["superclass"] == label) | (findings["code"] == label)]
-        lines = [_seen(np.stack([x, y], axis=1), margins) for x, y in zip(own["x"], own["y"], strict=True)]
+        lines = [_seen(np.stack([x, y], axis=1), margins, turn) for x, y in zip(own["x"], own["y"], strict=True)]
         mask = band(lines, side) if lines else np.zeros((side, side), bool)
         if mask.any():
             finding = mask
@@ -86,7 +94,7 @@ def places_of(
     )  # fmt: skip
 
 
-def _lead_quads(page: StoredPage, margins: Margins) -> dict[str, list[np.ndarray]]:
+def _lead_quads(page: StoredPage, margins: Margins, turn: Turn | None) -> dict[str, list[np.ndarray]]:
     """Lead name -> its boxes' corners, (4, 2) x and y, as shares of what the model saw."""
     if not page.boxes:
         return {}
@@ -95,11 +103,13 @@ def _lead_quads(page: StoredPage, margins: Margins) -> dict[str, list[np.ndarray
     quads: dict[str, list[np.ndarray]] = {}
     for lead in boxes["leads"]:
         corners = np.array([lead["lead_bounding_box"][str(i)][::-1] for i in range(4)], float)
-        quads.setdefault(lead["lead_name"], []).append(_seen(corners / size, margins))
+        quads.setdefault(lead["lead_name"], []).append(_seen(corners / size, margins, turn))
     return quads
 
 
-def _seen(points: np.ndarray, margins: Margins) -> np.ndarray:
+def _seen(points: np.ndarray, margins: Margins, turn: Turn | None) -> np.ndarray:
     """Shares of the page (n, 2) -> shares of what the model saw."""
+    if turn is not None:
+        points = turn.to_image(points)
     top, right, bottom, left = margins
     return (points - [left, top]) / [1 - left - right, 1 - top - bottom]

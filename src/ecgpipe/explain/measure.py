@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 
 from ecgpipe.artifacts.atomic import write_json
+from ecgpipe.artifacts.image_index import read_turns
 from ecgpipe.artifacts.pages import PageSource, StoredPage
 from ecgpipe.artifacts.records import RECORDS
 from ecgpipe.artifacts.roles import ROLES
@@ -34,6 +35,7 @@ def measure_run(
     findings: Sequence[Path | str],
     records_file: Path | str,
     margins: Margins,
+    indices: Sequence[Path | str],
     config: ExplainConfig,
     resampling: dict,
     table_file: Path | str,
@@ -51,6 +53,7 @@ def measure_run(
         findings: the data set's findings files; none where the truth is not known.
         records_file: records.parquet, for the patients.
         margins: what preprocessing cut off.
+        indices: the data set's image indices, for how pages were turned.
         config: methods, steps, strides.
         resampling: ``resamples``, ``confidence`` and ``seed`` of the bootstrap.
         table_file, summary_file: what to write.
@@ -66,6 +69,7 @@ def measure_run(
     cells = max(1, round(run.model.image_size / config.common_stride))
     stored = pages.find(found.record_ids)
     truth = _read_findings(findings, found.record_ids)
+    turns = read_turns(indices, found.record_ids)
     places = [
         places_of(
             image,
@@ -74,6 +78,7 @@ def measure_run(
             run.classes[label],
             margins,
             side,
+            turns.get(record_id),
         )
         for record_id, label, image in zip(found.record_ids, found.labels, images, strict=True)
     ]

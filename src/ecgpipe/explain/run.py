@@ -1,5 +1,6 @@
 """Saliency of a trained run: maps of chosen records, and a sheet of overlays."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -7,10 +8,12 @@ import numpy as np
 import torch
 
 from ecgpipe.artifacts.atomic import atomic_path
+from ecgpipe.artifacts.image_index import read_turns
 from ecgpipe.artifacts.pages import PageSource, StoredPage
 from ecgpipe.artifacts.roles import ROLES
 from ecgpipe.artifacts.runs import Items, RunConfig
 from ecgpipe.artifacts.saliency import Saliency
+from ecgpipe.artifacts.turn import Turn
 from ecgpipe.config.explain import ExplainConfig
 from ecgpipe.errors import DataError
 from ecgpipe.explain.choose import choose_records
@@ -25,6 +28,7 @@ def explain_run(
     reference: Path | str,
     pages: PageSource,
     margins: Margins,
+    indices: Sequence[Path | str],
     config: ExplainConfig,
     maps_file: Path | str,
     overlays_file: Path | str,
@@ -39,6 +43,7 @@ def explain_run(
             seeds and models explain the same records.
         pages: the data set's pages.
         margins: what preprocessing cut off.
+        indices: the data set's image indices, for how pages were turned.
         config: which records and methods.
         maps_file: receives the maps (artifacts.saliency).
         overlays_file: receives the sheet, PNG: the drawn method's maps over ``records_per_class`` pages.
@@ -75,8 +80,10 @@ def explain_run(
     missing = [record_id for record_id in record_ids[drawn] if record_id not in stored]
     if missing:
         raise DataError(f"record {missing[0]} has an image but no page; run the rendering again")
+    turns = read_turns(indices, record_ids[drawn])
     pictures = [
-        _picture(stored[record_ids[place]], maps[config.method][place], margins) for place in np.flatnonzero(drawn)
+        _picture(stored[record_id], maps[config.method][place], margins, turns.get(record_id))
+        for place, record_id in zip(np.flatnonzero(drawn), record_ids[drawn], strict=True)
     ]
     captions = [_caption(run, record_ids[i], labels[i], probabilities[i]) for i in np.flatnonzero(drawn)]
     Saliency(
@@ -93,9 +100,9 @@ def explain_run(
         cv2.imwrite(str(partial), sheet)
 
 
-def _picture(page: StoredPage, saliency: np.ndarray, margins: Margins) -> np.ndarray:
+def _picture(page: StoredPage, saliency: np.ndarray, margins: Margins, turn: Turn | None) -> np.ndarray:
     image = cv2.imdecode(np.frombuffer(page.image, np.uint8), cv2.IMREAD_COLOR_RGB)
-    return overlay(image, saliency, margins)
+    return overlay(image, saliency, margins, turn)
 
 
 def _caption(run: RunConfig, record_id: str, label: int, probabilities: torch.Tensor) -> str:

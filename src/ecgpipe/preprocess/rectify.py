@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import cv2
 import numpy as np
 
+from ecgpipe.artifacts.turn import Turn
 from ecgpipe.preprocess.page_edges import page_box
 from ecgpipe.preprocess.skew import LEAST_SIDE, find_skew
 from ecgpipe.preprocess.straight import is_straight
@@ -41,6 +42,11 @@ class Rectified:
     @property
     def changed(self) -> bool:
         return self.valid is not None
+
+    def turn(self, width: int, height: int) -> Turn | None:
+        """What was done to the picture of that size, in shares of its sides; None if nothing."""
+        after = self.image.shape[1], self.image.shape[0]
+        return Turn.of_pixels(self.matrix, self.bend, (width, height), after) if self.changed else None
 
     def points(self, points: np.ndarray) -> np.ndarray:
         """Where points (n, 2) of the picture are in ``image``."""

@@ -3,22 +3,29 @@
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from ecgpipe.artifacts.image_index import IMAGE_INDEX
+from ecgpipe.artifacts.image_index import IMAGE_INDEX, index_row
 from ecgpipe.artifacts.images import pack, write_images
 from ecgpipe.artifacts.pages import StoredPage, count_pages, read_pages
 from ecgpipe.artifacts.problems import ProblemList
+from ecgpipe.artifacts.turn import Turn
 from ecgpipe.config.preprocess import PreprocessConfig
 from ecgpipe.errors import DataError, RecordError
-from ecgpipe.preprocess.apply import preprocess_file
+from ecgpipe.preprocess.apply import Prepared, prepare_file
 from ecgpipe.progress import progress
 from ecgpipe.workers import ordered_map
 
-PackedImage = tuple[np.ndarray, float]
-"""An image at one bit a pixel, uint8 (size, size / 8), and its share of ink."""
+
+class PackedImage(NamedTuple):
+    """An image as shards keep it: at one bit a pixel, uint8 (size, size / 8); its share of ink; how it was turned."""
+
+    bits: np.ndarray
+    ink: float
+    turn: Turn | None
 
 
 def preprocess_shard(
@@ -78,21 +85,21 @@ def write_shard(
         if isinstance(image, RecordError):
             problems.add(image)
             continue
-        arrays.append(image[0])
-        index.append({"record_id": record_id, "ink": image[1]})
+        arrays.append(image.bits)
+        index.append(index_row(record_id, image.ink, image.turn))
     write_images(arrays, size, images_file)
     IMAGE_INDEX.write(index, index_file)
     return len(arrays)
 
 
-def packed(image: np.ndarray) -> PackedImage:
-    """An image, uint8 (size, size) of 0 and 1, as shards keep it."""
-    return pack(image), float(image.mean())
+def packed(prepared: Prepared) -> PackedImage:
+    """A page's image as shards keep it."""
+    return PackedImage(pack(prepared.image), float(prepared.image.mean()), prepared.turn)
 
 
 def _packed_image(page: StoredPage, config: PreprocessConfig) -> tuple[str, PackedImage | DataError]:
     """A page's id, and its image, or what is wrong with it."""
     try:
-        return page.record_id, packed(preprocess_file(page.image, page.record_id, config))
+        return page.record_id, packed(prepare_file(page.image, page.record_id, config))
     except DataError as error:
         return page.record_id, error

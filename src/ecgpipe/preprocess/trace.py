@@ -5,6 +5,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
+from ecgpipe.artifacts.turn import Turn
 from ecgpipe.config.preprocess import PreprocessConfig
 from ecgpipe.preprocess.ink import (
     WRITTEN_INK,
@@ -34,21 +35,21 @@ FAINT = 64
 """Coverage up to which the blurred edges of ink on a photographed page do not count."""
 
 
-def trace_image(image: np.ndarray, config: PreprocessConfig) -> np.ndarray:
+def trace_image(image: np.ndarray, config: PreprocessConfig) -> tuple[np.ndarray, Turn | None]:
     """Ink by darkness and colour, less header, marks and text, scaled so that no line vanishes.
 
     Args:
         image: uint8 (H, W) or (H, W, 3) RGB.
 
     Returns:
-        uint8 (size, size) of 0 and 1; all 0 where nothing looks like a trace.
+        uint8 (size, size) of 0 and 1, all 0 where nothing looks like a trace; and how the page was turned.
     """
     image = _bounded(image, config.max_side)
-    valid = None
-    if config.deskew:
-        upright = rectify(image)
-        image, valid = upright.image, upright.valid
-    return upright_trace(image, valid, config)
+    if not config.deskew:
+        return upright_trace(image, None, config), None
+    upright = rectify(image)
+    turn = upright.turn(image.shape[1], image.shape[0])
+    return upright_trace(upright.image, upright.valid, config), turn
 
 
 def upright_trace(image: np.ndarray, valid: np.ndarray | None, config: PreprocessConfig) -> np.ndarray:
@@ -68,7 +69,9 @@ def upright_trace(image: np.ndarray, valid: np.ndarray | None, config: Preproces
     return _trace(ink, rows, config, worn=valid is not None)
 
 
-def trace_from_palette(indices: np.ndarray, palette: np.ndarray, config: PreprocessConfig) -> np.ndarray:
+def trace_from_palette(
+    indices: np.ndarray, palette: np.ndarray, config: PreprocessConfig
+) -> tuple[np.ndarray, Turn | None]:
     """As ``trace_image``, of a palette image: its colours are judged once each, not once a pixel.
 
     Args:
@@ -84,7 +87,7 @@ def trace_from_palette(indices: np.ndarray, palette: np.ndarray, config: Preproc
     colours = np.zeros((256, 1, 3), np.uint8)
     colours[: len(palette), 0] = palette
     crossed = cv2.LUT(sample_columns(indices), coloured(colours))
-    return _trace(ink, recording_rows(crossed, len(indices)), config)
+    return _trace(ink, recording_rows(crossed, len(indices)), config), None
 
 
 def _select(indices: np.ndarray, chosen: np.ndarray, used: int) -> np.ndarray:

@@ -191,7 +191,7 @@ def _explorer(inputs: Inputs, datasets: list[dict], config: ReportConfig) -> dic
         "names": paper.NAMES,
         "margins": dict.fromkeys(inputs.datasets, inputs.margins),
         "pictures": shown,
-        "heats": heat_maps(runs, chosen),
+        "heats": heat_maps(runs, chosen, {name: inputs.own(name, inputs.indices) for name in chosen}),
     }
     return {
         "json": encode(data),

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ecgpipe.artifacts.image_index import IMAGE_INDEX
+from ecgpipe.artifacts.image_index import IMAGE_INDEX, read_turns
 from ecgpipe.artifacts.images import open_images, unpack
 from ecgpipe.artifacts.pages import PageSource
 from ecgpipe.artifacts.predictions import Predictions
@@ -173,8 +173,15 @@ def pictures(chosen: Sequence[str], pages: PageSource, images: Sequence[Path], i
     return found
 
 
-def heat_maps(runs: Sequence[RunFiles], chosen: dict[str, list[str]]) -> list[dict]:
-    """Saliency of the pictured records: data set, protocol, model, record, label and ``heat`` (a PNG)."""
+def heat_maps(runs: Sequence[RunFiles], chosen: dict[str, list[str]], indices: dict[str, Sequence[Path]]) -> list[dict]:
+    """Saliency of the pictured records: data set, protocol, model, record, label and ``heat`` (a PNG).
+
+    Args:
+        runs: the runs shown.
+        chosen: data set -> record ids.
+        indices: data set -> its image indices: of pages that were turned upright the map is laid back over the page.
+    """
+    turns = {name: read_turns(indices[name], ids) for name, ids in chosen.items()}
     found = []
     for run in runs:
         if not run.saliency:
@@ -182,6 +189,8 @@ def heat_maps(runs: Sequence[RunFiles], chosen: dict[str, list[str]]) -> list[di
         maps, wanted = Saliency.read(run.saliency), set(chosen.get(run.dataset, []))
         for record_id, label, heat in zip(maps.record_ids, maps.labels, maps.maps[0], strict=True):
             if record_id in wanted:
+                if turn := turns[run.dataset].get(record_id):
+                    heat = turn.onto_page(heat, *heat.shape[::-1])
                 found.append(
                     {
                         "dataset": run.dataset,

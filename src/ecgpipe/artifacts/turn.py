@@ -1,0 +1,59 @@
+"""How a photographed page was turned upright before it became an image; kept in the image index."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+COLUMNS = 33
+"""Places along the width at which a bend is kept; between them it is straight."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """From places on a page to places in its image, both as shares of the width and the height.
+
+    Attributes:
+        matrix: float (3, 3), homography for (x, y), before the bend is taken out.
+        bend: float (COLUMNS,), by what share of the image's height the paper bends down, from its left to its right
+            edge; None where it lies flat.
+    """
+
+    matrix: np.ndarray
+    bend: np.ndarray | None = None
+
+    @classmethod
+    def of_pixels(cls, matrix: np.ndarray, bend: np.ndarray, before: tuple[int, int], after: tuple[int, int]) -> "Turn":
+        """The same from pixels, of which the middle of the first is (0, 0).
+
+        Args:
+            matrix: homography from the page's pixels to the image's.
+            bend: (width after,) pixels.
+            before, after: (width, height) of the page and the image.
+        """
+        own = np.linalg.inv(_pixels(*after)) @ matrix @ _pixels(*before)
+        if not bend.any():
+            return cls(own / own[2, 2])
+        columns = np.linspace(0, 1, COLUMNS) * after[0] - 0.5
+        return cls(own / own[2, 2], np.interp(columns, np.arange(len(bend)), bend) / after[1])
+
+    def to_image(self, points: np.ndarray) -> np.ndarray:
+        """Where points (n, 2) x, y of the page are in the image; beyond 0 to 1 they are cut off."""
+        moved = cv2.perspectiveTransform(np.asarray(points, np.float64).reshape(1, -1, 2), self.matrix)[0]
+        if self.bend is not None:
+            moved[:, 1] -= np.interp(moved[:, 0], np.linspace(0, 1, COLUMNS), self.bend)
+        return moved
+
+    def onto_page(self, image: np.ndarray, width: int, height: int) -> np.ndarray:
+        """An image (h, w), float32, laid over the page as (height, width); 0 where the page was cut off."""
+        x, y = np.meshgrid((np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height)
+        places = self.to_image(np.stack([x, y], axis=-1)).reshape(height, width, 2)
+        inside = ((places >= 0) & (places <= 1)).all(axis=-1)
+        own = (places * image.shape[::-1] - 0.5).astype(np.float32)
+        laid = cv2.remap(image.astype(np.float32), own, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return np.where(inside, laid, np.float32(0))
+
+
+def _pixels(width: int, height: int) -> np.ndarray:
+    """From shares to pixels."""
+    return np.array([[width, 0, -0.5], [0, height, -0.5], [0, 0, 1.0]])
