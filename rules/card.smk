@@ -8,6 +8,7 @@ rule card:
         weights=f"{RUN}/weights.safetensors",
         summary=f"{RUN}/train.json",
         metrics=f"{RUN}/metrics.json",
+        images=shard_files("images/{shard}.npy"),
     output:
         saved=f"{RUN}/model/config.json",
         card=f"{RUN}/model/README.md",
@@ -17,6 +18,7 @@ rule card:
         f"{RESULTS}/benchmarks/card/{{dataset}}/{{protocol}}/{{variant}}/seed-{{seed}}.tsv"
     conda:
         "../envs/train.yaml"
+    threads: 1
     params:
         code=code("card.py"),
     message:

@@ -258,6 +258,11 @@ def drawing_of(dataset):
     return {"source": DATASETS[dataset].source, "render": render, **reading}
 
 
+def drawing_noted(dataset):
+    """The same without the place of the raw files, for a model that is to draw records as its own were drawn."""
+    return {key: value for key, value in drawing_of(dataset).items() if key != "source"}
+
+
 def drawing_if_none_kept(dataset):
     """The same where no pages are kept, else None."""
     return None if CONFIG.keep_pages else drawing_of(dataset)

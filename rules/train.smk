@@ -21,6 +21,7 @@ rule prepare:
         model=lambda wildcards: CONFIG.model_of(wildcards.variant).model_dump(mode="json"),
         train=lambda wildcards: CONFIG.train_of(wildcards.variant).model_dump(mode="json"),
         preprocess=section("preprocess"),
+        drawing=lambda wildcards: drawing_noted(wildcards.dataset),
         code=code("prepare.py"),
     message:
         "Preparing the run {wildcards.dataset}/{wildcards.protocol}/{wildcards.variant}/seed-{wildcards.seed}"

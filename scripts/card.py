@@ -6,4 +6,4 @@ from ecgpipe.logs import job_log
 from ecgpipe.models.card import save_model
 
 with job_log(snakemake.log[0]):
-    save_model(Path(snakemake.input.run).parent, Path(snakemake.output.saved).parent)
+    save_model(Path(snakemake.input.run).parent, Path(snakemake.output.saved).parent, threads=snakemake.threads)

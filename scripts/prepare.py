@@ -31,4 +31,5 @@ with job_log(snakemake.log[0]):
         train=TrainConfig(**snakemake.params.train),
         policy=labels.policy,
         preprocess=PreprocessConfig(**snakemake.params.preprocess),
+        drawing=snakemake.params.drawing,
     )

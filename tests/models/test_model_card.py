@@ -119,6 +119,41 @@ def test_scores_and_thresholds_come_with_the_evaluation(run, tmp_path):
     assert not (folder / "metrics.json").exists()
 
 
+def test_a_calibration_comes_with_the_evaluation(run, tmp_path):
+    fitted = {"method": "temperature", "scale": [0.5, 0.5], "offset": [0, 0], "fitted_on": "validation", "records": 2}
+    metrics = METRICS | {"recalibration": fitted | {"left_out": [], "ece": {"before": 0.2, "after": 0.1}}}
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    try:
+        folder = save_model(run, tmp_path / "scored")
+    finally:
+        (run / "metrics.json").unlink()
+    calibration = load_model(folder)[1].calibration
+    assert np.allclose(calibration.probabilities([[2.0, 0.0]], "single"), [[np.e / (np.e + 1), 1 / (np.e + 1)]])
+    assert "logits are divided by 2" in (folder / "README.md").read_text()
+
+
+def test_unusual_images_are_told_by_what_the_training_images_were(run, saved, tmp_path):
+    limits = load_model(saved)[1].ood
+    assert (limits.training_images, limits.validation_images) == (4, 2) and (saved / "ood.safetensors").is_file()
+    assert "farther from 4 training images than 99% of 2" in (saved / "README.md").read_text()
+    images = run.parent / "images.npy"
+    images.rename(tmp_path / "elsewhere.npy")
+    try:
+        save_model(run, saved)  # on a machine without the images: what was known of other weights goes
+    finally:
+        (tmp_path / "elsewhere.npy").rename(images)
+    assert load_model(saved)[1].ood is None and not (saved / "ood.safetensors").exists()
+
+
+def test_a_folder_of_the_version_before_is_read(saved):
+    path = saved / "config.json"
+    old = json.loads(path.read_text()) | {"format_version": 1}
+    path.write_text(json.dumps({key: old[key] for key in old if key not in ("drawing", "calibration", "ood")}))
+    model, config = load_model(saved)
+    assert config.calibration is None and config.ood is None and config.drawing is None
+    assert model(torch.rand(1, 1, 64, 64)).shape == (1, 2)
+
+
 def test_head_of_the_card_is_yaml(run, saved, tmp_path):
     yaml = pytest.importorskip("yaml")
     (run / "metrics.json").write_text(json.dumps(METRICS))
@@ -141,7 +176,7 @@ def change(folder, **entries):
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ({"format_version": 2}, "format version 2, but this ecgpipe reads version 1"),
+        ({"format_version": 3}, "format version 3, but this ecgpipe reads 1 and 2"),
         ({"format": "other"}, "not a saved model of ecgpipe"),
         ({"classes": 3}, "config.json: classes: "),
         ({"preprocessing": {"coverage": 7}}, r"config.json: preprocessing.coverage: .*less than or equal to 1"),

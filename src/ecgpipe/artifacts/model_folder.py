@@ -1,7 +1,8 @@
 """A saved model: a folder that holds all that is needed to use it, and what is known about it.
 
     weights.safetensors   parameters and buffers by their PyTorch names
-    config.json           architecture, classes, input, preprocessing, training, thresholds (SavedModel)
+    config.json           architecture, classes, input, preprocessing, training, thresholds, calibration (SavedModel)
+    ood.safetensors       what training images look like, where they were at hand (models.ood)
     metrics.json          scores, where there are any: a run's metrics.json as it is
     README.md             the model card, for people
 
@@ -15,13 +16,28 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ecgpipe.artifacts.atomic import write_json
+from ecgpipe.artifacts.probabilities import Calibration
 from ecgpipe.config.models import ModelConfig
 from ecgpipe.config.preprocess import PreprocessConfig
 from ecgpipe.errors import DataError
 
 MODEL_FOLDER = "model"  # below a run's folder
-CONFIG_FILE, CARD_FILE = "config.json", "README.md"
-FORMAT, VERSION = "ecgpipe-model", 1
+CONFIG_FILE, CARD_FILE, OOD_FILE = "config.json", "README.md", "ood.safetensors"
+FORMAT, VERSION = "ecgpipe-model", 2
+READABLE = (1, 2)
+"""Version 1 lacks ``drawing``, ``calibration`` and ``ood``."""
+
+
+class OodLimits(BaseModel):
+    """Up to where an image counts as usual."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    features: float = Field(gt=0, description="largest usual distance of the model's features")
+    ink: float = Field(gt=0, description="largest usual distance of the image's ink")
+    quantile: float = Field(description="share of validation images that are within both")
+    training_images: int = Field(description="images behind means and covariances")
+    validation_images: int = Field(description="images behind the limits")
 
 
 class SavedModel(BaseModel):
@@ -40,9 +56,20 @@ class SavedModel(BaseModel):
     preprocessing: PreprocessConfig | None = Field(
         description="how pages became images; null where the run does not say"
     )
+    drawing: dict[str, Any] | None = Field(
+        None,
+        description="how records became pages: render (the section; null for a data set of images), sampling_rate, "
+        "derive_leads; null where the run does not say",
+    )
     training: dict[str, Any] = Field(description="data set, protocol, seed, records, recipe, course")
     thresholds: dict[str, Any] | None = Field(
         None, description="class to decision thresholds as the evaluation chose them; null before, or without any"
+    )
+    calibration: Calibration | None = Field(
+        None, description="what makes calibrated probabilities of the logits, from the evaluation; null before"
+    )
+    ood: OodLimits | None = Field(
+        None, description="limits of the out-of-distribution score; null where the images were not at hand"
     )
 
     def write(self, folder: Path) -> None:
@@ -68,13 +95,14 @@ class SavedModel(BaseModel):
             raise DataError(f"{path}: not JSON ({error})") from error
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise DataError(f'{path}: not a saved model of ecgpipe (its "format" is not "{FORMAT}")')
-        if content.get("format_version") != VERSION:
+        if content.get("format_version") not in READABLE:
+            readable = " and ".join(map(str, READABLE))
             raise DataError(
-                f"{path}: format version {content.get('format_version')!r}, but this ecgpipe reads version {VERSION}; "
+                f"{path}: format version {content.get('format_version')!r}, but this ecgpipe reads {readable}; "
                 "use the ecgpipe that wrote it (training.versions names it), or save the model again"
             )
         try:
-            return cls.model_validate(content)
+            return cls.model_validate(content | {"format_version": VERSION})
         except ValidationError as error:
             problem = error.errors()[0]
             key = ".".join(map(str, problem["loc"]))

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ecgpipe.artifacts.atomic import atomic_path
+from ecgpipe.artifacts.probabilities import probabilities_of
 from ecgpipe.errors import DataError
 
 
@@ -35,11 +36,7 @@ class Predictions:
     @property
     def probabilities(self) -> np.ndarray:
         """(n, classes) float64 in [0, 1]: softmax over classes, or a sigmoid for each."""
-        logits = self.logits.astype(np.float64)
-        if self.task == "multilabel":
-            return 1 / (1 + np.exp(-logits))
-        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return exponentials / exponentials.sum(axis=1, keepdims=True)
+        return probabilities_of(self.logits, self.task)
 
     def of_role(self, role: str) -> "Predictions":
         """Only the records of one role."""

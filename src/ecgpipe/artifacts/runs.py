@@ -15,6 +15,7 @@ The first two are all that training needs besides the image files; neither needs
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -44,6 +45,9 @@ class RunConfig(BaseModel):
     task: str = Field(description="single or multilabel")
     policy: str | None = Field(None, description="label policy behind the targets; null where it is not known")
     preprocess: PreprocessConfig | None = Field(None, description="how the images were made; null if not known")
+    drawing: dict[str, Any] | None = Field(
+        None, description="how records became pages (see SavedModel); plain values, for machines without layout files"
+    )
     images: tuple[str, ...] = Field(description="packed image files, relative to the run's folder")
     model: ModelConfig
     train: TrainConfig

@@ -8,6 +8,7 @@ from ecgpipe.config.evaluate import EvaluateConfig
 from ecgpipe.evaluate.calibration import reliability
 from ecgpipe.evaluate.confusion import binary_cells
 from ecgpipe.evaluate.measures import Measures
+from ecgpipe.evaluate.recalibrate import recalibrate
 from ecgpipe.evaluate.resample import distinct_groups, group_counts, interval
 from ecgpipe.evaluate.roc import ratio, roc_curve, thin
 
@@ -68,6 +69,7 @@ def evaluate_predictions(
             name: reliability(probabilities[:, i], targets[:, i], config.bins, config.confidence)
             for i, name in enumerate(classes)
         },
+        "recalibration": recalibrate(predictions, validation, config.bins),
         "thresholds": {name: tables[name].rows() for name in classes},
         "confusion_per_class": {
             name: table.astype(int).tolist()

@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from ecgpipe.artifacts.atomic import atomic_path, write_text
-from ecgpipe.artifacts.model_folder import CARD_FILE, MODEL_FOLDER, SavedModel
+from ecgpipe.artifacts.model_folder import CARD_FILE, MODEL_FOLDER, OOD_FILE, SavedModel
+from ecgpipe.artifacts.probabilities import Calibration
 from ecgpipe.artifacts.roles import ROLES
 from ecgpipe.artifacts.runs import METRICS_FILE, SUMMARY_FILE, WEIGHTS_FILE, Items, RunConfig
 from ecgpipe.errors import DataError
 from ecgpipe.models.card_text import card_text
 from ecgpipe.models.factory import timm_arguments
+from ecgpipe.models.ood import fit_ood
+from ecgpipe.models.stored import load_trained
 
 COURSE = (
     "epochs",
@@ -28,12 +32,15 @@ COURSE = (
 )
 
 
-def save_model(run_folder: Path | str, folder: Path | str | None = None) -> Path:
-    """Write the model folder of a trained run; metrics and thresholds are in it if the run has been scored.
+def save_model(run_folder: Path | str, folder: Path | str | None = None, *, threads: int | None = None) -> Path:
+    """Write the model folder of a trained run; metrics, thresholds and calibration are in it if it has been scored.
+
+    The model runs over training and validation images, where they still are, for its out-of-distribution score.
 
     Args:
         run_folder: with run.json, items.npz, weights.safetensors and train.json.
         folder: where to; by default ``model`` below the run's folder.
+        threads: CPU threads.
 
     Returns:
         The folder.
@@ -48,6 +55,9 @@ def save_model(run_folder: Path | str, folder: Path | str | None = None) -> Path
     if summary is None or not (run_folder / WEIGHTS_FILE).is_file():
         raise DataError(f"{run_folder}: not trained yet ({SUMMARY_FILE} or {WEIGHTS_FILE} is missing)")
     metrics = _read_json(run_folder / METRICS_FILE)
+    if threads:
+        torch.set_num_threads(threads)
+    detector = fit_ood(load_trained(run_folder)[0], run_folder, run, items)
     saved = SavedModel(
         variant=run.variant,
         architecture=_architecture(run),
@@ -56,6 +66,7 @@ def save_model(run_folder: Path | str, folder: Path | str | None = None) -> Path
         task=run.task,
         input=_input(run),
         preprocessing=run.preprocess,
+        drawing=run.drawing,
         training={
             "dataset": run.dataset,
             "protocol": run.protocol,
@@ -70,6 +81,8 @@ def save_model(run_folder: Path | str, folder: Path | str | None = None) -> Path
             "versions": summary.get("versions"),
         },
         thresholds=(metrics or {}).get("thresholds"),
+        calibration=_calibration(metrics),
+        ood=detector.limits if detector is not None else None,
     )
     folder.mkdir(parents=True, exist_ok=True)
     _link(run_folder / WEIGHTS_FILE, folder / WEIGHTS_FILE)
@@ -77,6 +90,10 @@ def save_model(run_folder: Path | str, folder: Path | str | None = None) -> Path
         _link(run_folder / METRICS_FILE, folder / METRICS_FILE)
     else:
         (folder / METRICS_FILE).unlink(missing_ok=True)  # of the weights before
+    if detector is not None:
+        detector.write(folder)
+    else:
+        (folder / OOD_FILE).unlink(missing_ok=True)
     write_text(folder / CARD_FILE, card_text(saved, metrics))
     saved.write(folder)
     return folder
@@ -102,6 +119,12 @@ def _input(run: RunConfig) -> dict[str, Any]:
         "stored_size": run.preprocess.size if run.preprocess else None,
         "scaling": "Preprocessed images of another size are scaled by the mean over areas (bilinear to enlarge)",
     }
+
+
+def _calibration(metrics: dict[str, Any] | None) -> Calibration | None:
+    """Of the evaluation; None before it, or by an evaluation that did not fit one yet."""
+    fitted = (metrics or {}).get("recalibration")
+    return fitted and Calibration(**{name: fitted[name] for name in Calibration.model_fields})
 
 
 def _class_counts(run: RunConfig, items: Items) -> dict[str, dict[str, int]]:

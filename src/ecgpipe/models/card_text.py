@@ -16,7 +16,8 @@ FILES = """\
 | file | what |
 | --- | --- |
 | `weights.safetensors` | parameters and buffers by their PyTorch names |
-| `config.json` | architecture, classes, input, preprocessing, training, thresholds |
+| `config.json` | architecture, classes, input, preprocessing, drawing, training, thresholds, calibration |
+| `ood.safetensors` | means and covariances of training images, for a score that tells unusual ones |
 | `metrics.json` | all scores with their intervals, once the model has been scored |"""
 
 HEADLINES = ("accuracy", "auc_macro", "f1_macro", "specificity_macro", "recall_macro", "precision_macro")
@@ -38,6 +39,7 @@ def card_text(saved: SavedModel, metrics: Mapping[str, Any] | None) -> str:
         "## Input": _input(saved),
         "## Training": _training(saved),
         "## Scores": _scores(metrics),
+        "## Calibration and unusual images": _trust(saved),
         "## Loading": _loading(saved),
         "## Files": FILES,
     }
@@ -138,6 +140,30 @@ def _scores(metrics: Mapping[str, Any] | None) -> str:
     return "\n".join(lines)
 
 
+def _trust(saved: SavedModel) -> str:
+    if saved.calibration is None:
+        lines = ["No calibration is stored: probabilities are as they come, and may promise too much or too little."]
+    else:
+        fitted = saved.calibration
+        how = {
+            "temperature": f"logits are divided by {1 / fitted.scale[0]:.3g}",
+            "platt": "each class's logit is scaled and shifted",
+        }
+        lines = [
+            f"For calibrated probabilities {how[fitted.method]} (`calibration` in config.json), fitted on "
+            f"{fitted.records} records ({fitted.fitted_on})."
+        ]
+        if fitted.left_out:
+            lines.append(f"Not calibrated, since none or all of those records have it: {', '.join(fitted.left_out)}.")
+    if saved.ood is None:
+        return " ".join([*lines, "No out-of-distribution statistics are stored."])
+    lines.append(
+        f"An image is called unusual where it is farther from {saved.ood.training_images} training images than "
+        f"{saved.ood.quantile:.0%} of {saved.ood.validation_images} validation images are (`ecgpipe predict`)."
+    )
+    return " ".join(lines)
+
+
 def _caution(role: str) -> str:
     return (
         ", the very ones that training was stopped by, so the scores are a little too high"
@@ -175,6 +201,8 @@ def _loading(saved: SavedModel) -> str:
         f'model = timm.create_model("{architecture["name"]}", {arguments})',
         'model.load_state_dict(load_file("FOLDER/weights.safetensors"))',
         "```",
+        "",
+        "On photos, scans, PDF pages and records: `ecgpipe predict FOLDER FILE...`.",
         "",
         "Without PyTorch: `ecgpipe export FOLDER -o model.onnx` writes an ONNX file.",
     ]

@@ -134,9 +134,10 @@ def identity_of(run: RunConfig, items: Items, code: str) -> dict[str, str]:
     digest = hashlib.sha256()
     for array in (items.record_ids, items.roles, items.files, items.rows, items.targets):
         digest.update(np.ascontiguousarray(array).tobytes())
+    settings = run.model_dump_json(exclude={"drawing"})  # it is for the model's card; the images are what counts
     return {
         "variant": run.variant,
-        "settings": hashlib.sha256(run.model_dump_json().encode()).hexdigest(),
+        "settings": hashlib.sha256(settings.encode()).hexdigest(),
         "records": digest.hexdigest(),
         "code": code,
         "torch": torch.__version__,

@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +32,7 @@ def prepare_run(
     train: TrainConfig,
     policy: str | None = None,
     preprocess: PreprocessConfig | None = None,
+    drawing: Mapping[str, Any] | None = None,
 ) -> None:
     """Write run.json and items.npz into a run's folder.
 
@@ -43,7 +45,7 @@ def prepare_run(
         targets: record id -> (classes,) uint8.
         images: packed image file -> the record id of each of its rows.
         model, train: the settings.
-        policy, preprocess: where targets and images come from, for the model's card.
+        policy, preprocess, drawing: where targets, images and pages come from, for the model's card.
 
     Raises:
         DataError: a record of the split has no image.
@@ -78,6 +80,7 @@ def prepare_run(
         task=task,
         policy=policy,
         preprocess=preprocess,
+        drawing=None if drawing is None else dict(drawing),
         images=tuple(Path(os.path.relpath(file, folder)).as_posix() for file in images),
         model=model,
         train=train,
