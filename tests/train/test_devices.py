@@ -1,6 +1,7 @@
 """Where a training runs does not decide what comes out."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -20,14 +21,19 @@ from ecgpipe.train.hardware import Energy, Machine, describe
 ONE = Machine(threads=1)
 
 
-def test_two_processes_equal_one_at_the_same_global_batch(make_run):
-    """DDP with gloo on the CPU; a model without batch normalisation, whose statistics are those of a process there."""
+def test_two_processes_equal_one_at_the_same_global_batch(make_run, tmp_path):
+    """DDP with gloo on the CPU; a model without batch normalisation, whose statistics are those of a process there.
+
+    The GPUs are pretended, so that PyTorch finds none; they are assigned to the training all the same.
+    """
     settings = {"epochs": 2, "learning_rate": 1e-4, "batch_size": 8}
     one, two = (make_run("test_convnext", name, **settings) for name in "ab")
     expected = train_run(one, ONE)
     command = [sys.executable, "-m", "ecgpipe", "train", str(two), "--threads", "1"]
-    done = subprocess.run([*command, "--devices", "2", "--accelerator", "cpu"], capture_output=True, text=True)
+    gpus = {"CUDA_VISIBLE_DEVICES": "GPU-a,GPU-b,GPU-c", "ECGPIPE_GPU_LOCKS": str(tmp_path / "locks")}
+    done = subprocess.run([*command, "--devices", "2"], capture_output=True, text=True, env=os.environ | gpus)
     assert done.returncode == 0, done.stderr
+    assert "GPUs of this process: GPU-a, GPU-b\n" in done.stderr
     found = json.loads((two / "train.json").read_text())
     assert found["processes"] == 2
     assert found["best_epoch"] == expected["best_epoch"]
@@ -95,3 +101,16 @@ def test_tensorboard_logs_hold_the_history(make_run):
     losses = [event.value for event in events.Scalars("validation_loss")]
     history = np.genfromtxt(folder / "history.csv", delimiter=",", names=True)
     assert losses == pytest.approx(history["validation_loss"].tolist(), rel=1e-5)
+
+
+def test_importing_the_trainer_asks_nothing_of_cuda():
+    """CUDA reads which GPUs it may see once, when it is first asked; they are assigned after the imports."""
+    code = """
+import torch
+def asked(*args, **kwargs): raise AssertionError("CUDA was asked")
+for name in ("is_available", "device_count", "init", "_lazy_init"):
+    setattr(torch.cuda, name, asked)
+torch._C._cuda_getDeviceCount = asked
+import ecgpipe.train.engine, ecgpipe.train.predict
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

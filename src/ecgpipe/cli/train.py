@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from ecgpipe.cli.command import Arguments, Command
@@ -9,6 +10,13 @@ from ecgpipe.cli.command import Arguments, Command
 
 def run(args: Arguments) -> None:
     """Train a prepared run (a folder with run.json and items.npz); goes on where an interrupted one stopped."""
+    from ecgpipe.gpus import own_gpus
+
+    with own_gpus(args.devices) if args.accelerator in ("auto", "gpu") else nullcontext():
+        _train(args)
+
+
+def _train(args: Arguments) -> None:
     from lightning.pytorch.utilities import rank_zero_only
 
     from ecgpipe.models.card import save_model

@@ -8,6 +8,7 @@ import yaml
 from ecgpipe.doctor.machine import Machine
 from ecgpipe.doctor.partitions import Partition
 from ecgpipe.errors import EcgpipeError
+from ecgpipe.gpus import gpus_asked
 
 DEFAULT = "(every other rule)"
 
@@ -49,19 +50,17 @@ def requests(profile: dict) -> list[Request]:
 
 
 def _request(rule: str, resources: dict, threads: int) -> Request:
-    gpus, model = int(resources.get("gpu") or 0), resources.get("gpu_model")
-    gres = str(resources.get("gres") or "")
-    if gres.startswith("gpu"):
-        parts = gres.split(":")
-        gpus = int(parts[-1]) if parts[-1].isdigit() else 1
-        model = parts[1] if len(parts) == 3 or (len(parts) == 2 and not parts[1].isdigit()) else model
+    model = resources.get("gpu_model")
+    parts = str(resources.get("gres") or "").split(":")
+    if parts[0] == "gpu" and len(parts) > 1 and not parts[1].isdigit():
+        model = parts[1]
     return Request(
         rule,
         resources.get("slurm_partition"),
         int(resources.get("cpus_per_task") or resources.get("cpus_per_gpu") or threads),
         _number(resources.get("mem_mb"), rule, "mem_mb"),
         _number(resources.get("runtime"), rule, "runtime"),
-        gpus,
+        gpus_asked(resources),
         model,
     )
 

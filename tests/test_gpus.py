@@ -1,0 +1,183 @@
+"""Each process has its own GPUs: pretended ids, real processes, a real kill."""
+
+import os
+import signal
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from ecgpipe import gpus
+from ecgpipe.errors import ConfigError
+from ecgpipe.gpus import gpus_asked, own_gpus, usable_gpus
+
+UUIDS = ("GPU-1a2b-00", "GPU-1a3c-01", "GPU-9f00-02")
+# Takes GPUs, says which, and holds them until its standard input ends or so many seconds are over.
+HOLDER = """
+import os, select, sys, time
+from ecgpipe.gpus import own_gpus
+with own_gpus(int(sys.argv[1])) as mine:
+    print(os.getpid(), time.monotonic(), *mine, flush=True)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == ",".join(mine)
+    select.select([sys.stdin], [], [], float(sys.argv[2]))
+    print(os.getpid(), time.monotonic(), flush=True)
+"""
+# The same, and a process of its own beside it, as the trainer starts one for every further GPU.
+TWO_PROCESSES = f"""
+import subprocess, sys
+from ecgpipe.gpus import own_gpus
+with own_gpus(2):
+    subprocess.run([sys.executable, "-c", {HOLDER!r}, "2", "60"])
+"""
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch) -> Path:
+    """Locks of its own, no assignment from outside, and no GPU but those that a test pretends."""
+    for name in ("SLURM_JOB_ID", "LOCAL_RANK", gpus.HELD, gpus.VISIBLE):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(gpus.LOCKS, str(tmp_path / "locks"))
+    monkeypatch.setattr(gpus, "SECONDS_BETWEEN_TRIES", 0.05)
+    program = tmp_path / "bin" / "nvidia-smi"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\nprintf '%s\\n' " + " ".join(UUIDS) + "\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    return tmp_path
+
+
+def start(*arguments: str, code: str = HOLDER) -> subprocess.Popen:
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def taken(process: subprocess.Popen) -> tuple[float, list[str]]:
+    """When a process got its GPUs, and which; waits until it has."""
+    _, moment, *mine = process.stdout.readline().split()
+    return float(moment), mine
+
+
+@pytest.mark.parametrize(
+    "chosen, usable",
+    [
+        (None, list(UUIDS)),
+        ("", []),
+        ("-1", []),
+        ("2,0", [UUIDS[2], UUIDS[0]]),
+        ("1,7,0", [UUIDS[1]]),  # CUDA stops at the first that is not there
+        ("GPU-9f,0", [UUIDS[2], UUIDS[0]]),
+        ("MIG-77", ["MIG-77"]),
+        ("0,0", [UUIDS[0]]),
+    ],
+)
+def test_usable_gpus(machine, monkeypatch, chosen, usable):
+    if chosen is not None:
+        monkeypatch.setenv(gpus.VISIBLE, chosen)
+    assert usable_gpus() == usable
+
+
+@pytest.mark.parametrize(
+    "resources, count",
+    [({}, 0), ({"gpu": 2}, 2), ({"gres": "gpu"}, 1), ({"gres": "gpu:3"}, 3), ({"gres": "gpu:a100:2"}, 2)],
+)
+def test_what_a_rule_asks_for(resources, count):
+    assert gpus_asked(resources) == count
+    assert gpus_asked({}, default=1) == 1
+
+
+def test_no_two_processes_share_one(machine):
+    processes = [start("1", "0.3") for _ in range(6)]
+    spans: dict[str, list[tuple[float, float]]] = {}
+    for process in processes:
+        first, last = (line.split() for line in process.communicate(timeout=60)[0].splitlines())
+        spans.setdefault(first[2], []).append((float(first[1]), float(last[1])))
+    assert set(spans) == set(UUIDS)  # none lies idle
+    for each in map(sorted, spans.values()):
+        assert all(end <= start for (_, end), (start, _) in pairwise(each)), spans
+
+
+def test_a_killed_process_leaves_its_gpu_to_the_next(machine, monkeypatch):
+    monkeypatch.setenv(gpus.VISIBLE, "1")
+    first, second = start("1", "60"), None
+    try:
+        assert taken(first)[1] == [UUIDS[1]]
+        second = start("1", "0")
+        with pytest.raises(subprocess.TimeoutExpired):
+            second.wait(1.5)
+        first.send_signal(signal.SIGKILL)
+        assert taken(second)[1] == [UUIDS[1]]
+        assert second.wait(30) == 0
+    finally:
+        for process in filter(None, (first, second)):
+            process.kill()
+            process.wait()
+
+
+def test_a_training_of_several_processes_holds_its_gpus_until_the_last_ends(machine, monkeypatch):
+    monkeypatch.setenv(gpus.VISIBLE, "0,2")
+    parent, waiting = start(code=TWO_PROCESSES), None
+    try:
+        line = parent.stdout.readline().split()
+        child = int(line[0])
+        assert line[2:] == [UUIDS[0], UUIDS[2]]
+        parent.send_signal(signal.SIGKILL)
+        parent.wait()
+        waiting = start("1", "0")
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiting.wait(1.5)
+        os.kill(child, signal.SIGKILL)
+        assert taken(waiting)[1] == [UUIDS[0]]
+    finally:
+        for process in filter(None, (parent, waiting)):
+            process.kill()
+            process.wait()
+
+
+def test_two_that_each_want_two_of_three_do_not_wait_for_each_other(machine):
+    processes = [start("2", "0.2") for _ in range(4)]
+    for process in processes:
+        assert len(process.communicate(timeout=60)[0].splitlines()[0].split()) == 4
+        assert process.returncode == 0
+
+
+def test_none_asked_for_none_seen(machine):
+    with own_gpus(0) as mine:
+        assert mine == [] and os.environ[gpus.VISIBLE] == ""
+    assert gpus.VISIBLE not in os.environ
+
+
+def test_more_than_there_are(machine, monkeypatch):
+    monkeypatch.setenv(gpus.VISIBLE, "0,1")
+    with pytest.raises(ConfigError, match=r"3 GPUs are asked for; .* 2 \(GPU-1a2b-00, GPU-1a3c-01\)"), own_gpus(3):
+        pass
+
+
+def test_a_machine_without_gpus_waits_for_none(machine, monkeypatch):
+    monkeypatch.setenv("PATH", str(machine))
+    monkeypatch.setattr(gpus, "DRIVER", machine / "none")
+    with own_gpus(2) as mine:
+        assert mine == [] and gpus.VISIBLE not in os.environ
+
+
+@pytest.mark.parametrize("name", ["SLURM_JOB_ID", "LOCAL_RANK"])
+@pytest.mark.parametrize("visible", ["5", None])
+def test_where_others_assign_gpus_nothing_is_touched(machine, monkeypatch, name, visible):
+    monkeypatch.setenv(name, "0")
+    if visible is not None:
+        monkeypatch.setenv(gpus.VISIBLE, visible)
+    for count in (0, 1, 9):
+        with own_gpus(count) as mine:
+            assert mine == [] and os.environ.get(gpus.VISIBLE) == visible
+    assert not (machine / "locks").exists()
+
+
+def test_the_driver_lists_gpus_where_its_program_is_missing(machine, monkeypatch):
+    monkeypatch.setenv("PATH", str(machine))
+    monkeypatch.setattr(gpus, "DRIVER", machine / "driver")
+    for number, name in enumerate(("GPU-00aa", "GPU-00bb")):
+        folder = machine / "driver" / f"0000:0{number}:00.0"
+        folder.mkdir(parents=True)
+        (folder / "information").write_text(f"Model: \t\t A card\nGPU UUID: \t {name}\nBus Type: \t PCIe\n")
+    assert usable_gpus() == ["GPU-00aa", "GPU-00bb"]
