@@ -1,4 +1,4 @@
-"""A cluster for all tests of a session, and the tiny workflow in a copy of the project."""
+"""A cluster for all tests of a session, and the tiny workflow in a copy of the project: here, and on the cluster."""
 
 import os
 import shutil
@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,19 @@ import yaml
 from tests.cluster.slurm import Cluster, missing
 from tests.workflow.conftest import ENVIRONMENT, copy_project
 
-RUN = Path("results/tiny/simulated/paper/resnet10t/seed-0")
+# What happens to the training of each seed while it runs.
+REQUEUED, CANCELLED, TIMED_OUT, OUT_OF_MEMORY = SEEDS = range(4)
+RESULTS = Path("results/tiny/simulated")
+PRETENDED_GPUS = ("GPU-0-of-a-workstation", "GPU-1-of-a-workstation")
 # One CPU a job, since the machine has few; the rest of the profile as it stands.
-OPTIONS = ["--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "3"]
-MEMORY = {"train": 2500, "train_trial": 2500, "predict": 2000, "explain": 2000}
+OPTIONS = ["--workflow-profile", "profiles/slurm"]
+SNAKEMAKE = Path(__file__).parent / "impatient.py"
+MEMORY = {"train": 2500, "predict": 2000}
+ENOUGH_FOR_THE_WRAPPERS = 550  # MB; two Snakemakes stand around each job's script, and PyTorch wants more
+
+
+def run_of(seed: int) -> Path:
+    return RESULTS / f"paper/resnet10t/seed-{seed}"
 
 
 def fit_profile(folder: Path, **train) -> None:
@@ -48,35 +58,40 @@ def cluster():
         shutil.rmtree(cluster.folder, ignore_errors=True)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Project:
-    """A copy of the project with the tiny configuration."""
+    """A copy of the project with the tiny configuration: four seeds, trainings long enough to be disturbed."""
 
     folder: Path
 
-    def command(self, *arguments: str, local: bool = False) -> list[str]:
-        # another number of threads gives other weights (docs/training.md)
-        how = ["--cores", "2", "--set-threads", "train=1", "predict=1", "explain=1"] if local else OPTIONS
-        target, *more = arguments  # before the options, which would take it for one more of their values
-        return [sys.executable, "-m", "snakemake", target, *how, *more, "--configfile", "tiny.yaml"]
+    @classmethod
+    def new(cls, folder: Path) -> "Project":
+        project = cls(copy_project(folder))
+        # a low rate, so that the best epoch is a late one: its weights depend on all that came before
+        project.edit("tiny.yaml", "epochs: 1,", "epochs: 25, patience: 25,")
+        project.edit("tiny.yaml", "learning_rate: 1.0e-3", "learning_rate: 2.0e-5")
+        project.edit("tiny.yaml", "seeds: [0]", f"seeds: {list(SEEDS)}")
+        return project
 
-    def start(self, *arguments: str) -> subprocess.Popen:
+    def start(self, *arguments: str, how: list[str] = OPTIONS, **environment: str) -> subprocess.Popen:
+        # targets first: options would take them for more of their values
+        command = [sys.executable, str(SNAKEMAKE), *arguments, *how, "--configfile", "tiny.yaml"]
         with open(self.folder / "log.txt", "w") as log:
             return subprocess.Popen(
-                self.command(*arguments),
+                command,
                 cwd=self.folder,
-                env=ENVIRONMENT,
+                env=ENVIRONMENT | environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
 
-    def finish(self, process: subprocess.Popen, success: bool = True, seconds: float = 600) -> str:
-        """Wait for a run on the cluster; its output."""
+    def finish(self, process: subprocess.Popen, success: bool = True, seconds: float = 1800) -> str:
+        """Wait for a run; its output."""
         try:
             status = process.wait(seconds)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            kill(process)
             status = None
         output = (self.folder / "log.txt").read_text()
         if status is None or (status == 0) != success:
@@ -86,44 +101,123 @@ class Project:
     def run(self, *arguments: str, success: bool = True) -> str:
         return self.finish(self.start(*arguments), success)
 
-    def run_local(self, *arguments: str) -> None:
-        command = self.command(*arguments, local=True)
-        done = subprocess.run(command, cwd=self.folder, env=ENVIRONMENT, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr[-6000:]
-
     def edit(self, file: str, old: str, new: str) -> None:
         text = (self.folder / file).read_text()
         assert old in text
         (self.folder / file).write_text(text.replace(old, new, 1))
 
-    def epochs_done(self) -> int:
-        """Epochs in the history of the training that runs."""
-        for history in (self.folder / RUN).glob("**/*history*.csv"):
-            return max(0, len(history.read_text().splitlines()) - 1)
-        return 0
+    def epochs_done(self, seed: int) -> int:
+        """Epochs in the history of a training that runs."""
+        history = self.folder / run_of(seed) / "history.csv"
+        return max(0, len(history.read_text().splitlines()) - 1) if history.is_file() else 0
 
-    def bytes_of(self, name: str) -> bytes:
-        return (self.folder / RUN / name).read_bytes()
+    def file(self, seed: int, name: str) -> Path:
+        return self.folder / run_of(seed) / name
+
+
+def kill(process: subprocess.Popen) -> None:
+    """With all that it started on this machine; its jobs on the cluster run on."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def every_score() -> list[str]:
+    return [str(run_of(seed) / "metrics.json") for seed in SEEDS]
 
 
 @pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory) -> Project:
-    """The tiny workflow, run to its end by the local executor; its training is long enough to be disturbed."""
-    project = Project(copy_project(tmp_path_factory.mktemp("local") / "project"))
-    project.edit("tiny.yaml", "epochs: 1,", "epochs: 25, patience: 25,")
-    fit_profile(project.folder)
-    project.run_local("all")
+def on_this_machine(tmp_path_factory):
+    """The tiny workflow by the local executor, started: it goes on while others wait for the cluster."""
+    project = Project.new(tmp_path_factory.mktemp("local") / "project")
+    # another number of threads gives other weights (docs/training.md)
+    process = project.start(
+        *every_score(),
+        how=["--cores", "2", "--set-threads", "train=1", "predict=1", "--resources", "gpu=2"],
+        CUDA_VISIBLE_DEVICES=",".join(PRETENDED_GPUS),
+        ECGPIPE_GPU_LOCKS=str(project.folder.parent / "locks"),
+    )
+    yield project, process
+    kill(process)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(on_this_machine) -> Project:
+    """The same, done."""
+    project, process = on_this_machine
+    project.finish(process)
     return project
 
 
+@dataclass
+class Disturbed:
+    """The whole workflow on the cluster, from nothing, each of its trainings disturbed once.
+
+    Attributes:
+        numbers: seed -> Slurm's number of the training's first job.
+        asked: what Slurm said about the first of them.
+        output: Snakemake's.
+    """
+
+    project: Project
+    numbers: dict[int, str] = field(default_factory=dict)
+    asked: str = ""
+    output: str = ""
+
+
+@pytest.fixture(scope="session")
+def disturbed(cluster, on_this_machine, tmp_path_factory) -> Disturbed:
+    found = Disturbed(Project.new(tmp_path_factory.mktemp("slurm") / "project"))
+    little = f"{ENOUGH_FOR_THE_WRAPPERS} if wildcards.seed == '{OUT_OF_MEMORY}' and attempt == 1 else {MEMORY['train']}"
+    fit_profile(found.project.folder, mem_mb=little)
+    process = found.project.start(*every_score())
+    todo = {REQUEUED: requeue, CANCELLED: cancel, TIMED_OUT: time_out}
+    try:
+        while process.poll() is None:
+            for seed in SEEDS:
+                jobs = cluster.jobs(f"train_wildcards_simulated_paper_resnet10t_{seed}")
+                if jobs:
+                    found.numbers.setdefault(seed, min(jobs, key=int))
+                if jobs and seed in todo and found.project.epochs_done(seed) >= 3:
+                    number = found.numbers[seed]
+                    found.asked = found.asked or cluster.call("scontrol", "show", "job", number)
+                    todo.pop(seed)(cluster, number)
+            time.sleep(0.2)
+    finally:
+        kill(process)
+    found.output = found.project.finish(process)
+    return found
+
+
+def requeue(cluster: Cluster, number: str) -> None:
+    cluster.call("scontrol", "requeue", number)
+
+
+def cancel(cluster: Cluster, number: str) -> None:
+    cluster.call("scancel", number)
+
+
+def time_out(cluster: Cluster, number: str) -> None:
+    """Slurm counts in minutes: the training stands still, as on a slow node, until its minute is over."""
+    cluster.call("scontrol", "update", f"JobId={number}", "TimeLimit=1")
+    cluster.call("scancel", "--signal=STOP", number)
+
+
 @pytest.fixture
-def prepared(undisturbed, tmp_path) -> Project:
-    """A copy with everything up to the prepared run; nothing trained."""
+def scored(undisturbed, tmp_path) -> Project:
+    """A copy of the finished local run, to go on with on the cluster; all times of change kept."""
     folder = tmp_path / "project"
     shutil.copytree(undisturbed.folder, folder, copy_function=shutil.copy2, symlinks=True)
-    for file in (folder / RUN).iterdir():
+    fit_profile(folder)
+    return Project(folder)
+
+
+@pytest.fixture
+def prepared(scored) -> Project:
+    """The same with the first seed's run prepared and not trained."""
+    for file in (scored.folder / run_of(0)).iterdir():
         if file.is_dir():
             shutil.rmtree(file)
         elif file.name not in ("run.json", "items.npz"):
             file.unlink()
-    return Project(folder)
+    return scored

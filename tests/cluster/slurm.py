@@ -17,13 +17,14 @@ SYSTEM = Path("/etc/slurm")
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "squeue", "scontrol")
 MUNGE_USER = "munge"
 
+# cred_expire is also how long a requeued job waits before it starts again (120 s if not set).
 CONFIG = """\
 ClusterName=ecgpipe
 SlurmctldHost={host}(127.0.0.1)
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge/socket
+AuthInfo=socket={folder}/munge/socket,cred_expire=10
 CryptoType=crypto/munge
 MpiDefault=none
 ReturnToService=2
@@ -41,7 +42,7 @@ JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1
 JobAcctGatherParams=OverMemoryKill,UsePss
 AccountingStorageType=accounting_storage/none
-SchedulerParameters=bf_interval=5,sched_interval=2,requeue_delay=1
+SchedulerParameters=bf_interval=2,sched_interval=2
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SlurmdParameters=config_overrides
@@ -51,7 +52,7 @@ KillWait=5
 OverTimeLimit=0
 GresTypes=gpu
 NodeName={host} NodeAddr=127.0.0.1 NodeHostname={host} CPUs=4 Sockets=1 CoresPerSocket=4 ThreadsPerCore=1 \
-RealMemory=12000 Gres=gpu:2 State=UNKNOWN
+RealMemory=12000 Gres=gpu:4 State=UNKNOWN
 PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE DefMemPerCPU=500 State=UP
 PartitionName=gpu Nodes={host} MaxTime=60 State=UP
 """
@@ -86,12 +87,12 @@ class Cluster:
         host = socket.gethostname().split(".")[0]
         for name in ("state", "spool"):
             (self.folder / name).mkdir()
-        devices = [self.folder / f"gpu{number}" for number in range(2)]
+        devices = [self.folder / f"gpu{number}" for number in range(4)]
         for number, device in enumerate(devices):  # character devices that Slurm can hand out; nothing opens them
             os.mknod(device, 0o600 | 0o020000, os.makedev(195, number))
         config = CONFIG.format(host=host, folder=self.folder, port=free_port(), node_port=free_port())
         (self.folder / "slurm.conf").write_text(config)
-        (self.folder / "gres.conf").write_text(f"Name=gpu File={self.folder}/gpu[0-1]\n")
+        (self.folder / "gres.conf").write_text(f"Name=gpu File={self.folder}/gpu[0-3]\n")
         SYSTEM.mkdir(exist_ok=True)
         for name in ("slurm.conf", "gres.conf"):
             (SYSTEM / name).unlink(missing_ok=True)

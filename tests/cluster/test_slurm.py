@@ -1,117 +1,133 @@
 """The workflow on a real Slurm: the same files as without, whatever happens to the jobs."""
 
+import csv
 import json
-import os
-import signal
+import re
+from itertools import pairwise
 
 import pytest
 
-from tests.cluster.conftest import RUN, Project, fit_profile
-from tests.workflow.conftest import copy_project
+from tests.cluster.conftest import (
+    CANCELLED,
+    OUT_OF_MEMORY,
+    PRETENDED_GPUS,
+    REQUEUED,
+    RESULTS,
+    SEEDS,
+    TIMED_OUT,
+    Project,
+    kill,
+    run_of,
+)
 
 pytestmark = pytest.mark.cluster
+TIMES = ("seconds", "images_per_second")  # columns of the history that no two trainings share
 
 
-@pytest.fixture(autouse=True)
-def no_jobs_left(cluster):
-    yield
-    cluster.call("scancel", "--user=root", check=False)
-    cluster.wait_for(lambda: not cluster.jobs(), 60)
+def scores_by_epoch(project: Project, seed: int) -> list[dict[str, str]]:
+    with open(project.file(seed, "history.csv"), newline="") as file:
+        return [{key: value for key, value in row.items() if key not in TIMES} for row in csv.DictReader(file)]
 
 
-def assert_same_results(project: Project, undisturbed: Project) -> None:
+def assert_same_results(project: Project, undisturbed: Project, seed: int) -> None:
     for name in ("weights.safetensors", "predictions.parquet", "metrics.json"):
-        assert project.bytes_of(name) == undisturbed.bytes_of(name), name
+        assert project.file(seed, name).read_bytes() == undisturbed.file(seed, name).read_bytes(), name
+    assert scores_by_epoch(project, seed) == scores_by_epoch(undisturbed, seed)
     assert not list(project.folder.glob("results/**/*.partial*"))
 
 
-def training(cluster, project: Project, epochs: int = 3) -> str:
-    """Slurm's number of the training, once it has done some epochs."""
-    cluster.wait_for(lambda: project.epochs_done() >= epochs and cluster.jobs("train"), 240)
-    return next(iter(cluster.jobs("train")))
+def attempts_to_train(output: str, seed: int) -> list[str]:
+    """Slurm's numbers of the jobs that Snakemake submitted for a training."""
+    return re.findall(rf"has been submitted with SLURM jobid (\d+) \(log: \S+/rule_train/\S+_{seed}/\d+\.log\)", output)
 
 
-def test_the_cluster_makes_the_same_files_as_this_machine(cluster, undisturbed, tmp_path):
-    project = Project(copy_project(tmp_path / "project"))
-    project.edit("tiny.yaml", "epochs: 1,", "epochs: 25, patience: 25,")
-    fit_profile(project.folder)
-    process = project.start("all")
-    number = training(cluster, project, epochs=1)
-    asked = cluster.call("scontrol", "show", "job", number)
-    assert "Partition=gpu" in asked
-    assert "gres/gpu=1" in asked or "gpu:1" in asked
-    assert "NumTasks=1 " in asked
-    output = project.finish(process)
-    assert output.count("has been submitted with SLURM jobid") >= 8
-    assert_same_results(project, undisturbed)
-    for file in ("images/00000.npy", "pages/00040.parquet", "records.parquet", "labels.parquet"):
-        ours, theirs = (side.folder / "results/tiny/simulated" / file for side in (project, undisturbed))
-        assert ours.read_bytes() == theirs.read_bytes(), file
-    assert len((project.folder / RUN / "history.csv").read_text().splitlines()) == 26  # the script ran once
-
-
-def test_a_failing_job_is_reported_and_only_what_is_missing_runs_again(cluster, undisturbed, prepared):
-    module = "src/ecgpipe/evaluate/run.py"
-    sound = (prepared.folder / module).read_text()
-    (prepared.folder / module).write_text(sound.replace('"""', 'raise RuntimeError("broken on purpose")\n"""', 1))
-    output = prepared.run(f"{RUN}/metrics.json", success=False)
-    assert "broken on purpose" in output
-    (prepared.folder / module).write_text(sound)
-    output = prepared.run(f"{RUN}/metrics.json")
-    assert "rule_train" not in output
-    assert_same_results(prepared, undisturbed)
-
-
-def test_a_cancelled_training_goes_on_where_it_was(cluster, undisturbed, prepared):
-    process = prepared.start(f"{RUN}/metrics.json", "--retries", "0")
-    cluster.call("scancel", training(cluster, prepared))
-    output = prepared.finish(process, success=False)
-    assert "CANCELLED" in output
-    prepared.run(f"{RUN}/metrics.json")
-    assert json.loads(prepared.bytes_of("train.json"))["resumed"]
-    assert_same_results(prepared, undisturbed)
-
-
-def test_a_requeued_training_ends_as_if_undisturbed(cluster, undisturbed, prepared):
-    process = prepared.start(f"{RUN}/metrics.json")
-    cluster.call("scontrol", "requeue", training(cluster, prepared))
-    prepared.finish(process)
-    assert json.loads(prepared.bytes_of("train.json"))["resumed"]
-    assert_same_results(prepared, undisturbed)
-
-
-def test_more_memory_after_an_out_of_memory_kill(cluster, undisturbed, prepared):
-    process = prepared.start(
-        f"{RUN}/metrics.json", "--set-resources", "train:mem_mb=attempt**3*400", "train:runtime=10"
+@pytest.mark.parametrize(
+    "pattern, count", [("images/*", 4), ("pages/*.parquet", 2), ("*.parquet", 2), ("splits/*/*", 4)]
+)
+def test_the_cluster_makes_the_same_data_as_this_machine(disturbed, undisturbed, pattern, count):
+    ours, theirs = (
+        {file.relative_to(each.folder): file.read_bytes() for file in (each.folder / RESULTS).glob(pattern)}
+        for each in (disturbed.project, undisturbed)
     )
-    output = prepared.finish(process)
-    assert "Trying to restart job" in output
-    assert_same_results(prepared, undisturbed)
+    assert len(theirs) == count
+    assert ours == theirs
 
 
-def test_more_time_after_a_time_out(cluster, undisturbed, prepared):
-    """Slurm counts in minutes: the training stands still, as on a slow node, until its minute is over."""
-    fit_profile(prepared.folder, runtime="attempt ** 3")
-    process = prepared.start(f"{RUN}/metrics.json")
-    number = training(cluster, prepared)
-    cluster.call("scancel", "--signal=STOP", number)
-    output = prepared.finish(process)
-    assert "TIMEOUT" in output
-    assert json.loads(prepared.bytes_of("train.json"))["resumed"]
-    assert_same_results(prepared, undisturbed)
+def test_the_undisturbed_trainings_depend_on_every_epoch(undisturbed):
+    """Else a training that was not resumed properly could not be told from one that was."""
+    for seed in SEEDS:
+        assert json.loads(undisturbed.file(seed, "train.json").read_text())["best_epoch"] > 10
+
+
+def test_a_training_is_one_task_on_one_gpu(disturbed):
+    asked = disturbed.asked
+    assert "Partition=gpu" in asked
+    assert re.search(r"TresPerJob=gres:gpu:1$", asked, re.M), asked
+    assert "NumTasks=1 " in asked
+
+
+def test_a_requeued_training_ends_as_if_undisturbed(disturbed, undisturbed):
+    assert attempts_to_train(disturbed.output, REQUEUED) == [disturbed.numbers[REQUEUED]]  # Slurm alone queued it again
+    assert json.loads(disturbed.project.file(REQUEUED, "train.json").read_text())["resumed"]
+    assert_same_results(disturbed.project, undisturbed, REQUEUED)
+
+
+@pytest.mark.parametrize("seed, state", [(CANCELLED, "CANCELLED"), (TIMED_OUT, "TIMEOUT")])
+def test_a_stopped_training_is_reported_and_goes_on(disturbed, undisturbed, seed, state):
+    number = disturbed.numbers[seed]
+    assert f"SLURM-job '{number}' failed, SLURM status is: '{state}'" in disturbed.output
+    assert len(attempts_to_train(disturbed.output, seed)) == 2
+    assert json.loads(disturbed.project.file(seed, "train.json").read_text())["resumed"]
+    assert_same_results(disturbed.project, undisturbed, seed)
+
+
+def test_more_memory_after_an_out_of_memory_kill(disturbed, undisturbed):
+    number = disturbed.numbers[OUT_OF_MEMORY]
+    assert re.search(rf"SLURM-job '{number}' failed, SLURM status is: '(OUT_OF_MEMORY|FAILED)'", disturbed.output)
+    log = disturbed.project.folder / f".snakemake/slurm_logs/rule_train/simulated_paper_resnet10t_3/{number}.log"
+    assert re.search("exceeded.*memory limit", log.read_text())
+    assert len(attempts_to_train(disturbed.output, OUT_OF_MEMORY)) == 2
+    assert_same_results(disturbed.project, undisturbed, OUT_OF_MEMORY)
+
+
+def test_a_failing_job_is_reported_and_only_what_is_missing_runs_again(cluster, undisturbed, scored):
+    target, module = str(run_of(0) / "metrics.json"), scored.folder / "src/ecgpipe/train/predict.py"
+    for name in ("predictions.parquet", "metrics.json"):
+        scored.file(0, name).unlink()
+    sound = module.read_text()
+    module.write_text(sound.replace('"""', 'raise RuntimeError("broken on purpose")\n"""', 1))
+    output = scored.run(target, "--retries", "0", success=False)
+    assert "broken on purpose" in output
+    assert "Error in rule predict" in output
+    module.write_text(sound)
+    output = scored.run(target)
+    assert "Predicting" in output and "Training" not in output
+    assert_same_results(scored, undisturbed, 0)
 
 
 def test_a_killed_snakemake_submits_nothing_twice(cluster, undisturbed, prepared):
-    process = prepared.start(f"{RUN}/metrics.json")
-    number = training(cluster, prepared)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    output = prepared.run(f"{RUN}/metrics.json", success=False)
-    assert "--unlock" in output
+    target = str(run_of(0) / "metrics.json")
+    process = prepared.start(target)
+    cluster.wait_for(lambda: prepared.epochs_done(0), 900)
+    (number,) = cluster.jobs("train")
+    kill(process)
+    assert "--unlock" in prepared.run(target, success=False)
     prepared.run("--unlock")
-    output = prepared.run(f"{RUN}/metrics.json", success=False)
-    assert f"scancel {number}" in output
+    assert f"scancel {number}" in prepared.run(target, success=False)
     assert list(cluster.jobs()) == [number]
-    cluster.wait_for(lambda: not cluster.jobs(), 240)
-    prepared.run(f"{RUN}/metrics.json")
-    assert_same_results(prepared, undisturbed)
+    cluster.wait_for(lambda: not cluster.jobs(), 900)
+    output = prepared.run(target)
+    assert "Predicting" in output and "Training" not in output  # what the job made is taken as it is
+    assert_same_results(prepared, undisturbed, 0)
+
+
+def test_on_this_machine_each_training_has_a_gpu_of_its_own(undisturbed):
+    """Two pretended GPUs, four trainings, `--resources gpu=2`."""
+    spans = {gpu: [] for gpu in PRETENDED_GPUS}
+    for seed in SEEDS:
+        log = undisturbed.folder / f"results/tiny/logs/train/simulated/paper/resnet10t/seed-{seed}.log"
+        lines = [line for line in log.read_text().splitlines() if line[:2] == "20"]
+        (gpu,) = (line.rpartition(" ")[2] for line in lines if "GPUs of this process: " in line)
+        spans[gpu].append((lines[0][:23], lines[-1][:23]))
+    for each in map(sorted, spans.values()):
+        assert each and all(end <= start for (_, end), (start, _) in pairwise(each)), spans
