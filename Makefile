@@ -2,12 +2,14 @@
 # make test    all tests
 # make lint    formatting, style, workflow lint, import rules
 # make slurm-test    the workflow on a Slurm of its own on this machine; installs Debian's packages where root may
+# make fuzz    random input for every reader of files that users bring; CASES of each, ten minutes as it stands
 # Each sets up .venv by itself; needs Python >= 3.11 and nothing else.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CORES ?= 2
+CASES ?= 3000
 READY := $(VENV)/.ready
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -15,7 +17,7 @@ export MPLBACKEND := Agg
 # waiting threads sleep instead of spinning, since tests and jobs share the cores
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo test lint slurm-test format clean
+.PHONY: demo test lint slurm-test fuzz format clean
 
 demo: $(READY)
 	snakemake --cores $(CORES) all --configfile config/demo.yaml
@@ -27,6 +29,9 @@ test: $(READY)
 slurm-test: $(READY)
 	tests/cluster/install.sh
 	pytest -m cluster tests/cluster
+
+fuzz: $(READY)
+	ECGPIPE_FUZZ=$(CASES) pytest -n $(CORES) --dist loadgroup tests/fuzz
 
 lint: $(READY)
 	ruff check .

@@ -101,6 +101,7 @@ def test_every_key_is_described():
         ({"variants": {"swin": {"imgsize": 3}}}, "variants.swin.imgsize: unknown key; did you mean image_size?"),
         ({"variants": {"vit": {"options": {"architecture": "vit_nothing"}}}}, "vit_nothing"),
         ({"model": {"options": {"num_classes": 7}}}, "num_classes cannot be options"),
+        ({"variants": {"swin": {"options": {"pretrained_cfg": "x.pth"}}}}, "pretrained_cfg cannot be options"),
         ({"split": {"validation_fold": 11}}, "split.validation_fold"),
         ({"benchmark": {"ptb-xl": {"models": ["swin+fast"]}}}, "no recipe fast; known are none"),
         ({"recipes": {"fast": {"epoch": 3}}}, "recipes.fast.epoch: unknown key; did you mean epochs?"),

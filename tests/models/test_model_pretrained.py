@@ -2,6 +2,7 @@
 
 import pickle
 
+import huggingface_hub
 import pytest
 import timm
 import torch
@@ -149,6 +150,28 @@ def test_pickled_weights_are_never_opened(tmp_path):
         with pytest.raises(DataError, match=name):
             load(tmp_path / name)
     assert not (tmp_path / "exploded").exists()
+
+
+def test_of_the_hub_only_safetensors_are_asked_for(monkeypatch, tmp_path):
+    """Left to itself, timm takes the pickle where the hub has no safetensors."""
+    asked = []
+
+    def hub(*names, **keys):
+        asked.append(keys["filename"])
+        if keys["filename"].endswith(".safetensors"):
+            raise huggingface_hub.errors.LocalEntryNotFoundError("no such file at the hub")
+        torch.save(timm.create_model("resnet10t").state_dict(), tmp_path / "pytorch_model.bin")
+        return str(tmp_path / "pytorch_model.bin")
+
+    monkeypatch.setattr(timm.models._hub, "hf_hub_download", hub)
+    with pytest.raises(DataError, match=r"could not be fetched.*checkpoint_path"):
+        create_model("resnet10t", num_classes=5, img_size=64, pretrained=True)
+    assert asked == ["model.safetensors"]
+
+
+def test_weights_that_are_published_as_a_pickle_only_are_refused():
+    with pytest.raises(DataError, match=r"gcvit_xxtiny.*published as a pickle only.*checkpoint_path"):
+        create_model("gcvit_xxtiny", num_classes=5, img_size=224, pretrained=True)
 
 
 def test_even_harmless_pickled_weights_are_refused(tmp_path):

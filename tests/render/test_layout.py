@@ -53,6 +53,14 @@ def test_broken_layout_file_names_the_problem(tmp_path, text, complaint):
         layout_named(str(path))
 
 
+def test_layout_files_construct_no_objects(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"name: !!python/object/apply:os.mkdir [{tmp_path / 'made'}]\n")
+    with pytest.raises(ConfigError, match=r"mine\.yaml: could not determine a constructor"):
+        layout_named(str(path))
+    assert not (tmp_path / "made").exists()
+
+
 def test_unknown_layout_lists_the_known():
     with pytest.raises(ConfigError, match="kit"):
         layout_named("3x5")

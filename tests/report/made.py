@@ -34,12 +34,15 @@ from ecgpipe.report.build import Inputs
 
 SUPERCLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
 HEARTS = ("Normal", "Abnormal Heartbeat")
+EVIL_ID = "</script><img src=x onerror=alert(1)>"
+EVIL_CLASS = '"><b onclick=alert(2)>$\\frac{$'
+"""As they may stand in a table: the second is no formula of matplotlib's, either."""
 COUNT = 12
 
 
-def make_results(folder: Path) -> Inputs:
+def make_results(folder: Path, hearts: tuple[str, str] = HEARTS, first_id: str = "HB(0)") -> Inputs:
     """Simulated records with two models, of which one lacks its second seed, and a class without records; and images
-    whose pages have no boxes."""
+    whose pages have no boxes, with two classes and a first id."""
     simulate_dataset(folder / "simulated/data", records=COUNT, seed=2)
     records, _ = list_records(folder / "simulated/data", 100, 1000)
     pages, images = folder / "simulated/pages", folder / "simulated/images"
@@ -50,11 +53,12 @@ def make_results(folder: Path) -> Inputs:
         pages / "00000.problems.parquet", title="",
     )  # fmt: skip
     unlabelled = [
-        StoredPage(f"HB({row})", page.image, "") for row, page in enumerate(read_pages(pages / "00000.parquet"))
+        StoredPage(f"HB({row})" if row else first_id, page.image, "")
+        for row, page in enumerate(read_pages(pages / "00000.parquet"))
     ]
     write_pages(unlabelled, folder / "cardiac-images/pages/00.parquet")
     faults = ProblemList("render", False)
-    faults.add(RecordError("HB(99)", "HB(99).jpg", "missing-file", "cannot be read <b>at all</b>"))
+    faults.add(RecordError(first_id.replace("0", "99"), "HB(99).jpg", "missing-file", "cannot be read <b>at all</b>"))
     faults.write(folder / "cardiac-images/pages/00.problems.parquet")
     ids = records["record_id"].to_numpy(str)
     image_ids = np.array([page.record_id for page in unlabelled])
@@ -70,7 +74,7 @@ def make_results(folder: Path) -> Inputs:
     rng = np.random.default_rng(0)
     # HYP has no record at all
     _runs(folder, "simulated", ids, SUPERCLASSES, rng.integers(0, 4, COUNT), {"resnet34": (0, 1), "swin": (0,)}, rng)
-    _runs(folder, "cardiac-images", image_ids, HEARTS, rng.integers(0, 2, COUNT), {"resnet34": (0,)}, rng)
+    _runs(folder, "cardiac-images", image_ids, hearts, rng.integers(0, 2, COUNT), {"resnet34": (0,)}, rng)
     _statistics(folder, {"simulated": "patient", "cardiac-images": "paper"})
     return inputs_of(folder, ("simulated", "cardiac-images"))
 

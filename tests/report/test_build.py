@@ -4,6 +4,7 @@ import csv
 import json
 import re
 from dataclasses import replace
+from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from ecgpipe.config.report import ReportConfig
 from ecgpipe.report.build import build_report
 from ecgpipe.report.explorer import RunFiles, explorer_data, first_seeds, with_pictures, wrong_answers
 from ecgpipe.report.tables import latex, write_tables
-from tests.report.made import COUNT, make_results
+from tests.report.made import COUNT, EVIL_CLASS, EVIL_ID, make_results
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +38,31 @@ def test_the_page_needs_nothing_else(made):
     addresses = re.findall(r'(?:src|href)="([^"]*)"', text)
     assert addresses and all(address.startswith(("data:", "#")) for address in addresses)
     assert "url(http" not in text and "@import" not in text
+
+
+class Elements(HTMLParser):
+    """The elements of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.found.append((tag, dict(attributes)))
+
+
+def test_names_from_tables_put_nothing_into_the_page(made, tmp_path):
+    inputs = make_results(tmp_path / "results", hearts=("Normal", EVIL_CLASS), first_id=EVIL_ID)
+    text = (build(inputs, tmp_path / "report") / "index.html").read_text()
+    plain, evil = Elements((made[1] / "index.html").read_text()).found, Elements(text).found
+    assert "onclick=alert(2)" in text and "onerror=alert(1)" in text  # as words
+    for _, attributes in evil:
+        assert not any(name.startswith("on") or "alert(" in name for name in attributes), attributes
+    for tag in ("script", "img", "b", "iframe", "style"):
+        assert sum(name == tag for name, _ in evil) == sum(name == tag for name, _ in plain), tag
+    data = json.loads(re.search(r'id="explorer-data">(.*?)</script>', text, re.S)[1])
+    assert EVIL_ID in data["views"][1]["ids"] and EVIL_CLASS in data["views"][1]["classes"]
 
 
 def test_what_is_missing_is_said(made):

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from ecgpipe.artifacts.runs import RunConfig
@@ -181,7 +182,36 @@ def test_a_checkpoint_of_another_training_is_not_resumed(make_run, monkeypatch, 
     assert f"is of another training (it differs in: {told})" in caplog.text
 
 
-@pytest.mark.parametrize("damage", [lambda data: data[:-1000], lambda data: b"", lambda data: b"\0" * len(data)])
+class Bomb:
+    """Unpickled, it makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+def test_a_checkpoint_that_holds_code_is_refused(make_run, monkeypatch, tmp_path):
+    folder = make_run("test_resnet", epochs=2)
+    interrupted(folder, monkeypatch)
+    last = folder / CHECKPOINTS / LAST
+    torch.save(torch.load(last, weights_only=True) | {"loops": Bomb(tmp_path / "exploded")}, last)
+    with pytest.raises(DataError, match=r"last\.ckpt: .*delete the folder"):
+        train_run(folder, EVERY_STEP)
+    assert not (tmp_path / "exploded").exists()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data[:-1000],
+        lambda data: b"",
+        lambda data: b"\0" * len(data),
+        lambda data: data[: len(data) // 2] + bytes([data[len(data) // 2] ^ 1]) + data[len(data) // 2 + 1 :],
+    ],
+    ids=["cut", "empty", "zeros", "a flipped bit"],
+)
 def test_a_corrupt_checkpoint_is_named(make_run, monkeypatch, damage):
     folder = make_run("test_resnet", epochs=2)
     interrupted(folder, monkeypatch)

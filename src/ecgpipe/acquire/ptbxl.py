@@ -36,6 +36,8 @@ def read_database(source: Path | str) -> pd.DataFrame:
         raise DataError(f"{path}: no such file; is {source} a copy of PTB-XL?") from error
     except (ValueError, OSError) as error:  # pandas' parser errors and bad encodings are ValueErrors
         raise DataError(f"{path}: not a readable CSV table ({error}); fetch it again") from error
+    if not isinstance(table.index, pd.RangeIndex):  # pandas takes what stands before the first column for names of rows
+        raise DataError(f"{path}: has rows with more cells than the first line names columns; fetch it again")
     missing = [column for column in COLUMNS if column not in table.columns]
     if missing:
         raise DataError(f"{path}: lacks the columns {', '.join(missing)}; fetch it again")

@@ -1,5 +1,6 @@
 """Reading a 12-lead signal from WFDB files, with every fault named."""
 
+import re
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -10,6 +11,9 @@ from ecgpipe.errors import RecordError
 
 LEADS = ("I", "II", "III", "AVR", "AVL", "AVF", "V1", "V2", "V3", "V4", "V5", "V6")
 MILLIVOLTS = {"mV": 1.0, "uV": 1e-3, "V": 1e3}
+HIGHEST_RATE = 1e6
+LONGEST_HEADER, LONGEST_SKEW, MOST_SIGNALS, SAMPLES_PER_BYTE = 1 << 20, 1 << 20, 1000, 64
+"""Bounds of what is believed of a header: its bytes, samples by which a signal may lag, signals, compression."""
 DERIVED = {
     "III": lambda one, two: two - one,
     "AVR": lambda one, two: -(one + two) / 2,
@@ -62,6 +66,8 @@ def read_signal(
 
     if not header_file.is_file():
         raise broken("missing-header", "no such file")
+    if strange := _strange(header_file):
+        raise broken("unreadable-header", strange)
     # One call parses the header, which takes most of the time; only where it fails is the header looked at by itself.
     record, failure = None, None
     try:
@@ -76,6 +82,11 @@ def read_signal(
         raise broken("unreadable-header", "the header states no signal or no length")
     if not isinstance(header, wfdb.Record):
         raise broken("unreadable-header", "a record of several segments; join them to one")
+    if not 0 < (header.fs or 0) < HIGHEST_RATE:
+        raise broken("unreadable-header", f"the header states {header.fs} Hz")
+    lines = len(header.file_name or ())
+    if lines != header.n_sig:
+        raise broken("unreadable-header", f"the header states {header.n_sig} signals and describes {lines}")
     if sampling_rate is not None and header.fs != sampling_rate:
         raise broken("sampling-rate", f"the header says {header.fs:g} Hz, expected {sampling_rate:g} Hz")
 
@@ -96,17 +107,18 @@ def read_signal(
     except Exception as error:  # as above
         raise broken("unreadable-signal", f"cannot be read ({error})") from error
 
-    names = [name.upper() for name in record.sig_name]
+    names = [(name or "unnamed").upper() for name in record.sig_name]
     missing = [lead for lead in LEADS if lead not in names]
     derived = [lead for lead in missing if derive_leads and lead in DERIVED]
     if len(missing) > len(derived):
         lacking = ", ".join(lead for lead in missing if lead not in derived)
         hint = "; derive_leads computes them from I and II" if set(missing) <= set(DERIVED) else ""
-        raise broken("missing-leads", f"leads {lacking} are not there (it has {', '.join(record.sig_name)}){hint}")
+        there = ", ".join(name or "unnamed" for name in record.sig_name)
+        raise broken("missing-leads", f"leads {lacking} are not there (it has {there}){hint}")
     columns = [names.index(lead) for lead in LEADS if lead in names]
     units = [record.units[column] for column in columns]
     if any(unit not in MILLIVOLTS for unit in units):
-        raise broken("units", f"units {sorted(set(units))} are not volts")
+        raise broken("units", f"units {sorted(set(map(str, units)))} are not volts")
     measured = physical[:, columns].T * np.array([[MILLIVOLTS[unit]] for unit in units])
     rows = dict(zip([lead for lead in LEADS if lead in names], measured, strict=True))
     rows |= {lead: DERIVED[lead](rows["I"], rows["II"]) for lead in derived}
@@ -124,6 +136,34 @@ def read_signal(
     if any(state is not None and int(total) != state & 0xFFFF for total, state in zip(sums, stated, strict=True)):
         raise broken("checksum", "the samples do not add up to the header's checksums", data_file)
     return signal, float(record.fs)
+
+
+def _strange(header_file: Path) -> str | None:
+    """What in a header would have WFDB read no plain file, or fill the memory: nothing that a recorder writes."""
+    if header_file.stat().st_size > LONGEST_HEADER:
+        return f"more than {LONGEST_HEADER} bytes, too many for a header"
+    text = header_file.read_bytes().decode("utf-8", "replace")
+    lines = [line.split() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    stated = [int(word) if word.isascii() and word.isdigit() and len(word) < 20 else 0 for word in (lines or [[]])[0]]
+    signals, samples = (*stated[1:4:2], 0, 0)[:2]
+    if signals > MOST_SIGNALS:
+        return f"{signals} signals"
+    held = {}
+    for name, *rest in lines[1:]:
+        try:
+            data_file = header_file.with_name(name)
+            special = data_file.exists() and not data_file.is_file()
+            held[name] = data_file.stat().st_size if data_file.is_file() else 0
+        except (ValueError, OSError):  # ".", a name with zeros, one that is too long
+            special = True
+        if special:
+            return f"its signal file {name[:80]!r} is no plain file beside it"
+        skew = re.search(r":(\d+)", rest[0]) if rest else None
+        if skew and int(skew[1][:20]) > LONGEST_SKEW:
+            return f"a skew of {skew[1][:20]} samples"
+    if samples > max(SAMPLES_PER_BYTE * sum(held.values()), 1 << 20):
+        return f"{samples} samples, where its signal files have {sum(held.values())} bytes"
+    return None
 
 
 def _expected_bytes(header: wfdb.Record, name: str) -> int | None:

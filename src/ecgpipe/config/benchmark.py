@@ -267,7 +267,7 @@ def validate_config(values: dict[str, Any]) -> Config:
         ConfigError: a line per wrong key: its path, what was given, what is allowed.
     """
     try:
-        return Config(**plain_values(values))
+        return Config.model_validate(plain_values(values))
     except ValidationError as error:
         lines = [_explain(problem) for problem in error.errors()]
         raise ConfigError("the configuration is not valid:\n" + "\n".join(f"  {line}" for line in lines)) from None

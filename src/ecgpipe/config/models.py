@@ -37,7 +37,8 @@ class ModelConfig(Section):
     @field_validator("options")
     @classmethod
     def _are_options(cls, value: dict[str, Option]) -> dict[str, Option]:
-        fixed = {"num_classes", "in_chans", "img_size", "pretrained"} & set(value)
+        weights = {"pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"}  # never from just anywhere
+        fixed = ({"num_classes", "in_chans", "img_size"} | weights) & set(value)
         if fixed:
             raise ValueError(f"{', '.join(sorted(fixed))} cannot be options: they follow from the data and other keys")
         return value

@@ -37,6 +37,7 @@ def load_pretrained_weights(model: nn.Module, weights_file: str | Path | None = 
     """Load the ImageNet weights of a model that timm built; its classifier stays as it is unless the classes agree.
 
     timm adapts a stem with 3 channels to the model's, resizes position embeddings and relative position biases.
+    Of the hub's files only the safetensors one is asked for: left to itself, timm falls back to a pickled one.
 
     Args:
         model: an unwrapped timm model.
@@ -51,7 +52,14 @@ def load_pretrained_weights(model: nn.Module, weights_file: str | Path | None = 
     if weights_file is not None:
         source = str(weights_file)
         _check_weights_file(Path(weights_file))
-        config |= {"file": source, "custom_load": False}
+        config |= {"source": "", "state_dict": None, "file": source, "custom_load": False}
+    elif config.get("hf_hub_id"):
+        config |= {"source": "hf-hub", "hf_hub_filename": "model.safetensors", "custom_load": False}
+    else:
+        raise DataError(
+            f"the weights {source} are published as a pickle only, which is not read: convert them to safetensors and "
+            "give that file as the option checkpoint_path (variants.<name>.options), or set pretrained to false"
+        )
 
     keys = {}
     hook = model.register_load_state_dict_post_hook(

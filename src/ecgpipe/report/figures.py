@@ -36,6 +36,7 @@ STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "ecgpipe",  # the same figure gives the same bytes
     "legend.frameon": False,
+    "text.parse_math": False,  # a class may have dollars in its name
 }
 
 

@@ -4,12 +4,14 @@ import hashlib
 import json
 import logging
 import os
+import pickle
 import shutil
 import signal
 import subprocess
 import threading
 import time
 import zipfile
+import zlib
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -145,6 +147,26 @@ def identity_of(run: RunConfig, items: Items, code: str) -> dict[str, str]:
     }
 
 
+def _check(last: Path) -> None:
+    """Refuse a checkpoint that is damaged, by the checksums in it, or that holds more than tensors and plain values.
+
+    Raises:
+        DataError: so it is.
+    """
+    try:
+        with zipfile.ZipFile(last) as file:
+            damaged = file.testzip()
+        problem = f"{damaged} in it is damaged" if damaged else None
+        if problem is None:
+            torch.load(last, weights_only=True, mmap=True, map_location="cpu")
+    except pickle.UnpicklingError:
+        problem = "it holds objects that no checkpoint of ours does, which are not loaded"
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        problem = str(error)
+    if problem:
+        raise DataError(f"{last}: not a readable checkpoint ({problem}); delete the folder {last.parent} to train anew")
+
+
 def find_last(folder: Path, identity: dict[str, str], *, first: bool) -> Path | None:
     """The checkpoint to resume from, if there is one of this very training; others are removed.
 
@@ -154,7 +176,7 @@ def find_last(folder: Path, identity: dict[str, str], *, first: bool) -> Path | 
         first: whether this is the first of several processes, which alone changes files.
 
     Raises:
-        DataError: it is of this training, but broken.
+        DataError: it is of this training, but damaged, or holds code.
     """
     last = folder / LAST
     try:
@@ -162,9 +184,7 @@ def find_last(folder: Path, identity: dict[str, str], *, first: bool) -> Path | 
     except (OSError, ValueError):
         found = None
     if found == identity and last.is_file():
-        # a zip file has its directory at its end, so that a cut one shows without reading it all
-        if not zipfile.is_zipfile(last):
-            raise DataError(f"{last}: not a readable checkpoint; delete the folder {folder} to train anew")
+        _check(last)
         logger.info("resuming from %s", last)
         return last
     if first:
