@@ -1,6 +1,8 @@
 # make demo    simulated records through every stage, on the CPU; ends with the report's path
 # make test    all tests
 # make lint    formatting, style, workflow lint, import rules
+# make package    wheel and source archive in dist/
+# make package-test  the wheel in an empty environment, without PyTorch; takes packages from the index
 # make slurm-test    the workflow on a Slurm of its own on this machine; installs Debian's packages where root may
 # make fuzz    random input for every reader of files that users bring; CASES of each, ten minutes as it stands
 # Each sets up .venv by itself; needs Python >= 3.11 and nothing else.
@@ -17,7 +19,7 @@ export MPLBACKEND := Agg
 # waiting threads sleep instead of spinning, since tests and jobs share the cores
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo test lint slurm-test fuzz format clean
+.PHONY: demo test lint package package-test slurm-test fuzz format clean
 
 demo: $(READY)
 	snakemake --cores $(CORES) all --configfile config/demo.yaml
@@ -32,6 +34,12 @@ slurm-test: $(READY)
 
 fuzz: $(READY)
 	ECGPIPE_FUZZ=$(CASES) pytest -n $(CORES) --dist loadgroup tests/fuzz
+
+package: $(READY)
+	python -m hatchling build -d dist
+
+package-test: $(READY)
+	pytest -m package tests/packaging
 
 lint: $(READY)
 	ruff check .
