@@ -14,6 +14,11 @@ SECONDS_BETWEEN_LINES = 30
 logger = logging.getLogger(__name__)
 
 
+def bars_wanted() -> bool:
+    """Whether to draw progress bars: on a terminal, unless silence was asked for (a log level above warnings)."""
+    return sys.stderr.isatty() and logger.isEnabledFor(logging.WARNING)
+
+
 def progress(items: Iterable[Item], title: str, total: int | None = None, unit: str = "records") -> Iterator[Item]:
     """Pass the items on, showing how many are done, the rate and the time left."""
     bar = tqdm(
@@ -21,7 +26,7 @@ def progress(items: Iterable[Item], title: str, total: int | None = None, unit: 
         desc=title,
         total=total,
         unit=f" {unit}",
-        disable=not sys.stderr.isatty(),
+        disable=not bars_wanted(),
         dynamic_ncols=True,
         leave=False,
     )
@@ -47,7 +52,7 @@ def progress_counter(title: str, unit: str = "records") -> Callable[[int, int | 
         unit: ``B`` counts bytes, in binary multiples. The total may be unknown (None), and what is done grow less.
     """
     scale = {"unit_scale": True, "unit_divisor": 1024} if unit == "B" else {}
-    bar = tqdm(desc=title, unit=f" {unit}", disable=not sys.stderr.isatty(), dynamic_ncols=True, leave=False, **scale)
+    bar = tqdm(desc=title, unit=f" {unit}", disable=not bars_wanted(), dynamic_ncols=True, leave=False, **scale)
     start = last = time.monotonic()
     first: int | None = None
 

@@ -89,4 +89,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
 
 
-AUDIT = Command("audit", run, add_arguments, "audit data/ptb-xl --json")
+AUDIT = Command(
+    "audit",
+    run,
+    add_arguments,
+    """audit data/ptb-xl
+audit data/ptb-xl --json
+audit scans.zip --out audit    # tables of copies, pairs and anomalies""",
+)

@@ -41,4 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-BENCH = Command("bench", run, add_arguments, "bench render --json")
+BENCH = Command(
+    "bench",
+    run,
+    add_arguments,
+    """bench render --json
+bench train --model swin --image-size 224 --batch-size 4""",
+)

@@ -2,9 +2,13 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
+from ecgpipe.cli.colour import paint
 from ecgpipe.cli.command import Arguments, Command
+
+COLOURS = {"supported": "green", "contradicted": "red", "undecided": "yellow", "not run": "dim"}
 
 
 def run(args: Arguments) -> None:
@@ -59,7 +63,8 @@ def _print_claims(checked: dict, every: bool) -> None:
     for row in checked["claims"]:
         if row["kind"] != "claim" and not every:
             continue
-        print(f"\n  {row['id']} ({row['place']}): {row['verdict'].upper()}")
+        verdict = paint(row["verdict"].upper(), COLOURS.get(row["verdict"], "bold"), sys.stdout)
+        print(f"\n  {row['id']} ({row['place']}): {verdict}")
         print(f"    {row['claim']}")
         if row["finding"] != row["verdict"]:
             print(f"    in these runs: {row['finding']}")
@@ -86,4 +91,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
 
 
-CLAIMS = Command("claims", run, add_arguments, "claims results")
+CLAIMS = Command(
+    "claims",
+    run,
+    add_arguments,
+    """claims    # what the paper's figures imply by themselves
+claims results --all""",
+)

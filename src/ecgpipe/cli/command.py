@@ -15,7 +15,7 @@ class Command:
         name: as typed.
         run: does it; its docstring is the help text. It imports what it needs when it runs, so that help is instant.
         add_arguments: declares the arguments.
-        example: a whole command line without the tool's name.
+        example: command lines without the tool's name, one a line; what follows a # explains it.
         logs: whether its log messages are shown without --verbose.
     """
 

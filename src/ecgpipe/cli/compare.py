@@ -67,4 +67,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the resampling (default 0)")
 
 
-COMPARE = Command("compare", run, add_arguments, "compare results/old results/new -o comparison.html")
+COMPARE = Command(
+    "compare",
+    run,
+    add_arguments,
+    """compare results/old results/new -o comparison.html
+compare results/ptb-xl/folds/swin/seed-0 results/ptb-xl/folds/vit/seed-0 --json""",
+)

@@ -2,9 +2,11 @@
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from ecgpipe.cli.colour import paint
 from ecgpipe.cli.command import Arguments, Command
 from ecgpipe.errors import EcgpipeError
 
@@ -67,7 +69,8 @@ def _print(machine, partitions, wanted, faults) -> None:
         where = f" in {request.partition}" if request.partition else ""
         time = f", {request.minutes} minutes" if request.minutes else ""
         print(f"  {request.rule:20} {request.threads} CPUs, {request.mem_mb} MB{time}{gpu}{where}")
-    print("\n" + ("\n".join(f"does not fit: {fault}" for fault in faults) if faults else "everything fits"))
+    lines = [f"{paint('does not fit', 'red', sys.stdout)}: {fault}" for fault in faults]
+    print("\n" + "\n".join(lines or [paint("everything fits", "green", sys.stdout)]))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,4 +82,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
-DOCTOR = Command("doctor", run, add_arguments, "doctor --profile profiles/slurm")
+DOCTOR = Command(
+    "doctor",
+    run,
+    add_arguments,
+    """doctor
+doctor --profile profiles/slurm""",
+)

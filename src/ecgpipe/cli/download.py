@@ -60,4 +60,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--url", help="another address of the archive or folder, http(s) or s3")
 
 
-DOWNLOAD = Command("download", run, add_arguments, "download ptb-xl data/ptb-xl --sampling-rate 100")
+DOWNLOAD = Command(
+    "download",
+    run,
+    add_arguments,
+    """download ptb-xl data/ptb-xl --sampling-rate 100
+download cardiac-images data/ecg-images""",
+)

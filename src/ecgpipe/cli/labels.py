@@ -76,4 +76,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
-LABELS = Command("labels", run, add_arguments, "labels data/ptb-xl --policy single")
+LABELS = Command(
+    "labels",
+    run,
+    add_arguments,
+    """labels data/ptb-xl --policy single
+labels data/ptb-xl --policy multilabel --grouping subclass --min-records 50 --json""",
+)

@@ -10,17 +10,20 @@ from ecgpipe.cli.audit import AUDIT
 from ecgpipe.cli.bench import BENCH
 from ecgpipe.cli.card import CARD
 from ecgpipe.cli.claims import CLAIMS
+from ecgpipe.cli.colour import paint
 from ecgpipe.cli.compare import COMPARE
+from ecgpipe.cli.completion import COMPLETION
 from ecgpipe.cli.doctor import DOCTOR
 from ecgpipe.cli.download import DOWNLOAD
 from ecgpipe.cli.export import EXPORT
+from ecgpipe.cli.failures import exit_status
 from ecgpipe.cli.labels import LABELS
 from ecgpipe.cli.models import MODELS
+from ecgpipe.cli.parser import Parser
 from ecgpipe.cli.preprocess import PREPROCESS
 from ecgpipe.cli.render import RENDER
 from ecgpipe.cli.simulate import SIMULATE
 from ecgpipe.cli.train import TRAIN
-from ecgpipe.errors import EcgpipeError
 
 COMMANDS = (
     DOWNLOAD,
@@ -37,49 +40,59 @@ COMMANDS = (
     CLAIMS,
     BENCH,
     DOCTOR,
+    COMPLETION,
 )
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The parser of all commands."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="ecgpipe",
         description="ECG images: simulate, draw, preprocess, train. Snakemake runs the benchmark: README.md.",
+        epilog=_examples("render RECORD -o page.png\nCOMMAND --help    # the command's arguments, and examples"),
     )
     parser.add_argument("--version", action="version", version=f"ecgpipe {__version__}")
-    parser.add_argument("-v", "--verbose", action="store_true", help="say more of what is done")
+    _add_talk(parser, False)
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in COMMANDS:
         text = (command.run.__doc__ or "").strip()
-        sub = subparsers.add_parser(
-            command.name, help=text, description=text, epilog=f"example: ecgpipe {command.example}"
-        )
+        sub = subparsers.add_parser(command.name, help=text, description=text, epilog=_examples(command.example))
         command.add_arguments(sub)
-        sub.set_defaults(command=command)
+        # here too, so that their place does not matter; without a default, which would undo what stands before
+        _add_talk(sub.add_argument_group("messages"), argparse.SUPPRESS)
+        sub.set_defaults(command=command, parser=sub)
     return parser
 
 
+def _add_talk(parser: argparse._ActionsContainer, default: object) -> None:
+    parser.add_argument(
+        "-q", "--quiet", action="store_true", default=default, help="results and errors only: no progress, no notes"
+    )
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", default=default, help="say more of what is done, and where it failed"
+    )
+
+
+def _examples(text: str) -> str:
+    lines = text.strip().splitlines()
+    return "\n".join(
+        [paint("examples:" if len(lines) > 1 else "example:", "bold", sys.stdout)]
+        + [f"  ecgpipe {line.strip()}" for line in lines]
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit status: 0, or 1 after a message on what to mend (128 + n: signal n)."""
-    args = build_parser().parse_args(arguments)
-    level = logging.DEBUG if args.verbose else logging.INFO
-    logging.basicConfig(level=level if args.command.logs or args.verbose else logging.WARNING, format="%(message)s")
+    """Run a command; returns the exit status (see ecgpipe.cli.failures): 0, or 1 after a message on what to mend."""
+    parser = build_parser()
+    if not (sys.argv[1:] if arguments is None else arguments):
+        parser.print_help(sys.stderr)
+        return 2
+    args = parser.parse_args(arguments)
+    level = logging.DEBUG if args.verbose else logging.INFO if args.command.logs else logging.WARNING
+    logging.basicConfig(level=logging.ERROR if args.quiet else level, format="%(message)s")
     try:
         args.command.run(args)
-    except ValueError as error:
-        if type(error).__name__ != "ValidationError":  # pydantic's, of a section built from options
-            raise
-        for problem in error.errors():
-            name = "--" + "-".join(map(str, problem["loc"])) if problem["loc"] else "the options"
-            print(f"ecgpipe: {name}: {problem['msg']}; given: {problem['input']!r}", file=sys.stderr)
-        return 1
-    except EcgpipeError as error:
-        print(f"ecgpipe: {error}", file=sys.stderr)
-        return getattr(error, "exit_status", 1)
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 1
-    except KeyboardInterrupt:
-        print("ecgpipe: interrupted", file=sys.stderr)
-        return 130
+        sys.stdout.flush()  # here, where a reader that has gone can still be told from a fault
+    except (Exception, KeyboardInterrupt) as error:
+        return exit_status(error, args.verbose)
     return 0

@@ -39,4 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
-MODELS = Command("models", run, add_arguments, "models swin swin_lgf_fpn --image-size 640")
+MODELS = Command(
+    "models",
+    run,
+    add_arguments,
+    """models swin swin_lgf_fpn --image-size 640
+models efficientnet_b0 --image-size 224 --json    # any name of timm's""",
+)

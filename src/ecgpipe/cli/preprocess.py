@@ -32,4 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=int, default=640, help="pixels a side (default 640)")
 
 
-PREPROCESS = Command("preprocess", run, add_arguments, "preprocess page.png -o image.png")
+PREPROCESS = Command(
+    "preprocess",
+    run,
+    add_arguments,
+    """preprocess page.png -o image.png
+preprocess photo.jpg -o image.png --variant paper --size 224""",
+)

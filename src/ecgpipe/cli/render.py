@@ -31,7 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The record, the page and how it is drawn."""
     parser.add_argument("record", type=Path, metavar="RECORD", help="WFDB record")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="PAGE.png", help="the page")
-    parser.add_argument("--layout", default="kit", help="kit, cardiac-images, ... (default kit)")
+    parser.add_argument(
+        "--layout", default="kit", help="kit (default), cardiac-images, 6x2, 12x1, or the path of a layout file"
+    )
     parser.add_argument("--dpi", type=float, default=200, help="resolution (default 200)")
     levels = ("none", "scan", "photo", "harsh")
     parser.add_argument("--degrade", choices=levels, default="none", help="as scanned or photographed (default none)")
@@ -39,4 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--boxes", type=Path, metavar="BOXES.json", help="also write where each lead is")
 
 
-RENDER = Command("render", run, add_arguments, "render records100/00000/00001_lr -o page.png --boxes boxes.json")
+RENDER = Command(
+    "render",
+    run,
+    add_arguments,
+    """render records100/00000/00001_lr -o page.png --boxes boxes.json
+render records100/00000/00001_lr -o photo.png --layout cardiac-images --degrade photo""",
+)

@@ -34,4 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, default=1, help="processes (default 1)")
 
 
-SIMULATE = Command("simulate", run, add_arguments, "simulate data/simulated --records 200 --seed 1")
+SIMULATE = Command(
+    "simulate",
+    run,
+    add_arguments,
+    """simulate data/simulated --records 200 --seed 1
+simulate data/both --records 20 --seed 1 --sampling-rate 100 --sampling-rate 500""",
+)

@@ -1,7 +1,6 @@
 """ecgpipe train"""
 
 import argparse
-import sys
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -20,6 +19,7 @@ def _train(args: Arguments) -> None:
     from lightning.pytorch.utilities import rank_zero_only
 
     from ecgpipe.models.card import save_model
+    from ecgpipe.progress import bars_wanted
     from ecgpipe.train.engine import train_run
     from ecgpipe.train.hardware import Machine
 
@@ -33,7 +33,7 @@ def _train(args: Arguments) -> None:
         tensorboard=args.tensorboard,
         save_minutes=args.save_minutes,
     )
-    summary = train_run(args.run, machine, show_progress=sys.stderr.isatty())
+    summary = train_run(args.run, machine, show_progress=bars_wanted())
     if rank_zero_only.rank != 0:
         return
     print(
@@ -65,4 +65,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-TRAIN = Command("train", run, add_arguments, "train results/ptb-xl/folds/swin_lgf_fpn/seed-0", logs=True)
+TRAIN = Command(
+    "train",
+    run,
+    add_arguments,
+    """train results/ptb-xl/folds/swin_lgf_fpn/seed-0
+train results/ptb-xl/folds/swin_lgf_fpn/seed-0 --devices 2 --strategy ddp""",
+    logs=True,
+)

@@ -1,5 +1,6 @@
 """Options of the ``render`` stage: what a page looks like."""
 
+import difflib
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -29,7 +30,11 @@ class RenderConfig(Section):
     @classmethod
     def _layout_exists(cls, value: str) -> str:
         if value not in LAYOUTS and not Path(value).is_file():
-            raise ValueError(f"no such layout or layout file; allowed are {', '.join(LAYOUTS)}, or the path of a file")
+            close = difflib.get_close_matches(value, LAYOUTS, n=1)
+            hint = f"did you mean {close[0]}? " if close else ""
+            raise ValueError(
+                f"no such layout or layout file; {hint}allowed are {', '.join(LAYOUTS)}, or the path of a file"
+            )
         return value
 
     dpi: float = Field(200, ge=50, le=600, description="Resolution in pixels per inch.")
