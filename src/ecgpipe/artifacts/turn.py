@@ -53,6 +53,28 @@ class Turn:
         laid = cv2.remap(image.astype(np.float32), own, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         return np.where(inside, laid, np.float32(0))
 
+    def upright(self, picture: np.ndarray, longest: int) -> np.ndarray:
+        """The page as its image has it, cut out of the picture and turned, in about the picture's resolution.
+
+        Args:
+            picture: uint8 (H, W) or (H, W, 3), what was turned.
+            longest: pixels that the result's longer side has at most.
+
+        Returns:
+            uint8 (h, w) or (h, w, 3); what the picture does not show repeats its edge.
+        """
+        size = np.array(picture.shape[1::-1], float)
+        back = np.linalg.inv(self.matrix)
+        corners = cv2.perspectiveTransform(np.array([[[0.0, 0], [1, 0], [1, 1], [0, 1]]]), back)[0] * size
+        sides = np.linalg.norm(corners - np.roll(corners, -1, axis=0), axis=1)
+        sides = np.array([sides[0::2].mean(), sides[1::2].mean()])
+        width, height = np.maximum(np.rint(sides * min(1.0, longest / sides.max())), 1).astype(int).tolist()
+        x, y = np.meshgrid((np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height)
+        if self.bend is not None:
+            y = y + np.interp(x[0], np.linspace(0, 1, COLUMNS), self.bend)
+        places = cv2.perspectiveTransform(np.stack([x, y], axis=-1), back) * size - 0.5
+        return cv2.remap(picture, places.astype(np.float32), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
 
 def _pixels(width: int, height: int) -> np.ndarray:
     """From shares to pixels."""

@@ -20,6 +20,7 @@ from ecgpipe.cli.failures import exit_status
 from ecgpipe.cli.labels import LABELS
 from ecgpipe.cli.models import MODELS
 from ecgpipe.cli.parser import Parser
+from ecgpipe.cli.predict import PREDICT
 from ecgpipe.cli.preprocess import PREPROCESS
 from ecgpipe.cli.render import RENDER
 from ecgpipe.cli.simulate import SIMULATE
@@ -36,6 +37,7 @@ COMMANDS = (
     TRAIN,
     CARD,
     EXPORT,
+    PREDICT,
     COMPARE,
     CLAIMS,
     BENCH,

@@ -25,7 +25,7 @@ def saliency_maps(
     classes: Sequence[int],
     method: str = "gradcam",
     level: int = 0,
-    title: str = "saliency",
+    title: str | None = "saliency",
 ) -> np.ndarray:
     """One map per image: where the model looks for a class.
 
@@ -38,13 +38,15 @@ def saliency_maps(
         classes: (n,) which output each map is for.
         method: a key of METHODS, or integrated-gradients.
         level: of the pyramid, for models that have one.
-        title: of the progress bar.
+        title: of the progress bar; None: none.
 
     Returns:
         (n, height, width) float32, each map scaled to [0, 1]; all 0 where nothing speaks for the class.
     """
     # one at a time: the largest inputs would not fit otherwise
-    pairs = progress(list(zip(images, classes, strict=True)), title, unit="maps")
+    pairs = list(zip(images, classes, strict=True))
+    if title is not None:
+        pairs = progress(pairs, title, unit="maps")
     if method == INTEGRATED:
         maps = [integrated_gradients(model, image, int(label)) for image, label in pairs]
     else:

@@ -15,17 +15,20 @@ from ecgpipe.preprocess.plain_png import PNG_SIGNATURE, decode_plain_palette
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 MAX_PIXELS = 60_000_000
 MIN_SIDE = 16
+MAX_FRAMES = 500  # of a TIFF file
+REDUCED, SUBFILE_TYPE = 1, 254  # TIFF's mark of a thumbnail, and its tag
 
 
-def read_image(data: bytes, name: str) -> np.ndarray:
+def read_image(data: bytes, name: str, frame: int = 0) -> np.ndarray:
     """Decode an image file.
 
     Sixteen-bit images are reduced to their upper eight bits, transparent pixels show white paper, and the
-    orientation that a camera noted is applied. Of a file with several frames the first is read.
+    orientation that a camera noted is applied.
 
     Args:
         data: the content of a PNG, JPEG, TIFF, BMP or WebP file.
         name: what to call it in errors.
+        frame: which picture of a file with several.
 
     Returns:
         uint8 (H, W, 3) RGB.
@@ -34,7 +37,30 @@ def read_image(data: bytes, name: str) -> np.ndarray:
         DataError: not an image of these kinds, broken or cut off, too small, or over 60 million pixels.
     """
     with _opened(data, name) as picture:
+        if frame:
+            picture.seek(frame)
+            _check_size(picture.size, name)
         return _decode(picture)
+
+
+def page_frames(data: bytes, name: str) -> list[int]:
+    """Which frames of an image file are pages: of a TIFF file all but its thumbnails, of others the first.
+
+    Raises:
+        DataError: as ``read_image``, or more than 500.
+    """
+    with _opened(data, name) as picture:
+        if picture.format != "TIFF":
+            return [0]
+        frames: list[int] = []
+        for number in range(MAX_FRAMES + 1):
+            try:
+                picture.seek(number)
+            except EOFError:
+                return frames or [0]
+            if not picture.tag_v2.get(SUBFILE_TYPE, 0) & REDUCED:
+                frames.append(number)
+    raise DataError(f"{name}: more than {MAX_FRAMES} pages; split the file")
 
 
 def read_palette(data: bytes, name: str) -> tuple[np.ndarray, np.ndarray] | None:

@@ -1,0 +1,108 @@
+"""A small model made by the stages of the workflow: simulated records, pages, images, a training, scores, a folder."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ecgpipe.artifacts.image_index import IMAGE_INDEX
+from ecgpipe.artifacts.images import open_images, unpack
+from ecgpipe.artifacts.pages import read_pages
+from ecgpipe.artifacts.predictions import Predictions
+from ecgpipe.artifacts.roles import ROLES
+from ecgpipe.artifacts.runs import RunConfig
+from ecgpipe.cli import main
+from ecgpipe.config.evaluate import EvaluateConfig
+from ecgpipe.config.models import ModelConfig
+from ecgpipe.config.preprocess import PreprocessConfig
+from ecgpipe.config.render import RenderConfig
+from ecgpipe.config.train import TrainConfig
+from ecgpipe.evaluate.scores import evaluate_predictions
+from ecgpipe.models.card import save_model
+from ecgpipe.preprocess.shard import preprocess_shard
+from ecgpipe.render.shard import render_shard
+from ecgpipe.train.engine import train_run
+from ecgpipe.train.predict import predict_run
+from ecgpipe.train.prepare import prepare_run
+
+CLASSES = ("NORM", "MI")
+RECORDS = 24
+
+
+@dataclass(frozen=True)
+class Made:
+    """Everything that the stages left behind.
+
+    Attributes:
+        source: folder of the records.
+        paths: record id -> path of the record below it.
+        pages: record id -> PNG file.
+        images: record id -> uint8 (size, size).
+        predictions: of validation and test records.
+        model: the saved model's folder.
+    """
+
+    source: Path
+    paths: dict[str, str]
+    pages: dict[str, bytes]
+    images: dict[str, np.ndarray]
+    predictions: Predictions
+    run: Path
+    model: Path
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory) -> Made:
+    folder = tmp_path_factory.mktemp("predict")
+    assert main(["simulate", str(folder / "raw"), "--records", str(RECORDS), "--seed", "1"]) == 0
+    paths = {f"{i:05d}": f"records100/00000/{i:05d}_lr" for i in range(1, RECORDS + 1)}
+    frame = pd.DataFrame({"record_id": list(paths), "path": list(paths.values())})
+    render, preprocess = RenderConfig(), PreprocessConfig()
+    pages_file, problems = folder / "pages.parquet", folder / "problems.parquet"
+    assert render_shard(frame, folder / "raw", 100, render, pages_file, problems, title="render") == RECORDS
+    images_file, index = folder / "images.npy", folder / "index.parquet"
+    preprocess_shard(pages_file, preprocess, images_file, index, problems, title="preprocess")
+    ids = IMAGE_INDEX.read(index)["record_id"].tolist()
+    roles = {name: "train" if i < 12 else "validation" if i < 18 else "test" for i, name in enumerate(ids)}
+    run = folder / "run"
+    prepare_run(
+        run,
+        dataset="simulated",
+        protocol="patient",
+        variant="resnet10t",
+        seed=0,
+        classes=CLASSES,
+        task="single",
+        roles=roles,
+        targets={name: np.eye(2, dtype=np.uint8)[i % 2] for i, name in enumerate(ids)},
+        images={images_file: ids},
+        model=ModelConfig(image_size=64),
+        train=TrainConfig(epochs=1, warmup_epochs=0, batch_size=6),
+        policy="single",
+        preprocess=preprocess,
+        drawing={"render": render.model_dump(mode="json"), "sampling_rate": 100, "derive_leads": False},
+    )
+    train_run(run)
+    items, logits = predict_run(run)
+    told = Predictions(items.record_ids, np.array(ROLES)[items.roles], logits, items.targets, CLASSES, "single")
+    told.write(run / "predictions.parquet")
+    test, validation = told.of_role("test"), told.of_role("validation")
+    metrics = evaluate_predictions(test, test.record_ids, EvaluateConfig(resamples=100), validation)
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    return Made(
+        source=folder / "raw",
+        paths=paths,
+        pages={page.record_id: page.image for page in read_pages(pages_file)},
+        images=dict(zip(ids, unpack(np.array(open_images(images_file))), strict=True)),
+        predictions=Predictions.read(run / "predictions.parquet"),
+        run=run,
+        model=save_model(run),
+    )
+
+
+@pytest.fixture(scope="session")
+def settings(made) -> RunConfig:
+    return RunConfig.read(made.run)

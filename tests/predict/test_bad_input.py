@@ -1,0 +1,111 @@
+"""What cannot be predicted gets a line with the remedy; the rest is predicted all the same; the exit status tells."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+from ecgpipe.cli import main
+from ecgpipe.config.preprocess import PreprocessConfig
+from ecgpipe.predict import Predictor
+from tests.predict.corpus import LEADS, images, records, write_record
+
+
+def run(capsys, *arguments) -> tuple[int, str, str]:
+    status = main(["predict", *map(str, arguments)])
+    told = capsys.readouterr()
+    return status, told.out, told.err
+
+
+@pytest.fixture(scope="module")
+def corpus(made, tmp_path_factory):
+    """A folder of nothing but trouble, and one sound page in the middle of it."""
+    folder = tmp_path_factory.mktemp("corpus")
+    expected = {}
+    for name, (content, word) in images(made.pages["00001"]).items():
+        (folder / name).write_bytes(content)
+        expected[name] = word
+    expected |= records(folder)
+    (folder / "good.png").write_bytes(made.pages["00001"])
+    return folder, expected
+
+
+def test_each_gets_one_line_and_the_rest_is_predicted(made, corpus, capsys):
+    folder, expected = corpus
+    status, out, err = run(capsys, made.model, folder, "--json")
+    told = json.loads(out)
+    assert status == 1 and "Traceback" not in err
+    assert [one["name"] for one in told["predictions"]] == [str(folder / "good.png")]
+    lines = err.splitlines()
+    assert lines[-1] == f"ecgpipe: {len(expected)} of the inputs could not be used, 1 page was predicted"
+    assert lines[:-1] == [f"ecgpipe: {error}" for error in told["errors"]] and len(lines) == len(expected) + 1
+    for name, word in expected.items():
+        own = [line for line in lines if re.search(rf"[/ ]{re.escape(name.removesuffix('.hea'))}\b", line)]
+        assert len(own) == 1 and word in own[0], (name, own)
+
+
+def test_a_record_of_eight_leads_by_its_remedy(made, corpus, capsys):
+    status, out, _ = run(capsys, made.model, corpus[0] / "eight", "--derive-leads")
+    assert status == 0 and "eight.hea" in out
+
+
+def test_what_a_long_record_shows(made, tmp_path, capsys):
+    status, out, _ = run(capsys, made.model, write_record(tmp_path, "long", LEADS, seconds=30))
+    assert status == 0 and "note: the page shows the first 10 s of 30 s" in out
+
+
+def test_folders_and_names_that_hold_nothing(made, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "notes.txt").write_text("nothing here")
+    status, out, err = run(capsys, made.model, tmp_path / "empty", tmp_path / "nowhere")
+    assert status == 1 and out == ""
+    assert "empty: no images, PDF files or WFDB headers in this folder; give another" in err
+    assert "nowhere: no such file or record; check the name" in err
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format_version": 99}, "format version 99, but this ecgpipe reads 1 and 2"),
+        ({"preprocessing": None}, "does not say how pages became images"),
+        ({"classes": ["A", "B", "C"]}, "these weights are not of the model"),
+    ],
+)
+def test_a_model_that_cannot_be_used(made, tmp_path, capsys, change, message):
+    model = tmp_path / "model"
+    shutil.copytree(made.model, model)
+    (model / "config.json").write_text(json.dumps(json.loads((model / "config.json").read_text()) | change))
+    status, out, err = run(capsys, model, made.source / made.paths["00001"])
+    assert status == 1 and out == "" and message in err and "Traceback" not in err
+
+
+def test_no_model_at_all(made, tmp_path, capsys):
+    status, _, err = run(capsys, tmp_path, made.source / made.paths["00001"])
+    assert status == 1 and "give the folder of a saved model" in err
+    status, _, err = run(capsys, made.run, made.source / made.paths["00001"])
+    assert status == 1 and f"give {made.model}" in err
+
+
+def test_a_class_for_the_overlay_that_is_none(made, capsys, tmp_path):
+    record = made.source / made.paths["00001"]
+    status, _, err = run(capsys, made.model, record, "--cam", tmp_path, "--cam-class", "mi")
+    assert status == 1 and "--cam-class 'mi' is none of this model's classes: NORM, MI" in err
+
+
+def test_random_damage_is_a_page_or_an_error(made):
+    """Nothing but a DataError ever comes of a damaged file."""
+    reader = Predictor(made.model).reader()
+    reader.config = PreprocessConfig(size=64, max_side=256)  # the reading is what is tried
+    rng, seen = np.random.default_rng(0), {True: 0, False: 0}
+    sound = {name: content for name, (content, _) in images(made.pages["00001"]).items() if name.endswith(".pdf")}
+    sound |= {"good.png": made.pages["00001"]}
+    for name, content in sound.items():
+        for _ in range(6):
+            data = bytearray(content)
+            for at in rng.integers(0, min(len(data), 400), 3):
+                data[at] = rng.integers(0, 256)
+            for page in reader.read_content(bytes(data), name):
+                seen[isinstance(page, Exception)] += 1
+    assert seen[True] > 10

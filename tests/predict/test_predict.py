@@ -1,0 +1,162 @@
+"""What is predicted is what the workflow predicts, whatever the file; and the command tells what it is worth."""
+
+import io
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ecgpipe.cli import main
+from ecgpipe.config.degrade import DegradeConfig
+from ecgpipe.config.preprocess import PreprocessConfig
+from ecgpipe.config.render import RenderConfig
+from ecgpipe.predict import Predictor
+from ecgpipe.preprocess.apply import preprocess_file
+from ecgpipe.render.shard import record_page
+
+
+@pytest.fixture(scope="session")
+def predictor(made):
+    return Predictor(made.model)
+
+
+def pages_of(predictor, path):
+    return list(predictor.reader().read(path))
+
+
+def run(capsys, *arguments) -> tuple[int, str, str]:
+    status = main(["predict", *map(str, arguments)])
+    told = capsys.readouterr()
+    return status, told.out, told.err
+
+
+def test_a_record_is_predicted_as_in_the_workflow(made, predictor):
+    """From the signal on: the image is the workflow's bit by bit, and so are the probabilities."""
+    for row in (0, 5, 11):
+        name = str(made.predictions.record_ids[row])
+        (page,) = pages_of(predictor, (made.source / made.paths[name]).with_suffix(".hea"))
+        assert page.kind == "record" and np.array_equal(page.image, made.images[name])
+        (told,) = predictor.predict([page])
+        assert np.allclose(told.raw, made.predictions.probabilities[row], atol=1e-6)
+        fitted = predictor.saved.calibration
+        assert np.allclose(told.probabilities, fitted.probabilities(made.predictions.logits[[row]], "single")[0])
+        for label, rows in predictor.saved.thresholds.items():
+            own = told.raw[told.classes.index(label)]
+            assert [d.called for d in told.decisions[label]] == [own >= (r["threshold"] or 2) for r in rows]
+
+
+def test_a_page_is_predicted_as_in_the_workflow(made, predictor, tmp_path):
+    for name in list(made.pages)[:4]:
+        file = tmp_path / f"{name}.png"
+        file.write_bytes(made.pages[name])
+        (page,) = pages_of(predictor, file)
+        assert np.array_equal(page.image, made.images[name])
+        assert page.page.shape == (1700, 2200, 3) and not page.straightened
+
+
+@pytest.mark.parametrize("level", ["photo", "scan"])
+def test_a_photo_is_found_straightened_and_preprocessed_as_in_training(made, predictor, tmp_path, level):
+    config = RenderConfig(degrade=DegradeConfig(level=level, seed=2))
+    page = record_page(("00003", made.paths["00003"]), made.source, None, config)
+    file = tmp_path / "photo.jpg"
+    file.write_bytes(page.encode())
+    (found,) = pages_of(predictor, file)
+    assert np.array_equal(found.image, preprocess_file(page.encode(), "photo.jpg", PreprocessConfig()))
+    assert found.straightened and found.page.shape != page.image.shape
+    # the readable page lies as the image does: what is ink there is dark here
+    page_of_image = np.asarray(Image.fromarray(found.page).convert("L").resize((640, 640), Image.Resampling.BOX))
+    ink = found.image == 1
+    assert page_of_image[ink].mean() < page_of_image[~ink].mean() - 40
+
+
+@pytest.fixture(scope="session")
+def files(made, tmp_path_factory):
+    """The same page in every kind of file, and two pages in those that can have several."""
+    folder = tmp_path_factory.mktemp("files")
+    first, second = (Image.open(io.BytesIO(made.pages[name])).convert("RGB") for name in ("00001", "00002"))
+    first.save(folder / "a.png")
+    first.save(folder / "b.jpg", quality=95)
+    first.save(folder / "c.bmp")
+    first.save(folder / "d.webp", lossless=True)
+    first.save(folder / "e.tif", save_all=True, append_images=[second])
+    first.save(folder / "f.pdf", save_all=True, append_images=[second], resolution=200)
+    return folder
+
+
+def test_every_kind_of_file_and_every_page(made, predictor, files):
+    expected = predictor.predict(pages_of(predictor, files / "a.png"))[0].raw
+    second = predictor.predict(pages_of(predictor, (made.source / made.paths["00002"]).with_suffix(".hea")))[0].raw
+    counts = {}
+    for file in sorted(files.iterdir()):
+        told = predictor.predict(pages_of(predictor, file))
+        counts[file.suffix] = len(told)
+        assert np.allclose(told[0].raw, expected, atol=0.02), file
+        if len(told) > 1:
+            assert [one.name for one in told] == [f"{file}, page 1", f"{file}, page 2"]
+            assert np.allclose(told[1].raw, second, atol=0.02)
+    assert counts == {".png": 1, ".jpg": 1, ".bmp": 1, ".webp": 1, ".tif": 2, ".pdf": 2}
+
+
+def test_the_command(made, files, tmp_path, capsys):
+    record = made.source / made.paths["00001"]
+    status, out, err = run(capsys, made.model, files / "b.jpg", record, record.with_suffix(".dat"), "--cam", tmp_path)
+    assert status == 0 and "This is no diagnosis" in out and "Traceback" not in err
+    assert "Probabilities are calibrated (temperature scaling on 6 validation records)" in out
+    assert out.count("uncalibrated") == 4  # two pages, since one record was named twice
+    overlays = sorted(tmp_path.glob("*.png"))
+    assert len(overlays) == 2 and str(overlays[0]) in out
+    drawn, page = (np.asarray(Image.open(file).convert("RGB")).astype(int) for file in (overlays[1], files / "b.jpg"))
+    assert overlays[1].name.startswith("b-")
+    coloured = np.abs(drawn - page).max(axis=2) > 10
+    assert 0.01 < coloured.mean() < 0.99
+
+
+def test_json_of_a_folder(made, files, capsys):
+    status, out, _ = run(capsys, made.model, files, "--json")
+    told = json.loads(out)
+    assert status == 0 and len(told["predictions"]) == 8 and told["errors"] == []
+    assert told["notice"].startswith("This is no diagnosis") and told["model"]["calibration"]["records"] == 6
+    one = told["predictions"][0]
+    assert sum(entry["probability"] for entry in one["classes"].values()) == pytest.approx(1)
+    assert sum(entry["raw"] for entry in one["classes"].values()) == pytest.approx(1)
+    assert one["called"][0] == max(one["classes"], key=lambda name: one["classes"][name]["probability"])
+    found = one["out_of_distribution"]
+    assert found["score"] == max(found["features"], found["ink"]) and found["unusual"] == (found["score"] > 1)
+
+
+def test_what_does_not_look_like_the_training_images_is_told(made, tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    picture = np.full((600, 800, 3), 250, np.uint8)
+    for _ in range(60):  # a scribble
+        x, y = rng.integers(40, 560, 2)
+        picture[y : y + 4, x : x + 200] = 10
+    Image.fromarray(picture).save(tmp_path / "scribble.png")
+    status, out, _ = run(capsys, made.model, tmp_path / "scribble.png")
+    assert status == 0 and "UNUSUAL: this does not look like the training images" in out
+
+
+def old_model(made, folder, **changes):
+    """The model as another version of the format would have it."""
+    shutil.copytree(made.model, folder)
+    content = json.loads((folder / "config.json").read_text()) | changes
+    (folder / "config.json").write_text(json.dumps({key: value for key, value in content.items() if value != "gone"}))
+    return folder
+
+
+def test_a_model_of_the_version_before(made, files, tmp_path, capsys):
+    model = old_model(made, tmp_path / "old", format_version=1, calibration="gone", ood="gone", drawing="gone")
+    status, out, _ = run(capsys, model, files / "a.png")
+    assert status == 0 and "No calibration is stored" in out and "no statistics for it" in out
+    status, _, err = run(capsys, model, made.source / made.paths["00001"])
+    assert status == 1 and "--layout kit" in err
+    status, out, _ = run(capsys, model, made.source / made.paths["00001"], "--layout", "kit", "--json")
+    assert status == 0 and json.loads(out)["predictions"][0]["out_of_distribution"] is None
+
+
+def test_multilabel_calls_any_number_of_classes(made, tmp_path):
+    changes = {"scale": [1.0, 1.0], "offset": [9.0, 9.0], "method": "platt", "fitted_on": "validation", "records": 6}
+    predictor = Predictor(old_model(made, tmp_path / "many", task="multilabel", calibration=changes))
+    (told,) = predictor.predict(pages_of(predictor, (made.source / made.paths["00001"]).with_suffix(".hea")))
+    assert told.called == ("NORM", "MI") and (told.probabilities > 0.9).all() and (told.raw < 0.9).any()
