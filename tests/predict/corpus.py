@@ -107,6 +107,6 @@ def records(folder: Path) -> dict[str, str]:
         "short.hea": "shorter layout",
         "lost.hea": "lost.dat: no such file",
         "half.hea": "truncated",
-        "junk.hea": "header",
+        "junk.hea": "no plain file",
         "nothing.hea": "header",
     }
