@@ -88,5 +88,6 @@ PREDICT = Command(
     "predict",
     run,
     add_arguments,
-    "predict results/demo/simulated/patient/resnet34/seed-0/model photo.jpg --cam overlays",
+    "predict results/demo/simulated/patient/resnet34/seed-0/model photo.jpg scan.pdf --cam overlays\n"
+    "predict RUN_DIR/model records100/00000/00001_lr --json",
 )
