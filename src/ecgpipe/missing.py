@@ -20,6 +20,7 @@ EXTRA_OF = {
     "tensorboard": "tensorboard",
     "pytorch_grad_cam": "explain",
     "jinja2": "report",
+    "pypdfium2": "predict",
     "snakemake": "workflow",
     "onnx": "onnx",
     "onnxruntime": "onnx",

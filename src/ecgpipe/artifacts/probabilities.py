@@ -38,7 +38,9 @@ class Calibration(BaseModel):
     offset: tuple[float, ...] = Field(description="and this is added; 0 for a temperature")
     fitted_on: str = Field(description="the records that it was fitted on: validation, or the reported records")
     records: int = Field(description="their number")
-    left_out: tuple[str, ...] = Field((), description="classes as they come, since none or all of the records have it")
+    left_out: tuple[str, ...] = Field(
+        default=(), description="classes as they come, since none or all of the records have it"
+    )
 
     def logits(self, logits: np.ndarray) -> np.ndarray:
         """(n, classes) -> (n, classes) float64."""

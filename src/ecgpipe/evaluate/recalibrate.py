@@ -40,9 +40,9 @@ def fit_calibration(predictions: Predictions, fitted_on: str) -> Calibration:
         else:
             fits.append((1.0, 0.0))
             left_out.append(name)
-    scale, offset = zip(*fits, strict=True)
+    scales, offsets = zip(*fits, strict=True)
     return Calibration(
-        method="platt", scale=scale, offset=offset, fitted_on=fitted_on, records=n, left_out=tuple(left_out)
+        method="platt", scale=scales, offset=offsets, fitted_on=fitted_on, records=n, left_out=tuple(left_out)
     )
 
 

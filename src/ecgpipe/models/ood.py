@@ -12,6 +12,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -124,12 +125,12 @@ class OodDetector:
         path = Path(folder) / OOD_FILE
         try:
             tensors = load_file(path)
-            parts = [Normal(tensors[f"{part}.mean"], tensors[f"{part}.whiten"]) for part in PARTS]
+            features, ink = (Normal(tensors[f"{part}.mean"], tensors[f"{part}.whiten"]) for part in PARTS)
         except (OSError, SafetensorError, KeyError) as error:
             raise DataError(f"{path}: cannot be read ({error}); save the model again (ecgpipe card)") from error
-        if any(part.whiten.shape != part.mean.shape * 2 for part in parts):
+        if any(part.whiten.shape != part.mean.shape * 2 for part in (features, ink)):
             raise DataError(f"{path}: its arrays do not fit each other; save the model again (ecgpipe card)")
-        return cls(*parts, limits)
+        return cls(features, ink, limits)
 
 
 def ink_statistics(packed: np.ndarray) -> np.ndarray:
@@ -153,7 +154,8 @@ def ink_statistics(packed: np.ndarray) -> np.ndarray:
 
 def with_features(model: nn.Module, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits (n, classes) of images, and (n, d) what the model's last linear layer read; logits, if it has none."""
-    last = model.get_classifier() if hasattr(model, "get_classifier") else None
+    classifier: Any = getattr(model, "get_classifier", None)
+    last = classifier() if classifier is not None else None
     last = last[0] if isinstance(last, tuple) else last
     if not isinstance(last, nn.Module) or isinstance(last, nn.Identity):
         logits = model(images)

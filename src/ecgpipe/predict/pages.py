@@ -143,17 +143,18 @@ class PageReader:
 
     def _drawn_by(self) -> RenderConfig:
         """How to draw a record: as in training, but nothing of its paper's wear; or by the layout asked for."""
-        if self._layout is None and self._render is None:
+        known = dict(self._render or {})
+        if self._layout is None and not known:
             raise DataError(
                 "this model does not say how records are drawn, since it learned from image files or was saved by an "
                 "older version; name the layout that its pages have: --layout kit, cardiac-images, 6x2, 12x1 or a file"
             )
-        if self._layout is None and self._render.get("renderer") == "ecg-image-kit":
+        if self._layout is None and known.get("renderer") == "ecg-image-kit":
             raise DataError(
                 "this model's pages were drawn by ECG-Image-Kit; give the page that it draws of this record, or "
                 "--layout kit for this package's drawing of the same page"
             )
-        known = dict(self._render or {}) | {"degrade": {}, "renderer": "ecgpipe", "kit_path": None}
+        known |= {"degrade": {}, "renderer": "ecgpipe", "kit_path": None}
         if self._layout is not None:
             known["layout"] = self._layout
         try:

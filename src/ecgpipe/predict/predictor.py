@@ -146,6 +146,7 @@ class Predictor:
         model, self.saved = load_model(folder)
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.model = model.to(self.device)
+        self.margins = self.reader().config.margins
         self.detector = OodDetector.read(folder, self.saved.ood) if self.saved.ood is not None else None
 
     @property
@@ -179,8 +180,8 @@ class Predictor:
 
     def _batch(self, pages: Sequence[GivenPage]) -> list[Prediction]:
         with torch.inference_mode():
-            logits, features = with_features(self.model, self.inputs(pages))
-        logits, features = logits.float().cpu().numpy(), features.float().cpu().numpy()
+            outputs = with_features(self.model, self.inputs(pages))
+        logits, features = (part.float().cpu().numpy() for part in outputs)
         saved = self.saved
         raw = probabilities_of(logits, saved.task)
         calibrated = saved.calibration.probabilities(logits, saved.task) if saved.calibration is not None else None
@@ -244,4 +245,4 @@ class Predictor:
         if self.device.type == "cpu":
             inputs = inputs.contiguous()
         found = saliency_maps(self.model, inputs, [self.saved.classes.index(label)], method, title=None)[0]
-        return overlay(page.page, found, self.saved.preprocessing.margins)
+        return overlay(page.page, found, self.margins)
