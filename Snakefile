@@ -16,6 +16,13 @@ configfile: "config.yaml"
 
 
 include: "rules/common.smk"
+
+
+if CONFIG.container:
+
+    container: CONFIG.container
+
+
 include: "rules/acquire.smk"
 
 

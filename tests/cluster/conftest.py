@@ -19,6 +19,7 @@ from tests.workflow.conftest import ENVIRONMENT, copy_project
 # What happens to the training of each seed while it runs.
 REQUEUED, CANCELLED, TIMED_OUT, OUT_OF_MEMORY = SEEDS = range(4)
 RESULTS = Path("results/tiny/simulated")
+MODEL = "test_convnext"  # learns from 42 images, so that its best epoch is not the first, before any disturbance
 PRETENDED_GPUS = ("GPU-0-of-a-workstation", "GPU-1-of-a-workstation")
 # One CPU a job, since the machine has few; the rest of the profile as it stands.
 OPTIONS = ["--workflow-profile", "profiles/slurm"]
@@ -28,7 +29,7 @@ ENOUGH_FOR_THE_WRAPPERS = 550  # MB; two Snakemakes stand around each job's scri
 
 
 def run_of(seed: int) -> Path:
-    return RESULTS / f"paper/resnet10t/seed-{seed}"
+    return RESULTS / f"paper/{MODEL}/seed-{seed}"
 
 
 def fit_profile(folder: Path, **train) -> None:
@@ -67,10 +68,8 @@ class Project:
     @classmethod
     def new(cls, folder: Path) -> "Project":
         project = cls(copy_project(folder))
-        # a low rate, so that the best epoch is a late one: its weights depend on all that came before
-        project.edit("tiny.yaml", "epochs: 1,", "epochs: 25, patience: 25,")
-        project.edit("tiny.yaml", "learning_rate: 1.0e-3", "learning_rate: 2.0e-5")
-        project.edit("tiny.yaml", "seeds: [0]", f"seeds: {list(SEEDS)}")
+        project.edit("tiny.yaml", "epochs: 1,", "epochs: 30, patience: 30,")
+        project.edit("tiny.yaml", "models: [resnet10t], seeds: [0]", f"models: [{MODEL}], seeds: {list(SEEDS)}")
         return project
 
     def start(self, *arguments: str, how: list[str] = OPTIONS, **environment: str) -> subprocess.Popen:
@@ -175,7 +174,7 @@ def disturbed(cluster, on_this_machine, tmp_path_factory) -> Disturbed:
     try:
         while process.poll() is None:
             for seed in SEEDS:
-                jobs = cluster.jobs(f"train_wildcards_simulated_paper_resnet10t_{seed}")
+                jobs = cluster.jobs(f"train_wildcards_simulated_paper_{MODEL}_{seed}")
                 if jobs:
                     found.numbers.setdefault(seed, min(jobs, key=int))
                 if jobs and seed in todo and found.project.epochs_done(seed) >= 3:

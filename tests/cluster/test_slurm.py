@@ -9,6 +9,7 @@ import pytest
 
 from tests.cluster.conftest import (
     CANCELLED,
+    MODEL,
     OUT_OF_MEMORY,
     PRETENDED_GPUS,
     REQUEUED,
@@ -41,22 +42,20 @@ def attempts_to_train(output: str, seed: int) -> list[str]:
     return re.findall(rf"has been submitted with SLURM jobid (\d+) \(log: \S+/rule_train/\S+_{seed}/\d+\.log\)", output)
 
 
-@pytest.mark.parametrize(
-    "pattern, count", [("images/*", 4), ("pages/*.parquet", 2), ("*.parquet", 2), ("splits/*/*", 4)]
-)
-def test_the_cluster_makes_the_same_data_as_this_machine(disturbed, undisturbed, pattern, count):
+@pytest.mark.parametrize("pattern", ["images/*", "pages/*", "records*", "labels*", "splits/*/*", "paper/*/*/items.npz"])
+def test_the_cluster_makes_the_same_data_as_this_machine(disturbed, undisturbed, pattern):
     ours, theirs = (
         {file.relative_to(each.folder): file.read_bytes() for file in (each.folder / RESULTS).glob(pattern)}
         for each in (disturbed.project, undisturbed)
     )
-    assert len(theirs) == count
+    assert len(theirs) >= 2
     assert ours == theirs
 
 
-def test_the_undisturbed_trainings_depend_on_every_epoch(undisturbed):
-    """Else a training that was not resumed properly could not be told from one that was."""
-    for seed in SEEDS:
-        assert json.loads(undisturbed.file(seed, "train.json").read_text())["best_epoch"] > 10
+def test_the_undisturbed_trainings_go_on_improving(undisturbed):
+    """Else their weights would be there before any disturbance."""
+    best = [json.loads(undisturbed.file(seed, "train.json").read_text())["best_epoch"] for seed in SEEDS]
+    assert sum(epoch > 5 for epoch in best) >= 3, best
 
 
 def test_a_training_is_one_task_on_one_gpu(disturbed):
@@ -84,7 +83,7 @@ def test_a_stopped_training_is_reported_and_goes_on(disturbed, undisturbed, seed
 def test_more_memory_after_an_out_of_memory_kill(disturbed, undisturbed):
     number = disturbed.numbers[OUT_OF_MEMORY]
     assert re.search(rf"SLURM-job '{number}' failed, SLURM status is: '(OUT_OF_MEMORY|FAILED)'", disturbed.output)
-    log = disturbed.project.folder / f".snakemake/slurm_logs/rule_train/simulated_paper_resnet10t_3/{number}.log"
+    log = disturbed.project.folder / f".snakemake/slurm_logs/rule_train/simulated_paper_{MODEL}_3/{number}.log"
     assert re.search("exceeded.*memory limit", log.read_text())
     assert len(attempts_to_train(disturbed.output, OUT_OF_MEMORY)) == 2
     assert_same_results(disturbed.project, undisturbed, OUT_OF_MEMORY)
@@ -111,10 +110,12 @@ def test_a_killed_snakemake_submits_nothing_twice(cluster, undisturbed, prepared
     cluster.wait_for(lambda: prepared.epochs_done(0), 900)
     (number,) = cluster.jobs("train")
     kill(process)
+    cluster.call("scancel", "--signal=STOP", number)  # three Snakemakes take longer to start than it to end
     assert "--unlock" in prepared.run(target, success=False)
     prepared.run("--unlock")
     assert f"scancel {number}" in prepared.run(target, success=False)
     assert list(cluster.jobs()) == [number]
+    cluster.call("scancel", "--signal=CONT", number)
     cluster.wait_for(lambda: not cluster.jobs(), 900)
     output = prepared.run(target)
     assert "Predicting" in output and "Training" not in output  # what the job made is taken as it is
@@ -125,7 +126,7 @@ def test_on_this_machine_each_training_has_a_gpu_of_its_own(undisturbed):
     """Two pretended GPUs, four trainings, `--resources gpu=2`."""
     spans = {gpu: [] for gpu in PRETENDED_GPUS}
     for seed in SEEDS:
-        log = undisturbed.folder / f"results/tiny/logs/train/simulated/paper/resnet10t/seed-{seed}.log"
+        log = undisturbed.folder / f"results/tiny/logs/train/simulated/paper/{MODEL}/seed-{seed}.log"
         lines = [line for line in log.read_text().splitlines() if line[:2] == "20"]
         (gpu,) = (line.rpartition(" ")[2] for line in lines if "GPUs of this process: " in line)
         spans[gpu].append((lines[0][:23], lines[-1][:23]))

@@ -109,6 +109,10 @@ class Config(Section):
 
     results: str = Field("results", description="folder for everything that runs produce")
     resources: str = Field("resources", description="folder for downloads")
+    container: str | None = Field(
+        None,
+        description="image that jobs run in with --sdm apptainer: a .sif file, or docker://... (docs/containers.md)",
+    )
     strict: bool = Field(False, description="stop at the first broken record instead of listing it as a problem")
     keep_pages: bool = Field(
         True,
