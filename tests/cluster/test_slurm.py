@@ -3,10 +3,13 @@
 import csv
 import json
 import re
+import subprocess
+import sys
 from itertools import pairwise
 
 import pytest
 
+from ecgpipe.doctor.profile import DEFAULT
 from tests.cluster.conftest import (
     CANCELLED,
     MODEL,
@@ -20,6 +23,7 @@ from tests.cluster.conftest import (
     kill,
     run_of,
 )
+from tests.conftest import PROJECT
 
 pytestmark = pytest.mark.cluster
 TIMES = ("seconds", "images_per_second")  # columns of the history that no two trainings share
@@ -40,6 +44,20 @@ def assert_same_results(project: Project, undisturbed: Project, seed: int) -> No
 def attempts_to_train(output: str, seed: int) -> list[str]:
     """Slurm's numbers of the jobs that Snakemake submitted for a training."""
     return re.findall(rf"has been submitted with SLURM jobid (\d+) \(log: \S+/rule_train/\S+_{seed}/\d+\.log\)", output)
+
+
+def test_the_doctor_tells_what_does_not_fit_this_cluster(cluster):
+    command = [sys.executable, "-m", "ecgpipe", "doctor", "--json", "--profile", PROJECT / "profiles/slurm"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    found = json.loads(done.stdout)
+    assert found["slurm"]
+    assert {
+        "train: mem_mb 16000; the largest node of gpu has 12000",
+        "train: 8 CPUs; the largest node of gpu has 4",
+        "train: runtime 1440 minutes; gpu allows 60",
+    } <= set(found["faults"])
+    assert not any(fault.startswith((DEFAULT, "predict", "slurm-status-command")) for fault in found["faults"])
 
 
 @pytest.mark.parametrize("pattern", ["images/*", "pages/*", "records*", "labels*", "splits/*/*", "paper/*/*/items.npz"])

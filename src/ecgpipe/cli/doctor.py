@@ -16,16 +16,33 @@ WANTED_DISK_MB = 8000
 
 def run(args: Arguments) -> None:
     """Tell what this machine or cluster has, what a profile asks for, and what does not fit."""
-    from ecgpipe.doctor.machine import look_at_machine
-    from ecgpipe.doctor.partitions import list_partitions
-    from ecgpipe.doctor.profile import faults_on_cluster, faults_on_machine, read_profile, requests
+    from ecgpipe.doctor.machine import faults_of_machine, look_at_machine
+    from ecgpipe.doctor.partitions import cluster_settings, faults_of_status, list_partitions
+    from ecgpipe.doctor.profile import (
+        faults_of_profile,
+        faults_on_cluster,
+        faults_on_machine,
+        gpus_of_machine,
+        read_profile,
+        requests,
+    )
 
     machine = look_at_machine(args.results)
     profile = read_profile(args.profile)
     wanted = requests(profile)
     on_cluster = profile.get("executor") == "slurm"
-    partitions = list_partitions() if on_cluster else {}
-    faults = faults_on_cluster(wanted, partitions) if on_cluster else faults_on_machine(wanted, machine)
+    partitions, settings = (list_partitions(), cluster_settings()) if on_cluster else ({}, {})
+    faults = faults_of_profile(profile, wanted) + faults_of_machine(machine)
+    hints = [f"{request.rule}: not checked: {key}" for request in wanted for key in request.unread]
+    if on_cluster:
+        faults += faults_on_cluster(wanted, partitions) + faults_of_status(profile, settings)
+    else:
+        at_a_time = gpus_of_machine(profile)
+        faults += faults_on_machine(wanted, machine, at_a_time)
+        if at_a_time is not None and at_a_time < len(machine.gpus):
+            hints.append(
+                f"{at_a_time} of {len(machine.gpus)} GPUs is used; all with --resources gpu={len(machine.gpus)}"
+            )
     if machine.disk_free_mb < WANTED_DISK_MB:
         faults.append(
             f"disk: {machine.disk_free_mb} MB free at {args.results}; the whole benchmark wants {WANTED_DISK_MB}"
@@ -34,13 +51,19 @@ def run(args: Arguments) -> None:
     if args.json:
         found = {
             "machine": machine.as_dict(),
+            "slurm": settings.get("SLURM_VERSION"),
             "partitions": [asdict(partition) for partition in partitions.values()],
             "requests": [asdict(request) for request in wanted],
             "faults": faults,
+            "hints": hints,
         }
         print(json.dumps(found, indent=1))
     else:
-        _print(machine, partitions.values(), wanted, faults)
+        _print(machine, settings.get("SLURM_VERSION"), partitions.values(), wanted)
+        wrong = paint("does not fit", "red", sys.stdout)
+        print("\n".join(["", *(f"note: {hint}" for hint in hints), *(f"{wrong}: {fault}" for fault in faults)]))
+        if not faults:
+            print(paint("everything fits", "green", sys.stdout))
     if faults:
         raise EcgpipeError(f"{len(faults)} things do not fit; edit {args.profile} or choose another machine")
 
@@ -53,11 +76,12 @@ def _missing(packages: dict[str, str | None], on_cluster: bool) -> list[str]:
     ]
 
 
-def _print(machine, partitions, wanted, faults) -> None:
+def _print(machine, slurm, partitions, wanted) -> None:
     print(f"{machine.system}, Python {machine.python}")
     print(f"{machine.cores} cores, {machine.memory_mb} MB of memory, {machine.disk_free_mb} MB free on disk")
     gpus = ", ".join(f"{name} ({memory} MB)" for name, memory in machine.gpus) or "none that PyTorch sees"
     print(f"GPUs: {gpus}; PyTorch's CUDA: {machine.cuda or 'none'}")
+    print(f"NVIDIA's driver: {machine.driver or 'none'}" + (f"; Slurm {slurm}" if slurm else ""))
     print("\n".join(f"  {name:34} {version or 'not installed'}" for name, version in machine.packages.items()))
     for partition in partitions:
         limit = f"{partition.minutes} minutes" if partition.minutes else "any time"
@@ -69,8 +93,6 @@ def _print(machine, partitions, wanted, faults) -> None:
         where = f" in {request.partition}" if request.partition else ""
         time = f", {request.minutes} minutes" if request.minutes else ""
         print(f"  {request.rule:20} {request.threads} CPUs, {request.mem_mb} MB{time}{gpu}{where}")
-    lines = [f"{paint('does not fit', 'red', sys.stdout)}: {fault}" for fault in faults]
-    print("\n" + "\n".join(lines or [paint("everything fits", "green", sys.stdout)]))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -3,8 +3,12 @@
 import os
 import platform
 import shutil
+import subprocess
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
 
 from ecgpipe.environment import installed_versions
 
@@ -28,7 +32,11 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Machine:
-    """Cores that this process may use, memory and free disk space in MB, GPUs by name with their memory in MB."""
+    """Cores that this process may use, memory and free disk space in MB, GPUs by name with their memory in MB.
+
+    `gpus` are those that PyTorch can use, `cuda` the version that it was built for, `driver` the version of
+    NVIDIA's driver and the GPUs that it has, where there is one.
+    """
 
     python: str
     system: str
@@ -37,6 +45,7 @@ class Machine:
     disk_free_mb: int
     gpus: list[tuple[str, int]]
     cuda: str | None
+    driver: str | None
     packages: dict[str, str | None]
 
     def as_dict(self) -> dict:
@@ -61,8 +70,40 @@ def look_at_machine(results: Path) -> Machine:
         disk_free_mb=shutil.disk_usage(folder).free // 2**20,
         gpus=gpus,
         cuda=cuda,
+        driver=_driver(),
         packages=dict.fromkeys(PACKAGES) | installed_versions(PACKAGES),
     )
+
+
+def faults_of_machine(machine: Machine) -> list[str]:
+    """GPUs that cannot be used, and packages that are missing or of a version that this one was not made for."""
+    faults = []
+    if machine.driver and not machine.gpus:
+        faults.append(
+            f"GPU: the driver has one ({machine.driver}), PyTorch (CUDA {machine.cuda or 'none'}) sees none; is "
+            "CUDA_VISIBLE_DEVICES empty, or PyTorch built for another CUDA?"
+        )
+    for text in metadata.requires("ecgpipe") or ():
+        try:
+            wanted = Requirement(text)
+        except InvalidRequirement:
+            continue
+        version = machine.packages.get(wanted.name)
+        if version and not wanted.specifier.contains(version, prereleases=True):
+            faults.append(f"package {wanted.name}: {version} is installed, {wanted.specifier} is wanted")
+    return list(dict.fromkeys(faults))
+
+
+def _driver() -> str | None:
+    """NVIDIA's driver's version and GPUs, by nvidia-smi."""
+    if shutil.which("nvidia-smi") is None:
+        return None
+    command = ["nvidia-smi", "--query-gpu=driver_version,name", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return "; ".join(done.stdout.split("\n")).strip("; ") or None if done.returncode == 0 else None
 
 
 def _gpus() -> tuple[list[tuple[str, int]], str | None]:

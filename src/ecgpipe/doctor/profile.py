@@ -1,7 +1,10 @@
 """What a Snakemake profile asks for, and whether it is there."""
 
+import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -11,11 +14,17 @@ from ecgpipe.errors import EcgpipeError
 from ecgpipe.gpus import gpus_asked
 
 DEFAULT = "(every other rule)"
+LEAST_MEMORY_MB = 500  # two Snakemakes stand around the script of a job on a cluster
+UNIT_MINUTES = {"s": 1 / 60, "m": 1, "h": 60, "d": 1440, "w": 10080}
+UNIT_MB = {"kb": 1e-3, "mb": 1, "gb": 1e3, "tb": 1e6, "kib": 2**10 / 1e6, "mib": 2**20 / 1e6, "gib": 2**30 / 1e6}
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the jobs of a rule ask for at their first attempt."""
+    """What the jobs of a rule ask for at their first attempt; None: not said, or by a formula that is not known here.
+
+    `unread` names the keys with such formulas.
+    """
 
     rule: str
     partition: str | None
@@ -24,6 +33,8 @@ class Request:
     minutes: int | None
     gpus: int
     gpu_model: str | None
+    unread: tuple[str, ...] = ()
+    both_ways: bool = False
 
 
 def read_profile(folder: Path) -> dict:
@@ -42,40 +53,81 @@ def read_profile(folder: Path) -> dict:
 
 def requests(profile: dict) -> list[Request]:
     """What the profile asks for, rule by rule; first what holds for all others."""
-    base = dict(profile.get("default-resources") or {})
-    threads = profile.get("set-threads") or {}
+    base = _pairs(profile.get("default-resources"))
+    threads = _pairs(profile.get("set-threads"))
     special = profile.get("set-resources") or {}
     rules = [DEFAULT, *sorted({*threads, *special})]
-    return [_request(rule, base | dict(special.get(rule) or {}), threads.get(rule, 1)) for rule in rules]
+    return [_request(rule, base | _pairs(special.get(rule)), threads.get(rule, 1)) for rule in rules]
 
 
-def _request(rule: str, resources: dict, threads: int) -> Request:
-    model = resources.get("gpu_model")
+def gpus_of_machine(profile: dict) -> int | None:
+    """GPUs that all jobs may use at a time, as `resources` of the profile say; None if they do not."""
+    value = _pairs(profile.get("resources")).get("gpu")
+    return value if value is None else int(value)
+
+
+def _pairs(value: Any) -> dict:
+    """A mapping, or Snakemake's other form of one: a list of `name=value`."""
+    if isinstance(value, list):
+        return dict(text.split("=", 1) for text in value)
+    return dict(value or {})
+
+
+def _request(rule: str, resources: dict, threads: Any) -> Request:
+    unread: list[str] = []
+
+    def number(key: str, units: dict[str, float], value: Any = None) -> int | None:
+        value = resources.get(key) if value is None else value
+        found = _number(value, units)
+        if value is not None and found is None:
+            unread.append(f"{key}: {value}")
+        return found
+
     parts = str(resources.get("gres") or "").split(":")
-    if parts[0] == "gpu" and len(parts) > 1 and not parts[1].isdigit():
-        model = parts[1]
+    model = parts[1] if parts[0] == "gpu" and len(parts) > 1 and not parts[1].isdigit() else resources.get("gpu_model")
+    memory = number("mem_mb", UNIT_MB)
+    cpus = next((key for key in ("cpus_per_task", "cpus_per_gpu") if resources.get(key)), None)
+    asked = {"gpu": number("gpu", {}) or 0, "gres": resources.get("gres")}
     return Request(
         rule,
         resources.get("slurm_partition"),
-        int(resources.get("cpus_per_task") or resources.get("cpus_per_gpu") or threads),
-        _number(resources.get("mem_mb"), rule, "mem_mb"),
-        _number(resources.get("runtime"), rule, "runtime"),
-        gpus_asked(resources),
+        (number(cpus, {}) if cpus else number("threads", {}, threads)) or 1,
+        number("mem", UNIT_MB) if memory is None else memory,
+        number("runtime", UNIT_MINUTES),
+        gpus_asked(asked),
         model,
+        tuple(unread),
+        bool(asked["gpu"] and parts[0] == "gpu"),
     )
 
 
-def _number(value, rule: str, key: str) -> int | None:
-    """A number as it stands, or of the form `attempt * 1500` at the first attempt; None where it is another formula."""
+def _number(value: Any, units: dict[str, float]) -> int | None:
+    """A number at the first attempt: as it stands, with a unit, or a product like `attempt * 1500`; None if neither."""
     if value is None or isinstance(value, int):
         return value
-    factors = [part.strip() for part in str(value).split("*")]
-    if all(part == "attempt" or part.isdigit() for part in factors):
-        product = 1
-        for part in factors:
-            product *= 1 if part == "attempt" else int(part)
-        return product
-    return None
+    text = str(value).strip()
+    if (match := re.fullmatch(r"([\d.]+)\s*([A-Za-z]+)", text)) and match[2].lower() in units:
+        return math.ceil(float(match[1]) * units[match[2].lower()])
+    product = 1
+    for factor in re.split(r"\*+", text):
+        if factor.strip() != "attempt":  # 1 at first, to any power
+            if not factor.strip().isdigit():
+                return None
+            product *= int(factor)
+    return product
+
+
+def faults_of_profile(profile: dict, wanted: list[Request]) -> list[str]:
+    """What cannot be right on any machine."""
+    faults = []
+    for request in wanted:
+        if request.both_ways:
+            faults.append(f"{request.rule}: asks for GPUs by `gpu` and by `gres`; keep one")
+        if profile.get("executor") == "slurm" and request.mem_mb and request.mem_mb < LEAST_MEMORY_MB:
+            faults.append(
+                f"{request.rule}: mem_mb {request.mem_mb}; jobs with less than {LEAST_MEMORY_MB} are killed at once"
+            )
+    return faults
 
 
 def faults_on_cluster(wanted: list[Request], partitions: dict[str, Partition]) -> list[str]:
@@ -83,28 +135,62 @@ def faults_on_cluster(wanted: list[Request], partitions: dict[str, Partition]) -
     faults = []
     default = next((partition.name for partition in partitions.values() if partition.is_default), None)
     for request in wanted:
-        name = request.partition or default
-        if name is None or name not in partitions:
-            faults.append(f"{request.rule}: no partition {name!r} here; slurm_partition may be {', '.join(partitions)}")
+        names = str(request.partition or default).split(",")  # Slurm takes the first of several that has room
+        missing = [name for name in names if name not in partitions]
+        if missing:
+            faults += [
+                f"{request.rule}: no partition {name!r} here; slurm_partition may be {', '.join(partitions)}"
+                for name in missing
+            ]
             continue
-        offer = partitions[name]
-        if request.mem_mb and request.mem_mb > offer.memory_mb:
-            faults.append(f"{request.rule}: mem_mb {request.mem_mb}; the largest node of {name} has {offer.memory_mb}")
-        if request.threads > offer.cpus:
-            faults.append(f"{request.rule}: {request.threads} CPUs; the largest node of {name} has {offer.cpus}")
-        if request.minutes and offer.minutes and request.minutes > offer.minutes:
-            faults.append(f"{request.rule}: runtime {request.minutes} minutes; {name} allows {offer.minutes}")
-        if request.gpus and "gpu" not in offer.gres:
-            faults.append(f"{request.rule}: asks for a GPU; no node of {name} has one")
-        if request.gpu_model and request.gpu_model not in offer.gres:
-            faults.append(f"{request.rule}: no GPU {request.gpu_model!r} in {name}, which has {offer.gres}")
+        by_partition = [_faults_in(request, partitions[name]) for name in names]
+        faults += min(by_partition, key=len)
     return faults
 
 
-def faults_on_machine(wanted: list[Request], machine: Machine) -> list[str]:
-    """What jobs ask for and this machine does not have. Threads do not count: Snakemake caps them at --cores."""
-    return [
+def _faults_in(request: Request, offer: Partition) -> list[str]:
+    name, faults = offer.name, []
+    if request.mem_mb and request.mem_mb > offer.memory_mb:
+        faults.append(f"mem_mb {request.mem_mb}; the largest node of {name} has {offer.memory_mb}")
+    if request.threads > offer.cpus:
+        faults.append(f"{request.threads} CPUs; the largest node of {name} has {offer.cpus}")
+    if request.minutes and offer.minutes and request.minutes > offer.minutes:
+        faults.append(f"runtime {request.minutes} minutes; {name} allows {offer.minutes}")
+    if request.gpus and not offer.gpus:
+        faults.append(f"asks for a GPU; no node of {name} has one")
+    elif request.gpus > offer.gpus:
+        faults.append(f"asks for {request.gpus} GPUs; the nodes of {name} have {offer.gpus} at most")
+    if request.gpu_model and request.gpu_model not in offer.gres:
+        faults.append(f"no GPU {request.gpu_model!r} in {name}, which has {offer.gres}")
+    return [f"{request.rule}: {fault}" for fault in faults]
+
+
+def faults_on_machine(wanted: list[Request], machine: Machine, at_a_time: int | None = None) -> list[str]:
+    """What jobs ask for and this machine does not have. Threads do not count: Snakemake caps them at --cores.
+
+    Args:
+        wanted: by rule.
+        machine: this one.
+        at_a_time: GPUs that all jobs together may use (`resources: [gpu=...]`). Without any GPU jobs run on the CPU.
+    """
+    faults = [
         f"{request.rule}: mem_mb {request.mem_mb}; this machine has {machine.memory_mb}"
         for request in wanted
         if request.mem_mb and request.mem_mb > machine.memory_mb
     ]
+    there = len(machine.gpus)
+    if there:
+        faults += [
+            f"{request.rule}: asks for {request.gpus} GPUs; this machine has {there}"
+            for request in wanted
+            if request.gpus > there
+        ]
+    if at_a_time is not None:
+        faults += [
+            f"{request.rule}: asks for {request.gpus} GPUs; resources: [gpu={at_a_time}] never allows so many"
+            for request in wanted
+            if request.gpus > at_a_time
+        ]
+        if there and at_a_time > there:
+            faults.append(f"resources: gpu={at_a_time}; this machine has {there}: jobs beyond that only wait")
+    return faults
