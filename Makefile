@@ -1,6 +1,6 @@
 # make demo    simulated records through every stage, on the CPU; ends with the report's path
 # make test    all tests
-# make lint    formatting, style, workflow lint, import rules
+# make lint    formatting, style, workflow lint, import rules, types
 # make package    wheel and source archive in dist/
 # make package-test  the wheel in an empty environment, without PyTorch; takes packages from the index
 # make slurm-test    the workflow on a Slurm of its own on this machine; installs Debian's packages where root may
@@ -47,6 +47,7 @@ lint: $(READY)
 	snakefmt --check Snakefile rules
 	snakemake --lint --configfile config/demo.yaml
 	lint-imports
+	mypy
 
 format: $(READY)
 	ruff check --fix .

@@ -30,7 +30,7 @@ def progress(items: Iterable[Item], title: str, total: int | None = None, unit: 
         dynamic_ncols=True,
         leave=False,
     )
-    total = total if total is not None else bar.total
+    total = total if total is not None else bar.total  # type: ignore[assignment]
     start = last = time.monotonic()
     done = 0
     for item in bar:
@@ -52,7 +52,7 @@ def progress_counter(title: str, unit: str = "records") -> Callable[[int, int | 
         unit: ``B`` counts bytes, in binary multiples. The total may be unknown (None), and what is done grow less.
     """
     scale = {"unit_scale": True, "unit_divisor": 1024} if unit == "B" else {}
-    bar = tqdm(desc=title, unit=f" {unit}", disable=not bars_wanted(), dynamic_ncols=True, leave=False, **scale)
+    bar = tqdm(desc=title, unit=f" {unit}", disable=not bars_wanted(), dynamic_ncols=True, leave=False, **scale)  # type: ignore[call-overload]
     start = last = time.monotonic()
     first: int | None = None
 

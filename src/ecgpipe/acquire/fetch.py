@@ -96,7 +96,7 @@ def fetch(
                 f"{url}: cannot be fetched ({reason}), after {TRIES} tries; run again to go on from {there} bytes, "
                 "or fetch it by hand and set the data set's `source`"
             )
-        wait = min(max(reason.seconds, first_wait * 2 ** max(failures - 1, 0)), LONGEST_WAIT)
+        wait = min(max(reason.seconds, first_wait * 2 ** max(failures - 1, 0)), LONGEST_WAIT)  # type: ignore[attr-defined]
         logger.info("%s: %s; again in %.0f s", url, reason, wait)
         time.sleep(wait)
     _info_file(part).unlink(missing_ok=True)

@@ -45,7 +45,7 @@ class SavedModel(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format: Literal["ecgpipe-model"] = FORMAT
+    format: Literal["ecgpipe-model"] = FORMAT  # type: ignore[assignment]
     format_version: int = Field(VERSION, description="raised when a reader of the version before would err")
     variant: str = Field(description="name for ``ecgpipe.models.create_model``: a variant, or a name of timm's")
     architecture: dict[str, Any] = Field(description="what stands behind it: timm's name and its arguments")

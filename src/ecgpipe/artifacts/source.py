@@ -13,7 +13,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -56,7 +56,7 @@ class Source(Protocol):
     def where(self, name: str) -> str:
         """The file's name in messages."""
 
-    def record(self, name: str) -> "contextmanager[Path]":
+    def record(self, name: str) -> AbstractContextManager[Path]:
         """The path of a WFDB record, without suffix, for as long as the block lasts."""
 
 

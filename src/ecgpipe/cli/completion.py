@@ -17,7 +17,7 @@ def run(args: Arguments) -> None:
     parser = build_parser()
     for action in _actions(parser):
         if action.type is Path:
-            action.complete = shtab.FILE
+            action.complete = shtab.FILE  # type: ignore[attr-defined]
     print(shtab.complete(parser, args.shell))
 
 

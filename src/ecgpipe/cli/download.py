@@ -36,8 +36,8 @@ def run(args: Arguments) -> None:
         archive.unlink()
 
     if args.dataset == "cardiac-images":
-        config = CardiacImagesConfig(**({"url": args.url} if args.url else {}))
-        from_archive(config.url, lambda name: True, has_sums=False)
+        images = CardiacImagesConfig(**({"url": args.url} if args.url else {}))
+        from_archive(images.url, lambda name: True, has_sums=False)
         return
     config = PtbXlConfig(
         version=args.version, sampling_rate=args.sampling_rate, fetch=args.fetch, connections=args.connections,

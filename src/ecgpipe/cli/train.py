@@ -34,7 +34,7 @@ def _train(args: Arguments) -> None:
         save_minutes=args.save_minutes,
     )
     summary = train_run(args.run, machine, show_progress=bars_wanted())
-    if rank_zero_only.rank != 0:
+    if rank_zero_only.rank != 0:  # type: ignore[attr-defined]
         return
     print(
         f"{summary['variant']}: {summary['epochs']} epochs in {summary['seconds']:.0f} s, lowest validation loss "

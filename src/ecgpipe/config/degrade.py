@@ -1,6 +1,6 @@
 """Options of the ``render`` stage: what a page goes through between the printer and the file."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -51,7 +51,7 @@ KINDS: dict[str, tuple[str, tuple[float, float], Row, Row, Row]] = {
 }  # fmt: skip
 
 
-def _kind(name: str) -> Field:
+def _kind(name: str) -> Any:
     meaning, (low, high), *_ = KINDS[name]
     text = f"{meaning[0].upper()}{meaning[1:]} ({low:g} to {high:g}); none: as the level has it."
     return Field(None, description=text)
@@ -98,7 +98,7 @@ class DegradeConfig(Section):
             return own
         if self.level == "none":
             return Chance(probability=0, range=(0, 0))
-        probability, low, high = KINDS[name][1 + LEVELS.index(self.level)]
+        probability, low, high = KINDS[name][1 + LEVELS.index(self.level)]  # type: ignore[misc, str-unpack]
         return Chance(probability=probability, range=(low, high))
 
     @property

@@ -63,7 +63,7 @@ class TuningConfig(Section):
         for key, values in grid.items():
             section, _, name = key.partition(".")
             known = {"train": TrainConfig, "model": ModelConfig}.get(section)
-            if known is None or name not in known.model_fields or name == "options":
+            if known is None or name not in known.model_fields or name == "options":  # type: ignore[attr-defined]
                 raise ValueError(f"{key}: no such setting; write train.KEY or model.KEY")
             if not values:
                 raise ValueError(f"{key}: no values to try")

@@ -162,7 +162,7 @@ def _parts(claim: Claim, paper: Paper, evidence: Evidence, sizes: Mapping, confi
                     )  # fmt: skip
                     if None not in printed:
                         row["printed"] = round(printed[0] - printed[1], int(paper.source["decimals"]))
-                        row |= _by_print(claim, metric, *printed, sizes.get(dataset), config)
+                        row |= _by_print(claim, metric, *printed, sizes.get(dataset), config)  # type: ignore[call-arg]
                     found = _difference(compared, first, second, metric)
                     yield _join_notes(row, _against_lead(claim, found, compared, dataset, config))
 

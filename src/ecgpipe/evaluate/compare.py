@@ -223,7 +223,7 @@ def delong_rows(head: dict, pair: tuple[Reported, Reported], first: Draws, confi
             rows.append(row | {"note": "not over the parts of a cross-validation; see the bootstrap of auc_macro"})
             continue
         scores = [given.predictions.probabilities[:, i] for given in pair]
-        found = delong(*scores, pair[0].predictions.targets[:, i])
+        found = delong(*scores, pair[0].predictions.targets[:, i])  # type: ignore[call-arg]
         if found is None:
             rows.append(row | {"note": first.missing.get(label, "fewer than two records with it, or without")})
             continue

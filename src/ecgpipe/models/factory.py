@@ -51,10 +51,10 @@ def create_model(
         raise ConfigError(f"model {variant!r} cannot be built with {given}: {error}") from error
     if variant not in VARIANTS or options.get("architecture"):
         _check_size(variant, architecture, arguments, image_hw(img_size))
-    model.pretrained_report = None
+    model.pretrained_report = None  # type: ignore[assignment]
     if pretrained:
         backbone = model.backbone if variant in VARIANTS and VARIANTS[variant].own else model
-        model.pretrained_report = load_pretrained_weights(backbone, checkpoint_path)
+        model.pretrained_report = load_pretrained_weights(backbone, checkpoint_path)  # type: ignore[arg-type, assignment]
     return model
 
 

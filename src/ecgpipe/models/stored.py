@@ -20,7 +20,7 @@ def build_model(run: RunConfig) -> nn.Module:
         in_chans=run.model.in_chans,
         img_size=run.model.image_size,
         pretrained=run.model.pretrained,
-        **run.model.options,
+        **run.model.options,  # type: ignore[arg-type]
     )
 
 
@@ -54,7 +54,7 @@ def load_model(folder: Path | str) -> tuple[nn.Module, SavedModel]:
         num_classes=len(saved.classes),
         in_chans=settings.in_chans,
         img_size=settings.image_size,
-        **settings.options,
+        **settings.options,  # type: ignore[arg-type]
     )
     _load_weights(model, Path(folder) / WEIGHTS_FILE, "save the model", "config.json")
     return model.eval(), saved

@@ -130,4 +130,4 @@ def _eight_bits(values: np.ndarray) -> np.ndarray:
         return np.round(values / 257).astype(np.uint8)
     if values.min() >= 0 and values.max() <= 255:
         return np.round(values).astype(np.uint8)
-    return cv2.normalize(values.astype(np.float32), None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
+    return cv2.normalize(values.astype(np.float32), None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)  # type: ignore[call-overload]

@@ -87,7 +87,7 @@ def rectify(image: np.ndarray) -> Rectified:
     bend = skew.bend(np.arange(shape[1]) - move[0, 2])
     move = move @ skew.turn
     views = [_warp(view, move, bend, shape, cv2.BORDER_REPLICATE) for view in (darkest, brightest)]
-    left, top, right, bottom = page_box(*views, _valid(size, move, bend, shape))
+    left, top, right, bottom = page_box(*views, _valid(size, move, bend, shape))  # type: ignore[call-arg]
     out = max(16, round((right - left) / factor)), max(16, round((bottom - top) / factor))
     crop = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]])
     matrix = _scaled(1 / factor) @ crop @ move @ _scaled(factor)

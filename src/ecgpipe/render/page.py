@@ -148,7 +148,7 @@ def draw_traces(cover: np.ndarray, leads: tuple[LeadOnPage, ...], line_width: fl
     for lead in leads:
         points = lead.pixels.astype(np.float32)
         np.clip(points, -limit, 2 * limit, out=points)
-        points = cv2.approxPolyDP(points[:, None, :], TOLERANCE, False)[:, 0, :]
+        points = cv2.approxPolyDP(points[:, None, :], TOLERANCE, False)[:, 0, :]  # type: ignore[assignment]
         if len(points) > 1:
             thinned.append(points)
     if not thinned:

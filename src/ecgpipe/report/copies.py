@@ -51,11 +51,11 @@ def copy_groups(twins: Path | str, records: pd.DataFrame, pages: PageSource) -> 
         *groups[:LARGEST],
     ]
     chosen = list({tuple(group["ids"]): group for group in chosen}.values())
-    stored = pages.find(record_id for group in chosen for record_id in group["ids"])
+    stored = pages.find(record_id for group in chosen for record_id in group["ids"])  # type: ignore[attr-defined]
     for group in chosen:
         group["shown"] = [
             {"record_id": record_id, "statements": said.get(record_id, ""), "thumbnail": picture}
-            for record_id in group.pop("ids")
+            for record_id in group.pop("ids")  # type: ignore[attr-defined]
             if record_id in stored and (picture := thumbnail(stored[record_id].image, WIDTH))
         ]
     return [group for group in chosen if group["shown"]]

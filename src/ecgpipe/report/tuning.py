@@ -27,7 +27,7 @@ def write_tuning(
     for file, point in zip(histories, points, strict=True):
         history = pd.read_csv(file)
         chosen = history.loc[history["validation_loss"].idxmin()]
-        scores = {name: chosen[name] for name in history if name.startswith("validation_")}
+        scores = {name: chosen[name] for name in history if name.startswith("validation_")}  # type: ignore[attr-defined]
         told = {"epochs": len(history), "best_epoch": chosen["epoch"], "seconds": history["seconds"].sum()}
         rows.append({"variant": point["variant"], **point["changes"], **told, **scores})
     found = pd.DataFrame(rows)

@@ -79,7 +79,7 @@ class PackedImages(Dataset):
             if keys[0].epoch != self._epoch:
                 self._epoch = keys[0].epoch
                 self._draws = draw(self.recipe, self.seed, self._epoch, len(self.items.rows))
-            draws = self._draws.of(positions)
+            draws = self._draws.of(positions)  # type: ignore[attr-defined]
         return Batch(
             torch.from_numpy(self.packed(positions)) if self.pixels else None,
             torch.from_numpy(self.items.targets[positions]),

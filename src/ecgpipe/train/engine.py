@@ -86,7 +86,7 @@ def _train(
     check_space(folder, size, run.train.ema_decay is not None)
 
     checkpoints = folder / CHECKPOINTS
-    last = find_last(checkpoints, identity, first=rank_zero_only.rank == 0)
+    last = find_last(checkpoints, identity, first=rank_zero_only.rank == 0)  # type: ignore[attr-defined]
     history, best = History(folder / HISTORY_FILE, len(data.train)), BestWeights(checkpoints / WEIGHTS_FILE)
     patience = EarlyStopping(
         "validation_loss", patience=run.train.patience, check_on_train_epoch_end=True, check_finite=False
@@ -242,7 +242,7 @@ def _tensorboard(folder: Path, machine: Machine, *, anew: bool) -> TensorBoardLo
         raise ConfigError("TensorBoard logs are asked for, but it is not installed: pip install tensorboard")
     if not there or machine.tensorboard is False:
         return False
-    if anew and rank_zero_only.rank == 0:
+    if anew and rank_zero_only.rank == 0:  # type: ignore[attr-defined]
         shutil.rmtree(folder / TENSORBOARD, ignore_errors=True)
     return TensorBoardLogger(folder, name=TENSORBOARD, version="", default_hp_metric=False)
 

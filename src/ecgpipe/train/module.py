@@ -167,7 +167,7 @@ class Classifier(LightningModule):
         groups = parameter_groups(self.model, recipe)
         optimizer = torch.optim.AdamW(groups, lr=recipe.peak_rate, weight_decay=recipe.weight_decay)
         # not the trainer's own count: asking for it makes the trainer forget where in an epoch it was to go on
-        steps = self.trainer.datamodule.steps
+        steps = self.trainer.datamodule.steps  # type: ignore[attr-defined]
 
         def share(step: int) -> float:
             # the first step of a warm-up from almost nothing would be wasted: count a step as done when it begins

@@ -206,7 +206,7 @@ def simulate_one(
         patient=chart.patient,
         findings=findings,
         rhythm_code=rhythm_code,
-        **settings,
+        **settings,  # type: ignore[arg-type]
     )
 
 
