@@ -11,6 +11,8 @@ from ecgpipe.explain.overlay import overlay
 from ecgpipe.explain.saliency import saliency_maps
 from ecgpipe.models.factory import create_model
 from ecgpipe.models.stored import load_model
+from ecgpipe.predict.pages import GivenPage, PageReader
+from ecgpipe.predict.predictor import Prediction, Predictor
 from ecgpipe.preprocess.apply import preprocess as preprocess_page
 from ecgpipe.preprocess.apply import preprocess_file
 from ecgpipe.preprocess.read import read_image
@@ -24,7 +26,11 @@ __all__ = [
     "DataError",
     "DegradeConfig",
     "EcgpipeError",
+    "GivenPage",
     "Page",
+    "PageReader",
+    "Prediction",
+    "Predictor",
     "PreprocessConfig",
     "RecordError",
     "RenderConfig",

@@ -46,7 +46,7 @@ def saliency_maps(
     # one at a time: the largest inputs would not fit otherwise
     pairs = list(zip(images, classes, strict=True))
     if title is not None:
-        pairs = progress(pairs, title, unit="maps")
+        pairs = progress(pairs, title, unit="maps")  # type: ignore[assignment]
     if method == INTEGRATED:
         maps = [integrated_gradients(model, image, int(label)) for image, label in pairs]
     else:

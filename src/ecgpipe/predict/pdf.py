@@ -19,7 +19,7 @@ def pdf_pages(content: bytes, name: str) -> Iterator[np.ndarray | DataError]:
         DataError: not a PDF file, protected, without a page or with more than 500; or pypdfium2 is not installed.
     """
     try:
-        import pypdfium2  # type: ignore[import-untyped]
+        import pypdfium2
     except ImportError as error:
         raise DataError(f"{name}: PDF files need pypdfium2: pip install 'ecgpipe[predict]'") from error
     try:

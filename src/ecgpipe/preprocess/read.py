@@ -58,7 +58,7 @@ def page_frames(data: bytes, name: str) -> list[int]:
                 picture.seek(number)
             except EOFError:
                 return frames or [0]
-            if not picture.tag_v2.get(SUBFILE_TYPE, 0) & REDUCED:
+            if not picture.tag_v2.get(SUBFILE_TYPE, 0) & REDUCED:  # type: ignore[attr-defined]
                 frames.append(number)
     raise DataError(f"{name}: more than {MAX_FRAMES} pages; split the file")
 
