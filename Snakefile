@@ -64,6 +64,7 @@ localrules:
 
 onstart:
     refuse_a_second_submission()
+    let_the_scheduler_rest()
 
 
 rule all:

@@ -60,6 +60,18 @@ def refuse_a_second_submission():
         raise WorkflowError(str(error)) from None
 
 
+def let_the_scheduler_rest():
+    """Take out the default limit of 100 jobs a second, which nothing here comes near.
+
+    With any limit Snakemake (9.27) looks at its ready jobs again a second after every look, and every job that ends begins another
+    such chain: after some hundred jobs that is a whole core. A limit that was asked for stays.
+    """
+    scheduler = getattr(workflow, "scheduler", None)
+    limiter = getattr(scheduler, "job_rate_limiter", None)
+    if limiter is not None and (limiter.max_jobs, limiter.timespan) == (100, 1):
+        scheduler.job_rate_limiter = None
+
+
 def code(script):
     """Fingerprint of a script and the library code that it uses (see ecgpipe.fingerprint)."""
     return fingerprint(Path(workflow.basedir, "scripts", script))

@@ -47,7 +47,13 @@ rule report:
         page=report(f"{RESULTS}/report/index.html", caption="../report/report.rst", category="Report"),
         scores=report(f"{RESULTS}/report/scores.csv", caption="../report/scores.rst", category="Tables"),
         problems=report(f"{RESULTS}/report/problems.csv", caption="../report/problems.rst", category="Tables"),
-        tables=directory(f"{RESULTS}/report/tables"),
+        tables=report(
+            directory(f"{RESULTS}/report/tables"),
+            patterns=["{table}.csv"],
+            caption="../report/tables.rst",
+            category="Tables",
+            labels={"table": "{table}"},
+        ),
     log:
         f"{RESULTS}/logs/report.log",
     benchmark:
