@@ -189,6 +189,7 @@ def every_control():
         for dataset in CONFIG.datasets
         for protocol in CONFIG.benchmark.of(dataset).splits
         for name in CONFIG.control.names
+        if name != SIGNAL_REFERENCE or is_drawn(dataset)  # image files have no signal
         for seed in CONFIG.benchmark.of(dataset).seeds
     ]
 

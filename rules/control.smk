@@ -2,6 +2,7 @@
 
 CONTROLS = f"{RESULTS}/{{dataset}}/control"
 CONTROL = r"control-[a-z]+(-[0-9]+)?"
+SIGNAL_REFERENCE = "control-signal"
 
 
 rule control_area:
@@ -62,7 +63,7 @@ rule control:
     benchmark:
         f"{RESULTS}/benchmarks/control/{{dataset}}/{{protocol}}/{{variant}}/seed-{{seed}}.tsv"
     wildcard_constraints:
-        variant=CONTROL,
+        variant=f"(?!{SIGNAL_REFERENCE}/){CONTROL}",
     conda:
         "../envs/data.yaml"
     params:
@@ -72,3 +73,51 @@ rule control:
         "{wildcards.variant} on {wildcards.dataset} ({wildcards.protocol}, seed {wildcards.seed})"
     script:
         "../scripts/control.py"
+
+
+rule control_signals:
+    input:
+        records=f"{RESULTS}/{{dataset}}/records.parquet",
+        raw=made_input,
+    output:
+        f"{CONTROLS}/{{shard}}.signals.npz",
+    log:
+        f"{RESULTS}/logs/control_signals/{{dataset}}/{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/control_signals/{{dataset}}/{{shard}}.tsv"
+    wildcard_constraints:
+        dataset=of_datasets(raw="signals"),
+    conda:
+        "../envs/data.yaml"
+    params:
+        source=of_dataset("source"),
+        reading=of_dataset("reading"),
+        stamp=stamp,
+        code=code("control_signals.py"),
+    message:
+        "Signals for the reference of {wildcards.dataset}, shard {wildcards.shard}"
+    script:
+        "../scripts/control_signals.py"
+
+
+rule control_reference:
+    input:
+        split=f"{RESULTS}/{{dataset}}/splits/{{protocol}}/seed-{{seed}}.parquet",
+        labels=f"{RESULTS}/{{dataset}}/labels.parquet",
+        signals=shard_files("control/{shard}.signals.npz"),
+    output:
+        f"{RESULTS}/{{dataset}}/{{protocol}}/{SIGNAL_REFERENCE}/seed-{{seed}}/predictions.parquet",
+    log:
+        f"{RESULTS}/logs/control_reference/{{dataset}}/{{protocol}}/seed-{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/control_reference/{{dataset}}/{{protocol}}/seed-{{seed}}.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    params:
+        epochs=CONFIG.control.epochs,
+        code=code("control_reference.py"),
+    message:
+        "The signal reference on {wildcards.dataset} ({wildcards.protocol}, seed {wildcards.seed})"
+    script:
+        "../scripts/control_reference.py"

@@ -37,8 +37,8 @@ def run_control(
     ids, features, form = ControlFeatures.read(files, FEATURES[kind])
     split = split.sort_values("record_id", ignore_index=True)
     record_ids, roles = split["record_id"].to_numpy(dtype=str), split["role"].to_numpy(dtype=str)
-    targets = labels.targets[_rows(labels.record_ids, record_ids, "labels")]
-    rows = _rows(ids, record_ids, "control features")
+    targets = labels.targets[rows_of(labels.record_ids, record_ids, "labels")]
+    rows = rows_of(ids, record_ids, "control features")
     features, form = features[rows], form[rows]
     train, other = roles == "train", roles != "train"
     if not train.any():
@@ -64,7 +64,8 @@ def _kind(name: str) -> tuple[str, int]:
     return match[1], int(match[2] or 0)
 
 
-def _rows(there: np.ndarray, wanted: np.ndarray, what: str) -> np.ndarray:
+def rows_of(there: np.ndarray, wanted: np.ndarray, what: str) -> np.ndarray:
+    """Where the wanted record ids stand; an error if one is missing, which calls them ``what``."""
     place = pd.Index(there).get_indexer(wanted)
     if (place < 0).any():
         missing = wanted[place < 0]

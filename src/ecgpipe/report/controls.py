@@ -16,6 +16,7 @@ NAMES = {
     "outside": "Only what lies outside the traces",
     "thumbnail": "Logistic regression on image thumbnails",
     "shuffled": "The same, training labels shuffled",
+    "signal": "Signal reference: a network on the recordings",
 }
 METRICS = ("accuracy", "auc_macro")
 CHANCE = 0.5
@@ -127,6 +128,13 @@ def _findings(cells: dict[str, dict[str, Cell]], best: dict | None) -> list[str]
             if shuffled.low <= CHANCE  # a leak of labels can only raise it
             else f"With shuffled training labels the classifier is above chance: {reach}. If more shuffles "
             "(control.shuffles) do not change that, labels reach the test records by another way."
+        )
+    signal = cells.get("signal", {}).get("auc_macro")
+    if best and signal and signal.value is not None:
+        lead = signal.value - best["auc_macro"].value
+        told.append(
+            f"What the image costs: the network on the recordings reaches a macro AUC of {signal.value:.3f}, the best "
+            f"image model {best['auc_macro'].value:.3f}, {abs(lead):.3f} {'less' if lead > 0 else 'more'}."
         )
     for kind in ("nearest", "thumbnail"):
         cell = cells.get(kind, {}).get("accuracy")
