@@ -5,6 +5,7 @@
 # make package-test  the wheel in an empty environment, without PyTorch; takes packages from the index
 # make slurm-test    the workflow on a Slurm of its own on this machine; installs Debian's packages where root may
 # make fuzz    random input for every reader of files that users bring; CASES of each, ten minutes as it stands
+# make fault-test    kills, full disks, damaged files, at FAULTS random moments; the results must be those of an undisturbed run
 # Each sets up .venv by itself; needs Python >= 3.11 and nothing else.
 
 PYTHON ?= python3
@@ -12,6 +13,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 CORES ?= 2
 CASES ?= 3000
+FAULTS ?= 50
+SEED ?= 0
 READY := $(VENV)/.ready
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -19,7 +22,7 @@ export MPLBACKEND := Agg
 # waiting threads sleep instead of spinning, since tests and jobs share the cores
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo test lint package package-test slurm-test fuzz format clean
+.PHONY: demo test lint package package-test slurm-test fuzz fault-test format clean
 
 demo: $(READY)
 	snakemake --cores $(CORES) all --configfile config/demo.yaml
@@ -40,6 +43,9 @@ package: $(READY)
 
 package-test: $(READY)
 	pytest -m package tests/packaging
+
+fault-test: $(READY)
+	python -m tests.faults --faults $(FAULTS) --seed $(SEED)
 
 lint: $(READY)
 	ruff check .

@@ -1,8 +1,6 @@
 """What the controls see of one shard."""
 
-import json
-from pathlib import Path
-
+from ecgpipe.artifacts.atomic import read_json
 from ecgpipe.config.control import ControlConfig
 from ecgpipe.control.features import shard_features
 from ecgpipe.direct.pages import page_source
@@ -14,7 +12,7 @@ with job_log(snakemake.log[0]):
         page_source(pages, snakemake.input.records, snakemake.params.drawing, snakemake.wildcards.shard),
         snakemake.input.images,
         snakemake.input.indices,
-        json.loads(Path(snakemake.input.area).read_text(encoding="utf-8")),
+        read_json(snakemake.input.area),
         ControlConfig(**snakemake.params.control),
         title=f"control {snakemake.wildcards.dataset}/{snakemake.wildcards.shard}",
     ).write(snakemake.output[0])

@@ -68,29 +68,25 @@ def _resources(path: Path) -> list[Path]:
     return [file for file in (path.parent / "templates").glob("*") if not file.name.startswith(".")]
 
 
-@cache
-def _parse(path: Path, _changed: int) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-
-
-def _tree(path: Path) -> ast.Module:
-    return _parse(path, path.stat().st_mtime_ns)
-
-
-def _imports(path: Path, module: str | None, source: Path) -> set[str]:
+def _imports(path: Path, module: str | None, source: Path) -> frozenset[str]:
     """The package's modules that one file imports."""
+    return _imports_of(path, path.stat().st_mtime_ns, module, source)
+
+
+@cache  # scripts share most of their modules: parsing each once is what makes a plan quick
+def _imports_of(path: Path, _changed: int, module: str | None, source: Path) -> frozenset[str]:
     package = None
     if module is not None:
         package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     names: set[str] = set()
-    for node in ast.walk(_tree(path)):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             base = resolve_name("." * node.level + (node.module or ""), package) if node.level else node.module
             names |= {base} | {f"{base}.{alias.name}" for alias in node.names}
     inside = {name for name in names if name == PACKAGE or name.startswith(f"{PACKAGE}.")}
-    return {name for name in inside if _file_of(name, source)}
+    return frozenset(name for name in inside if _file_of(name, source))
 
 
 class _Meaning(ast.NodeTransformer):
@@ -114,4 +110,9 @@ class _Meaning(ast.NodeTransformer):
 
 def _meaning(path: Path) -> str:
     """The code of a file without comments, formatting, docstrings and descriptions."""
+    return _meaning_of(path, path.stat().st_mtime_ns)
+
+
+@cache  # as above
+def _meaning_of(path: Path, _changed: int) -> str:
     return ast.unparse(_Meaning().visit(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))))

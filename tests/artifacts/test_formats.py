@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecgpipe.artifacts.images import open_images, pack, unpack, write_images
+from ecgpipe.artifacts.images import TRAILER, open_images, pack, unpack, write_images
 from ecgpipe.artifacts.labels import Labels
 from ecgpipe.artifacts.pages import StoredPage, count_pages, find_pages, read_pages, write_pages
 from ecgpipe.artifacts.predictions import Predictions
@@ -25,7 +25,7 @@ def test_packed_images_come_back_bit_by_bit(tmp_path, rng):
     images = (rng.random((5, 64, 64)) < 0.1).astype(np.uint8)
     write_images([pack(image) for image in images], 64, tmp_path / "a.npy")
     assert (unpack(open_images(tmp_path / "a.npy")) == images).all()
-    assert (tmp_path / "a.npy").stat().st_size == 128 + 5 * 64 * 8
+    assert (tmp_path / "a.npy").stat().st_size == 128 + 5 * 64 * 8 + TRAILER
 
 
 def test_a_shard_without_images_is_a_valid_file(tmp_path):

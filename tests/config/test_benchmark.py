@@ -12,6 +12,8 @@ from ecgpipe.config.section import Section
 from ecgpipe.errors import ConfigError
 from tests.conftest import PROJECT
 
+ENDLESS: list = []
+ENDLESS.append(ENDLESS)
 IMAGES = {"kind": "images", "source": "x", "labels": "t.csv"}
 
 
@@ -101,6 +103,9 @@ def test_every_key_is_described():
         ({"variants": {"swin": {"imgsize": 3}}}, "variants.swin.imgsize: unknown key; did you mean image_size?"),
         ({"variants": {"vit": {"options": {"architecture": "vit_nothing"}}}}, "vit_nothing"),
         ({"model": {"options": {"num_classes": 7}}}, "num_classes cannot be options"),
+        ({"variants": {"swin": {"options": True}}}, "variants.swin.options"),
+        ({"model": ENDLESS}, "nested without end"),
+        ({7: 1}, "7: Keys should be strings"),
         ({"variants": {"swin": {"options": {"pretrained_cfg": "x.pth"}}}}, "pretrained_cfg cannot be options"),
         ({"split": {"validation_fold": 11}}, "split.validation_fold"),
         ({"benchmark": {"ptb-xl": {"models": ["swin+fast"]}}}, "no recipe fast; known are none"),

@@ -15,6 +15,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
+from ecgpipe.artifacts.atomic import read_json
 from ecgpipe.artifacts.runs import RunConfig
 from ecgpipe.errors import DataError
 from ecgpipe.train import engine
@@ -113,7 +114,7 @@ def test_a_finished_run_is_left_alone(make_run, monkeypatch):
     folder = make_run("test_resnet", epochs=1, warmup_epochs=0)
     summary = train_run(folder, EVERY_STEP)
     monkeypatch.setattr(engine, "_train", None)
-    assert train_run(folder, EVERY_STEP) == json.loads((folder / "train.json").read_text()) == summary
+    assert train_run(folder, EVERY_STEP) == read_json(folder / "train.json") == summary
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGUSR1, 138)])

@@ -28,7 +28,7 @@ def read_sums(path: Path | str) -> dict[str, str]:
         if match is None:
             raise DataError(f"{path}, line {number}: not a readable list of checksums; fetch it again")
         name = PurePosixPath(match[2])
-        if name.is_absolute() or ".." in name.parts:
+        if name.is_absolute() or ".." in name.parts or "\0" in match[2]:
             raise DataError(f"{path}, line {number}: the name {match[2]!r} leaves the folder; not used")
         sums[match[2].removeprefix("./")] = match[1]
     if not sums:

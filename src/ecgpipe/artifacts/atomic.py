@@ -5,12 +5,20 @@ import json
 import os
 import shutil
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ecgpipe.errors import DataError
+
+CHECKSUM = "checksum"
+BROKEN_NPZ = (
+    OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError
+)  # fmt: skip
+"""What NumPy and zipfile raise on an .npz file that is damaged or none."""
 
 
 @contextmanager
@@ -42,6 +50,8 @@ def atomic_folder(target: Path | str) -> Iterator[Path]:
     """A temporary folder beside the target that takes its place when the block ends well."""
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
+    for stale in target.parent.glob(f".{glob.escape(target.name)}.*.partial"):
+        shutil.rmtree(stale, ignore_errors=True)  # of a process that was killed
     partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
     try:
         yield partial
@@ -60,18 +70,51 @@ def write_text(target: Path | str, text: str) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
-def write_json(target: Path | str, value: Any) -> None:
-    """Write a JSON file atomically; NaN is refused, since JSON has none."""
+def file_crc32(path: Path | str, size: int | None = None) -> str:
+    """CRC-32 of a file's first ``size`` bytes (None: of all), eight hexadecimal digits."""
+    found, left = 0, os.path.getsize(path) if size is None else size
+    with open(path, "rb") as file:
+        while left > 0 and (chunk := file.read(min(left, 1 << 20))):
+            found, left = zlib.crc32(chunk, found), left - len(chunk)
+    return f"{found:08x}"
+
+
+def write_json(target: Path | str, value: Any, *, checksum: bool = True) -> None:
+    """Write a JSON file atomically; NaN is refused, since JSON has none.
+
+    An object gets its checksum as its last key, which ``read_json`` compares and takes away; not files for others.
+    """
+    if checksum and isinstance(value, dict):
+        value = value | {CHECKSUM: _checksum(json.loads(json.dumps(value)))}
     write_text(target, json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+def _checksum(value: dict) -> str:
+    """Of an object as it is read from a file."""
+    return f"crc32:{zlib.crc32(json.dumps(value).encode()):08x}"
 
 
 def read_json(path: Path | str) -> Any:
     """Read a JSON file of ours.
 
     Raises:
-        DataError: missing or broken.
+        DataError: missing, broken, or not what was written.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return whole(json.loads(Path(path).read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read ({error}); delete it and run again") from error
+
+
+def whole(value: Any) -> Any:
+    """What was given to ``write_json``, from what stands in the file; without a checksum as it is.
+
+    Raises:
+        ValueError: the content does not fit the checksum.
+    """
+    last = next(reversed(value), None) if isinstance(value, dict) else None
+    if last is not None and (last == CHECKSUM or str(value[last]).startswith("crc32:")):
+        value = dict(value)
+        if (last, value.pop(last)) != (CHECKSUM, _checksum(value)):
+            raise ValueError(f'it is damaged, or was changed: if by you, remove its line "{CHECKSUM}"')
+    return value

@@ -8,11 +8,10 @@ the page's height and width; ``records``, how many it was found from.
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
-from ecgpipe.artifacts.atomic import atomic_path
+from ecgpipe.artifacts.atomic import BROKEN_NPZ, atomic_path
 from ecgpipe.errors import DataError
 
 
@@ -61,7 +60,7 @@ class ControlFeatures:
                         ids.append(arrays["record_ids"])
                         features.append(arrays[only].reshape(len(ids[-1]), -1))
                         form.append(arrays["form"])
-            except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+            except BROKEN_NPZ as error:
                 raise DataError(
                     f"{path}: not a readable file of control features ({error}); delete it and run again"
                 ) from error

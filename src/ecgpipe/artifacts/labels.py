@@ -9,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from ecgpipe.artifacts.atomic import atomic_path
+from ecgpipe.artifacts.parquet import BROKEN, read_table, write_table
 from ecgpipe.artifacts.table import TableFormat
 from ecgpipe.errors import DataError
 
@@ -46,8 +45,7 @@ class Labels:
         columns = {"record_id": pa.array(self.record_ids.astype(str), pa.string())}
         columns |= {name: pa.array(self.targets[:, i], pa.uint8()) for i, name in enumerate(self.classes)}
         metadata = {"classes": json.dumps(self.classes), "policy": self.policy}
-        with atomic_path(path) as partial:
-            pq.write_table(pa.table(columns).replace_schema_metadata(metadata), partial, compression="zstd")
+        write_table(pa.table(columns).replace_schema_metadata(metadata), path)
 
     @classmethod
     def read(cls, path: Path | str) -> "Labels":
@@ -57,7 +55,7 @@ class Labels:
             DataError: missing or not a labels file.
         """
         try:
-            table = pq.read_table(path)
+            table = read_table(path)
             classes = tuple(json.loads(table.schema.metadata[b"classes"]))
             return cls(
                 record_ids=np.array(table["record_id"].to_pylist(), dtype=str),
@@ -65,5 +63,5 @@ class Labels:
                 classes=classes,
                 policy=table.schema.metadata[b"policy"].decode(),
             )
-        except (OSError, pa.ArrowInvalid, KeyError, TypeError) as error:
+        except BROKEN as error:
             raise DataError(f"{path}: not a readable labels file ({error}); delete it and run again") from error

@@ -74,7 +74,7 @@ class SavedModel(BaseModel):
 
     def write(self, folder: Path) -> None:
         """Write config.json atomically."""
-        write_json(folder / CONFIG_FILE, self.model_dump(mode="json"))
+        write_json(folder / CONFIG_FILE, self.model_dump(mode="json"), checksum=False)
 
     @classmethod
     def read(cls, folder: Path | str) -> "SavedModel":

@@ -7,6 +7,7 @@ pages at a time.
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ecgpipe.artifacts.atomic import atomic_path
+from ecgpipe.artifacts.parquet import BROKEN, KEY, ZEROS, check_footer, seal
 from ecgpipe.errors import DataError
 
 SCHEMA = pa.schema(
@@ -23,6 +25,7 @@ SCHEMA = pa.schema(
         ("boxes", pa.string()),
     ]
 )
+SEALED = SCHEMA.with_metadata({KEY: ZEROS})
 ROWS_PER_GROUP = 16
 
 
@@ -70,13 +73,19 @@ class StoredPages:
 def write_pages(pages: Iterable[StoredPage], path: Path | str) -> int:
     """Write the pages as they come, a few in memory at a time; returns how many."""
     count = 0
-    # PNG and JPEG do not compress further: no codec, so that reading is a copy.
-    with atomic_path(path) as partial, pq.ParquetWriter(partial, SCHEMA, compression="none") as writer:
-        for group in _batched(pages):
-            columns = [list(column) for column in zip(*group, strict=True)]
-            writer.write_table(pa.table(columns, schema=SCHEMA))
-            count += len(group)
+    with atomic_path(path) as partial:
+        with _writer(partial) as writer:
+            for group in _batched(pages):
+                columns = [list(column) for column in zip(*group, strict=True)]
+                writer.write_table(pa.table(columns, schema=SEALED))
+                count += len(group)
+        seal(partial)
     return count
+
+
+def _writer(path: Path) -> pq.ParquetWriter:
+    # PNG and JPEG do not compress further: no codec, so that reading is a copy.
+    return pq.ParquetWriter(path, SEALED, compression="none", write_page_checksum=True)
 
 
 def _batched(pages: Iterable[StoredPage]) -> Iterator[tuple[StoredPage, ...]]:
@@ -85,10 +94,14 @@ def _batched(pages: Iterable[StoredPage]) -> Iterator[tuple[StoredPage, ...]]:
         yield group
 
 
-def _open(path: Path | str) -> pq.ParquetFile:
+@contextmanager
+def _open(path: Path | str) -> Iterator[pq.ParquetFile]:
+    """The file; what is wrong with it, also when it is read, is a DataError that names it."""
     try:
-        return pq.ParquetFile(path)
-    except (OSError, pa.ArrowInvalid) as error:
+        check_footer(path)
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            yield file
+    except BROKEN as error:
         raise DataError(f"{path}: not a readable pages file ({error}); delete it and run again") from error
 
 
@@ -100,10 +113,17 @@ def count_pages(path: Path | str) -> int:
 
 def read_pages(path: Path | str) -> Iterator[StoredPage]:
     """All pages of a file, in order, a few in memory at a time."""
+    for group in range(_count_groups(path)):
+        with _open(path) as file:
+            columns = file.read_row_group(group).columns
+            rows = list(zip(*(column.to_pylist() for column in columns), strict=True))
+        for row in rows:
+            yield StoredPage(*row)
+
+
+def _count_groups(path: Path | str) -> int:
     with _open(path) as file:
-        for batch in file.iter_batches(batch_size=ROWS_PER_GROUP):
-            for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                yield StoredPage(*row)
+        return file.num_row_groups
 
 
 def find_pages(paths: Iterable[Path | str], record_ids: Iterable[str]) -> dict[str, StoredPage]:

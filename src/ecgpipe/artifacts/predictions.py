@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from ecgpipe.artifacts.atomic import atomic_path
+from ecgpipe.artifacts.parquet import BROKEN, read_table, write_table
 from ecgpipe.artifacts.probabilities import probabilities_of
 from ecgpipe.errors import DataError
 
@@ -51,8 +50,7 @@ class Predictions:
         columns |= {f"logit:{name}": self.logits[:, i].astype(np.float32) for i, name in enumerate(self.classes)}
         columns |= {f"target:{name}": self.targets[:, i].astype(np.uint8) for i, name in enumerate(self.classes)}
         metadata = {"classes": json.dumps(self.classes), "task": self.task}
-        with atomic_path(path) as partial:
-            pq.write_table(pa.table(columns).replace_schema_metadata(metadata), partial, compression="zstd")
+        write_table(pa.table(columns).replace_schema_metadata(metadata), path)
 
     @classmethod
     def read(cls, path: Path | str) -> "Predictions":
@@ -62,7 +60,7 @@ class Predictions:
             DataError: missing or not a predictions file.
         """
         try:
-            table = pq.read_table(path)
+            table = read_table(path)
             classes = tuple(json.loads(table.schema.metadata[b"classes"]))
             return cls(
                 record_ids=np.array(table["record_id"].to_pylist(), dtype=str),
@@ -72,5 +70,5 @@ class Predictions:
                 classes=classes,
                 task=table.schema.metadata[b"task"].decode(),
             )
-        except (OSError, pa.ArrowInvalid, KeyError, TypeError) as error:
+        except BROKEN as error:
             raise DataError(f"{path}: not a readable predictions file ({error}); delete it and run again") from error

@@ -12,15 +12,15 @@
 The first two are all that training needs besides the image files; neither needs pandas or pyarrow.
 """
 
-import zipfile
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from ecgpipe.artifacts.atomic import atomic_path, write_text
+from ecgpipe.artifacts.atomic import BROKEN_NPZ, atomic_path, file_crc32, read_json, whole, write_json
 from ecgpipe.artifacts.roles import ROLES
 from ecgpipe.config.models import ModelConfig
 from ecgpipe.config.preprocess import PreprocessConfig
@@ -54,7 +54,7 @@ class RunConfig(BaseModel):
 
     def write(self, folder: Path) -> None:
         """Write run.json atomically."""
-        write_text(folder / RUN_FILE, self.model_dump_json(indent=1) + "\n")
+        write_json(folder / RUN_FILE, self.model_dump(mode="json"))
 
     @classmethod
     def read(cls, folder: Path | str) -> "RunConfig":
@@ -65,11 +65,27 @@ class RunConfig(BaseModel):
         """
         path = Path(folder) / RUN_FILE
         try:
-            return cls.model_validate_json(path.read_bytes())
+            return cls.model_validate(whole(json.loads(path.read_bytes())))
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({error}); is {folder} a prepared run?") from error
-        except ValidationError as error:
-            raise DataError(f"{path}: not a valid run configuration; prepare the run again\n{error}") from error
+        except ValueError as error:  # also of pydantic, and of JSON
+            raise DataError(
+                f"{path}: not a valid run configuration; delete it and run again, which prepares the run anew\n{error}"
+            ) from error
+
+
+def check_history(folder: Path) -> None:
+    """Compare a finished training's history.csv with what train.json says of it.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    path, summary = folder / HISTORY_FILE, folder / SUMMARY_FILE
+    expected = read_json(summary).get("history_crc32") if summary.is_file() else None
+    if expected is not None and path.is_file() and file_crc32(path) != expected:
+        raise DataError(
+            f"{path}: damaged: its content does not fit its checksum in {SUMMARY_FILE}; delete it and run again"
+        )
 
 
 @dataclass(frozen=True)
@@ -117,5 +133,5 @@ class Items:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 return cls(**{name: arrays[name] for name in ("record_ids", "roles", "files", "rows", "targets")})
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise DataError(f"{path}: cannot be read ({error}); prepare the run again") from error
+        except BROKEN_NPZ as error:
+            raise DataError(f"{path}: cannot be read ({error}); delete it and run again") from error

@@ -1,13 +1,12 @@
 """saliency.npz, findings/<shard>.parquet, saliency.parquet: where models look, where they should, how well it fits."""
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from ecgpipe.artifacts.atomic import atomic_path
+from ecgpipe.artifacts.atomic import BROKEN_NPZ, atomic_path
 from ecgpipe.artifacts.table import TableFormat
 from ecgpipe.errors import DataError
 
@@ -61,8 +60,10 @@ class Saliency:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 values = {name: arrays[name] for name in cls.__annotations__}
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise DataError(f"{path}: not a readable file of saliency maps ({error}); explain the run again") from error
+        except BROKEN_NPZ as error:
+            raise DataError(
+                f"{path}: not a readable file of saliency maps ({error}); delete it and run again"
+            ) from error
         values["methods"] = tuple(map(str, values["methods"]))
         values["maps"] = values["maps"].astype(np.float32)
         return cls(**values)

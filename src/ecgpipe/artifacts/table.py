@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from ecgpipe.artifacts.atomic import atomic_path
+from ecgpipe.artifacts.parquet import BROKEN, read_table, write_table
 from ecgpipe.errors import DataError
 
 
@@ -34,18 +33,17 @@ class TableFormat:
         if unknown:
             raise ValueError(f"{self.name}: columns {sorted(unknown)} are missing or unknown")
         table = pa.Table.from_pandas(frame[self.schema.names], schema=self.schema, preserve_index=False)
-        with atomic_path(path) as partial:
-            pq.write_table(table.replace_schema_metadata(None), partial, compression="zstd")
+        write_table(table.replace_schema_metadata(None), path)
 
     def read(self, path: Path | str, columns: list[str] | None = None) -> pd.DataFrame:
         """Read a file of this format.
 
         Raises:
-            DataError: the file is missing, is no Parquet file, or lacks a column.
+            DataError: the file is missing, is no Parquet file, is damaged, or lacks a column.
         """
         try:
-            return pq.read_table(path, columns=columns or self.schema.names).to_pandas()
+            return read_table(path, columns or self.schema.names).to_pandas()
         except FileNotFoundError as error:
             raise DataError(f"{path}: no such {self.name} file; run the stage that makes it") from error
-        except (pa.ArrowInvalid, OSError, KeyError) as error:
+        except BROKEN as error:
             raise DataError(f"{path}: not a readable {self.name} file ({error}); delete it and run again") from error

@@ -169,7 +169,7 @@ class Config(Section):
         models_exist(
             str(keys["options"]["architecture"])
             for keys in values.values()
-            if "architecture" in (keys.get("options") or {})
+            if isinstance(keys.get("options"), dict) and "architecture" in keys["options"]
         )
         return values
 
@@ -272,6 +272,10 @@ def validate_config(values: dict[str, Any]) -> Config:
     """
     try:
         return Config.model_validate(plain_values(values))
+    except RecursionError:
+        raise ConfigError(
+            "the configuration is not valid:\n  it is nested without end: a YAML anchor within itself"
+        ) from None
     except ValidationError as error:
         lines = [_explain(problem) for problem in error.errors()]
         raise ConfigError("the configuration is not valid:\n" + "\n".join(f"  {line}" for line in lines)) from None

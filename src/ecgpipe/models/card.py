@@ -1,6 +1,5 @@
 """Saving a run's model: the folder of artifacts.model_folder, made from what the run's folder holds so far."""
 
-import json
 import os
 import shutil
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ecgpipe.artifacts.atomic import atomic_path, write_text
+from ecgpipe.artifacts.atomic import atomic_path, read_json, write_text
 from ecgpipe.artifacts.model_folder import CARD_FILE, MODEL_FOLDER, OOD_FILE, SavedModel
 from ecgpipe.artifacts.probabilities import Calibration
 from ecgpipe.artifacts.roles import ROLES
@@ -133,12 +132,7 @@ def _class_counts(run: RunConfig, items: Items) -> dict[str, dict[str, int]]:
 
 
 def _read_json(path: Path) -> dict | None:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read ({error}); make it again") from error
+    return read_json(path) if path.exists() else None
 
 
 def _link(source: Path, target: Path) -> None:

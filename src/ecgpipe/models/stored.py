@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 
 from ecgpipe.artifacts.model_folder import SavedModel
 from ecgpipe.artifacts.runs import WEIGHTS_FILE, RunConfig
 from ecgpipe.errors import DataError
 from ecgpipe.models.factory import create_model
+from ecgpipe.models.weights import read_weights
 
 
 def build_model(run: RunConfig) -> nn.Module:
@@ -62,10 +62,10 @@ def load_model(folder: Path | str) -> tuple[nn.Module, SavedModel]:
 
 def _load_weights(model: nn.Module, path: Path, remedy: str, settings: str) -> None:
     try:
-        model.load_state_dict(load_file(path))
+        model.load_state_dict(read_weights(path))
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; {remedy} first") from error
     except (SafetensorError, OSError) as error:
-        raise DataError(f"{path}: not a readable weights file ({error}); {remedy} again") from error
+        raise DataError(f"{path}: not a readable weights file ({error}); delete it and {remedy} again") from error
     except RuntimeError as error:
         raise DataError(f"{path}: these weights are not of the model in {settings}; {remedy} again\n{error}") from error

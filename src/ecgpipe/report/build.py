@@ -246,7 +246,7 @@ def _dataset(
         "title": inputs.titles.get(name) or paper.DATASETS.get(name, name),
         "paper": paper.TABLE_1.get(name),
         "labels": read_json(inputs.labels[number]),
-        "records": len(pd.read_parquet(inputs.records[number], columns=["record_id"])),
+        "records": len(RECORDS.read(inputs.records[number], ["record_id"])),
         "splits": [
             {"protocol": file.parent.name, "seed": file.stem.removeprefix("seed-"), **read_json(file)}
             for file in own(inputs.splits)

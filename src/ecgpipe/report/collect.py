@@ -10,7 +10,7 @@ import pandas as pd
 
 from ecgpipe.artifacts.atomic import read_json
 from ecgpipe.artifacts.problems import PROBLEMS
-from ecgpipe.artifacts.runs import HISTORY_FILE, SUMMARY_FILE
+from ecgpipe.artifacts.runs import HISTORY_FILE, SUMMARY_FILE, check_history
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ def read_runs(metrics_files: Iterable[Path | str]) -> list[Run]:
     runs = []
     for file in map(Path, metrics_files):
         dataset, protocol, variant, seed = file.parts[-5:-1]
+        check_history(file.parent)
         history = pd.read_csv(file.parent / HISTORY_FILE)
         summary = read_json(file.parent / SUMMARY_FILE)
         number = int(seed.removeprefix("seed-"))

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ecgpipe.artifacts.atomic import atomic_path
+from ecgpipe.artifacts.runs import check_history
 from ecgpipe.errors import DataError
 from ecgpipe.report.figures import COLOURS, STYLE
 from ecgpipe.report.paper import NAMES
@@ -35,6 +36,7 @@ def draw_curves(histories: Mapping[str, Path], picture: Path) -> None:
     tables = {}
     for name, file in histories.items():
         try:
+            check_history(file.parent)
             tables[name] = pd.read_csv(file)
         except (OSError, ValueError) as error:
             raise DataError(f"{file}: cannot be read ({error}); train the run first") from error

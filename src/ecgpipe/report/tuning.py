@@ -8,6 +8,7 @@ import pandas as pd
 import yaml
 
 from ecgpipe.artifacts.atomic import atomic_path, write_text
+from ecgpipe.artifacts.runs import check_history
 
 
 def write_tuning(
@@ -25,6 +26,7 @@ def write_tuning(
     """
     rows = []
     for file, point in zip(histories, points, strict=True):
+        check_history(file.parent)
         history = pd.read_csv(file)
         chosen = history.loc[history["validation_loss"].idxmin()]
         scores = {name: chosen[name] for name in history if name.startswith("validation_")}  # type: ignore[attr-defined]

@@ -10,10 +10,10 @@ from statistics import mean
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from safetensors.torch import save_file
 
 from ecgpipe.artifacts.atomic import atomic_path, write_text
 from ecgpipe.errors import DataError
+from ecgpipe.models.weights import write_weights
 from ecgpipe.train.hardware import gpu_utilisation
 
 logger = logging.getLogger(__name__)
@@ -146,4 +146,4 @@ class BestWeights(Callback):
             name: tensor.detach().cpu().contiguous() for name, tensor in module.result.state_dict().items()
         }
         with atomic_path(self.path) as partial:
-            save_file(weights, partial)
+            write_weights(weights, partial)

@@ -1,7 +1,6 @@
 """The state of an unfinished training on disk: when it is written, whose it is, and what signals do."""
 
 import hashlib
-import json
 import logging
 import os
 import pickle
@@ -22,7 +21,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
-from ecgpipe.artifacts.atomic import write_json
+from ecgpipe.artifacts.atomic import read_json, write_json
 from ecgpipe.artifacts.runs import Items, RunConfig
 from ecgpipe.errors import DataError, EcgpipeError
 
@@ -180,8 +179,8 @@ def find_last(folder: Path, identity: dict[str, str], *, first: bool) -> Path | 
     """
     last = folder / LAST
     try:
-        found = json.loads((folder / IDENTITY).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = read_json(folder / IDENTITY)
+    except DataError:
         found = None
     if found == identity and last.is_file():
         _check(last)

@@ -1,6 +1,5 @@
 """Training of a prepared run, from its folder alone; goes on where an interrupted one stopped."""
 
-import json
 import logging
 import math
 import platform
@@ -23,9 +22,9 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.data import DataLoader
 
 from ecgpipe import __version__
-from ecgpipe.artifacts.atomic import atomic_path, write_json
+from ecgpipe.artifacts.atomic import atomic_path, file_crc32, read_json, write_json
 from ecgpipe.artifacts.runs import CHECKPOINTS, HISTORY_FILE, SUMMARY_FILE, WEIGHTS_FILE, Items, RunConfig
-from ecgpipe.errors import ConfigError
+from ecgpipe.errors import ConfigError, DataError
 from ecgpipe.fingerprint import fingerprint
 from ecgpipe.models.stored import build_model
 from ecgpipe.train.callbacks import BestWeights, History
@@ -158,6 +157,7 @@ def _train(
     if trainer.is_global_zero:
         with atomic_path(folder / WEIGHTS_FILE) as partial:
             shutil.copyfile(checkpoints / WEIGHTS_FILE, partial)
+        summary["history_crc32"] = file_crc32(folder / HISTORY_FILE)
         write_json(folder / SUMMARY_FILE, summary)
         shutil.rmtree(checkpoints)
     return summary
@@ -228,8 +228,8 @@ class EndAgain(Callback):
 def _finished(folder: Path, identity: dict[str, str]) -> dict[str, Any] | None:
     """The summary of this very training, if it is done."""
     try:
-        summary = json.loads((folder / SUMMARY_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        summary = read_json(folder / SUMMARY_FILE)
+    except DataError:
         return None
     done = summary.get("identity") == identity and (folder / WEIGHTS_FILE).is_file()
     return summary if done and (folder / HISTORY_FILE).is_file() else None
