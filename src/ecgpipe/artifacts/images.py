@@ -36,7 +36,9 @@ def write_images(packed: Sequence[np.ndarray], size: int, path: Path | str) -> N
     """Write the packed images of a shard (possibly none)."""
     stacked = np.stack(packed) if len(packed) else np.zeros((0, size, size // 8), np.uint8)
     with atomic_path(path) as partial:
-        np.save(partial, stacked, allow_pickle=False)
+        with partial.open("wb") as file:
+            np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(stacked))
+            file.write(np.ascontiguousarray(stacked).data)  # np.save tells of a full disk without saying so
         found = file_crc32(partial)
         with partial.open("ab") as file:
             file.write(MARK + found.encode())
