@@ -1,6 +1,8 @@
 """A small model made by the stages of the workflow: simulated records, pages, images, a training, scores, a folder."""
 
 import json
+import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +15,6 @@ from ecgpipe.artifacts.images import open_images, unpack
 from ecgpipe.artifacts.pages import read_pages
 from ecgpipe.artifacts.predictions import Predictions
 from ecgpipe.artifacts.roles import ROLES
-from ecgpipe.artifacts.runs import RunConfig
 from ecgpipe.cli import main
 from ecgpipe.config.evaluate import EvaluateConfig
 from ecgpipe.config.models import ModelConfig
@@ -24,6 +25,7 @@ from ecgpipe.evaluate.scores import evaluate_predictions
 from ecgpipe.models.card import save_model
 from ecgpipe.preprocess.shard import preprocess_shard
 from ecgpipe.render.shard import render_shard
+from ecgpipe.serve.server import LocalPage
 from ecgpipe.train.engine import train_run
 from ecgpipe.train.predict import predict_run
 from ecgpipe.train.prepare import prepare_run
@@ -104,5 +106,14 @@ def made(tmp_path_factory) -> Made:
 
 
 @pytest.fixture(scope="session")
-def settings(made) -> RunConfig:
-    return RunConfig.read(made.run)
+def served(made):
+    """The local page of that model, on a free port."""
+    page = LocalPage(made.model, port=0, largest=3_000_000, threads=1)
+    thread = threading.Thread(target=page.run, daemon=True)
+    thread.start()
+    while not page.server.started:
+        time.sleep(0.02)
+    yield page
+    page.stop()
+    thread.join(20)
+    assert not thread.is_alive() and not page.worker.process.is_alive()

@@ -23,6 +23,7 @@ from ecgpipe.cli.parser import Parser
 from ecgpipe.cli.predict import PREDICT
 from ecgpipe.cli.preprocess import PREPROCESS
 from ecgpipe.cli.render import RENDER
+from ecgpipe.cli.serve import SERVE
 from ecgpipe.cli.simulate import SIMULATE
 from ecgpipe.cli.train import TRAIN
 
@@ -38,6 +39,7 @@ COMMANDS = (
     CARD,
     EXPORT,
     PREDICT,
+    SERVE,
     COMPARE,
     CLAIMS,
     BENCH,

@@ -1,0 +1,170 @@
+"""The local page over HTTP: what it answers, whom it refuses, and that hostile files end nothing."""
+
+import http.client
+import json
+import re
+import tempfile
+import threading
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from ecgpipe.cli import main
+from ecgpipe.serve.guard import HEADERS
+from ecgpipe.serve.server import LocalPage
+from tests.predict.corpus import images
+
+pytestmark = pytest.mark.xdist_group("predict")
+
+
+def ask(page, method="GET", path="/", body=None, **headers):
+    """Status, headers and body of an answer; headers given replace those that a browser would send."""
+    connection = http.client.HTTPConnection("127.0.0.1", page.port, timeout=120)
+    sent = {name.replace("_", "-"): value for name, value in headers.items() if value is not None}
+    connection.request(method, path, body, {"Host": f"127.0.0.1:{page.port}"} | sent)
+    answer = connection.getresponse()
+    content = answer.read()
+    connection.close()
+    return answer.status, answer.headers, content
+
+
+@pytest.fixture(scope="module")
+def token(served):
+    return re.search(r'ecgpipe-token" content="([^"]+)"', ask(served)[2].decode())[1]
+
+
+@pytest.fixture(scope="module")
+def predict(served, token):
+    def send(content, name="page.png", **headers):
+        sent = {"x_ecgpipe_token": token, "x_file_name": quote(name), "Origin": f"http://127.0.0.1:{served.port}"}
+        return ask(served, "POST", "/predict", content, **(sent | headers))
+
+    return send
+
+
+def test_a_file_is_predicted(made, predict):
+    status, headers, body = predict(made.pages["00001"])
+    told = json.loads(body)
+    assert status == 200 and headers["content-type"] == "application/json"
+    (page,) = told["pages"]
+    assert set(page["prediction"]["classes"]) == {"NORM", "MI"} and page["overlay_of"] in {"NORM", "MI"}
+    for kind in ("page", "image", "overlay"):
+        assert re.match(r"data:image/(png|jpeg);base64,[A-Za-z0-9+/]{1000}", page[kind])
+    other = json.loads(predict(made.pages["00001"], x_overlay_class=quote("MI"))[2])["pages"][0]
+    first = json.loads(predict(made.pages["00001"], x_overlay_class=quote("NORM"))[2])["pages"][0]
+    assert (other["overlay_of"], first["overlay_of"]) == ("MI", "NORM") and other["image"] == first["image"]
+
+
+def test_the_page_brings_all_that_it_needs(served):
+    status, headers, body = ask(served)
+    text = body.decode()
+    assert status == 200 and "this is no diagnosis" in text and "[[" not in text
+    assert {name: headers[name] for name in HEADERS} == HEADERS and "server" not in headers
+    assert re.findall(r'(?:src|href)="([^"]+)"', text) == ["data:,", "/page.css", "/page.js"]
+    for path in ("/page.css", "/page.js"):
+        status, headers, body = ask(served, path=path)
+        assert status == 200 and b"//" not in body.replace(b"\n// ", b"") and headers["content-type"][:5] == "text/"
+    assert ask(served, path="/../../etc/passwd")[0] == 404 and ask(served, path="/predict")[0] == 405
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},  # a name that was pointed here (DNS rebinding)
+        {"Host": "127.0.0.1:1"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Sec_Fetch_Site": "cross-site"},
+        {"Sec_Fetch_Site": "same-site"},
+        {"x_ecgpipe_token": None},
+        {"x_ecgpipe_token": "guessed"},
+        {"x_ecgpipe_token": "\xe9"},
+    ],
+)
+def test_others_are_refused(made, predict, headers):
+    status, answer, body = predict(made.pages["00001"], **headers)
+    assert status == 403 and b"pages" not in body and answer["content-security-policy"]
+
+
+def test_the_page_itself_is_not_for_other_sites(served):
+    for headers in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}, {"Sec_Fetch_Site": "cross-site"}):
+        status, _, body = ask(served, **headers)
+        assert status == 403 and b"token" not in body
+    assert ask(served, Host=f"localhost:{served.port}")[0] == 200
+
+
+def test_hostile_files_get_an_answer_and_end_nothing(made, predict):
+    for name, (content, word) in images(made.pages["00001"]).items():
+        status, headers, body = predict(content, f"<img src=x>/../{name}")
+        told = json.loads(body)
+        assert status == 200 and told["pages"] == [] and len(told["errors"]) == 1, name
+        assert word in told["errors"][0] and told["errors"][0].startswith(name)
+        assert headers["x-content-type-options"] == "nosniff"
+    assert json.loads(predict(made.pages["00001"])[2])["pages"]
+
+
+def test_size_limit(served, predict, token):
+    status, _, body = predict(b"x" * 3_000_001)
+    assert status == 413 and b"larger than 3 MB" in body
+    # a body whose size is not stated beforehand is counted as it comes
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=60)
+    headers = {"x-ecgpipe-token": token, "transfer-encoding": "chunked"}
+    try:
+        connection.request("POST", "/predict", iter([b"x" * 1_000_000] * 5), headers, encode_chunked=True)
+        assert connection.getresponse().status == 413
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # it is not even listened to
+    finally:
+        connection.close()
+
+
+def test_a_process_that_dies_or_takes_too_long_is_replaced(made, served, predict, monkeypatch):
+    before = served.worker.process.pid
+    monkeypatch.setattr(served.worker, "seconds", 0.0)
+    told = json.loads(predict(made.pages["00001"])[2])
+    assert told["pages"] == [] and "took longer than 0 s" in told["errors"][0]
+    monkeypatch.undo()
+    assert served.worker.process.pid != before
+    assert json.loads(predict(made.pages["00001"])[2])["pages"]
+    assert not Path(f"/proc/{before}").exists()
+
+
+def test_a_queue_of_limited_length(made, served, monkeypatch, token):
+    """Requests beyond the fourth are turned away, and none of the others is lost."""
+
+    def slow(*arguments):
+        time.sleep(0.5)
+        return {"pages": [], "errors": [str(arguments[1])], "more": False}
+
+    monkeypatch.setattr(served.worker, "ask", slow)
+    seen = []
+
+    def send(number):
+        headers = {"x_ecgpipe_token": token, "x_file_name": f"{number}.png"}
+        seen.append(ask(served, "POST", "/predict", b"x", **headers)[0])
+
+    threads = [threading.Thread(target=send, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(seen) == [200] * 4 + [503] * 2
+
+
+def test_nothing_is_kept_on_disk(made, predict):
+    places = [Path(tempfile.gettempdir()), Path.cwd()]
+    before = {file for place in places for file in place.iterdir()}
+    assert json.loads(predict(made.pages["00002"], "secret-name.png")[2])["pages"]
+    new = {file for place in places for file in place.iterdir()} - before
+    assert not any("secret" in file.name or (file.is_file() and b"PNG" in file.read_bytes()[:8]) for file in new)
+
+
+def test_mistakes_on_the_command_line(made, served, tmp_path, capsys):
+    assert main(["serve", str(tmp_path)]) == 1
+    assert "give the folder of a saved model" in capsys.readouterr().err
+    assert main(["serve", str(made.model), "--port", str(served.port)]) == 1
+    assert "cannot listen there" in capsys.readouterr().err
+    with pytest.raises(Exception, match="choose another --port"):
+        LocalPage(made.model, port=70_000)
