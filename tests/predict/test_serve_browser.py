@@ -64,7 +64,8 @@ def test_a_dropped_file(made, served, tmp_path):
         wait.until(lambda _: page.find_elements(By.CSS_SELECTOR, ".error"))
         assert "notes.png: a text file, no image" in page.find_element(By.CSS_SELECTOR, ".error").text
         page.set_window_size(390, 844)
-        assert page.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+        width, room = page.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
+        assert width <= room
         page.set_window_size(1200, 1300)
         if folder := os.environ.get("ECGPIPE_SCREENSHOTS"):
             page.save_screenshot(os.path.join(folder, "serve.png"))
