@@ -9,6 +9,19 @@ from ecgpipe.errors import EcgpipeError
 
 # What Snakemake's executor for Slurm writes into a job's comment.
 COMMENTS = ("rule_", "group_")
+# States that Slurm remembers for a while; a job in any other (stopped, suspended, put back, ...) may still write files.
+OVER = (
+    "BOOT_FAIL",
+    "CANCELLED",
+    "COMPLETED",
+    "DEADLINE",
+    "FAILED",
+    "NODE_FAIL",
+    "OUT_OF_MEMORY",
+    "PREEMPTED",
+    "REVOKED",
+    "TIMEOUT",
+)
 
 
 def unfinished_jobs(folder: Path | str) -> list[tuple[str, str, str]]:
@@ -19,7 +32,7 @@ def unfinished_jobs(folder: Path | str) -> list[tuple[str, str, str]]:
     """
     if shutil.which("squeue") is None or "SLURM_JOB_ID" in os.environ:
         return []
-    command = ["squeue", "--me", "--noheader", "--states=PENDING,RUNNING,SUSPENDED,COMPLETING,CONFIGURING"]
+    command = ["squeue", "--me", "--noheader", "--states=all"]
     try:
         listing = subprocess.run([*command, "--format=%i|%T|%k|%Z"], capture_output=True, text=True, timeout=30)
     except subprocess.TimeoutExpired:
@@ -27,7 +40,8 @@ def unfinished_jobs(folder: Path | str) -> list[tuple[str, str, str]]:
     jobs = []
     for line in listing.stdout.splitlines():
         number, state, comment, work_folder = line.split("|", 3)
-        if comment.startswith(COMMENTS) and Path(work_folder).resolve() == Path(folder).resolve():
+        is_ours = comment.startswith(COMMENTS) and state not in OVER
+        if is_ours and Path(work_folder).resolve() == Path(folder).resolve():
             jobs.append((number, state, comment))
     return jobs
 

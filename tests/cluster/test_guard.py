@@ -30,6 +30,13 @@ def test_jobs_of_this_folder_alone_are_in_the_way(squeue, tmp_path):
         refuse_second_submission(tmp_path)
 
 
+@pytest.mark.parametrize("state", ["PENDING", "RUNNING", "SUSPENDED", "STOPPED", "COMPLETING", "REQUEUE_HOLD"])
+def test_a_job_that_may_still_write_is_in_the_way(squeue, tmp_path, state):
+    over = "".join(f"{number}|{each}|rule_train|{tmp_path}\n" for number, each in enumerate(("COMPLETED", "TIMEOUT")))
+    squeue(f"{over}7|{state}|rule_train|{tmp_path}\n")
+    assert unfinished_jobs(tmp_path) == [("7", state, "rule_train")]
+
+
 def test_nothing_is_in_the_way_inside_of_a_job(squeue, tmp_path, monkeypatch):
     squeue(f"7|RUNNING|rule_train|{tmp_path}\n")
     monkeypatch.setenv("SLURM_JOB_ID", "7")

@@ -108,15 +108,15 @@ def test_more_memory_after_an_out_of_memory_kill(disturbed, undisturbed):
 
 
 def test_a_failing_job_is_reported_and_only_what_is_missing_runs_again(cluster, undisturbed, scored):
-    target, module = str(run_of(0) / "metrics.json"), scored.folder / "src/ecgpipe/train/predict.py"
+    target = str(run_of(0) / "metrics.json")
     for name in ("predictions.parquet", "metrics.json"):
         scored.file(0, name).unlink()
-    sound = module.read_text()
-    module.write_text(sound.replace('"""', 'raise RuntimeError("broken on purpose")\n"""', 1))
+    sound, broken = "    folder = Path(folder)\n", '    raise RuntimeError("broken on purpose")\n'
+    scored.edit("src/ecgpipe/train/predict.py", sound, broken)
     output = scored.run(target, "--retries", "0", success=False)
     assert "broken on purpose" in output
     assert "Error in rule predict" in output
-    module.write_text(sound)
+    scored.edit("src/ecgpipe/train/predict.py", broken, sound)
     output = scored.run(target)
     assert "Predicting" in output and "Training" not in output
     assert_same_results(scored, undisturbed, 0)
