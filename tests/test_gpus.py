@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ecgpipe import gpus
-from ecgpipe.errors import ConfigError
+from ecgpipe.errors import ConfigError, EcgpipeError
 from ecgpipe.gpus import gpus_asked, own_gpus, usable_gpus
 
 UUIDS = ("GPU-1a2b-00", "GPU-1a3c-01", "GPU-9f00-02")
@@ -152,6 +152,24 @@ def test_more_than_there_are(machine, monkeypatch):
     monkeypatch.setenv(gpus.VISIBLE, "0,1")
     with pytest.raises(ConfigError, match=r"3 GPUs are asked for; .* 2 \(GPU-1a2b-00, GPU-1a3c-01\)"), own_gpus(3):
         pass
+
+
+def test_a_lock_that_cannot_be_opened_is_named(machine):
+    (machine / "locks").mkdir()
+    (machine / "locks" / f"{UUIDS[0]}.lock").symlink_to("elsewhere")
+    with pytest.raises(EcgpipeError, match=rf"{UUIDS[0]}\.lock: the lock of a GPU cannot be opened"), own_gpus(1):
+        pass
+
+
+def test_others_may_open_the_locks(machine):
+    before = os.umask(0o077)
+    try:
+        with own_gpus(1):
+            pass
+    finally:
+        os.umask(before)
+    assert (machine / "locks").stat().st_mode & 0o7777 == 0o1777
+    assert next((machine / "locks").iterdir()).stat().st_mode & 0o777 == 0o644
 
 
 def test_a_machine_without_gpus_waits_for_none(machine, monkeypatch):

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from ecgpipe.errors import ConfigError
+from ecgpipe.errors import ConfigError, EcgpipeError
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +75,7 @@ def own_gpus(count: int) -> Iterator[list[str]]:
 
     Raises:
         ConfigError: the machine has GPUs, but not so many.
+        EcgpipeError: a lock cannot be opened.
     """
     if "SLURM_JOB_ID" in os.environ or ("LOCAL_RANK" in os.environ and HELD not in os.environ):
         yield []
@@ -165,13 +166,24 @@ def _folder() -> Path:
 def _open(gpu: str) -> int:
     """The GPU's lock file, which any user may have made; it is never deleted, and nothing is written to it."""
     folder = _folder()
-    if not folder.is_dir():
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o1777)
     path = folder / f"{re.sub(r'[^A-Za-z0-9-]', '_', gpu)}.lock"
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644))
-    return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        if not folder.is_dir():
+            folder.mkdir(parents=True)
+            folder.chmod(0o1777)
+    except FileExistsError:
+        pass  # another made it just now
+    try:
+        with contextlib.suppress(FileExistsError):
+            new = os.open(path, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+            os.fchmod(new, 0o644)  # whatever the umask is: other users must be able to open it
+            os.close(new)
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError as error:
+        raise EcgpipeError(
+            f"{path}: the lock of a GPU cannot be opened ({error.strerror}); delete it, or set {LOCKS} to a folder "
+            "that all who use this machine's GPUs can write to"
+        ) from None
 
 
 @contextmanager

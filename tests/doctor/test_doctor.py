@@ -57,6 +57,7 @@ def test_the_profile_that_comes_with_the_project_fits_a_usual_cluster():
         ({"gpu": 8}, "asks for 8 GPUs; the nodes of gpu have 4 at most"),
         ({"runtime": "2d"}, "runtime 2880 minutes; gpu allows 1440"),
         ({"mem_mb": "300GB"}, "mem_mb 300000; the largest node of gpu has 128000"),
+        ({"mem_mb": "attempt ** 2 * 300000"}, "mem_mb 300000; the largest node of gpu has 128000"),
         ({"mem_mb": None, "mem": "300GB"}, "mem_mb 300000; the largest node of gpu has 128000"),
         ({"slurm_partition": "main,fast"}, "no partition 'fast' here"),
     ],

@@ -37,12 +37,10 @@ def run(args: Arguments) -> None:
     if on_cluster:
         faults += faults_on_cluster(wanted, partitions) + faults_of_status(profile, settings)
     else:
-        at_a_time = gpus_of_machine(profile)
+        at_a_time, there = gpus_of_machine(profile), len(machine.gpus)
         faults += faults_on_machine(wanted, machine, at_a_time)
-        if at_a_time is not None and at_a_time < len(machine.gpus):
-            hints.append(
-                f"{at_a_time} of {len(machine.gpus)} GPUs is used; all with --resources gpu={len(machine.gpus)}"
-            )
+        if at_a_time is not None and at_a_time < there:
+            hints.append(f"jobs may use {at_a_time} of {there} GPUs at a time; all with --resources gpu={there}")
     if machine.disk_free_mb < WANTED_DISK_MB:
         faults.append(
             f"disk: {machine.disk_free_mb} MB free at {args.results}; the whole benchmark wants {WANTED_DISK_MB}"

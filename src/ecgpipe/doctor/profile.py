@@ -105,12 +105,12 @@ def _number(value: Any, units: dict[str, float]) -> int | None:
     """A number at the first attempt: as it stands, with a unit, or a product like `attempt * 1500`; None if neither."""
     if value is None or isinstance(value, int):
         return value
-    text = str(value).strip()
+    text = re.sub(r"attempt\s*\*\*\s*\d+", "attempt", str(value).strip())  # 1 at first, to any power
     if (match := re.fullmatch(r"([\d.]+)\s*([A-Za-z]+)", text)) and match[2].lower() in units:
         return math.ceil(float(match[1]) * units[match[2].lower()])
     product = 1
-    for factor in re.split(r"\*+", text):
-        if factor.strip() != "attempt":  # 1 at first, to any power
+    for factor in text.split("*"):
+        if factor.strip() != "attempt":
             if not factor.strip().isdigit():
                 return None
             product *= int(factor)
@@ -135,6 +135,9 @@ def faults_on_cluster(wanted: list[Request], partitions: dict[str, Partition]) -
     faults = []
     default = next((partition.name for partition in partitions.values() if partition.is_default), None)
     for request in wanted:
+        if not (request.partition or default):
+            faults.append(f"{request.rule}: no slurm_partition, and this cluster has no default one")
+            continue
         names = str(request.partition or default).split(",")  # Slurm takes the first of several that has room
         missing = [name for name in names if name not in partitions]
         if missing:
