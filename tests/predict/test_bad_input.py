@@ -104,7 +104,7 @@ def test_random_damage_is_a_page_or_an_error(made):
     sound = {name: content for name, (content, _) in images(made.pages["00001"]).items() if name.endswith(".pdf")}
     sound |= {"good.png": made.pages["00001"]}
     for name, content in sound.items():
-        for _ in range(6):
+        for _ in range(4):
             data = bytearray(content)
             for at in rng.integers(0, min(len(data), 400), 3):
                 data[at] = rng.integers(0, 256)

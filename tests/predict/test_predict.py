@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 
 import numpy as np
@@ -109,15 +110,23 @@ def test_the_command(made, files, tmp_path, capsys):
     overlays = sorted(tmp_path.glob("*.png"))
     assert len(overlays) == 2 and str(overlays[0]) in out
     drawn, page = (np.asarray(Image.open(file).convert("RGB")).astype(int) for file in (overlays[1], files / "b.jpg"))
-    assert overlays[1].name.startswith("b-")
+    label = re.search(r"b\.jpg\n  (NORM|MI) ", out)[1]  # the most probable one comes first
+    assert overlays[1].name == f"b-{label}.png"
     coloured = np.abs(drawn - page).max(axis=2) > 10
     assert 0.01 < coloured.mean() < 0.99
 
 
-def test_json_of_a_folder(made, files, capsys):
-    status, out, _ = run(capsys, made.model, files, "--json")
+def test_json_of_a_folder(made, files, tmp_path, capsys):
+    folder = tmp_path / "some"
+    (folder / "below").mkdir(parents=True)
+    shutil.copy(files / "e.tif", folder / "below")
+    shutil.copy(files / "d.webp", folder)
+    (folder / "notes.txt").write_text("left alone")
+    status, out, _ = run(capsys, made.model, folder, "--json")
     told = json.loads(out)
-    assert status == 0 and len(told["predictions"]) == 8 and told["errors"] == []
+    assert status == 0 and told["errors"] == []
+    names = [str(folder / "below" / "e.tif, page 1"), str(folder / "below" / "e.tif, page 2"), str(folder / "d.webp")]
+    assert [one["name"] for one in told["predictions"]] == names
     assert told["notice"].startswith("This is no diagnosis") and told["model"]["calibration"]["records"] == 6
     one = told["predictions"][0]
     assert sum(entry["probability"] for entry in one["classes"].values()) == pytest.approx(1)

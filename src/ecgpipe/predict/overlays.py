@@ -41,11 +41,9 @@ class OverlayFolder:
         return str(path)
 
     def _name(self, page: GivenPage, label: str) -> str:
-        file, _, number = page.name.rpartition(", page ")
-        base = Path(file or page.name)
-        plain = re.sub(r"[^\w.+-]+", "-", "-".join(filter(None, [base.stem, number and f"p{number}", label]))).strip(
-            "-"
-        )
+        file, found, number = page.name.rpartition(", page ")
+        parts = [Path(file if found else page.name).stem, f"p{number}" if found else "", label]
+        plain = re.sub(r"[^\w.+-]+", "-", "-".join(filter(None, parts))).strip("-")
         name, times = plain, 1
         while name.lower() in self._used:  # two folders may have a file of one name
             times += 1
