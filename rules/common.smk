@@ -1,6 +1,5 @@
 # What all rules share: the validated configuration, the names of things, and functions that compute inputs and parameters.
 
-import hashlib
 import sys
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from ecgpipe.config.split import PART, base_of
 from ecgpipe.config.split import expand as parts_of
 from ecgpipe.environment import export_source
 from ecgpipe.errors import EcgpipeError
-from ecgpipe.fingerprint import fingerprint
+from ecgpipe.fingerprint import file_mark, fingerprint
 from ecgpipe.paper import the_paper
 
 export_source(SOURCE)
@@ -109,10 +108,9 @@ def made_input(wildcards):
     return DATASETS[wildcards.dataset].made()
 
 
-def file_mark(path):
-    """Changes with the content of a file that a setting names; empty if it names none."""
-    file = Path(path)
-    return hashlib.sha256(file.read_bytes()).hexdigest()[:16] if file.is_file() else ""
+def plugin_mark(variant):
+    """Changes when the file that registers a model of one's own does."""
+    return file_mark(CONFIG.model_of(variant).plugin)
 
 
 def shard_files(pattern):

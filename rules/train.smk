@@ -46,6 +46,7 @@ rule train:
         "../envs/train.yaml"
     threads: 1
     params:
+        plugin=lambda wildcards: plugin_mark(wildcards.variant),
         code=code("train.py"),
     message:
         "Training {wildcards.variant} on {wildcards.dataset} ({wildcards.protocol}, seed {wildcards.seed})"

@@ -37,6 +37,12 @@ def fingerprint(script: Path | str, source: Path = SOURCE) -> str:
     return digest.hexdigest()[:16]
 
 
+def file_mark(path: Path | str | None) -> str:
+    """Changes with the content of a file that a setting names: 16 hexadecimal digits, or empty if there is none."""
+    file = Path(path or "")
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:16] if file.is_file() else ""
+
+
 def closure(script: Path | str, source: Path = SOURCE) -> set[str]:
     """Names of the package's modules that a script imports, directly or not, also inside functions."""
     found: set[str] = set()

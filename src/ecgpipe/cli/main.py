@@ -19,6 +19,8 @@ from ecgpipe.cli.export import EXPORT
 from ecgpipe.cli.failures import exit_status
 from ecgpipe.cli.labels import LABELS
 from ecgpipe.cli.models import MODELS
+from ecgpipe.cli.new_dataset import NEW_DATASET
+from ecgpipe.cli.new_model import NEW_MODEL
 from ecgpipe.cli.parser import Parser
 from ecgpipe.cli.predict import PREDICT
 from ecgpipe.cli.preprocess import PREPROCESS
@@ -44,6 +46,8 @@ COMMANDS = (
     CLAIMS,
     BENCH,
     DOCTOR,
+    NEW_DATASET,
+    NEW_MODEL,
     COMPLETION,
 )
 

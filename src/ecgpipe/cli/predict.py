@@ -22,7 +22,7 @@ def run(args: Arguments) -> None:
     from ecgpipe.predict.tell import about_model, told
     from ecgpipe.progress import progress
 
-    predictor = Predictor(args.model, threads=args.threads)
+    predictor = Predictor(args.model, threads=args.threads, plugin=args.plugin)
     reader = predictor.reader(args.layout, args.derive_leads or None)
     overlays = OverlayFolder(predictor, args.cam, args.cam_method, args.cam_class) if args.cam else None
     predictions, errors, given = [], [], []
@@ -80,6 +80,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="compute III, aVR, aVL and aVF from I and II where a record lacks them",
     )
+    plugin = "what registers the architecture, if it is one of your own"
+    parser.add_argument("--plugin", type=Path, metavar="FILE.py", help=plugin)
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads")
     parser.add_argument("--json", action="store_true", help="print JSON (docs/predict.md)")
 

@@ -3,16 +3,17 @@
 import difflib
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any, get_args
 
-from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from ecgpipe.config.acquire import CardiacImagesConfig, PtbXlConfig, SimulatedConfig
 from ecgpipe.config.control import ControlConfig
 from ecgpipe.config.evaluate import EvaluateConfig
 from ecgpipe.config.explain import ExplainConfig
 from ecgpipe.config.labels import LabelsConfig
-from ecgpipe.config.model_names import unknown_model
+from ecgpipe.config.model_names import plugin_models, unknown_model
 from ecgpipe.config.models import VARIANTS, ModelConfig
 from ecgpipe.config.own import RESERVED, DatasetName, OwnConfig
 from ecgpipe.config.plain import plain_values
@@ -37,9 +38,10 @@ def each_once(values: tuple) -> tuple:
     return values
 
 
-def models_exist(names: Iterable[str]) -> tuple[str, ...]:
+def models_exist(names: Iterable[str], info: ValidationInfo) -> tuple[str, ...]:
     """The names, if all are models, each perhaps with a recipe (``swin+strong``)."""
-    problems = [problem for name in names if (problem := unknown_model(name.partition("+")[0]))]
+    own = (info.context or {}).get("plugin_models", ())
+    problems = [problem for name in names if (problem := unknown_model(name.partition("+")[0], own))]
     if problems:
         raise ValueError("; ".join(problems))
     return tuple(names)
@@ -81,8 +83,8 @@ class DatasetRuns(Section):
 
     @field_validator("models")
     @classmethod
-    def _models_exist(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        return models_exist(names)
+    def _models_exist(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        return models_exist(names, info)
 
 
 class Benchmark(Section):
@@ -164,13 +166,14 @@ class Config(Section):
 
     @field_validator("variants")
     @classmethod
-    def _variants_exist(cls, values: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        models_exist(values)
-        models_exist(
+    def _variants_exist(cls, values: dict[str, dict[str, Any]], info: ValidationInfo) -> dict[str, dict[str, Any]]:
+        models_exist(values, info)
+        architectures = [
             str(keys["options"]["architecture"])
             for keys in values.values()
             if isinstance(keys.get("options"), dict) and "architecture" in keys["options"]
-        )
+        ]
+        models_exist(architectures, info)
         return values
 
     def model_of(self, variant: str) -> ModelConfig:
@@ -224,7 +227,18 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
-    def _variants_fit(self) -> "Config":
+    def _plugins_exist(self) -> "Config":
+        named = {"model": self.model.plugin} | {
+            f"variants.{name}": k.get("plugin") for name, k in self.variants.items()
+        }
+        for place, plugin in named.items():
+            if plugin is not None and not Path(str(plugin)).is_file():
+                raise ValueError(f"{place}.plugin: no such file {plugin!r}; paths start where the workflow is started")
+        return self
+
+    @model_validator(mode="after")
+    def _variants_fit(self, info: ValidationInfo) -> "Config":
+        own = (info.context or {}).get("plugin_models", ())
         for variant in self.variants:
             try:
                 self.model_of(variant)
@@ -251,7 +265,7 @@ class Config(Section):
         except ValidationError as error:
             raise ValueError("; ".join(f"tuning.grid: {_explain(problem)}" for problem in error.errors())) from None
         used = {name for dataset in self.datasets for name in self.benchmark.of(dataset).models}
-        strange = [name for name in self.explain.variants if name not in used and unknown_model(name)]
+        strange = [name for name in self.explain.variants if name not in used and unknown_model(name, own)]
         if strange:
             raise ValueError(
                 f"explain.variants: {', '.join(strange)}: no such model; in use are {', '.join(sorted(used))}"
@@ -271,7 +285,8 @@ def validate_config(values: dict[str, Any]) -> Config:
         ConfigError: a line per wrong key: its path, what was given, what is allowed.
     """
     try:
-        return Config.model_validate(plain_values(values))
+        plain = plain_values(values)
+        return Config.model_validate(plain, context={"plugin_models": plugin_models(plain)})
     except RecursionError:
         raise ConfigError(
             "the configuration is not valid:\n  it is nested without end: a YAML anchor within itself"

@@ -30,6 +30,11 @@ class ModelConfig(Section):
     )
     in_chans: int = Field(1, ge=1, le=3, description="input channels; 3 repeats the image")
     pretrained: bool = Field(False, description="start from timm's ImageNet weights (needs network, or a local file)")
+    plugin: str | None = Field(
+        None,
+        min_length=1,
+        description="Python file that registers further models with timm (docs/own-model.md); it is run as code",
+    )
     options: dict[str, Option] = Field(
         default_factory=dict, description="further arguments of this variant's constructor (see docs/models.md)"
     )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from ecgpipe.config.model_names import unknown_model
 from ecgpipe.config.models import ModelConfig
@@ -42,8 +42,9 @@ class TuningConfig(Section):
 
     @field_validator("models")
     @classmethod
-    def _models_exist(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        problems = [problem for name in names if (problem := unknown_model(name))]
+    def _models_exist(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        own = (info.context or {}).get("plugin_models", ())
+        problems = [problem for name in names if (problem := unknown_model(name, own))]
         if problems:
             raise ValueError("; ".join(problems))
         return names

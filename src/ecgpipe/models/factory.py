@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from ecgpipe.errors import ConfigError
+from ecgpipe.models.plugin import use_plugin
 from ecgpipe.models.pretrained import load_pretrained_weights
 from ecgpipe.models.registry import VARIANTS
 from ecgpipe.models.swin_backbone import choose_window, fused_window_attention, image_hw
@@ -22,6 +23,7 @@ def create_model(
     img_size: int | tuple[int, int] = 640,
     pretrained: bool = False,
     checkpoint_path: str | None = None,
+    plugin: str | None = None,
     **options: Any,
 ) -> nn.Module:
     """Build a classifier for images (B, in_chans, img_size, img_size) with logits (B, num_classes).
@@ -34,6 +36,7 @@ def create_model(
         pretrained: start the backbone from ImageNet weights; ``model.pretrained_report`` then says what matched
             (it is ``None`` otherwise).
         checkpoint_path: with ``pretrained``, a local safetensors file to read instead of timm's hub.
+        plugin: Python file to run first, which registers further names (docs/own-model.md).
         options: keys of the architecture, e.g. ``drop_path_rate``, ``window_size``, ``neck_width``; ``None`` means
             the default. ``architecture`` replaces the timm name behind a baseline, or the Swin backbone of a
             Swin-LGF-FPN variant.
@@ -42,6 +45,8 @@ def create_model(
         ConfigError: for an unknown name or option, or a value that the architecture refuses.
         DataError: when the pretrained weights cannot be had.
     """
+    if plugin is not None:
+        use_plugin(plugin)
     architecture, arguments = timm_arguments(variant, img_size, **options)
     arguments |= {"num_classes": num_classes, "in_chans": in_chans}
     try:

@@ -134,16 +134,24 @@ class Predictor:
         folder: of the saved model (``RUN_DIR/model``).
         threads: CPU threads; None leaves PyTorch's choice.
         device: PyTorch's name; None: a GPU if there is one, else the CPU.
+        plugin: Python file that registers the architecture, for a model of one's own (``load_model``).
 
     Raises:
         DataError: no saved model, or broken, or of another version of the format.
     """
 
-    def __init__(self, folder: Path | str, *, threads: int | None = None, device: str | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path | str,
+        *,
+        threads: int | None = None,
+        device: str | None = None,
+        plugin: Path | str | None = None,
+    ) -> None:
         if threads:
             torch.set_num_threads(threads)
         self.folder = Path(folder)
-        model, self.saved = load_model(folder)
+        model, self.saved = load_model(folder, plugin)
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.model = model.to(self.device)
         self.margins = self.reader().config.margins

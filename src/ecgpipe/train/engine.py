@@ -25,7 +25,7 @@ from ecgpipe import __version__
 from ecgpipe.artifacts.atomic import atomic_path, file_crc32, read_json, write_json
 from ecgpipe.artifacts.runs import CHECKPOINTS, HISTORY_FILE, SUMMARY_FILE, WEIGHTS_FILE, Items, RunConfig
 from ecgpipe.errors import ConfigError, DataError
-from ecgpipe.fingerprint import fingerprint
+from ecgpipe.fingerprint import file_mark, fingerprint
 from ecgpipe.models.stored import build_model
 from ecgpipe.train.callbacks import BestWeights, History
 from ecgpipe.train.check import check_run, check_space, full_disk_is_told
@@ -63,7 +63,7 @@ def train_run(folder: Path | str, machine: Machine | None = None, *, show_progre
     check_run(folder, run, items)
     if machine.threads:
         torch.set_num_threads(machine.threads)
-    code = fingerprint(__file__)  # a checkpoint of other code is not resumed
+    code = fingerprint(__file__) + file_mark(run.model.plugin)  # a checkpoint of other code is not resumed
     identity = identity_of(run, items, code)
     if (summary := _finished(folder, identity)) is not None:
         logger.info("%s is trained already; delete its %s to train it again", folder, SUMMARY_FILE)

@@ -1,0 +1,85 @@
+"""Models from a file of one's own: found, built, refused with the line, and never run for a saved model unasked."""
+
+import pytest
+import torch
+
+from ecgpipe.artifacts.model_folder import SavedModel
+from ecgpipe.cli import main
+from ecgpipe.config.benchmark import validate_config
+from ecgpipe.config.models import ModelConfig
+from ecgpipe.errors import ConfigError
+from ecgpipe.models import create_model, load_model
+from ecgpipe.models.cam import cam_target
+from ecgpipe.models.plugin import use_plugin
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """What `ecgpipe new-model` writes, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["new-model", "my-net"]) == 0
+    return tmp_path / "my-net"
+
+
+def test_the_template_is_a_model_of_the_benchmark(folder):
+    model = create_model(
+        "my_net", num_classes=3, in_chans=1, img_size=64, plugin=str(folder / "my_net.py"), width=4
+    ).eval()
+    assert model(torch.rand(2, 1, 64, 64)).shape == (2, 3)
+    assert cam_target(model).layer is model.stages[2]
+
+
+def test_a_configuration_knows_its_names_without_running_it(folder):
+    (folder / "my_net.py").write_text((folder / "my_net.py").read_text() + "\nraise RuntimeError('it ran')\n")
+    values = {
+        "datasets": ["simulated"],
+        "variants": {"my_net": {"plugin": "my-net/my_net.py"}},
+        "benchmark": {"simulated": {"models": ["my_net", "resnet34"]}},
+        "explain": {"variants": ["my_net"]},
+    }
+    assert validate_config(values).model_of("my_net").plugin == "my-net/my_net.py"
+    assert validate_config(values).model_of("resnet34").plugin is None
+    values["benchmark"]["simulated"]["models"] = ["my_nett"]
+    with pytest.raises(ConfigError, match="did you mean my_net"):
+        validate_config(values)
+    values["variants"]["my_net"]["plugin"] = "elsewhere.py"
+    with pytest.raises(ConfigError, match=r"variants\.my_net\.plugin: no such file 'elsewhere.py'|no such model"):
+        validate_config(values)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("x = 1\ny = x / 0\n", "line 2: ZeroDivisionError"), ("def f(:\n", "line 1: SyntaxError")],
+)
+def test_a_file_that_fails_is_named_with_its_line(tmp_path, text, expected):
+    file = tmp_path / "broken.py"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=expected):
+        use_plugin(file)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        use_plugin(tmp_path / "none.py")
+
+
+def test_a_saved_model_never_has_its_file_run_unasked(folder, tmp_path):
+    trap = tmp_path / "trap.py"
+    trap.write_text("from pathlib import Path\nPath('sprung').touch()\n")
+    saved = SavedModel(
+        variant="resnet18",
+        architecture={},
+        model=ModelConfig(image_size=64, plugin=str(trap)),
+        classes=("a", "b"),
+        task="single",
+        input={},
+        preprocessing=None,
+        training={},
+    )
+    saved.write(tmp_path)
+    with pytest.raises(ConfigError, match="--plugin FILE"):
+        load_model(tmp_path)
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize(("name", "expected"), [("swin", "there already"), ("My Net", "small letters")])
+def test_names_that_cannot_be(name, expected, tmp_path, capsys):
+    assert main(["new-model", str(tmp_path / "x"), "--name", name]) == 1
+    assert expected in capsys.readouterr().err
