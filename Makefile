@@ -1,6 +1,7 @@
 # make demo    simulated records through every stage, on the CPU; ends with the report's path
 # make test    all tests
 # make lint    formatting, style, workflow lint, import rules, types
+# make docs    these pages as a site in build/site; docs-test runs every command in them
 # make package    wheel and source archive in dist/
 # make package-test  the wheel in an empty environment, without PyTorch; takes packages from the index
 # make slurm-test    the workflow on a Slurm of its own on this machine; installs Debian's packages where root may
@@ -22,7 +23,7 @@ export MPLBACKEND := Agg
 # waiting threads sleep instead of spinning, since tests and jobs share the cores
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo test lint package package-test slurm-test fuzz fault-test format clean
+.PHONY: demo test lint package package-test slurm-test docs docs-test fuzz fault-test format clean
 
 demo: $(READY)
 	snakemake --cores $(CORES) all --configfile config/demo.yaml
@@ -37,6 +38,13 @@ slurm-test: $(READY)
 
 fuzz: $(READY)
 	ECGPIPE_FUZZ=$(CASES) pytest -n $(CORES) --dist loadgroup tests/fuzz
+
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
+	@echo "The pages: $(CURDIR)/build/site/index.html"
+
+docs-test: $(READY)
+	pytest -m docs tests/docs
 
 package: $(READY)
 	python -m hatchling build -d dist

@@ -1,0 +1,142 @@
+"""Every command of the documentation runs, or is at least understood by the program that it is for."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+
+import pytest
+
+from ecgpipe.cli.main import build_parser
+from tests.conftest import PROJECT
+from tests.docs.commands import all_commands, commands_of, pages
+from tests.docs.conftest import RUN
+from tests.workflow.conftest import ENVIRONMENT
+
+pytestmark = pytest.mark.docs
+
+NOT_RUN = {
+    r"ecgpipe download": "would fetch gigabytes from other people's servers; its arguments are parsed",
+    r"ecgpipe serve": "serves until it is stopped (tests/predict); its arguments are parsed",
+    r"pip install": "would fetch packages: `make package-test` does; its extras are looked up",
+    r"(podman|docker|apptainer) ": "wants a container engine; nothing here can read it",
+    r"source ": "sets up a shell",
+    r".*\[--|.*\.\.\.$": "a synopsis, not a command",
+}
+"""Beginning of a command to the reason why it is not run."""
+
+SMALLER = (
+    (r"MODEL_DIR|RUN_DIR/model", f"{RUN}/model"),
+    (r"RUN_DIR", RUN),
+    (r"results/ptb-xl/folds/\w+/seed-0", RUN),
+    (r"results/demo/simulated/\w+/\w+/seed-0", RUN),
+    (r"results/(a|b|old|new)\b", "results/tiny"),
+    (r"claims results$", "claims results/tiny"),
+    (r"simulate \S+ --records \d+", "simulate data/simulated --records 20"),
+    (r"--min-records 50", "--min-records 2"),
+    (r"--image-size \d+", "--image-size 96"),
+    (r"bench render$", "bench render --repetitions 1"),
+)
+"""Placeholders and what stands for them here; and settings that would cost minutes, smaller."""
+
+SOURCES = ((r"\bDIR\b|/data/ptb-xl", "raw"), (r"cardiac_images=\{source: [^}]*\}", "datasets=[ptb-xl]"))
+"""The same for Snakemake's: there is no copy of the image data set here."""
+
+
+def run(command: str, project, accepted=(0,)) -> str:
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=project,
+        env={**ENVIRONMENT, "PATH": f"{sys.prefix}/bin:{ENVIRONMENT['PATH']}", "PYTHONPATH": f"{project}/src"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode in accepted, f"{command}\n{done.stdout[-1500:]}\n{done.stderr[-3000:]}"
+    return done.stdout
+
+
+def replaced(command: str, pairs) -> str:
+    for pattern, text in pairs:
+        command = re.sub(pattern, text, command)
+    return command
+
+
+def understood(command: str) -> None:
+    """A command that is not run: what of it can be checked is."""
+    words = shlex.split(command.partition(" > ")[0])
+    if words[0] == "ecgpipe" and "[" not in command and "..." not in command:
+        build_parser().parse_args(words[1:])
+    if words[:2] == ["pip", "install"]:
+        extras = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+        named = {name for part in re.findall(r"\[([\w,]+)\]", command) for name in part.split(",")}
+        assert named <= set(extras)
+
+
+@pytest.mark.parametrize("command", all_commands())
+def test_it_runs(command, project):
+    if any(re.match(pattern, command) for pattern in NOT_RUN):
+        understood(command)
+        return
+    program = command.split(" ")[0]
+    if program == "ecgpipe":
+        own = replaced(command, SMALLER)
+        if "simulate" in own:
+            shutil.rmtree(project / "data/simulated", ignore_errors=True)
+        # doctor says with 1 that something does not fit this machine, which is an answer
+        run(f"python -m {own}", project, (0, 1) if "doctor" in own else (0,))
+    elif program == "snakemake":
+        planned = (
+            replaced(command, SOURCES).replace("snakemake", "python -m snakemake -n", 1).replace(" -n all", " all")
+        )
+        planned = planned if "--cores" in planned or "profiles/slurm" in planned else f"{planned} --cores 1"
+        assert "rror" not in run(planned, project)[:200]
+    elif program == "make":
+        run(command.replace("make", "make -n", 1), project)
+    elif program == "python":
+        script = re.match(r"python (-m [\w.]+|\S+\.py)( [a-z]\w*(?= --))?", command)
+        told = run(f"{script[0]} --help", project)
+        for option in re.findall(r"--[\w-]+", command):
+            assert option in told, option
+    else:
+        pytest.fail(f"nobody knows how to run {command}")
+
+
+def test_every_page_was_read_and_every_reason_is_needed():
+    commands = all_commands()
+    assert len(commands) > 60
+    assert {page.name for page in pages() if commands_of(page)} >= {"README.md", "install.md", "own-model.md"}
+    for pattern in NOT_RUN:
+        assert any(re.match(pattern, command) for command in commands) or "serve" in pattern, pattern
+
+
+def test_the_library_page_s_code_runs(project):
+    code = "\n".join(re.findall(r"```python\n(.*?)```", (PROJECT / "docs/library.md").read_text(), re.S))
+    shutil.rmtree(project / "made", ignore_errors=True)
+    checks = (
+        "\nassert image.shape == (640, 640) and picture.shape[2] == 3 and abs(sum(prediction.probabilities) - 1) < 1e-3"
+    )
+    (project / "library.py").write_text(replaced(code, SMALLER) + checks)
+    run("python library.py", project)
+
+
+def test_the_notebook_executes(project, tmp_path):
+    import nbformat
+    from nbclient import NotebookClient
+
+    notebook = nbformat.read(PROJECT / "docs/examples/library.ipynb", as_version=4)
+    assert not [cell for cell in notebook.cells if cell.cell_type == "code" and cell.outputs]  # kept without outputs
+    for cell in notebook.cells:
+        cell.source = replaced(cell.source, SMALLER)
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(project)}}).execute()
+    pictures = [out for cell in notebook.cells for out in cell.get("outputs", ()) if "image/png" in out.get("data", {})]
+    assert len(pictures) >= 3
+
+
+def test_the_site_builds_in_strict_mode(tmp_path):
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-q", "-d", str(tmp_path / "site")]
+    done = subprocess.run(command, cwd=PROJECT, env={**ENVIRONMENT, "NO_MKDOCS_2_WARNING": "1"}, capture_output=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    page = (tmp_path / "site/index.html").read_text()
+    assert not re.findall(r'(?:src|href)="https?://[^"]+\.(?:js|css|woff2?)"', page)  # nothing is fetched
