@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from ecgpipe.gpus import gpus_asked, own_gpus
 from ecgpipe.logs import job_log
 from ecgpipe.models.card import save_model
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake.log[0]), own_gpus(gpus_asked(snakemake.resources)):
     save_model(Path(snakemake.input.run).parent, Path(snakemake.output.saved).parent, threads=snakemake.threads)

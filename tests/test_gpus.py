@@ -8,10 +8,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import yaml
 
 from ecgpipe import gpus
 from ecgpipe.errors import ConfigError, EcgpipeError
+from ecgpipe.fingerprint import closure
 from ecgpipe.gpus import gpus_asked, own_gpus, usable_gpus
+from tests.conftest import PROJECT
 
 UUIDS = ("GPU-1a2b-00", "GPU-1a3c-01", "GPU-9f00-02")
 # Takes GPUs, says which, and holds them until its standard input ends or so many seconds are over.
@@ -199,3 +202,16 @@ def test_the_driver_lists_gpus_where_its_program_is_missing(machine, monkeypatch
         folder.mkdir(parents=True)
         (folder / "information").write_text(f"Model: \t\t A card\nGPU UUID: \t {name}\nBus Type: \t PCIe\n")
     assert usable_gpus() == ["GPU-00aa", "GPU-00bb"]
+
+
+def test_every_script_that_may_use_a_gpu_takes_its_own():
+    """And its rule gets one on a workstation; else it would share one, or compute on the processor."""
+    profile = yaml.safe_load((PROJECT / "profiles/default/config.yaml").read_text())
+    users = set()
+    for script in (PROJECT / "scripts").glob("*.py"):
+        files = (PROJECT / "src" / Path(*module.split(".")).with_suffix(".py") for module in closure(script))
+        if any("torch.cuda.is_available()" in file.read_text() for file in files if file.is_file()):
+            users.add(script.stem)
+            assert "own_gpus(" in script.read_text(), script.name
+            assert profile["set-resources"][script.stem]["gpu"] >= 1
+    assert {"train", "predict"} <= users
