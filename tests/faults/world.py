@@ -43,9 +43,15 @@ class Quiet(SimpleHTTPRequestHandler):
             time.sleep(0.02)
 
 
-def serve(folder: Path) -> ThreadingHTTPServer:
+class Shared(ThreadingHTTPServer):
+    """Several of these tests may work in one folder at a time, and then have one address."""
+
+    allow_reuse_port = True
+
+
+def serve(folder: Path, port: int = 0) -> ThreadingHTTPServer:
     """Serve a folder on the loopback address, in a thread."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    server = Shared(("127.0.0.1", port), partial(Quiet, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
 
@@ -113,7 +119,8 @@ class World:
         found = [path for place in places if place.exists() for path in place.rglob("*")]
         names = [path.relative_to(self.folder.parent).as_posix() for path in found]
         mine = (f"{self.folder.name}/.snakemake/locks/", f"{self.scratch.name}/")
-        return [name for name in names if LEFT_OVER.search(name) or name.startswith(mine)]
+        found_names = [name for name in names if LEFT_OVER.search(name) or name.startswith(mine)]
+        return [name for name in found_names if "/torchinductor_" not in name]  # PyTorch's own cache
 
     def remove(self) -> None:
         """Delete it, also what is mounted in it or may not be written."""
@@ -215,8 +222,7 @@ def make_base(work: Path, records: int = 80) -> tuple[World, ThreadingHTTPServer
         port.shutdown()
         port.server_close()
     number = int((work / "port").read_text())
-    server = ThreadingHTTPServer(("127.0.0.1", number), partial(Quiet, directory=str(served)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = serve(served, number)
     sha256 = hashlib.sha256((served / "ptb-xl.zip").read_bytes()).hexdigest()
     world = World(work / "stage-0", f"http://127.0.0.1:{number}/ptb-xl.zip", sha256)
     digests = []

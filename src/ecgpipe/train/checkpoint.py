@@ -195,5 +195,5 @@ def find_last(folder: Path, identity: dict[str, str], *, first: bool) -> Path | 
                 f"is of another training (it differs in: {', '.join(other)})" if other else "is incomplete",
             )
         shutil.rmtree(folder, ignore_errors=True)
-        write_json(folder / IDENTITY, identity)
+        write_json(folder / IDENTITY, identity, checksum=False)
     return None

@@ -1,0 +1,202 @@
+"""Peak memory of each stage as its records grow tenfold.
+
+    python benchmarks/scale_memory.py DIR [--step prepare ...]
+
+Stages that work shard by shard (audit_sketch, render, preprocess, direct) get a shard of 100 and one of 1,000 SIMULATED
+records: a whole data set is so many such jobs. Stages that see the whole data set (prepare, loading, evaluate) get
+MADE-UP tables and random images of 64 x 64 pixels for 21,837 and 218,370 records: what a stage holds for a record is
+what counts here, and images are mapped, not read. Each runs in a process of its own.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.scale import ONE_THREAD
+
+SHARD, WHOLE = (100, 1000), (21_837, 218_370)
+CLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
+SIDE = 64
+
+
+def simulated(folder: Path, records: int) -> Path:
+    """A folder of simulated records, made once, with its records.parquet."""
+    from ecgpipe.acquire.ptbxl import list_records
+    from ecgpipe.acquire.simulate.dataset import simulate_dataset
+    from ecgpipe.artifacts.records import RECORDS
+
+    place = folder / f"simulated-{records}"
+    if not (place / "records.parquet").exists():
+        simulate_dataset(place / "raw", records=records, seed=1)
+        RECORDS.write(list_records(place / "raw", 100, 100_000)[0], place / "records.parquet")
+    return place
+
+
+def made_up(folder: Path, records: int) -> Path:
+    """Tables and images of so many records, made once."""
+    from ecgpipe.artifacts.image_index import IMAGE_INDEX
+    from ecgpipe.artifacts.images import write_images
+    from ecgpipe.artifacts.labels import Labels
+    from ecgpipe.artifacts.predictions import Predictions
+    from ecgpipe.artifacts.records import RECORDS
+    from ecgpipe.artifacts.splits import SPLIT
+
+    place, rng = folder / f"made-up-{records}", np.random.default_rng(0)
+    if (place / "predictions.parquet").exists():
+        return place
+    ids = np.array([f"{number:06d}" for number in range(records)])
+    roles = rng.choice(["train", "validation", "test"], records, p=[0.8, 0.1, 0.1])
+    targets = np.eye(5, dtype=np.uint8)[rng.integers(0, 5, records)]
+    for start in range(0, records, 1000):
+        some = ids[start : start + 1000]
+        write_images(rng.integers(0, 256, (len(some), SIDE, SIDE // 8), np.uint8), SIDE, place / f"{start:06d}.npy")
+        index = pd.DataFrame({"record_id": some, "ink": np.float32(0.02), "turn": None, "bend": None})
+        IMAGE_INDEX.write(index, place / f"{start:06d}.index.parquet")
+    Labels(ids, targets, CLASSES, "primary").write(place / "labels.parquet")
+    SPLIT.write(pd.DataFrame({"record_id": ids, "role": roles}), place / "split.parquet")
+    table = pd.DataFrame({"record_id": ids, "patient_id": ids, "shard": "0", "path": ids, "fold": 1, "age": 50.0})
+    table = table.assign(sex="male", statements="{}", content="").astype({"fold": "Int16", "age": "float32"})
+    RECORDS.write(table[RECORDS.schema.names], place / "records.parquet")
+    reported = roles != "train"
+    logits = rng.normal(size=(int(reported.sum()), 5)).astype(np.float32) + 2 * targets[reported]
+    Predictions(ids[reported], roles[reported], logits, targets[reported], CLASSES, "single").write(
+        place / "predictions.parquet"
+    )
+    return place
+
+
+def audit_sketch(place: Path) -> int:
+    """As scripts/audit_sketch.py."""
+    from ecgpipe.artifacts.audit import SKETCHES
+    from ecgpipe.artifacts.records import RECORDS
+    from ecgpipe.audit.shard import sketch_records
+
+    rows = list(sketch_records(RECORDS.read(place / "records.parquet"), place / "raw"))
+    SKETCHES.write(rows, place / "sketches.parquet")
+    return len(rows)
+
+
+def render(place: Path) -> int:
+    """As scripts/render.py."""
+    from ecgpipe.artifacts.records import RECORDS
+    from ecgpipe.config.render import RenderConfig
+    from ecgpipe.render.shard import render_shard
+
+    records = RECORDS.read(place / "records.parquet")
+    files = place / "pages.parquet", place / "pages.problems.parquet"
+    return render_shard(records, place / "raw", 100, RenderConfig(), *files, title="render")
+
+
+def preprocess(place: Path) -> int:
+    """As scripts/preprocess.py."""
+    from ecgpipe.config.preprocess import PreprocessConfig
+    from ecgpipe.preprocess.shard import preprocess_shard
+
+    files = [place / name for name in ("images.npy", "images.index.parquet", "images.problems.parquet")]
+    return preprocess_shard(place / "pages.parquet", PreprocessConfig(), *files, title="preprocess")
+
+
+def direct(place: Path) -> int:
+    """As scripts/direct.py."""
+    from ecgpipe.artifacts.records import RECORDS
+    from ecgpipe.config.preprocess import PreprocessConfig
+    from ecgpipe.config.render import RenderConfig
+    from ecgpipe.direct.shard import direct_shard
+
+    files = [place / f"direct.{name}" for name in ("npy", "index.parquet", "drawn.parquet", "problems.parquet")]
+    records = RECORDS.read(place / "records.parquet")
+    return direct_shard(records, place / "raw", 100, RenderConfig(), PreprocessConfig(), *files, title="direct")
+
+
+def prepare(place: Path) -> int:
+    """As scripts/prepare.py."""
+    from ecgpipe.artifacts.image_index import IMAGE_INDEX
+    from ecgpipe.artifacts.labels import Labels
+    from ecgpipe.artifacts.splits import SPLIT
+    from ecgpipe.config.models import ModelConfig
+    from ecgpipe.config.train import TrainConfig
+    from ecgpipe.train.prepare import prepare_run
+
+    split, labels = SPLIT.read(place / "split.parquet"), Labels.read(place / "labels.parquet")
+    prepare_run(
+        place / "run", dataset="d", protocol="folds", variant="resnet34", seed=0, classes=labels.classes, task="single",
+        roles=dict(zip(split["record_id"], split["role"], strict=True)),
+        targets=dict(zip(labels.record_ids, labels.targets, strict=True)),
+        images={
+            index.with_name(index.name.replace(".index.parquet", ".npy")): IMAGE_INDEX.read(index)["record_id"].tolist()
+            for index in sorted(place.glob("*.index.parquet"))
+        },
+        model=ModelConfig(image_size=SIDE), train=TrainConfig(),
+    )  # fmt: skip
+    return len(split)
+
+
+def loading(place: Path) -> int:
+    """An epoch of batches as training reads them, and those that predicting reads; no model."""
+    from ecgpipe.artifacts.runs import Items, RunConfig
+    from ecgpipe.train.data import EpochBatches, PackedImages, batches
+
+    run, items = RunConfig.read(place / "run"), Items.read(place / "run")
+    read = 0
+    for role, recipe, seed in (("train", run.train, 0), ("test", None, None)):
+        images = PackedImages(place / "run", run, items, recipe)
+        for batch in batches(images, EpochBatches(items.indices(role), 16, seed)):
+            read += len(batch.targets)
+    return read
+
+
+def evaluate(place: Path) -> int:
+    """As scripts/evaluate.py, with 200 resamples."""
+    from ecgpipe.artifacts.predictions import Predictions
+    from ecgpipe.artifacts.records import RECORDS
+    from ecgpipe.config.evaluate import EvaluateConfig
+    from ecgpipe.evaluate.run import evaluate_run
+
+    predictions = Predictions.read(place / "predictions.parquet")
+    found = evaluate_run(predictions, RECORDS.read(place / "records.parquet"), EvaluateConfig(resamples=200))
+    return found["records"]
+
+
+STEPS = {step.__name__: step for step in (audit_sketch, render, preprocess, direct, prepare, loading, evaluate)}
+OF_SHARDS = ("audit_sketch", "render", "preprocess", "direct")
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, metavar="DIR", help="a folder to work in, for 500 MB")
+    parser.add_argument("--step", choices=STEPS, action="append", help="only this step; may be given several times")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    parser.add_argument("--place", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        start, done = time.process_time(), STEPS[arguments.child](arguments.place)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(json.dumps({"done": done, "cpu_seconds": round(time.process_time() - start, 1), "peak_mb": round(peak)}))
+        return
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    print("| stage | records | peak MB | ten times as many | peak MB | times |\n| --- | --- | --- | --- | --- | --- |")
+    for step in arguments.step or STEPS:
+        found = []
+        for records in SHARD if step in OF_SHARDS else WHOLE:
+            place = (simulated if step in OF_SHARDS else made_up)(arguments.folder, records)
+            command = [sys.executable, __file__, str(arguments.folder), "--child", step, "--place", str(place)]
+            done = subprocess.run(command, env=os.environ | ONE_THREAD, stdout=subprocess.PIPE, text=True, check=True)
+            found.append(json.loads(done.stdout.splitlines()[-1]))
+        small, large = found
+        cells = (step, small["done"], small["peak_mb"], large["done"], large["peak_mb"])
+        print("| " + " | ".join(map(str, cells)) + f" | {large['peak_mb'] / small['peak_mb']:.2f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
