@@ -126,8 +126,11 @@ def every_score() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def on_this_machine(tmp_path_factory):
-    """The tiny workflow by the local executor, started: it goes on while others wait for the cluster."""
+def on_this_machine(cluster, tmp_path_factory):
+    """The tiny workflow by the local executor, started: it goes on while others wait for the cluster.
+
+    Where no cluster can be had there is nothing to compare it with.
+    """
     project = Project.new(tmp_path_factory.mktemp("local") / "project")
     # another number of threads gives other weights (docs/training.md)
     process = project.start(
@@ -203,12 +206,14 @@ def time_out(cluster: Cluster, number: str) -> None:
 
 
 @pytest.fixture
-def scored(undisturbed, tmp_path) -> Project:
+def scored(cluster, undisturbed, tmp_path):
     """A copy of the finished local run, to go on with on the cluster; all times of change kept."""
     folder = tmp_path / "project"
     shutil.copytree(undisturbed.folder, folder, copy_function=shutil.copy2, symlinks=True)
     fit_profile(folder)
-    return Project(folder)
+    yield Project(folder)
+    cluster.call("scancel", "--user=root", check=False)
+    cluster.wait_for(lambda: not cluster.jobs(), 60)
 
 
 @pytest.fixture
