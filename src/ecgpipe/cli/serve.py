@@ -13,7 +13,14 @@ def run(args: Arguments) -> None:
     from ecgpipe.serve.server import LocalPage, is_loopback
 
     page = LocalPage(
-        args.model, args.host, args.port, args.allow_host, args.threads, args.seconds, args.megabytes * 10**6
+        args.model,
+        args.host,
+        args.port,
+        args.allow_host,
+        threads=args.threads,
+        seconds=args.seconds,
+        largest=args.megabytes * 10**6,
+        plugin=args.plugin,
     )
     if not is_loopback(args.host):
         print(
@@ -38,6 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads")
     parser.add_argument("--seconds", type=float, default=120, metavar="S", help="that a file may take (default 120)")
     parser.add_argument("--megabytes", type=int, default=40, metavar="M", help="that a file may have (default 40)")
+    plugin = "what registers the architecture, if it is one of your own"
+    parser.add_argument("--plugin", type=Path, metavar="FILE.py", help=plugin)
 
 
 SERVE = Command("serve", run, add_arguments, "serve results/demo/simulated/patient/resnet34/seed-0/model")

@@ -60,7 +60,7 @@ class Guard:
     def refusal(self, method: str, headers: Headers) -> str | None:
         """Why a request is refused; None if it is not."""
         if headers.get("host", "").lower() not in self.hosts:
-            return "this address is not the one that the page is served at"
+            return "the page is not served at this address (ecgpipe serve --allow-host NAME allows a further name)"
         origin = headers.get("origin")
         if origin is not None and origin.lower() not in {f"http://{host}" for host in self.hosts}:
             return "requests from other sites are refused"

@@ -27,6 +27,7 @@ class LocalPage:
         threads: CPU threads of the model.
         seconds: that a file may take.
         largest: bytes of a file.
+        plugin: as ``Predictor`` has it.
 
     Raises:
         ConfigError: the address cannot be had.
@@ -42,6 +43,7 @@ class LocalPage:
         threads: int | None = None,
         seconds: float = 120,
         largest: int = LARGEST_UPLOAD,
+        plugin: Path | str | None = None,
     ) -> None:
         SavedModel.read(folder)  # before anything is started
         self._socket = _bound(host, port)
@@ -49,7 +51,7 @@ class LocalPage:
         own = f"[{host}]" if ":" in host else host
         self.address = f"http://{own}:{self.port}/"
         try:
-            self.worker = Worker(folder, seconds, threads)
+            self.worker = Worker(folder, seconds, threads, plugin)
         except BaseException:
             self._socket.close()
             raise

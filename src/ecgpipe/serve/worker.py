@@ -32,20 +32,28 @@ class Worker:
         folder: of the saved model.
         seconds: that a file may take.
         threads: CPU threads.
+        plugin: as ``Predictor`` has it.
 
     Raises:
         DataError: the model cannot be used.
     """
 
-    def __init__(self, folder: Path | str, seconds: float = 120, threads: int | None = None) -> None:
-        self.folder, self.seconds, self.threads = str(folder), seconds, threads
+    def __init__(
+        self,
+        folder: Path | str,
+        seconds: float = 120,
+        threads: int | None = None,
+        plugin: Path | str | None = None,
+    ) -> None:
+        self.folder, self.seconds = str(folder), seconds
+        self.options = {"threads": threads, "plugin": None if plugin is None else str(plugin)}
         self._lock = threading.Lock()
         self._start()
 
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, other = context.Pipe()
-        self.process = context.Process(target=_work, args=(other, self.folder, self.threads), daemon=True)
+        self.process = context.Process(target=_work, args=(other, self.folder, self.options), daemon=True)
         self.process.start()
         other.close()
         try:
@@ -96,13 +104,13 @@ class Worker:
         self._connection.close()
 
 
-def _work(connection: Connection, folder: str, threads: int | None) -> None:
+def _work(connection: Connection, folder: str, options: dict[str, Any]) -> None:
     """The process: says what the model is, then answers files until nobody asks any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server ends it
     from ecgpipe.predict import Predictor
 
     try:
-        predictor = Predictor(folder, threads=threads)
+        predictor = Predictor(folder, **options)
     except EcgpipeError as error:
         connection.send_bytes(json.dumps({"error": str(error)}).encode())
         return
