@@ -5,6 +5,7 @@ accounting: states of jobs come from squeue. Slurm reads /etc/slurm; a configura
 cluster, is never touched.
 """
 
+import contextlib
 import os
 import shutil
 import socket
@@ -117,7 +118,8 @@ class Cluster:
     def stop(self) -> None:
         """Stop the daemons that `start` started, jobs first; the system's configuration folder is left as it was."""
         self.call("scancel", "--user=root", check=False)
-        time.sleep(1)
+        with contextlib.suppress(TimeoutError, RuntimeError):  # a job's keeper outlives the daemons
+            self.wait_for(lambda: not self.jobs(), 30)
         for pid_file in ("slurmd.pid", "slurmctld.pid", "munge/pid"):
             path = self.folder / pid_file
             if path.is_file():
