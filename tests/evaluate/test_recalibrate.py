@@ -50,7 +50,8 @@ def test_the_reported_records_gain(rng, task):
     assert found["fitted_on"] == "validation" and found["records"] == 4000
     assert found["ece"]["after"] < 0.5 * found["ece"]["before"]
     assert found["log_loss"]["after"] < found["log_loss"]["before"]
-    assert recalibrate(reported, None, bins=10)["fitted_on"] == "the reported records"
+    for none in (None, validation.of_role("test")):
+        assert recalibrate(reported, none, bins=10)["fitted_on"] == "the reported records"
     assert Calibration(**{name: found[name] for name in Calibration.model_fields}).records == 4000
 
 

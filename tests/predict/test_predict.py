@@ -147,6 +147,16 @@ def test_what_does_not_look_like_the_training_images_is_told(made, tmp_path, cap
     assert status == 0 and "UNUSUAL: this does not look like the training images" in out
 
 
+@pytest.mark.parametrize(("quarters", "hint"), [(2, "upside down"), (1, "clockwise"), (3, "anticlockwise")])
+def test_a_page_that_lies_wrongly_is_told_how_to_turn(made, predictor, quarters, hint):
+    upright = Image.open(io.BytesIO(made.pages["00001"])).convert("RGB")
+    stream = io.BytesIO()
+    upright.rotate(90 * quarters, expand=True).save(stream, "PNG", compress_level=1)
+    (page,) = predictor.reader().read_content(stream.getvalue(), "turned.png")
+    (told,) = predictor.predict([page])
+    assert told.unusual.unusual and told.notes[0].startswith(f"turned {hint} it would look like the training images")
+
+
 def old_model(made, folder, **changes):
     """The model as another version of the format would have it."""
     shutil.copytree(made.model, folder)

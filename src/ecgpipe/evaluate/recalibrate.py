@@ -85,10 +85,8 @@ def recalibrate(reported: Predictions, validation: Predictions | None, bins: int
         The fields of ``Calibration``, and ``ece`` and ``log_loss``, each with ``before`` and ``after``, on the
         reported records.
     """
-    fitted = fit_calibration(
-        reported if validation is None else validation,
-        "the reported records" if validation is None else "validation",
-    )
+    alone = validation is None or not len(validation.record_ids)
+    fitted = fit_calibration(*((reported, "the reported records") if alone else (validation, "validation")))
     before, after = reported.probabilities, fitted.probabilities(reported.logits, reported.task)
     scores = {
         name: {"before": score(before), "after": score(after)}

@@ -1,7 +1,7 @@
 """Predictions of a saved model, with calibrated probabilities, thresholds, a word on unusual images, and overlays."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,14 @@ import torch
 
 from ecgpipe.artifacts.images import pack
 from ecgpipe.artifacts.probabilities import probabilities_of
-from ecgpipe.errors import ConfigError
+from ecgpipe.errors import ConfigError, DataError
 from ecgpipe.explain.overlay import overlay
 from ecgpipe.explain.saliency import saliency_maps
 from ecgpipe.models import load_model
 from ecgpipe.models.inputs import to_input
 from ecgpipe.models.ood import OodDetector, with_features
 from ecgpipe.predict.pages import GivenPage, PageReader
+from ecgpipe.preprocess.apply import prepare
 
 NOTICE = (
     "This is no diagnosis. The model is a research tool that has not been validated for the care of any patient; it "
@@ -24,6 +25,7 @@ NOTICE = (
 )
 CALLED = 0.5  # multi-label: calibrated probability from which a class is called
 BATCH = 8
+QUARTERS = {"upside down": 2, "clockwise": 1, "anticlockwise": 3}
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ class Predictor:
         model, self.saved = load_model(folder, plugin)
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.model = model.to(self.device)
-        self.margins = self.reader().config.margins
+        self._config = self.reader().config
         self.detector = OodDetector.read(folder, self.saved.ood) if self.saved.ood is not None else None
 
     @property
@@ -184,7 +186,23 @@ class Predictor:
 
     def predict(self, pages: Sequence[GivenPage]) -> list[Prediction]:
         """Predictions of pages, a few at a time."""
-        return [told for start in range(0, len(pages), BATCH) for told in self._batch(pages[start : start + BATCH])]
+        told = [one for start in range(0, len(pages), BATCH) for one in self._batch(pages[start : start + BATCH])]
+        return [self._with_hint(page, one) for page, one in zip(pages, told, strict=True)]
+
+    def _with_hint(self, page: GivenPage, prediction: Prediction) -> Prediction:
+        """Of an unusual picture, whether it would be usual if it were turned."""
+        if prediction.unusual is None or not prediction.unusual.unusual or page.kind == "record":
+            return prediction
+        for angle, quarters in QUARTERS.items():
+            try:
+                image = prepare(np.ascontiguousarray(np.rot90(page.page, -quarters)), self._config).image
+            except DataError:
+                continue
+            turned = self._batch([replace(page, image=image)])[0].unusual
+            if turned is not None and not turned.unusual:
+                hint = f"turned {angle} it would look like the training images: turn the file and try again"
+                return replace(prediction, notes=(*prediction.notes, hint))
+        return prediction
 
     def _batch(self, pages: Sequence[GivenPage]) -> list[Prediction]:
         with torch.inference_mode():
@@ -253,4 +271,4 @@ class Predictor:
         if self.device.type == "cpu":
             inputs = inputs.contiguous()
         found = saliency_maps(self.model, inputs, [self.saved.classes.index(label)], method, title=None)[0]
-        return overlay(page.page, found, self.margins)
+        return overlay(page.page, found, self._config.margins)
