@@ -25,7 +25,8 @@ def yaml_of(page: str, first: str) -> str:
 def project(finished: Workflow) -> Path:  # noqa: F811
     """The folder; what each command names is there under that name."""
     folder = finished.folder
-    shutil.copy2(PROJECT / "Makefile", folder)
+    for file in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy2(PROJECT / file, folder)
     for part in ("benchmarks", "tests", "docs", "src", "profiles", "config", "envs"):
         if not (folder / part).exists():
             (folder / part).symlink_to(PROJECT / part)
