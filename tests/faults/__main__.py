@@ -40,11 +40,12 @@ def recover(world: World, stage: int, struck: Struck) -> tuple[str | None, list[
             continue
         named = [match.strip(":,;()") for match in re.findall(r"^error: .*?delete the folder (\S+)", said, re.M)]
         named += re.findall(r"^error: (\S+?): .*?delete it and", said, re.M)
-        named = [world.folder / name for name in dict.fromkeys(named)]
+        named = list(dict.fromkeys((world.folder / name).resolve() for name in named))
         named = [path for path in named if path.exists()]
         if not named:
             return f"fails without a remedy: {said[-1500:]}", steps
-        if struck.damaged and not any(path in (struck.damaged, *struck.damaged.parents) for path in named):
+        damaged = (struck.damaged or world.folder).resolve()
+        if struck.damaged and not any(path in (damaged, *damaged.parents) for path in named):
             return f"names {', '.join(map(str, named))} instead of {struck.damaged}", steps
         for path in named:
             steps.append(f"delete {path.relative_to(world.folder)}")

@@ -120,7 +120,8 @@ class World:
         names = [path.relative_to(self.folder.parent).as_posix() for path in found]
         mine = (f"{self.folder.name}/.snakemake/locks/", f"{self.scratch.name}/")
         found_names = [name for name in names if LEFT_OVER.search(name) or name.startswith(mine)]
-        return [name for name in found_names if "/torchinductor_" not in name]  # PyTorch's own cache
+        # PyTorch's cache and the folder that a killed Snakemake leaves below TMPDIR are theirs, and no job's
+        return [name for name in found_names if not re.search(r"\.tmp/(torchinductor_|snakemake\w{8}(/|$))", name)]
 
     def remove(self) -> None:
         """Delete it, also what is mounted in it or may not be written."""
