@@ -21,6 +21,10 @@ MAX_TEXT = (12.0, 7.0)  # mm, width and height of the largest part that is taken
 MAX_WORD = (28.0, 10.0)  # mm, the same for handwriting
 MIN_CHAIN = 38.0  # mm that parts must span together on a page that may be written on
 GAP = (4.0, 3.0)  # mm, along and across, between parts of one trace
+BREAK = 1.6  # mm, along and across, that scaling or compression can take out of a trace on a straight page
+MIN_PIECE = 8.0  # mm that one of the pieces of a broken trace must span; no letter does
+MOST_PIECES = 3000  # parts within the recording; a page with more is noise
+LETTER = 4.0  # mm; smaller pieces link others, but could be letters, and go
 
 
 def drop_text(ink: np.ndarray, mm: float, rows: tuple[float, float], worn: bool = False) -> None:
@@ -44,14 +48,54 @@ def drop_text(ink: np.ndarray, mm: float, rows: tuple[float, float], worn: bool 
     np.minimum.at(top, part_of, runs.tops)
     np.maximum.at(bottom, part_of, runs.bottoms)
     middle = (top + bottom) / 2
-    is_trace = (right + 1 - left >= MIN_TRACE * mm) & (rows[0] <= middle) & (middle <= rows[1])
-    if worn:
+    within = (rows[0] <= middle) & (middle <= rows[1])
+    is_trace = (right + 1 - left >= MIN_TRACE * mm) & within
+    if not worn:
+        is_trace |= broken_traces(runs, part_of, np.flatnonzero(within), left, right, mm) & (
+            (right + 1 - left >= LETTER * mm) | (bottom - top >= LETTER * mm)
+        )
+    else:
         is_trace = in_long_chains(runs, part_of, np.flatnonzero(is_trace), left, right, mm)
     dropped = ~is_trace[part_of]
     for part in np.flatnonzero(is_trace):
         members = np.flatnonzero(part_of == part)
         dropped[members[hanging_runs(runs.of(members), mm, MAX_WORD if worn else MAX_TEXT)]] = True
     erase(ink, runs.of(dropped))
+
+
+def broken_traces(
+    runs: Runs, part_of: np.ndarray, candidates: np.ndarray, left: np.ndarray, right: np.ndarray, mm: float
+) -> np.ndarray:
+    """Which parts are pieces of a trace that breaks at its steep strokes, as scaled and compressed pages have them.
+
+    A piece begins where another ends, within ``BREAK``; together they span ``MIN_CHAIN``, one of them ``MIN_PIECE``.
+
+    Args and result: as ``in_long_chains``.
+    """
+
+    def extent(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Top and bottom of each part's ink in the given column of each."""
+        there = runs.columns == columns[part_of]
+        top, bottom = np.full(len(left), np.inf), np.full(len(left), -np.inf)
+        np.minimum.at(top, part_of[there], runs.tops[there])
+        np.maximum.at(bottom, part_of[there], runs.bottoms[there])
+        return top[candidates], bottom[candidates]
+
+    result = np.zeros(len(left), bool)
+    first, last = left[candidates], right[candidates]
+    if len(candidates) > MOST_PIECES or not (last + 1 - first >= MIN_PIECE * mm).any():
+        return result
+    (begin_top, begin_bottom), (end_top, end_bottom) = extent(left), extent(right)
+    along = first[None, :] - last[:, None]
+    across = np.maximum(begin_top[None, :] - end_bottom[:, None], end_top[:, None] - begin_bottom[None, :])
+    follows = (np.abs(along) <= BREAK * mm) & (across <= BREAK * mm)
+    count, chain = scipy_components(csr_array(follows), directed=False)
+    low, high, widest = np.full(count, np.inf), np.full(count, -np.inf), np.zeros(count)
+    np.minimum.at(low, chain, first)
+    np.maximum.at(high, chain, last)
+    np.maximum.at(widest, chain, last + 1 - first)
+    result[candidates[((high - low >= MIN_CHAIN * mm) & (widest >= MIN_PIECE * mm))[chain]]] = True
+    return result
 
 
 def in_long_chains(
