@@ -1,5 +1,6 @@
 # make demo    simulated records through every stage, on the CPU; ends with the report's path
-# make test    all tests
+# make test    all tests but those that take minutes each: long-test, docs-test, package-test, slurm-test, fault-test
+# make long-test    whole workflows on real records, scans and data of one's own
 # make lint    formatting, style, workflow lint, import rules, types
 # make docs    these pages as a site in build/site; docs-test runs every command in them
 # make package    wheel and source archive in dist/
@@ -23,7 +24,7 @@ export MPLBACKEND := Agg
 # waiting threads sleep instead of spinning, since tests and jobs share the cores
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo test lint package package-test slurm-test docs docs-test fuzz fault-test format clean
+.PHONY: demo test long-test lint package package-test slurm-test docs docs-test fuzz fault-test format clean
 
 demo: $(READY)
 	snakemake --cores $(CORES) all --configfile config/demo.yaml
@@ -31,6 +32,9 @@ demo: $(READY)
 
 test: $(READY)
 	pytest -n $(CORES) --dist loadgroup
+
+long-test: $(READY)
+	pytest -m long -n $(CORES) --dist loadgroup tests/workflow
 
 slurm-test: $(READY)
 	tests/cluster/install.sh

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.long]
 
 
 def test_controls_are_scored_and_reported_and_nothing_is_trained_again(workflow):

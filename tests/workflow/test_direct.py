@@ -10,7 +10,7 @@ from ecgpipe.preprocess.shard import preprocess_shard
 from ecgpipe.render.shard import render_shard
 from tests.workflow.conftest import Workflow, copy_project
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.long]
 
 SCANNED = {"level": "scan", "seed": 4}
 

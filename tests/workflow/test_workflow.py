@@ -163,6 +163,7 @@ def test_a_data_set_from_its_address(finished, address, tmp_path):
 
 
 @pytest.mark.realdata
+@pytest.mark.long
 def test_a_few_dozen_real_records(ptbxl_copy, tmp_path):
     folder = copy_project(tmp_path / "project")
     config = folder / "real.yaml"
