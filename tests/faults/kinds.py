@@ -158,7 +158,7 @@ def disk_full(world: World, stage: int, chance: random.Random) -> Struck:
     subprocess.run(["cp", "-a", f"{aside}/.", str(results)], check=True)
     run = world.start(*STAGES[stage])
     status = run.wait()
-    full = "No space left" in run.text or "room" in run.text
+    full = any(words in run.text for words in ("No space left", "room", "the disk has"))
 
     def repair() -> None:
         subprocess.run(["mount", "-o", "remount,size=2g", str(results)], check=True)

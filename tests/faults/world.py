@@ -1,5 +1,6 @@
 """The workflow that faults strike: started, watched, killed, and its results compared."""
 
+import contextlib
 import csv
 import hashlib
 import json
@@ -193,7 +194,8 @@ class Run:
 
     def kill_all(self) -> None:
         """SIGKILL for it and every job."""
-        os.killpg(self.process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it may have just ended
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def wait(self) -> int:
