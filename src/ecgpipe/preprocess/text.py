@@ -30,7 +30,8 @@ LETTER = 4.0  # mm; smaller pieces link others, but could be letters, and go
 def drop_text(ink: np.ndarray, mm: float, rows: tuple[float, float], worn: bool = False) -> None:
     """Take away letters and other small parts, also those that touch a trace, and all parts above or below ``rows``.
 
-    A wave that leaves the recording's rows stays whole.
+    A wave that leaves the recording's rows stays whole. So do the pieces of a broken trace (``broken_traces``) that
+    are larger than a letter.
 
     Args:
         ink: uint8 (H, W), coverage from 0 to 255, changed in place.
