@@ -43,6 +43,13 @@ def test_a_control_that_no_model_beats_is_named():
     )  # resnet34 has the best AUC
 
 
+def test_what_the_image_costs_is_told_either_way():
+    models = [run("swin", 0.8, 0.9)]
+    assert "0.950, the best image model 0.900, 0.050 less" in findings(run("control-signal", 0.5, 0.95), models=models)
+    assert "0.870, the best image model 0.900, 0.030 more" in findings(run("control-signal", 0.5, 0.87), models=models)
+    assert "costs" not in findings(run("control-signal", 0.5, 0.95))
+
+
 def test_protocols_are_compared_and_the_partial_renders():
     controls = [run("control-nearest", 0.86, 0.8), run("control-nearest", 0.57, 0.6, protocol="unique")]
     tables = control_tables(controls, [run("swin", 0.9, 0.9)])

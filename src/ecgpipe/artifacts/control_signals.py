@@ -3,11 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
-from ecgpipe.artifacts.atomic import atomic_path
+from ecgpipe.artifacts.atomic import BROKEN_NPZ, atomic_path
 from ecgpipe.artifacts.signals import LEADS
 from ecgpipe.errors import DataError
 
@@ -47,7 +46,7 @@ class ControlSignals:
                 with np.load(path, allow_pickle=False) as arrays:
                     ids.append(arrays["record_ids"])
                     signals.append(arrays["signals"])
-            except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+            except BROKEN_NPZ as error:
                 raise DataError(f"{path}: not a readable file of signals ({error}); delete it and run again") from error
         if not sum(map(len, ids)):
             raise DataError("no record has a signal for the signal reference; see the problems tables")
