@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 
 from ecgpipe.artifacts.atomic import CHECKSUM, read_json, write_json, write_text
 from ecgpipe.artifacts.control import ControlFeatures
+from ecgpipe.artifacts.control_signals import SHAPE, ControlSignals
 from ecgpipe.artifacts.images import open_images, pack, write_images
 from ecgpipe.artifacts.labels import DROPPED, Labels
 from ecgpipe.artifacts.pages import StoredPage, read_pages, write_pages
@@ -64,6 +65,10 @@ FORMATS: dict[str, tuple[Callable[[Path], object], Callable[[Path], object]]] = 
         lambda path: Items.read(path.parent),
     ),
     "saliency.npz": (Saliency(*MAPS).write, Saliency.read),
+    "0.signals.npz": (
+        ControlSignals(IDS, RNG.random((3, *SHAPE))).write,
+        lambda path: ControlSignals.read([path]),
+    ),
     "control.npz": (ControlFeatures(*FEATURES).write, lambda path: ControlFeatures.read([path], "pages")),
     "metrics.json": (lambda path: write_json(path, {"a": 1.5, "b": {1: [None, "é"]}}), read_json),
     "run.json": (lambda path: RUN.write(path.parent), lambda path: RunConfig.read(path.parent)),
