@@ -4,13 +4,16 @@ import io
 import json
 import re
 import shutil
+from typing import get_args
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from ecgpipe.cli import main
+from ecgpipe.cli.predict import METHODS
 from ecgpipe.config.degrade import DegradeConfig
+from ecgpipe.config.explain import Method
 from ecgpipe.config.preprocess import PreprocessConfig
 from ecgpipe.config.render import RenderConfig
 from ecgpipe.predict import Predictor
@@ -180,3 +183,8 @@ def test_multilabel_calls_any_number_of_classes(made, tmp_path):
     predictor = Predictor(old_model(made, tmp_path / "many", task="multilabel", calibration=changes))
     (told,) = predictor.predict(pages_of(predictor, (made.source / made.paths["00001"]).with_suffix(".hea")))
     assert told.called == ("NORM", "MI") and (told.probabilities > 0.9).all() and (told.raw < 0.9).any()
+
+
+def test_the_command_offers_every_method_of_the_configuration():
+    """Its list stands by itself, so that --help needs no pydantic."""
+    assert get_args(Method) == METHODS

@@ -65,7 +65,7 @@ def test_a_file_is_predicted_and_not_kept(made, predict):
 def test_the_page_brings_all_that_it_needs(served):
     status, headers, body = ask(served)
     text = body.decode()
-    assert status == 200 and "this is no diagnosis" in text and "[[" not in text
+    assert status == 200 and "This is no diagnosis" in text and "[[" not in text
     assert {name: headers[name] for name in HEADERS} == HEADERS and "server" not in headers
     assert re.findall(r'(?:src|href)="([^"]+)"', text) == ["data:,", "/page.css", "/page.js"]
     for path in ("/page.css", "/page.js"):

@@ -39,7 +39,7 @@ def test_a_dropped_file(made, served, tmp_path):
     page = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
     try:
         page.get(served.address)
-        assert "this is no diagnosis" in page.find_element(By.ID, "notice").text
+        assert "This is no diagnosis" in page.find_element(By.ID, "notice").text
         wait = WebDriverWait(page, 60)
         page.execute_script(DROP, "<b>page.png", base64.b64encode(made.pages["00001"]).decode())
         wait.until(lambda _: page.find_elements(By.TAG_NAME, "article"))

@@ -23,6 +23,12 @@ from ecgpipe.errors import DataError
 
 MODEL_FOLDER = "model"  # below a run's folder
 CONFIG_FILE, CARD_FILE, OOD_FILE = "config.json", "README.md", "ood.safetensors"
+NOTICE = (
+    "This is no diagnosis. The model is a research tool that has not been validated for the care of any patient; it "
+    "knows its classes and nothing else."
+)
+"""Goes with every prediction of a saved model."""
+
 FORMAT, VERSION = "ecgpipe-model", 2
 READABLE = (1, 2)
 """Version 1 lacks ``drawing``, ``calibration`` and ``ood``."""

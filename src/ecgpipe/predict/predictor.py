@@ -19,10 +19,6 @@ from ecgpipe.models.ood import OodDetector, with_features
 from ecgpipe.predict.pages import GivenPage, PageReader
 from ecgpipe.preprocess.apply import prepare
 
-NOTICE = (
-    "This is no diagnosis. The model is a research tool that has not been validated for the care of any patient; it "
-    "knows its classes and nothing else."
-)
 CALLED = 0.5  # multi-label: calibrated probability from which a class is called
 BATCH = 8
 QUARTERS = {"upside down": 2, "clockwise": 1, "anticlockwise": 3}

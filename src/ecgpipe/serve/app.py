@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from ecgpipe.artifacts.model_folder import NOTICE
 from ecgpipe.errors import DataError
 from ecgpipe.serve.guard import Guard
 from ecgpipe.serve.worker import Worker
@@ -27,10 +28,6 @@ MOST_WAITING = 4
 """Requests at work or waiting; further ones are turned away."""
 UPLOAD_SECONDS = 60.0
 NAME_HEADER, CLASS_HEADER = "x-file-name", "x-overlay-class"
-NOT_A_DIAGNOSIS = (
-    "Research only: this is no diagnosis. The model has not been validated for the care of any patient; it knows its "
-    "classes and nothing else."
-)
 
 
 def build_app(
@@ -139,7 +136,7 @@ def _page(worker: Worker, token: str, largest: int) -> str:
         "LARGEST": str(largest),
         "CLASSES": json.dumps(about["classes"]),
         "MODEL": " ".join(facts),
-        "NOTICE": NOT_A_DIAGNOSIS,
+        "NOTICE": NOTICE,
     }
     text = (TEMPLATES / "page.html").read_text(encoding="utf-8")
     for key, value in values.items():
