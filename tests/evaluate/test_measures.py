@@ -150,7 +150,8 @@ def test_patients_that_differ_between_seeds_are_not_counted_twice(rng):
     """With a test set of its own each, the seeds differ by their patients alone; the trainings' share is then small."""
     values = 0.7 + rng.normal(0, 0.05, 200)
     drawn = values[:, None] + rng.normal(0, 0.05, (200, 400))
-    assert pool(values, drawn, 0).between < 0.02
+    # of 0.05; the variance of 200 values is known to a tenth, so up to 0.036 at five standard errors
+    assert pool(values, drawn, 0).between < 0.036
     assert pool(values, drawn * 0 + values[:, None], 0).between == pytest.approx(values.std(ddof=1))
 
 

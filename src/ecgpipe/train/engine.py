@@ -104,7 +104,7 @@ def _train(
         plugins=[SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else None,
         sync_batchnorm=machine.on_gpu and machine.devices * machine.nodes > 1,
         use_distributed_sampler=False,
-        precision=PRECISION[run.train.precision] if machine.on_gpu else PRECISION["fp32"],
+        precision=PRECISION[run.train.precision if machine.on_gpu else run.train.cpu_precision],
         gradient_clip_val=run.train.clip_norm,
         gradient_clip_algorithm="norm",
         accumulate_grad_batches=run.train.accumulate,

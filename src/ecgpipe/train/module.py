@@ -19,7 +19,7 @@ from ecgpipe.train.schedule import rate_share
 from ecgpipe.train.scores import accuracy, macro_auc
 
 STEPS_BETWEEN_CHECKS = 20  # of the loss on a GPU, where each look waits for it
-REMEDY = "lower train.learning_rate, or use precision bf16 or fp32"
+REMEDY = "lower train.learning_rate, or use precision bf16 or fp32 (on a CPU: cpu_precision fp32)"
 
 
 class Classifier(LightningModule):
