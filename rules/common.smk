@@ -113,6 +113,12 @@ def plugin_mark(variant):
     return file_mark(CONFIG.model_of(variant).plugin)
 
 
+def initial_weights(wildcards):
+    """The weights that a training starts from, if its recipe names another training."""
+    initial = CONFIG.train_of(wildcards.variant).initial
+    return [] if initial is None else f"{run_folder(*initial.split('/'), wildcards.seed)}/weights.safetensors"
+
+
 def shard_files(pattern):
     """Input function: a file of every shard of the job's data set."""
     return lambda wildcards: expand(

@@ -20,6 +20,7 @@ rule prepare:
     params:
         model=lambda wildcards: CONFIG.model_of(wildcards.variant).model_dump(mode="json"),
         train=lambda wildcards: CONFIG.train_of(wildcards.variant).model_dump(mode="json"),
+        initial=initial_weights,
         preprocess=section("preprocess"),
         drawing=lambda wildcards: drawing_noted(wildcards.dataset),
         code=code("prepare.py"),
@@ -34,6 +35,7 @@ rule train:
         run=f"{RUN}/run.json",
         run_items=f"{RUN}/items.npz",
         images=shard_files("images/{shard}.npy"),
+        initial=initial_weights,
     output:
         weights=f"{RUN}/weights.safetensors",
         history=f"{RUN}/history.csv",

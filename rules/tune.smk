@@ -19,6 +19,7 @@ use rule prepare as prepare_trial with:
     params:
         model=lambda wildcards: trial_of(wildcards).model.model_dump(mode="json"),
         train=lambda wildcards: trial_of(wildcards).train.model_dump(mode="json"),
+        initial=[],
         code=code("prepare.py"),
 
 

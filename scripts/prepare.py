@@ -32,4 +32,5 @@ with job_log(snakemake.log[0]):
         policy=labels.policy,
         preprocess=PreprocessConfig(**snakemake.params.preprocess),
         drawing=snakemake.params.drawing,
+        initial=snakemake.params.initial or None,
     )

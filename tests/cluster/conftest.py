@@ -64,6 +64,7 @@ class Project:
     """A copy of the project with the tiny configuration: four seeds, trainings long enough to be disturbed."""
 
     folder: Path
+    config: str = "tiny.yaml"
 
     @classmethod
     def new(cls, folder: Path) -> "Project":
@@ -74,7 +75,7 @@ class Project:
 
     def start(self, *arguments: str, how: list[str] = OPTIONS, **environment: str) -> subprocess.Popen:
         # targets first: options would take them for more of their values
-        command = [sys.executable, str(SNAKEMAKE), *arguments, *how, "--configfile", "tiny.yaml"]
+        command = [sys.executable, str(SNAKEMAKE), *arguments, *how, "--configfile", self.config]
         with open(self.folder / "log.txt", "w") as log:
             return subprocess.Popen(
                 command,

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from itertools import pairwise
 
 import pytest
@@ -20,10 +21,12 @@ from tests.cluster.conftest import (
     SEEDS,
     TIMED_OUT,
     Project,
+    fit_profile,
     kill,
     run_of,
 )
 from tests.conftest import PROJECT
+from tests.workflow.conftest import copy_project
 
 pytestmark = pytest.mark.cluster
 TIMES = ("seconds", "images_per_second")  # columns of the history that no two trainings share
@@ -120,6 +123,28 @@ def test_a_failing_job_is_reported_and_only_what_is_missing_runs_again(cluster, 
     output = scored.run(target)
     assert "Predicting" in output and "Training" not in output
     assert_same_results(scored, undisturbed, 0)
+
+
+def test_the_demo_runs_on_the_cluster_to_its_report(cluster, tmp_path):
+    """As `make demo`, but for the executor: each training and prediction a GPU job, the rest on the main partition."""
+    project = Project(copy_project(tmp_path / "project"), "config/demo.yaml")
+    fit_profile(project.folder)
+    process = project.start("all")
+    seen: dict[str, set[str]] = {}
+    while process.poll() is None:
+        for line in cluster.call("squeue", "--noheader", "--format=%P|%k").splitlines():
+            partition, _, comment = line.partition("|")
+            seen.setdefault(partition, set()).update(re.findall(r"rule_([a-z_]+?)(?:_wildcards|$)", comment))
+        time.sleep(1)
+    project.finish(process)
+    assert {"train", "predict"} <= seen["gpu"] and not {"train", "predict"} & seen["main"]
+    results = project.folder / "results/demo"
+    page = (results / "report/index.html").read_text()
+    for model in ("resnet34", "swin_lgf_fpn"):
+        (metrics,) = results.glob(f"simulated/patient/{model}/seed-0/metrics.json")
+        assert json.loads(metrics.read_text())["records"] > 0
+        assert model in page
+    assert not list(results.rglob("*.partial*"))
 
 
 def test_a_killed_snakemake_submits_nothing_twice(cluster, undisturbed, prepared):

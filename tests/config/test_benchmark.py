@@ -62,6 +62,23 @@ def test_every_key_is_described():
     assert walk(Config, "") == []
 
 
+def pretrained(initial: str, seeds: tuple[int, ...] = (0,)) -> dict:
+    """Both real data sets under two protocols; swin+pre starts from another training."""
+    return {
+        "recipes": {"pre": {"initial": initial}},
+        "benchmark": {
+            "ptb-xl": {"protocols": ["folds", "patient"], "models": ["vit", "swin+pre"], "seeds": list(seeds)},
+            "cardiac-images": {"protocols": ["unique"], "models": ["swin", "swin+pre"], "seeds": [0]},
+        },
+    }
+
+
+def test_a_recipe_may_start_from_a_training_of_the_benchmark():
+    config = validate_config(merged(shipped(), pretrained("cardiac-images/unique/swin")))
+    assert config.train_of("swin+pre").initial == "cardiac-images/unique/swin"
+    assert config.train_of("swin").initial is None
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -111,6 +128,13 @@ def test_every_key_is_described():
         ({"benchmark": {"ptb-xl": {"models": ["swin+fast"]}}}, "no recipe fast; known are none"),
         ({"recipes": {"fast": {"epoch": 3}}}, "recipes.fast.epoch: unknown key; did you mean epochs?"),
         ({"recipes": {"a b": {}}}, "recipes.a b: a name has letters"),
+        ({"train": {"initial": "ptb-xl/folds/vit"}}, "train.initial: belongs into a recipe of its own"),
+        (pretrained("simulated"), "recipes.pre.initial: must be DATASET/PROTOCOL/MODEL"),
+        (pretrained("simulated/patient/vit"), "recipes.pre.initial: simulated is not among the datasets"),
+        (pretrained("cardiac-images/paper/vit"), "the benchmark has no training cardiac-images/paper/vit"),
+        (pretrained("cardiac-images/unique/swin+pre"), "starts from another training itself"),
+        (pretrained("cardiac-images/unique/swin", seeds=(0, 1)), "benchmark.cardiac-images.seeds lacks 1"),
+        (pretrained("ptb-xl/folds/vit"), "both trainings need the same split"),
         ({"tuning": {"grid": {"train.rate": [1]}}}, "train.rate: no such setting"),
         ({"tuning": {"grid": {"train.mixup": []}}}, "train.mixup: no values to try"),
         ({"tuning": {"models": ["swin"], "grid": {"train.mixup": [-1]}}}, "tuning.grid: mixup"),

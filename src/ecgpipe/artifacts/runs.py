@@ -49,6 +49,9 @@ class RunConfig(BaseModel):
         None, description="how records became pages (see SavedModel); plain values, for machines without layout files"
     )
     images: tuple[str, ...] = Field(description="packed image files, relative to the run's folder")
+    initial: str | None = Field(
+        None, description="weights that the training starts from, relative to the run's folder; null: random ones"
+    )
     model: ModelConfig
     train: TrainConfig
 

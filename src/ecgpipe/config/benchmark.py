@@ -12,6 +12,7 @@ from ecgpipe.config.acquire import CardiacImagesConfig, PtbXlConfig, SimulatedCo
 from ecgpipe.config.control import ControlConfig
 from ecgpipe.config.evaluate import EvaluateConfig
 from ecgpipe.config.explain import ExplainConfig
+from ecgpipe.config.initial import initial_problems
 from ecgpipe.config.labels import LabelsConfig
 from ecgpipe.config.model_names import plugin_models, unknown_model
 from ecgpipe.config.models import VARIANTS, ModelConfig
@@ -245,6 +246,8 @@ class Config(Section):
             except ValidationError as error:
                 told = [_explain(problem, ModelConfig, f"variants.{variant}.") for problem in error.errors()]
                 raise ValueError("; ".join(told)) from None
+        if self.train.initial is not None:
+            raise ValueError("train.initial: belongs into a recipe of its own, recipes.NAME.initial")
         for name, changes in self.recipes.items():
             if not re.fullmatch(r"[A-Za-z0-9_]+", name):
                 raise ValueError(f"recipes.{name}: a name has letters, digits and _ alone")
@@ -260,6 +263,8 @@ class Config(Section):
                     f"benchmark.{dataset}.models: no recipe {', '.join(missing)}; known are "
                     f"{', '.join(self.recipes) or 'none: add them to recipes'}"
                 )
+        if problems := list(initial_problems(self.datasets, self.benchmark.of, self.train_of)):
+            raise ValueError("; ".join(dict.fromkeys(problems)))
         try:
             _ = self.trials
         except ValidationError as error:

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ecgpipe.config.section import Section
 
@@ -12,6 +12,11 @@ PAPER_BATCH = 16
 class TrainConfig(Section):
     """Optimisation, schedule, loss and augmentation."""
 
+    initial: str | None = Field(
+        None,
+        description="pre-training: start from the weights of another training of this configuration, "
+        "DATASET/PROTOCOL/MODEL of the same seed; what differs in shape (a head for other classes) starts at random",
+    )
     epochs: int = Field(100, ge=1, description="epochs at most")
     batch_size: int = Field(16, ge=1, description="images per step")
     learning_rate: float = Field(3e-5, gt=0, description="peak rate, reached after the warm-up (eq. 26-27)")
@@ -76,6 +81,13 @@ class TrainConfig(Section):
     )
     thicken: float = Field(0.0, ge=0, le=1, description="probability that the ink becomes a pixel wider on each side")
     noise: float = Field(0.0, ge=0, le=0.1, description="largest share of pixels that are inverted at random")
+
+    @field_validator("initial")
+    @classmethod
+    def _names_a_training(cls, value: str | None) -> str | None:
+        if value is not None and not (value.count("/") == 2 and all(value.split("/"))):
+            raise ValueError("must be DATASET/PROTOCOL/MODEL, as simulated/patient/resnet34")
+        return value
 
     @model_validator(mode="after")
     def _warm_up_fits(self) -> "TrainConfig":

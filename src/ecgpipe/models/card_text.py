@@ -109,6 +109,8 @@ def _input(saved: SavedModel) -> str:
 def _training(saved: SavedModel) -> str:
     training, course = saved.training, saved.training["course"]
     start = "ImageNet weights in the backbone" if training["pretrained"] else "random weights"
+    if initial := training["recipe"].get("initial"):
+        start = f"the weights of the training {initial}"
     lines = [
         f"Data set {training['dataset']}, split {training['protocol']}, label policy {training['label_policy']}, "
         f"seed {training['seed']}; from {start}. Weights of epoch {course['best_epoch']} of {course['epochs']}, the "

@@ -21,7 +21,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
-from ecgpipe.artifacts.atomic import read_json, write_json
+from ecgpipe.artifacts.atomic import file_crc32, read_json, write_json
 from ecgpipe.artifacts.runs import Items, RunConfig
 from ecgpipe.errors import DataError, EcgpipeError
 
@@ -130,8 +130,19 @@ def _requeue(job: str) -> None:
         logger.warning("job %s could not be put back into the queue (%s); submit it again", name, error)
 
 
-def identity_of(run: RunConfig, items: Items, code: str) -> dict[str, str]:
-    """Of a training, by parts: a checkpoint of another one must not be resumed."""
+def identity_of(run: RunConfig, items: Items, code: str, initial: Path | None = None) -> dict[str, str]:
+    """Of a training, by parts: a checkpoint of another one must not be resumed.
+
+    Args:
+        run, items: what is trained.
+        code: fingerprint of the code.
+        initial: the weights that it starts from.
+
+    Raises:
+        DataError: these are not there.
+    """
+    if initial is not None and not initial.is_file():
+        raise DataError(f"{initial}: no such file; the training starts from these weights: train that run first")
     digest = hashlib.sha256()
     for array in (items.record_ids, items.roles, items.files, items.rows, items.targets):
         digest.update(np.ascontiguousarray(array).tobytes())
@@ -140,6 +151,7 @@ def identity_of(run: RunConfig, items: Items, code: str) -> dict[str, str]:
         "variant": run.variant,
         "settings": hashlib.sha256(settings.encode()).hexdigest(),
         "records": digest.hexdigest(),
+        "initial": "" if initial is None else file_crc32(initial),
         "code": code,
         "torch": torch.__version__,
         "lightning": lightning.__version__,

@@ -26,6 +26,7 @@ from ecgpipe.artifacts.atomic import atomic_path, file_crc32, read_json, write_j
 from ecgpipe.artifacts.runs import CHECKPOINTS, HISTORY_FILE, SUMMARY_FILE, WEIGHTS_FILE, Items, RunConfig
 from ecgpipe.errors import ConfigError, DataError
 from ecgpipe.fingerprint import file_mark, fingerprint
+from ecgpipe.models.initial import start_from
 from ecgpipe.models.stored import build_model
 from ecgpipe.train.callbacks import BestWeights, History
 from ecgpipe.train.check import check_run, check_space, full_disk_is_told
@@ -64,23 +65,32 @@ def train_run(folder: Path | str, machine: Machine | None = None, *, show_progre
     if machine.threads:
         torch.set_num_threads(machine.threads)
     code = fingerprint(__file__) + file_mark(run.model.plugin)  # a checkpoint of other code is not resumed
-    identity = identity_of(run, items, code)
+    initial = None if run.initial is None else folder / run.initial
+    identity = identity_of(run, items, code, initial)
     if (summary := _finished(folder, identity)) is not None:
         logger.info("%s is trained already; delete its %s to train it again", folder, SUMMARY_FILE)
         return summary
     _quiet()
     seed_everything(run.seed, verbose=False)
     with full_disk_is_told(folder):
-        return _train(folder, run, items, machine, identity, show_progress)
+        return _train(folder, run, items, machine, identity, initial, show_progress)
 
 
 def _train(
-    folder: Path, run: RunConfig, items: Items, machine: Machine, identity: dict[str, str], show_progress: bool
+    folder: Path,
+    run: RunConfig,
+    items: Items,
+    machine: Machine,
+    identity: dict[str, str],
+    initial: Path | None,
+    show_progress: bool,
 ) -> dict:
     started, energy = time.monotonic(), Energy()
     data = RunData(folder, run, items, machine)
     alpha = class_weights(items.targets[data.train], run.task, run.train.focal_alpha)
-    classifier = Classifier(build_model(run), run, alpha, items.record_ids, data.stored)
+    model = build_model(run)
+    start = None if initial is None else start_from(model, initial)
+    classifier = Classifier(model, run, alpha, items.record_ids, data.stored)
     size = sum(tensor.nbytes for tensor in classifier.model.state_dict().values())
     check_space(folder, size, run.train.ema_decay is not None)
 
@@ -125,6 +135,7 @@ def _train(
         "variant": run.variant,
         "model": run.model.model_dump(),
         "train": run.train.model_dump(),
+        "initial": start,
         "epochs": len(history.rows),
         "best_epoch": best.epoch,
         "best_validation_loss": best.loss,

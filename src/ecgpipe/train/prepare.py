@@ -33,6 +33,7 @@ def prepare_run(
     policy: str | None = None,
     preprocess: PreprocessConfig | None = None,
     drawing: Mapping[str, Any] | None = None,
+    initial: Path | str | None = None,
 ) -> None:
     """Write run.json and items.npz into a run's folder.
 
@@ -45,6 +46,7 @@ def prepare_run(
         targets: record id -> (classes,) uint8.
         images: packed image file -> the record id of each of its rows.
         model, train: the settings.
+        initial: weights that the training starts from, of another run; they need not be there yet.
         policy, preprocess, drawing: where targets, images and pages come from, for the model's card.
 
     Raises:
@@ -82,6 +84,7 @@ def prepare_run(
         preprocess=preprocess,
         drawing=None if drawing is None else dict(drawing),
         images=tuple(Path(os.path.relpath(file, folder)).as_posix() for file in images),
+        initial=None if initial is None else Path(os.path.relpath(initial, folder)).as_posix(),
         model=model,
         train=train,
     ).write(folder)

@@ -1,0 +1,28 @@
+"""A training that starts from the weights of another, through the workflow."""
+
+import json
+
+import pytest
+
+pytestmark = pytest.mark.workflow
+
+BOTH = "models: [resnet10t, resnet10t+pre], seeds: [0]"
+
+
+def test_a_training_waits_for_the_one_it_starts_from(workflow):
+    workflow.replace(
+        "tiny.yaml",
+        "ptb-xl: {protocols: [paper], models: [resnet10t], seeds: [0]",
+        f"ptb-xl: {{protocols: [paper], {BOTH}",
+    )
+    workflow.append("tiny.yaml", "recipes: {pre: {initial: ptb-xl/paper/resnet10t}}\n")
+    first, second = (f"results/tiny/ptb-xl/paper/{name}/seed-0" for name in ("resnet10t", "resnet10t+pre"))
+    assert workflow.plan(f"{second}/weights.safetensors") == {"prepare": 1, "train": 1}
+    workflow.run(f"{second}/weights.safetensors")
+    summary = json.loads((workflow.folder / second / "train.json").read_text())
+    assert summary["initial"]["taken"] == summary["initial"]["of"]
+    assert workflow.plan(f"{second}/weights.safetensors") == {}
+    workflow.replace("tiny.yaml", "initial: ptb-xl/paper/resnet10t", "epochs: 2, initial: ptb-xl/paper/resnet10t")
+    assert workflow.plan(f"{second}/weights.safetensors") == {"prepare": 1, "train": 1}
+    both = workflow.plan(f"{second}/weights.safetensors", "--forcerun", f"{first}/weights.safetensors")
+    assert both == {"prepare": 1, "train": 2}
