@@ -1,10 +1,13 @@
 """The command line, as people use it."""
 
 import json
+import resource
 import subprocess
 import sys
+from functools import partial
 
 import cv2
+import numpy as np
 import pytest
 
 from ecgpipe.cli import main
@@ -70,3 +73,17 @@ def test_models_lists_the_nine_variants(capsys):
     rows = json.loads(capsys.readouterr().out)
     assert len(rows) == 9
     assert all(row["parameters"] > 1e6 and row["gflops"] > 0 for row in rows)
+
+
+def test_a_picture_that_does_not_fit_on_the_disk_is_told(tmp_path):
+    """OpenCV's own writing would end well and leave nothing."""
+    page, image = tmp_path / "page.png", tmp_path / "image.png"
+    cv2.imwrite(str(page), np.random.default_rng(0).integers(0, 256, (800, 1000, 3), np.uint8))
+    command = [sys.executable, "-m", "ecgpipe", "preprocess", page, "-o", image, "--variant", "paper"]
+    limit = partial(
+        resource.setrlimit, resource.RLIMIT_FSIZE, (600, 600)
+    )  # Python ignores the signal, so writing fails
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=limit)
+    assert done.returncode == 1
+    assert "File too large" in done.stderr and "image.png" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["page.png"]

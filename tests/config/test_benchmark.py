@@ -30,7 +30,7 @@ def shipped() -> dict:
     return yaml.safe_load((PROJECT / "config.yaml").read_text())
 
 
-SHIPPED = ["demo", "subset", "controls", "strong"]
+SHIPPED = sorted(path.stem for path in (PROJECT / "config").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("name", [*(f"config/{name}.yaml" for name in SHIPPED), "tests/workflow/tiny.yaml"])

@@ -40,7 +40,9 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
         os.umask(umask)
         partial.chmod(0o666 & ~umask)  # mkstemp makes files private; results are shared like any other file
         os.replace(partial, target)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(target)  # a full disk says nothing of the file
         partial.unlink(missing_ok=True)
         raise
 

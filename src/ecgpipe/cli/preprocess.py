@@ -20,8 +20,12 @@ def run(args: Arguments) -> None:
     except OSError as error:
         raise DataError(f"{args.page}: cannot be read ({error.strerror})") from error
     image = preprocess_file(content, str(args.page), PreprocessConfig(variant=args.variant, size=args.size))
+    if not cv2.haveImageWriter(str(args.output)):
+        raise DataError(f"{args.output}: no format for pictures has this ending; use .png")
     with atomic_path(args.output) as partial:
-        cv2.imwrite(str(partial), (1 - image) * 255, [cv2.IMWRITE_PNG_BILEVEL, 1])
+        # imwrite keeps a full disk to itself
+        encoded = cv2.imencode(args.output.suffix, (1 - image) * 255, [cv2.IMWRITE_PNG_BILEVEL, 1])[1]
+        partial.write_bytes(encoded.tobytes())
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -97,7 +97,7 @@ def explain_run(
     ).write(maps_file)
     sheet = cv2.cvtColor(contact_sheet(pictures, captions), cv2.COLOR_RGB2BGR)
     with atomic_path(overlays_file) as partial:
-        cv2.imwrite(str(partial), sheet)
+        partial.write_bytes(cv2.imencode(".png", sheet)[1].tobytes())  # imwrite keeps a full disk to itself
 
 
 def _picture(page: StoredPage, saliency: np.ndarray, margins: Margins, turn: Turn | None) -> np.ndarray:
