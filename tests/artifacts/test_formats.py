@@ -11,6 +11,7 @@ from ecgpipe.artifacts.predictions import Predictions
 from ecgpipe.artifacts.problems import PROBLEMS, ProblemList
 from ecgpipe.artifacts.records import RECORDS
 from ecgpipe.artifacts.runs import Items, RunConfig
+from ecgpipe.artifacts.splits import SPLIT
 from ecgpipe.config.models import ModelConfig
 from ecgpipe.config.train import TrainConfig
 from ecgpipe.errors import DataError, RecordError
@@ -107,6 +108,28 @@ def test_labels_and_predictions_come_back(tmp_path, rng):
     assert read.of_role("test").record_ids.tolist() == ["b"]
     expected = np.exp(logits.astype(float)) / np.exp(logits.astype(float)).sum(axis=1, keepdims=True)
     assert read.probabilities == pytest.approx(expected)
+
+
+def test_targets_of_some_records_in_their_order(rng):
+    ids = rng.permutation(50).astype(str)
+    labels = Labels(
+        ids, np.stack([ids.astype(int), ids.astype(int) % 7], axis=1).astype(np.uint8), ("a", "b"), "single"
+    )
+    wanted = rng.permutation(50)[:20]
+    assert labels.of_records(wanted.astype(str)).tolist() == [[number, number % 7] for number in wanted]
+    with pytest.raises(DataError, match="2 records have no label, 77 first; make labels"):
+        labels.of_records(np.array(["3", "77", "50", "4"]))
+
+
+def test_a_table_read_in_part(tmp_path):
+    ids = [f"{'é' * (number % 4)}{number}" for number in range(25_000)]
+    SPLIT.write(pd.DataFrame({"record_id": ids, "role": "train"}), tmp_path / "split.parquet")
+    (found,) = SPLIT.read_text(tmp_path / "split.parquet", ["record_id"])
+    assert found.dtype == np.array(ids).dtype and found.tolist() == ids
+    some = SPLIT.read(tmp_path / "split.parquet", record_ids=np.array([ids[20_001], "none such", ids[3]]))
+    assert some.to_dict("list") == {"record_id": [ids[3], ids[20_001]], "role": ["train", "train"]}
+    with pytest.raises(DataError, match="no such split file"):
+        SPLIT.read_text(tmp_path / "none.parquet", ["record_id"])
 
 
 def test_a_run_comes_back(tmp_path):

@@ -1,5 +1,7 @@
 """Scores under weights against scikit-learn and plain loops on new data each time, and the bootstrap by hand."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from sklearn import metrics
@@ -7,6 +9,7 @@ from sklearn.calibration import calibration_curve
 
 from ecgpipe.artifacts.predictions import Predictions
 from ecgpipe.config.evaluate import EvaluateConfig
+from ecgpipe.evaluate import resample
 from ecgpipe.evaluate.calibration import bin_gaps, calibration_error, reliability
 from ecgpipe.evaluate.fmax import f_max, sample_shares
 from ecgpipe.evaluate.measures import Measures
@@ -111,6 +114,42 @@ def test_the_bootstrap_is_a_loop_over_patients_with_scikit_learn(rng):
             if 0 < predictions.targets[rows, i].sum() < len(rows):
                 area = metrics.roc_auc_score(predictions.targets[rows, i], predictions.probabilities[rows, i])
                 assert per_class["auc"][b, i] == pytest.approx(area)
+
+
+@pytest.mark.parametrize(("weights", "piece"), [(1, 10), (90 * 20, 2**18), (2**20, 300)])
+def test_draws_do_not_depend_on_how_many_are_held_at_a_time(monkeypatch, weights, piece):
+    """The reference is the bootstrap as it was before it was done in blocks: a seed must go on meaning the same."""
+    generator, before = np.random.default_rng(7), []
+    for size in (250, 250, 40):
+        drawn = generator.integers(0, 70, size=(70, size)) * size + np.arange(size)
+        before.append(np.bincount(drawn.ravel(), minlength=70 * size).reshape(70, size))
+    monkeypatch.setattr(resample, "WEIGHTS", weights)
+    monkeypatch.setattr(resample, "PIECE", piece)
+    parts = list(group_counts(70, 540, 7, 90))
+    assert np.array_equal(np.concatenate(parts, axis=1), np.concatenate(before, axis=1))
+    assert max(part.shape[1] for part in parts) <= max(resample.FEWEST, weights // 90)
+
+
+@pytest.mark.parametrize("task", ["single", "multilabel"])
+@pytest.mark.parametrize("digits", [1, 7], ids=["ties", "no ties"])
+def test_scores_do_not_depend_on_how_many_resamples_are_held_at_a_time(monkeypatch, rng, task, digits):
+    predictions = make_predictions(rng, task=task, n=150)
+    predictions = dataclasses.replace(predictions, logits=predictions.logits.round(digits))
+    groups = rng.integers(0, 100, 150).astype(str)
+    found = []
+    for weights in (2**20, 150 * 60, 1):
+        monkeypatch.setattr(resample, "WEIGHTS", weights)
+        found.append(evaluate_predictions(predictions, groups, EvaluateConfig(resamples=270)))
+    for other in found[1:]:
+        for name, cell in found[0]["scores"].items():
+            # sums of fractions may end otherwise in the last digit: the linear algebra has several ways to sum
+            numbers = {key: cell[key] for key in ("value", "low", "high")}
+            expected = pytest.approx(numbers, rel=1e-12) if name in ("brier", "ece", "f_max") else numbers
+            assert {key: other["scores"][name][key] for key in numbers} == expected
+        for label, cells in found[0]["per_class"].items():
+            for name in ("auc", "average_precision", "recall"):
+                assert other["per_class"][label][name] == cells[name]
+        assert other["thresholds"] == found[0]["thresholds"]
 
 
 def test_parts_of_a_cross_validation_pool_counts_and_keep_areas_apart(rng):

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from ecgpipe.artifacts.parquet import BROKEN, read_table, write_table
+from ecgpipe.artifacts.lookup import rows_of
+from ecgpipe.artifacts.parquet import BROKEN, read_table, text_of, write_table
 from ecgpipe.artifacts.table import TableFormat
 from ecgpipe.errors import DataError
 
@@ -40,6 +41,18 @@ class Labels:
         """``multilabel`` or ``single`` (exactly one class per record)."""
         return "multilabel" if self.policy == "multilabel" else "single"
 
+    def of_records(self, record_ids: np.ndarray) -> np.ndarray:
+        """(n, classes) uint8, the targets of some records in their order.
+
+        Raises:
+            DataError: a record has none.
+        """
+        rows, found = rows_of(record_ids, self.record_ids)
+        if not found.all():
+            missing = record_ids[~found]
+            raise DataError(f"{len(missing)} records have no label, {missing[0]} first; make labels and splits again")
+        return self.targets[rows]
+
     def write(self, path: Path | str) -> None:
         """Write the file atomically."""
         columns = {"record_id": pa.array(self.record_ids.astype(str), pa.string())}
@@ -58,7 +71,7 @@ class Labels:
             table = read_table(path)
             classes = tuple(json.loads(table.schema.metadata[b"classes"]))
             return cls(
-                record_ids=np.array(table["record_id"].to_pylist(), dtype=str),
+                record_ids=text_of(table["record_id"]),
                 targets=np.stack([table[name].to_numpy() for name in classes], axis=1),
                 classes=classes,
                 policy=table.schema.metadata[b"policy"].decode(),

@@ -7,13 +7,16 @@ import os
 import zlib
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ecgpipe.artifacts.atomic import atomic_path
 
 KEY = b"footer_crc32"
 ZEROS = b"00000000"
+PIECE = 10_000  # values that become Python's strings at a time
 BROKEN = (pa.ArrowException, OSError, KeyError, TypeError, ValueError)
 """What reading raises on a file that is damaged or of another kind."""
 
@@ -30,6 +33,16 @@ def read_table(path: Path | str, columns: list[str] | None = None) -> pa.Table:
     """Read a table; on damage one of BROKEN."""
     check_footer(path)
     return pq.read_table(path, columns=columns, page_checksum_verification=True)
+
+
+def text_of(column: pa.ChunkedArray) -> np.ndarray:
+    """(n,) a column of text as an array as wide as its longest value, made in pieces; ValueError if a value is null."""
+    if column.null_count:
+        raise ValueError(f"{column.null_count} values are missing")
+    text = np.empty(len(column), f"U{max(pc.max(pc.utf8_length(column)).as_py() or 0, 1)}")
+    for start in range(0, len(text), PIECE):
+        text[start : start + PIECE] = column[start : start + PIECE].to_pylist()
+    return text
 
 
 def seal(path: Path | str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from ecgpipe.artifacts.parquet import BROKEN, read_table, write_table
+from ecgpipe.artifacts.parquet import BROKEN, read_table, text_of, write_table
 from ecgpipe.artifacts.probabilities import probabilities_of
 from ecgpipe.errors import DataError
 
@@ -63,8 +63,8 @@ class Predictions:
             table = read_table(path)
             classes = tuple(json.loads(table.schema.metadata[b"classes"]))
             return cls(
-                record_ids=np.array(table["record_id"].to_pylist(), dtype=str),
-                roles=np.array(table["role"].to_pylist(), dtype=str),
+                record_ids=text_of(table["record_id"]),
+                roles=text_of(table["role"]),
                 logits=np.stack([table[f"logit:{name}"].to_numpy() for name in classes], axis=1),
                 targets=np.stack([table[f"target:{name}"].to_numpy() for name in classes], axis=1),
                 classes=classes,

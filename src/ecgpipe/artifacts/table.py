@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from ecgpipe.artifacts.parquet import BROKEN, read_table, write_table
+from ecgpipe.artifacts.parquet import BROKEN, read_table, text_of, write_table
 from ecgpipe.errors import DataError
 
 
@@ -35,14 +37,36 @@ class TableFormat:
         table = pa.Table.from_pandas(frame[self.schema.names], schema=self.schema, preserve_index=False)
         write_table(table.replace_schema_metadata(None), path)
 
-    def read(self, path: Path | str, columns: list[str] | None = None) -> pd.DataFrame:
+    def read(
+        self, path: Path | str, columns: list[str] | None = None, record_ids: np.ndarray | None = None
+    ) -> pd.DataFrame:
         """Read a file of this format.
+
+        Args:
+            path: the file.
+            columns: which; None: all of the format.
+            record_ids: (n,) strings, only the rows of these records, in the file's order; None: all rows.
 
         Raises:
             DataError: the file is missing, is no Parquet file, is damaged, or lacks a column.
         """
+        table = self._read(path, columns or self.schema.names)
+        if record_ids is not None:
+            table = table.filter(pc.is_in(table["record_id"], value_set=pa.array(record_ids, pa.string())))
+        return table.to_pandas()
+
+    def read_text(self, path: Path | str, columns: list[str]) -> list[np.ndarray]:
+        """Columns of text as arrays of fixed width, (n,) each: a few bytes a row, where Python's strings take 50.
+
+        Raises:
+            DataError: as ``read``.
+        """
+        table = self._read(path, columns)
+        return [text_of(table[name]) for name in columns]
+
+    def _read(self, path: Path | str, columns: list[str]) -> pa.Table:
         try:
-            return read_table(path, columns or self.schema.names).to_pandas()
+            return read_table(path, columns)
         except FileNotFoundError as error:
             raise DataError(f"{path}: no such {self.name} file; run the stage that makes it") from error
         except BROKEN as error:

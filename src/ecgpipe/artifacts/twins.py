@@ -17,5 +17,6 @@ TWINS = TableFormat("twins", pa.schema([("record_id", pa.string()), ("identical"
 
 def with_content(records: pd.DataFrame, twins: Path | str) -> pd.DataFrame:
     """Records whose ``content`` tells identical files by the audit, for data sets whose listing has no checksums."""
-    identical = TWINS.read(twins).set_index("record_id")["identical"]
+    table = TWINS.read(twins, ["record_id", "identical"], records["record_id"].to_numpy())
+    identical = table.set_index("record_id")["identical"]
     return records.assign(content=identical.reindex(records["record_id"]).to_numpy())

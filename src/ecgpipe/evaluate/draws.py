@@ -46,7 +46,8 @@ def draw(models: Models, config: EvaluateConfig, seed: tuple[int, ...] | None = 
     measures = [Measures(given.predictions, config, given.parts, full=False) for _, _, given in every]
     members = [np.searchsorted(names, given.groups) for _, _, given in every]
     parts: list[list[dict]] = [[] for _ in every]
-    for counts in group_counts(len(names), config.resamples, config.seed if seed is None else seed):
+    most = max(map(len, members), default=0)
+    for counts in group_counts(len(names), config.resamples, config.seed if seed is None else seed, most):
         for i, measure in enumerate(measures):
             # A resample may hold none of a small test set's groups; its scores are then NaN.
             with np.errstate(divide="ignore", invalid="ignore"):

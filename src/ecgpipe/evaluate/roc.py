@@ -38,8 +38,10 @@ def concordance(scores: np.ndarray, positive: np.ndarray, weights: np.ndarray) -
     truth = positive[order].astype(bool)
     if not truth.any() or truth.all() or (np.diff(scores[order]) == 0).any():
         fall, rise = steps(scores, positive, weights)
-        above = np.cumsum(rise, axis=0) - rise / 2
-        return np.einsum("ib,ib->b", fall, above), fall.sum(axis=0) * rise.sum(axis=0)
+        every, above = fall.sum(axis=0) * rise.sum(axis=0), np.cumsum(rise, axis=0)
+        rise /= 2
+        above -= rise
+        return np.einsum("ib,ib->b", fall, above), every
     # Without ties in half the time: negatives are summed between one positive and the next.
     above = np.cumsum(weights[order[truth]], axis=0)
     negatives = weights[order[~truth]]
@@ -58,8 +60,9 @@ def average_precision(scores: np.ndarray, positive: np.ndarray, weights: np.ndar
     weights = np.ones((len(scores), 1)) if weights is None else weights
     fall, rise = steps(scores, positive, weights)
     found = np.cumsum(rise, axis=0)
-    called = np.cumsum(fall, axis=0) + found
-    precision = np.divide(found, called, out=np.zeros_like(found), where=called > 0)
+    called = np.cumsum(fall, axis=0, out=fall)  # in place, here and below: these arrays are most of the memory
+    called += found
+    precision = np.divide(found, called, out=called, where=called > 0)  # else it stays 0
     return ratio(np.einsum("ib,ib->b", rise, precision), found[-1])
 
 
@@ -68,7 +71,7 @@ def steps(scores: np.ndarray, positive: np.ndarray, weights: np.ndarray) -> tupl
     order = np.argsort(-scores, kind="stable")
     ordered, truth = weights[order], positive[order].astype(float)[:, None]
     rise = ordered * truth
-    fall = ordered - rise
+    fall = np.subtract(ordered, rise, out=ordered)
     starts = np.flatnonzero(np.r_[True, np.diff(scores[order]) != 0])
     if len(starts) == len(scores):
         return fall, rise

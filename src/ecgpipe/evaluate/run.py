@@ -7,6 +7,9 @@ from ecgpipe.artifacts.predictions import Predictions
 from ecgpipe.config.evaluate import EvaluateConfig
 from ecgpipe.evaluate.scores import evaluate_predictions
 
+GROUPED_BY = ["record_id", "patient_id", "content"]
+"""Columns of records.parquet that tell what is resampled together."""
+
 
 def reported_role(predictions: Predictions) -> str:
     """``test`` where the protocol has a test part, else ``validation`` (the paper's protocol)."""
@@ -25,7 +28,7 @@ def evaluate_run(predictions: Predictions, records: pd.DataFrame, config: Evalua
 
     Args:
         predictions: of a trained run.
-        records: rows of records.parquet, for patients and twins.
+        records: rows of records.parquet with the columns GROUPED_BY, for patients and twins.
         config: intervals and thresholds.
     """
     role = reported_role(predictions)

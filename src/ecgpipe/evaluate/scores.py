@@ -37,7 +37,7 @@ def evaluate_predictions(
     names = distinct_groups(groups)
     member = np.searchsorted(names, groups)
     drawn, class_drawn = [], []
-    for counts in group_counts(len(names), config.resamples, config.seed):
+    for counts in group_counts(len(names), config.resamples, config.seed, len(targets)):
         weights = counts[member]
         scores, per_class = measures(weights)
         drawn.append(scores)
