@@ -10,6 +10,8 @@ import argparse
 import csv
 from pathlib import Path
 
+import numpy as np
+
 from ecgpipe.acquire.labels import labels_of_records
 from ecgpipe.acquire.ptbxl import list_records
 from ecgpipe.acquire.statements import grouping
@@ -44,8 +46,8 @@ def main() -> None:
     render_shard(records, args.source, 500, RenderConfig(), pages, problems, title="render")
     preprocess_shard(pages, preprocess, images, index, problems, title="preprocess")
     drawn = IMAGE_INDEX.read(index)["record_id"].tolist()
-    targets = {name: row for name, row in zip(labels.record_ids, labels.targets, strict=True) if name in set(drawn)}
-    held = {name for number, name in enumerate(sorted(targets)) if number % 4 == 3}
+    ids = np.intersect1d(labels.record_ids, drawn)
+    held = np.arange(len(ids)) % 4 == 3
 
     print("| variant | training records | loss, first epoch | last epoch | validation, first | last |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
@@ -59,8 +61,9 @@ def main() -> None:
             seed=0,
             classes=labels.classes,
             task=labels.task,
-            roles={name: "validation" if name in held else "train" for name in targets},
-            targets=targets,
+            record_ids=ids,
+            roles=np.where(held, "validation", "train"),
+            targets=labels.of_records(ids),
             images={images: drawn},
             model=ModelConfig(image_size=args.size),
             train=TrainConfig(epochs=args.epochs, warmup_epochs=1, learning_rate=args.rate),
@@ -69,7 +72,7 @@ def main() -> None:
         with open(folder / "history.csv", encoding="utf-8") as file:
             history = list(csv.DictReader(file))
         losses = [float(history[e][f"{part}_loss"]) for part in ("train", "validation") for e in (0, -1)]
-        print(f"| `{variant}` | {len(targets) - len(held)} | {' | '.join(f'{x:.3f}' for x in losses)} |", flush=True)
+        print(f"| `{variant}` | {(~held).sum()} | {' | '.join(f'{x:.3f}' for x in losses)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ from ecgpipe.logs import job_log
 from ecgpipe.train.prepare import prepare_run
 
 with job_log(snakemake.log[0]):
-    split, labels = SPLIT.read(snakemake.input.split), Labels.read(snakemake.input.labels)
+    record_ids, roles = SPLIT.read_text(snakemake.input.split, ["record_id", "role"])
+    labels = Labels.read(snakemake.input.labels)
     prepare_run(
         Path(snakemake.output.run).parent,
         dataset=snakemake.wildcards.dataset,
@@ -21,10 +22,11 @@ with job_log(snakemake.log[0]):
         seed=int(snakemake.wildcards.seed),
         classes=labels.classes,
         task=labels.task,
-        roles=dict(zip(split["record_id"], split["role"], strict=True)),
-        targets=dict(zip(labels.record_ids, labels.targets, strict=True)),
+        record_ids=record_ids,
+        roles=roles,
+        targets=labels.of_records(record_ids),
         images={
-            Path(index.replace(".index.parquet", ".npy")): IMAGE_INDEX.read(index)["record_id"].tolist()
+            Path(index.replace(".index.parquet", ".npy")): IMAGE_INDEX.read_text(index, ["record_id"])[0]
             for index in snakemake.input.indices
         },
         model=ModelConfig(**snakemake.params.model),

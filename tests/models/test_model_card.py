@@ -46,7 +46,6 @@ def run(tmp_path_factory):
     rng = np.random.default_rng(0)
     ids = [f"{number}" for number in range(8)]
     write_images([pack(rng.integers(0, 2, (64, 64))) for _ in ids], 64, folder / "images.npy")
-    roles = dict(zip(ids, ["train"] * 4 + ["validation"] * 2 + ["test"] * 2, strict=True))
     prepare_run(
         folder / "run",
         dataset="pictures",
@@ -55,8 +54,9 @@ def run(tmp_path_factory):
         seed=1,
         classes=CLASSES,
         task="single",
-        roles=roles,
-        targets={name: np.eye(2, dtype=np.uint8)[int(name) % 2] for name in ids},
+        record_ids=ids,
+        roles=["train"] * 4 + ["validation"] * 2 + ["test"] * 2,
+        targets=np.eye(2, dtype=np.uint8)[np.arange(8) % 2],
         images={folder / "images.npy": ids},
         model=ModelConfig(image_size=64, options={"architecture": "resnet10t"}),
         train=TrainConfig(epochs=1, warmup_epochs=0, batch_size=4),

@@ -68,7 +68,7 @@ def made(tmp_path_factory) -> Made:
     images_file, index = folder / "images.npy", folder / "index.parquet"
     preprocess_shard(pages_file, preprocess, images_file, index, problems, title="preprocess")
     ids = IMAGE_INDEX.read(index)["record_id"].tolist()
-    roles = {name: "train" if i < 12 else "validation" if i < 18 else "test" for i, name in enumerate(ids)}
+    roles = ["train" if i < 12 else "validation" if i < 18 else "test" for i in range(len(ids))]
     run = folder / "run"
     prepare_run(
         run,
@@ -78,8 +78,9 @@ def made(tmp_path_factory) -> Made:
         seed=0,
         classes=CLASSES,
         task="single",
+        record_ids=ids,
         roles=roles,
-        targets={name: np.eye(2, dtype=np.uint8)[i % 2] for i, name in enumerate(ids)},
+        targets=np.eye(2, dtype=np.uint8)[np.arange(len(ids)) % 2],
         images={images_file: ids},
         model=ModelConfig(image_size=64),
         train=TrainConfig(epochs=1, warmup_epochs=0, batch_size=6),

@@ -47,7 +47,6 @@ def make_run(tmp_path):
         files = {tmp_path / "a.npy": ids[:35], tmp_path / "b.npy": ids[35:]}
         for file, members in files.items():
             write_images([pack(images[int(i)]) for i in members], SIZE, file)
-        roles = {i: "train" if int(i) < 41 else "validation" if int(i) < 51 else "test" for i in ids}
         prepare_run(
             tmp_path / name,
             dataset="bars",
@@ -56,8 +55,9 @@ def make_run(tmp_path):
             seed=seed,
             classes=("vertical", "horizontal"),
             task=task,
-            roles=roles,
-            targets={i: np.eye(2, dtype=np.uint8)[label] for i, label in zip(ids, labels, strict=True)},
+            record_ids=ids,
+            roles=["train"] * 41 + ["validation"] * 10 + ["test"] * 9,
+            targets=np.eye(2, dtype=np.uint8)[labels],
             images=files,
             model=ModelConfig(image_size=64, options=options or {}),
             train=TrainConfig(**{"epochs": 3, "warmup_epochs": 1, "learning_rate": 2e-3, "batch_size": 8} | recipe),

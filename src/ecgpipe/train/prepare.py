@@ -1,4 +1,4 @@
-"""A run made ready for training: run.json and items.npz. Needs no tables, only what the caller read from them."""
+"""A run made ready for training: run.json and items.npz. Needs no tables, only arrays read from them."""
 
 import os
 import shutil
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ecgpipe.artifacts.lookup import rows_of
 from ecgpipe.artifacts.roles import ROLES
 from ecgpipe.artifacts.runs import CHECKPOINTS, Items, RunConfig
 from ecgpipe.config.models import ModelConfig
@@ -25,9 +26,10 @@ def prepare_run(
     seed: int,
     classes: Sequence[str],
     task: str,
-    roles: Mapping[str, str],
-    targets: Mapping[str, np.ndarray],
-    images: Mapping[Path, Sequence[str]],
+    record_ids: Sequence[str] | np.ndarray,
+    roles: Sequence[str] | np.ndarray,
+    targets: np.ndarray,
+    images: Mapping[Path, Sequence[str] | np.ndarray],
     model: ModelConfig,
     train: TrainConfig,
     policy: str | None = None,
@@ -42,32 +44,38 @@ def prepare_run(
         dataset, protocol, variant, seed: what the run is.
         classes: class names.
         task: single or multilabel.
-        roles: record id -> train, validation or test.
-        targets: record id -> (classes,) uint8.
-        images: packed image file -> the record id of each of its rows.
+        record_ids: (n,) strings, each once: the records of the split, in any order.
+        roles: (n,) train, validation or test.
+        targets: (n, classes) of 0 and 1.
+        images: packed image file -> the record id of each of its rows; may hold further records.
         model, train: the settings.
         initial: weights that the training starts from, of another run; they need not be there yet.
         policy, preprocess, drawing: where targets, images and pages come from, for the model's card.
 
     Raises:
         DataError: a record of the split has no image.
+        ValueError: a role is none of ROLES.
     """
-    place = {
-        record_id: (number, row) for number, ids in enumerate(images.values()) for row, record_id in enumerate(ids)
-    }
-    missing = [record_id for record_id in roles if record_id not in place]
-    if missing:
+    # Arrays throughout: a Python string, or a row of a table of its own, takes more room than all that is kept of it.
+    record_ids, roles = np.asarray(record_ids, dtype=str), np.asarray(roles, dtype=str)
+    given = np.concatenate([np.empty(0, dtype=str), *(np.asarray(ids, dtype=str) for ids in images.values())])
+    rows, found = rows_of(record_ids, given)
+    if not found.all():
+        missing = record_ids[~found]
         raise DataError(
             f"{len(missing)} records of the split {dataset}/{protocol} have no image, {missing[0]} first; "
             "run the preprocessing again"
         )
-    record_ids = sorted(roles)
+    starts = np.cumsum([0, *map(len, images.values())])
+    order = np.argsort(record_ids, kind="stable")
+    rows = rows[order]
+    files = np.searchsorted(starts, rows, side="right") - 1
     items = Items(
-        record_ids=np.array(record_ids, dtype=str),
-        roles=np.array([ROLES.index(roles[record_id]) for record_id in record_ids], dtype=np.int8),
-        files=np.array([place[record_id][0] for record_id in record_ids], dtype=np.int16),
-        rows=np.array([place[record_id][1] for record_id in record_ids], dtype=np.int32),
-        targets=np.stack([targets[record_id] for record_id in record_ids]).astype(np.uint8),
+        record_ids=record_ids[order],
+        roles=_numbers(roles)[order],
+        files=files.astype(np.int16),
+        rows=(rows - starts[files]).astype(np.int32),
+        targets=np.ascontiguousarray(targets[order], dtype=np.uint8),
     )
     # images may have changed under the same names: an interrupted training must not go on with other ones
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
@@ -88,3 +96,13 @@ def prepare_run(
         model=model,
         train=train,
     ).write(folder)
+
+
+def _numbers(roles: np.ndarray) -> np.ndarray:
+    """(n,) strings -> (n,) int8, index into ROLES."""
+    numbers = np.full(len(roles), -1, np.int8)
+    for number, role in enumerate(ROLES):
+        numbers[roles == role] = number
+    if (numbers < 0).any():
+        raise ValueError(f"'{roles[numbers < 0][0]}' is none of the roles {', '.join(ROLES)}")
+    return numbers

@@ -1,0 +1,51 @@
+"""items.npz names for every record of the split its image and its targets, whatever the order they come in."""
+
+import numpy as np
+import pytest
+
+from ecgpipe.artifacts.runs import Items, RunConfig
+from ecgpipe.config.models import ModelConfig
+from ecgpipe.config.train import TrainConfig
+from ecgpipe.errors import DataError
+from ecgpipe.train.prepare import prepare_run
+
+
+def prepare(folder, ids, roles, targets, images) -> Items:
+    prepare_run(
+        folder / "run", dataset="d", protocol="paper", variant="resnet34", seed=0, classes=("a", "b", "c"),
+        task="multilabel", record_ids=ids, roles=roles, targets=targets,
+        images={folder / f"{number}.npy": given for number, given in enumerate(images)},
+        model=ModelConfig(image_size=64), train=TrainConfig(),
+    )  # fmt: skip
+    return Items.read(folder / "run")
+
+
+def test_items_against_dicts_and_loops(tmp_path):
+    rng = np.random.default_rng(0)
+    everyone = [str(number) for number in rng.permutation(400)]  # of one to three digits
+    images = [everyone[:150], [], everyone[150:151], everyone[151:]]
+    ids = [str(name) for name in rng.permutation(everyone)[:300]]
+    roles = [str(role) for role in rng.choice(["train", "validation", "test"], 300)]
+    targets = rng.integers(0, 2, (300, 3)).astype(np.uint8)
+    items = prepare(tmp_path, ids, roles, targets, images)
+    place = {name: (file, row) for file, given in enumerate(images) for row, name in enumerate(given)}
+    by_id = dict(zip(ids, zip(roles, targets.tolist(), strict=True), strict=True))
+    assert items.record_ids.tolist() == sorted(ids)
+    for number, name in enumerate(sorted(ids)):
+        assert (items.files[number], items.rows[number]) == place[name]
+        assert (("train", "validation", "test")[items.roles[number]], items.targets[number].tolist()) == by_id[name]
+    types = [array.dtype for array in (items.roles, items.files, items.rows, items.targets)]
+    assert types == [np.int8, np.int16, np.int32, np.uint8]
+    assert RunConfig.read(tmp_path / "run").images == ("../0.npy", "../1.npy", "../2.npy", "../3.npy")
+
+
+@pytest.mark.parametrize("images", [[["b", "z"], ["d"]], [[]], []], ids=["others", "empty", "none"])
+def test_records_without_an_image_are_an_error(tmp_path, images):
+    with pytest.raises(DataError, match=r"2 records of the split d/paper have no image, a first; run the preproc"):
+        prepare(tmp_path, ["a", "e"], ["train", "test"], np.ones((2, 3)), images)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_role_that_is_none(tmp_path):
+    with pytest.raises(ValueError, match="'tset' is none of the roles train, validation, test"):
+        prepare(tmp_path, ["a", "b"], ["train", "tset"], np.ones((2, 3)), [["a", "b"]])
