@@ -3,9 +3,9 @@
     python benchmarks/scale_memory.py DIR [--step prepare ...]
 
 Stages that work shard by shard (audit_sketch, render, preprocess, direct) get a shard of 100 and one of 1,000 SIMULATED
-records: a whole data set is so many such jobs. Stages that see the whole data set (prepare, loading, evaluate) get
-MADE-UP tables and random images of 64 x 64 pixels for 21,837 and 218,370 records: what a stage holds for a record is
-what counts here, and images are mapped, not read. Each runs in a process of its own.
+records: a whole data set is so many such jobs. Stages that see the whole data set (audit_join, prepare, loading,
+evaluate) get MADE-UP tables, sketches of signals and random images of 64 x 64 pixels for 21,837 and 218,370 records:
+what a stage holds for a record is what counts here, and images are mapped, not read. Each runs in a process of its own.
 """
 
 import argparse
@@ -75,6 +75,29 @@ def made_up(folder: Path, records: int) -> Path:
     return place
 
 
+def made_up_sketches(place: Path) -> list[Path]:
+    """Sketches of signals of the made-up records, made once: noise, so that no record is another's copy, but of each
+    thousand two are."""
+    from ecgpipe.artifacts.audit import SKETCHES
+    from ecgpipe.artifacts.records import RECORDS
+
+    ids, rng = RECORDS.read(place / "records.parquet", ["record_id"])["record_id"], np.random.default_rng(1)
+    files = [place / f"{start:06d}.sketches.parquet" for start in range(0, len(ids), 1000)]
+    if files[-1].exists():
+        return files
+    fall = np.tile(np.linspace(100, 10, 200), 8)  # spectra fall: all have that in common
+    for number, file in enumerate(files):
+        some = ids[1000 * number : 1000 * (number + 1)]
+        sketch = np.clip(fall * rng.gamma(4, 0.25, (len(some), 1600)), 0, 127).astype(np.int8)
+        detail = np.clip(rng.normal(0, 30, (len(some), 4000)), -127, 127).astype(np.int8)
+        sketch[1], detail[1] = sketch[0], detail[0]
+        table = pd.DataFrame({"record_id": some, "digest": [f"{name:0>64}" for name in some]})
+        table = table.assign(form='{"sampling rate": "100 Hz", "duration": "10 s"}', anomalies="[]")
+        table = table.assign(sketch=[row.tobytes() for row in sketch], detail=[row.tobytes() for row in detail])
+        SKETCHES.write(table, file)
+    return files
+
+
 def audit_sketch(place: Path) -> int:
     """As scripts/audit_sketch.py."""
     from ecgpipe.artifacts.audit import SKETCHES
@@ -118,6 +141,17 @@ def direct(place: Path) -> int:
     return direct_shard(records, place / "raw", 100, RenderConfig(), PreprocessConfig(), *files, title="direct")
 
 
+def audit_join(place: Path) -> int:
+    """As scripts/audit_join.py."""
+    from ecgpipe.artifacts.records import RECORDS
+    from ecgpipe.audit.sketches import Sketches
+    from ecgpipe.audit.summary import audit
+
+    records = RECORDS.read(place / "records.parquet", ["record_id", "patient_id", "statements"])
+    found = audit(records, Sketches(made_up_sketches(place)))
+    return found.summary["records"]
+
+
 def prepare(place: Path) -> int:
     """As scripts/prepare.py."""
     from ecgpipe.artifacts.image_index import IMAGE_INDEX
@@ -127,18 +161,18 @@ def prepare(place: Path) -> int:
     from ecgpipe.config.train import TrainConfig
     from ecgpipe.train.prepare import prepare_run
 
-    split, labels = SPLIT.read(place / "split.parquet"), Labels.read(place / "labels.parquet")
+    record_ids, roles = SPLIT.read_text(place / "split.parquet", ["record_id", "role"])
+    labels = Labels.read(place / "labels.parquet")
     prepare_run(
         place / "run", dataset="d", protocol="folds", variant="resnet34", seed=0, classes=labels.classes, task="single",
-        roles=dict(zip(split["record_id"], split["role"], strict=True)),
-        targets=dict(zip(labels.record_ids, labels.targets, strict=True)),
+        record_ids=record_ids, roles=roles, targets=labels.of_records(record_ids),
         images={
-            index.with_name(index.name.replace(".index.parquet", ".npy")): IMAGE_INDEX.read(index)["record_id"].tolist()
+            Path(str(index).replace(".index.parquet", ".npy")): IMAGE_INDEX.read_text(index, ["record_id"])[0]
             for index in sorted(place.glob("*.index.parquet"))
         },
         model=ModelConfig(image_size=SIDE), train=TrainConfig(),
     )  # fmt: skip
-    return len(split)
+    return len(record_ids)
 
 
 def loading(place: Path) -> int:
@@ -160,21 +194,23 @@ def evaluate(place: Path) -> int:
     from ecgpipe.artifacts.predictions import Predictions
     from ecgpipe.artifacts.records import RECORDS
     from ecgpipe.config.evaluate import EvaluateConfig
-    from ecgpipe.evaluate.run import evaluate_run
+    from ecgpipe.evaluate.run import GROUPED_BY, evaluate_run
 
     predictions = Predictions.read(place / "predictions.parquet")
-    found = evaluate_run(predictions, RECORDS.read(place / "records.parquet"), EvaluateConfig(resamples=200))
+    records = RECORDS.read(place / "records.parquet", GROUPED_BY, predictions.record_ids)
+    found = evaluate_run(predictions, records, EvaluateConfig(resamples=200))
     return found["records"]
 
 
-STEPS = {step.__name__: step for step in (audit_sketch, render, preprocess, direct, prepare, loading, evaluate)}
+WHOLE_STEPS = (audit_join, prepare, loading, evaluate)
+STEPS = {step.__name__: step for step in (audit_sketch, render, preprocess, direct, *WHOLE_STEPS)}
 OF_SHARDS = ("audit_sketch", "render", "preprocess", "direct")
 
 
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, metavar="DIR", help="a folder to work in, for 500 MB")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="a folder to work in, for 2 GB")
     parser.add_argument("--step", choices=STEPS, action="append", help="only this step; may be given several times")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("--place", type=Path, help=argparse.SUPPRESS)

@@ -11,8 +11,10 @@ import pytest
 from PIL import Image
 
 from ecgpipe.artifacts.audit import SKETCHES
+from ecgpipe.audit import twins
 from ecgpipe.audit.images import sketch_image
 from ecgpipe.audit.signals import compare_vectors
+from ecgpipe.audit.sketches import Sketches
 from ecgpipe.audit.summary import audit, leak_shares
 from ecgpipe.audit.twins import find_twins
 from ecgpipe.errors import RecordError
@@ -80,7 +82,7 @@ def pages():
 )
 def test_changed_copy_of_a_page_is_found_and_strangers_are_not(pages, change):
     sketches = table(pages | {"zz": change(page(3)), "copy": pages["p05"]})
-    twins, pairs = find_twins(sketches)
+    twins, pairs = find_twins(Sketches([sketches]))
     assert pairs[["first", "second"]].values.tolist() == [["p03", "zz"]]
     twins = twins.set_index("record_id")
     assert twins.loc["p05", ["identical", "twin"]].tolist() == ["copy", "copy"]
@@ -90,21 +92,46 @@ def test_changed_copy_of_a_page_is_found_and_strangers_are_not(pages, change):
 
 def test_few_strangers_on_one_form_are_not_copies(pages):
     for names in (["p00", "p01"], ["p00", "p01", "p02", "p03", "p04"]):
-        assert find_twins(table({name: pages[name] for name in names}))[1].empty
+        assert find_twins(Sketches([table({name: pages[name] for name in names})]))[1].empty
 
 
 def test_the_order_of_the_records_does_not_matter(pages):
     sketches = table(pages | {"zz": encoded(page(3), 30)})
-    one = find_twins(sketches)
+    one = find_twins(Sketches([sketches]))
     for seed in range(2):
-        other = find_twins(sketches.sample(frac=1, random_state=seed))
+        other = find_twins(Sketches([sketches.sample(frac=1, random_state=seed)]))
         pd.testing.assert_frame_equal(one[0], other[0])
         pd.testing.assert_frame_equal(one[1], other[1])
 
 
+def test_sketches_of_several_files_are_read_when_needed(tmp_path):
+    """600 signals: more than it takes to tell along which directions spectra differ; a copy of one in another file."""
+    rng, rows = np.random.default_rng(0), []
+    for number in rng.permutation(600):
+        sketch, detail = compare_vectors(signal(number if number != 599 else 3, 100), 100)
+        text = {"record_id": f"{number:03d}", "digest": str(number), "form": "{}", "anomalies": "[]"}
+        rows.append(text | {"sketch": sketch.tobytes(), "detail": detail.tobytes()})
+    rows[100] |= {"digest": "", "sketch": b"", "detail": b""}
+    whole = pd.DataFrame(rows)
+    files = [tmp_path / f"{start}.parquet" for start in (0, 250, 500)]
+    for file, start in zip(files, (0, 250, 500), strict=True):
+        SKETCHES.write(whole[start : start + 250], file)
+    found, expected = find_twins(Sketches(files)), find_twins(Sketches([whole]))
+    assert found[1][["first", "second"]].values.tolist() == [["003", "599"]]
+    for one, other in zip(found, expected, strict=True):
+        pd.testing.assert_frame_equal(one, other)
+
+
+def test_candidates_are_compared_a_few_at_a_time(monkeypatch, pages):
+    sketches = Sketches([table(pages | {"y": encoded(page(3), 30), "z": encoded(page(4), 30)})])
+    expected = find_twins(sketches)[1]
+    monkeypatch.setattr(twins, "CLOSELY", 1)
+    assert find_twins(sketches)[1].equals(expected) and len(expected) == 2
+
+
 def test_no_record_can_be_read():
     empty = {"digest": "", "form": "{}", "anomalies": "[]", "sketch": b"", "detail": b""}
-    twins, pairs = find_twins(pd.DataFrame([{"record_id": name} | empty for name in "ab"]))
+    twins, pairs = find_twins(Sketches([pd.DataFrame([{"record_id": name} | empty for name in "ab"])]))
     assert twins["twin"].tolist() == ["a", "b"]
     assert pairs.empty
 
@@ -138,7 +165,7 @@ def test_changed_copy_of_a_signal_is_found_and_strangers_are_not(change):
         sketch, detail = compare_vectors(samples, hz)
         empty = {"form": "{}", "anomalies": "[]"}
         rows.append({"record_id": name, "digest": name, "sketch": sketch.tobytes(), "detail": detail.tobytes()} | empty)
-    assert find_twins(pd.DataFrame(rows))[1][["first", "second"]].values.tolist() == [["s3", "zz"]]
+    assert find_twins(Sketches([pd.DataFrame(rows)]))[1][["first", "second"]].values.tolist() == [["s3", "zz"]]
 
 
 def test_conflicts_and_counts(pages, tmp_path):
@@ -150,14 +177,14 @@ def test_conflicts_and_counts(pages, tmp_path):
     }
     records = pd.DataFrame({"record_id": list(contents), "patient_id": ["1", "1", "2", None]})
     records["statements"] = [json.dumps({name: 100.0}) for name in ("MI", "Normal", "MI", "MI")]
-    found = audit(records, table(contents))
+    found = audit(records, Sketches([table(contents)]))
     assert found.summary["distinct"] == 3
     assert found.summary["conflicts"] == [{"records": ["a", "b"], "statements": ["MI", "Normal"]}]
     assert found.summary["distinct_by_class"] == {"MI": 3}
     assert (found.summary["patients"], found.summary["patients_with_several"]) == (2, 1)
     assert found.summary["anomalies"] == {"blank": 1}
     SKETCHES.write(table(contents), tmp_path / "s.parquet")
-    assert audit(records, SKETCHES.read(tmp_path / "s.parquet")).summary == found.summary
+    assert audit(records, Sketches([tmp_path / "s.parquet"])).summary == found.summary
 
 
 def test_leak_shares_by_hand():

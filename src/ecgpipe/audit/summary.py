@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from ecgpipe.audit.shard import unusual
+from ecgpipe.audit.sketches import Sketches
 from ecgpipe.audit.twins import find_twins, kind_of
 
 
@@ -19,30 +20,32 @@ class Audit(NamedTuple):
     summary: dict
 
 
-def audit(records: pd.DataFrame, sketches: pd.DataFrame) -> Audit:
+def audit(records: pd.DataFrame, sketches: Sketches) -> Audit:
     """Join the sketches of all shards.
 
     Args:
-        records: rows of records.parquet.
-        sketches: rows of the sketches format, one for every record.
+        records: rows of records.parquet with record_id, patient_id and statements.
+        sketches: one for every record.
     """
     twins, pairs = find_twins(sketches)
-    own = ((row.record_id, kind, detail) for row in sketches.itertuples() for kind, detail in json.loads(row.anomalies))
-    anomalies = pd.DataFrame([*own, *unusual(sketches)], columns=["record_id", "kind", "detail"])
+    text = sketches.text
+    odd = text[text["anomalies"] != "[]"]
+    own = ((row.record_id, kind, detail) for row in odd.itertuples() for kind, detail in json.loads(row.anomalies))
+    anomalies = pd.DataFrame([*own, *unusual(text)], columns=["record_id", "kind", "detail"])
     anomalies = anomalies.sort_values(["record_id", "kind", "detail"], ignore_index=True)
     said = records.set_index("record_id")["statements"].map(lambda text: " + ".join(sorted(json.loads(text))))
     twins = twins.assign(said=said.reindex(twins["record_id"]).to_numpy())
     patients = records["patient_id"].dropna()
     forms: dict[str, Counter] = {}
-    for text in sketches["form"]:
-        for key, value in json.loads(text).items():
-            forms.setdefault(key, Counter())[value] += 1
+    for form, count in text["form"].value_counts().items():
+        for key, value in json.loads(form).items():
+            forms.setdefault(key, Counter())[value] += int(count)
     classes = Counter(code for text in records["statements"] for code in json.loads(text))
     distinct = twins[twins["record_id"] == twins["identical"]]
     summary = {
         "kind": kind_of(sketches),
         "records": len(records),
-        "unreadable": int((sketches["digest"] == "").sum()),
+        "unreadable": int((text["digest"] == "").sum()),
         "distinct": len(distinct),
         "distinct_groups": int(twins["twin"].nunique()),
         "near_pairs": len(pairs),

@@ -1,6 +1,7 @@
 """Copies within a data set: identical by digest, near-identical by correlation of fingerprints."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 import cv2
 import numpy as np
@@ -11,9 +12,11 @@ from scipy.sparse.csgraph import connected_components
 from ecgpipe.audit.form import place_on_form
 from ecgpipe.audit.images import DETAIL
 from ecgpipe.audit.signals import INDEPENDENT, RATE, SECONDS
+from ecgpipe.audit.sketches import Sketches
 from ecgpipe.progress import progress
 
 BLOCK = 4096
+CLOSELY = 20_000  # pairs whose details are held at a time
 SHRINK = 8  # a mean of few records is their own content more than their form
 ENOUGH = 500  # records, to tell along which directions spectra differ anyway
 DIRECTIONS = 128
@@ -27,42 +30,50 @@ SHIFT = {"images": (3, 3), "signals": (0, 50)}
 """Rows and columns by which one detail may be shifted against the other: 5 mm, or 1 s."""
 
 
-def find_twins(sketches: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def find_twins(sketches: Sketches) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Copies among the records of a data set; the same whatever the order of the rows.
 
     Args:
-        sketches: rows of the sketches format, of all shards; all images or all signals.
+        sketches: of all shards; all images or all signals.
 
     Returns:
         Rows of the twins format, by record id, and of the pairs format: pairs that are near-identical, but not
         identical, between the first records of each identical group, the most similar first.
     """
-    sketches = sketches.sort_values("record_id", ignore_index=True)
-    ids = sketches["record_id"].to_numpy(dtype=object)
-    readable = (sketches["digest"] != "").to_numpy()
-    keys = np.where(readable, sketches["digest"], "unreadable " + sketches["record_id"])
+    table = sketches.text[["record_id", "digest"]].sort_values("record_id")
+    rows, table = table.index.to_numpy(), table.reset_index(drop=True)
+    ids = table["record_id"].to_numpy(dtype=object)
+    readable = (table["digest"] != "").to_numpy()
+    keys = np.where(readable, table["digest"], "unreadable " + table["record_id"])
     identical = pd.Series(ids).groupby(keys, sort=False).transform("first")
     first = np.flatnonzero((identical == ids).to_numpy() & readable)
     kind = kind_of(sketches)
-    details = [_map(sketches["detail"].iloc[i], SHAPES[kind]) for i in first]
     if kind == "images" and len(first):
-        details, vectors = place_on_form(np.stack(details), SHRINK)
+        placed, vectors = place_on_form(sketches.array("detail", rows[first]).reshape(-1, *SHAPES[kind]), SHRINK)
+        details = placed.__getitem__
     else:
-        vectors = _whitened([sketches["sketch"].iloc[i] for i in first])
+        vectors = _whitened(sketches, rows[first])
+
+        def details(some: np.ndarray) -> np.ndarray:
+            return sketches.array("detail", rows[first[some]]).reshape(-1, *SHAPES[kind])
+
     pairs = []
-    for a, b in _candidates(vectors, CANDIDATE[kind]):
-        alike = similarity(details[a].astype(np.float32), details[b].astype(np.float32), SHIFT[kind])
-        if alike >= COPY[kind]:
-            pairs.append((ids[first[a]], ids[first[b]], alike))
+    candidates = _candidates(vectors, CANDIDATE[kind])
+    while close := list(islice(candidates, CLOSELY)):
+        some, where = np.unique(np.array(close), return_inverse=True)
+        maps = details(some)
+        for (a, b), (one, other) in zip(close, where.reshape(-1, 2).tolist(), strict=True):
+            alike = similarity(maps[one].astype(np.float32), maps[other].astype(np.float32), SHIFT[kind])
+            if alike >= COPY[kind]:
+                pairs.append((ids[first[a]], ids[first[b]], alike))
     near = pd.DataFrame(pairs, columns=["first", "second", "similarity"])
     near = near.sort_values(["similarity", "first", "second"], ascending=[False, True, True], ignore_index=True)
     return pd.DataFrame({"record_id": ids, "identical": identical, "twin": _linked(ids, identical, near)}), near
 
 
-def kind_of(sketches: pd.DataFrame) -> str:
+def kind_of(sketches: Sketches) -> str:
     """images or signals, by the size of the details."""
-    sizes = set(sketches["detail"].map(len)) - {0}
-    return "images" if SHAPES["images"][0] * SHAPES["images"][1] in sizes else "signals"
+    return "images" if sketches.size("detail") == SHAPES["images"][0] * SHAPES["images"][1] else "signals"
 
 
 def similarity(one: np.ndarray, other: np.ndarray, shift: tuple[int, int]) -> float:
@@ -90,36 +101,35 @@ def _linked(ids: np.ndarray, identical: pd.Series, near: pd.DataFrame) -> np.nda
     return pd.Series(ids).groupby(component, sort=False).transform("first").to_numpy()
 
 
-def _map(detail: bytes, shape: tuple[int, int]) -> np.ndarray:
-    return np.frombuffer(detail, np.int8).reshape(shape)
-
-
-def _whitened(cells: list[bytes]) -> np.ndarray:
+def _whitened(sketches: Sketches, rows: np.ndarray) -> np.ndarray:
     """(n, d) float32, rows of unit length; directions in which all spectra differ a lot count less.
 
     With many records mean and directions are those of a part of them, and only the directions are kept of the others.
     """
-    if not cells:
+    if not len(rows):
         return np.zeros((0, 1), np.float32)
-    chosen = np.unique(np.linspace(0, len(cells) - 1, min(SAMPLED, len(cells))).astype(int))
-    sample = _vectors([cells[row] for row in chosen])
+    chosen = np.unique(np.linspace(0, len(rows) - 1, min(SAMPLED, len(rows))).astype(int))
+    sample = _unit(sketches.array("sketch", rows[chosen]).astype(np.float32))
     mean = sample.sum(axis=0, dtype=np.float64).astype(np.float32) / (len(sample) + SHRINK)
-    if len(cells) < ENOUGH:
+    if len(rows) < ENOUGH:
         return _unit(sample - mean)
     sample -= mean
     variances, directions = np.linalg.eigh((sample.T @ sample / len(sample)).astype(np.float64))
+    del sample
     variances, directions = variances[-DIRECTIONS:], directions[:, -DIRECTIONS:]
     weights = (directions / np.sqrt(variances + variances.mean())).astype(np.float32)
-    parts = [(_vectors(cells[start : start + BLOCK]) - mean) @ weights for start in range(0, len(cells), BLOCK)]
-    return _unit(np.concatenate(parts))
-
-
-def _vectors(cells: list[bytes]) -> np.ndarray:
-    return _unit(np.stack([np.frombuffer(cell, np.int8) for cell in cells]).astype(np.float32))
+    vectors = np.empty((len(rows), weights.shape[1]), np.float32)
+    for inside, cells in sketches.cells("sketch", rows):
+        for start in range(0, len(cells), BLOCK):
+            some = _unit(cells[start : start + BLOCK].astype(np.float32))
+            vectors[inside[start : start + BLOCK]] = _unit((some - mean) @ weights)
+    return vectors
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+    """The rows at unit length, in place."""
+    vectors /= np.maximum(np.sqrt(np.einsum("ij,ij->i", vectors, vectors)), 1e-9)[:, None]
+    return vectors
 
 
 def _candidates(vectors: np.ndarray, least: float) -> Iterator[tuple[int, int]]:

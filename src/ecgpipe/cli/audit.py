@@ -18,6 +18,7 @@ def run(args: Arguments) -> None:
     from ecgpipe.artifacts.twins import TWINS
     from ecgpipe.audit.folder import list_folder
     from ecgpipe.audit.shard import sketch_records
+    from ecgpipe.audit.sketches import Sketches
     from ecgpipe.audit.summary import audit
     from ecgpipe.progress import progress
 
@@ -29,7 +30,7 @@ def run(args: Arguments) -> None:
     else:
         records = list_folder(args.folder)
     rows = list(progress(sketch_records(records, args.folder), "audit", len(records)))
-    found = audit(records, pd.DataFrame(rows, columns=SKETCHES.schema.names))
+    found = audit(records, Sketches([pd.DataFrame(rows, columns=SKETCHES.schema.names)]))
     summary = {"folder": str(args.folder), **found.summary, "missing": len(missing)}
     if args.out:
         TWINS.write(found.twins, args.out / "twins.parquet")
