@@ -20,7 +20,9 @@ def place_on_form(maps: np.ndarray, shrink: int) -> tuple[np.ndarray, np.ndarray
         with.
     """
     reference = maps.mean(axis=0, dtype=np.float64).astype(np.float32)
-    placed = np.stack([_aligned(page.astype(np.float32), reference) for page in maps]).astype(np.float16)
+    placed = np.empty(maps.shape, np.float16)
+    for number, page in enumerate(maps):
+        placed[number] = _aligned(page.astype(np.float32), reference)
     form = (placed.sum(axis=0, dtype=np.float64) / (len(placed) + shrink)).astype(np.float32)
     vectors = np.empty((len(placed), GRID[0] * GRID[1]), np.float32)
     for number, page in enumerate(placed):
