@@ -1,5 +1,6 @@
 """Each process has its own GPUs: pretended ids, real processes, a real kill."""
 
+import importlib
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from ecgpipe import gpus
+from ecgpipe.cli import main
 from ecgpipe.errors import ConfigError, EcgpipeError
 from ecgpipe.fingerprint import closure
 from ecgpipe.gpus import gpus_asked, own_gpus, usable_gpus
@@ -192,6 +194,80 @@ def test_where_others_assign_gpus_nothing_is_touched(machine, monkeypatch, name,
         with own_gpus(count) as mine:
             assert mine == [] and os.environ.get(gpus.VISIBLE) == visible
     assert not (machine / "locks").exists()
+
+
+@pytest.fixture
+def all_taken(machine):
+    """Others hold every GPU."""
+    holders = [start("1", "60") for _ in UUIDS]
+    assert {taken(holder)[1][0] for holder in holders} == set(UUIDS)
+    yield
+    for holder in holders:
+        holder.kill()
+        holder.wait()
+
+
+def test_without_waiting_there_are_so_many_or_none(machine, monkeypatch, caplog):
+    with own_gpus(2, wait=False) as mine:
+        assert mine == list(UUIDS[:2]) and os.environ[gpus.VISIBLE] == ",".join(mine)
+        assert not [record for record in caplog.records if record.levelname == "WARNING"]
+        monkeypatch.delenv(gpus.HELD)  # as another process
+        monkeypatch.setenv(gpus.VISIBLE, "0,1,2")
+        with own_gpus(2, wait=False) as others:
+            assert others == [] and os.environ[gpus.VISIBLE] == ""
+        with own_gpus(1, wait=False) as others:
+            assert others == [UUIDS[2]]
+        os.environ |= {gpus.HELD: ",".join(mine)}
+
+
+def test_none_that_is_free_hides_them_all_and_is_told(all_taken, caplog):
+    with own_gpus(1, wait=False) as mine:
+        assert mine == [] and os.environ[gpus.VISIBLE] == ""
+    assert gpus.VISIBLE not in os.environ
+    assert [record.message for record in caplog.records] == [
+        f"no GPU is free (others hold {', '.join(UUIDS)}), so this runs on the processor"
+    ]
+
+
+def test_without_gpus_there_is_nothing_to_tell(machine, monkeypatch, caplog):
+    monkeypatch.setenv("PATH", str(machine))
+    monkeypatch.setattr(gpus, "DRIVER", machine / "none")
+    with own_gpus(1, wait=False) as mine:
+        assert mine == [] and gpus.VISIBLE not in os.environ and not caplog.records
+
+
+COMMANDS = {
+    "predict": ["predict", "model", "photo.jpg"],
+    "serve": ["serve", "model"],
+    "card": ["card", "run"],
+}
+
+
+@pytest.fixture
+def seen(monkeypatch) -> list[str | None]:
+    """What the commands' own work would see of GPUs."""
+    found: list[str | None] = []
+    for name in COMMANDS:
+        module = importlib.import_module(f"ecgpipe.cli.{name}")
+        monkeypatch.setattr(module, f"_{name}", lambda args: found.append(os.environ.get(gpus.VISIBLE)))
+    return found
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_takes_a_gpu_of_its_own_for_as_long_as_it_works(machine, seen, command):
+    with own_gpus(1):
+        os.environ.pop(gpus.HELD)  # as another process
+        os.environ.pop(gpus.VISIBLE)
+        assert main(COMMANDS[command]) == 0
+        assert seen == [UUIDS[1]]
+        os.environ |= {gpus.HELD: UUIDS[0], gpus.VISIBLE: UUIDS[0]}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_computes_on_the_processor_where_no_gpu_is_free(all_taken, seen, command, caplog):
+    assert main(COMMANDS[command]) == 0
+    assert seen == [""]
+    assert "no GPU is free" in caplog.text
 
 
 def test_the_driver_lists_gpus_where_its_program_is_missing(machine, monkeypatch):

@@ -57,8 +57,8 @@ def usable_gpus() -> list[str]:
 
 
 @contextmanager
-def own_gpus(count: int) -> Iterator[list[str]]:
-    """Let this process and those that it starts see so many GPUs, which no other block of this kind has; wait for them.
+def own_gpus(count: int, *, wait: bool = True) -> Iterator[list[str]]:
+    """Let this process and those that it starts see so many GPUs, which no other block of this kind has.
 
     Must begin before anything asks CUDA what there is. GPUs are held by locks on files in /tmp/ecgpipe-gpus (or
     ECGPIPE_GPU_LOCKS), one a GPU, for all users of the machine; the kernel drops them however the process ends.
@@ -69,9 +69,11 @@ def own_gpus(count: int) -> Iterator[list[str]]:
 
     Args:
         count: 0 hides all GPUs.
+        wait: until so many are free; else, if they are not free now, a warning says so and all GPUs are hidden.
 
     Yields:
-        Ids of the GPUs; none where there are none, or where they are not ours to choose.
+        Ids of the GPUs; none where there are none, where none is free and that is not waited for, or where they are
+        not ours to choose.
 
     Raises:
         ConfigError: the machine has GPUs, but not so many.
@@ -87,11 +89,12 @@ def own_gpus(count: int) -> Iterator[list[str]]:
                 _share(gpu, held)
             yield gpus
             return
-        gpus = _wait_for(count, usable_gpus(), held) if count else []
+        usable = usable_gpus() if count else []
+        gpus = _take(count, usable, held, wait)
         if gpus:
             logger.info("GPUs of this process: %s", ", ".join(gpus))
             held.enter_context(_environment({VISIBLE: ",".join(gpus), HELD: ",".join(gpus)}))
-        elif not count:
+        elif usable or not count:
             held.enter_context(_environment({VISIBLE: ""}))
         yield gpus
 
@@ -107,8 +110,8 @@ def _listed() -> list[str]:
     return [match[1] for text in texts if (match := re.search(r"(GPU-[0-9a-f-]+)", text))]
 
 
-def _wait_for(count: int, usable: list[str], held: ExitStack) -> list[str]:
-    """So many of the usable GPUs, locked until `held` is closed; none if there are none."""
+def _take(count: int, usable: list[str], held: ExitStack, wait: bool) -> list[str]:
+    """So many of the usable GPUs, locked until `held` is closed; none if there are none, or none to wait for."""
     if not usable:
         return []
     if count > len(usable):
@@ -127,6 +130,9 @@ def _wait_for(count: int, usable: list[str], held: ExitStack) -> list[str]:
                 held.push(mine.pop_all())
                 return got
         # those that were got are free again: two that wait for each other's second GPU would wait forever
+        if not wait:
+            logger.warning("no GPU is free (others hold %s), so this runs on the processor", ", ".join(usable))
+            return []
         if time.monotonic() - told > SECONDS_BETWEEN_WORDS:
             told = time.monotonic()
             logger.info("waiting for %d of the GPUs %s: others hold them (%s)", count, ", ".join(usable), _folder())

@@ -8,6 +8,13 @@ from ecgpipe.cli.command import Arguments, Command
 
 def run(args: Arguments) -> None:
     """Save a trained run's model with its card: weights, configuration, preprocessing, scores, in one folder."""
+    from ecgpipe.gpus import own_gpus
+
+    with own_gpus(1, wait=False):
+        _card(args)
+
+
+def _card(args: Arguments) -> None:
     from ecgpipe.models.card import save_model
 
     print(save_model(args.run, args.output))

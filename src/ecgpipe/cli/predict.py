@@ -11,6 +11,13 @@ METHODS = ("gradcam", "gradcam++", "layercam", "eigencam", "integrated-gradients
 
 def run(args: Arguments) -> None:
     """Predict photos, scans, PDF pages and WFDB records with a saved model. Research only: it is no diagnosis."""
+    from ecgpipe.gpus import own_gpus
+
+    with own_gpus(1, wait=False):  # trainings hold theirs for hours
+        _predict(args)
+
+
+def _predict(args: Arguments) -> None:
     import json
     import sys
 
