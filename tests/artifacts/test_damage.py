@@ -1,6 +1,7 @@
 """A flipped bit or a cut in an intermediate file is told by its reader, or changes nothing that is read."""
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 from safetensors import SafetensorError
 
 from ecgpipe.artifacts.atomic import CHECKSUM, read_json, write_json, write_text
+from ecgpipe.artifacts.check import verify
 from ecgpipe.artifacts.control import ControlFeatures
 from ecgpipe.artifacts.control_signals import SHAPE, ControlSignals
 from ecgpipe.artifacts.images import open_images, pack, write_images
@@ -33,6 +35,10 @@ MAPS = (IDS, np.arange(3), np.zeros(3), np.ones(3), RNG.random((3, 3)), ("gradca
 FEATURES = (IDS, *(RNG.integers(0, 9, (3, 4, 4)).astype(np.uint8) for _ in range(2)), TARGETS, np.ones((3, 2), "f4"))
 
 
+WHOLE = ".parquet"
+"""Of this kind `ecgpipe check` also sees what no reader looks at."""
+
+
 def plain(value: object) -> object:
     """Something that can be compared."""
     if isinstance(value, np.ndarray):
@@ -48,15 +54,15 @@ FORMATS: dict[str, tuple[Callable[[Path], object], Callable[[Path], object]]] = 
         Predictions(IDS, np.full(3, "test"), RNG.random((3, 3)), TARGETS, ("x", "y", "z"), "single").write,
         Predictions.read,
     ),
-    "table.parquet": (
+    "labels.dropped.parquet": (
         lambda path: DROPPED.write([{"record_id": "a", "reason": "b", "classes": "[]"}], path),
         lambda path: DROPPED.read(path).to_dict("records"),
     ),
-    "pages.parquet": (
+    "pages/00000.parquet": (
         lambda path: write_pages([StoredPage(name, RNG.bytes(50), "{}") for name in "abc"], path),
         lambda path: list(read_pages(path)),
     ),
-    "images.npy": (
+    "images/00000.npy": (
         lambda path: write_images([pack(RNG.random((16, 16)) < 0.5) for _ in IDS], 16, path),
         lambda path: np.array(open_images(path)),
     ),
@@ -65,11 +71,11 @@ FORMATS: dict[str, tuple[Callable[[Path], object], Callable[[Path], object]]] = 
         lambda path: Items.read(path.parent),
     ),
     "saliency.npz": (Saliency(*MAPS).write, Saliency.read),
-    "0.signals.npz": (
+    "control/00000.signals.npz": (
         ControlSignals(IDS, RNG.random((3, *SHAPE))).write,
         lambda path: ControlSignals.read([path]),
     ),
-    "control.npz": (ControlFeatures(*FEATURES).write, lambda path: ControlFeatures.read([path], "pages")),
+    "control/00000.npz": (ControlFeatures(*FEATURES).write, lambda path: ControlFeatures.read([path], "pages")),
     "metrics.json": (lambda path: write_json(path, {"a": 1.5, "b": {1: [None, "é"]}}), read_json),
     "run.json": (lambda path: RUN.write(path.parent), lambda path: RunConfig.read(path.parent)),
 }
@@ -78,6 +84,7 @@ FORMATS: dict[str, tuple[Callable[[Path], object], Callable[[Path], object]]] = 
 @pytest.mark.parametrize("name", [*FORMATS, "weights.safetensors"])
 def test_a_flipped_bit_or_a_cut_is_told_or_changes_nothing(tmp_path, name):
     path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
     if name == "weights.safetensors":
         write_weights({"w": torch.rand(4, 4), "n": torch.ones(3, dtype=torch.int64)}, path)
 
@@ -88,6 +95,7 @@ def test_a_flipped_bit_or_a_cut_is_told_or_changes_nothing(tmp_path, name):
         write(path)
     good, told = path.read_bytes(), 0
     expected = plain(read(path))
+    assert verify(path)
     places = range(0, len(good), max(len(good) // 150, 1))
     broken = [good[:at] + bytes([good[at] ^ 1 << at % 8]) + good[at + 1 :] for at in places]
     for number, content in enumerate(broken + [good[:at] for at in places]):
@@ -95,10 +103,15 @@ def test_a_flipped_bit_or_a_cut_is_told_or_changes_nothing(tmp_path, name):
         os.utime(path, ns=(number, number))
         try:
             assert plain(read(path)) == expected, number
+            seen = False
         except (DataError, SafetensorError) as error:
+            seen = True
             told += 1
             if isinstance(error, DataError):
                 assert name in str(error) and "delete it and run again" in str(error)
+        if seen or path.suffix == WHOLE:
+            with pytest.raises(DataError, match=rf"(?s){re.escape(name)}: .*delete it and (train the )?run again"):
+                verify(path)
     assert told > len(broken)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ecgpipe.artifacts.check import check_folder, is_ours
 from ecgpipe.artifacts.predictions import Predictions
 from tests.workflow.conftest import ENVIRONMENT, Workflow, copy_project
 
@@ -40,6 +41,14 @@ def test_every_stage_left_its_files(finished):
         assert list((top / "results/tiny/logs" / rule).rglob("*.log")), rule
         assert list((top / "results/tiny/benchmarks" / rule).rglob("*.tsv")), rule
     assert not list(top.rglob("*.partial*"))
+
+
+def test_all_that_it_left_is_known_and_whole(finished):
+    top = finished.folder / "results/tiny"
+    files = [path for path in top.rglob("*") if path.is_file() and path.name[0] != "."]  # .snakemake_timestamp
+    assert not [path for path in files if not is_ours(path)]
+    found = check_folder(top)
+    assert not found.damaged and found.whole > 30 and found.whole + found.without == len(files)
 
 
 def test_the_report_needs_no_network_and_shows_every_image(finished):

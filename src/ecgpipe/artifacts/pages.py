@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ecgpipe.artifacts.atomic import atomic_path
-from ecgpipe.artifacts.parquet import BROKEN, KEY, ZEROS, check_footer, seal
+from ecgpipe.artifacts.parquet import BROKEN, UNSEALED, check_footer, seal
 from ecgpipe.errors import DataError
 
 SCHEMA = pa.schema(
@@ -25,7 +25,7 @@ SCHEMA = pa.schema(
         ("boxes", pa.string()),
     ]
 )
-SEALED = SCHEMA.with_metadata({KEY: ZEROS})
+SEALED = SCHEMA.with_metadata(UNSEALED)
 ROWS_PER_GROUP = 16
 
 

@@ -1,6 +1,8 @@
 """Parquet files in which damage shows: checksums of the pages by the format's own means, and one of the footer by ours.
 
-The footer holds its CRC-32 under the key ``footer_crc32``, counted with zeros in its place.
+The footer holds its CRC-32 under the key ``footer_crc32``, counted with zeros in its place, and under ``body_crc32``
+that of all before it. Readers compare the pages that they read and the footer; ``ecgpipe check`` the body as well, of
+which the headers of pages have no checksum.
 """
 
 import os
@@ -12,18 +14,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ecgpipe.artifacts.atomic import atomic_path
+from ecgpipe.artifacts.atomic import atomic_path, file_crc32
 
-KEY = b"footer_crc32"
+KEY, BODY = b"footer_crc32", b"body_crc32"
 ZEROS = b"00000000"
 PIECE = 10_000  # values that become Python's strings at a time
+UNSEALED = {KEY: ZEROS, BODY: ZEROS}
+"""Metadata that ``seal`` fills in."""
 BROKEN = (pa.ArrowException, OSError, KeyError, TypeError, ValueError)
 """What reading raises on a file that is damaged or of another kind."""
 
 
 def write_table(table: pa.Table, path: Path | str) -> None:
     """Write a table atomically; its metadata are kept."""
-    table = table.replace_schema_metadata((table.schema.metadata or {}) | {KEY: ZEROS})
+    table = table.replace_schema_metadata((table.schema.metadata or {}) | UNSEALED)
     with atomic_path(path) as partial:
         pq.write_table(table, partial, compression="zstd", write_page_checksum=True)
         seal(partial)
@@ -46,25 +50,41 @@ def text_of(column: pa.ChunkedArray) -> np.ndarray:
 
 
 def seal(path: Path | str) -> None:
-    """Put the footer's checksum into a file that was written with ``KEY: ZEROS`` in its metadata."""
-    start, footer, at = _footer(path)
+    """Put the checksums into a file that was written with UNSEALED in its metadata."""
+    start, footer = _footer(path)
+    at = _place(footer, BODY)
+    footer[at : at + len(ZEROS)] = file_crc32(path, start).encode()
+    at = _place(footer, KEY)
+    footer[at : at + len(ZEROS)] = f"{zlib.crc32(footer):08x}".encode()
     with open(path, "r+b") as file:
-        file.seek(start + at)
-        file.write(f"{zlib.crc32(footer):08x}".encode())
+        file.seek(start)
+        file.write(footer)
 
 
 def check_footer(path: Path | str) -> None:
     """Compare the footer with its checksum, if it has one; ValueError if they differ."""
-    _, footer, at = _footer(path)
-    if at is None:
+    _, footer = _footer(path)
+    if (at := _place(footer, KEY)) is None:
+        if BODY in footer:
+            raise ValueError(f"it is damaged: its footer has no {KEY.decode()}")
         return
     found, footer[at : at + len(ZEROS)] = bytes(footer[at : at + len(ZEROS)]), ZEROS
     if found != f"{zlib.crc32(footer):08x}".encode():
         raise ValueError("it is damaged: its footer does not fit its checksum")
 
 
-def _footer(path: Path | str) -> tuple[int, bytearray, int | None]:
-    """Where it starts, all of the file from there, and where in that the checksum is."""
+def check_body(path: Path | str) -> bool:
+    """Whether the footer, which is to be checked before, has a checksum of all else; ValueError if that differs."""
+    start, footer = _footer(path)
+    if (at := _place(footer, BODY)) is None:
+        return False
+    if file_crc32(path, start).encode() != footer[at : at + len(ZEROS)]:
+        raise ValueError("it is damaged: its content does not fit its checksum")
+    return True
+
+
+def _footer(path: Path | str) -> tuple[int, bytearray]:
+    """Where it starts, and all of the file from there."""
     with open(path, "rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(size - 8, 0))
@@ -74,6 +94,10 @@ def _footer(path: Path | str) -> tuple[int, bytearray, int | None]:
             raise ValueError("no Parquet file, or cut off")
         file.seek(size - length)
         footer = bytearray(file.read())
-    key = footer.rfind(KEY)
-    # in Thrift's compact form a value follows its key after the field's byte and the byte of its length
-    return size - length, footer, None if key < 0 else key + len(KEY) + 2
+    return size - length, footer
+
+
+def _place(footer: bytearray, key: bytes) -> int | None:
+    """Where in the footer the value of a key is: in Thrift's compact form after the field's byte and its length's."""
+    found = footer.rfind(key)
+    return None if found < 0 else found + len(key) + 2

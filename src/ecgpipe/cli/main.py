@@ -9,6 +9,7 @@ from ecgpipe import __version__
 from ecgpipe.cli.audit import AUDIT
 from ecgpipe.cli.bench import BENCH
 from ecgpipe.cli.card import CARD
+from ecgpipe.cli.check import CHECK
 from ecgpipe.cli.claims import CLAIMS
 from ecgpipe.cli.colour import paint
 from ecgpipe.cli.compare import COMPARE
@@ -44,6 +45,7 @@ COMMANDS = (
     SERVE,
     COMPARE,
     CLAIMS,
+    CHECK,
     BENCH,
     DOCTOR,
     NEW_DATASET,
