@@ -2,9 +2,10 @@
 
     python -m tests.faults --faults 50 --seed 0 [--first 10] [--work DIR] [--log faults.jsonl]
 
-A fault survives if, after what the messages advise (``--unlock``; deleting the file that is named; room, rights), the
-results are those of the undisturbed run, with no temporary file and no lock left. Damage that goes unnoticed and
-changes a result is a loss; so is a message that does not name the file.
+A fault survives if, after what the messages advise (``--unlock``; deleting the file that is named; room, rights), also
+those of ``ecgpipe check`` once the command has succeeded, the results are those of the undisturbed run, with no
+temporary file and no lock left. Damage that goes unnoticed and changes a result is a loss; so is a message that does
+not name the file.
 """
 
 import argparse
@@ -27,30 +28,48 @@ ATTEMPTS = 4
 def recover(world: World, stage: int, struck: Struck) -> tuple[str | None, list[str]]:
     """What a person does: the same command, and what its messages advise. Returns why it is lost, and the steps."""
     struck.repair()
-    steps = []
+    steps: list[str] = []
     for _ in range(ATTEMPTS):
         status, said = world.finish(*STAGES[stage])
         if status == 0:
-            return None, steps
+            status, said = world.check()
+            if status == 0:
+                return None, steps
+            lost, named = follow(world, struck, said, "", steps)
+            if lost:
+                return lost, steps
+            if files := [name for name in named if Path(name).suffix]:  # what no job wants is made if it is asked for
+                steps.append(f"make {' '.join(files)}")
+                status, said = world.finish(*files)
+                if status:
+                    return f"is not made again: {said[-1500:]}", steps
+            continue
         if "--unlock" in said:
             steps.append("unlock")
             status, said = world.finish("--unlock")
             if status:
                 return f"the lock stays: {said[-300:]}", steps
             continue
-        named = [match.strip(":,;()") for match in re.findall(r"^error: .*?delete the folder (\S+)", said, re.M)]
-        named += re.findall(r"^error: (\S+?): .*?delete it and", said, re.M)
-        named = list(dict.fromkeys((world.folder / name).resolve() for name in named))
-        named = [path for path in named if path.exists()]
-        if not named:
-            return f"fails without a remedy: {said[-1500:]}", steps
-        damaged = (struck.damaged or world.folder).resolve()
-        if struck.damaged and not any(path in (damaged, *damaged.parents) for path in named):
-            return f"names {', '.join(map(str, named))} instead of {struck.damaged}", steps
-        for path in named:
-            steps.append(f"delete {path.relative_to(world.folder)}")
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if lost := follow(world, struck, said, "error: ", steps)[0]:
+            return lost, steps
     return "not done after so many tries", steps
+
+
+def follow(world: World, struck: Struck, said: str, before: str, steps: list[str]) -> tuple[str | None, list[str]]:
+    """Delete what messages name, each with ``before`` at its beginning. Returns why it is lost, and what it deleted."""
+    named = [match.strip(":,;()") for match in re.findall(rf"^{before}.*?delete the folder (\S+)", said, re.M)]
+    named += re.findall(rf"^{before}(\S+?): .*?delete it and", said, re.M)
+    paths = [path for path in dict.fromkeys((world.folder / name).resolve() for name in named) if path.exists()]
+    if not paths:
+        return f"fails without a remedy: {said[-1500:]}", []
+    damaged = (struck.damaged or world.folder).resolve()
+    if struck.damaged and not any(path in (damaged, *damaged.parents) for path in paths):
+        return f"names {', '.join(map(str, paths))} instead of {struck.damaged}", []
+    deleted = [str(path.relative_to(world.folder)) for path in paths]
+    for path, name in zip(paths, deleted, strict=True):
+        steps.append(f"delete {name}")
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return None, deleted
 
 
 def compare(world: World, expected: dict[str, str]) -> str | None:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import psutil
 
+from tests.conftest import PROJECT
 from tests.workflow.conftest import ENVIRONMENT, copy_project
 
 HERE = Path(__file__).resolve().parent
@@ -99,6 +100,15 @@ class World:
         run = self.start(*targets)
         run.process.wait(900)
         return run.process.returncode, run.text
+
+    def check(self) -> tuple[int, str]:
+        """`ecgpipe check` of the results: the exit status, and what was said."""
+        command = [sys.executable, "-m", "ecgpipe", "check", "results"]
+        environment = ENVIRONMENT | {"PYTHONPATH": str(PROJECT / "src")}
+        done = subprocess.run(
+            command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        return done.returncode, done.stdout
 
     def files(self, below: str = "results") -> list[Path]:
         """All files."""
