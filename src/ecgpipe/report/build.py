@@ -13,11 +13,9 @@ from ecgpipe.artifacts.labels import Labels
 from ecgpipe.artifacts.pages import PageSource
 from ecgpipe.artifacts.records import RECORDS
 from ecgpipe.config.report import ReportConfig
-from ecgpipe.errors import DataError
 from ecgpipe.report import paper
 from ecgpipe.report.audit import audit_view
 from ecgpipe.report.collect import (
-    CROSS_VALIDATION,
     Run,
     read_problems,
     read_runs,
@@ -38,6 +36,7 @@ from ecgpipe.report.explorer import (
     with_pictures,
 )
 from ecgpipe.report.figures import class_figure, comparison_figure, confusion_figure, history_figure, roc_figure
+from ecgpipe.report.protocol import COLUMNS, protocol_view
 from ecgpipe.report.provenance import provenance
 from ecgpipe.report.saliency import saliency_groups, saliency_table
 from ecgpipe.report.statistics import (
@@ -45,7 +44,6 @@ from ecgpipe.report.statistics import (
     calibration_tables,
     claim_view,
     comparison_tables,
-    pooled_cells,
     protocol_tables,
     read_statistics,
     sentences,
@@ -53,15 +51,6 @@ from ecgpipe.report.statistics import (
 from ecgpipe.report.summary import summary
 from ecgpipe.report.tables import beside_paper, cell_table, write_tables
 
-COLUMNS = (
-    ("accuracy", "Accuracy"),
-    ("specificity_macro", "Specificity"),
-    ("recall_weighted", "Recall"),
-    ("precision_weighted", "Precision"),
-    ("f1_weighted", "F1"),
-    ("auc_macro", "Macro AUC"),
-)
-FIGURES = {"cardiac-images": " (figure 10)", "ptb-xl": " (figures 11 and 13)"}
 PROBLEMS_SHOWN = 200
 
 
@@ -266,47 +255,12 @@ def _audit(number: int, inputs: Inputs, pages: PageSource) -> dict:
 
 
 def _protocol(dataset: str, protocol: str, all_runs: list[Run], statistics: Statistics) -> dict:
-    """The results of a data set under one protocol; the parts of a cross-validation together."""
-    runs = [run for run in all_runs if (run.dataset, whole_protocol(run.protocol)) == (dataset, protocol)]
-    parts = list(dict.fromkeys(run.protocol for run in runs))
-    match = CROSS_VALIDATION.fullmatch(parts[0])
-    compared = statistics.of(dataset, protocol)
-    if compared is None:
-        raise DataError(f"{dataset}, protocol {protocol}: its models were not compared; run the rule compare_models")
-    cells = pooled_cells(compared, COLUMNS)
-    tables = paper.TABLES.get(dataset, ()) if protocol == "paper" else ()
-    printed = {variant: row for _, table in tables for variant, row in table.items()}
-    first_seed = min(run.seed for run in runs)
-    shown = [run for run in runs if (run.protocol, run.seed) == (parts[0], first_seed)]
-    scored = [run for run in runs if (run.variant, run.seed) == (runs[0].variant, first_seed)]  # one of each part
-    meaning = paper.PROTOCOLS[match["base"] if match else protocol]
-    return {
-        "name": protocol,
-        "meaning": f"cross-validation in {match['parts']} parts, each reported once; {meaning}" if match else meaning,
-        "parts": len(parts) if match else 0,
-        "role": runs[0].metrics["role"],
-        "records": sum(run.metrics["records"] for run in scored),
-        "groups": sum(run.metrics["groups"] for run in scored),
-        "task": runs[0].metrics["task"],
-        "coverage": f"{runs[0].metrics['confidence']:.0%}",
-        "seeds": sorted({run.seed for run in runs}),
-        "cells": cells,
-        "paper_tables": tables,
-        "comparison": comparison_figure(cells, printed),
+    """The results of a data set under one protocol, with their figures."""
+    view = protocol_view(dataset, protocol, all_runs, statistics)
+    shown = view["shown"]
+    return view | {
+        "comparison": comparison_figure(view["cells"], view["printed"]),
         "history": history_figure(shown),
         "roc": [(run.variant, roc_figure(run)) for run in shown],
         "confusion": [(run.variant, confusion_figure(run)) for run in shown if "confusion" in run.metrics],
-        "figures": FIGURES.get(dataset, "") if tables else "",
-        "missing": _missing(runs),
     }
-
-
-def _missing(runs: list[Run]) -> list[str]:
-    """Seeds that some models have and others lack."""
-    seeds = {run.seed for run in runs}
-    lacking = []
-    for variant in dict.fromkeys(run.variant for run in runs):
-        absent = sorted(seeds - {run.seed for run in runs if run.variant == variant})
-        if absent:
-            lacking.append(f"{paper.NAMES.get(variant, variant)}: seed {', '.join(map(str, absent))}")
-    return lacking

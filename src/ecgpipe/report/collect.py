@@ -76,6 +76,12 @@ class Cell:
     seeds: int
     note: str | None = None
 
+    def __str__(self) -> str:
+        """``0.912 (0.890 – 0.934)``; a dash without a value."""
+        if self.value is None:
+            return "–"
+        return f"{self.value:.3f}" + (f" ({self.low:.3f} – {self.high:.3f})" if self.low is not None else "")
+
 
 def over_seeds(runs: Iterable[Run], metric: str) -> Cell:
     """The mean over seeds and the widest reach of their intervals; None where no run has the metric."""

@@ -32,12 +32,13 @@ def read_controls(metrics_files: Iterable[Path | str]) -> list[Run]:
     return runs
 
 
-def control_tables(controls: Sequence[Run], models: Sequence[Run]) -> list[dict]:
+def control_tables(controls: Sequence[Run], models: Sequence[Run], metrics: Sequence[str] = METRICS) -> list[dict]:
     """A table per data set and protocol (each part of a cross-validation by itself).
 
     Args:
         controls: scored controls.
         models: scored models.
+        metrics: of the rows, METRICS among them.
 
     Returns:
         ``dataset``, ``protocol``, ``rows`` (``name``, ``kind``, and a Cell per metric), ``findings`` (sentences).
@@ -46,7 +47,7 @@ def control_tables(controls: Sequence[Run], models: Sequence[Run]) -> list[dict]
     for dataset, protocol in dict.fromkeys((run.dataset, run.protocol) for run in controls):
         own = [run for run in controls if (run.dataset, run.protocol) == (dataset, protocol)]
         kinds = list(dict.fromkeys(_kind(run.variant) for run in own))
-        cells = {kind: _cells([run for run in own if _kind(run.variant) == kind], kind) for kind in kinds}
+        cells = {kind: _cells([run for run in own if _kind(run.variant) == kind], kind, metrics) for kind in kinds}
         rows = [{"name": NAMES.get(kind, kind), "kind": kind, **cells[kind]} for kind in kinds]
         best = _best_model([run for run in models if (run.dataset, run.protocol) == (dataset, protocol)])
         tables.append(
@@ -78,11 +79,11 @@ def _kind(variant: str) -> str:
     return variant.removeprefix(PREFIX).partition("-")[0]
 
 
-def _cells(runs: list[Run], kind: str) -> dict[str, Cell]:
+def _cells(runs: list[Run], kind: str, metrics: Sequence[str]) -> dict[str, Cell]:
     """Scores over seeds. Of shuffles: the mean with its t interval, since one shuffle may lie far from chance."""
     if kind != "shuffled":
-        return {metric: over_seeds(runs, metric) for metric in METRICS}
-    return {metric: _mean_interval(runs, metric) for metric in METRICS}
+        return {metric: over_seeds(runs, metric) for metric in metrics}
+    return {metric: _mean_interval(runs, metric) for metric in metrics}
 
 
 def _mean_interval(runs: list[Run], metric: str) -> Cell:

@@ -16,6 +16,8 @@ from ecgpipe.report.paper import NAMES
 
 INK, FAINT = "#010203", "#848586"
 """Stand for the page's own colours: text and axes, and what should recede."""
+ON_WHITE = "#222222"
+"""The ink where there is no page whose colour it could take."""
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", INK, "#A5694F", "#999999")
 STYLE = {
     "text.color": INK,
@@ -54,6 +56,15 @@ def _for_the_page(svg: str) -> str:
     svg = re.sub(r' id="([^"]*)"', lambda found: f' id="{own}-{found[1]}"' if found[1] in used else "", svg)
     svg = re.sub(r"(url\(#|href=\"#)", rf"\g<1>{own}-", svg)
     return svg.replace(INK, "currentColor")
+
+
+def standalone(svg: str) -> str:
+    """A figure as a file of its own: dark on white, whatever the page around it."""
+    head, _, rest = svg.partition(">")
+    return (
+        '<?xml version="1.0" encoding="utf-8"?>\n'
+        f'{head} color="{ON_WHITE}">\n <rect width="100%" height="100%" fill="#ffffff"/>{rest}\n'
+    )
 
 
 def roc_figure(run: Run) -> str:

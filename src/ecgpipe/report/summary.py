@@ -53,7 +53,7 @@ def _best(dataset: dict, protocol: dict, controls: Sequence[dict]) -> str:
     auc, accuracy = measured[name]["auc_macro"], measured[name]["accuracy"]
     count = "the only model" if len(measured) == 1 else f"the highest of {len(measured)} models"
     text = (
-        f"{where}: {NAMES.get(name, name)} reaches a macro AUC of {_cell(auc)} and an accuracy of {_cell(accuracy)} on "
+        f"{where}: {NAMES.get(name, name)} reaches a macro AUC of {auc} and an accuracy of {accuracy} on "
         f"{protocol['records']} {protocol['role']} records; it is {count}."
     )
     others = [
@@ -102,8 +102,3 @@ def _saliency(groups: Sequence[dict], titles: dict[str, str]) -> list[str]:
                 first = next((v for v in model["verdicts"] if "finding" in v), model["verdicts"][0])
                 told.append(f"Saliency of {model['name']} ({titles[group['dataset']]}, {group['protocol']}): {first}")
     return told
-
-
-def _cell(cell) -> str:
-    reach = f" ({cell.low:.3f} – {cell.high:.3f})" if cell.low is not None else ""
-    return f"{cell.value:.3f}{reach}"
