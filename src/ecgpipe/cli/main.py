@@ -25,6 +25,7 @@ from ecgpipe.cli.new_model import NEW_MODEL
 from ecgpipe.cli.parser import Parser
 from ecgpipe.cli.predict import PREDICT
 from ecgpipe.cli.preprocess import PREPROCESS
+from ecgpipe.cli.publish import PUBLISH
 from ecgpipe.cli.render import RENDER
 from ecgpipe.cli.serve import SERVE
 from ecgpipe.cli.simulate import SIMULATE
@@ -46,6 +47,7 @@ COMMANDS = (
     COMPARE,
     CLAIMS,
     CHECK,
+    PUBLISH,
     BENCH,
     DOCTOR,
     NEW_DATASET,
