@@ -320,10 +320,20 @@ def test_without_scores_or_comparisons_there_is_an_error(own, tmp_path):
         publish(own, tmp_path / "out")
 
 
+def test_a_data_set_may_leave_its_trainings_to_the_defaults(own, tmp_path):
+    page = own / "report/index.html"
+    text = re.sub(r"(benchmark:\n(?:  .*\n)*?)  cardiac-images:\n(?:    .*\n|  - .*\n)*", r"\1", page.read_text())
+    page.write_text(text)
+    publish(own, tmp_path / "out")
+    assert "cardiac-images" not in yaml.safe_load((tmp_path / "out/configuration.yaml").read_text())["benchmark"]
+    assert table_of(tmp_path / "out", "results-cardiac-images-paper")
+
+
 def test_trainings_and_times_from_what_was_kept(own, tmp_path):
     run = own / "cardiac-images/paper/resnet34/seed-0"
     summary = json.loads((run / "train.json").read_text())
     summary |= {"git": {"commit": "0123456789abcdef", "changed": False}, "versions": {"torch": "9.9"}}
+    summary |= {"device": "CPU, 3 threads"}
     summary |= {"hardware": {"processor": "P", "cores": 2, "memory_gb": 8.0, "gpus": ["G"], "system": "S"}}
     (run / "train.json").write_text(json.dumps(summary))
     history = pd.read_csv(run / "history.csv")
@@ -333,5 +343,6 @@ def test_trainings_and_times_from_what_was_kept(own, tmp_path):
     assert main(["publish", str(own), str(tmp_path / "out")]) == 0
     text = (tmp_path / "out/index.md").read_text()
     assert "commit 0123456789ab." in text and "torch 9.9" in text and "P, 2 logical cores, 8.0 GB, G, S" in text
-    assert "| ResNet-34 | cpu | fp32 | 1 | 2 | 1 | 4 | 3.0 | 20.0 |" in text
+    assert "on cpu (fp32); CPU, 3 threads, P (fp32), commit" in text
+    assert "| ResNet-34 | CPU, 3 threads | fp32 | 1 | 2 | 1 | 4 | 3.0 | 20.0 |" in text
     assert rows_of(tmp_path / "out", "train") == [["train", "1", "7.5", "5.0", "100"]]

@@ -118,11 +118,13 @@ def history_figure(runs: Sequence[Run]) -> str:
         figure = Figure(figsize=(8.4, 3.0))
         losses, accuracies = figure.subplots(1, 2)
         for number, run in enumerate(runs):
-            colour = COLOURS[number % len(COLOURS)]
+            style = {"color": COLOURS[number % len(COLOURS)]}
+            if len(run.history) == 1:
+                style["marker"] = "."  # a line of one point is not seen
             label = NAMES.get(run.variant, run.variant) + (f", seed {run.seed}" if run.seed else "")
-            losses.plot(run.history["epoch"], run.history["train_loss"], color=colour, linestyle="--", linewidth=1)
-            losses.plot(run.history["epoch"], run.history["validation_loss"], color=colour, linewidth=1.4, label=label)
-            accuracies.plot(run.history["epoch"], run.history["validation_accuracy"], color=colour, linewidth=1.4)
+            losses.plot(run.history["epoch"], run.history["train_loss"], linestyle="--", linewidth=1, **style)
+            losses.plot(run.history["epoch"], run.history["validation_loss"], linewidth=1.4, label=label, **style)
+            accuracies.plot(run.history["epoch"], run.history["validation_accuracy"], linewidth=1.4, **style)
         losses.set(xlabel="Epoch", ylabel="Focal loss (dashed: training)")
         accuracies.set(xlabel="Epoch", ylabel="Validation accuracy", ylim=(0, 1))
         losses.legend(fontsize=7)

@@ -8,7 +8,7 @@ import yaml
 from ecgpipe.artifacts.atomic import write_text
 from ecgpipe.errors import DataError
 from ecgpipe.report import paper
-from ecgpipe.report.collect import whole_protocol
+from ecgpipe.report.collect import Run, whole_protocol
 from ecgpipe.report.controls import control_tables
 from ecgpipe.report.protocol import protocol_view
 from ecgpipe.report.publish.finished import Finished, read_finished
@@ -118,13 +118,21 @@ def _made_how(finished: Finished) -> list[str]:
     """When, by what, and on what: a line."""
     told, trained = finished.provenance, len(finished.runs)
     commits = dict.fromkeys(filter(None, map(commit_of_run, finished.runs)))
-    devices = dict.fromkeys(f"{run.summary.get('device')} ({run.summary.get('precision')})" for run in finished.runs)
+    devices = dict.fromkeys(map(_device, finished.runs))
     return [
         f"Report of {finished.written}, by ecgpipe {told.get('ecgpipe', '(version not known)')}, "
         f"commit {told.get('commit', 'not known')}.",
         f"{trained} training{'s' if trained > 1 else ''} on {'; '.join(devices)}, "
         + (f"commit {', '.join(commits)}." if commits else "commit not known (no git checkout)."),
     ]
+
+
+def _device(run: Run) -> str:
+    """What trained: a GPU by its name, of a processor also that."""
+    device = run.summary.get("device") or "a device not known"
+    processor = (run.summary.get("hardware") or {}).get("processor")
+    told = f"{device}, {processor}" if device.startswith("CPU") and processor else device
+    return f"{told} ({run.summary.get('precision')})"
 
 
 def _software(finished: Finished) -> dict[str, str]:

@@ -12,6 +12,7 @@ import pandas as pd
 import yaml
 
 from ecgpipe.artifacts.atomic import read_json
+from ecgpipe.config.benchmark import DatasetRuns
 from ecgpipe.config.control import ControlConfig
 from ecgpipe.config.split import expand
 from ecgpipe.errors import DataError
@@ -94,8 +95,9 @@ def read_finished(results: Path) -> Finished:
         )
     text = page.read_text(encoding="utf-8")
     configuration = _configuration(text, page)
-    asked = configuration["benchmark"]
     datasets = configuration["datasets"]
+    # a data set of one's own may leave its trainings to the defaults
+    asked = {name: DatasetRuns().model_dump() | configuration["benchmark"].get(name, {}) for name in datasets}
     folders = [
         results / dataset / part / variant / f"seed-{seed}"
         for dataset in datasets
@@ -120,9 +122,9 @@ def read_finished(results: Path) -> Finished:
         absent=[
             folder.relative_to(results).as_posix() for folder in folders if not (folder / "metrics.json").is_file()
         ],
-        controls=read_controls(_controls(results, configuration)),
+        controls=read_controls(_controls(results, configuration, asked)),
         statistics=_statistics(results, datasets, asked),
-        saliency=saliency_groups(_explained(scored, configuration), []),
+        saliency=saliency_groups(_explained(scored, configuration, asked), []),
         audits={name: audit_view(*files) for name, files in _audits(results, datasets)},
         labels={
             name: read_json(results / name / "labels.json")
@@ -148,14 +150,14 @@ def _parts(runs: Mapping[str, Any]) -> list[str]:
     return [part for name in runs["protocols"] for part in expand(name)]
 
 
-def _controls(results: Path, configuration: Mapping[str, Any]) -> list[Path]:
+def _controls(results: Path, configuration: Mapping[str, Any], asked: Mapping[str, Any]) -> list[Path]:
     names = ControlConfig(**configuration.get("control", {})).names
     files = [
         results / dataset / part / name / f"seed-{seed}" / "metrics.json"
         for dataset in configuration["datasets"]
-        for part in _parts(configuration["benchmark"][dataset])
+        for part in _parts(asked[dataset])
         for name in names
-        for seed in configuration["benchmark"][dataset]["seeds"]
+        for seed in asked[dataset]["seeds"]
     ]
     return [file for file in files if file.is_file()]
 
@@ -167,14 +169,13 @@ def _statistics(results: Path, datasets: list[str], asked: Mapping[str, Any]) ->
     return read_statistics(*([file for file in files if file.is_file()] for files in (compared, across, [claims])))
 
 
-def _explained(scored: list[Path], configuration: Mapping[str, Any]) -> list[Path]:
+def _explained(scored: list[Path], configuration: Mapping[str, Any], asked: Mapping[str, Any]) -> list[Path]:
     """The measures of those runs that the configuration has explained: of each data set the first seed."""
     variants = configuration.get("explain", {}).get("variants", ())
     files = [
         file.with_name("saliency.json")
         for file in scored
-        if file.parts[-3] in variants
-        and file.parts[-2] == f"seed-{configuration['benchmark'][file.parts[-5]]['seeds'][0]}"
+        if file.parts[-3] in variants and file.parts[-2] == f"seed-{asked[file.parts[-5]]['seeds'][0]}"
     ]
     return [file for file in files if file.is_file()]
 
