@@ -111,16 +111,20 @@ def test_classes_are_those_of_the_best_model_and_the_file_has_all(results, publi
     assert float(row["auc low"]) == mine["auc"]["low"]
 
 
-def test_pairs_have_their_corrected_chances(results, published):
-    (row,) = [
-        row
-        for row in read_json(results / "simulated/comparisons/patient.json")["comparisons"]
-        if (row["metric"], row["test"]) == ("accuracy", "bootstrap")
-    ]
-    cells = next(cells for cells in rows_of(published, "ResNet-34") if cells[1].startswith(f"{row['difference']:+.3f}"))
-    assert cells[2] == f"{row['p_holm']:.3f}"
-    text = (results / "simulated/comparisons/patient.csv").read_text()
-    assert (published / "tables/comparisons-simulated-patient.csv").read_text() == text
+def test_pairs_have_their_corrected_chances(own, tmp_path):
+    file = own / "simulated/comparisons/patient.json"
+    compared = read_json(file)
+    rows = {row["metric"]: row for row in compared["comparisons"] if row["test"] == "bootstrap"}
+    for metric, chance in (("accuracy", 0.0004), ("f1_weighted", 0.625), ("auc_macro", None)):
+        rows[metric] |= {"p": 0.25, "p_holm": chance}
+    write_json(file, compared)
+    publish(own, tmp_path / "out")
+    lead = f"{rows['accuracy']['difference']:+.3f}"
+    cells = next(cells for cells in rows_of(tmp_path / "out", "ResNet-34") if cells[1].startswith(lead))
+    assert [cells[2], cells[4], cells[6]] == ["&#60; 0.001", "0.625", "–"]
+    assert "1 of 2 differences are significant at 0.05." in (tmp_path / "out/index.md").read_text()
+    text = (own / "simulated/comparisons/patient.csv").read_text()
+    assert (tmp_path / "out/tables/comparisons-simulated-patient.csv").read_text() == text
 
 
 def test_what_is_not_there_is_told(own, tmp_path):
