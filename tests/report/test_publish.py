@@ -103,6 +103,8 @@ def test_classes_are_those_of_the_best_model_and_the_file_has_all(results, publi
     assert [(row["model"], row["seed"]) for row in rows[::5]] == [("resnet34", "0"), ("resnet34", "1"), ("swin", "0")]
     compared = read_json(results / "simulated/comparisons/patient.json")["models"]
     best = max(compared, key=lambda model: model["scores"]["auc_macro"]["value"])["model"]
+    shown = {"resnet34": "ResNet-34", "swin": "Swin Transformer (backbone only)"}[best]
+    assert table_of(published, "overview")[0]["Highest model"] == shown
     metrics = read_json(results / f"simulated/patient/{best}/seed-0/metrics.json")
     mine = metrics["per_class"]["MI"]
     (cells,) = rows_of(published, "MI")
@@ -159,6 +161,9 @@ def test_controls_and_audits_have_rows(own, tmp_path):
     (cells,) = rows_of(tmp_path / "out", "Control: majority: the classes' shares alone")
     assert cells[1] == "–" and cells[4].startswith(f"{accuracy:.3f} (")
     assert table_of(tmp_path / "out", "results-cardiac-images-paper")[1]["Accuracy"] == repr(accuracy)
+    first, second = table_of(tmp_path / "out", "overview")
+    assert first["Best control"] == "" and second["Best control"] == "majority: the classes' shares alone"
+    assert second["Accuracy"] == second["Its accuracy"] == repr(accuracy)
     (row,) = table_of(tmp_path / "out", "leaks")
     assert (row["identical"], row["near"], row["patient"]) == ("0.25", "0.5", "")
     cells = rows_of(tmp_path / "out", "ECG Images dataset of Cardiac Patients")

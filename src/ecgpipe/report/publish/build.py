@@ -21,7 +21,7 @@ from ecgpipe.report.publish.record import (
     saliency_section,
     trainings_section,
 )
-from ecgpipe.report.publish.results import protocols_section, results_section
+from ecgpipe.report.publish.results import overview, protocols_section, results_section
 from ecgpipe.report.statistics import claim_view, comparison_tables, sentences
 from ecgpipe.report.summary import summary
 
@@ -87,6 +87,7 @@ def build_page(finished: Finished) -> Page:
     page = Page()
     page.heading(1, (finished.configuration.get("report") or {}).get("title") or "Results")
     page.text(*_made_how(finished))
+    overview(page, finished, datasets)
     page.heading(2, "In short")
     page.bullets(
         summary(

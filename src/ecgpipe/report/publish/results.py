@@ -18,6 +18,7 @@ from ecgpipe.report.protocol import COLUMNS
 from ecgpipe.report.publish.finished import Finished
 from ecgpipe.report.publish.page import Page
 from ecgpipe.report.statistics import protocol_tables
+from ecgpipe.report.summary import best_control
 from ecgpipe.report.tables import cell_table
 
 SHOWN = ("auc_macro", "accuracy", "f1_weighted")
@@ -44,6 +45,37 @@ def best_of(view: dict) -> str | None:
     return max(measured, key=lambda name: measured[name]) if measured else None
 
 
+def overview(page: Page, finished: Finished, datasets: Sequence[dict]) -> None:
+    """A line per data set and protocol: the highest model, and what a cheap classifier reaches."""
+    controls = control_tables(finished.controls, finished.runs)
+    rows, whole = [], []
+    for dataset in datasets:
+        for view in dataset["protocols"]:
+            best = best_of(view)
+            own = (
+                table for table in controls if (table["dataset"], table["protocol"]) == (dataset["name"], view["name"])
+            )
+            control, reached = best_control(next(own, {"rows": []})) or (None, None)
+            cells = view["cells"].get(best, {metric: Cell(None, None, None, 0) for metric in SHOWN})
+            head = [dataset["title"], view["name"], f"{view['records']} {view['role']}", best and named(best)]
+            told = "" if reached is None else f"{reached:.3f}"
+            rows.append([*head, cells["auc_macro"], cells["accuracy"], control, told])
+            ends = [getattr(cells[metric], end) for metric in SHOWN[:2] for end in ("value", "low", "high")]
+            whole.append([*head, *ends, control, reached])
+    head = [
+        "Data set",
+        "Protocol",
+        "Reported",
+        "Highest model",
+        "Macro AUC",
+        "Accuracy",
+        "Best control",
+        "Its accuracy",
+    ]
+    columns = [f"{head[place]}{end}" for place in (4, 5) for end in ("", " low", " high")]
+    page.table(head, rows, "overview", pd.DataFrame(whole, columns=[*head[:4], *columns, *head[6:]]), words=4)
+
+
 def results_section(page: Page, finished: Finished, datasets: Sequence[dict], comparisons: Sequence[dict]) -> None:
     """Every data set and protocol: scores with those of the controls, pairs, classes of the best model, figures."""
     controls = control_tables(finished.controls, finished.runs, [metric for metric, _ in COLUMNS])
@@ -67,8 +99,6 @@ def results_section(page: Page, finished: Finished, datasets: Sequence[dict], co
                 page.text("One model alone: there are no pairs to compare.")
             runs = [run for run in finished.runs if (run.dataset, whole_protocol(run.protocol)) == where]
             _best(page, runs, view)
-    for sentence in across_protocols(controls):
-        page.text(sentence)
 
 
 def _setting(view: dict) -> list[str]:
@@ -228,6 +258,9 @@ def protocols_section(page: Page, finished: Finished) -> None:
     page.heading(2, "Protocol against protocol")
     if not tables:
         page.text("No model was run under two protocols of a data set.")
+    told = across_protocols(control_tables(finished.controls, finished.runs))
+    if told:
+        page.bullets(told)
     for table in tables:
         page.heading(3, finished.titles.get(table["dataset"], table["dataset"]))
         page.text(
