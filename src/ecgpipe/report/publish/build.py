@@ -19,6 +19,7 @@ from ecgpipe.report.publish.record import (
     data_section,
     problems_section,
     saliency_section,
+    system_name,
     trainings_section,
 )
 from ecgpipe.report.publish.results import overview, protocols_section, results_section
@@ -145,10 +146,11 @@ def _software(finished: Finished) -> dict[str, str]:
         if hardware:
             gpus = ", ".join(hardware.get("gpus") or []) or "no GPU"
             size = f"{hardware.get('cores')} logical cores, {hardware.get('memory_gb')} GB"
-            machines[f"{hardware.get('processor')}, {size}, {gpus}, {hardware.get('system')}"] = None
+            machines[f"{hardware.get('processor')}, {size}, {gpus}, {system_name(hardware.get('system'))}"] = None
         if run.summary.get("versions"):
             versions[", ".join(f"{name} {version}" for name, version in run.summary["versions"].items())] = None
     rows = {"Trainings, machine": "; ".join(machines) or "not known"}
     rows |= {"Trainings, versions": "; ".join(versions) or "not known"}
-    report = ", ".join(f"{name} {version}" for name, version in finished.provenance.items())
+    told = finished.provenance | {"system": system_name(finished.provenance.get("system"))}
+    report = ", ".join(f"{name} {version}" for name, version in told.items())
     return rows | {"Report": report or "not known"}

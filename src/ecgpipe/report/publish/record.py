@@ -151,10 +151,16 @@ def trainings_table(runs: Iterable[Run]) -> pd.DataFrame:
                 for column, name in (("seconds_per_epoch", "seconds"), ("images_per_second", "images_per_second"))
             }
             | {key: summary.get(key) for key in ("device", "precision", "processes", "peak_gpu_bytes")}
-            | {key: hardware.get(key) for key in ("processor", "cores", "memory_gb", "system")}
+            | {key: hardware.get(key) for key in ("processor", "cores", "memory_gb")}
+            | {"system": system_name(hardware.get("system"))}
             | {"gpus": ", ".join(hardware.get("gpus") or []), "commit": commit_of_run(run)}
         )
     return pd.DataFrame(rows)
+
+
+def system_name(system: object) -> str:
+    """The operating system's name without its kernel, which is a machine's own affair: Linux-6.1-x86 -> Linux."""
+    return str(system or "not known").partition("-")[0]
 
 
 def commit_of_run(run: Run) -> str | None:
