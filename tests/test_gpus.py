@@ -7,6 +7,7 @@ import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import yaml
@@ -207,17 +208,18 @@ def all_taken(machine):
         holder.wait()
 
 
-def test_without_waiting_there_are_so_many_or_none(machine, monkeypatch, caplog):
+def test_without_waiting_there_are_so_many_or_none(machine, caplog):
     with own_gpus(2, wait=False) as mine:
         assert mine == list(UUIDS[:2]) and os.environ[gpus.VISIBLE] == ",".join(mine)
         assert not [record for record in caplog.records if record.levelname == "WARNING"]
-        monkeypatch.delenv(gpus.HELD)  # as another process
-        monkeypatch.setenv(gpus.VISIBLE, "0,1,2")
-        with own_gpus(2, wait=False) as others:
-            assert others == [] and os.environ[gpus.VISIBLE] == ""
-        with own_gpus(1, wait=False) as others:
-            assert others == [UUIDS[2]]
-        os.environ |= {gpus.HELD: ",".join(mine)}
+        # as another process; monkeypatch would put back what this block has set, after its end
+        with patch.dict(os.environ, {gpus.VISIBLE: "0,1,2"}):
+            del os.environ[gpus.HELD]
+            with own_gpus(2, wait=False) as others:
+                assert others == [] and os.environ[gpus.VISIBLE] == ""
+            with own_gpus(1, wait=False) as others:
+                assert others == [UUIDS[2]]
+    assert gpus.HELD not in os.environ and gpus.VISIBLE not in os.environ
 
 
 def test_none_that_is_free_hides_them_all_and_is_told(all_taken, caplog):
