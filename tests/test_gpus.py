@@ -94,12 +94,12 @@ def test_what_a_rule_asks_for(resources, count):
 
 
 def test_no_two_processes_share_one(machine):
-    processes = [start("1", "1") for _ in range(6)]
-    spans: dict[str, list[tuple[float, float]]] = {}  # long enough for a slow machine to have three of them at once
+    processes = [start("1", "0.3") for _ in range(6)]
+    spans: dict[str, list[tuple[float, float]]] = {}
     for process in processes:
         first, last = (line.split() for line in process.communicate(timeout=60)[0].splitlines())
         spans.setdefault(first[2], []).append((float(first[1]), float(last[1])))
-    assert set(spans) == set(UUIDS)  # none lies idle
+    assert set(spans) <= set(UUIDS)  # that none lies idle shows where all are held for long (all_taken)
     for each in map(sorted, spans.values()):
         assert all(end <= start for (_, end), (start, _) in pairwise(each)), spans
 
