@@ -31,5 +31,5 @@ PUBLISH = Command(
     run,
     add_arguments,
     """publish results docs/results
-publish results/demo /tmp/demo    # to look at it first""",
+publish results/demo demo-page    # to look at it first""",
 )
