@@ -14,9 +14,9 @@ import pytest
 
 from ecgpipe import progress as progress_module
 from ecgpipe.acquire import fetch as fetch_module
-from ecgpipe.acquire.checksums import SUMS
 from ecgpipe.acquire.download import download, download_files, web_address
 from ecgpipe.acquire.fetch import fetch
+from ecgpipe.artifacts.sums import SUMS
 from ecgpipe.cli.main import main
 from ecgpipe.errors import DataError
 from tests.acquire.server import running

@@ -12,13 +12,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecgpipe.acquire.checksums import read_sums
 from ecgpipe.acquire.labels import labels_of_records
 from ecgpipe.acquire.own import list_own
 from ecgpipe.acquire.ptbxl import list_records
 from ecgpipe.acquire.simulate.dataset import simulate_dataset
 from ecgpipe.acquire.statements import grouping
 from ecgpipe.artifacts.signals import LEADS, read_signal
+from ecgpipe.artifacts.sums import read_sums
 from ecgpipe.config.benchmark import validate_config
 from ecgpipe.config.labels import LabelsConfig
 from ecgpipe.config.own import OwnConfig

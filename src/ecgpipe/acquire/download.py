@@ -9,9 +9,9 @@ from pathlib import Path
 import requests
 from requests.adapters import HTTPAdapter
 
-from ecgpipe.acquire.checksums import SUMS, read_sums
 from ecgpipe.acquire.fetch import fetch
 from ecgpipe.acquire.ptbxl_layout import DATABASE, STATEMENTS
+from ecgpipe.artifacts.sums import SUMS, read_sums
 from ecgpipe.errors import DataError
 from ecgpipe.progress import progress, progress_counter
 

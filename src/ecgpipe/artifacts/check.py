@@ -18,11 +18,11 @@ from ecgpipe.artifacts.atomic import BROKEN_NPZ, CHECKSUM, read_json
 from ecgpipe.artifacts.images import MARK, TRAILER, open_images
 from ecgpipe.artifacts.model_folder import MODEL_FOLDER
 from ecgpipe.artifacts.runs import CHECKPOINTS, HISTORY_FILE, SUMMARY_FILE, check_history
+from ecgpipe.artifacts.sums import SUMS, read_sums
 from ecgpipe.artifacts.tensors import check_tensors
 from ecgpipe.errors import DataError
 from ecgpipe.progress import progress
 
-SUMS = "SHA256SUMS.txt"
 END_OF_ZIP = 22
 """Bytes of the last record of a zip archive without a comment; NumPy writes none."""
 
@@ -277,7 +277,7 @@ def _listed(path: Path) -> bool:
             found = hashlib.file_digest(file, "sha256").hexdigest()
         if found != sums.get(path.relative_to(folder).as_posix()):
             raise ValueError("another SHA-256, or none")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, DataError) as error:
         raise DataError(
             f"{path}: does not fit the list {SUMS} ({error}); delete the folder {folder} and run again"
         ) from error
@@ -286,9 +286,8 @@ def _listed(path: Path) -> bool:
 
 @functools.lru_cache(maxsize=8)
 def _sums(file: Path, size: int, changed: int) -> dict[str, str]:
-    """Name -> sum, read once a process."""
-    lines = file.read_text(encoding="utf-8").splitlines()
-    return {name: total for total, _, name in (line.partition("  ") for line in lines)}
+    """Name -> sum, read once for all files of a folder."""
+    return read_sums(file)
 
 
 def _to_delete(path: Path) -> Path:

@@ -8,7 +8,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
-KEY = "crc32"
+from ecgpipe.artifacts.tensors import KEY
 
 
 def write_weights(tensors: Mapping[str, torch.Tensor], path: Path | str) -> None:
