@@ -131,11 +131,14 @@ def test_the_demo_runs_on_the_cluster_to_its_report(cluster, tmp_path):
     fit_profile(project.folder)
     process = project.start("all")
     seen: dict[str, set[str]] = {}
-    while process.poll() is None:
-        for line in cluster.call("squeue", "--noheader", "--format=%P|%k").splitlines():
-            partition, _, comment = line.partition("|")
-            seen.setdefault(partition, set()).update(re.findall(r"rule_([a-z_]+?)(?:_wildcards|$)", comment))
-        time.sleep(1)
+    try:
+        while process.poll() is None:
+            for line in cluster.call("squeue", "--noheader", "--format=%P|%k").splitlines():
+                partition, _, comment = line.partition("|")
+                seen.setdefault(partition, set()).update(re.findall(r"rule_([a-z_]+?)(?:_wildcards|$)", comment))
+            time.sleep(1)
+    finally:
+        kill(process)
     project.finish(process)
     assert seen["gpu"] == {"train"}
     assert {"predict", "render", "preprocess"} <= seen["main"]

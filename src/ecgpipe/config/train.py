@@ -29,8 +29,8 @@ class TrainConfig(Section):
     )
     cpu_precision: Literal["bf16", "fp32"] = Field(
         "fp32",
-        description="autocast precision on a CPU; bf16 takes half the time on one that has its instructions "
-        "(avx512_bf16, amx_bf16), and many times as long on one that has not",
+        description="autocast precision where there is no GPU; bf16 takes about half the time on a CPU that has its "
+        "instructions (avx512_bf16, amx_bf16), and 2 to 13 times as long on one that has not (docs/training.md)",
     )
     patience: int = Field(15, ge=1, description="stop after so many epochs without a lower validation loss")
     focal_gamma: float = Field(2.0, ge=0, description="focusing parameter (eq. 25); the paper does not give it")
