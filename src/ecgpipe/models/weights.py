@@ -12,8 +12,8 @@ from ecgpipe.artifacts.tensors import KEY
 
 
 def write_weights(tensors: Mapping[str, torch.Tensor], path: Path | str) -> None:
-    """Write contiguous tensors of the CPU by their names; not atomically."""
-    save_file(dict(tensors), path, metadata={KEY: _crc32(tensors)})
+    """Write tensors of the CPU by their names, whatever their order in memory; not atomically."""
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, metadata={KEY: _crc32(tensors)})
 
 
 def read_weights(path: Path | str) -> dict[str, torch.Tensor]:
