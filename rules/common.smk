@@ -119,6 +119,26 @@ def initial_weights(wildcards):
     return [] if initial is None else f"{run_folder(*initial.split('/'), wildcards.seed)}/weights.safetensors"
 
 
+def windows_of(suffix):
+    """Input function: the further pages that a training's records give (train.windows), of every shard."""
+
+    def files(wildcards):
+        trial = "trial" in wildcards.keys()
+        recipe = trial_of(wildcards).train if trial else CONFIG.train_of(wildcards.variant)
+        if recipe.windows > 1 and not is_drawn(wildcards.dataset):
+            raise WorkflowError(
+                f"train.windows is {recipe.windows} for {wildcards.variant}, but {wildcards.dataset} has images, no recordings "
+                "to draw further pages from; give its models a recipe without it"
+            )
+        return expand(
+            f"{RESULTS}/{wildcards.dataset}/windows/{{number}}-of-{recipe.windows}/{{shard}}.{suffix}",
+            number=range(2, recipe.windows + 1),
+            shard=SHARDS[wildcards.dataset],
+        )
+
+    return files
+
+
 def shard_files(pattern):
     """Input function: a file of every shard of the job's data set."""
     return lambda wildcards: expand(
@@ -187,10 +207,11 @@ def evaluate_keys(*names):
 
 
 def every_control():
-    """The scores of every control experiment, for every split of every data set."""
+    """The scores of every control experiment, for every split of every data set that has them."""
     return [
         f"{run_folder(dataset, protocol, name, seed)}/metrics.json"
         for dataset in CONFIG.datasets
+        if CONFIG.benchmark.of(dataset).controls
         for protocol in CONFIG.benchmark.of(dataset).splits
         for name in CONFIG.control.names
         if name != SIGNAL_REFERENCE or is_drawn(dataset)  # image files have no signal

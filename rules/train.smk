@@ -3,11 +3,45 @@
 RUN = f"{RESULTS}/{{dataset}}/{{protocol}}/{{variant}}/seed-{{seed}}"
 
 
+# Pages of training records that begin later in the recordings (train.windows)
+rule window:
+    input:
+        records=f"{RESULTS}/{{dataset}}/records.parquet",
+        raw=made_input,
+    output:
+        images=f"{RESULTS}/{{dataset}}/windows/{{number}}-of-{{windows}}/{{shard}}.npy",
+        indices=f"{RESULTS}/{{dataset}}/windows/{{number}}-of-{{windows}}/{{shard}}.index.parquet",
+        render_problems=f"{RESULTS}/{{dataset}}/windows/{{number}}-of-{{windows}}/{{shard}}.pages.problems.parquet",
+        problems=f"{RESULTS}/{{dataset}}/windows/{{number}}-of-{{windows}}/{{shard}}.problems.parquet",
+    log:
+        f"{RESULTS}/logs/window/{{dataset}}/{{number}}-of-{{windows}}/{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/window/{{dataset}}/{{number}}-of-{{windows}}/{{shard}}.tsv"
+    conda:
+        "../envs/data.yaml"
+    threads: 1
+    wildcard_constraints:
+        number=r"[1-9]\d*",
+        windows=r"[1-9]\d*",
+    params:
+        drawing=lambda wildcards: drawing_of(wildcards.dataset),
+        stamp=stamp,
+        preprocess=section("preprocess"),
+        layout=lambda wildcards: file_mark(CONFIG.render.layout),
+        start=lambda wildcards: (int(wildcards.number) - 1) / int(wildcards.windows),
+        code=code("direct.py"),
+    message:
+        "Drawing window {wildcards.number} of {wildcards.windows} of {wildcards.dataset}, shard {wildcards.shard}"
+    script:
+        "../scripts/direct.py"
+
+
 rule prepare:
     input:
         split=f"{RESULTS}/{{dataset}}/splits/{{protocol}}/seed-{{seed}}.parquet",
         labels=f"{RESULTS}/{{dataset}}/labels.parquet",
         indices=shard_files("images/{shard}.index.parquet"),
+        windows=windows_of("index.parquet"),
     output:
         run=f"{RUN}/run.json",
         run_items=f"{RUN}/items.npz",
@@ -35,6 +69,7 @@ rule train:
         run=f"{RUN}/run.json",
         run_items=f"{RUN}/items.npz",
         images=shard_files("images/{shard}.npy"),
+        windows=windows_of("npy"),
         initial=initial_weights,
     output:
         weights=f"{RUN}/weights.safetensors",
@@ -61,6 +96,7 @@ rule predict:
         run=f"{RUN}/run.json",
         run_items=f"{RUN}/items.npz",
         images=shard_files("images/{shard}.npy"),
+        windows=windows_of("npy"),
         weights=f"{RUN}/weights.safetensors",
     output:
         f"{RUN}/predictions.parquet",

@@ -28,6 +28,7 @@ use rule train as train_trial with:
         run=f"{TRIAL}/run.json",
         run_items=f"{TRIAL}/items.npz",
         images=shard_files("images/{shard}.npy"),
+        windows=windows_of("npy"),
     output:
         weights=f"{TRIAL}/weights.safetensors",
         history=f"{TRIAL}/history.csv",

@@ -23,4 +23,5 @@ with job_log(snakemake.log[0]):
         strict=snakemake.config["strict"],
         workers=snakemake.threads,
         derive_leads=drawing["derive_leads"],
+        start=snakemake.params.get("start", 0.0),
     )

@@ -11,6 +11,15 @@ from ecgpipe.config.train import TrainConfig
 from ecgpipe.logs import job_log
 from ecgpipe.train.prepare import prepare_run
 
+
+def rows_of_images(indices):
+    """Image file -> the record of each of its rows."""
+    return {
+        Path(index.replace(".index.parquet", ".npy")): IMAGE_INDEX.read_text(index, ["record_id"])[0]
+        for index in indices
+    }
+
+
 with job_log(snakemake.log[0]):
     record_ids, roles = SPLIT.read_text(snakemake.input.split, ["record_id", "role"])
     labels = Labels.read(snakemake.input.labels)
@@ -25,10 +34,8 @@ with job_log(snakemake.log[0]):
         record_ids=record_ids,
         roles=roles,
         targets=labels.of_records(record_ids),
-        images={
-            Path(index.replace(".index.parquet", ".npy")): IMAGE_INDEX.read_text(index, ["record_id"])[0]
-            for index in snakemake.input.indices
-        },
+        images=rows_of_images(snakemake.input.indices),
+        windows=rows_of_images(snakemake.input.windows),
         model=ModelConfig(**snakemake.params.model),
         train=TrainConfig(**snakemake.params.train),
         policy=labels.policy,

@@ -4,13 +4,14 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+import wfdb
 
 from ecgpipe.acquire.ptbxl import list_records
 from ecgpipe.acquire.simulate.dataset import simulate_dataset
 from ecgpipe.artifacts.images import open_images, unpack
 from ecgpipe.artifacts.pages import StoredPages
 from ecgpipe.artifacts.problems import PROBLEMS
-from ecgpipe.artifacts.signals import read_signal
+from ecgpipe.artifacts.signals import LEADS, read_signal
 from ecgpipe.config.benchmark import validate_config
 from ecgpipe.config.preprocess import PreprocessConfig
 from ecgpipe.config.render import RenderConfig
@@ -151,3 +152,28 @@ def test_strict_stops_at_either_stage(copy, pictures, tmp_path):
     with pytest.raises(DataError, match=r"record b.*strict"):
         direct_shard(table, source, None, None, PreprocessConfig(), *files, title="t", strict=True)
     assert not any(file.exists() for file in files)
+
+
+@pytest.mark.parametrize("traces", [False, True])
+def test_a_page_may_begin_later_in_the_recording(copy, tmp_path, traces):
+    """Record and page by hand: the signal read, turned by a quarter of its 1,000 samples, and written anew."""
+    records, _ = list_records(copy, 100, 1000)
+    one = records.iloc[[0]]
+    signal, rate = read_signal(copy / one["path"].iloc[0], "1", 100)
+    turned = np.concatenate([signal[:, 250:], signal[:, :250]], axis=1)
+    wfdb.wrsamp(
+        "turned", rate, ["mV"] * 12, list(LEADS), turned.T, fmt=["16"] * 12, adc_gain=[1000] * 12, baseline=[0] * 12,
+        write_dir=str(tmp_path),
+    )  # fmt: skip
+    other = pd.DataFrame({"record_id": one["record_id"], "path": ["turned"]})
+    config = PreprocessConfig(size=320, from_traces=traces)
+    images = {}
+    for name, rows, source, start in (
+        ("later", one, copy, 0.25),
+        ("turned", other, tmp_path, 0.0),
+        ("now", one, copy, 0),
+    ):
+        direct_shard(rows, source, 100, RenderConfig(), config, *outputs(tmp_path, name), title="t", start=start)
+        images[name] = unpack(open_images(tmp_path / f"{name}.npy"))[0]
+    assert np.array_equal(images["later"], images["turned"])
+    assert not np.array_equal(images["later"], images["now"])

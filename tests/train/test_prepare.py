@@ -10,11 +10,12 @@ from ecgpipe.errors import DataError
 from ecgpipe.train.prepare import prepare_run
 
 
-def prepare(folder, ids, roles, targets, images) -> Items:
+def prepare(folder, ids, roles, targets, images, windows=()) -> Items:
     prepare_run(
         folder / "run", dataset="d", protocol="paper", variant="resnet34", seed=0, classes=("a", "b", "c"),
         task="multilabel", record_ids=ids, roles=roles, targets=targets,
         images={folder / f"{number}.npy": given for number, given in enumerate(images)},
+        windows={folder / f"w{number}.npy": given for number, given in enumerate(windows)},
         model=ModelConfig(image_size=64), train=TrainConfig(),
     )  # fmt: skip
     return Items.read(folder / "run")
@@ -49,3 +50,25 @@ def test_records_without_an_image_are_an_error(tmp_path, images):
 def test_a_role_that_is_none(tmp_path):
     with pytest.raises(ValueError, match="'tset' is none of the roles train, validation, test"):
         prepare(tmp_path, ["a", "b"], ["train", "tset"], np.ones((2, 3)), [["a", "b"]])
+
+
+def test_training_records_alone_give_further_pages(tmp_path):
+    windows = [["c", "a", "z", "d"], ["b", "a"]]  # of the second window c could not be drawn
+    roles = ["train", "train", "validation", "train"]
+    targets = np.eye(3, dtype=np.uint8)[[0, 1, 2, 0]]
+    items = prepare(tmp_path, ["a", "c", "b", "d"], roles, targets, [["d", "c"], ["b", "a"]], windows)
+    found = list(zip(items.record_ids.tolist(), items.files.tolist(), items.rows.tolist(), strict=True))
+    assert found == [
+        ("a", 1, 1),
+        ("b", 1, 0),
+        ("c", 0, 1),
+        ("d", 0, 0),
+        ("a", 2, 1),
+        ("c", 2, 0),
+        ("d", 2, 3),
+        ("a", 3, 1),
+    ]
+    assert items.roles.tolist() == [0, 1, 0, 0, 0, 0, 0, 0]
+    assert items.targets.argmax(axis=1).tolist() == [0, 2, 1, 0, 0, 1, 0, 0]
+    assert items.records("train").tolist() == [0, 2, 3]
+    assert RunConfig.read(tmp_path / "run").images == ("../0.npy", "../1.npy", "../w0.npy", "../w1.npy")

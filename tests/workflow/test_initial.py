@@ -26,3 +26,25 @@ def test_a_training_waits_for_the_one_it_starts_from(workflow):
     assert workflow.plan(f"{second}/weights.safetensors") == {"prepare": 1, "train": 1}
     both = workflow.plan(f"{second}/weights.safetensors", "--forcerun", f"{first}/weights.safetensors")
     assert both == {"prepare": 1, "train": 2}
+
+
+def test_training_records_give_further_pages(workflow):
+    workflow.replace(
+        "tiny.yaml",
+        "ptb-xl: {protocols: [paper], models: [resnet10t], seeds: [0]",
+        "ptb-xl: {protocols: [paper], models: [resnet10t, resnet10t+more], seeds: [0]",
+    )
+    workflow.append("tiny.yaml", "recipes: {more: {windows: 2}}\n")
+    folder = "results/tiny/ptb-xl/paper/resnet10t+more/seed-0"
+    plan = workflow.plan(f"{folder}/predictions.parquet")
+    shards = plan.pop("window")
+    assert shards >= 1
+    assert plan == {"prepare": 1, "train": 1, "predict": 1}
+    workflow.run(f"{folder}/predictions.parquet")
+    plain = json.loads((workflow.folder / "results/tiny/ptb-xl/paper/resnet10t/seed-0/run.json").read_text())
+    run = json.loads((workflow.folder / folder / "run.json").read_text())
+    assert run["images"] == [
+        *plain["images"],
+        *(name.replace("/images/", "/windows/2-of-2/") for name in plain["images"]),
+    ]
+    assert workflow.plan(f"{folder}/predictions.parquet") == {}

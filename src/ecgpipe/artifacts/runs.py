@@ -13,7 +13,7 @@ The first two are all that training needs besides the image files; neither needs
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,7 @@ def check_history(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Items:
-    """The records of a run.
+    """The records of a run; one that gives several pages (train.windows) is an item for each, its printed page first.
 
     Args:
         record_ids: (n,) strings.
@@ -112,6 +112,16 @@ class Items:
     def indices(self, role: str) -> np.ndarray:
         """Positions of the records with a role."""
         return np.flatnonzero(self.roles == ROLES.index(role))
+
+    def records(self, role: str) -> np.ndarray:
+        """The first position of each record with a role."""
+        positions = self.indices(role)
+        return positions[np.sort(np.unique(self.record_ids[positions], return_index=True)[1])]
+
+    def with_further(self, other: "Items") -> "Items":
+        """These, and others behind them."""
+        pairs = ((getattr(self, field.name), getattr(other, field.name)) for field in fields(self))
+        return Items(*(np.concatenate(pair) for pair in pairs))
 
     def write(self, folder: Path) -> None:
         """Write items.npz atomically."""

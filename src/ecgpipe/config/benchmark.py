@@ -64,6 +64,10 @@ class DatasetRuns(Section):
     seeds: tuple[Seed, ...] = Field(
         (0,), min_length=1, description="each seeds the split, the weights and the data order"
     )
+    controls: bool = Field(
+        True,
+        description="the experiments of `control` beside the models; false where a data set only pre-trains others",
+    )
 
     @field_validator("protocols", "models", "seeds")
     @classmethod

@@ -27,6 +27,14 @@ class TrainConfig(Section):
     precision: Literal["fp16", "bf16", "fp32"] = Field(
         "fp16", description="autocast precision on a GPU (fp16 scales the loss); on a CPU cpu_precision holds"
     )
+    windows: int = Field(
+        1,
+        ge=1,
+        le=20,
+        description="pages that each training record gives: all but the first begin later in its recording, each by "
+        "the same share of it, as if it had been printed at other moments; an epoch is so many times longer, and "
+        "records of validation and test keep their one page (docs/training.md)",
+    )
     cpu_precision: Literal["bf16", "fp32"] = Field(
         "fp32",
         description="autocast precision where there is no GPU; bf16 takes about half the time on a CPU that has its "

@@ -1,13 +1,16 @@
 """The signal reference: a small one-dimensional residual network on the recordings themselves.
 
 Readers ask what a picture costs: this says what the same records and splits give without one. It follows the common
-design of the field (Wang et al. 2017; Strodthoff et al. 2021, arXiv:2004.13701), smaller, and is not tuned.
+design of the field (Wang et al. 2017; Strodthoff et al. 2021, arXiv:2004.13701), smaller, and from the latter takes
+training on windows of 2.5 s, drawn anew each time, and the mean over windows for a whole recording. With whole
+recordings of 10 s it scores clearly less (docs/controls.md).
 """
 
 import math
 
 import numpy as np
 import torch
+from timm.utils import ModelEmaV3
 from torch import nn
 
 from ecgpipe.progress import progress
@@ -17,8 +20,12 @@ KERNEL = 7
 BATCH = 64
 RATE = 3e-3
 DECAY = 1e-2
-SHIFT = 100
-"""Samples by which a training signal is moved at most, 1 s to either side; what comes in is 0."""
+WINDOW = 250
+"""Samples of a training window, 2.5 s; a recording's logits are the mean over windows that overlap by half."""
+GAIN = 0.1
+"""Spread of the logarithm of the random gain of a training window."""
+AVERAGE = 0.99
+"""Decay of the moving average of the weights, which is what is kept."""
 
 
 class Block(nn.Module):
@@ -44,7 +51,7 @@ class Block(nn.Module):
 
 
 class ResNet1d(nn.Module):
-    """12 leads of 1,000 samples -> logits.
+    """12 leads -> logits.
 
     Args:
         classes: outputs.
@@ -70,9 +77,9 @@ class ResNet1d(nn.Module):
 def signal_reference(
     signals: np.ndarray, targets: np.ndarray, roles: np.ndarray, task: str, epochs: int, seed: int
 ) -> np.ndarray:
-    """Train on the training records, keep the weights of the epoch with the lowest validation loss, predict all others.
+    """Train on the training records, predict all others by averaged weights.
 
-    Without validation records the last epoch's weights are kept.
+    Of the epochs that with the lowest validation loss is kept, or the last where there are no validation records.
 
     Args:
         signals: (n, 12, 1000) mV.
@@ -80,7 +87,7 @@ def signal_reference(
         roles: (n,) train, validation, test.
         task: ``single`` (cross-entropy) or ``multilabel`` (binary cross-entropy).
         epochs: of training, under one cycle of the rate.
-        seed: of weights, order and shifts.
+        seed: of weights, order, windows and gains.
 
     Returns:
         (m, classes) float32 logits of the records that are not for training, in their order.
@@ -93,20 +100,21 @@ def signal_reference(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = ResNet1d(targets.shape[1]).to(device)
+    average = ModelEmaV3(model, decay=AVERAGE, use_warmup=True)
     dropout = torch.Generator(device="cpu").manual_seed(seed)
     loss = nn.BCEWithLogitsLoss() if task == "multilabel" else nn.CrossEntropyLoss()
     optimizer = torch.optim.AdamW(model.parameters(), RATE, weight_decay=DECAY)
     batch_size = min(BATCH, max(2, len(train) // 16))  # few records: still some steps an epoch
     steps = len(train) // batch_size  # the rest waits for another epoch's order
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=max(2, steps * epochs))
-    best, kept = math.inf, None
+    best, kept, done = math.inf, None, 0
     generator = np.random.default_rng(seed)
     for _ in progress(range(epochs), "signal reference", epochs, "epochs"):
         model.train()
         order = generator.permutation(train)
         for step in range(steps):
             chosen = order[step * batch_size : (step + 1) * batch_size]
-            batch = _shifted(inputs[chosen], generator.integers(-SHIFT, SHIFT + 1, len(chosen)))
+            batch = _windows(inputs[chosen], generator)
             with torch.random.fork_rng(devices=[]):  # dropout by our seed, the caller's generator untouched
                 torch.manual_seed(int(torch.randint(2**31, (1,), generator=dropout)))
                 value = loss(model(batch.to(device)), truth[chosen].to(device))
@@ -114,31 +122,37 @@ def signal_reference(
             value.backward()
             optimizer.step()
             schedule.step()
+            done += 1
+            average.update(model, step=done)
         if len(validation):
-            now = float(loss(_logits(model, inputs[validation], device), truth[validation]))
+            now = float(loss(_logits(average.module, inputs[validation], device), truth[validation]))
             if now < best:
-                best, kept = now, {name: tensor.clone() for name, tensor in model.state_dict().items()}
+                best, kept = now, {name: tensor.clone() for name, tensor in average.module.state_dict().items()}
     if kept is not None:
-        model.load_state_dict(kept)
-    return _logits(model, inputs[other], device).numpy()
+        average.module.load_state_dict(kept)
+    return _logits(average.module, inputs[other], device).numpy()
 
 
 def _masks(roles: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return roles == "train", roles == "validation", roles != "train"
 
 
-def _shifted(batch: torch.Tensor, by: np.ndarray) -> torch.Tensor:
-    """Each signal moved by so many samples."""
-    result = torch.zeros_like(batch)
-    length = batch.shape[2]
-    for row, shift in enumerate(by.tolist()):
-        target, source = max(0, shift), max(0, -shift)
-        result[row, :, target : length - source] = batch[row, :, source : length - target]
-    return result
+def _windows(batch: torch.Tensor, generator: np.random.Generator) -> torch.Tensor:
+    """(n, leads, samples) -> (n, leads, WINDOW): a window of each signal at random, by a random gain."""
+    starts = generator.integers(0, batch.shape[2] - WINDOW + 1, len(batch))
+    gains = torch.from_numpy(np.exp(generator.normal(0, GAIN, (len(batch), 1, 1))).astype(np.float32))
+    return gains * torch.stack([signal[:, s : s + WINDOW] for signal, s in zip(batch, starts, strict=True)])
 
 
 @torch.inference_mode()
 def _logits(model: nn.Module, inputs: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """(n, leads, samples) -> (n, classes): the mean over windows."""
     model.eval()
-    parts = [model(part.to(device)).float().cpu() for part in inputs.split(256)] if len(inputs) else []
-    return torch.cat(parts) if parts else torch.zeros((0, model.head[1].out_features))
+    if not len(inputs):
+        return torch.zeros((0, model.head[1].out_features))
+    windows = inputs.unfold(2, WINDOW, WINDOW // 2)
+    parts = [
+        torch.stack([model(part[:, :, number].to(device)) for number in range(windows.shape[2])]).mean(dim=0).cpu()
+        for part in windows.split(256)
+    ]
+    return torch.cat(parts).float()

@@ -43,6 +43,7 @@ def direct_shard(
     strict: bool = False,
     workers: int = 1,
     derive_leads: bool = False,
+    start: float = 0.0,
 ) -> int:
     """Draw and preprocess every record of a shard; broken ones are listed instead.
 
@@ -61,6 +62,7 @@ def direct_shard(
         strict: stop at the first broken record.
         workers: processes; the files are the same whatever their number.
         derive_leads: as ``read_record``.
+        start: where in each recording the page begins, as a share of it; what was before follows its end.
 
     Returns:
         How many images were made.
@@ -73,7 +75,9 @@ def direct_shard(
         make = partial(_image_of_file, source=source, config=config)
     else:
         page = partial(drawn, draw_cover) if config.from_traces else record_page
-        draw = partial(page, source=source, sampling_rate=sampling_rate, config=render, derive_leads=derive_leads)
+        draw = partial(
+            page, source=source, sampling_rate=sampling_rate, config=render, derive_leads=derive_leads, start=start
+        )
         make = partial(_image_of_record, draw=draw, source=source, config=config)
         furniture(render)  # prepared before the processes part
     drawing, reducing = ProblemList("render", strict), ProblemList("preprocess", strict)

@@ -71,7 +71,7 @@ def save_model(run_folder: Path | str, folder: Path | str | None = None, *, thre
             "protocol": run.protocol,
             "label_policy": run.policy,
             "seed": run.seed,
-            "records": {role: len(items.indices(role)) for role in ROLES},
+            "records": {role: len(items.records(role)) for role in ROLES},
             "classes": _class_counts(run, items),
             "pretrained": run.model.pretrained,
             "recipe": run.train.model_dump(mode="json"),
@@ -127,7 +127,7 @@ def _calibration(metrics: dict[str, Any] | None) -> Calibration | None:
 
 
 def _class_counts(run: RunConfig, items: Items) -> dict[str, dict[str, int]]:
-    counts = {role: items.targets[items.indices(role)].sum(axis=0, dtype=np.int64).tolist() for role in ROLES}
+    counts = {role: items.targets[items.records(role)].sum(axis=0, dtype=np.int64).tolist() for role in ROLES}
     return {role: dict(zip(run.classes, of_role, strict=True)) for role, of_role in counts.items()}
 
 

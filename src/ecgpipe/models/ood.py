@@ -189,7 +189,7 @@ def fit_ood(model: nn.Module, folder: Path, run: RunConfig, items: Items) -> Ood
         logger.warning("no out-of-distribution statistics: %s", error)
         return None
     chosen = [
-        _some(items.indices(role), most) for role, most in (("train", MOST_TRAINING), ("validation", MOST_VALIDATION))
+        _some(items.records(role), most) for role, most in (("train", MOST_TRAINING), ("validation", MOST_VALIDATION))
     ]
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = model.to(device)

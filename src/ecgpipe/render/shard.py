@@ -90,9 +90,10 @@ def record_page(
     sampling_rate: float | None,
     config: RenderConfig,
     derive_leads: bool = False,
+    start: float = 0.0,
 ) -> Page | DegradedPage | RecordError:
     """The page of one record (its id and path below ``source``), degraded as ``config`` says, or what is wrong."""
-    page = drawn(render_page, row, source, sampling_rate, config, derive_leads)
+    page = drawn(render_page, row, source, sampling_rate, config, derive_leads, start)
     if isinstance(page, RecordError) or not config.degrade.active:
         return page
     return degrade_page(page, config.degrade, row[0])
@@ -105,14 +106,20 @@ def drawn(
     sampling_rate: float | None,
     config: RenderConfig,
     derive_leads: bool = False,
+    start: float = 0.0,
 ) -> Drawn | RecordError:
-    """What ``draw`` makes of the signal of one record, its sampling rate and ``config``, or what is wrong with it."""
+    """What ``draw`` makes of the signal of one record, its sampling rate and ``config``, or what is wrong with it.
+
+    The signal begins at ``start``, a share of the recording; what was before follows its end.
+    """
     record_id, path = row
     files = open_source(source)
     try:
         signal, rate = read_record(files, path, record_id, sampling_rate, derive_leads)
     except RecordError as error:
         return error
+    if start:
+        signal = np.roll(signal, -round(start * signal.shape[1]), axis=1)
     try:
         return draw(signal, rate, config)
     except ValueError as error:  # a sound signal that the layout has no use for, such as a short one

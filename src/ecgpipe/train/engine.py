@@ -142,7 +142,7 @@ def _train(
         "best_validation_loss": best.loss,
         "stopped_early": len(history.rows) < run.train.epochs,
         "parameters": sum(parameter.numel() for parameter in classifier.model.parameters()),
-        "training_records": len(data.train),
+        "training_records": len(items.records("train")),
         "validation_records": len(data.validation),
         "seconds": round(sum(row["seconds"] for row in history.rows), 1),
         "seconds_this_time": round(time.monotonic() - started, 1),

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ def prepare_run(
     roles: Sequence[str] | np.ndarray,
     targets: np.ndarray,
     images: Mapping[Path, Sequence[str] | np.ndarray],
+    windows: Mapping[Path, Sequence[str] | np.ndarray] | None = None,
     model: ModelConfig,
     train: TrainConfig,
     policy: str | None = None,
@@ -48,6 +50,7 @@ def prepare_run(
         roles: (n,) train, validation or test.
         targets: (n, classes) of 0 and 1.
         images: packed image file -> the record id of each of its rows; may hold further records.
+        windows: the same for pages that begin later in the recordings; training records get an item for each.
         model, train: the settings.
         initial: weights that the training starts from, of another run; they need not be there yet.
         policy, preprocess, drawing: where targets, images and pages come from, for the model's card.
@@ -58,25 +61,13 @@ def prepare_run(
     """
     # Arrays throughout: a Python string, or a row of a table of its own, takes more room than all that is kept of it.
     record_ids, roles = np.asarray(record_ids, dtype=str), np.asarray(roles, dtype=str)
-    given = np.concatenate([np.empty(0, dtype=str), *(np.asarray(ids, dtype=str) for ids in images.values())])
-    rows, found = rows_of(record_ids, given)
-    if not found.all():
-        missing = record_ids[~found]
-        raise DataError(
-            f"{len(missing)} records of the split {dataset}/{protocol} have no image, {missing[0]} first; "
-            "run the preprocessing again"
-        )
-    starts = np.cumsum([0, *map(len, images.values())])
     order = np.argsort(record_ids, kind="stable")
-    rows = rows[order]
-    files = np.searchsorted(starts, rows, side="right") - 1
-    items = Items(
-        record_ids=record_ids[order],
-        roles=_numbers(roles)[order],
-        files=files.astype(np.int16),
-        rows=(rows - starts[files]).astype(np.int32),
-        targets=np.ascontiguousarray(targets[order], dtype=np.uint8),
-    )
+    items = _items(record_ids[order], _numbers(roles)[order], targets[order], images, f"{dataset}/{protocol}")
+    printed, learnt = items, items.indices("train")
+    for number, (file, ids) in enumerate((windows or {}).items(), len(images)):
+        drawn = learnt[np.isin(printed.record_ids[learnt], np.asarray(ids, dtype=str))]
+        further = _items(printed.record_ids[drawn], printed.roles[drawn], printed.targets[drawn], {file: ids}, dataset)
+        items = items.with_further(replace(further, files=np.full(len(drawn), number, np.int16)))
     # images may have changed under the same names: an interrupted training must not go on with other ones
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
@@ -91,11 +82,38 @@ def prepare_run(
         policy=policy,
         preprocess=preprocess,
         drawing=None if drawing is None else dict(drawing),
-        images=tuple(Path(os.path.relpath(file, folder)).as_posix() for file in images),
+        images=tuple(Path(os.path.relpath(file, folder)).as_posix() for file in [*images, *(windows or {})]),
         initial=None if initial is None else Path(os.path.relpath(initial, folder)).as_posix(),
         model=model,
         train=train,
     ).write(folder)
+
+
+def _items(
+    record_ids: np.ndarray,
+    roles: np.ndarray,
+    targets: np.ndarray,
+    images: Mapping[Path, Sequence[str] | np.ndarray],
+    split: str,
+) -> Items:
+    """Where the images of records are; DataError for those that have none."""
+    given = np.concatenate([np.empty(0, dtype=str), *(np.asarray(ids, dtype=str) for ids in images.values())])
+    rows, found = rows_of(record_ids, given)
+    if not found.all():
+        missing = record_ids[~found]
+        raise DataError(
+            f"{len(missing)} records of the split {split} have no image, {missing[0]} first; "
+            "run the preprocessing again"
+        )
+    starts = np.cumsum([0, *map(len, images.values())])
+    files = np.searchsorted(starts, rows, side="right") - 1
+    return Items(
+        record_ids=record_ids,
+        roles=roles,
+        files=files.astype(np.int16),
+        rows=(rows - starts[files]).astype(np.int32),
+        targets=np.ascontiguousarray(targets, dtype=np.uint8),
+    )
 
 
 def _numbers(roles: np.ndarray) -> np.ndarray:
