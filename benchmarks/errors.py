@@ -1,13 +1,17 @@
-"""Where a model fails: what it finds of each diagnostic statement, beside another; and the pages that it gets most wrong.
+"""Where a model fails: what it finds of each statement, beside another model; and the pages that it gets most wrong.
 
     python benchmarks/errors.py PTBXL_DIR RESULTS/ptb-xl/folds MODEL REFERENCE OUTPUT_DIR [--seed 0] [--pages 3]
 
 e.g. MODEL ``resnet18+both``, REFERENCE ``control-signal``. Each calls a class where its probability reaches the
-threshold that leaves a specificity of 0.9 on the validation records. Writes ``statements.csv``, a row for each statement
-that at least 10 test records carry: how many, and the share of them whose class each of the two calls; ``missed.png``
-and ``alarms.png``, a row of pages for each class: those with the class to which the model gives the least probability,
-and those without it to which it gives the most; and ``pages.csv``, what these carry. For multi-label runs on PTB-XL's
-superclasses.
+threshold that leaves a specificity of 0.9 on the validation records. Writes
+
+- ``statements.csv``: for each statement that at least 10 test records carry, how many, and the share of them whose class
+  each of the two calls;
+- ``missed.png`` and ``alarms.png``: a row of pages for each class, those with the class to which the model gives the
+  least probability, and those without it to which it gives the most;
+- ``pages.csv``: what these pages carry.
+
+For multi-label runs on PTB-XL's superclasses.
 """
 
 import argparse
