@@ -5,7 +5,7 @@
 e.g. MODEL ``resnet18+both``, REFERENCE ``control-signal``. Each calls a class where its probability reaches the
 threshold that leaves a specificity of 0.9 on the validation records. Writes
 
-- ``statements.csv``: for each statement that at least 10 test records carry, how many, and the share of them whose class
+- ``statements.csv``: for each statement that at least 10 test records carry how many, and the share of them whose class
   each of the two calls;
 - ``missed.png`` and ``alarms.png``: a row of pages for each class, those with the class to which the model gives the
   least probability, and those without it to which it gives the most;
