@@ -36,7 +36,7 @@ SMALLER = (
     (r"results/demo/simulated/\w+/\w+/seed-0", RUN),
     (r"results/(a|b|old|new)\b", "results/tiny"),
     (r"claims results$", "claims results/tiny"),
-    (r"publish results ", "publish results/tiny "),
+    (r"publish results(/real[\w-]*)? ", "publish results/tiny "),
     (r"simulate \S+ --records \d+", "simulate data/simulated --records 20"),
     (r"--min-records 50", "--min-records 2"),
     (r"--image-size \d+", "--image-size 96"),
