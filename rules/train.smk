@@ -17,12 +17,12 @@ rule window:
         f"{RESULTS}/logs/window/{{dataset}}/{{number}}-of-{{windows}}/{{shard}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/window/{{dataset}}/{{number}}-of-{{windows}}/{{shard}}.tsv"
-    conda:
-        "../envs/data.yaml"
-    threads: 1
     wildcard_constraints:
         number=r"[1-9]\d*",
         windows=r"[1-9]\d*",
+    conda:
+        "../envs/data.yaml"
+    threads: 1
     params:
         drawing=lambda wildcards: drawing_of(wildcards.dataset),
         stamp=stamp,
