@@ -30,6 +30,6 @@ PUBLISH = Command(
     "publish",
     run,
     add_arguments,
-    """publish results docs/results
+    """publish results docs/results/mine
 publish results/demo demo-page    # to look at it first""",
 )
