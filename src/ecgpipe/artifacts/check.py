@@ -116,6 +116,8 @@ CHECKED: dict[str, Callable[[Path], bool]] = {
     "pages/*.parquet": _parquet,
     "images/*.parquet": _parquet,
     "images/*.npy": _images,
+    "windows/*/*.parquet": _parquet,
+    "windows/*/*.npy": _images,
     "audit/*.parquet": _parquet,
     "audit/audit.json": _json,
     "splits/*/seed-*.parquet": _parquet,
