@@ -6,7 +6,8 @@ import pytest
 
 from ecgpipe.report.collect import Cell, Run, over_seeds, score_table, stage_seconds, whole_protocol
 from ecgpipe.report.figures import comparison_figure, confusion_figure, history_figure, roc_figure
-from ecgpipe.report.paper import TABLE_2, TABLE_3, TABLE_4
+from ecgpipe.report.names import alterations, model_name, names_of_runs
+from ecgpipe.report.paper import NAMES, TABLE_2, TABLE_3, TABLE_4
 
 
 def make_run(seed: int, accuracy: float | None, low: float | None = None, high: float | None = None) -> Run:
@@ -71,7 +72,7 @@ def test_figures_are_plain_svg_and_the_same_each_time():
         lambda: roc_figure(run),
         lambda: history_figure([run]),
         lambda: confusion_figure(run),
-        lambda: comparison_figure(cells, TABLE_3),
+        lambda: comparison_figure(cells, TABLE_3, NAMES),
     ]
     for make in makers:
         svg = make()
@@ -92,3 +93,22 @@ def test_stage_times_are_summed_per_rule(tmp_path):
     assert table.loc["render", ["jobs", "seconds", "peak_mb"]].tolist() == [2, 4.0, 101.0]
     assert np.isnan(table.loc["report", "peak_mb"])
     assert stage_seconds(tmp_path / "nowhere").empty
+
+
+def test_a_model_is_called_by_what_was_built():
+    assert model_name("resnet34") == "ResNet-34"
+    assert model_name("swin_lgf_fpn+paper", {}) == "Swin-LGF-FPN+paper"
+    assert model_name("resnet34", {"architecture": "resnet18"}) == "resnet18 for ResNet-34"
+    assert model_name("swin+long", {"embed_dim": 48}) == "Swin Transformer (backbone only), altered+long"
+    assert model_name("swin_lgf_fpn", {"architecture": "swin_small_patch4_window7_224"}) == "Swin-LGF-FPN, altered"
+    assert model_name("resnet18+both", {"drop_rate": 0.1}) == "resnet18+both"  # told by its own name already
+
+
+def test_alterations_are_told_once_for_all_seeds():
+    plain, narrow = make_run(0, 0.5), make_run(1, 0.6)
+    narrow.summary["model"] = {"options": {"embed_dim": 48, "depths": [2, 2]}}
+    assert alterations([plain]) == []
+    assert names_of_runs([plain])["swin"] == NAMES["swin"]
+    name = "Swin Transformer (backbone only), altered"
+    assert alterations([narrow, narrow]) == [f"{name}: embed_dim 48; depths 2, 2."]
+    assert names_of_runs([narrow]) == NAMES | {"swin": name}

@@ -36,6 +36,7 @@ from ecgpipe.report.explorer import (
     with_pictures,
 )
 from ecgpipe.report.figures import class_figure, comparison_figure, confusion_figure, history_figure, roc_figure
+from ecgpipe.report.names import names_of_runs
 from ecgpipe.report.protocol import COLUMNS, protocol_view
 from ecgpipe.report.provenance import provenance
 from ecgpipe.report.saliency import saliency_groups, saliency_table
@@ -105,7 +106,8 @@ def build_report(inputs: Inputs, config: ReportConfig, page: Path, scores: Path,
         with atomic_path(path) as partial:
             table.to_csv(partial, index=False)
     controls = control_tables(read_controls(inputs.controls), runs)
-    saliency = saliency_groups(inputs.saliency, inputs.overlays)
+    names = names_of_runs(runs)
+    saliency = saliency_groups(inputs.saliency, inputs.overlays, names)
     stages = stage_seconds(inputs.results)
     environment = Environment(
         loader=PackageLoader("ecgpipe.report"), autoescape=select_autoescape(("html.j2",)), undefined=StrictUndefined,
@@ -120,7 +122,7 @@ def build_report(inputs: Inputs, config: ReportConfig, page: Path, scores: Path,
         for dataset in datasets
         for name, count in dataset["labels"]["classes"].items()
     )
-    downloads = write_tables(_tables(datasets, saliency, stages, counts), tables)
+    downloads = write_tables(_tables(datasets, saliency, stages, counts, names), tables)
     text = environment.get_template("report.html.j2").render(
         title=config.title,
         datasets=datasets,
@@ -131,7 +133,7 @@ def build_report(inputs: Inputs, config: ReportConfig, page: Path, scores: Path,
             saliency,
             len(problem_table),
             claims,
-            sentences(comparisons, paper.NAMES, paper.DATASETS),
+            sentences(comparisons, names, paper.DATASETS),
         ),
         comparisons=comparisons,
         protocol_tables=protocol_tables(statistics),
@@ -155,16 +157,17 @@ def build_report(inputs: Inputs, config: ReportConfig, page: Path, scores: Path,
         controls=controls,
         control_sentences=across_protocols(controls),
         saliency=saliency,
-        explorer=_explorer(inputs, datasets, config),
+        explorer=_explorer(inputs, datasets, config, names),
         downloads=downloads,
-        names=paper.NAMES,
+        names=names,
+        paper_names=paper.NAMES,
         provenance=provenance(),
         configuration=yaml.safe_dump(inputs.configuration, sort_keys=False, allow_unicode=True, width=110),
     )
     write_text(page, text)
 
 
-def _explorer(inputs: Inputs, datasets: list[dict], config: ReportConfig) -> dict:
+def _explorer(inputs: Inputs, datasets: list[dict], config: ReportConfig, names: dict[str, str]) -> dict:
     """The explorer's data as JSON, and how much of it there is."""
     maps = {file.parent: file.with_suffix(".npz") for file in inputs.saliency}
     runs = first_seeds([RunFiles(file.parent, maps.get(file.parent)) for file in inputs.metrics])
@@ -177,7 +180,7 @@ def _explorer(inputs: Inputs, datasets: list[dict], config: ReportConfig) -> dic
     }
     data |= {
         "titles": {dataset["name"]: dataset["title"] for dataset in datasets},
-        "names": paper.NAMES,
+        "names": names,
         "margins": dict.fromkeys(inputs.datasets, inputs.margins),
         "pictures": shown,
         "heats": heat_maps(runs, chosen, {name: inputs.own(name, inputs.indices) for name in chosen}),
@@ -189,7 +192,9 @@ def _explorer(inputs: Inputs, datasets: list[dict], config: ReportConfig) -> dic
     }
 
 
-def _tables(datasets: list[dict], saliency: list[dict], stages: pd.DataFrame, counts: pd.DataFrame) -> dict:
+def _tables(
+    datasets: list[dict], saliency: list[dict], stages: pd.DataFrame, counts: pd.DataFrame, names: dict[str, str]
+) -> dict:
     """The page's tables by the names of their files."""
     tables = {
         "table-1": pd.DataFrame(
@@ -209,10 +214,10 @@ def _tables(datasets: list[dict], saliency: list[dict], stages: pd.DataFrame, co
     for dataset in datasets:
         for protocol in dataset["protocols"]:
             cells = protocol["cells"]
-            tables[f"results-{dataset['name']}-{protocol['name']}"] = cell_table(cells, paper.NAMES, COLUMNS)
+            tables[f"results-{dataset['name']}-{protocol['name']}"] = cell_table(cells, names, COLUMNS)
             for caption, printed in protocol["paper_tables"]:
                 name = caption.partition(":")[0].lower().replace(" ", "-")
-                tables[name] = beside_paper(printed, cells, paper.NAMES, COLUMNS)
+                tables[name] = beside_paper(printed, cells, names, COLUMNS)
     if saliency:
         tables["saliency"] = saliency_table(saliency)
     return tables
@@ -259,7 +264,7 @@ def _protocol(dataset: str, protocol: str, all_runs: list[Run], statistics: Stat
     view = protocol_view(dataset, protocol, all_runs, statistics)
     shown = view["shown"]
     return view | {
-        "comparison": comparison_figure(view["cells"], view["printed"]),
+        "comparison": comparison_figure(view["cells"], view["printed"], view["names"]),
         "history": history_figure(shown),
         "roc": [(run.variant, roc_figure(run)) for run in shown],
         "confusion": [(run.variant, confusion_figure(run)) for run in shown if "confusion" in run.metrics],

@@ -11,7 +11,7 @@ from ecgpipe.artifacts.atomic import atomic_path
 from ecgpipe.artifacts.runs import check_history
 from ecgpipe.errors import DataError
 from ecgpipe.report.figures import COLOURS, STYLE
-from ecgpipe.report.paper import NAMES
+from ecgpipe.report.names import model_name
 
 PANELS = (
     ("train_loss", "Focal loss, training"),
@@ -46,7 +46,7 @@ def draw_curves(histories: Mapping[str, Path], picture: Path) -> None:
         for axes, (column, title) in zip(panels, PANELS, strict=True):
             for number, (name, table) in enumerate(tables.items()):
                 if column in table:
-                    style = {"color": COLOURS[number % len(COLOURS)], "linewidth": 1.3, "label": NAMES.get(name, name)}
+                    style = {"color": COLOURS[number % len(COLOURS)], "linewidth": 1.3, "label": model_name(name)}
                     axes.plot(table["epoch"], table[column], marker="." if len(table) < 15 else None, **style)
             axes.set_title(title, fontsize=9)
         for axes in figure.axes[3:]:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ecgpipe.report.collect import Cell, Run
-from ecgpipe.report.paper import NAMES
+from ecgpipe.report.names import name_of_run
 
 INK, FAINT = "#010203", "#848586"
 """Stand for the page's own colours: text and axes, and what should recede."""
@@ -78,7 +78,7 @@ def roc_figure(run: Run) -> str:
             interval = f" ({area['low']:.2f}-{area['high']:.2f})" if area["low"] is not None else ""
             name = f"{label}: {area['value']:.2f}{interval}"
             axes.plot(curve["fpr"], curve["tpr"], color=colour, linewidth=1.4, label=name)
-        axes.set(xlabel="False positive rate", ylabel="True positive rate", title=NAMES.get(run.variant, run.variant))
+        axes.set(xlabel="False positive rate", ylabel="True positive rate", title=name_of_run(run))
         axes.set_aspect("equal")
         axes.legend(
             loc="lower right", title=f"AUC ({run.metrics['confidence']:.0%} interval)", fontsize=7, title_fontsize=7
@@ -105,7 +105,7 @@ def reliability_figure(runs: Sequence[Run]) -> str:
                 points = [row["promised"] for row in top], [row["found"] for row in top]
                 panel.plot(*points, color=INK, linewidth=1.6, marker="o", markersize=4, label="class called")
             panel.set(xlabel="Promised", ylabel="Found", xlim=(0, 1), ylim=(0, 1), aspect="equal")
-            panel.set_title(NAMES.get(run.variant, run.variant), fontsize=8)
+            panel.set_title(name_of_run(run), fontsize=8)
         for panel in panels[len(runs) :]:
             panel.set_axis_off()
         panels[0].legend(fontsize=6)
@@ -121,7 +121,7 @@ def history_figure(runs: Sequence[Run]) -> str:
             style = {"color": COLOURS[number % len(COLOURS)]}
             if len(run.history) == 1:
                 style["marker"] = "."  # a line of one point is not seen
-            label = NAMES.get(run.variant, run.variant) + (f", seed {run.seed}" if run.seed else "")
+            label = name_of_run(run) + (f", seed {run.seed}" if run.seed else "")
             losses.plot(run.history["epoch"], run.history["train_loss"], linestyle="--", linewidth=1, **style)
             losses.plot(run.history["epoch"], run.history["validation_loss"], linewidth=1.4, label=label, **style)
             accuracies.plot(run.history["epoch"], run.history["validation_accuracy"], linewidth=1.4, **style)
@@ -132,7 +132,9 @@ def history_figure(runs: Sequence[Run]) -> str:
     return _svg(figure)
 
 
-def comparison_figure(cells: dict[str, dict[str, Cell]], paper: dict[str, tuple[float, ...]] | None) -> str:
+def comparison_figure(
+    cells: dict[str, dict[str, Cell]], paper: dict[str, tuple[float, ...]] | None, names: dict[str, str]
+) -> str:
     """Accuracy and F1 of the variants with their intervals, the paper's as open diamonds (figures 10, 11, 13)."""
     variants = list(cells)
     with matplotlib.rc_context(STYLE):
@@ -152,7 +154,7 @@ def comparison_figure(cells: dict[str, dict[str, Cell]], paper: dict[str, tuple[
                         axes.plot([cell.low, cell.high], [row, row], color=COLOURS[0], linewidth=1.6)
                 if paper and variant in paper:
                     axes.plot(paper[variant][place], row, "D", color=COLOURS[1], fillstyle="none")
-            axes.set(xlabel=title, yticks=range(len(variants)), yticklabels=[NAMES.get(v, v) for v in variants])
+            axes.set(xlabel=title, yticks=range(len(variants)), yticklabels=[names.get(v, v) for v in variants])
             axes.set_ylim(len(variants) - 0.5, -0.5)  # the first variant on top
             axes.xaxis.set_major_locator(MaxNLocator(6))
         figure.tight_layout()
@@ -176,7 +178,7 @@ def confusion_figure(run: Run) -> str:
         axes.set(xlabel="Predicted", ylabel="True", xticks=places, yticks=places)
         axes.set_xticklabels(short, rotation=30, ha="right", fontsize=7)
         axes.set_yticklabels(short, fontsize=7)
-        axes.set_title(NAMES.get(run.variant, run.variant), fontsize=9)
+        axes.set_title(name_of_run(run), fontsize=9)
     return _svg(figure)
 
 

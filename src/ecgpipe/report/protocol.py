@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from ecgpipe.errors import DataError
 from ecgpipe.report import paper
 from ecgpipe.report.collect import CROSS_VALIDATION, Run, whole_protocol
+from ecgpipe.report.names import alterations, names_of_runs
 from ecgpipe.report.statistics import Statistics, pooled_cells
 
 COLUMNS = (
@@ -31,7 +32,8 @@ def protocol_view(dataset: str, protocol: str, all_runs: Sequence[Run], statisti
         ``name``, ``meaning``, ``parts`` (0: no cross-validation), ``role``, ``records`` and ``groups`` that are
         reported, ``task``, ``coverage`` of the intervals, ``seeds``, ``cells`` (model -> metric of COLUMNS -> Cell),
         ``paper_tables`` and their figures ``printed`` by model, ``figures``, ``missing`` (sentences), and ``shown``:
-        the runs of the first part and seed, whose curves stand for the others.
+        the runs of the first part and seed, whose curves stand for the others; ``names`` by variant; how models
+        were ``altered`` (sentences).
 
     Raises:
         DataError: the models were not compared.
@@ -43,6 +45,7 @@ def protocol_view(dataset: str, protocol: str, all_runs: Sequence[Run], statisti
     if compared is None:
         raise DataError(f"{dataset}, protocol {protocol}: its models were not compared; run the rule compare_models")
     tables = paper.TABLES.get(dataset, ()) if protocol == "paper" else ()
+    names = names_of_runs(runs)
     first_seed = min(run.seed for run in runs)
     scored = [run for run in runs if (run.variant, run.seed) == (runs[0].variant, first_seed)]  # one of each part
     meaning = paper.PROTOCOLS[match["base"] if match else protocol]
@@ -60,17 +63,19 @@ def protocol_view(dataset: str, protocol: str, all_runs: Sequence[Run], statisti
         "paper_tables": tables,
         "printed": {variant: row for _, table in tables for variant, row in table.items()},
         "figures": FIGURES.get(dataset, "") if tables else "",
-        "missing": _missing(runs),
+        "missing": _missing(runs, names),
+        "names": names,
+        "altered": alterations(runs),
         "shown": [run for run in runs if (run.protocol, run.seed) == (parts[0], first_seed)],
     }
 
 
-def _missing(runs: Sequence[Run]) -> list[str]:
+def _missing(runs: Sequence[Run], names: dict[str, str]) -> list[str]:
     """Seeds that some models have and others lack."""
     seeds = {run.seed for run in runs}
     lacking = []
     for variant in dict.fromkeys(run.variant for run in runs):
         absent = sorted(seeds - {run.seed for run in runs if run.variant == variant})
         if absent:
-            lacking.append(f"{paper.NAMES.get(variant, variant)}: seed {', '.join(map(str, absent))}")
+            lacking.append(f"{names.get(variant, variant)}: seed {', '.join(map(str, absent))}")
     return lacking

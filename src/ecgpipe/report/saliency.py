@@ -1,13 +1,12 @@
 """The report's section on saliency: pictures side by side, and what the measures say of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from ecgpipe.artifacts.atomic import read_json
 from ecgpipe.report.examples import embed_file
-from ecgpipe.report.paper import NAMES
 
 MEASURES = {
     "trace": "share on the traces",
@@ -25,12 +24,13 @@ VERDICTS = {1: "better than", 0: "not shown to differ from", -1: "worse than"}
 FIGURES = {"swin": "figure 14", "swin_lgf_fpn": "figure 15"}
 
 
-def saliency_groups(summaries: Sequence[Path], overlays: Sequence[Path]) -> list[dict]:
+def saliency_groups(summaries: Sequence[Path], overlays: Sequence[Path], names: Mapping[str, str]) -> list[dict]:
     """One group per data set and protocol.
 
     Args:
         summaries: saliency.json of the explained runs.
         overlays: saliency.png of the same.
+        names: variant -> what to call it.
 
     Returns:
         ``dataset``, ``protocol``, ``sheets`` (``variant``, ``figure``, ``image``) and ``models`` (see ``_model``).
@@ -45,11 +45,11 @@ def saliency_groups(summaries: Sequence[Path], overlays: Sequence[Path]) -> list
         if file.parent in pictures:
             sheet = {"variant": variant, "figure": FIGURES.get(variant, ""), "image": embed_file(pictures[file.parent])}
             group["sheets"].append(sheet)
-        group["models"].append(_model(summary))
+        group["models"].append(_model(summary, names))
     return list(groups.values())
 
 
-def _model(summary: dict) -> dict:
+def _model(summary: dict, names: Mapping[str, str]) -> dict:
     """A run's tables.
 
     ``methods``: for each method ``rows`` of ``name``, ``measure``, ``chance``, and for ``raw`` and ``common``
@@ -86,7 +86,7 @@ def _model(summary: dict) -> dict:
     ]
     return {
         "variant": summary["variant"],
-        "name": NAMES.get(summary["variant"], summary["variant"]),
+        "name": names.get(summary["variant"], summary["variant"]),
         "summary": summary,
         "methods": methods,
         "leads": leads,

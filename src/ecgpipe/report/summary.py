@@ -3,8 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from ecgpipe.report.paper import NAMES
-
 
 def summary(
     datasets: Sequence[dict],
@@ -53,7 +51,7 @@ def _best(dataset: dict, protocol: dict, controls: Sequence[dict]) -> str:
     auc, accuracy = measured[name]["auc_macro"], measured[name]["accuracy"]
     count = "the only model" if len(measured) == 1 else f"the highest of {len(measured)} models"
     text = (
-        f"{where}: {NAMES.get(name, name)} reaches a macro AUC of {auc} and an accuracy of {accuracy} on "
+        f"{where}: {protocol['names'].get(name, name)} reaches a macro AUC of {auc} and an accuracy of {accuracy} on "
         f"{protocol['records']} {protocol['role']} records; it is {count}."
     )
     others = [

@@ -10,6 +10,7 @@ from ecgpipe.errors import DataError
 from ecgpipe.report import paper
 from ecgpipe.report.collect import Run, whole_protocol
 from ecgpipe.report.controls import control_tables
+from ecgpipe.report.names import names_of_runs
 from ecgpipe.report.protocol import protocol_view
 from ecgpipe.report.publish.finished import Finished, read_finished
 from ecgpipe.report.publish.page import Page
@@ -97,7 +98,7 @@ def build_page(finished: Finished) -> Page:
             finished.saliency,
             len(finished.problems),
             claim_view(finished.statistics),
-            sentences(comparisons, paper.NAMES, paper.DATASETS | finished.titles),
+            sentences(comparisons, names_of_runs(finished.runs), paper.DATASETS | finished.titles),
         )
     )
     results_section(page, finished, datasets, comparisons)

@@ -20,6 +20,7 @@ from ecgpipe.report import paper
 from ecgpipe.report.audit import audit_view
 from ecgpipe.report.collect import Run, read_runs, stage_seconds
 from ecgpipe.report.controls import read_controls
+from ecgpipe.report.names import names_of_runs
 from ecgpipe.report.saliency import saliency_groups
 from ecgpipe.report.statistics import Statistics, read_statistics
 
@@ -109,6 +110,7 @@ def read_finished(results: Path) -> Finished:
     if not scored:
         raise DataError(f"{results}: no scores (metrics.json) of the models in its configuration; run `snakemake all`")
     own = configuration.get("own", {})
+    runs = read_runs(scored)
     return Finished(
         results=results,
         configuration=without_paths(configuration),
@@ -118,13 +120,13 @@ def read_finished(results: Path) -> Finished:
         },
         written=datetime.fromtimestamp(page.stat().st_mtime, UTC).date().isoformat(),
         titles={name: (own.get(name) or {}).get("title") or paper.DATASETS.get(name, name) for name in datasets},
-        runs=read_runs(scored),
+        runs=runs,
         absent=[
             folder.relative_to(results).as_posix() for folder in folders if not (folder / "metrics.json").is_file()
         ],
         controls=read_controls(_controls(results, configuration, asked)),
         statistics=_statistics(results, datasets, asked),
-        saliency=saliency_groups(_explained(scored, configuration, asked), []),
+        saliency=saliency_groups(_explained(scored, configuration, asked), [], names_of_runs(runs)),
         audits={name: audit_view(*files) for name, files in _audits(results, datasets)},
         labels={
             name: read_json(results / name / "labels.json")

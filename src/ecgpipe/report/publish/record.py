@@ -7,9 +7,9 @@ import pandas as pd
 
 from ecgpipe.report.audit import leak_figure
 from ecgpipe.report.collect import Run, whole_protocol
+from ecgpipe.report.names import names_of_runs
 from ecgpipe.report.publish.finished import Finished
 from ecgpipe.report.publish.page import Page
-from ecgpipe.report.publish.results import named
 from ecgpipe.report.saliency import saliency_table
 from ecgpipe.report.statistics import claim_view
 
@@ -174,7 +174,7 @@ def trainings_section(page: Page, finished: Finished) -> None:
     page.heading(2, "Trainings")
     if finished.absent:
         page.text(f"Asked for, but without scores: {', '.join(finished.absent)}.")
-    data = trainings_table(finished.runs)
+    data, names = trainings_table(finished.runs), names_of_runs(finished.runs)
     page.text("Ranges are over seeds and parts; seconds an epoch and images a second are medians over epochs.")
     head = ["Data set", "Protocol", "Model", "Device", "Precision", "Trainings", "Epochs", "Best epoch"]
     head += ["Seconds", "Seconds an epoch", "Images a second"]
@@ -182,7 +182,14 @@ def trainings_section(page: Page, finished: Finished) -> None:
     whole = data.assign(protocol=data["protocol"].map(whole_protocol))
     for (dataset, protocol, model), own in whole.groupby(["dataset", "protocol", "model"], sort=False):
         rows.append(
-            [finished.titles[dataset], protocol, named(model), _each(own["device"]), _each(own["precision"]), len(own)]
+            [
+                finished.titles[dataset],
+                protocol,
+                names.get(model, model),
+                _each(own["device"]),
+                _each(own["precision"]),
+                len(own),
+            ]
             + [_range(own[name], 0) for name in ("epochs", "best_epoch", "seconds")]
             + [_range(own[name], 1) for name in ("seconds_per_epoch", "images_per_second")]
         )

@@ -13,7 +13,7 @@ from ecgpipe.report.figures import (
     reliability_figure,
     roc_figure,
 )
-from ecgpipe.report.paper import NAMES
+from ecgpipe.report.names import name_of_run, names_of_runs
 from ecgpipe.report.protocol import COLUMNS
 from ecgpipe.report.publish.finished import Finished
 from ecgpipe.report.publish.page import Page
@@ -31,11 +31,6 @@ PER_CLASS = (
     ("precision", "Precision"),
     ("f1", "F1"),
 )
-
-
-def named(variant: str) -> str:
-    """What people call a model."""
-    return NAMES.get(variant, variant)
 
 
 def best_of(view: dict) -> str | None:
@@ -57,7 +52,12 @@ def overview(page: Page, finished: Finished, datasets: Sequence[dict]) -> None:
             )
             control, reached = best_control(next(own, {"rows": []})) or (None, None)
             cells = view["cells"].get(best, {metric: Cell(None, None, None, 0) for metric in SHOWN})
-            head = [dataset["title"], view["name"], f"{view['records']} {view['role']}", best and named(best)]
+            head = [
+                dataset["title"],
+                view["name"],
+                f"{view['records']} {view['role']}",
+                best and view["names"].get(best, best),
+            ]
             told = "" if reached is None else f"{reached:.3f}"
             rows.append([*head, cells["auc_macro"], cells["accuracy"], control, told])
             ends = [getattr(cells[metric], end) for metric in SHOWN[:2] for end in ("value", "low", "high")]
@@ -91,7 +91,7 @@ def results_section(page: Page, finished: Finished, datasets: Sequence[dict], co
             _scores(page, finished, dataset["name"], view, tables)
             own = [table for table in comparisons if (table["dataset"], table["protocol"]) == where]
             for table in own:
-                _pairs(page, table)
+                _pairs(page, table, view["names"])
             if own:
                 name = f"comparisons-{where[0]}-{where[1]}"
                 page.link("All paired tests", name, finished.text(f"{where[0]}/comparisons/{where[1]}.csv"))
@@ -120,7 +120,12 @@ def _scores(page: Page, finished: Finished, dataset: str, view: dict, controls: 
     printed = {model: row[0] for model, row in view["printed"].items()}
     sizes = {run.variant: run.summary.get("parameters") for run in reversed(finished.runs) if run.dataset == dataset}
     rows = [
-        [named(model), _count(sizes.get(model)), cells["accuracy"].seeds, *(cells[metric] for metric in SHOWN)]
+        [
+            view["names"].get(model, model),
+            _count(sizes.get(model)),
+            cells["accuracy"].seeds,
+            *(cells[metric] for metric in SHOWN),
+        ]
         + ([printed.get(model)] if printed else [])
         for model, cells in view["cells"].items()
     ]
@@ -133,7 +138,7 @@ def _scores(page: Page, finished: Finished, dataset: str, view: dict, controls: 
             if not part:
                 cells = [row[metric] for metric in SHOWN]
                 rows.append([name, "", row["accuracy"].seeds, *cells] + ([""] if printed else []))
-    data = cell_table(scored, NAMES, COLUMNS)
+    data = cell_table(scored, view["names"], COLUMNS)
     data.insert(1, "parameters", pd.array([sizes.get(model) for model in scored], dtype="Int64"))
     shown = ", ".join(LABELS[metric].lower() for metric, _ in COLUMNS if metric not in SHOWN)
     page.text(
@@ -143,46 +148,52 @@ def _scores(page: Page, finished: Finished, dataset: str, view: dict, controls: 
         + (", and the controls of each part." if view["parts"] and controls else ".")
     )
     page.table([*head, "Accuracy in the paper"] if printed else head, rows, f"results-{dataset}-{view['name']}", data)
-    notes = _notes(view["cells"])
+    notes = _notes(view["cells"], view["names"])
     if notes:
         page.bullets(notes)
+    if view["altered"]:
+        page.text(f"Not built as the variant's name says: {' '.join(view['altered'])}")
     if view["missing"]:
         page.text(f"Not there, though other runs of this protocol are: {'; '.join(view['missing'])}.")
     for sentence in [] if view["parts"] else [finding for table in controls for finding in table["findings"]]:
         page.text(sentence)
     page.figure(
         f"comparison-{dataset}-{view['name']}",
-        comparison_figure(view["cells"], view["printed"]),
+        comparison_figure(view["cells"], view["printed"], view["names"]),
         "Accuracy and F1 of the models with their intervals"
         + ("; open diamonds: the paper's figures" if printed else ""),
     )
 
 
-def _notes(cells: dict[str, dict[str, Cell]]) -> list[str]:
+def _notes(cells: dict[str, dict[str, Cell]], names: dict[str, str]) -> list[str]:
     """What to mind of the cells that are shown, each thing once."""
     notes: dict[str, list[str]] = {}
     for model, own in cells.items():
         for metric in SHOWN:
             if own[metric].note:
-                notes.setdefault(str(own[metric].note), []).append(f"{LABELS[metric]} of {named(model)}")
+                notes.setdefault(str(own[metric].note), []).append(f"{LABELS[metric]} of {names.get(model, model)}")
     return [f"{'; '.join(places)}: {note}." for note, places in notes.items()]
 
 
-def _pairs(page: Page, table: dict) -> None:
+def _pairs(page: Page, table: dict, names: dict[str, str]) -> None:
     """The reference against the others; of other pairs how many differ."""
     count = f"{table['significant']} of {table['tests']} differences are significant at {table['level']:.2g}"
     if table["first"] is None:
         page.text(f"Between the other models {count} after Holm's correction.")
         return
-    page.heading(4, f"{named(table['first'])} against the others")
+    first = names.get(table["first"], table["first"])
+    page.heading(4, f"{first} against the others")
     page.text(
-        f"Differences on the same records, {named(table['first'])} minus the other, with paired "
+        f"Differences on the same records, {first} minus the other, with paired "
         f"{table['confidence']:.0%} intervals that count patients and seeds; p is Holm-corrected over the table. "
         f"{count}."
     )
     columns = [part for metric in table["metrics"] for part in (LABELS[metric], "p")]
     rows = [
-        [named(row["second"]), *(text for cell in row["cells"] for text in (_lead(cell), _chance(cell)))]
+        [
+            names.get(row["second"], row["second"]),
+            *(text for cell in row["cells"] for text in (_lead(cell), _chance(cell))),
+        ]
         for row in table["rows"]
     ]
     page.plain_table(["Against", *columns], rows)
@@ -207,7 +218,7 @@ def _best(page: Page, runs: Sequence[Run], view: dict) -> None:
     name = f"{runs[0].dataset}-{view['name']}"
     if own:
         run = own[0]
-        page.heading(4, f"By class: {named(run.variant)}, the highest macro AUC")
+        page.heading(4, f"By class: {name_of_run(run)}, the highest macro AUC")
         part = f", {run.protocol}" if view["parts"] else ""
         scores = [
             f"{label} {_cell(run.score.get(key))}"
@@ -219,7 +230,7 @@ def _best(page: Page, runs: Sequence[Run], view: dict) -> None:
             for label, cells in run.metrics["per_class"].items()
         ]
         page.table(["Class", "Records", *(label for _, label in PER_CLASS)], rows, f"classes-{name}", per_class(runs))
-        about = f"of {named(run.variant)}, seed {run.seed}"
+        about = f"of {name_of_run(run)}, seed {run.seed}"
         page.figure(f"roc-{name}", roc_figure(run), f"ROC curves {about}")
         if "confusion" in run.metrics:
             page.figure(f"confusion-{name}", confusion_figure(run), f"Confusion matrix {about}")
@@ -259,6 +270,7 @@ def protocols_section(page: Page, finished: Finished) -> None:
     if not tables:
         page.text("No model was run under two protocols of a data set.")
     told = across_protocols(control_tables(finished.controls, finished.runs))
+    names = names_of_runs(finished.runs)
     if told:
         page.bullets(told)
     for table in tables:
@@ -270,7 +282,11 @@ def protocols_section(page: Page, finished: Finished) -> None:
         page.table(
             ["Model", "Protocols", *(LABELS[metric] for metric in table["metrics"])],
             [
-                [named(row["model"]), f"{row['first']} less {row['second']}", *map(_lead, row["cells"])]
+                [
+                    names.get(row["model"], row["model"]),
+                    f"{row['first']} less {row['second']}",
+                    *map(_lead, row["cells"]),
+                ]
                 for row in table["rows"]
             ],
             f"protocols-{table['dataset']}",
