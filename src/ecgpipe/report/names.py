@@ -11,7 +11,7 @@ def model_name(variant: str, options: Mapping[str, Any] | None = None) -> str:
     """The name of a variant as it was built.
 
     A baseline of another architecture is told by that: "resnet18 for ResNet-34"; one with other options is
-    "Swin-LGF-FPN, altered". The recipe is told as the configuration names it: "Swin-LGF-FPN+paper".
+    "altered Swin-LGF-FPN". The recipe is told as the configuration names it: "Swin-LGF-FPN+paper".
 
     Args:
         variant: a model of benchmark.DATASET.models, ``variant`` or ``variant+recipe``.
@@ -21,7 +21,7 @@ def model_name(variant: str, options: Mapping[str, Any] | None = None) -> str:
     name = NAMES.get(base, base)
     if options and base in NAMES:
         architecture = None if base.startswith("swin_lgf_fpn") else options.get("architecture")
-        name = f"{architecture} for {name}" if architecture else f"{name}, altered"
+        name = f"{architecture} for {name}" if architecture else f"altered {name}"
     return f"{name}{plus}{recipe}"
 
 
