@@ -4,7 +4,8 @@
 
 Gives the WFDB recordings of the run's test records (or N of them, drawn at random) to
 ``ecgpipe predict RUN_DIR/model``, which draws and prepares each page anew, and compares with predictions.parquet: the
-largest difference of a probability, how many records are called otherwise at 0.5, and the macro AUC of both. Half a second a record.
+largest difference of a probability, how many records are called otherwise at 0.5, and the macro AUC of both. Half a
+second a record.
 """
 
 import argparse
