@@ -27,7 +27,8 @@ def project(finished: Workflow) -> Path:  # noqa: F811
     folder = finished.folder
     for file in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy2(PROJECT / file, folder)
-    for part in ("benchmarks", "tests", "docs", "src", "profiles", "config", "envs"):
+    shutil.copytree(PROJECT / "docs", folder / "docs", dirs_exist_ok=True)  # commands write into it
+    for part in ("benchmarks", "tests", "src", "profiles", "config", "envs"):
         if not (folder / part).exists():
             (folder / part).symlink_to(PROJECT / part)
     (folder / "data").mkdir()
