@@ -31,7 +31,7 @@ def plugin_models(values: Mapping[str, Any]) -> frozenset[str]:
 
 
 def unknown_model(name: str, own: Iterable[str] = ()) -> str | None:
-    """What is wrong with a model name, or None: a variant of ours, one of ``own``, or registered in timm's or our files.
+    """What is wrong with a model name, or None: one of ``own``, or a name registered in our files or timm's.
 
     Without timm (on a machine that only plans) any other name passes; the training then says what it thinks of it.
     """

@@ -1,8 +1,8 @@
 """The model library: Swin-LGF-FPN, its baselines and its ablations.
 
-Importing it registers ``swin_lgf_fpn_tiny`` and the ResNets of ``ecgpipe.models.grid`` with timm. Saliency targets are in
-``ecgpipe.models.cam`` and costs in ``ecgpipe.models.cost``: not imported here, so that a change to them does not count
-as one to every training.
+Importing it registers ``swin_lgf_fpn_tiny`` and the ResNets of ``ecgpipe.models.grid`` with timm. Saliency targets are
+in ``ecgpipe.models.cam`` and costs in ``ecgpipe.models.cost``: not imported here, so that a change to them does not
+count as one to every training.
 """
 
 from ecgpipe.models.factory import create_model

@@ -1,8 +1,8 @@
 """ResNets that know where on the page a finding is: they pool over the cells of a grid instead of the whole map.
 
-A finding of an ECG belongs to its leads: Q waves are an inferior infarction in II, III and aVF and ordinary in aVR. On a
-page a lead is a place. Global average pooling forgets places, so that a network has to learn them from what padding
-leaves at the borders. Ours, not the paper's; what it is worth on pages: docs/results/index.md.
+A finding of an ECG belongs to its leads: Q waves are an inferior infarction in II, III and aVF and ordinary in aVR.
+On a page a lead is a place. Global average pooling forgets places, so that a network has to learn them from what
+padding leaves at the borders. Ours, not the paper's; what it is worth on pages: docs/results/index.md.
 """
 
 from typing import Any
@@ -19,7 +19,8 @@ class GridPool(nn.Module):
     Args:
         channels: channels C of the map.
         width: channels that each cell keeps.
-        grid: rows and columns of cells; the standard page has four rows (three of leads, one of rhythm) and four columns.
+        grid: rows and columns of cells; the standard page has four rows, three of leads and one of rhythm, and four
+            columns.
 
     Shapes: (B, C, H, W) to (B, width x rows x columns), a channel's cells side by side, row by row.
     """
@@ -71,10 +72,10 @@ class GridResNet(ResNet):
 
 
 default_cfgs = generate_default_cfgs(
-    dict.fromkeys(
-        ("resnet18_grid", "resnet34_grid"),
-        {"input_size": (3, 224, 224), "pool_size": (7, 7), "first_conv": "conv1", "classifier": "fc"},
-    )
+    {
+        name: {"input_size": (3, 224, 224), "pool_size": (7, 7), "first_conv": "conv1", "classifier": "fc"}
+        for name in ("resnet18_grid", "resnet34_grid")
+    }
 )
 
 
