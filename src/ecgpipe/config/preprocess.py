@@ -37,6 +37,12 @@ class PreprocessConfig(Section):
         lt=1,
         description="trace: the same for pages that deskew turned; photographed grids are darker, traces blurred.",
     )
+    trace_crop: tuple[Margin, Margin, Margin, Margin] = Field(
+        (0, 0, 0, 0),
+        description="trace: shares of the page cut off at the top, right, bottom and left edge once the trace is "
+        "found: where a layout leaves much of the page to its header, traces become larger. Needs deskew: false, "
+        "since of a page that was turned nobody knows the edges.",
+    )
     coverage: float = Field(
         0.25,
         gt=0,
@@ -68,9 +74,14 @@ class PreprocessConfig(Section):
             raise ValueError("canny_low is above canny_high")
         if self.kernel % 2 == 0:
             raise ValueError("kernel must be odd")
+        for key, (top, right, bottom, left) in (("crop", self.crop), ("trace_crop", self.trace_crop)):
+            if top + bottom >= 0.9 or left + right >= 0.9:
+                raise ValueError(f"{key} leaves less than a tenth of the page")
+        if any(self.trace_crop) and self.deskew:
+            raise ValueError("trace_crop needs deskew: false; its shares are those of a page that lies straight")
         return self
 
     @property
     def margins(self) -> tuple[float, float, float, float]:
         """Shares of the page that the image does not show: top, right, bottom, left."""
-        return self.crop if self.variant == "paper" else (0.0, 0.0, 0.0, 0.0)
+        return self.crop if self.variant == "paper" else self.trace_crop

@@ -25,6 +25,8 @@ def paper_image(image: np.ndarray, config: PreprocessConfig) -> np.ndarray:
 
 def crop_edges(grey: np.ndarray, margins: tuple[float, float, float, float]) -> np.ndarray:
     """Cut the given shares off the top, right, bottom and left edge."""
+    if not any(margins):
+        return grey
     height, width = grey.shape[:2]
     top, right, bottom, left = margins
     cut = grey[

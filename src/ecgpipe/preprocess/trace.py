@@ -20,6 +20,7 @@ from ecgpipe.preprocess.ink import (
     sample_grid,
 )
 from ecgpipe.preprocess.marks import drop_bars, drop_flat_lines, drop_frame, drop_pulses, drop_rules, drop_separators
+from ecgpipe.preprocess.paper import crop_edges
 from ecgpipe.preprocess.rectify import rectify
 from ecgpipe.preprocess.straight import palette_is_straight
 from ecgpipe.preprocess.text import drop_text
@@ -119,7 +120,7 @@ def _trace(ink: np.ndarray, rows: slice, config: PreprocessConfig, worn: bool = 
         drop_text(ink, mm, (rows.start * scale, rows.stop * scale), worn)
     if config.drop_marks and worn:
         drop_bars(ink, mm, worn)  # also those that touched text
-    return shrink(ink, config.size, config.coverage)
+    return shrink(crop_edges(ink, config.margins), config.size, config.coverage)
 
 
 def _bounded(image: np.ndarray, max_side: int) -> np.ndarray:
@@ -200,4 +201,4 @@ def scaled_traces(cover: np.ndarray, config: PreprocessConfig) -> np.ndarray:
         uint8 (size, size) of 0 and 1, by the same limits as ``trace_image`` uses on black ink on white paper.
     """
     ink = cv2.threshold(cover, int(255 * (1 - config.darkness)), 255, cv2.THRESH_BINARY)[1]
-    return shrink(_reduce(ink), config.size, config.coverage)
+    return shrink(crop_edges(_reduce(ink), config.margins), config.size, config.coverage)
