@@ -114,6 +114,18 @@ def test_traces_alone_are_the_true_traces(copy, tmp_path):
         assert 0.9 < common <= 1
 
 
+def test_traces_alone_are_cut_like_pages(copy, tmp_path):
+    records, _ = list_records(copy, 100, 1000)
+    images = []
+    for traces in (True, False):
+        config = PreprocessConfig(from_traces=traces, deskew=False, trace_crop=(0.28, 0.04, 0.02, 0.04))
+        files = outputs(tmp_path, str(traces))
+        assert direct_shard(records, copy, 100, RenderConfig(), config, *files, title="t") == 5
+        images.append(unpack(open_images(files[0])))
+    for one, other in zip(*images, strict=True):
+        assert 0.9 < (one & other).sum() * 2 / (one.sum() + other.sum()) <= 1
+
+
 @pytest.mark.parametrize("change", [{"keep_pages": True}, {"render": {"degrade": {"level": "scan"}}}])
 def test_traces_alone_are_refused_where_pages_are_needed(change):
     settings = {"keep_pages": False, "preprocess": {"from_traces": True}}

@@ -336,3 +336,29 @@ def test_real_report_pages_lose_header_frame_and_footer(shared_data):
         # all four rows reach across the page
         columns = found[:, int(0.08 * 640) : int(0.94 * 640)].any(axis=0)
         assert columns.mean() > 0.99, path.name
+
+
+def test_a_crop_enlarges_what_is_left(page):
+    """Hand-cut: the true trace of the page, cut at the same pixels, scaled to the same square."""
+    crop = (0.28, 0.04, 0.02, 0.04)
+    result = preprocess(page.image, PreprocessConfig(trace_crop=crop, deskew=False))
+    height, width = page.trace_mask.shape
+    cut = page.trace_mask[round(0.28 * height) : height - round(0.02 * height), round(0.04 * width) :]
+    cut = cut[:, : cut.shape[1] - round(0.04 * width)]
+    lost, false = lost_and_false(shrink(np.ascontiguousarray(cut) * np.uint8(255), 640, CONFIG.coverage), result)
+    assert lost < 0.01 and false < 0.02
+    assert result.sum() > 1.2 * preprocess(page.image, CONFIG).sum()
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"trace_crop": (0.28, 0, 0, 0)}, "deskew: false"),
+        ({"trace_crop": (0.45, 0, 0.45, 0), "deskew": False}, "tenth of the page"),
+        ({"crop": (0, 0.45, 0, 0.49), "variant": "paper"}, "tenth of the page"),
+        ({"trace_crop": (0.5, 0, 0, 0), "deskew": False}, "less than 0.5"),
+    ],
+)
+def test_a_crop_that_cannot_be_is_refused(keys, told):
+    with pytest.raises(ValueError, match=told):
+        PreprocessConfig(**keys)
