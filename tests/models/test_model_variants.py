@@ -47,7 +47,7 @@ def images(batch=2, size=(64, 64), channels=1, seed=5):
     return torch.rand(batch, channels, *size, generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.fixture(scope="module", params=[*NAMES, "efficientnet_b0", "resnet18_grid"])
+@pytest.fixture(scope="module", params=[*NAMES, "efficientnet_b0"])
 def small(request):
     """A variant at 64 px in evaluation mode, built once for the tests that do not change it."""
     return request.param, build_thin(request.param).eval()

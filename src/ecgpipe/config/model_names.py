@@ -31,7 +31,7 @@ def plugin_models(values: Mapping[str, Any]) -> frozenset[str]:
 
 
 def unknown_model(name: str, own: Iterable[str] = ()) -> str | None:
-    """What is wrong with a model name, or None: one of ``own``, or a name registered in our files or timm's.
+    """What is wrong with a model name, or None: a variant of ours, one of ``own``, or a function in timm's model files.
 
     Without timm (on a machine that only plans) any other name passes; the training then says what it thinks of it.
     """
@@ -42,8 +42,7 @@ def unknown_model(name: str, own: Iterable[str] = ()) -> str | None:
     if spec is None or not spec.submodule_search_locations:
         return None
     known = set()
-    folders = Path(spec.submodule_search_locations[0]) / "models", Path(__file__).parents[1] / "models"
-    for file in (file for folder in folders for file in folder.glob("*.py")):
+    for file in (Path(spec.submodule_search_locations[0]) / "models").glob("*.py"):
         known |= set(REGISTERED.findall(file.read_text(encoding="utf-8")))
     if name.partition(".")[0] in known:
         return None

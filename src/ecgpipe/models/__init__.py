@@ -1,15 +1,13 @@
 """The model library: Swin-LGF-FPN, its baselines and its ablations.
 
-Importing it registers ``swin_lgf_fpn_tiny`` and the ResNets of ``ecgpipe.models.grid`` with timm. Saliency targets are
-in ``ecgpipe.models.cam`` and costs in ``ecgpipe.models.cost``: not imported here, so that a change to them does not
-count as one to every training.
+Importing it registers ``swin_lgf_fpn_tiny`` with timm. Saliency targets are in ``ecgpipe.models.cam`` and costs in
+``ecgpipe.models.cost``: not imported here, so that a change to them does not count as one to every training.
 """
 
 from ecgpipe.models.factory import create_model
-from ecgpipe.models.grid import GridResNet
 from ecgpipe.models.pretrained import PretrainedReport
 from ecgpipe.models.registry import VARIANTS, Variant
 from ecgpipe.models.stored import load_model
 from ecgpipe.models.swin_lgf_fpn import SwinLgfFpn
 
-__all__ = ["VARIANTS", "GridResNet", "PretrainedReport", "SwinLgfFpn", "Variant", "create_model", "load_model"]
+__all__ = ["VARIANTS", "PretrainedReport", "SwinLgfFpn", "Variant", "create_model", "load_model"]
