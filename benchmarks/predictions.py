@@ -35,7 +35,8 @@ def main() -> None:
         table = table.sample(given.records, random_state=given.seed)
     records = RECORDS.read(given.run.parents[2] / "records.parquet", ["record_id", "path"])
     paths = records.set_index("record_id")["path"].loc[table["record_id"]]
-    command = ["ecgpipe", "predict", str(given.run / "model"), *(str(given.ptbxl / path) for path in paths), "--json"]
+    command = [sys.executable, "-m", "ecgpipe", "predict", str(given.run / "model")]
+    command += [*(str(given.ptbxl / path) for path in paths), "--json"]
     told = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)["predictions"]
     classes = [name.removeprefix("logit:") for name in table.columns if name.startswith("logit:")]
     # the order of the files is kept; a record that could not be read would end the command with an error

@@ -10,9 +10,9 @@ pytestmark = [pytest.mark.workflow, pytest.mark.long]
 def test_controls_are_scored_and_reported_and_nothing_is_trained_again(workflow):
     tiny = workflow.folder / "tiny.yaml"
     tiny.write_text(tiny.read_text().replace("enabled: []", "enabled: [nearest, outside, shuffled], shuffles: 2"))
-    workflow.replace("tiny.yaml", "seeds: [0]", "seeds: [0], controls: false")
+    workflow.replace("tiny.yaml", "  ptb-xl: {", "  ptb-xl: {controls: false, ")
     assert "control" not in workflow.plan()
-    workflow.replace("tiny.yaml", "seeds: [0], controls: false", "seeds: [0]")
+    workflow.replace("tiny.yaml", "controls: false, ", "")
     plan = workflow.plan()
     assert plan["control"] == plan["evaluate"] == 4
     assert not {"train", "predict", "preprocess", "split"} & set(plan)
