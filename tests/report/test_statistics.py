@@ -6,8 +6,9 @@ ROW = {"first": "swin", "second": "vit", "family": "reference", "test": "bootstr
 
 
 def compared(**changes) -> dict:
-    rows = [ROW | {"metric": "accuracy", "low": 0.02, "high": 0.2, "p_holm": 0.01} | changes]
-    return {"dataset": "ptb-xl", "protocol": "folds", "reference": "swin", "confidence": 0.95, "comparisons": rows}
+    rows = [ROW | {"metric": "accuracy", "low": 0.02, "high": 0.2, "p": 0.005, "p_holm": 0.01} | changes]
+    named = {"dataset": "ptb-xl", "protocol": "folds", "reference": "swin"}
+    return named | {"confidence": 0.95, "resamples": 2000, "comparisons": rows}
 
 
 def test_the_summary_counts_what_is_significant_after_correction():
@@ -29,3 +30,15 @@ def test_cells_keep_their_notes():
     cells = pooled_cells(models, (("accuracy", "Accuracy"), ("auc_macro", "Macro AUC")))["vit"]
     assert (cells["accuracy"].value, cells["accuracy"].seeds, cells["accuracy"].note) == (1.0, 2, cell["note"])
     assert (cells["auc_macro"].value, cells["auc_macro"].note) == (None, "not measured")
+
+
+def test_too_few_resamples_are_told():
+    """By hand: 66 tests at the smallest p of 2,000 resamples, 2 / 2001, give 0.066; 2,640 resamples give 0.04998."""
+    smallest = 2 / 2001
+    (table,) = comparison_tables(Statistics([compared(p=smallest, p_holm=66 * smallest)]))
+    assert (
+        table["significant"] == 0 and "at least 2,640" in table["limit"] and "Of the others, 1 have" in table["limit"]
+    )
+    for p, p_holm in ((smallest, 40 * smallest), (0.3, 0.9)):  # significant; not so and for no want of resamples
+        (table,) = comparison_tables(Statistics([compared(p=p, p_holm=p_holm)]))
+        assert table["limit"] == ""

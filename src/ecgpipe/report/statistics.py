@@ -1,5 +1,6 @@
 """The report's sections on comparisons, protocols, calibration and claims: what the rules computed, put in rows."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,7 +50,8 @@ def comparison_tables(statistics: Statistics) -> list[dict]:
     Returns:
         ``dataset``, ``protocol``, ``family`` and its ``first`` model (None: all pairs), ``metrics``, ``rows``
         (``first``, ``second``, a row of comparisons.json per metric, ``exact`` rows), ``significant`` of ``tests``
-        (bootstrap, after Holm's correction) at the ``level``, ``confidence``.
+        (bootstrap, after Holm's correction) at the ``level``, ``confidence``, ``limit`` (what too few
+        resamples hide, in words).
     """
     tables = []
     for compared in statistics.comparisons:
@@ -73,8 +75,22 @@ def comparison_tables(statistics: Statistics) -> list[dict]:
                 | {"first": compared["reference"] if family == "reference" else None, "metrics": metrics, "rows": pairs}
                 | {"tests": len(tested), "significant": sum(cell["p_holm"] < level for cell in tested)}
                 | {"confidence": compared["confidence"], "level": level}
+                | {"limit": _limit(tested, level, compared["resamples"])}
             )
     return tables
+
+
+def _limit(tested: Sequence[dict], level: float, resamples: int) -> str:
+    """A sentence where resamples are too few for what they always show to pass Holm's correction; else nothing."""
+    smallest = 2 / (resamples + 1)  # evaluate.paired.bootstrap_p
+    bound = [cell for cell in tested if cell["p"] <= smallest and cell["p_holm"] >= level]
+    if not bound:
+        return ""
+    needed = math.ceil(2 * max(cell["p_holm"] / cell["p"] for cell in bound) / level)
+    return (
+        f"Of the others, {len(bound)} have the smallest p that {resamples:,} resamples can give ({smallest:.2g}) and fail "
+        f"by the correction alone: set evaluate.resamples to at least {needed:,} to tell."
+    )
 
 
 def _exact(row: dict) -> bool:

@@ -179,14 +179,14 @@ def _pairs(page: Page, table: dict, names: dict[str, str]) -> None:
     """The reference against the others; of other pairs how many differ."""
     count = f"{table['significant']} of {table['tests']} differences are significant at {table['level']:.2g}"
     if table["first"] is None:
-        page.text(f"Between the other models {count} after Holm's correction.")
+        page.text(f"Between the other models {count} after Holm's correction. {table['limit']}".rstrip())
         return
     first = names.get(table["first"], table["first"])
     page.heading(4, f"{first} against the others")
     page.text(
         f"Differences on the same records, {first} minus the other, with paired "
         f"{table['confidence']:.0%} intervals that count patients and seeds; p is Holm-corrected over the table. "
-        f"{count}."
+        f"{count}. {table['limit']}".rstrip()
     )
     columns = [part for metric in table["metrics"] for part in (LABELS[metric], "p")]
     rows = [
