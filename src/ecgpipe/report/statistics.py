@@ -88,8 +88,8 @@ def _limit(tested: Sequence[dict], level: float, resamples: int) -> str:
         return ""
     needed = math.ceil(2 * max(cell["p_holm"] / cell["p"] for cell in bound) / level)
     return (
-        f"Of the others, {len(bound)} have the smallest p that {resamples:,} resamples can give ({smallest:.2g}) and fail "
-        f"by the correction alone: set evaluate.resamples to at least {needed:,} to tell."
+        f"Of the others, {len(bound)} have the smallest p that {resamples:,} resamples can give ({smallest:.2g}) "
+        f"and fail by the correction alone: set evaluate.resamples to at least {needed:,} to tell."
     )
 
 
