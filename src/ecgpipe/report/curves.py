@@ -14,8 +14,8 @@ from ecgpipe.report.figures import COLOURS, STYLE
 from ecgpipe.report.names import model_name
 
 PANELS = (
-    ("train_loss", "Focal loss, training"),
-    ("validation_loss", "Focal loss, validation"),
+    ("train_loss", "Loss, training"),
+    ("validation_loss", "Loss, validation"),
     ("validation_accuracy", "Accuracy, validation"),
     ("validation_auc_macro", "Macro AUC, validation"),
     ("learning_rate", "Learning rate"),

@@ -115,20 +115,22 @@ def reliability_figure(runs: Sequence[Run]) -> str:
 def history_figure(runs: Sequence[Run]) -> str:
     """Training (dashed) and validation (solid) loss of several runs."""
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(8.4, 3.0))
+        lines = -(-len(runs) // 3)
+        figure = Figure(figsize=(8.4, 3.0 + 0.18 * lines), layout="constrained")
         losses, accuracies = figure.subplots(1, 2)
         for number, run in enumerate(runs):
-            style = {"color": COLOURS[number % len(COLOURS)]}
-            if len(run.history) == 1:
-                style["marker"] = "."  # a line of one point is not seen
+            # the colours come again with a marker; a line of one point is not seen without one
+            marker = "." if len(run.history) == 1 else ("", "o", "s", "^")[number // len(COLOURS) % 4]
+            style = {"color": COLOURS[number % len(COLOURS)], "marker": marker, "markersize": 4}
             label = name_of_run(run) + (f", seed {run.seed}" if run.seed else "")
             losses.plot(run.history["epoch"], run.history["train_loss"], linestyle="--", linewidth=1, **style)
             losses.plot(run.history["epoch"], run.history["validation_loss"], linewidth=1.4, label=label, **style)
             accuracies.plot(run.history["epoch"], run.history["validation_accuracy"], linewidth=1.4, **style)
-        losses.set(xlabel="Epoch", ylabel="Focal loss (dashed: training)")
+        losses.set(xlabel="Epoch", ylabel="Loss (dashed: training)")
         accuracies.set(xlabel="Epoch", ylabel="Validation accuracy", ylim=(0, 1))
-        losses.legend(fontsize=7)
-        figure.tight_layout()
+        for axes in (losses, accuracies):
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        figure.legend(loc="outside lower center", ncols=3, fontsize=7)
     return _svg(figure)
 
 
