@@ -119,6 +119,13 @@ def test_a_recipe_may_start_from_a_training_of_the_benchmark():
         ({"variants": {"swin_lgf_fnp": {}}}, "did you mean swin_lgf_fpn"),
         ({"variants": {"swin": {"imgsize": 3}}}, "variants.swin.imgsize: unknown key; did you mean image_size?"),
         ({"variants": {"vit": {"options": {"architecture": "vit_nothing"}}}}, "vit_nothing"),
+        ({"variants": {"my_vit": {"options": {"architecture": "vit_nothing"}}}}, "my_vit.options.architecture: no "),
+        (
+            {"variants": {"a": {"options": {"architecture": "vit"}}, "b": {"options": {"architecture": "a"}}}},
+            "b.options.architecture: no such model",  # a name of one's own stands for a model, not for another name
+        ),
+        ({"variants": {"my+vit": {"options": {"architecture": "vit"}}}}, "a name of yours (letters, digits, _ and .)"),
+        ({"variants": {"my_vit": {"image_size": 64}}}, "no such model"),
         ({"model": {"options": {"num_classes": 7}}}, "num_classes cannot be options"),
         ({"variants": {"swin": {"options": True}}}, "variants.swin.options"),
         ({"model": ENDLESS}, "nested without end"),
@@ -174,6 +181,20 @@ def test_a_variant_overrides_only_its_own_keys():
     assert config.model_of("vit").image_size == 224
     assert config.model_of("vit").in_chans == 3
     assert config.model_of("swin").image_size == 640
+
+
+def test_one_architecture_at_two_sizes_takes_a_name_of_ones_own():
+    large = {"image_size": 960, "options": {"architecture": "resnet34"}}
+    change = {
+        "variants": {"large": large},
+        "benchmark": {"ptb-xl": {"models": ["resnet34", "large+paper"]}},
+        "recipes": {"paper": {}},
+        "explain": {"variants": ["large"]},
+        "tuning": {"models": ["large"]},
+    }
+    config = validate_config(merged(shipped(), change))
+    assert config.model_of("large+paper").image_size == 960
+    assert config.model_of("resnet34").image_size == 640
 
 
 def test_the_reference_page_is_up_to_date():

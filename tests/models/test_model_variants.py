@@ -182,6 +182,18 @@ def test_architecture_option_replaces_what_is_behind_a_name():
     assert len(small_swin.backbone.layers[2].blocks) == 18
 
 
+@pytest.mark.parametrize("stands_for", ["resnet18", "swin_lgf_fpn"])
+def test_a_name_of_ones_own_is_the_model_that_it_stands_for(stands_for):
+    own, known = build("my_model", architecture=stands_for), build(stands_for)
+    assert type(own) is type(known)
+    shapes = [{key: tensor.shape for key, tensor in model.state_dict().items()} for model in (own, known)]
+    assert shapes[0] == shapes[1]
+    with pytest.raises(ConfigError, match="'my_model' cannot be built with"):
+        build("my_model", architecture=stands_for, wings=2)
+    with pytest.raises(ConfigError, match="resnet9000"):
+        build("my_model", architecture="resnet9000")
+
+
 def test_swin_baseline_gets_the_window_and_attention_of_the_full_model():
     with torch.device("meta"):
         baseline = build("swin", img_size=640)

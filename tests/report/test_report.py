@@ -1,5 +1,7 @@
 """The report's parts: the paper's tables as printed, cells over seeds, figures that stand alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -112,3 +114,6 @@ def test_alterations_are_told_once_for_all_seeds():
     name = "altered Swin Transformer (backbone only)"
     assert alterations([narrow, narrow]) == [f"{name}: embed_dim 48; depths 2, 2."]
     assert names_of_runs([narrow]) == NAMES | {"swin": name}
+    options = {"architecture": "resnet34", "channels": [96, 192]}
+    own = replace(plain, variant="resnet34_wide+long", summary={"model": {"options": options}})
+    assert alterations([own]) == ["resnet34_wide+long: architecture resnet34; channels 96, 192."]

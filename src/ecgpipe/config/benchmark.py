@@ -14,7 +14,7 @@ from ecgpipe.config.evaluate import EvaluateConfig
 from ecgpipe.config.explain import ExplainConfig
 from ecgpipe.config.initial import initial_problems
 from ecgpipe.config.labels import LabelsConfig
-from ecgpipe.config.model_names import plugin_models, unknown_model
+from ecgpipe.config.model_names import architecture_of, named_models, plugin_models, unknown_model
 from ecgpipe.config.models import VARIANTS, ModelConfig
 from ecgpipe.config.own import RESERVED, DatasetName, OwnConfig
 from ecgpipe.config.plain import plain_values
@@ -41,7 +41,7 @@ def each_once(values: tuple) -> tuple:
 
 def models_exist(names: Iterable[str], info: ValidationInfo) -> tuple[str, ...]:
     """The names, if all are models, each perhaps with a recipe (``swin+strong``)."""
-    own = (info.context or {}).get("plugin_models", ())
+    own = (info.context or {}).get("own_models", ())
     problems = [problem for name in names if (problem := unknown_model(name.partition("+")[0], own))]
     if problems:
         raise ValueError("; ".join(problems))
@@ -173,12 +173,11 @@ class Config(Section):
     @classmethod
     def _variants_exist(cls, values: dict[str, dict[str, Any]], info: ValidationInfo) -> dict[str, dict[str, Any]]:
         models_exist(values, info)
-        architectures = [
-            str(keys["options"]["architecture"])
-            for keys in values.values()
-            if isinstance(keys.get("options"), dict) and "architecture" in keys["options"]
-        ]
-        models_exist(architectures, info)
+        plugins = (info.context or {}).get("plugin_models", ())
+        for name, keys in values.items():
+            architecture = architecture_of(keys)
+            if architecture is not None and (problem := unknown_model(architecture, plugins)):
+                raise ValueError(f"{name}.options.architecture: {problem}")
         return values
 
     def model_of(self, variant: str) -> ModelConfig:
@@ -243,7 +242,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _variants_fit(self, info: ValidationInfo) -> "Config":
-        own = (info.context or {}).get("plugin_models", ())
+        own = (info.context or {}).get("own_models", ())
         for variant in self.variants:
             try:
                 self.model_of(variant)
@@ -295,7 +294,9 @@ def validate_config(values: dict[str, Any]) -> Config:
     """
     try:
         plain = plain_values(values)
-        return Config.model_validate(plain, context={"plugin_models": plugin_models(plain)})
+        plugins = plugin_models(plain)
+        context = {"plugin_models": plugins, "own_models": plugins | named_models(plain)}
+        return Config.model_validate(plain, context=context)
     except RecursionError:
         raise ConfigError(
             "the configuration is not valid:\n  it is nested without end: a YAML anchor within itself"

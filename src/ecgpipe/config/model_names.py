@@ -10,6 +10,7 @@ from typing import Any
 
 from ecgpipe.config.models import VARIANTS
 
+SAFE = re.compile(r"[A-Za-z0-9_.]+")  # a part of paths, and of names like swin+strong
 REGISTERED = re.compile(r"^@(?:timm\.models\.)?register_model\s*\ndef (\w+)\(", re.M)
 
 
@@ -28,6 +29,27 @@ def plugin_models(values: Mapping[str, Any]) -> frozenset[str]:
             with suppress(OSError, ValueError):  # said later, with the key (Config._plugins_exist)
                 found |= set(REGISTERED.findall(Path(file).read_text(encoding="utf-8", errors="replace")))
     return frozenset(found)
+
+
+def named_models(values: Mapping[str, Any]) -> frozenset[str]:
+    """Names that a configuration gives to models: keys of `variants` whose options say which `architecture` it is.
+
+    Args:
+        values: the configuration as read from YAML, not yet validated.
+    """
+    variants = values.get("variants")
+    return frozenset(
+        name
+        for name, keys in (variants.items() if isinstance(variants, Mapping) else ())
+        if isinstance(name, str) and SAFE.fullmatch(name) and architecture_of(keys) is not None
+    )
+
+
+def architecture_of(keys: Any) -> str | None:
+    """The architecture that an entry of `variants`, perhaps a wrong one, names in its options."""
+    options = keys.get("options") if isinstance(keys, Mapping) else None
+    named = options.get("architecture") if isinstance(options, Mapping) else None
+    return named if isinstance(named, str) else None
 
 
 def unknown_model(name: str, own: Iterable[str] = ()) -> str | None:
@@ -49,4 +71,7 @@ def unknown_model(name: str, own: Iterable[str] = ()) -> str | None:
     close = difflib.get_close_matches(name, [*VARIANTS, *own, *known], n=3)
     hint = f"did you mean {' or '.join(close)}? " if close else ""
     allowed = ", ".join([*VARIANTS, *sorted(own)])
-    return f"no such model; {hint}allowed are {allowed}, and any name of timm's; given: {name!r}"
+    return (
+        f"no such model; {hint}allowed are {allowed}, any name of timm's, and a name of yours (letters, digits, _ and .) with "
+        f"variants.NAME.options.architecture; given: {name!r}"
+    )

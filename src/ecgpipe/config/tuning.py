@@ -43,7 +43,7 @@ class TuningConfig(Section):
     @field_validator("models")
     @classmethod
     def _models_exist(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        own = (info.context or {}).get("plugin_models", ())
+        own = (info.context or {}).get("own_models", ())
         problems = [problem for name in names if (problem := unknown_model(name, own))]
         if problems:
             raise ValueError("; ".join(problems))

@@ -29,7 +29,8 @@ def create_model(
     """Build a classifier for images (B, in_chans, img_size, img_size) with logits (B, num_classes).
 
     Args:
-        variant: a name in ``VARIANTS`` or any name of timm's registry, with or without a weights tag.
+        variant: a name in ``VARIANTS``, any name of timm's registry, with or without a weights tag, or any other name
+            with the option ``architecture``.
         num_classes: outputs.
         in_chans: channels of the images.
         img_size: side in pixels or (height, width); given to architectures that fix their input size.
@@ -39,7 +40,7 @@ def create_model(
         plugin: Python file to run first, which registers further names (docs/own-model.md).
         options: keys of the architecture, e.g. ``drop_path_rate``, ``window_size``, ``neck_width``; ``None`` means
             the default. ``architecture`` replaces the timm name behind a baseline, or the Swin backbone of a
-            Swin-LGF-FPN variant.
+            Swin-LGF-FPN variant; of any other name it is the timm name or the variant that the name stands for.
 
     Raises:
         ConfigError: for an unknown name or option, or a value that the architecture refuses.
@@ -47,15 +48,16 @@ def create_model(
     """
     if plugin is not None:
         use_plugin(plugin)
+    named, (variant, options) = variant, _named(variant, options)
     architecture, arguments = timm_arguments(variant, img_size, **options)
     arguments |= {"num_classes": num_classes, "in_chans": in_chans}
     try:
         model = _build(architecture, arguments)
     except (TypeError, ValueError, AssertionError) as error:
         given = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
-        raise ConfigError(f"model {variant!r} cannot be built with {given}: {error}") from error
+        raise ConfigError(f"model {named!r} cannot be built with {given}: {error}") from error
     if variant not in VARIANTS or options.get("architecture"):
-        _check_size(variant, architecture, arguments, image_hw(img_size))
+        _check_size(named, architecture, arguments, image_hw(img_size))
     model.pretrained_report = None  # type: ignore[assignment]
     if pretrained:
         backbone = model.backbone if variant in VARIANTS and VARIANTS[variant].own else model
@@ -73,7 +75,7 @@ def timm_arguments(variant: str, img_size: int | tuple[int, int], **options: Any
         ConfigError: for an unknown name.
     """
     options = {key: value for key, value in options.items() if value is not None}
-    architecture, options = _resolve(variant, options)
+    architecture, options = _resolve(*_named(variant, options))
     config = timm.get_pretrained_cfg(architecture)
     if config is not None and config.fixed_input_size:
         options["img_size"] = image_hw(img_size)
@@ -111,6 +113,13 @@ def _check_size(variant: str, architecture: str, arguments: dict[str, Any], size
 
 def _is_swin(architecture: str) -> bool:
     return architecture.startswith("swin_") and "_patch4_window" in architecture
+
+
+def _named(name: str, options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The model that a name stands for, and its options: itself, or for a name of one's own its architecture."""
+    if name in VARIANTS or not options.get("architecture"):
+        return name, options
+    return str(options["architecture"]), {key: value for key, value in options.items() if key != "architecture"}
 
 
 def _resolve(variant: str, options: dict[str, Any]) -> tuple[str, dict[str, Any]]:

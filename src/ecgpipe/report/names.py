@@ -40,7 +40,7 @@ def alterations(runs: Iterable[Run]) -> list[str]:
     told = {}
     for run in runs:
         options = (run.summary.get("model") or {}).get("options") or {}
-        if options and run.variant.partition("+")[0] in NAMES:
+        if options:
             changes = [f"{key} {_plain(value)}" for key, value in options.items()]
             told[name_of_run(run)] = "; ".join(changes)
     return [f"{name}: {changes}." for name, changes in told.items()]
