@@ -72,6 +72,6 @@ def unknown_model(name: str, own: Iterable[str] = ()) -> str | None:
     hint = f"did you mean {' or '.join(close)}? " if close else ""
     allowed = ", ".join([*VARIANTS, *sorted(own)])
     return (
-        f"no such model; {hint}allowed are {allowed}, any name of timm's, and a name of yours (letters, digits, _ and .) with "
-        f"variants.NAME.options.architecture; given: {name!r}"
+        f"no such model; {hint}allowed are {allowed}, any name of timm's, and a name of yours (letters, digits, _ "
+        f"and .) with variants.NAME.options.architecture; given: {name!r}"
     )
