@@ -29,6 +29,8 @@ def main() -> None:
     parser.add_argument("--records", type=int)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
+    if not (given.run / "model" / "config.json").is_file():
+        sys.exit(f"{given.run}: no model in it; make it with: ecgpipe card {given.run}")
     table = pd.read_parquet(given.run / "predictions.parquet")
     table = table[table["role"] == "test"]
     if given.records:
