@@ -179,7 +179,8 @@ def _pairs(page: Page, table: dict, names: dict[str, str], alone: bool) -> None:
     """The reference against the others; of other pairs how many differ."""
     count = f"{table['significant']} of {table['tests']} differences are significant at {table['level']:.2g}"
     if table["first"] is None:
-        page.text(f"Between the {'' if alone else 'other '}models {count} after Holm's correction. {table['limit']}".rstrip())
+        which = "the models" if alone else "the other models"
+        page.text(f"Between {which} {count} after Holm's correction. {table['limit']}".rstrip())
         return
     first = names.get(table["first"], table["first"])
     page.heading(4, f"{first} against the others")
