@@ -189,7 +189,11 @@ def test_unreadable_config_is_named(saved, entries, message):
 
 
 def test_architecture_that_is_gone(saved):
-    change(saved, variant="resnet_of_the_future")
+    settings = json.loads((saved / "config.json").read_text())["model"]
+    change(saved, variant="my_model", model=settings | {"options": {"architecture": "resnet_of_the_future"}})
+    with pytest.raises(ConfigError, match="resnet_of_the_future"):
+        load_model(saved)
+    change(saved, variant="resnet_of_the_future", model=settings | {"options": {}})
     with pytest.raises(ConfigError, match="resnet_of_the_future"):
         load_model(saved)
 
