@@ -124,6 +124,7 @@ def test_a_recipe_may_start_from_a_training_of_the_benchmark():
             {"variants": {"a": {"options": {"architecture": "vit"}}, "b": {"options": {"architecture": "a"}}}},
             "b.options.architecture: no such model",  # a name of one's own stands for a model, not for another name
         ),
+        ({"variants": {"vit": {"options": {"architecture": 5}}}}, "vit.options.architecture: no such model"),
         ({"variants": {"my+vit": {"options": {"architecture": "vit"}}}}, "a name of yours (letters, digits, _ and .)"),
         ({"variants": {"my_vit": {"image_size": 64}}}, "no such model"),
         ({"model": {"options": {"num_classes": 7}}}, "num_classes cannot be options"),

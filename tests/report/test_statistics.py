@@ -42,3 +42,12 @@ def test_too_few_resamples_are_told():
     for p, p_holm in ((smallest, 40 * smallest), (0.3, 0.9)):  # significant; not so and for no want of resamples
         (table,) = comparison_tables(Statistics([compared(p=p, p_holm=p_holm)]))
         assert table["limit"] == ""
+
+
+def test_pairs_are_the_others_only_beside_a_reference():
+    both = compared()
+    both["comparisons"] = both["comparisons"] + [
+        ROW | {"family": "pairs", "metric": "accuracy", "p": 0.3, "p_holm": 0.3}
+    ]
+    assert [table["alone"] for table in comparison_tables(Statistics([both]))] == [False, False]
+    assert [table["alone"] for table in comparison_tables(Statistics([compared(family="pairs")]))] == [True]

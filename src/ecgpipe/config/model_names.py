@@ -49,7 +49,7 @@ def architecture_of(keys: Any) -> str | None:
     """The architecture that an entry of `variants`, perhaps a wrong one, names in its options."""
     options = keys.get("options") if isinstance(keys, Mapping) else None
     named = options.get("architecture") if isinstance(options, Mapping) else None
-    return named if isinstance(named, str) else None
+    return None if named is None else str(named)
 
 
 def unknown_model(name: str, own: Iterable[str] = ()) -> str | None:

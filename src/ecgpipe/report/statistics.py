@@ -51,12 +51,13 @@ def comparison_tables(statistics: Statistics) -> list[dict]:
         ``dataset``, ``protocol``, ``family`` and its ``first`` model (None: all pairs), ``metrics``, ``rows``
         (``first``, ``second``, a row of comparisons.json per metric, ``exact`` rows), ``significant`` of ``tests``
         (bootstrap, after Holm's correction) at the ``level``, ``confidence``, ``limit`` (what too few
-        resamples hide, in words).
+        resamples hide, in words), ``alone`` (no other table of that protocol: no model is the reference).
     """
     tables = []
     for compared in statistics.comparisons:
         rows = compared["comparisons"]
-        for family in dict.fromkeys(row["family"] for row in rows):
+        families = list(dict.fromkeys(row["family"] for row in rows))
+        for family in families:
             own = [row for row in rows if row["family"] == family]
             metrics = [metric for metric in SHOWN if any(row["metric"] == metric for row in own)]
             pairs = [
@@ -75,7 +76,7 @@ def comparison_tables(statistics: Statistics) -> list[dict]:
                 | {"first": compared["reference"] if family == "reference" else None, "metrics": metrics, "rows": pairs}
                 | {"tests": len(tested), "significant": sum(cell["p_holm"] < level for cell in tested)}
                 | {"confidence": compared["confidence"], "level": level}
-                | {"limit": _limit(tested, level, compared["resamples"])}
+                | {"limit": _limit(tested, level, compared["resamples"]), "alone": len(families) == 1}
             )
     return tables
 

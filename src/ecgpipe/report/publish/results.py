@@ -91,7 +91,7 @@ def results_section(page: Page, finished: Finished, datasets: Sequence[dict], co
             _scores(page, finished, dataset["name"], view, tables)
             own = [table for table in comparisons if (table["dataset"], table["protocol"]) == where]
             for table in own:
-                _pairs(page, table, view["names"], alone=len(own) == 1)
+                _pairs(page, table, view["names"])
             if own:
                 name = f"comparisons-{where[0]}-{where[1]}"
                 page.link("All paired tests", name, finished.text(f"{where[0]}/comparisons/{where[1]}.csv"))
@@ -175,11 +175,11 @@ def _notes(cells: dict[str, dict[str, Cell]], names: dict[str, str]) -> list[str
     return [f"{'; '.join(places)}: {note}." for note, places in notes.items()]
 
 
-def _pairs(page: Page, table: dict, names: dict[str, str], alone: bool) -> None:
+def _pairs(page: Page, table: dict, names: dict[str, str]) -> None:
     """The reference against the others; of other pairs how many differ."""
     count = f"{table['significant']} of {table['tests']} differences are significant at {table['level']:.2g}"
     if table["first"] is None:
-        which = "the models" if alone else "the other models"
+        which = "the models" if table["alone"] else "the other models"
         page.text(f"Between {which} {count} after Holm's correction. {table['limit']}".rstrip())
         return
     first = names.get(table["first"], table["first"])
