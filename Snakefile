@@ -2,7 +2,7 @@
 #
 #   snakemake --cores 8 all                     everything that config.yaml asks for
 #   snakemake -n all                            what would run, and why
-#   snakemake --cores 8 images                  up to the model-ready images (also: pages, audits, splits, controls, runs, models)
+#   snakemake --cores 8 images                  up to the model-ready images (also: pages, audits, splits, baselines, runs, models)
 #   snakemake --cores 8 all --configfile config/demo.yaml
 #
 # Threads, memory and other resources are in profiles/, settings in config.yaml.
@@ -40,7 +40,7 @@ include: "rules/split.smk"
 include: "rules/audit.smk"
 include: "rules/train.smk"
 include: "rules/tune.smk"
-include: "rules/control.smk"
+include: "rules/baselines.smk"
 include: "rules/evaluate.smk"
 include: "rules/card.smk"
 include: "rules/explain.smk"
@@ -64,7 +64,7 @@ localrules:
 
 onstart:
     refuse_a_second_submission()
-    let_the_scheduler_rest()
+    disable_job_rate_limit()
 
 
 rule all:
@@ -94,9 +94,9 @@ rule splits:
         every_split(),
 
 
-rule controls:
+rule baselines:
     input:
-        every_control(),
+        every_baseline(),
 
 
 rule runs:

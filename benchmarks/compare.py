@@ -9,7 +9,7 @@ import time
 import numpy as np
 
 from ecgpipe.artifacts.predictions import Predictions
-from ecgpipe.config.evaluate import EvaluateConfig
+from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.evaluate.compare import compare_models
 from ecgpipe.evaluate.draws import draw
 from ecgpipe.evaluate.reported import Reported

@@ -22,12 +22,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from degraded import degraded_pages
 
 from ecgpipe.artifacts.signals import read_signal
-from ecgpipe.config.degrade import LEVELS, DegradeConfig
-from ecgpipe.config.preprocess import PreprocessConfig
-from ecgpipe.config.render import LAYOUTS, RenderConfig
+from ecgpipe.config.pages import DEGRADE_LEVELS, LAYOUTS, DegradeConfig, PreprocessConfig, RenderConfig
 from ecgpipe.errors import DataError
 from ecgpipe.preprocess.apply import preprocess
-from ecgpipe.render.draw import render_page
+from ecgpipe.render.page import render_page
 
 # a statement of SCP-ECG that is typical of each superclass
 CLASSES = {"NORM": "NORM", "MI": "IMI", "STTC": "NDT", "CD": "CLBBB", "HYP": "LVH"}
@@ -119,7 +117,7 @@ def main() -> None:
     records = records_of_classes(args.ptbxl)
     for layout in LAYOUTS:
         rows = []
-        for level in LEVELS:
+        for level in DEGRADE_LEVELS:
             config = RenderConfig(layout=layout, degrade=DegradeConfig(level=level, seed=args.seed))
             pages = degraded_pages(records, config)
             rows.append(
@@ -128,7 +126,7 @@ def main() -> None:
         cv2.imwrite(str(args.output / f"{layout}.jpg"), np.vstack(rows), [cv2.IMWRITE_JPEG_QUALITY, 80])
     cv2.imwrite(str(args.output / "settings.jpg"), settings_sheet(records[0], args.width))
     four = []
-    for level in LEVELS:
+    for level in DEGRADE_LEVELS:
         config = RenderConfig(degrade=DegradeConfig(level=level, seed=args.seed))
         four += [tile(page.image, None, 600) for page in degraded_pages(records[1:2], config)]
     figure = np.vstack([np.hstack(four[:2]), np.hstack(four[2:])])

@@ -19,12 +19,9 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 from ecgpipe.artifacts.signals import read_signal
-from ecgpipe.config.degrade import DegradeConfig
-from ecgpipe.config.render import RenderConfig
-from ecgpipe.render.degrade.degrade import degrade_page
-from ecgpipe.render.degrade.page import DegradedPage
-from ecgpipe.render.draw import render_page
-from ecgpipe.render.page import Page
+from ecgpipe.config.pages import DegradeConfig, RenderConfig
+from ecgpipe.render.degrade import DegradedPage, degrade_page
+from ecgpipe.render.page import Page, render_page
 
 
 class Degraded(NamedTuple):

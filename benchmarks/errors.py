@@ -2,7 +2,7 @@
 
     python benchmarks/errors.py PTBXL_DIR RESULTS/ptb-xl/folds MODEL REFERENCE OUTPUT_DIR [--seed 0] [--pages 3]
 
-e.g. MODEL ``resnet18+both``, REFERENCE ``control-signal``. Each calls a class where its probability reaches the
+e.g. MODEL ``resnet18+both``, REFERENCE ``baseline-signal``. Each calls a class where its probability reaches the
 threshold that leaves a specificity of 0.9 on the validation records. Writes
 
 - ``statements.csv``: for each statement that at least 10 test records carry how many, and the share of them whose class
@@ -22,12 +22,12 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from ecgpipe.acquire.statements import grouping
+from ecgpipe.acquire.labels import read_grouping
 from ecgpipe.artifacts.predictions import Predictions
-from ecgpipe.artifacts.records import RECORDS
 from ecgpipe.artifacts.signals import read_signal
-from ecgpipe.config.render import RenderConfig
-from ecgpipe.render.draw import render_page
+from ecgpipe.artifacts.tables import RECORDS
+from ecgpipe.config.pages import RenderConfig
+from ecgpipe.render.page import render_page
 
 SPECIFICITY = 0.9
 LEAST = 10
@@ -109,7 +109,7 @@ def main() -> None:
     records = RECORDS.read(given.folder.parent / "records.parquet").set_index("record_id", drop=False)
     records = records.loc[test.record_ids]
     carried = [json.loads(statements) for statements in records["statements"]]
-    class_of, _ = grouping(given.ptbxl, "superclass")
+    class_of, _ = read_grouping(given.ptbxl, "superclass")
     given.output.mkdir(parents=True, exist_ok=True)
     table = found_of_statements(model, reference, carried, class_of)
     table.to_csv(given.output / "statements.csv", index=False)

@@ -12,7 +12,7 @@ import numpy as np
 from selenium import webdriver
 
 from ecgpipe.artifacts.predictions import Predictions
-from ecgpipe.config.report import ReportConfig
+from ecgpipe.config.analysis import ReportConfig
 from ecgpipe.report.build import build_report
 from tests.report.made import SUPERCLASSES, make_results
 

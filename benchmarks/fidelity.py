@@ -17,9 +17,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 from ecgpipe.artifacts.signals import read_signal
-from ecgpipe.config.render import RenderConfig
+from ecgpipe.config.pages import RenderConfig
 from ecgpipe.errors import EcgpipeError
-from ecgpipe.render.draw import render_page
+from ecgpipe.render.page import render_page
 
 TARGETS = {
     "sample_max": (1.0, "below"),

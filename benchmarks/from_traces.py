@@ -16,12 +16,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 from ecgpipe.artifacts.signals import read_signal
-from ecgpipe.config.preprocess import PreprocessConfig
-from ecgpipe.config.render import LAYOUTS, RenderConfig
+from ecgpipe.config.pages import LAYOUTS, PreprocessConfig, RenderConfig
 from ecgpipe.preprocess.apply import preprocess_palette
 from ecgpipe.preprocess.trace import scaled_traces, shrink
 from ecgpipe.progress import progress
-from ecgpipe.render.draw import draw_cover, render_page
+from ecgpipe.render.page import render_page, render_trace_coverage
 
 KERNEL = np.ones((3, 3), np.uint8)
 
@@ -43,7 +42,7 @@ def compare(record: Path, layout: str, config: PreprocessConfig) -> list[float]:
     render = RenderConfig(layout=layout)
     page = render_page(signal, rate, render)
     by_page = preprocess_palette(page.indices, page.palette, config)
-    traces = scaled_traces(draw_cover(signal, rate, render), config)
+    traces = scaled_traces(render_trace_coverage(signal, rate, render), config)
     true = shrink(page.trace_mask * 255, config.size, config.coverage)
     figures = [dice(by_page, traces), float((by_page != traces).mean())]
     for image in (by_page, traces):

@@ -12,15 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ecgpipe.acquire.labels import labels_of_records
-from ecgpipe.acquire.ptbxl import list_records
-from ecgpipe.acquire.statements import grouping
-from ecgpipe.artifacts.image_index import IMAGE_INDEX
-from ecgpipe.config.labels import LabelsConfig
+from ecgpipe.acquire.labels import labels_of_records, read_grouping
+from ecgpipe.acquire.ptbxl import list_ptbxl_records
+from ecgpipe.artifacts.tables import IMAGE_INDEX
+from ecgpipe.config.data import LabelsConfig
 from ecgpipe.config.models import VARIANTS, ModelConfig
-from ecgpipe.config.preprocess import PreprocessConfig
-from ecgpipe.config.render import RenderConfig
-from ecgpipe.config.train import TrainConfig
+from ecgpipe.config.pages import PreprocessConfig, RenderConfig
+from ecgpipe.config.training import TrainConfig
 from ecgpipe.preprocess.shard import preprocess_shard
 from ecgpipe.render.shard import render_shard
 from ecgpipe.train.engine import train_run
@@ -39,8 +37,8 @@ def main() -> None:
     parser.add_argument("--variants", nargs="+", default=VARIANTS, choices=VARIANTS, metavar="VARIANT")
     args = parser.parse_args()
 
-    records, _ = list_records(args.source, 500, shard_size=100_000, limit=args.records)
-    labels, _ = labels_of_records(records, *grouping(args.source, "superclass"), LabelsConfig(policy="single"))
+    records, _ = list_ptbxl_records(args.source, 500, shard_size=100_000, limit=args.records)
+    labels, _ = labels_of_records(records, *read_grouping(args.source, "superclass"), LabelsConfig(policy="single"))
     pages, images, index = (args.work / name for name in ("pages.parquet", "images.npy", "index.parquet"))
     problems, preprocess = args.work / "problems.parquet", PreprocessConfig()
     render_shard(records, args.source, 500, RenderConfig(), pages, problems, title="render")

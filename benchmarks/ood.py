@@ -18,13 +18,12 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from ecgpipe.artifacts.images import open_images, unpack
-from ecgpipe.artifacts.runs import Items, RunConfig
+from ecgpipe.artifacts.runs import RunConfig, RunIndex
 from ecgpipe.artifacts.signals import read_signal
-from ecgpipe.config.degrade import DegradeConfig
-from ecgpipe.config.render import RenderConfig
+from ecgpipe.config.pages import DegradeConfig, RenderConfig
 from ecgpipe.predict import GivenPage, Predictor
-from ecgpipe.render.degrade.degrade import degrade_page
-from ecgpipe.render.draw import render_page
+from ecgpipe.render.degrade import degrade_page
+from ecgpipe.render.page import render_page
 
 WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "electrocardiogram", "evening", "sun"]
 
@@ -133,7 +132,7 @@ def main() -> None:
     parser.add_argument("--pages", type=int, default=40, help="of each kind (default 40)")
     parser.add_argument("--layout", default="kit", help="that is degraded and turned (default kit)")
     args = parser.parse_args()
-    predictor, run, items = Predictor(args.run / "model"), RunConfig.read(args.run), Items.read(args.run)
+    predictor, run, items = Predictor(args.run / "model"), RunConfig.read(args.run), RunIndex.read(args.run)
     print("| images | number | refused | unusual | not taken as usual | by features/ink | median score | from, to |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |")
     files = [open_images(args.run / name) for name in run.images]

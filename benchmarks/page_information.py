@@ -2,14 +2,14 @@
 
     python benchmarks/page_information.py RESULTS/ptb-xl [--protocol folds] [--seed 0] [--epochs 30] [--samples 33]
 
-Macro AUC on the test records, and of each class, of the signal reference (docs/controls.md)
+Macro AUC on the test records, and of each class, of the signal reference (docs/baselines.md)
 
 - on the whole recordings;
 - trained on the same, but tested on their first 2.5 s, as long as a page shows of most leads (repeated to fill 10 s);
 - trained and tested at about ``--samples`` samples a second, as many as a page has columns for a second of signal: 33
   for an image of 320 pixels in the usual layout.
 
-Needs the reference's files (``snakemake controls`` with ``signal`` enabled). Two trainings, minutes each.
+Needs the reference's files (``snakemake baselines`` with ``signal`` enabled). Two trainings, minutes each.
 """
 
 import argparse
@@ -20,9 +20,8 @@ import pandas as pd
 import torch
 from sklearn.metrics import roc_auc_score
 
-from ecgpipe.artifacts.control_signals import RATE, ControlSignals
-from ecgpipe.artifacts.labels import Labels
-from ecgpipe.artifacts.splits import SPLIT
+from ecgpipe.artifacts.baselines import SAMPLING_RATE, BaselineSignals
+from ecgpipe.artifacts.tables import SPLIT, Labels
 from ecgpipe.control.resnet1d import signal_reference
 from ecgpipe.control.run import rows_of
 
@@ -31,7 +30,7 @@ SHOWN = 2.5  # seconds of a lead on a page
 
 def coarse(signals: np.ndarray, samples: int) -> np.ndarray:
     """Means over blocks, so many a second, each repeated: the same length, less detail."""
-    block = round(RATE / samples)
+    block = round(SAMPLING_RATE / samples)
     means = np.stack([part.mean(axis=2) for part in np.array_split(signals, signals.shape[2] // block, axis=2)], axis=2)
     widths = [part.size for part in np.array_split(np.arange(signals.shape[2]), means.shape[2])]
     return np.repeat(means, widths, axis=2)
@@ -52,10 +51,12 @@ def main() -> None:
     record_ids, roles = split["record_id"].to_numpy(dtype=str), split["role"].to_numpy(dtype=str)
     labels = Labels.read(given.dataset / "labels.parquet")
     targets = labels.targets[rows_of(labels.record_ids, record_ids, "labels")]
-    stored = ControlSignals.read(sorted((given.dataset / "control").glob("*.signals.npz")))
+    stored = BaselineSignals.read(sorted((given.dataset / "baselines").glob("*.signals.npz")))
     signals = stored.signals[rows_of(stored.record_ids, record_ids, "signals")].astype(np.float32)
     test = roles == "test"
-    shown = np.tile(signals[test][:, :, : round(SHOWN * RATE)], (1, 1, round(signals.shape[2] / (SHOWN * RATE))))
+    shown = np.tile(
+        signals[test][:, :, : round(SHOWN * SAMPLING_RATE)], (1, 1, round(signals.shape[2] / (SHOWN * SAMPLING_RATE)))
+    )
     rows = {}
 
     def trained(inputs: np.ndarray, further: np.ndarray) -> np.ndarray:

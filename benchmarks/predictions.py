@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from ecgpipe.artifacts.records import RECORDS
+from ecgpipe.artifacts.tables import RECORDS
 
 
 def main() -> None:

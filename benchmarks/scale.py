@@ -37,34 +37,31 @@ def simulate(folder: Path, records: int, workers: int) -> str:
 
 def listing(folder: Path) -> str:
     """records.parquet, as the rule ``records`` makes it."""
-    from ecgpipe.acquire.ptbxl import list_records
-    from ecgpipe.artifacts.records import RECORDS
+    from ecgpipe.acquire.ptbxl import list_ptbxl_records
+    from ecgpipe.artifacts.tables import RECORDS
 
-    records, problems = list_records(folder / "raw", SAMPLING_RATE, SHARD_SIZE)
+    records, problems = list_ptbxl_records(folder / "raw", SAMPLING_RATE, SHARD_SIZE)
     RECORDS.write(records, folder / "records.parquet")
     return f"{len(records)} records, {len(problems)} problems"
 
 
 def labels(folder: Path) -> str:
     """labels.parquet, as the rule ``labels`` makes it."""
-    from ecgpipe.acquire.labels import labels_of_records
-    from ecgpipe.acquire.statements import grouping
-    from ecgpipe.artifacts.records import RECORDS
-    from ecgpipe.config.labels import LabelsConfig
+    from ecgpipe.acquire.labels import labels_of_records, read_grouping
+    from ecgpipe.artifacts.tables import RECORDS
+    from ecgpipe.config.data import LabelsConfig
 
     records = RECORDS.read(folder / "records.parquet")
     config = LabelsConfig(policy="primary")
-    made, counts = labels_of_records(records, *grouping(folder / "raw", config.grouping), config)
+    made, counts = labels_of_records(records, *read_grouping(folder / "raw", config.grouping), config)
     made.write(folder / "labels.parquet")
     return f"{counts.kept} kept: " + ", ".join(f"{name} {count}" for name, count in counts.classes.items())
 
 
 def split(folder: Path, protocol: str) -> str:
     """One split, as the rule ``split`` makes it."""
-    from ecgpipe.artifacts.labels import Labels
-    from ecgpipe.artifacts.records import RECORDS
-    from ecgpipe.artifacts.splits import SPLIT
-    from ecgpipe.config.split import SplitConfig
+    from ecgpipe.artifacts.tables import RECORDS, SPLIT, Labels
+    from ecgpipe.config.data import SplitConfig
     from ecgpipe.split.table import split_table
 
     records = RECORDS.read(folder / "records.parquet")
@@ -77,10 +74,10 @@ def split(folder: Path, protocol: str) -> str:
 
 def stamps(folder: Path) -> str:
     """The stamps over all signal files, which the plan needs."""
-    from ecgpipe.acquire.ptbxl_layout import shard_names, shard_stamp
+    from ecgpipe.acquire.ptbxl import raw_files_hash, shard_names
 
     names = shard_names(folder / "raw", SAMPLING_RATE, SHARD_SIZE, 0)
-    return f"{len({shard_stamp(folder / 'raw', SAMPLING_RATE, name, SHARD_SIZE) for name in names})} shards"
+    return f"{len({raw_files_hash(folder / 'raw', SAMPLING_RATE, name, SHARD_SIZE) for name in names})} shards"
 
 
 def plan(folder: Path) -> str:

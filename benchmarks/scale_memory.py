@@ -31,25 +31,22 @@ SIDE = 64
 
 def simulated(folder: Path, records: int) -> Path:
     """A folder of simulated records, made once, with its records.parquet."""
-    from ecgpipe.acquire.ptbxl import list_records
+    from ecgpipe.acquire.ptbxl import list_ptbxl_records
     from ecgpipe.acquire.simulate.dataset import simulate_dataset
-    from ecgpipe.artifacts.records import RECORDS
+    from ecgpipe.artifacts.tables import RECORDS
 
     place = folder / f"simulated-{records}"
     if not (place / "records.parquet").exists():
         simulate_dataset(place / "raw", records=records, seed=1)
-        RECORDS.write(list_records(place / "raw", 100, 100_000)[0], place / "records.parquet")
+        RECORDS.write(list_ptbxl_records(place / "raw", 100, 100_000)[0], place / "records.parquet")
     return place
 
 
 def made_up(folder: Path, records: int) -> Path:
     """Tables and images of so many records, made once."""
-    from ecgpipe.artifacts.image_index import IMAGE_INDEX
     from ecgpipe.artifacts.images import write_images
-    from ecgpipe.artifacts.labels import Labels
     from ecgpipe.artifacts.predictions import Predictions
-    from ecgpipe.artifacts.records import RECORDS
-    from ecgpipe.artifacts.splits import SPLIT
+    from ecgpipe.artifacts.tables import IMAGE_INDEX, RECORDS, SPLIT, Labels
 
     place, rng = folder / f"made-up-{records}", np.random.default_rng(0)
     if (place / "predictions.parquet").exists():
@@ -78,8 +75,7 @@ def made_up(folder: Path, records: int) -> Path:
 def made_up_sketches(place: Path) -> list[Path]:
     """Sketches of signals of the made-up records, made once: noise, so that no record is another's copy, but of each
     thousand two are."""
-    from ecgpipe.artifacts.audit import SKETCHES
-    from ecgpipe.artifacts.records import RECORDS
+    from ecgpipe.artifacts.tables import RECORDS, SKETCHES
 
     ids, rng = RECORDS.read(place / "records.parquet", ["record_id"])["record_id"], np.random.default_rng(1)
     files = [place / f"{start:06d}.sketches.parquet" for start in range(0, len(ids), 1000)]
@@ -100,9 +96,8 @@ def made_up_sketches(place: Path) -> list[Path]:
 
 def audit_sketch(place: Path) -> int:
     """As scripts/audit_sketch.py."""
-    from ecgpipe.artifacts.audit import SKETCHES
-    from ecgpipe.artifacts.records import RECORDS
-    from ecgpipe.audit.shard import sketch_records
+    from ecgpipe.artifacts.tables import RECORDS, SKETCHES
+    from ecgpipe.audit.sketch import sketch_records
 
     rows = list(sketch_records(RECORDS.read(place / "records.parquet"), place / "raw"))
     SKETCHES.write(rows, place / "sketches.parquet")
@@ -111,8 +106,8 @@ def audit_sketch(place: Path) -> int:
 
 def render(place: Path) -> int:
     """As scripts/render.py."""
-    from ecgpipe.artifacts.records import RECORDS
-    from ecgpipe.config.render import RenderConfig
+    from ecgpipe.artifacts.tables import RECORDS
+    from ecgpipe.config.pages import RenderConfig
     from ecgpipe.render.shard import render_shard
 
     records = RECORDS.read(place / "records.parquet")
@@ -122,7 +117,7 @@ def render(place: Path) -> int:
 
 def preprocess(place: Path) -> int:
     """As scripts/preprocess.py."""
-    from ecgpipe.config.preprocess import PreprocessConfig
+    from ecgpipe.config.pages import PreprocessConfig
     from ecgpipe.preprocess.shard import preprocess_shard
 
     files = [place / name for name in ("images.npy", "images.index.parquet", "images.problems.parquet")]
@@ -131,10 +126,9 @@ def preprocess(place: Path) -> int:
 
 def direct(place: Path) -> int:
     """As scripts/direct.py."""
-    from ecgpipe.artifacts.records import RECORDS
-    from ecgpipe.config.preprocess import PreprocessConfig
-    from ecgpipe.config.render import RenderConfig
-    from ecgpipe.direct.shard import direct_shard
+    from ecgpipe.artifacts.tables import RECORDS
+    from ecgpipe.config.pages import PreprocessConfig, RenderConfig
+    from ecgpipe.imaging.shard import direct_shard
 
     files = [place / f"direct.{name}" for name in ("npy", "index.parquet", "drawn.parquet", "problems.parquet")]
     records = RECORDS.read(place / "records.parquet")
@@ -143,8 +137,8 @@ def direct(place: Path) -> int:
 
 def audit_join(place: Path) -> int:
     """As scripts/audit_join.py."""
-    from ecgpipe.artifacts.records import RECORDS
-    from ecgpipe.audit.sketches import Sketches
+    from ecgpipe.artifacts.tables import RECORDS
+    from ecgpipe.audit.duplicates import Sketches
     from ecgpipe.audit.summary import audit
 
     records = RECORDS.read(place / "records.parquet", ["record_id", "patient_id", "statements"])
@@ -154,11 +148,9 @@ def audit_join(place: Path) -> int:
 
 def prepare(place: Path) -> int:
     """As scripts/prepare.py."""
-    from ecgpipe.artifacts.image_index import IMAGE_INDEX
-    from ecgpipe.artifacts.labels import Labels
-    from ecgpipe.artifacts.splits import SPLIT
+    from ecgpipe.artifacts.tables import IMAGE_INDEX, SPLIT, Labels
     from ecgpipe.config.models import ModelConfig
-    from ecgpipe.config.train import TrainConfig
+    from ecgpipe.config.training import TrainConfig
     from ecgpipe.train.prepare import prepare_run
 
     record_ids, roles = SPLIT.read_text(place / "split.parquet", ["record_id", "role"])
@@ -177,14 +169,14 @@ def prepare(place: Path) -> int:
 
 def loading(place: Path) -> int:
     """An epoch of batches as training reads them, and those that predicting reads; no model."""
-    from ecgpipe.artifacts.runs import Items, RunConfig
-    from ecgpipe.train.data import EpochBatches, PackedImages, batches
+    from ecgpipe.artifacts.runs import RunConfig, RunIndex
+    from ecgpipe.train.data import EpochBatchSampler, PackedImages, make_loader
 
-    run, items = RunConfig.read(place / "run"), Items.read(place / "run")
+    run, items = RunConfig.read(place / "run"), RunIndex.read(place / "run")
     read = 0
     for role, recipe, seed in (("train", run.train, 0), ("test", None, None)):
         images = PackedImages(place / "run", run, items, recipe)
-        for batch in batches(images, EpochBatches(items.indices(role), 16, seed)):
+        for batch in make_loader(images, EpochBatchSampler(items.indices(role), 16, seed)):
             read += len(batch.targets)
     return read
 
@@ -192,8 +184,8 @@ def loading(place: Path) -> int:
 def evaluate(place: Path) -> int:
     """As scripts/evaluate.py, with 200 resamples."""
     from ecgpipe.artifacts.predictions import Predictions
-    from ecgpipe.artifacts.records import RECORDS
-    from ecgpipe.config.evaluate import EvaluateConfig
+    from ecgpipe.artifacts.tables import RECORDS
+    from ecgpipe.config.analysis import EvaluateConfig
     from ecgpipe.evaluate.run import GROUPED_BY, evaluate_run
 
     predictions = Predictions.read(place / "predictions.parquet")

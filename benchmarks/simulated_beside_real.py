@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ecgpipe.acquire.ptbxl import list_records
-from ecgpipe.acquire.statements import grouping
+from ecgpipe.acquire.labels import read_grouping
+from ecgpipe.acquire.ptbxl import list_ptbxl_records
 from ecgpipe.artifacts.signals import read_signal
-from ecgpipe.config.render import RenderConfig
-from ecgpipe.render.draw import render_page
+from ecgpipe.config.pages import RenderConfig
+from ecgpipe.render.page import render_page
 
 CODES = ("NORM", "IMI", "ISC_", "CLBBB", "LVH")
 # White, two of the grid and three of the trace: a small file.
@@ -26,8 +26,8 @@ COLOURS = ((255, 255, 255), (253, 228, 226), (245, 190, 186), (20, 20, 20), (110
 
 def choose(folder: Path, rate: int, code: str, count: int, seed: int) -> list[Path]:
     """Paths (without suffix) of records whose only diagnostic statement is ``code``."""
-    records, _ = list_records(folder, rate, 1000)
-    diagnostic = grouping(folder, "superclass")[0]
+    records, _ = list_ptbxl_records(folder, rate, 1000)
+    diagnostic = read_grouping(folder, "superclass")[0]
     paths = []
     for path, text in zip(records["path"], records["statements"], strict=True):
         statements = json.loads(text)

@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.signal import butter, sosfiltfilt
 from sklearn.metrics import roc_auc_score
 
-from ecgpipe.acquire.ptbxl import list_records
+from ecgpipe.acquire.ptbxl import list_ptbxl_records
 from ecgpipe.artifacts.signals import read_signal
 from tests.acquire.measure import BEFORE, RATE, measure, peaks
 
@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--patients", type=int, default=60, help="patients with several records (default 60)")
     arguments = parser.parse_args()
     folders = {"real": arguments.real, "simulated": arguments.simulated}
-    listed = {name: list_records(folder, RATE, 1000)[0] for name, folder in folders.items()}
+    listed = {name: list_ptbxl_records(folder, RATE, 1000)[0] for name, folder in folders.items()}
     described = {
         name: describe(folder, normal_records(listed[name], arguments.records)) for name, folder in folders.items()
     }

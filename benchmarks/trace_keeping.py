@@ -26,9 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from degraded import Degraded, degraded_pages
 
-from ecgpipe.config.degrade import LEVELS, DegradeConfig
-from ecgpipe.config.preprocess import PreprocessConfig
-from ecgpipe.config.render import LAYOUTS, RenderConfig
+from ecgpipe.config.pages import DEGRADE_LEVELS, LAYOUTS, DegradeConfig, PreprocessConfig, RenderConfig
 from ecgpipe.errors import DataError
 from ecgpipe.preprocess.apply import preprocess
 from ecgpipe.preprocess.paper import crop_edges
@@ -128,7 +126,7 @@ def main() -> None:
     parser.add_argument("--records", default="0:20", help="which of the records, START:STOP in order of their names")
     parser.add_argument("--seed", type=int, default=0, help="of the degradations")
     parser.add_argument("--layout", nargs="+", default=["kit", "cardiac-images"], choices=LAYOUTS)
-    parser.add_argument("--level", nargs="+", default=list(LEVELS), choices=LEVELS)
+    parser.add_argument("--level", nargs="+", default=list(DEGRADE_LEVELS), choices=DEGRADE_LEVELS)
     parser.add_argument("--variant", nargs="+", default=["trace", "paper"])
     parser.add_argument("--no-deskew", action="store_true")
     parser.add_argument("--workers", type=int, default=1)

@@ -119,8 +119,8 @@ def main() -> None:
         "preprocess",
         "audit_sketch",
         "audit_join",
-        "control_features",
-        "control_area",
+        "baseline_features",
+        "baseline_area",
     )
     listed = [path.relative_to(folder) for path in (folder / "results/ptb-xl").rglob("*") if path.is_file()]
     before_runs = [

@@ -129,12 +129,12 @@ rule records:
     benchmark:
         f"{RESULTS}/benchmarks/records/{{dataset}}.tsv"
     wildcard_constraints:
-        dataset=of_datasets(listing="ptb-xl"),
+        dataset=of_datasets(layout="ptb-xl"),
     conda:
         "../envs/data.yaml"
     params:
-        source=of_dataset("source"),
-        settings=of_dataset("settings"),
+        source=dataset_attr("source"),
+        settings=dataset_attr("settings"),
         listing=listing,
         code=code("records.py"),
     message:
@@ -154,12 +154,12 @@ rule records_of_images:
     benchmark:
         f"{RESULTS}/benchmarks/records/{{dataset}}.tsv"
     wildcard_constraints:
-        dataset=of_datasets(listing="cardiac-images"),
+        dataset=of_datasets(layout="cardiac-images"),
     conda:
         "../envs/data.yaml"
     params:
-        source=of_dataset("source"),
-        settings=of_dataset("settings"),
+        source=dataset_attr("source"),
+        settings=dataset_attr("settings"),
         listing=listing,
         code=code("records_of_images.py"),
     message:
@@ -179,12 +179,12 @@ rule records_of_own:
     benchmark:
         f"{RESULTS}/benchmarks/records/{{dataset}}.tsv"
     wildcard_constraints:
-        dataset=of_datasets(listing="own"),
+        dataset=of_datasets(layout="own"),
     conda:
         "../envs/data.yaml"
     params:
-        source=of_dataset("source"),
-        settings=of_dataset("settings"),
+        source=dataset_attr("source"),
+        settings=dataset_attr("settings"),
         listing=listing,
         code=code("records_of_own.py"),
     message:
@@ -209,12 +209,12 @@ rule labels:
     conda:
         "../envs/data.yaml"
     params:
-        source=of_dataset("source"),
+        source=dataset_attr("source"),
         labels=lambda wildcards: DATASETS[wildcards.dataset].labels or section("labels"),
-        classes=of_dataset("classes"),
-        key=of_dataset("key"),
-        tables=lambda wildcards: DATASETS[wildcards.dataset].table_marks(),
-        grouping=file_mark(CONFIG.labels.grouping),
+        classes=dataset_attr("classes"),
+        key=dataset_attr("key"),
+        tables=lambda wildcards: DATASETS[wildcards.dataset].table_hashes(),
+        grouping=file_hash(CONFIG.labels.grouping),
         code=code("labels.py"),
     message:
         "Labels of {wildcards.dataset}"

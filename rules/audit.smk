@@ -16,9 +16,9 @@ rule audit_sketch:
     conda:
         "../envs/data.yaml"
     params:
-        source=of_dataset("source"),
-        reading=of_dataset("reading"),
-        stamp=stamp,
+        source=dataset_attr("source"),
+        reading=dataset_attr("read_options"),
+        raw_files_hash=raw_files_hash,
         code=code("audit_sketch.py"),
     message:
         "Looking at the raw files of {wildcards.dataset}, shard {wildcards.shard}"
@@ -31,7 +31,7 @@ rule audit_join:
         records=f"{RESULTS}/{{dataset}}/records.parquet",
         sketches=shard_files("audit/{shard}.parquet"),
     output:
-        twins=f"{AUDIT}/twins.parquet",
+        duplicates=f"{AUDIT}/duplicates.parquet",
         pairs=f"{AUDIT}/pairs.parquet",
         anomalies=f"{AUDIT}/anomalies.parquet",
         summary=f"{AUDIT}/audit.json",
@@ -52,7 +52,7 @@ rule audit_join:
 rule audit_leaks:
     input:
         records=f"{RESULTS}/{{dataset}}/records.parquet",
-        twins=f"{AUDIT}/twins.parquet",
+        duplicates=f"{AUDIT}/duplicates.parquet",
         splits=splits_of,
     output:
         f"{AUDIT}/leaks.json",

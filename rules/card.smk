@@ -4,7 +4,7 @@
 rule card:
     input:
         run=f"{RUN}/run.json",
-        run_items=f"{RUN}/items.npz",
+        run_index=f"{RUN}/run_index.npz",
         weights=f"{RUN}/weights.safetensors",
         summary=f"{RUN}/train.json",
         metrics=f"{RUN}/metrics.json",

@@ -9,14 +9,13 @@ from snakemake.exceptions import WorkflowError
 SOURCE = str(Path(workflow.basedir, "src"))
 sys.path.insert(0, SOURCE)
 
-from ecgpipe.acquire.kinds import data_set
-from ecgpipe.cluster import refuse_second_submission
-from ecgpipe.config.benchmark import validate_config
-from ecgpipe.config.split import PART, base_of
-from ecgpipe.config.split import expand as parts_of
+from ecgpipe.acquire.datasets import make_dataset
+from ecgpipe.environment import refuse_second_submission
+from ecgpipe.config.schema import validate_config
+from ecgpipe.config.data import PROTOCOL_PATTERN, base_protocol, protocol_parts
 from ecgpipe.environment import export_source
 from ecgpipe.errors import EcgpipeError
-from ecgpipe.fingerprint import file_mark, fingerprint
+from ecgpipe.fingerprint import file_hash, fingerprint
 from ecgpipe.paper import the_paper
 
 export_source(SOURCE)
@@ -28,7 +27,7 @@ except EcgpipeError as error:
 
 RESULTS = CONFIG.results
 RESOURCES = CONFIG.resources
-DATASETS = {name: data_set(CONFIG, name) for name in CONFIG.datasets}
+DATASETS = {name: make_dataset(CONFIG, name) for name in CONFIG.datasets}
 
 SHARDS = {}
 for name, dataset in DATASETS.items():
@@ -40,7 +39,7 @@ for name, dataset in DATASETS.items():
 
 wildcard_constraints:
     dataset="|".join(DATASETS),
-    protocol=PART.pattern,
+    protocol=PROTOCOL_PATTERN.pattern,
     variant=r"[A-Za-z0-9_.+]+",
     seed=r"\d+",
     shard=r"\d+",
@@ -59,7 +58,7 @@ def refuse_a_second_submission():
         raise WorkflowError(str(error)) from None
 
 
-def let_the_scheduler_rest():
+def disable_job_rate_limit():
     """Take out the default limit of 100 jobs a second, which nothing here comes near.
 
     With any limit Snakemake (9.27) looks at its ready jobs again a second after every look, and every job that ends begins another
@@ -77,46 +76,46 @@ def code(script):
 
 
 def of_datasets(**wanted):
-    """Constraint of the wildcard `dataset`: those with these attributes (see ecgpipe.acquire.kinds); maybe none."""
+    """Constraint of the wildcard `dataset`: those with these attributes (see ecgpipe.acquire.datasets); maybe none."""
     names = [name for name, each in DATASETS.items() if all(getattr(each, key) == wanted[key] for key in wanted)]
     return "|".join(names) or "(?!)"
 
 
-def of_dataset(attribute):
+def dataset_attr(attribute):
     """Function of the wildcards: an attribute of the job's data set."""
     return lambda wildcards: getattr(DATASETS[wildcards.dataset], attribute)
 
 
-def stamp(wildcards):
+def raw_files_hash(wildcards):
     """Changes when a raw file of the job's shard does."""
-    return DATASETS[wildcards.dataset].stamp(wildcards.shard)
+    return DATASETS[wildcards.dataset].raw_files_hash(wildcards.shard)
 
 
 def listing(wildcards):
     """Changes when records come or go, or a table of theirs in an archive changes."""
     dataset = DATASETS[wildcards.dataset]
-    return [dataset.present(), dataset.table_marks()]
+    return [dataset.listing_hash(), dataset.table_hashes()]
 
 
 def raw_input(wildcards):
     """The raw files that the records are listed from."""
-    return DATASETS[wildcards.dataset].files()
+    return DATASETS[wildcards.dataset].listing_inputs()
 
 
 def made_input(wildcards):
-    """The raw files, if a rule makes them; a user's own are watched shard by shard (stamp)."""
-    return DATASETS[wildcards.dataset].made()
+    """The raw files, if a rule makes them; a user's own are watched shard by shard (raw_files_hash)."""
+    return DATASETS[wildcards.dataset].generated_inputs()
 
 
 def plugin_mark(variant):
     """Changes when the file that registers a model of one's own does."""
-    return file_mark(CONFIG.model_of(variant).plugin)
+    return file_hash(CONFIG.model_of(variant).plugin)
 
 
 def initial_weights(wildcards):
     """The weights that a training starts from, if its recipe names another training."""
-    initial = CONFIG.train_of(wildcards.variant).initial
-    return [] if initial is None else f"{run_folder(*initial.split('/'), wildcards.seed)}/weights.safetensors"
+    init_from = CONFIG.train_of(wildcards.variant).init_from
+    return [] if init_from is None else f"{run_folder(*init_from.split('/'), wildcards.seed)}/weights.safetensors"
 
 
 def windows_of(suffix):
@@ -186,7 +185,7 @@ def predictions_under(dataset, protocol):
         f"{run_folder(dataset, part, variant, seed)}/predictions.parquet"
         for variant in runs.models
         for seed in runs.seeds
-        for part in parts_of(protocol)
+        for part in protocol_parts(protocol)
     ]
 
 
@@ -206,14 +205,14 @@ def evaluate_keys(*names):
     return CONFIG.evaluate.model_dump(mode="json", include=set(names))
 
 
-def every_control():
-    """The scores of every control experiment, for every split of every data set that has them."""
+def every_baseline():
+    """The scores of every baseline, for every split of every data set that has them."""
     return [
         f"{run_folder(dataset, protocol, name, seed)}/metrics.json"
         for dataset in CONFIG.datasets
-        if CONFIG.benchmark.of(dataset).controls
+        if CONFIG.benchmark.of(dataset).baselines
         for protocol in CONFIG.benchmark.of(dataset).splits
-        for name in CONFIG.control.names
+        for name in CONFIG.baselines.names
         if name != SIGNAL_REFERENCE or is_drawn(dataset)  # image files have no signal
         for seed in CONFIG.benchmark.of(dataset).seeds
     ]
@@ -229,16 +228,16 @@ def every_split():
     ]
 
 
-def twins_of_split(wildcards):
+def duplicates_of_split(wildcards):
     """The audit's table of copies, for the protocol that keeps copies together, and where nothing else tells them."""
-    wanted = base_of(wildcards.protocol) == "unique" or DATASETS[wildcards.dataset].copies_from_audit
-    return f"{RESULTS}/{wildcards.dataset}/audit/twins.parquet" if wanted else []
+    wanted = base_protocol(wildcards.protocol) == "unique" or DATASETS[wildcards.dataset].duplicates_from_audit
+    return f"{RESULTS}/{wildcards.dataset}/audit/duplicates.parquet" if wanted else []
 
 
-def twins_of_scores(wildcards):
+def duplicates_of_scores(wildcards):
     """The same for intervals, which draw distinct files."""
-    wanted = DATASETS[wildcards.dataset].copies_from_audit
-    return f"{RESULTS}/{wildcards.dataset}/audit/twins.parquet" if wanted else []
+    wanted = DATASETS[wildcards.dataset].duplicates_from_audit
+    return f"{RESULTS}/{wildcards.dataset}/audit/duplicates.parquet" if wanted else []
 
 
 def splits_of(wildcards):
@@ -260,7 +259,7 @@ def explained_runs(file):
         for path in every_run(file, CONFIG.explain.variants)
         if path.startswith(f"{RESULTS}/{dataset}/")
         and first[dataset] in path
-        and PART.fullmatch(Path(path).parts[-4])[3] in (None, "1")  # of a cross-validation the first part
+        and PROTOCOL_PATTERN.fullmatch(Path(path).parts[-4])[3] in (None, "1")  # of a cross-validation the first part
     ]
 
 
@@ -286,12 +285,12 @@ def every_page(wildcards):
 
 def is_drawn(dataset):
     """Whether its pages are drawn from signals; else they are image files."""
-    return DATASETS[dataset].raw == "signals"
+    return DATASETS[dataset].kind == "signals"
 
 
 def drawing_of(dataset):
-    """How to draw the pages of a data set when somebody looks at them (ecgpipe.direct.pages); a file's page is the file."""
-    reading = {"sampling_rate": None, "derive_leads": False} | DATASETS[dataset].reading
+    """How to draw the pages of a data set when somebody looks at them (ecgpipe.imaging.pages); a file's page is the file."""
+    reading = {"sampling_rate": None, "derive_leads": False} | DATASETS[dataset].read_options
     render = section("render") if is_drawn(dataset) else None
     return {"source": DATASETS[dataset].source, "render": render, **reading}
 

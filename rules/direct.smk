@@ -19,9 +19,9 @@ rule direct:
     threads: 1
     params:
         drawing=lambda wildcards: drawing_of(wildcards.dataset),
-        stamp=stamp,
+        raw_files_hash=raw_files_hash,
         preprocess=section("preprocess"),
-        layout=lambda wildcards: file_mark(CONFIG.render.layout) if is_drawn(wildcards.dataset) else "",
+        layout=lambda wildcards: file_hash(CONFIG.render.layout) if is_drawn(wildcards.dataset) else "",
         code=code("direct.py"),
     message:
         "Drawing the images of {wildcards.dataset}, shard {wildcards.shard}"

@@ -7,7 +7,7 @@ rule evaluate:
     input:
         predictions=f"{RUN}/predictions.parquet",
         records=f"{RESULTS}/{{dataset}}/records.parquet",
-        twins=twins_of_scores,
+        duplicates=duplicates_of_scores,
     output:
         f"{RUN}/metrics.json",
     log:
@@ -15,7 +15,7 @@ rule evaluate:
     benchmark:
         f"{RESULTS}/benchmarks/evaluate/{{dataset}}/{{protocol}}/{{variant}}/seed-{{seed}}.tsv"
     wildcard_constraints:
-        variant=rf"[A-Za-z0-9_.+]+|{CONTROL}",
+        variant=rf"[A-Za-z0-9_.+]+|{BASELINE}",
     conda:
         "../envs/data.yaml"
     params:
@@ -31,7 +31,7 @@ rule compare_models:
     input:
         predictions=predictions_of_protocol,
         records=f"{RESULTS}/{{dataset}}/records.parquet",
-        twins=twins_of_scores,
+        duplicates=duplicates_of_scores,
     output:
         comparisons=f"{COMPARISONS}/{{whole}}.json",
         table=f"{COMPARISONS}/{{whole}}.csv",
@@ -56,7 +56,7 @@ rule compare_protocols:
     input:
         unpack(predictions_by_protocol),
         records=f"{RESULTS}/{{dataset}}/records.parquet",
-        twins=twins_of_scores,
+        duplicates=duplicates_of_scores,
     output:
         comparisons=f"{COMPARISONS}/protocols.json",
         table=f"{COMPARISONS}/protocols.csv",
@@ -94,7 +94,7 @@ rule claims:
         "../envs/data.yaml"
     params:
         evaluate=evaluate_keys("resamples", "confidence", "seed", "margin"),
-        paper=file_mark(f"{SOURCE}/ecgpipe/paper/claims.yaml"),
+        paper=file_hash(f"{SOURCE}/ecgpipe/paper/claims.yaml"),
         code=code("claims.py"),
     message:
         "Checking the paper's claims"

@@ -18,10 +18,10 @@ rule findings:
     conda:
         "../envs/data.yaml"
     params:
-        source=of_dataset("source"),
-        sampling_rate=lambda wildcards: DATASETS[wildcards.dataset].reading["sampling_rate"],
+        source=dataset_attr("source"),
+        sampling_rate=lambda wildcards: DATASETS[wildcards.dataset].read_options["sampling_rate"],
         render=section("render"),
-        layout=file_mark(CONFIG.render.layout),
+        layout=file_hash(CONFIG.render.layout),
         code=code("findings.py"),
     message:
         "Finding where the findings of {wildcards.dataset}, shard {wildcards.shard}, are on their pages"
@@ -32,8 +32,8 @@ rule findings:
 rule explain:
     input:
         run=f"{RUN}/run.json",
-        run_items=f"{RUN}/items.npz",
-        reference=lambda wildcards: first_seed(wildcards, "items.npz"),
+        run_index=f"{RUN}/run_index.npz",
+        reference=lambda wildcards: first_seed(wildcards, "run_index.npz"),
         weights=f"{RUN}/weights.safetensors",
         images=shard_files("images/{shard}.npy"),
         indices=shard_files("images/{shard}.index.parquet"),
@@ -70,7 +70,7 @@ rule explain:
 rule measure_saliency:
     input:
         run=f"{RUN}/run.json",
-        run_items=f"{RUN}/items.npz",
+        run_index=f"{RUN}/run_index.npz",
         weights=f"{RUN}/weights.safetensors",
         maps=f"{RUN}/saliency.npz",
         others=maps_of_other_seeds,

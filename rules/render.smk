@@ -13,16 +13,16 @@ rule render:
     benchmark:
         f"{RESULTS}/benchmarks/render/{{dataset}}/{{shard}}.tsv"
     wildcard_constraints:
-        dataset=of_datasets(raw="signals"),
+        dataset=of_datasets(kind="signals"),
     conda:
         "../envs/data.yaml"
     threads: 1
     params:
-        source=of_dataset("source"),
-        reading=of_dataset("reading"),
-        stamp=stamp,
+        source=dataset_attr("source"),
+        reading=dataset_attr("read_options"),
+        raw_files_hash=raw_files_hash,
         render=section("render"),
-        layout=file_mark(CONFIG.render.layout),
+        layout=file_hash(CONFIG.render.layout),
         code=code("render.py"),
     message:
         "Drawing the pages of {wildcards.dataset}, shard {wildcards.shard}"
@@ -42,12 +42,12 @@ rule collect:
     benchmark:
         f"{RESULTS}/benchmarks/collect/{{dataset}}/{{shard}}.tsv"
     wildcard_constraints:
-        dataset=of_datasets(raw="images"),
+        dataset=of_datasets(kind="images"),
     conda:
         "../envs/data.yaml"
     params:
-        source=of_dataset("source"),
-        stamp=stamp,
+        source=dataset_attr("source"),
+        raw_files_hash=raw_files_hash,
         code=code("collect.py"),
     message:
         "Collecting the pages of {wildcards.dataset}, shard {wildcards.shard}"

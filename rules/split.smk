@@ -6,7 +6,7 @@ rule split:
         records=f"{RESULTS}/{{dataset}}/records.parquet",
         labels=f"{RESULTS}/{{dataset}}/labels.parquet",
         indices=shard_files("images/{shard}.index.parquet"),
-        twins=twins_of_split,
+        duplicates=duplicates_of_split,
     output:
         split=f"{RESULTS}/{{dataset}}/splits/{{protocol}}/seed-{{seed}}.parquet",
         counts=f"{RESULTS}/{{dataset}}/splits/{{protocol}}/seed-{{seed}}.json",

@@ -25,9 +25,9 @@ rule window:
     threads: 1
     params:
         drawing=lambda wildcards: drawing_of(wildcards.dataset),
-        stamp=stamp,
+        raw_files_hash=raw_files_hash,
         preprocess=section("preprocess"),
-        layout=lambda wildcards: file_mark(CONFIG.render.layout),
+        layout=lambda wildcards: file_hash(CONFIG.render.layout),
         start=lambda wildcards: (int(wildcards.number) - 1) / int(wildcards.windows),
         code=code("direct.py"),
     message:
@@ -44,7 +44,7 @@ rule prepare:
         windows=windows_of("index.parquet"),
     output:
         run=f"{RUN}/run.json",
-        run_items=f"{RUN}/items.npz",
+        run_index=f"{RUN}/run_index.npz",
     log:
         f"{RESULTS}/logs/prepare/{{dataset}}/{{protocol}}/{{variant}}/seed-{{seed}}.log",
     benchmark:
@@ -54,7 +54,7 @@ rule prepare:
     params:
         model=lambda wildcards: CONFIG.model_of(wildcards.variant).model_dump(mode="json"),
         train=lambda wildcards: CONFIG.train_of(wildcards.variant).model_dump(mode="json"),
-        initial=initial_weights,
+        init_from=initial_weights,
         preprocess=section("preprocess"),
         drawing=lambda wildcards: drawing_noted(wildcards.dataset),
         code=code("prepare.py"),
@@ -67,10 +67,10 @@ rule prepare:
 rule train:
     input:
         run=f"{RUN}/run.json",
-        run_items=f"{RUN}/items.npz",
+        run_index=f"{RUN}/run_index.npz",
         images=shard_files("images/{shard}.npy"),
         windows=windows_of("npy"),
-        initial=initial_weights,
+        init_from=initial_weights,
     output:
         weights=f"{RUN}/weights.safetensors",
         history=f"{RUN}/history.csv",
@@ -94,7 +94,7 @@ rule train:
 rule predict:
     input:
         run=f"{RUN}/run.json",
-        run_items=f"{RUN}/items.npz",
+        run_index=f"{RUN}/run_index.npz",
         images=shard_files("images/{shard}.npy"),
         windows=windows_of("npy"),
         weights=f"{RUN}/weights.safetensors",

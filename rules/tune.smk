@@ -11,7 +11,7 @@ wildcard_constraints:
 use rule prepare as prepare_trial with:
     output:
         run=f"{TRIAL}/run.json",
-        run_items=f"{TRIAL}/items.npz",
+        run_index=f"{TRIAL}/run_index.npz",
     log:
         f"{RESULTS}/logs/prepare_trial/{TRIAL_LOG}.log",
     benchmark:
@@ -19,14 +19,14 @@ use rule prepare as prepare_trial with:
     params:
         model=lambda wildcards: trial_of(wildcards).model.model_dump(mode="json"),
         train=lambda wildcards: trial_of(wildcards).train.model_dump(mode="json"),
-        initial=[],
+        init_from=[],
         code=code("prepare.py"),
 
 
 use rule train as train_trial with:
     input:
         run=f"{TRIAL}/run.json",
-        run_items=f"{TRIAL}/items.npz",
+        run_index=f"{TRIAL}/run_index.npz",
         images=shard_files("images/{shard}.npy"),
         windows=windows_of("npy"),
     output:

@@ -1,12 +1,11 @@
 """Fingerprints and oddities of the raw files of one shard."""
 
-from ecgpipe.artifacts.audit import SKETCHES
-from ecgpipe.artifacts.records import RECORDS
-from ecgpipe.audit.shard import sketch_records
+from ecgpipe.artifacts.tables import RECORDS, SKETCHES
+from ecgpipe.audit.sketch import sketch_records
 from ecgpipe.logs import job_log
 from ecgpipe.progress import progress
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake):
     records = RECORDS.read(snakemake.input.records)
     records = records[records["shard"] == snakemake.wildcards.shard]
     title = f"audit {snakemake.wildcards.dataset}/{snakemake.wildcards.shard}"

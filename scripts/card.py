@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from ecgpipe.gpus import gpus_asked, own_gpus
+from ecgpipe.gpus import requested_gpus, reserve_gpus
 from ecgpipe.logs import job_log
 from ecgpipe.models.card import save_model
 
-with job_log(snakemake.log[0]), own_gpus(gpus_asked(snakemake.resources)):
+with job_log(snakemake), reserve_gpus(requested_gpus(snakemake.resources)):
     save_model(Path(snakemake.input.run).parent, Path(snakemake.output.saved).parent, threads=snakemake.threads)

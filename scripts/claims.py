@@ -1,13 +1,13 @@
 """The paper's claims, with verdicts."""
 
-from ecgpipe.artifacts.comparisons import CLAIM, write_comparisons
-from ecgpipe.config.evaluate import EvaluateConfig
+from ecgpipe.artifacts.predictions import CLAIM, write_comparisons
+from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.evaluate.claims import check_claims
 from ecgpipe.evaluate.evidence import gather
 from ecgpipe.logs import job_log
 from ecgpipe.paper import the_paper
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake):
     files = snakemake.input
     paper, config = the_paper(), EvaluateConfig(**snakemake.params.evaluate)
     evidence = gather(files.comparisons, files.runs, files.labels, files.saliency, paper, config)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ecgpipe.logs import job_log
-from ecgpipe.report.curves import draw_curves
+from ecgpipe.report.figures import draw_curves
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake):
     draw_curves({snakemake.wildcards.variant: Path(snakemake.input[0])}, Path(snakemake.output[0]))

@@ -1,12 +1,11 @@
 """The model-ready images of one shard, without pages files between."""
 
-from ecgpipe.artifacts.records import RECORDS
-from ecgpipe.config.preprocess import PreprocessConfig
-from ecgpipe.config.render import RenderConfig
-from ecgpipe.direct.shard import direct_shard
+from ecgpipe.artifacts.tables import RECORDS
+from ecgpipe.config.pages import PreprocessConfig, RenderConfig
+from ecgpipe.imaging.shard import direct_shard
 from ecgpipe.logs import job_log
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake):
     records = RECORDS.read(snakemake.input.records)
     drawing = snakemake.params.drawing
     direct_shard(

@@ -3,5 +3,5 @@
 from ecgpipe.acquire.download import download
 from ecgpipe.logs import job_log
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake):
     download(snakemake.params.url, snakemake.output[0], snakemake.params.sha256)

@@ -1,9 +1,9 @@
 """A release of PTB-XL, file by file."""
 
-from ecgpipe.acquire.download import download_files
+from ecgpipe.acquire.download import download_ptbxl
 from ecgpipe.logs import job_log
 
-with job_log(snakemake.log[0]):
-    download_files(
+with job_log(snakemake):
+    download_ptbxl(
         snakemake.params.url, snakemake.output[0], snakemake.params.sampling_rate, snakemake.params.connections
     )

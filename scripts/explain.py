@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from ecgpipe.config.explain import ExplainConfig
-from ecgpipe.config.preprocess import PreprocessConfig
-from ecgpipe.direct.pages import page_source
+from ecgpipe.config.analysis import ExplainConfig
+from ecgpipe.config.pages import PreprocessConfig
 from ecgpipe.explain.run import explain_run
+from ecgpipe.imaging.pages import page_source
 from ecgpipe.logs import job_log
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake):
     explain_run(
         Path(snakemake.input.run).parent,
         Path(snakemake.input.reference).parent,

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from ecgpipe.artifacts.records import RECORDS
+from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.artifacts.truth import read_truth
-from ecgpipe.config.render import RenderConfig
+from ecgpipe.config.pages import RenderConfig
 from ecgpipe.logs import job_log
 from ecgpipe.render.findings import write_findings
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake):
     records = RECORDS.read(snakemake.input.records)
     records = records[records["shard"] == snakemake.wildcards.shard]
     write_findings(

@@ -1,24 +1,22 @@
 """labels.parquet and its counts."""
 
-from ecgpipe.acquire.labels import check_every_class_splits, labels_of_records, named_classes
-from ecgpipe.acquire.statements import grouping
-from ecgpipe.artifacts.atomic import atomic_path, write_json
-from ecgpipe.artifacts.labels import DROPPED
-from ecgpipe.artifacts.records import RECORDS
-from ecgpipe.config.labels import LabelsConfig
+from ecgpipe.acquire.labels import check_splittable, label_classes, labels_of_records, read_grouping
+from ecgpipe.artifacts.files import atomic_path, write_json
+from ecgpipe.artifacts.tables import DROPPED, RECORDS
+from ecgpipe.config.data import LabelsConfig
 from ecgpipe.logs import job_log
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake):
     records, config = RECORDS.read(snakemake.input.records), LabelsConfig(**snakemake.params.labels)
     if snakemake.params.classes is None:
         name, key = config.grouping, "labels"
-        group_of, classes = grouping(snakemake.params.source, name)
+        group_of, classes = read_grouping(snakemake.params.source, name)
     else:
         name, key = "its own", snakemake.params.key
-        group_of, classes = named_classes(records, snakemake.params.classes, key)
+        group_of, classes = label_classes(records, snakemake.params.classes, key)
     labels, counts = labels_of_records(records, group_of, classes, config, key)
     if snakemake.params.classes is not None:
-        check_every_class_splits(counts, key)
+        check_splittable(counts, key)
     labels.write(snakemake.output.labels)
     write_json(snakemake.output.counts, {"policy": config.policy, "grouping": name, **counts.as_dict()})
     with atomic_path(snakemake.output.table) as partial:

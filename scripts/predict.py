@@ -4,14 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
+from ecgpipe.artifacts import ROLES
 from ecgpipe.artifacts.predictions import Predictions
-from ecgpipe.artifacts.roles import ROLES
 from ecgpipe.artifacts.runs import RunConfig
-from ecgpipe.gpus import gpus_asked, own_gpus
+from ecgpipe.gpus import requested_gpus, reserve_gpus
 from ecgpipe.logs import job_log
 from ecgpipe.train.predict import predict_run
 
-with job_log(snakemake.log[0]), own_gpus(gpus_asked(snakemake.resources)):
+with job_log(snakemake), reserve_gpus(requested_gpus(snakemake.resources)):
     folder = Path(snakemake.input.run).parent
     run = RunConfig.read(folder)
     items, logits = predict_run(folder, threads=snakemake.threads)

@@ -1,13 +1,11 @@
-"""run.json and items.npz of one training."""
+"""run.json and run_index.npz of one training."""
 
 from pathlib import Path
 
-from ecgpipe.artifacts.image_index import IMAGE_INDEX
-from ecgpipe.artifacts.labels import Labels
-from ecgpipe.artifacts.splits import SPLIT
+from ecgpipe.artifacts.tables import IMAGE_INDEX, SPLIT, Labels
 from ecgpipe.config.models import ModelConfig
-from ecgpipe.config.preprocess import PreprocessConfig
-from ecgpipe.config.train import TrainConfig
+from ecgpipe.config.pages import PreprocessConfig
+from ecgpipe.config.training import TrainConfig
 from ecgpipe.logs import job_log
 from ecgpipe.train.prepare import prepare_run
 
@@ -20,7 +18,7 @@ def rows_of_images(indices):
     }
 
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake):
     record_ids, roles = SPLIT.read_text(snakemake.input.split, ["record_id", "role"])
     labels = Labels.read(snakemake.input.labels)
     prepare_run(
@@ -41,5 +39,5 @@ with job_log(snakemake.log[0]):
         policy=labels.policy,
         preprocess=PreprocessConfig(**snakemake.params.preprocess),
         drawing=snakemake.params.drawing,
-        initial=snakemake.params.initial or None,
+        init_from=snakemake.params.init_from or None,
     )

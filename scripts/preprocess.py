@@ -1,10 +1,10 @@
 """The model-ready images of one shard of pages."""
 
-from ecgpipe.config.preprocess import PreprocessConfig
+from ecgpipe.config.pages import PreprocessConfig
 from ecgpipe.logs import job_log
 from ecgpipe.preprocess.shard import preprocess_shard
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake):
     preprocess_shard(
         snakemake.input.pages,
         PreprocessConfig(**snakemake.params.preprocess),

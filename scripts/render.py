@@ -1,11 +1,11 @@
 """The pages of one shard of records."""
 
-from ecgpipe.artifacts.records import RECORDS
-from ecgpipe.config.render import RenderConfig
+from ecgpipe.artifacts.tables import RECORDS
+from ecgpipe.config.pages import RenderConfig
 from ecgpipe.logs import job_log
 from ecgpipe.render.shard import render_shard
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake):
     records = RECORDS.read(snakemake.input.records)
     render_shard(
         records[records["shard"] == snakemake.wildcards.shard],

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ecgpipe.config.report import ReportConfig
-from ecgpipe.direct.pages import page_source
+from ecgpipe.config.analysis import ReportConfig
+from ecgpipe.imaging.pages import page_source
 from ecgpipe.logs import job_log
 from ecgpipe.report.build import Inputs, build_report
 
@@ -17,16 +17,16 @@ LISTS = (
     "indices",
     "metrics",
     "overlays",
-    "controls",
+    "baselines",
     "audits",
     "leaks",
     "saliency",
     "comparisons",
     "protocols",
-    "twins",
+    "duplicates",
 )
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake):
     files = {name: [Path(file) for file in snakemake.input.get(name) or []] for name in LISTS}
     pages = {
         name: page_source([file for file in snakemake.input.pages if Path(file).parts[-3] == name], table, drawing)

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from ecgpipe.acquire.simulate.dataset import simulate_dataset
-from ecgpipe.config.acquire import SimulatedConfig
+from ecgpipe.config.data import SimulatedConfig
 from ecgpipe.logs import job_log
 from ecgpipe.progress import progress_counter
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake):
     settings = SimulatedConfig(**snakemake.params.simulated)
     simulate_dataset(
         Path(snakemake.output[0]),

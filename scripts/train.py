@@ -4,17 +4,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ecgpipe.gpus import gpus_asked, own_gpus
+from ecgpipe.gpus import requested_gpus, reserve_gpus
 from ecgpipe.logs import job_log
 from ecgpipe.train.engine import train_run
-from ecgpipe.train.hardware import Machine
+from ecgpipe.train.hardware import TrainerOptions
 
 folder, log = Path(snakemake.input.run).parent, snakemake.log[0]
-gpus = gpus_asked(snakemake.resources, default=1)
+gpus = requested_gpus(snakemake.resources, default=1)
 if gpus > 1:
     # the trainer starts the other processes with this one's command line, which must not be a script of Snakemake's
     command = [sys.executable, "-m", "ecgpipe", "train", str(folder), "--devices", str(gpus)]
     with open(log, "w", encoding="utf-8") as file:
         sys.exit(subprocess.run([*command, "--threads", str(snakemake.threads)], stderr=file, stdout=file).returncode)
-with job_log(log), own_gpus(gpus):
-    train_run(folder, Machine(threads=snakemake.threads), show_progress=sys.stderr.isatty())
+with job_log(snakemake), reserve_gpus(gpus):
+    train_run(folder, TrainerOptions(threads=snakemake.threads), show_progress=sys.stderr.isatty())

@@ -5,7 +5,7 @@ from pathlib import Path
 from ecgpipe.logs import job_log
 from ecgpipe.report.tuning import write_tuning
 
-with job_log(snakemake.log[0]):
+with job_log(snakemake):
     write_tuning(
         [Path(file) for file in snakemake.input.histories],
         snakemake.params.points,

@@ -76,7 +76,7 @@ def test_stages_do_not_depend_on_each_other():
         return closure(PROJECT / "scripts" / script)
 
     train = modules("train.py")
-    assert "ecgpipe.train.loss" in train
+    assert "ecgpipe.train.recipe" in train
     for apart in ("report", "explain", "evaluate", "render", "preprocess", "acquire", "models.cam", "models.cost"):
         assert not any(name.startswith(f"ecgpipe.{apart}") for name in train), apart
     assert not any(name.startswith("ecgpipe.train") for name in modules("render.py"))

@@ -16,15 +16,15 @@ from ecgpipe import gpus
 from ecgpipe.cli import main
 from ecgpipe.errors import ConfigError, EcgpipeError
 from ecgpipe.fingerprint import closure
-from ecgpipe.gpus import gpus_asked, own_gpus, usable_gpus
+from ecgpipe.gpus import requested_gpus, reserve_gpus, visible_gpus
 from tests.conftest import PROJECT
 
 UUIDS = ("GPU-1a2b-00", "GPU-1a3c-01", "GPU-9f00-02")
 # Takes GPUs, says which, and holds them until its standard input ends or so many seconds are over.
 HOLDER = """
 import os, select, sys, time
-from ecgpipe.gpus import own_gpus
-with own_gpus(int(sys.argv[1])) as mine:
+from ecgpipe.gpus import reserve_gpus
+with reserve_gpus(int(sys.argv[1])) as mine:
     print(os.getpid(), time.monotonic(), *mine, flush=True)
     assert os.environ["CUDA_VISIBLE_DEVICES"] == ",".join(mine)
     select.select([sys.stdin], [], [], float(sys.argv[2]))
@@ -33,8 +33,8 @@ with own_gpus(int(sys.argv[1])) as mine:
 # The same, and a process of its own beside it, as the trainer starts one for every further GPU.
 TWO_PROCESSES = f"""
 import subprocess, sys
-from ecgpipe.gpus import own_gpus
-with own_gpus(2):
+from ecgpipe.gpus import reserve_gpus
+with reserve_gpus(2):
     subprocess.run([sys.executable, "-c", {HOLDER!r}, "2", "60"])
 """
 
@@ -81,7 +81,7 @@ def taken(process: subprocess.Popen) -> tuple[float, list[str]]:
 def test_usable_gpus(machine, monkeypatch, chosen, usable):
     if chosen is not None:
         monkeypatch.setenv(gpus.VISIBLE, chosen)
-    assert usable_gpus() == usable
+    assert visible_gpus() == usable
 
 
 @pytest.mark.parametrize(
@@ -89,8 +89,8 @@ def test_usable_gpus(machine, monkeypatch, chosen, usable):
     [({}, 0), ({"gpu": 2}, 2), ({"gres": "gpu"}, 1), ({"gres": "gpu:3"}, 3), ({"gres": "gpu:a100:2"}, 2)],
 )
 def test_what_a_rule_asks_for(resources, count):
-    assert gpus_asked(resources) == count
-    assert gpus_asked({}, default=1) == 1
+    assert requested_gpus(resources) == count
+    assert requested_gpus({}, default=1) == 1
 
 
 def test_no_two_processes_share_one(machine):
@@ -149,28 +149,28 @@ def test_two_that_each_want_two_of_three_do_not_wait_for_each_other(machine):
 
 
 def test_none_asked_for_none_seen(machine):
-    with own_gpus(0) as mine:
+    with reserve_gpus(0) as mine:
         assert mine == [] and os.environ[gpus.VISIBLE] == ""
     assert gpus.VISIBLE not in os.environ
 
 
 def test_more_than_there_are(machine, monkeypatch):
     monkeypatch.setenv(gpus.VISIBLE, "0,1")
-    with pytest.raises(ConfigError, match=r"3 GPUs are asked for; .* 2 \(GPU-1a2b-00, GPU-1a3c-01\)"), own_gpus(3):
+    with pytest.raises(ConfigError, match=r"3 GPUs are asked for; .* 2 \(GPU-1a2b-00, GPU-1a3c-01\)"), reserve_gpus(3):
         pass
 
 
 def test_a_lock_that_cannot_be_opened_is_named(machine):
     (machine / "locks").mkdir()
     (machine / "locks" / f"{UUIDS[0]}.lock").symlink_to("elsewhere")
-    with pytest.raises(EcgpipeError, match=rf"{UUIDS[0]}\.lock: the lock of a GPU cannot be opened"), own_gpus(1):
+    with pytest.raises(EcgpipeError, match=rf"{UUIDS[0]}\.lock: the lock of a GPU cannot be opened"), reserve_gpus(1):
         pass
 
 
 def test_others_may_open_the_locks(machine):
     before = os.umask(0o077)
     try:
-        with own_gpus(1):
+        with reserve_gpus(1):
             pass
     finally:
         os.umask(before)
@@ -181,7 +181,7 @@ def test_others_may_open_the_locks(machine):
 def test_a_machine_without_gpus_waits_for_none(machine, monkeypatch):
     monkeypatch.setenv("PATH", str(machine))
     monkeypatch.setattr(gpus, "DRIVER", machine / "none")
-    with own_gpus(2) as mine:
+    with reserve_gpus(2) as mine:
         assert mine == [] and gpus.VISIBLE not in os.environ
 
 
@@ -192,7 +192,7 @@ def test_where_others_assign_gpus_nothing_is_touched(machine, monkeypatch, name,
     if visible is not None:
         monkeypatch.setenv(gpus.VISIBLE, visible)
     for count in (0, 1, 9):
-        with own_gpus(count) as mine:
+        with reserve_gpus(count) as mine:
             assert mine == [] and os.environ.get(gpus.VISIBLE) == visible
     assert not (machine / "locks").exists()
 
@@ -209,21 +209,21 @@ def all_taken(machine):
 
 
 def test_without_waiting_there_are_so_many_or_none(machine, caplog):
-    with own_gpus(2, wait=False) as mine:
+    with reserve_gpus(2, wait=False) as mine:
         assert mine == list(UUIDS[:2]) and os.environ[gpus.VISIBLE] == ",".join(mine)
         assert not [record for record in caplog.records if record.levelname == "WARNING"]
         # as another process; monkeypatch would put back what this block has set, after its end
         with patch.dict(os.environ, {gpus.VISIBLE: "0,1,2"}):
             del os.environ[gpus.HELD]
-            with own_gpus(2, wait=False) as others:
+            with reserve_gpus(2, wait=False) as others:
                 assert others == [] and os.environ[gpus.VISIBLE] == ""
-            with own_gpus(1, wait=False) as others:
+            with reserve_gpus(1, wait=False) as others:
                 assert others == [UUIDS[2]]
     assert gpus.HELD not in os.environ and gpus.VISIBLE not in os.environ
 
 
 def test_none_that_is_free_hides_them_all_and_is_told(all_taken, caplog):
-    with own_gpus(1, wait=False) as mine:
+    with reserve_gpus(1, wait=False) as mine:
         assert mine == [] and os.environ[gpus.VISIBLE] == ""
     assert gpus.VISIBLE not in os.environ
     assert [record.message for record in caplog.records] == [
@@ -234,7 +234,7 @@ def test_none_that_is_free_hides_them_all_and_is_told(all_taken, caplog):
 def test_without_gpus_there_is_nothing_to_tell(machine, monkeypatch, caplog):
     monkeypatch.setenv("PATH", str(machine))
     monkeypatch.setattr(gpus, "DRIVER", machine / "none")
-    with own_gpus(1, wait=False) as mine:
+    with reserve_gpus(1, wait=False) as mine:
         assert mine == [] and gpus.VISIBLE not in os.environ and not caplog.records
 
 
@@ -257,7 +257,7 @@ def seen(monkeypatch) -> list[str | None]:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_takes_a_gpu_of_its_own_for_as_long_as_it_works(machine, seen, command):
-    with own_gpus(1):
+    with reserve_gpus(1):
         os.environ.pop(gpus.HELD)  # as another process
         os.environ.pop(gpus.VISIBLE)
         assert main(COMMANDS[command]) == 0
@@ -279,7 +279,7 @@ def test_the_driver_lists_gpus_where_its_program_is_missing(machine, monkeypatch
         folder = machine / "driver" / f"0000:0{number}:00.0"
         folder.mkdir(parents=True)
         (folder / "information").write_text(f"Model: \t\t A card\nGPU UUID: \t {name}\nBus Type: \t PCIe\n")
-    assert usable_gpus() == ["GPU-00aa", "GPU-00bb"]
+    assert visible_gpus() == ["GPU-00aa", "GPU-00bb"]
 
 
 def test_every_script_that_may_use_a_gpu_takes_its_own():
@@ -290,6 +290,6 @@ def test_every_script_that_may_use_a_gpu_takes_its_own():
         files = (PROJECT / "src" / Path(*module.split(".")).with_suffix(".py") for module in closure(script))
         if any("torch.cuda.is_available()" in file.read_text() for file in files if file.is_file()):
             users.add(script.stem)
-            assert "own_gpus(" in script.read_text(), script.name
+            assert "reserve_gpus(" in script.read_text(), script.name
             assert profile["set-resources"][script.stem]["gpu"] >= 1
     assert {"train", "predict"} <= users

@@ -3,9 +3,9 @@
 import pytest
 import yaml
 
-from ecgpipe.acquire.own import list_own
+from ecgpipe.acquire.own import list_own_records
 from ecgpipe.cli import main
-from ecgpipe.config.benchmark import validate_config
+from ecgpipe.config.schema import validate_config
 
 
 @pytest.mark.parametrize(("kind", "patients"), [("signals", True), ("images", False)])
@@ -14,7 +14,7 @@ def test_its_files_read_as_a_data_set(kind, patients, tmp_path, monkeypatch, cap
     monkeypatch.setattr("ecgpipe.cli.new_dataset.RECORDS", 4)
     assert main(["new-dataset", "clinic", "--kind", kind]) == 0
     config = validate_config(yaml.safe_load((tmp_path / "clinic/clinic.yaml").read_text()))
-    records, problems = list_own("clinic", config.own["clinic"])
+    records, problems = list_own_records("clinic", config.own["clinic"])
     assert len(records) == 4
     assert not problems
     assert records["patient_id"].notna().all() == patients

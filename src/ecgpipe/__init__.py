@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 
 def __getattr__(name: str) -> Any:
     # By its name in a string: this module is part of the code fingerprint of every stage, what it leads to must not be.
-    value = importlib.import_module("ecgpipe.public").find(name)
+    value = importlib.import_module("ecgpipe.public").load_public(name)
     globals()[name] = value
     return value
 

@@ -37,7 +37,7 @@ def fingerprint(script: Path | str, source: Path = SOURCE) -> str:
     return digest.hexdigest()[:16]
 
 
-def file_mark(path: Path | str | None) -> str:
+def file_hash(path: Path | str | None) -> str:
     """Changes with the content of a file that a setting names: 16 hexadecimal digits, or empty if there is none."""
     file = Path(path or "")
     return hashlib.sha256(file.read_bytes()).hexdigest()[:16] if file.is_file() else ""

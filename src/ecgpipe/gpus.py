@@ -25,7 +25,7 @@ SECONDS_BETWEEN_TRIES = 1.0
 SECONDS_BETWEEN_WORDS = 300
 
 
-def gpus_asked(resources: Mapping[str, Any], default: int = 0) -> int:
+def requested_gpus(resources: Mapping[str, Any], default: int = 0) -> int:
     """GPUs that a rule's resources ask for: `gpu: 2`, `gres: gpu:2` or `gres: gpu:a100:2`; the default if neither."""
     gres = str(resources.get("gres") or "")
     if gres.startswith("gpu"):
@@ -35,7 +35,7 @@ def gpus_asked(resources: Mapping[str, Any], default: int = 0) -> int:
     return default if asked is None else int(asked)
 
 
-def usable_gpus() -> list[str]:
+def visible_gpus() -> list[str]:
     """Ids of the GPUs that this process may use: those in CUDA_VISIBLE_DEVICES if it is set, else all of the machine.
 
     Ids are UUIDs, which mean the same GPU to every process. Numbers in CUDA_VISIBLE_DEVICES are taken as nvidia-smi
@@ -57,7 +57,7 @@ def usable_gpus() -> list[str]:
 
 
 @contextmanager
-def own_gpus(count: int, *, wait: bool = True) -> Iterator[list[str]]:
+def reserve_gpus(count: int, *, wait: bool = True) -> Iterator[list[str]]:
     """Let this process and those that it starts see so many GPUs, which no other block of this kind has.
 
     Must begin before anything asks CUDA what there is. GPUs are held by locks on files in /tmp/ecgpipe-gpus (or
@@ -89,7 +89,7 @@ def own_gpus(count: int, *, wait: bool = True) -> Iterator[list[str]]:
                 _share(gpu, held)
             yield gpus
             return
-        usable = usable_gpus() if count else []
+        usable = visible_gpus() if count else []
         gpus = _take(count, usable, held, wait)
         if gpus:
             logger.info("GPUs of this process: %s", ", ".join(gpus))

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ecgpipe.errors import EcgpipeError
 
@@ -21,12 +21,16 @@ REMEDIES = {
 
 
 @contextmanager
-def job_log(path: str | Path) -> Iterator[None]:
-    """Log to a file within the block.
+def job_log(job: Any) -> Iterator[None]:
+    """Log to the job's log file within the block.
 
     A mistake in configuration or data, a full disk or a place that may not be written ends the process with a message
     alone; any other error keeps its traceback.
+
+    Args:
+        job: the object `snakemake` of a script.
     """
+    path = job.log[0]
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         logging.basicConfig(filename=path, filemode="w", level=logging.INFO, format=FORMAT, force=True)

@@ -14,7 +14,7 @@ SECONDS_BETWEEN_LINES = 30
 logger = logging.getLogger(__name__)
 
 
-def bars_wanted() -> bool:
+def progress_bars_shown() -> bool:
     """Whether to draw progress bars: on a terminal, unless silence was asked for (a log level above warnings)."""
     return sys.stderr.isatty() and logger.isEnabledFor(logging.WARNING)
 
@@ -26,7 +26,7 @@ def progress(items: Iterable[Item], title: str, total: int | None = None, unit: 
         desc=title,
         total=total,
         unit=f" {unit}",
-        disable=not bars_wanted(),
+        disable=not progress_bars_shown(),
         dynamic_ncols=True,
         leave=False,
     )
@@ -52,7 +52,7 @@ def progress_counter(title: str, unit: str = "records") -> Callable[[int, int | 
         unit: ``B`` counts bytes, in binary multiples. The total may be unknown (None), and what is done grow less.
     """
     scale = {"unit_scale": True, "unit_divisor": 1024} if unit == "B" else {}
-    bar = tqdm(desc=title, unit=f" {unit}", disable=not bars_wanted(), dynamic_ncols=True, leave=False, **scale)  # type: ignore[call-overload]
+    bar = tqdm(desc=title, unit=f" {unit}", disable=not progress_bars_shown(), dynamic_ncols=True, leave=False, **scale)  # type: ignore[call-overload]
     start = last = time.monotonic()
     first: int | None = None
 

@@ -19,7 +19,7 @@ from scipy.signal import butter, find_peaks, sosfiltfilt
 from wfdb.processing import xqrs_detect
 
 from ecgpipe.acquire.simulate.findings import Finding
-from ecgpipe.acquire.simulate.leads import LEADS
+from ecgpipe.acquire.simulate.patient import LEADS
 from ecgpipe.acquire.simulate.record import SimulatedRecord, simulate_rates, simulate_record
 
 RATE = 500

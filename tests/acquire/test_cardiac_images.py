@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ecgpipe.acquire.cardiac_images import list_images
-from ecgpipe.acquire.cardiac_layout import CLASSES, class_images, source_stamp
+from ecgpipe.acquire.cardiac_images import CLASSES, class_images, list_cardiac_images, raw_image_hashes
 from ecgpipe.errors import DataError
 
 FOLDERS = (
@@ -33,7 +32,7 @@ def test_published_folder_names_are_recognised(copy):
 
 
 def test_images_with_their_checksums(copy):
-    records = list_images(copy, shards=3, expected=20).set_index("record_id")
+    records = list_cardiac_images(copy, shards=3, expected=20).set_index("record_id")
     assert len(records) == 20
     assert records["content"].nunique() == 16
     assert records.loc["MI(4)", "content"] == records.loc["MI(5)", "content"]
@@ -42,28 +41,28 @@ def test_images_with_their_checksums(copy):
 
 
 def test_a_changed_image_changes_its_shards_stamp(copy):
-    before = source_stamp(copy, 3)
+    before = raw_image_hashes(copy, 3)
     (copy / FOLDERS[0] / "Normal(1).jpg").write_bytes(b"other")
-    after = source_stamp(copy, 3)
+    after = raw_image_hashes(copy, 3)
     assert sum(before[shard] != after[shard] for shard in before) == 1
 
 
 def test_what_is_missing_is_named(copy):
     with pytest.raises(DataError, match="20 images, expected 928"):
-        list_images(copy, 3, 928)
+        list_cardiac_images(copy, 3, 928)
     (copy / FOLDERS[1] / "PMI(1).jpg").write_bytes(b"x")
     with pytest.raises(DataError, match=r"PMI\(1\)"):
-        list_images(copy, 3)
+        list_cardiac_images(copy, 3)
     shutil.rmtree(copy / FOLDERS[3])
     with pytest.raises(DataError, match="Abnormal Heartbeat"):
-        list_images(copy, 3)
+        list_cardiac_images(copy, 3)
     with pytest.raises(DataError, match=r"cardiac_images\.source"):
         class_images(copy / "nowhere")
 
 
 @pytest.mark.realdata
 def test_the_public_copy_has_491_distinct_images(cardiac_copy):
-    records = list_images(cardiac_copy, 4, 928)
+    records = list_cardiac_images(cardiac_copy, 4, 928)
     assert records["content"].nunique() == 491
     assert records["statements"].value_counts().to_dict() == {
         '{"Normal": 100.0}': 284,

@@ -6,10 +6,8 @@ import zipfile
 
 import pytest
 
-from ecgpipe.acquire.checksums import check_sums
-from ecgpipe.acquire.download import of_sampling_rate
-from ecgpipe.acquire.unpack import unpack_zip
-from ecgpipe.artifacts import archive as archive_module
+from ecgpipe.acquire.download import needed_at_rate, unpack_zip, verify_checksums
+from ecgpipe.artifacts import sources as archive_module
 from ecgpipe.errors import DataError
 
 
@@ -108,7 +106,7 @@ def test_damaged_compressed_data_is_an_error_wherever_it_is(tmp_path):
 
 def test_only_the_signals_that_are_asked_for(tmp_path):
     names = ["p/ptbxl_database.csv", "p/records100/00000/00001_lr.dat", "p/records500/00000/00001_hr.dat"]
-    unpack_zip(archive(tmp_path, [(name, "x") for name in names]), tmp_path / "out", of_sampling_rate(500))
+    unpack_zip(archive(tmp_path, [(name, "x") for name in names]), tmp_path / "out", needed_at_rate(500))
     found = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert found == {"ptbxl_database.csv", "records500/00000/00001_hr.dat"}
 
@@ -125,12 +123,12 @@ def test_sums_find_damaged_and_missing_files(tmp_path):
     lines = [f"{hashlib.sha256(name.encode()).hexdigest()}  {name}" for name in ("a", "b", "c")]
     (tmp_path / "SHA256SUMS.txt").write_text("\n".join(lines) + "\n")
     with pytest.raises(DataError, match="c: listed in"):
-        check_sums(tmp_path)
+        verify_checksums(tmp_path)
     (tmp_path / "c").write_text("c")
-    assert check_sums(tmp_path) == 3
+    assert verify_checksums(tmp_path) == 3
     (tmp_path / "b").write_text("damaged")
     with pytest.raises(DataError, match="b: its SHA-256 differs"):
-        check_sums(tmp_path)
+        verify_checksums(tmp_path)
     (tmp_path / "SHA256SUMS.txt").write_text("")
     with pytest.raises(DataError, match="lists no file"):
-        check_sums(tmp_path)
+        verify_checksums(tmp_path)

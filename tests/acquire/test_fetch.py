@@ -13,10 +13,10 @@ import zipfile
 import pytest
 
 from ecgpipe import progress as progress_module
-from ecgpipe.acquire import fetch as fetch_module
-from ecgpipe.acquire.download import download, download_files, web_address
-from ecgpipe.acquire.fetch import fetch
-from ecgpipe.artifacts.sums import SUMS
+from ecgpipe.acquire import http
+from ecgpipe.acquire.download import download, download_ptbxl, web_address
+from ecgpipe.acquire.http import fetch
+from ecgpipe.artifacts.files import SUMS
 from ecgpipe.cli.main import main
 from ecgpipe.errors import DataError
 from tests.acquire.server import running
@@ -60,7 +60,7 @@ def test_a_file_arrives_whole_in_spite_of(server, tmp_path, faults, with_etag, s
         server.faults["/file"] = list(faults)
         assert get(server, tmp_path, None) == CONTENT[::-1]
         return
-    if len(faults) > fetch_module.TRIES and not with_etag and sha256 is None:
+    if len(faults) > http.TRIES and not with_etag and sha256 is None:
         pytest.skip("without a checksum or a mark of the version nothing tells that parts belong together")
     server.faults["/file"] = list(faults)
     assert get(server, tmp_path, sha256) == CONTENT
@@ -110,7 +110,7 @@ def test_refusals_end_at_once_and_silence_ends_in_the_end(server, tmp_path):
 
 
 def test_a_failed_download_is_taken_up_by_the_next(server, tmp_path):
-    server.faults["/file"] = ["cut", *["503"] * fetch_module.TRIES]
+    server.faults["/file"] = ["cut", *["503"] * http.TRIES]
     with pytest.raises(DataError, match="go on from 1500000 bytes"):
         get(server, tmp_path)
     assert not (tmp_path / "got").exists()
@@ -120,7 +120,7 @@ def test_a_failed_download_is_taken_up_by_the_next(server, tmp_path):
 
 def test_a_part_of_another_address_is_not_used(server, tmp_path):
     server.files["/other"] = CONTENT[::-1]
-    server.faults["/file"] = ["cut", *["503"] * fetch_module.TRIES]
+    server.faults["/file"] = ["cut", *["503"] * http.TRIES]
     with pytest.raises(DataError):
         get(server, tmp_path)
     assert get(server, tmp_path, None, "/other") == CONTENT[::-1]
@@ -145,7 +145,7 @@ def test_a_killed_download_is_taken_up_by_the_next(server, tmp_path):
 
 def test_a_kill_while_a_changed_file_is_begun_mixes_nothing(server, tmp_path, monkeypatch):
     server.faults["/file"] = ["cut", "changed"]
-    write_json, calls = fetch_module.write_json, []
+    write_json, calls = http.write_json, []
 
     def killed_after_the_second(*given):
         write_json(*given)
@@ -153,7 +153,7 @@ def test_a_kill_while_a_changed_file_is_begun_mixes_nothing(server, tmp_path, mo
         if len(calls) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(fetch_module, "write_json", killed_after_the_second)
+    monkeypatch.setattr(http, "write_json", killed_after_the_second)
     with pytest.raises(KeyboardInterrupt):
         get(server, tmp_path, None)
     assert get(server, tmp_path, None) == CONTENT[::-1]
@@ -185,7 +185,7 @@ def found_in(folder):
 def test_only_the_rate_that_is_asked_for_comes(server, release, tmp_path, connections):
     server.faults["/ptb-xl/LICENSE.txt"] = ["corrupt", "cut"]
     server.faults["/ptb-xl/records100/00000/00001_lr.dat"] = ["503", "cut"]
-    assert download_files(server.address + "/ptb-xl", tmp_path / "ptb-xl", 100, connections, 0.01) == len(release)
+    assert download_ptbxl(server.address + "/ptb-xl", tmp_path / "ptb-xl", 100, connections, 0.01) == len(release)
     found = found_in(tmp_path / "ptb-xl")
     del found[SUMS]
     assert found == release
@@ -196,11 +196,11 @@ def test_what_has_arrived_is_kept_when_one_file_fails(server, release, tmp_path)
     broken = "/ptb-xl/records100/00000/00002_lr.dat"
     server.always[broken] = "corrupt"
     with pytest.raises(DataError, match=r"00002_lr\.dat.*SHA-256"):
-        download_files(server.address + "/ptb-xl", tmp_path / "ptb-xl", 100, 2, 0.01)
+        download_ptbxl(server.address + "/ptb-xl", tmp_path / "ptb-xl", 100, 2, 0.01)
     assert not (tmp_path / "ptb-xl").exists()
     del server.always[broken]
     before = dict(server.served)
-    download_files(server.address + "/ptb-xl", tmp_path / "ptb-xl", 100, 2, 0.01)
+    download_ptbxl(server.address + "/ptb-xl", tmp_path / "ptb-xl", 100, 2, 0.01)
     again = [path for path, served in server.served.items() if served > before.get(path, 0)]
     assert len(found_in(tmp_path / "ptb-xl")) == len(release) + 1
     assert "/ptb-xl/ptbxl_database.csv" not in again
@@ -210,7 +210,7 @@ def test_what_has_arrived_is_kept_when_one_file_fails(server, release, tmp_path)
 def test_a_list_that_escapes_is_refused(server, release, tmp_path):
     server.files[f"/ptb-xl/{SUMS}"] += f"{SUM} ../evil\n".encode()
     with pytest.raises(DataError, match="leaves the folder"):
-        download_files(server.address + "/ptb-xl", tmp_path / "ptb-xl", 100, 2, 0.01)
+        download_ptbxl(server.address + "/ptb-xl", tmp_path / "ptb-xl", 100, 2, 0.01)
 
 
 def test_an_archive_arrives_too(server, tmp_path):

@@ -4,10 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecgpipe.acquire.labels import make_labels, tie_order
+from ecgpipe.acquire.labels import make_labels, read_grouping, tie_order
 from ecgpipe.acquire.ptbxl import read_database
-from ecgpipe.acquire.statements import grouping
-from ecgpipe.config.labels import SUPERCLASSES, LabelsConfig
+from ecgpipe.config.data import SUPERCLASSES, LabelsConfig
 from ecgpipe.errors import DataError
 
 GROUP = {"NORM": "NORM", "IMI": "MI", "AMI": "MI", "NDT": "STTC", "LBBB": "CD", "LVH": "HYP"}
@@ -93,7 +92,7 @@ def table(tmp_path):
 
 def labelled(table, **settings):
     config = LabelsConfig(**settings)
-    group_of, classes = grouping(table, config.grouping)
+    group_of, classes = read_grouping(table, config.grouping)
     return make_labels(list(STATEMENTS), list(STATEMENTS.values()), group_of, classes, config)
 
 
@@ -109,7 +108,7 @@ def labelled(table, **settings):
     ],
 )
 def test_groupings_follow_the_table(table, name, classes):
-    assert grouping(table, name)[1] == classes
+    assert read_grouping(table, name)[1] == classes
 
 
 def test_a_grouping_of_ones_own(table):
@@ -134,7 +133,7 @@ def test_a_grouping_of_ones_own(table):
 def test_a_wrong_grouping_file_is_told_by_its_line(table, text, expected):
     (table / "own.csv").write_text(text)
     with pytest.raises(DataError, match=expected):
-        grouping(table, str(table / "own.csv"))
+        read_grouping(table, str(table / "own.csv"))
 
 
 def test_ties_of_any_grouping():
@@ -204,7 +203,11 @@ def test_counts_on_the_whole_metadata(shared_data, version, policy, expected):
     database = read_database(top / version)
     ids = [str(ecg_id) for ecg_id in database.index]
     labels, counts = make_labels(
-        ids, database["scp_codes"].tolist(), grouping(top, "superclass")[0], SUPERCLASSES, LabelsConfig(policy=policy)
+        ids,
+        database["scp_codes"].tolist(),
+        read_grouping(top, "superclass")[0],
+        SUPERCLASSES,
+        LabelsConfig(policy=policy),
     )
     assert counts.classes == expected
     rows = labels.targets.sum(axis=1)
@@ -231,7 +234,7 @@ def test_counts_of_every_grouping_are_those_of_pandas(shared_data, version, name
 
     database = read_database(top / version)
     ids = [str(ecg_id) for ecg_id in database.index]
-    group_of, classes = grouping(top, name)
+    group_of, classes = read_grouping(top, name)
     config = LabelsConfig(policy="multilabel", grouping=name)
     _, counts = make_labels(ids, database["scp_codes"].tolist(), group_of, classes, config)
     assert counts.classes == expected
@@ -248,7 +251,7 @@ def test_the_published_rhythms(shared_data):
     """Wagner et al. 2020, doi:10.1038/s41597-020-0495-6, on release 1.0.1."""
     top = shared_data / "ptb-xl"
     database = read_database(top / "v1.0.1")
-    group_of, classes = grouping(top, "rhythm")
+    group_of, classes = read_grouping(top, "rhythm")
     config = LabelsConfig(policy="multilabel", grouping="rhythm")
     ids = [str(ecg_id) for ecg_id in database.index]
     counts = make_labels(ids, database["scp_codes"].tolist(), group_of, classes, config)[1].classes

@@ -9,15 +9,14 @@ import numpy as np
 import pytest
 import wfdb
 
-from ecgpipe.acquire.hashed_shards import shard_count
-from ecgpipe.acquire.kinds import data_set
-from ecgpipe.acquire.labels import check_every_class_splits, labels_of_records, named_classes
-from ecgpipe.acquire.own import list_own
-from ecgpipe.artifacts.records import RECORDS
+from ecgpipe.acquire.datasets import make_dataset
+from ecgpipe.acquire.labels import check_splittable, label_classes, labels_of_records
+from ecgpipe.acquire.own import list_own_records
+from ecgpipe.acquire.shards import shard_count
 from ecgpipe.artifacts.signals import LEADS
-from ecgpipe.config.benchmark import validate_config
-from ecgpipe.config.labels import LabelsConfig
-from ecgpipe.config.own import OwnConfig
+from ecgpipe.artifacts.tables import RECORDS
+from ecgpipe.config.data import LabelsConfig, OwnConfig
+from ecgpipe.config.schema import validate_config
 from ecgpipe.errors import DataError
 
 ROWS = """path,label,patient,fold,age,sex
@@ -66,7 +65,7 @@ def zipped(folder: Path, inside: str = "clinic") -> Path:
 
 
 def test_what_a_table_says_of_records(clinic, tmp_path):
-    records, problems = list_own("clinic", config(clinic))
+    records, problems = list_own_records("clinic", config(clinic))
     assert problems == []
     RECORDS.write(records, tmp_path / "records.parquet")
     rows = RECORDS.read(tmp_path / "records.parquet").set_index("record_id")
@@ -83,10 +82,10 @@ def test_what_a_table_says_of_records(clinic, tmp_path):
 
 def test_a_zip_archive_reads_like_its_folder(clinic):
     archive = zipped(clinic)
-    inside = list_own("clinic", config(archive))
-    assert inside[0].equals(list_own("clinic", config(clinic))[0])
+    inside = list_own_records("clinic", config(archive))
+    assert inside[0].equals(list_own_records("clinic", config(clinic))[0])
     shutil.rmtree(clinic)
-    assert len(list_own("clinic", config(archive))[0]) == 4
+    assert len(list_own_records("clinic", config(archive))[0]) == 4
     assert list(clinic.parent.iterdir()) == [archive]  # nothing was unpacked beside it
 
 
@@ -96,9 +95,9 @@ def test_columns_of_single_classes_ids_and_another_delimiter(clinic):
     settings = OwnConfig(
         kind="signals", source=str(clinic), labels="labels.csv", columns=columns, delimiter=";", policy="multilabel"
     )
-    records, _ = list_own("clinic", settings)
+    records, _ = list_own_records("clinic", settings)
     assert records["record_id"].tolist() == ["1", "2", "3", "4"]
-    group_of, classes = named_classes(records, (), "own.clinic")
+    group_of, classes = label_classes(records, (), "own.clinic")
     labels, counts = labels_of_records(records, group_of, classes, LabelsConfig(policy="multilabel"))
     assert labels.classes == ("AF", "SR")
     assert labels.targets.tolist() == [[1, 0], [0, 1], [1, 1]]
@@ -106,10 +105,10 @@ def test_columns_of_single_classes_ids_and_another_delimiter(clinic):
 
 
 def test_the_shard_of_a_record_does_not_depend_on_labels_or_other_records(clinic):
-    before = list_own("clinic", config(clinic, shards=3))[0].set_index("path")["shard"]
+    before = list_own_records("clinic", config(clinic, shards=3))[0].set_index("path")["shard"]
     (clinic / "labels.csv").write_text(ROWS.replace("AF", "XX").replace("three,SR", "three,AF"))
     write_record(clinic, "five")
-    after, problems = list_own("clinic", config(clinic, shards=3))
+    after, problems = list_own_records("clinic", config(clinic, shards=3))
     assert after.set_index("path")["shard"].equals(before)
     assert [(p.record, p.problem) for p in problems] == [("five", "no-metadata")]
 
@@ -117,23 +116,23 @@ def test_the_shard_of_a_record_does_not_depend_on_labels_or_other_records(clinic
 def test_shards_hold_a_thousand_at_most_and_are_known_from_names_alone(clinic):
     assert [shard_count(n) for n in (1, 1000, 1001, 4000, 4001)] == [1, 1, 2, 4, 8]
     whole = validate_config({"datasets": ["clinic"], "own": {"clinic": config(clinic, shards=3).model_dump()}})
-    assert data_set(whole, "clinic").shards() == ["00", "01", "02"]
+    assert make_dataset(whole, "clinic").shards() == ["00", "01", "02"]
 
 
 def test_one_changed_file_changes_the_stamp_of_its_shard_alone(clinic):
-    def stamps():
+    def hashes():
         whole = validate_config({"datasets": ["clinic"], "own": {"clinic": config(clinic, shards=3).model_dump()}})
-        found = data_set(whole, "clinic")
-        return {shard: found.stamp(shard) for shard in found.shards()}, found.present()
+        found = make_dataset(whole, "clinic")
+        return {shard: found.raw_files_hash(shard) for shard in found.shards()}, found.listing_hash()
 
-    shard = list_own("clinic", config(clinic, shards=3))[0].set_index("path").loc["three", "shard"]
-    before, listing = stamps()
+    shard = list_own_records("clinic", config(clinic, shards=3))[0].set_index("path").loc["three", "shard"]
+    before, listing = hashes()
     (clinic / "three.dat").write_bytes((clinic / "three.dat").read_bytes() + b"x")
-    after, same = stamps()
+    after, same = hashes()
     assert {name for name in before if before[name] != after[name]} == {shard}
     assert same == listing  # which records there are has not changed
     (clinic / "three.hea").unlink()
-    assert stamps()[1] != listing
+    assert hashes()[1] != listing
 
 
 MISTAKES = {
@@ -164,22 +163,22 @@ def test_a_mistake_in_the_table_names_file_line_and_remedy(clinic, name):
     if "columns" in keys:
         settings = OwnConfig(kind="signals", source=str(clinic), labels="labels.csv", **keys)
     with pytest.raises(DataError) as error:
-        list_own("clinic", settings)
+        list_own_records("clinic", settings)
     assert str(error.value).startswith(str(clinic / "labels.csv"))
     assert expected.replace("\\\\", "\\").replace('\\"', '"') in str(error.value)
 
 
 def test_a_table_that_is_not_there_or_is_no_text(clinic):
     with pytest.raises(DataError, match=r"nowhere\.csv: no such file.*set own\.clinic\.labels"):
-        list_own("clinic", config(clinic, labels="nowhere.csv"))
+        list_own_records("clinic", config(clinic, labels="nowhere.csv"))
     (clinic / "labels.csv").write_bytes(b"path,label\n\xff\xfe")
     with pytest.raises(DataError, match="UTF-8"):
-        list_own("clinic", config(clinic))
+        list_own_records("clinic", config(clinic))
 
 
 def test_records_that_are_not_there_are_listed(clinic):
     (clinic / "labels.csv").write_text(ROWS + "ghost,SR,p9,1,,\n")
-    records, problems = list_own("clinic", config(clinic))
+    records, problems = list_own_records("clinic", config(clinic))
     assert "ghost" not in set(records["record_id"])
     assert [(p.record, p.problem) for p in problems] == [("ghost", "missing-file")]
     assert "line 6" in problems[0].detail
@@ -188,9 +187,9 @@ def test_records_that_are_not_there_are_listed(clinic):
 def test_an_empty_folder_and_none(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=r"holds no WFDB record.*own\.clinic\.source"):
-        list_own("clinic", config(tmp_path / "empty"))
+        list_own_records("clinic", config(tmp_path / "empty"))
     with pytest.raises(DataError, match="no such folder or zip archive"):
-        list_own("clinic", config(tmp_path / "nowhere"))
+        list_own_records("clinic", config(tmp_path / "nowhere"))
 
 
 def test_images_in_class_folders(tmp_path):
@@ -198,32 +197,32 @@ def test_images_in_class_folders(tmp_path):
         (tmp_path / "x" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "x" / name).write_bytes(b"x")
     settings = OwnConfig(kind="images", source=str(tmp_path / "x"))
-    records, _ = list_own("scans", settings)
+    records, _ = list_own_records("scans", settings)
     classes = {row.record_id: list(json.loads(row.statements)) for row in records.itertuples()}
     assert classes == {"sick/1": ["sick"], "sick/deeper/2": ["sick"], "well/1": ["well"]}
-    assert named_classes(records, ("well", "sick"), "own.scans")[1] == ("well", "sick")
+    assert label_classes(records, ("well", "sick"), "own.scans")[1] == ("well", "sick")
     (tmp_path / "x/well/1.jpg").write_bytes(b"x")
     with pytest.raises(DataError, match="one name, well/1"):
-        list_own("scans", settings)
+        list_own_records("scans", settings)
     (tmp_path / "x/well/1.jpg").rename(tmp_path / "x/lost.jpg")
     with pytest.raises(DataError, match=r"lost\.jpg: lies in no class folder.*own\.scans\.labels"):
-        list_own("scans", settings)
+        list_own_records("scans", settings)
 
 
 def test_classes_that_cannot_be(clinic):
-    records, _ = list_own("clinic", config(clinic))
+    records, _ = list_own_records("clinic", config(clinic))
     with pytest.raises(DataError, match=r"own\.clinic\.classes: no record has the label VT; there are AF, LBBB, SR"):
-        named_classes(records, ("AF", "VT"), "own.clinic")
+        label_classes(records, ("AF", "VT"), "own.clinic")
     with pytest.raises(DataError, match="1 label; two are needed"):
-        named_classes(records[records["record_id"] == "a/one"], (), "own.clinic")
-    group_of, classes = named_classes(records, ("AF", "SR"), "own.clinic")
+        label_classes(records[records["record_id"] == "a/one"], (), "own.clinic")
+    group_of, classes = label_classes(records, ("AF", "SR"), "own.clinic")
     _, counts = labels_of_records(records, group_of, classes, LabelsConfig(), "own.clinic")
     with pytest.raises(DataError, match=r"class AF has fewer than 2 records.*own\.clinic\.min_records: 2"):
-        check_every_class_splits(counts, "own.clinic")
+        check_splittable(counts, "own.clinic")
 
 
 def test_a_sample_is_the_same_whatever_else_there_is(clinic):
-    two = set(list_own("clinic", config(clinic, limit=2, seed=4))[0]["record_id"])
-    three = set(list_own("clinic", config(clinic, limit=3, seed=4))[0]["record_id"])
+    two = set(list_own_records("clinic", config(clinic, limit=2, seed=4))[0]["record_id"])
+    three = set(list_own_records("clinic", config(clinic, limit=3, seed=4))[0]["record_id"])
     assert len(two) == 2
     assert two < three

@@ -8,10 +8,9 @@ from collections import Counter
 import pandas as pd
 import pytest
 
-from ecgpipe.acquire.ptbxl import list_records, read_database
-from ecgpipe.acquire.ptbxl_layout import listing_stamp, shard_names, shard_stamp
+from ecgpipe.acquire.labels import read_grouping
+from ecgpipe.acquire.ptbxl import list_ptbxl_records, listing_hash, raw_files_hash, read_database, shard_names
 from ecgpipe.acquire.simulate.dataset import simulate_dataset
-from ecgpipe.acquire.statements import grouping
 from ecgpipe.errors import DataError
 
 
@@ -39,7 +38,7 @@ def set_cell(column, value):
 
 
 def test_all_records_of_a_complete_copy(copy):
-    records, problems = list_records(copy, 100, 1000)
+    records, problems = list_ptbxl_records(copy, 100, 1000)
     assert problems == []
     assert records["record_id"].tolist() == [f"{i:05d}" for i in range(1, 41)]
     raw = pd.read_csv(copy / "ptbxl_database.csv").set_index("ecg_id")
@@ -53,7 +52,7 @@ def test_what_a_copy_lacks_is_listed(copy):
     (copy / "records100/00000/00003_lr.dat").unlink()
     (copy / "records100/00000/00004_lr.hea").unlink()
     (copy / "records100/00000/00099_lr.hea").write_text("")
-    records, problems = list_records(copy, 100, 1000)
+    records, problems = list_ptbxl_records(copy, 100, 1000)
     assert len(records) == 38
     found = {(problem.record, problem.problem): problem.file for problem in problems}
     assert set(found) == {("00003", "missing-file"), ("00004", "missing-file"), ("00099", "no-metadata")}
@@ -61,9 +60,9 @@ def test_what_a_copy_lacks_is_listed(copy):
 
 
 def test_a_limited_sample_grows_without_changing(copy):
-    ten = set(list_records(copy, 100, 1000, limit=10, seed=5)[0]["record_id"])
-    twenty = set(list_records(copy, 100, 1000, limit=20, seed=5)[0]["record_id"])
-    other = set(list_records(copy, 100, 1000, limit=10, seed=6)[0]["record_id"])
+    ten = set(list_ptbxl_records(copy, 100, 1000, limit=10, seed=5)[0]["record_id"])
+    twenty = set(list_ptbxl_records(copy, 100, 1000, limit=20, seed=5)[0]["record_id"])
+    other = set(list_ptbxl_records(copy, 100, 1000, limit=10, seed=6)[0]["record_id"])
     assert len(ten) == 10
     assert ten < twenty
     assert ten != other
@@ -87,7 +86,7 @@ def test_an_unreadable_database_is_named(copy, damage, expected):
     path = copy / "ptbxl_database.csv"
     path.write_text(damage(path.read_text()))
     with pytest.raises(DataError, match=expected) as error:
-        list_records(copy, 100, 1000)
+        list_ptbxl_records(copy, 100, 1000)
     assert "ptbxl_database.csv" in str(error.value)
 
 
@@ -95,36 +94,36 @@ def test_no_copy_at_all(tmp_path, copy):
     with pytest.raises(DataError, match="no such file"):
         read_database(tmp_path)
     with pytest.raises(DataError, match="records500"):
-        list_records(copy, 500, 1000)
+        list_ptbxl_records(copy, 500, 1000)
     (copy / "scp_statements.csv").write_text("a,b\n1,2\n")
     with pytest.raises(DataError, match=r"scp_statements\.csv"):
-        grouping(copy, "superclass")
+        read_grouping(copy, "superclass")
 
 
 def test_shards_follow_the_record_numbers(copy):
     assert shard_names(copy, 100, 1000, 0) == ["00000"]
     assert shard_names(copy, 100, 15, 0) == ["00000", "00015", "00030"]
-    records, _ = list_records(copy, 100, 15)
+    records, _ = list_ptbxl_records(copy, 100, 15)
     assert Counter(records["shard"]) == {"00000": 14, "00015": 15, "00030": 11}
     # before the download: those of a complete copy
     assert shard_names(None, 100, 1000, 21837) == [f"{i:05d}" for i in range(0, 22000, 1000)]
 
 
 def test_a_shards_stamp_changes_with_its_files_alone(copy):
-    before = {shard: shard_stamp(copy, 100, shard, 15) for shard in ("00000", "00015", "00030")}
-    listing = listing_stamp(copy, 100)
+    before = {shard: raw_files_hash(copy, 100, shard, 15) for shard in ("00000", "00015", "00030")}
+    listing = listing_hash(copy, 100)
     path = copy / "records100/00000/00020_lr.dat"
     path.write_bytes(path.read_bytes() + b"\0")
-    after = {shard: shard_stamp(copy, 100, shard, 15) for shard in before}
+    after = {shard: raw_files_hash(copy, 100, shard, 15) for shard in before}
     assert {shard for shard in before if before[shard] != after[shard]} == {"00015"}
-    assert listing_stamp(copy, 100) == listing
+    assert listing_hash(copy, 100) == listing
     path.unlink()
-    assert listing_stamp(copy, 100) != listing
+    assert listing_hash(copy, 100) != listing
 
 
 @pytest.mark.realdata
 def test_real_metadata_and_records(ptbxl_copy):
-    records, problems = list_records(ptbxl_copy, 500, 1000)
+    records, problems = list_ptbxl_records(ptbxl_copy, 500, 1000)
     assert len(records) == 120
     assert problems == []
     first = records.iloc[0]

@@ -11,10 +11,10 @@ import wfdb
 
 from ecgpipe.acquire.simulate.cohort import CLASS_MIX, plan_cohort
 from ecgpipe.acquire.simulate.dataset import simulate_dataset
-from ecgpipe.acquire.simulate.leads import LEADS
-from ecgpipe.acquire.simulate.statements import STATEMENTS
+from ecgpipe.acquire.simulate.findings import STATEMENTS
+from ecgpipe.acquire.simulate.patient import LEADS
 from ecgpipe.artifacts.truth import Truth
-from ecgpipe.config.labels import SUPERCLASSES
+from ecgpipe.config.data import SUPERCLASSES
 from ecgpipe.errors import ConfigError, DataError
 
 RECORDS = 120

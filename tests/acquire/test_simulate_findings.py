@@ -3,12 +3,10 @@
 import numpy as np
 import pytest
 
-from ecgpipe.acquire.simulate.findings import KINDS, Finding, draw_findings
-from ecgpipe.acquire.simulate.leads import LEADS
-from ecgpipe.acquire.simulate.patient import draw_patient
+from ecgpipe.acquire.simulate.findings import KINDS, STATEMENTS, Finding, sample_findings
+from ecgpipe.acquire.simulate.patient import LEADS, sample_patient
 from ecgpipe.acquire.simulate.record import simulate_record
-from ecgpipe.acquire.simulate.statements import STATEMENTS
-from ecgpipe.config.labels import SUPERCLASSES
+from ecgpipe.config.data import SUPERCLASSES
 from ecgpipe.errors import ConfigError
 
 RATE = 500
@@ -26,7 +24,7 @@ GROUPS = {
 def beat(code: str | None, severity: float = 0.65, seed: int = 0, **options) -> tuple[np.ndarray, dict, object]:
     """The median clean beat (12, samples) against its PR level, sample numbers of its waves, and the record."""
     rng = np.random.default_rng(seed)
-    patient = draw_patient(rng)
+    patient = sample_patient(rng)
     findings = () if code is None else (Finding(code, severity, **options),)
     record = simulate_record(rng, (), RATE, patient=patient, findings=findings, rhythm_code="SR", ectopics=(), noise=0)
     times = record.truth.beats
@@ -195,13 +193,13 @@ def test_every_diagnostic_statement_can_be_drawn_and_applied():
     diagnostic = {code for code, statement in STATEMENTS.items() if statement.superclass} - {"NORM"}
     assert diagnostic == set(KINDS)
     rng = np.random.default_rng(0)
-    drawn = {finding.code for _ in range(1500) for finding in draw_findings(rng, ("MI", "STTC", "CD", "HYP"), 0.25)}
+    drawn = {finding.code for _ in range(1500) for finding in sample_findings(rng, ("MI", "STTC", "CD", "HYP"), 0.25)}
     assert len(drawn) > 0.9 * len(diagnostic)
-    assert draw_findings(rng, ("NORM",), 0.25) == []
+    assert sample_findings(rng, ("NORM",), 0.25) == []
     for superclass in SUPERCLASSES[1:]:
-        found = draw_findings(rng, (superclass,), 0.0)
+        found = sample_findings(rng, (superclass,), 0.0)
         assert found and all(STATEMENTS[f.code].superclass == superclass and f.severity >= 0.5 for f in found)
-    shares = [f.severity < 0.5 for _ in range(600) for f in draw_findings(rng, ("STTC",), 0.4)]
+    shares = [f.severity < 0.5 for _ in range(600) for f in sample_findings(rng, ("STTC",), 0.4)]
     assert 0.32 < np.mean(shares) < 0.48
 
 

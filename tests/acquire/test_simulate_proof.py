@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 import wfdb
 
-from ecgpipe.acquire.simulate.chart import chart_of
-from ecgpipe.acquire.simulate.cohort import plan_cohort
+from ecgpipe.acquire.simulate.cohort import patient_chart, plan_cohort
+from ecgpipe.acquire.simulate.conditions import STAGES
 from ecgpipe.acquire.simulate.dataset import simulate_dataset, simulate_one
-from ecgpipe.acquire.simulate.infarction import STAGES
-from ecgpipe.acquire.simulate.leads import LEADS
+from ecgpipe.acquire.simulate.patient import LEADS
 from tests.acquire.measure import BEFORE, CRITERIA, Measured, detect, detection, measure, peaks, record_with
 
 
@@ -82,7 +81,7 @@ def test_records_of_one_patient_are_more_alike_than_those_of_strangers_with_the_
 
 def test_findings_stay_where_they_are_and_infarctions_age():
     for patient in range(30):
-        chart = chart_of(5, patient, ("MI", "CD"), 0.25)
+        chart = patient_chart(5, patient, ("MI", "CD"), 0.25)
         visits = [chart.findings(("MI", "CD"), visit, np.random.default_rng(visit)) for visit in range(4)]
         assert len({tuple(finding.code for finding in findings) for findings in visits}) == 1
         for before, after in itertools.pairwise(visits):
@@ -90,7 +89,7 @@ def test_findings_stay_where_they_are_and_infarctions_age():
                 assert STAGES.index(two.stage) >= STAGES.index(one.stage)
                 assert (one.severity < 0.5) == (two.severity < 0.5) and abs(one.severity - two.severity) < 0.3
     codes = [
-        chart_of(5, patient, ("MI",), 0.25).findings(("MI",), 0, np.random.default_rng(0)) for patient in range(40)
+        patient_chart(5, patient, ("MI",), 0.25).findings(("MI",), 0, np.random.default_rng(0)) for patient in range(40)
     ]
     assert len({finding.code for findings in codes for finding in findings}) > 3
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.signal import welch
 
-from ecgpipe.acquire.simulate.leads import LEADS, STANDARD_LEADS, electrode_matrix, lead_matrix
+from ecgpipe.acquire.simulate.patient import LEADS, STANDARD_LEADS, electrode_matrix, lead_matrix
 from ecgpipe.acquire.simulate.record import simulate_rates, simulate_record
 from ecgpipe.acquire.simulate.rhythm import RHYTHMS
 from ecgpipe.artifacts.truth import Truth

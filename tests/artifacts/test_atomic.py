@@ -2,7 +2,7 @@
 
 import pytest
 
-from ecgpipe.artifacts.atomic import atomic_folder, atomic_path, write_json
+from ecgpipe.artifacts.files import atomic_folder, atomic_path, write_json
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):

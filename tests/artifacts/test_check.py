@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from ecgpipe.artifacts.atomic import file_crc32, write_json, write_text
 from ecgpipe.artifacts.check import CHECKED, UNCHECKED, check_folder, is_ours, verify
+from ecgpipe.artifacts.files import file_crc32, write_json, write_text
 from ecgpipe.artifacts.images import pack, write_images
-from ecgpipe.artifacts.labels import DROPPED
 from ecgpipe.artifacts.pages import StoredPage, write_pages
+from ecgpipe.artifacts.tables import DROPPED
 from ecgpipe.cli import main
 from ecgpipe.errors import DataError
 from ecgpipe.models.weights import write_weights

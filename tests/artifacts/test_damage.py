@@ -10,18 +10,17 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
-from ecgpipe.artifacts.atomic import CHECKSUM, read_json, write_json, write_text
+from ecgpipe.artifacts.baselines import SIGNALS_SHAPE, BaselineFeatures, BaselineSignals
 from ecgpipe.artifacts.check import verify
-from ecgpipe.artifacts.control import ControlFeatures
-from ecgpipe.artifacts.control_signals import SHAPE, ControlSignals
+from ecgpipe.artifacts.files import CHECKSUM, read_json, write_json, write_text
 from ecgpipe.artifacts.images import open_images, pack, write_images
-from ecgpipe.artifacts.labels import DROPPED, Labels
 from ecgpipe.artifacts.pages import StoredPage, read_pages, write_pages
 from ecgpipe.artifacts.predictions import Predictions
-from ecgpipe.artifacts.runs import HISTORY_FILE, SUMMARY_FILE, Items, RunConfig, check_history
+from ecgpipe.artifacts.runs import HISTORY_FILE, SUMMARY_FILE, RunConfig, RunIndex, check_history
 from ecgpipe.artifacts.saliency import Saliency
+from ecgpipe.artifacts.tables import DROPPED, Labels
 from ecgpipe.config.models import ModelConfig
-from ecgpipe.config.train import TrainConfig
+from ecgpipe.config.training import TrainConfig
 from ecgpipe.errors import DataError
 from ecgpipe.models.weights import read_weights, write_weights
 
@@ -66,16 +65,16 @@ FORMATS: dict[str, tuple[Callable[[Path], object], Callable[[Path], object]]] = 
         lambda path: write_images([pack(RNG.random((16, 16)) < 0.5) for _ in IDS], 16, path),
         lambda path: np.array(open_images(path)),
     ),
-    "items.npz": (
-        lambda path: Items(IDS, np.zeros(3), np.zeros(3), np.arange(3), TARGETS).write(path.parent),
-        lambda path: Items.read(path.parent),
+    "run_index.npz": (
+        lambda path: RunIndex(IDS, np.zeros(3), np.zeros(3), np.arange(3), TARGETS).write(path.parent),
+        lambda path: RunIndex.read(path.parent),
     ),
     "saliency.npz": (Saliency(*MAPS).write, Saliency.read),
-    "control/00000.signals.npz": (
-        ControlSignals(IDS, RNG.random((3, *SHAPE))).write,
-        lambda path: ControlSignals.read([path]),
+    "baselines/00000.signals.npz": (
+        BaselineSignals(IDS, RNG.random((3, *SIGNALS_SHAPE))).write,
+        lambda path: BaselineSignals.read([path]),
     ),
-    "control/00000.npz": (ControlFeatures(*FEATURES).write, lambda path: ControlFeatures.read([path], "pages")),
+    "baselines/00000.npz": (BaselineFeatures(*FEATURES).write, lambda path: BaselineFeatures.read([path], "pages")),
     "metrics.json": (lambda path: write_json(path, {"a": 1.5, "b": {1: [None, "é"]}}), read_json),
     "run.json": (lambda path: RUN.write(path.parent), lambda path: RunConfig.read(path.parent)),
 }

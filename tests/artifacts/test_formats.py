@@ -5,15 +5,12 @@ import pandas as pd
 import pytest
 
 from ecgpipe.artifacts.images import TRAILER, open_images, pack, unpack, write_images
-from ecgpipe.artifacts.labels import Labels
 from ecgpipe.artifacts.pages import StoredPage, count_pages, find_pages, read_pages, write_pages
 from ecgpipe.artifacts.predictions import Predictions
-from ecgpipe.artifacts.problems import PROBLEMS, ProblemList
-from ecgpipe.artifacts.records import RECORDS
-from ecgpipe.artifacts.runs import Items, RunConfig
-from ecgpipe.artifacts.splits import SPLIT
+from ecgpipe.artifacts.runs import RunConfig, RunIndex
+from ecgpipe.artifacts.tables import PROBLEMS, RECORDS, SPLIT, Labels, ProblemList
 from ecgpipe.config.models import ModelConfig
-from ecgpipe.config.train import TrainConfig
+from ecgpipe.config.training import TrainConfig
 from ecgpipe.errors import DataError, RecordError
 
 
@@ -146,12 +143,12 @@ def test_a_run_comes_back(tmp_path):
     )
     run.write(tmp_path)
     assert RunConfig.read(tmp_path) == run
-    items = Items(np.array(["1", "2"]), np.array([0, 1]), np.zeros(2), np.arange(2), np.eye(2))
+    items = RunIndex(np.array(["1", "2"]), np.array([0, 1]), np.zeros(2), np.arange(2), np.eye(2))
     items.write(tmp_path)
-    assert Items.read(tmp_path).indices("validation").tolist() == [1]
+    assert RunIndex.read(tmp_path).indices("validation").tolist() == [1]
     (tmp_path / "run.json").write_text('{"dataset": "x"}')
     with pytest.raises(DataError, match=r"run\.json"):
         RunConfig.read(tmp_path)
-    (tmp_path / "items.npz").write_bytes(b"PK half")
-    with pytest.raises(DataError, match=r"items\.npz"):
-        Items.read(tmp_path)
+    (tmp_path / "run_index.npz").write_bytes(b"PK half")
+    with pytest.raises(DataError, match=r"run_index\.npz"):
+        RunIndex.read(tmp_path)

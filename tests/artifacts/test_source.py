@@ -8,18 +8,17 @@ import numpy as np
 import pytest
 import wfdb
 
-from ecgpipe.acquire.ptbxl import list_records
-from ecgpipe.acquire.ptbxl_layout import listing_stamp, shard_names, shard_stamp
+from ecgpipe.acquire.labels import read_grouping
+from ecgpipe.acquire.ptbxl import list_ptbxl_records, listing_hash, raw_files_hash, shard_names
 from ecgpipe.acquire.simulate.dataset import simulate_dataset
-from ecgpipe.acquire.statements import grouping
-from ecgpipe.artifacts import archive as archive_module
-from ecgpipe.artifacts import source as source_module
+from ecgpipe.artifacts import sources as archive_module
+from ecgpipe.artifacts import sources as source_module
 from ecgpipe.artifacts.pages import read_pages
-from ecgpipe.artifacts.problems import PROBLEMS
 from ecgpipe.artifacts.signals import LEADS, read_record, read_signal
-from ecgpipe.artifacts.source import open_source
-from ecgpipe.audit.shard import sketch_records
-from ecgpipe.config.render import RenderConfig
+from ecgpipe.artifacts.sources import open_source
+from ecgpipe.artifacts.tables import PROBLEMS
+from ecgpipe.audit.sketch import sketch_records
+from ecgpipe.config.pages import RenderConfig
 from ecgpipe.errors import DataError, RecordError
 from ecgpipe.render.shard import render_shard
 
@@ -53,16 +52,16 @@ def test_names_and_contents_are_the_same(copies):
 
 def test_ptbxl_is_listed_labelled_and_watched_in_an_archive(copies):
     folder, archive = copies
-    one, other = (list_records(source, 100, 5) for source in copies)
+    one, other = (list_ptbxl_records(source, 100, 5) for source in copies)
     assert one[0].equals(other[0])
-    assert grouping(folder, "superclass") == grouping(archive, "superclass")
+    assert read_grouping(folder, "superclass") == read_grouping(archive, "superclass")
     assert shard_names(folder, 100, 5, 0) == shard_names(archive, 100, 5, 0)
-    assert listing_stamp(folder, 100) == listing_stamp(archive, 100)
-    assert len({shard_stamp(archive, 100, shard, 5) for shard in shard_names(archive, 100, 5, 0)}) == 3
+    assert listing_hash(folder, 100) == listing_hash(archive, 100)
+    assert len({raw_files_hash(archive, 100, shard, 5) for shard in shard_names(archive, 100, 5, 0)}) == 3
 
 
 def test_pages_and_audits_of_an_archive_are_those_of_its_folder(copies, tmp_path):
-    records, _ = list_records(copies[0], 100, 1000)
+    records, _ = list_ptbxl_records(copies[0], 100, 1000)
     made = []
     for number, (source, workers) in enumerate(zip(copies, (1, 2), strict=True)):
         files = tmp_path / f"{number}.parquet", tmp_path / f"{number}.problems.parquet"

@@ -5,9 +5,8 @@ import pytest
 import wfdb
 
 from ecgpipe.artifacts.signals import LEADS
-from ecgpipe.audit.folder import list_folder
-from ecgpipe.audit.shard import sketch_records, unusual
-from ecgpipe.audit.signals import limb_residuals, longest_run, signal_anomalies
+from ecgpipe.audit.anomalies import limb_residuals, longest_run, signal_anomalies, unusual
+from ecgpipe.audit.sketch import list_folder, sketch_records
 from ecgpipe.cli import main
 from ecgpipe.errors import DataError
 
@@ -106,7 +105,7 @@ def test_command_prints_and_writes(folder, tmp_path, capsys):
     assert (found["records"], found["unreadable"]) == (16, 1)
     assert found["copies"] == [["again", "sound03"]]
     assert {file.name for file in (tmp_path / "out").iterdir()} == {
-        "twins.parquet", "pairs.parquet", "anomalies.parquet", "audit.json"
+        "duplicates.parquet", "pairs.parquet", "anomalies.parquet", "audit.json"
     }  # fmt: skip
     assert main(["audit", str(folder)]) == 0
     assert "truncated: 1" in capsys.readouterr().out

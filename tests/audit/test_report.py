@@ -7,11 +7,10 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from ecgpipe.artifacts.atomic import write_json
+from ecgpipe.artifacts.files import write_json
 from ecgpipe.artifacts.pages import StoredPage, StoredPages, write_pages
-from ecgpipe.artifacts.twins import TWINS
-from ecgpipe.report.audit import audit_view
-from ecgpipe.report.copies import copy_groups
+from ecgpipe.artifacts.tables import DUPLICATES
+from ecgpipe.report.audit import audit_view, duplicate_groups
 
 SUMMARY = {
     "kind": "images", "records": 9, "distinct": 7, "distinct_groups": 6, "unreadable": 0, "patients": None,
@@ -44,17 +43,17 @@ def test_copies_are_shown_the_telling_ones_first(tmp_path):
     """Seven groups: of 6, 5, 4, 3 and 2 identical records, one near-identical pair, one pair with a conflict."""
     rows, said = [], {}
     for group, size in enumerate((6, 5, 4, 3, 2)):
-        rows += [{"record_id": f"g{group}-{i}", "identical": f"g{group}-0", "twin": f"g{group}-0"} for i in range(size)]
-    rows += [{"record_id": name, "identical": name, "twin": "near-a"} for name in ("near-a", "near-b")]
-    rows += [{"record_id": name, "identical": "odd-a", "twin": "odd-a"} for name in ("odd-a", "odd-b")]
-    rows += [{"record_id": "alone", "identical": "alone", "twin": "alone"}]
-    TWINS.write(rows, tmp_path / "twins.parquet")
+        rows += [{"record_id": f"g{group}-{i}", "identical": f"g{group}-0", "near": f"g{group}-0"} for i in range(size)]
+    rows += [{"record_id": name, "identical": name, "near": "near-a"} for name in ("near-a", "near-b")]
+    rows += [{"record_id": name, "identical": "odd-a", "near": "odd-a"} for name in ("odd-a", "odd-b")]
+    rows += [{"record_id": "alone", "identical": "alone", "near": "alone"}]
+    DUPLICATES.write(rows, tmp_path / "duplicates.parquet")
     said = {row["record_id"]: json.dumps({"AF" if row["record_id"] == "odd-b" else "SR": 100.0}) for row in rows}
     records = pd.DataFrame({"record_id": list(said), "statements": list(said.values())})
     page = np.random.default_rng(0).integers(0, 256, (600, 900, 3), np.uint8)
     encoded = cv2.imencode(".png", cv2.GaussianBlur(page, (0, 0), 5))[1].tobytes()
     write_pages([StoredPage(name, encoded, "") for name in said if name != "g1-1"], tmp_path / "00.parquet")
-    groups = copy_groups(tmp_path / "twins.parquet", records, StoredPages([tmp_path / "00.parquet"]))
+    groups = duplicate_groups(tmp_path / "duplicates.parquet", records, StoredPages([tmp_path / "00.parquet"]))
     shown = [[page["record_id"] for page in group["shown"]] for group in groups]
     assert shown == [
         ["odd-a", "odd-b"],

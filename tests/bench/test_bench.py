@@ -10,8 +10,8 @@ from ecgpipe.bench.references import ecg_plot_page, matplotlib_page
 from ecgpipe.bench.stages import bench_signal
 from ecgpipe.bench.timing import Ratio, Report, Timing, interleaved, machine
 from ecgpipe.cli.main import main
-from ecgpipe.config.render import RenderConfig
-from ecgpipe.render.draw import render_page
+from ecgpipe.config.pages import RenderConfig
+from ecgpipe.render.page import render_page
 
 
 def test_rounds_interleave_and_the_first_does_not_count():

@@ -6,7 +6,7 @@ import torch
 from ecgpipe.bench import gpu_grid
 from ecgpipe.bench.training_step import PLAIN, StepCost, as_text, contestants, forward_flop, measure_steps, step_of
 from ecgpipe.models import create_model
-from ecgpipe.models.cost import describe
+from ecgpipe.models.cost import model_cost
 
 SMALL = {"embed_dim": 24, "depths": (1, 1, 1, 1)}
 
@@ -46,7 +46,7 @@ def test_rows_are_relative_to_the_plain_model(monkeypatch):
 def test_operations_are_those_of_the_cost_table(variant, options):
     """Also those of the fused attention, which has no count of its own on a CPU."""
     model = create_model(variant, num_classes=5, img_size=64, **options)
-    assert forward_flop(model, torch.rand(1, 1, 64, 64)) == describe(variant, 5, 1, 64, **options)["gflops"] * 1e9
+    assert forward_flop(model, torch.rand(1, 1, 64, 64)) == model_cost(variant, 5, 1, 64, **options)["gflops"] * 1e9
 
 
 def test_grid_covers_every_combination():

@@ -223,6 +223,6 @@ def prepared(scored) -> Project:
     for file in (scored.folder / run_of(0)).iterdir():
         if file.is_dir():
             shutil.rmtree(file)
-        elif file.name not in ("run.json", "items.npz"):
+        elif file.name not in ("run.json", "run_index.npz"):
             file.unlink()
     return scored

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from ecgpipe.cluster import refuse_second_submission, unfinished_jobs
+from ecgpipe.environment import refuse_second_submission, unfinished_jobs
 from ecgpipe.errors import EcgpipeError
 
 

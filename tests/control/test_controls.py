@@ -6,19 +6,19 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import KNeighborsClassifier
 
-from ecgpipe.artifacts.control import ControlFeatures
-from ecgpipe.artifacts.image_index import IMAGE_INDEX, index_row
+from ecgpipe.artifacts.baselines import BaselineFeatures
 from ecgpipe.artifacts.images import pack, write_images
-from ecgpipe.artifacts.labels import Labels
+from ecgpipe.artifacts.page_transform import index_row
 from ecgpipe.artifacts.pages import StoredPage, StoredPages, write_pages
-from ecgpipe.config.control import ControlConfig
+from ecgpipe.artifacts.tables import IMAGE_INDEX, Labels
+from ecgpipe.config.analysis import BaselinesConfig
 from ecgpipe.control.area import mask_page, outside_pixels, trace_area
 from ecgpipe.control.classify import linear, majority, nearest
 from ecgpipe.control.features import shard_features
 from ecgpipe.control.run import run_control
 from ecgpipe.errors import DataError
 
-CONFIG = ControlConfig(thumbnail=(16, 16), outside=(32, 32), components=10, shuffles=2)
+CONFIG = BaselinesConfig(thumbnail=(16, 16), outside=(32, 32), components=10, shuffles=2)
 CLASSES = ("A", "B", "C")
 
 
@@ -68,33 +68,33 @@ def truth_of(count: int, seed: int = 0) -> np.ndarray:
 
 def test_a_mark_in_the_border_is_found_outside_and_not_in_the_images(tmp_path):
     split, labels, files = data_set(tmp_path, truth_of(120), mark=True)
-    assert accuracy(run_control("control-outside", split, labels, files, CONFIG, 0)) == 1
-    assert accuracy(run_control("control-thumbnail", split, labels, files, CONFIG, 0)) < 0.6
+    assert accuracy(run_control("baseline-outside", split, labels, files, CONFIG, 0)) == 1
+    assert accuracy(run_control("baseline-thumbnail", split, labels, files, CONFIG, 0)) < 0.6
 
 
 def test_a_trace_that_tells_all_is_not_seen_outside(tmp_path):
     split, labels, files = data_set(tmp_path, truth_of(120), trace=True)
-    seen = run_control("control-thumbnail", split, labels, files, CONFIG, 0)
-    blind = run_control("control-outside", split, labels, files, CONFIG, 0)
+    seen = run_control("baseline-thumbnail", split, labels, files, CONFIG, 0)
+    blind = run_control("baseline-outside", split, labels, files, CONFIG, 0)
     assert accuracy(seen) == 1
     # nothing varies outside: every record gets the classes' shares
     np.testing.assert_allclose(
-        blind.logits, run_control("control-majority", split, labels, files, CONFIG, 0).logits, rtol=1e-6
+        blind.logits, run_control("baseline-majority", split, labels, files, CONFIG, 0).logits, rtol=1e-6
     )
-    assert np.ptp(ControlFeatures.read(files, "outside")[1], axis=0).max() == 0
+    assert np.ptp(BaselineFeatures.read(files, "outside")[1], axis=0).max() == 0
 
 
 def test_shuffled_labels_fall_to_chance_and_are_the_same_each_time(tmp_path):
     split, labels, files = data_set(tmp_path, truth_of(240), trace=True)
-    assert accuracy(run_control("control-thumbnail", split, labels, files, CONFIG, 0)) == 1
+    assert accuracy(run_control("baseline-thumbnail", split, labels, files, CONFIG, 0)) == 1
     areas = []
     for number in range(1, 11):
-        predictions = run_control(f"control-shuffled-{number}", split, labels, files, CONFIG, 0)
+        predictions = run_control(f"baseline-shuffled-{number}", split, labels, files, CONFIG, 0)
         areas.append(roc_auc_score(predictions.targets, predictions.probabilities, average="macro"))
     assert abs(np.mean(areas) - 0.5) < 3 * np.std(areas, ddof=1) / np.sqrt(10) + 0.02
-    again = run_control("control-shuffled-10", split, labels, files, CONFIG, 0)
+    again = run_control("baseline-shuffled-10", split, labels, files, CONFIG, 0)
     np.testing.assert_array_equal(again.logits, predictions.logits)
-    other = run_control("control-shuffled-10", split, labels, files, CONFIG, 1)
+    other = run_control("baseline-shuffled-10", split, labels, files, CONFIG, 1)
     assert not np.array_equal(other.logits, predictions.logits)
 
 
@@ -104,16 +104,16 @@ def test_copies_across_the_split_make_the_nearest_neighbour_perfect(tmp_path):
     for i in range(2, 90, 3):  # each test record is a copy of the one before it
         copies[i], truth[i] = i - 1, truth[i - 1]
     split, labels, files = data_set(tmp_path, truth, copies=copies)
-    assert accuracy(run_control("control-nearest", split, labels, files, CONFIG, 0)) == 1
+    assert accuracy(run_control("baseline-nearest", split, labels, files, CONFIG, 0)) == 1
     split, labels, files = data_set(tmp_path, truth_of(90))
-    assert accuracy(run_control("control-nearest", split, labels, files, CONFIG, 0)) < 0.65
+    assert accuracy(run_control("baseline-nearest", split, labels, files, CONFIG, 0)) < 0.65
 
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_the_order_of_rows_does_not_matter(tmp_path, order):
     split, labels, files = data_set(tmp_path, truth_of(60), mark=True)
-    first = run_control("control-outside", split, labels, files, CONFIG, 0)
-    second = run_control("control-outside", split.iloc[::order], labels, files, CONFIG, 0)
+    first = run_control("baseline-outside", split, labels, files, CONFIG, 0)
+    second = run_control("baseline-outside", split.iloc[::order], labels, files, CONFIG, 0)
     np.testing.assert_array_equal(first.logits, second.logits)
 
 
@@ -168,7 +168,11 @@ def test_a_page_size_that_tells_the_class_is_found():
     truth = truth_of(90)
     flat, form = np.zeros((90, 5), np.uint8), np.stack([600 + 40 * truth, 500 + 0 * truth], axis=1).astype(float)
     logits = linear(
-        (flat[:60], form[:60]), one_hot(truth[:60]), (flat[60:], form[60:]), "single", ControlConfig(regularisation=10)
+        (flat[:60], form[:60]),
+        one_hot(truth[:60]),
+        (flat[60:], form[60:]),
+        "single",
+        BaselinesConfig(regularisation=10),
     )
     np.testing.assert_array_equal(logits.argmax(axis=1), truth[60:])
 
@@ -194,18 +198,18 @@ def test_the_area_holds_all_ink_and_the_mask_hides_it(tmp_path):
 def test_what_does_not_fit_is_told(tmp_path):
     split, labels, files = data_set(tmp_path, truth_of(30))
     with pytest.raises(DataError, match="no such control"):
-        run_control("control-other", split, labels, files, CONFIG, 0)
+        run_control("baseline-other", split, labels, files, CONFIG, 0)
     more = pd.concat([split, pd.DataFrame({"record_id": ["zzz"], "role": ["test"]})])
     with pytest.raises(DataError, match="1 records of the split have no labels, zzz first"):
-        run_control("control-nearest", more, labels, files, CONFIG, 0)
+        run_control("baseline-nearest", more, labels, files, CONFIG, 0)
     (tmp_path / "features.npz").write_bytes(b"PK broken")
     with pytest.raises(DataError, match="not a readable file of control features"):
-        run_control("control-nearest", split, labels, files, CONFIG, 0)
+        run_control("baseline-nearest", split, labels, files, CONFIG, 0)
 
 
 def test_names_of_controls():
-    assert ControlConfig(enabled=("nearest", "shuffled"), shuffles=2).names == (
-        "control-nearest",
-        "control-shuffled-1",
-        "control-shuffled-2",
+    assert BaselinesConfig(enabled=("nearest", "shuffled"), shuffles=2).names == (
+        "baseline-nearest",
+        "baseline-shuffled-1",
+        "baseline-shuffled-2",
     )

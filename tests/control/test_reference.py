@@ -6,8 +6,8 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from ecgpipe.artifacts.control_signals import SHAPE, ControlSignals
-from ecgpipe.artifacts.labels import Labels
+from ecgpipe.artifacts.baselines import SIGNALS_SHAPE, BaselineSignals
+from ecgpipe.artifacts.tables import Labels
 from ecgpipe.control.reference import run_reference
 from ecgpipe.control.resnet1d import ResNet1d
 from ecgpipe.control.signals import as_reference
@@ -18,14 +18,14 @@ def data_set(folder, count=240, policy="single"):
     """Waves of 2 Hz or 5 Hz under noise, at phases of their own, in two files."""
     generator = np.random.default_rng(1)
     truth = generator.integers(0, 2, count)
-    time = np.arange(SHAPE[1]) / 100
-    phases = generator.random((count, SHAPE[0], 1))
+    time = np.arange(SIGNALS_SHAPE[1]) / 100
+    phases = generator.random((count, SIGNALS_SHAPE[0], 1))
     waves = np.sin(2 * np.pi * (np.where(truth, 5, 2)[:, None, None] * time + phases))
     signals = (waves + generator.normal(0, 1, waves.shape)).astype(np.float16)
     ids = np.array([f"r{number:03}" for number in range(count)])
     files = [folder / "0.npz", folder / "1.npz"]
     for file, part in zip(files, np.array_split(np.arange(count), 2), strict=True):
-        ControlSignals(ids[part], signals[part]).write(file)
+        BaselineSignals(ids[part], signals[part]).write(file)
     roles = np.array(["train", "train", "validation", "test"])[np.arange(count) % 4]
     targets = np.eye(2, dtype=np.uint8)[truth]
     labels = Labels(ids, targets, ("SLOW", "FAST"), policy)
@@ -69,7 +69,7 @@ def test_signals_come_at_one_rate_and_length():
     assert as_reference(signal, 500)[0] == pytest.approx(expected, abs=0.02)
     assert as_reference(signal[:, ::5], 100)[0] == pytest.approx(expected, abs=0.01)
     short = as_reference(signal[:, :2500], 500)
-    assert short.shape == SHAPE
+    assert short.shape == SIGNALS_SHAPE
     assert not short[:, 500:].any()
     assert short[0, :500] == pytest.approx(expected[:500], abs=0.1)
 

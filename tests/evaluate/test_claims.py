@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecgpipe.artifacts.records import RECORDS
 from ecgpipe.artifacts.saliency import MEASURES
+from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.cli import main
-from ecgpipe.config.evaluate import EvaluateConfig
+from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.evaluate.claims import Evidence, check_claims
 from ecgpipe.evaluate.evidence import depart, gather_folder
 from ecgpipe.paper import the_paper

@@ -6,12 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecgpipe.artifacts.atomic import read_json
-from ecgpipe.artifacts.comparisons import COMPARISON, PROTOCOL, write_comparisons
-from ecgpipe.artifacts.predictions import Predictions
-from ecgpipe.artifacts.records import RECORDS
+from ecgpipe.artifacts.files import read_json
+from ecgpipe.artifacts.predictions import COMPARISON, PROTOCOL, Predictions, write_comparisons
+from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.cli import main
-from ecgpipe.config.evaluate import EvaluateConfig
+from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.errors import DataError
 from ecgpipe.evaluate.compare import compare_models
 from ecgpipe.evaluate.protocols import compare_protocols

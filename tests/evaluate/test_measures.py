@@ -8,7 +8,7 @@ from sklearn import metrics
 from sklearn.calibration import calibration_curve
 
 from ecgpipe.artifacts.predictions import Predictions
-from ecgpipe.config.evaluate import EvaluateConfig
+from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.evaluate import resample
 from ecgpipe.evaluate.calibration import bin_gaps, calibration_error, reliability
 from ecgpipe.evaluate.fmax import f_max, sample_shares

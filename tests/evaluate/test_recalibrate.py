@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from ecgpipe.artifacts.model_folder import Calibration, probabilities_of
 from ecgpipe.artifacts.predictions import Predictions
-from ecgpipe.artifacts.probabilities import Calibration, probabilities_of
 from ecgpipe.evaluate.recalibrate import fit_calibration, recalibrate
 
 

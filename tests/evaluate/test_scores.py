@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics
 
 from ecgpipe.artifacts.predictions import Predictions
-from ecgpipe.config.evaluate import EvaluateConfig
+from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.errors import DataError
 from ecgpipe.evaluate.roc import auc
 from ecgpipe.evaluate.scores import evaluate_predictions

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from ecgpipe.explain.choose import choose_records
 from ecgpipe.explain.overlay import contact_sheet, overlay
+from ecgpipe.explain.run import choose_records
 from ecgpipe.explain.saliency import saliency_maps
 from ecgpipe.models import create_model
 from ecgpipe.models.cam import cam_target

@@ -9,28 +9,26 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from ecgpipe.acquire.ptbxl import list_records
+from ecgpipe.acquire.ptbxl import list_ptbxl_records
 from ecgpipe.acquire.simulate.dataset import simulate_dataset
+from ecgpipe.artifacts import ROLES
 from ecgpipe.artifacts.pages import StoredPages, read_pages
-from ecgpipe.artifacts.records import RECORDS
-from ecgpipe.artifacts.roles import ROLES
-from ecgpipe.artifacts.runs import Items, RunConfig
+from ecgpipe.artifacts.runs import RunConfig, RunIndex
 from ecgpipe.artifacts.saliency import FINDINGS, MEASURES, Saliency
 from ecgpipe.artifacts.signals import LEADS, read_signal
+from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.artifacts.truth import read_truth
-from ecgpipe.config.degrade import DegradeConfig
-from ecgpipe.config.explain import ExplainConfig
+from ecgpipe.config.analysis import ExplainConfig
 from ecgpipe.config.models import ModelConfig
-from ecgpipe.config.preprocess import PreprocessConfig
-from ecgpipe.config.render import RenderConfig
-from ecgpipe.config.train import TrainConfig
-from ecgpipe.explain.measure import measure_run
+from ecgpipe.config.pages import DegradeConfig, PreprocessConfig, RenderConfig
+from ecgpipe.config.training import TrainConfig
+from ecgpipe.explain.measure_run import measure_run
 from ecgpipe.explain.measures import band
 from ecgpipe.explain.run import explain_run
-from ecgpipe.models.stored import build_model
+from ecgpipe.models.factory import build_model
 from ecgpipe.preprocess.shard import preprocess_shard
-from ecgpipe.render.draw import render_page
 from ecgpipe.render.findings import write_findings
+from ecgpipe.render.page import render_page
 from ecgpipe.render.shard import render_shard
 
 CLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
@@ -44,7 +42,7 @@ def made(tmp_path_factory):
     """A folder with 16 simulated records through every stage up to the images, and two untrained runs."""
     folder = tmp_path_factory.mktemp("explained")
     simulate_dataset(folder / "data", records=16, seed=5, class_mix={(name,): 1.0 for name in CLASSES}, difficulty=0.0)
-    records, _ = list_records(folder / "data", 100, 1000)
+    records, _ = list_ptbxl_records(folder / "data", 100, 1000)
     RECORDS.write(records, folder / "records.parquet")
     render = RenderConfig(dpi=100)
     render_shard(records, folder / "data", 100, render, folder / "pages.parquet", folder / "p.parquet", title="")
@@ -69,7 +67,7 @@ def made(tmp_path_factory):
         own.mkdir()
         run.write(own)
         role = ROLES.index("test" if seed == 0 else "train")
-        Items(
+        RunIndex(
             ids, np.full(16, role, np.int8), np.zeros(16, np.int16), np.arange(16, dtype=np.int32), targets
         ).write(own)  # fmt: skip
         torch.manual_seed(seed)

@@ -9,15 +9,23 @@ from torch import nn
 
 from ecgpipe.artifacts.runs import RunConfig
 from ecgpipe.config.models import ModelConfig
-from ecgpipe.config.train import TrainConfig
-from ecgpipe.explain.curves import area, curves
-from ecgpipe.explain.interval import group_means, interval
-from ecgpipe.explain.measure import _groups
-from ecgpipe.explain.measures import band, boxes_mask, iou, iou_chance, pointing, rank_correlation, share_within
-from ecgpipe.explain.measures import to_common as common
-from ecgpipe.explain.randomise import cascade
+from ecgpipe.config.training import TrainConfig
+from ecgpipe.explain.measure_run import _groups, group_means, percentile_interval
+from ecgpipe.explain.measures import (
+    area_under_curve,
+    band,
+    boxes_mask,
+    cascade_randomisation,
+    expected_iou,
+    insertion_deletion_curves,
+    iou,
+    pointing,
+    rank_correlation,
+    share_within,
+)
+from ecgpipe.explain.measures import to_common_resolution as common
 from ecgpipe.explain.saliency import integrated_gradients, reduce_maps
-from ecgpipe.models.stored import build_model
+from ecgpipe.models.factory import build_model
 
 
 def half(side=8):
@@ -43,7 +51,7 @@ def test_shares_points_and_overlap_by_hand():
 def test_the_overlap_by_chance():
     rng, mask = np.random.default_rng(0), band([np.array([[0.1, 0.4], [0.9, 0.6]])], 100)
     found = np.mean([iou(rng.random((100, 100)), mask) for _ in range(60)])
-    assert found == pytest.approx(iou_chance(mask.mean()), abs=0.004)
+    assert found == pytest.approx(expected_iou(mask.mean()), abs=0.004)
 
 
 def test_rank_correlation_does_not_mind_the_scale():
@@ -93,11 +101,11 @@ def test_curves_start_and_end_at_paper_and_image_and_reward_the_right_map():
     right, wrong = np.zeros((32, 32)), np.ones((32, 32))
     right[:16, :16], wrong[:16, :16] = 1, 0
     full = 1 / (1 + np.exp(-8))
-    kept, gone = curves(model, image, 0, right, 4, "single")
+    kept, gone = insertion_deletion_curves(model, image, 0, right, 4, "single")
     assert kept.tolist() == pytest.approx([0.5, full, full, full, full])
     assert gone.tolist() == pytest.approx([full, 0.5, 0.5, 0.5, 0.5])
-    assert area(kept) == pytest.approx((0.5 + full) / 8 + 3 * full / 4)
-    kept, gone = curves(model, image, 0, wrong, 4, "single")
+    assert area_under_curve(kept) == pytest.approx((0.5 + full) / 8 + 3 * full / 4)
+    kept, gone = insertion_deletion_curves(model, image, 0, wrong, 4, "single")
     assert kept.tolist() == pytest.approx([0.5, 0.5, 0.5, 0.5, full])
     assert gone.tolist() == pytest.approx([full, full, full, full, 0.5])
 
@@ -129,7 +137,7 @@ def test_the_cascade_undoes_the_classifier_first_and_everything_last(variant, op
     model = build_model(run).eval()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     kept, names = [], []
-    for name, undone, last_one in cascade(model, run, 7, 3):
+    for name, undone, last_one in cascade_randomisation(model, run, 7, 3):
         state = undone.state_dict()
         drawn = [key for key in before if before[key].numel() > 1 and before[key].std() > 0]  # not constants
         kept.append(sum(torch.equal(state[key], before[key]) for key in drawn) / len(drawn))
@@ -141,14 +149,14 @@ def test_the_cascade_undoes_the_classifier_first_and_everything_last(variant, op
     fresh = build_model(run).state_dict()
     assert all(torch.equal(last[key], fresh[key]) for key in fresh)
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
-    assert next(cascade(model, run, 7, 100))[0].startswith(first)
+    assert next(cascade_randomisation(model, run, 7, 100))[0].startswith(first)
 
 
 def test_means_and_intervals():
     rng = np.random.default_rng(0)
     values = rng.normal(size=(60, 1))
     mean, draws = group_means(values, [str(i) for i in range(60)], 4000, 1)
-    ours = interval(mean[0], draws[:, 0], 0.95)
+    ours = percentile_interval(mean[0], draws[:, 0], 0.95)
     theirs = bootstrap((values[:, 0],), np.mean, n_resamples=4000, method="percentile", random_state=2)
     assert ours["value"] == pytest.approx(values.mean())
     assert (ours["low"], ours["high"]) == pytest.approx(tuple(theirs.confidence_interval), abs=0.03)
@@ -159,7 +167,7 @@ def test_means_and_intervals():
 
 def test_one_patient_has_no_interval():
     mean, draws = group_means(np.array([[0.2], [0.4]]), ["a", "a"], 100, 0)
-    assert interval(mean[0], draws[:, 0], 0.95) == {"value": pytest.approx(0.3), "low": None, "high": None}
+    assert percentile_interval(mean[0], draws[:, 0], 0.95) == {"value": pytest.approx(0.3), "low": None, "high": None}
 
 
 def test_groups_are_patients_then_files_then_records():
@@ -175,5 +183,5 @@ def test_what_was_not_measured_has_no_part_in_a_mean():
     values = np.array([[1.0, np.nan], [3.0, np.nan], [np.nan, np.nan]])
     mean, draws = group_means(values, ["a", "b", "c"], 200, 0)
     assert mean[0] == 2 and np.isnan(mean[1])
-    assert interval(mean[1], draws[:, 1], 0.95) == {"value": None, "low": None, "high": None}
-    assert 1 <= interval(mean[0], draws[:, 0], 0.95)["low"] <= 2
+    assert percentile_interval(mean[1], draws[:, 1], 0.95) == {"value": None, "low": None, "high": None}
+    assert 1 <= percentile_interval(mean[0], draws[:, 0], 0.95)["low"] <= 2

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from ecgpipe.artifacts.image_index import IMAGE_INDEX, index_row, read_turns
+from ecgpipe.artifacts.page_transform import PageTransform, index_row, read_transforms
 from ecgpipe.artifacts.pages import StoredPage
-from ecgpipe.artifacts.turn import Turn
-from ecgpipe.config.preprocess import PreprocessConfig
-from ecgpipe.explain.looked_at import places_of
+from ecgpipe.artifacts.tables import IMAGE_INDEX
+from ecgpipe.config.pages import PreprocessConfig
 from ecgpipe.explain.overlay import overlay
+from ecgpipe.explain.regions import find_regions
 from ecgpipe.preprocess.apply import prepare
 from tests.preprocess.test_rectify import photo
 
@@ -28,8 +28,8 @@ def taken(request, tmp_path_factory):
     page, picture = photo("kit", **KINDS[request.param])
     prepared = prepare(picture, PreprocessConfig())
     file = tmp_path_factory.mktemp("turned") / "index.parquet"
-    IMAGE_INDEX.write([index_row("straight", 0.1, None), index_row("a", 0.1, prepared.turn)], file)
-    turns = read_turns([file], ["a", "straight"])
+    IMAGE_INDEX.write([index_row("straight", 0.1, None), index_row("a", 0.1, prepared.transform)], file)
+    turns = read_transforms([file], ["a", "straight"])
     assert list(turns) == ["a"]
     assert (turns["a"].bend is not None) == (request.param == "bent")
     return page, picture, prepared.image, turns["a"]
@@ -59,7 +59,7 @@ def test_masks_of_leads_hold_their_ink(taken):
     inputs = torch.from_numpy(image.astype(np.float32))[None]
     held = {}
     for name, own in (("turned", turn), ("as it lay", None)):
-        places = places_of(inputs, stored, None, "NORM", NO_MARGINS, 160, own)
+        places = find_regions(inputs, stored, None, "NORM", NO_MARGINS, 160, own)
         inside = np.any(list(places.leads.values()), axis=0)
         held[name] = (places.trace & inside).sum() / places.trace.sum()
     assert held["turned"] > 0.97 > 0.95 > held["as it lay"]
@@ -81,7 +81,7 @@ def test_a_point_and_its_image_agree_both_ways():
     """A spot in the image, laid on the page, lies where the page's point goes to the spot."""
     bend = 12 * np.sin(np.linspace(0, np.pi, 400))
     matrix = np.array([[0.9, 0.1, 5], [-0.08, 1.1, 9], [1e-5, 2e-5, 1]])
-    turn = Turn.of_pixels(matrix, bend, (500, 300), (400, 320))
+    turn = PageTransform.from_pixels(matrix, bend, (500, 300), (400, 320))
     spot = np.zeros((320, 400), np.float32)
     spot[200:204, 250:254] = 1
     rows, columns = np.nonzero(turn.onto_page(spot, 500, 300) > 0.5)

@@ -14,12 +14,12 @@ from tests.faults.world import STAGES, World
 # What jobs read on the way from one stage to the next: files that a fault may damage beforehand.
 READ = {
     1: ("labels.parquet", "records.parquet", "pages/0*0.parquet"),
-    2: ("splits/*/seed-0.parquet", "labels.parquet", "images/*.npy", "images/*.index.parquet", "audit/twins.parquet"),
+    2: ("splits/*/seed-0.parquet", "labels.parquet", "images/*.npy", "images/*.index.parquet", "audit/duplicates.parquet"),
     3: (
-        "*/resnet10t/seed-0/run.json", "*/resnet10t/seed-0/items.npz", "*/resnet10t/seed-0/weights.safetensors",
+        "*/resnet10t/seed-0/run.json", "*/resnet10t/seed-0/run_index.npz", "*/resnet10t/seed-0/weights.safetensors",
         "*/resnet10t/seed-0/train.json", "*/resnet10t/seed-0/history.csv", "images/*.npy", "images/*.index.parquet",
         "pages/*.parquet", "records.parquet", "labels.json", "labels.parquet", "splits/*/seed-0.json",
-        "audit/audit.json", "audit/leaks.json", "audit/twins.parquet",
+        "audit/audit.json", "audit/leaks.json", "audit/duplicates.parquet",
     ),
 }  # fmt: skip
 

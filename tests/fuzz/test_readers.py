@@ -12,16 +12,14 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecgpipe.acquire.labels import labels_of_records
-from ecgpipe.acquire.own import list_own
-from ecgpipe.acquire.ptbxl import list_records
+from ecgpipe.acquire.labels import labels_of_records, read_grouping
+from ecgpipe.acquire.own import list_own_records
+from ecgpipe.acquire.ptbxl import list_ptbxl_records
 from ecgpipe.acquire.simulate.dataset import simulate_dataset
-from ecgpipe.acquire.statements import grouping
+from ecgpipe.artifacts.files import read_sums
 from ecgpipe.artifacts.signals import LEADS, read_signal
-from ecgpipe.artifacts.sums import read_sums
-from ecgpipe.config.benchmark import validate_config
-from ecgpipe.config.labels import LabelsConfig
-from ecgpipe.config.own import OwnConfig
+from ecgpipe.config.data import LabelsConfig, OwnConfig
+from ecgpipe.config.schema import validate_config
 from ecgpipe.errors import ConfigError, DataError, RecordError
 from ecgpipe.render.layout import kit_layout, layout_named
 from tests.conftest import PROJECT
@@ -80,11 +78,11 @@ def test_wfdb_headers(record, met, data):
 
 
 TABLES = {
-    "ptbxl_database.csv": lambda folder: list_records(folder, 100, 1000),
+    "ptbxl_database.csv": lambda folder: list_ptbxl_records(folder, 100, 1000),
     "scp_statements.csv": lambda folder: labels_of_records(
-        list_records(folder, 100, 1000)[0], *grouping(folder, "subclass"), LabelsConfig()
+        list_ptbxl_records(folder, 100, 1000)[0], *read_grouping(folder, "subclass"), LabelsConfig()
     ),
-    "own.csv": lambda folder: grouping(folder, str(folder / "own.csv")),
+    "own.csv": lambda folder: read_grouping(folder, str(folder / "own.csv")),
 }
 
 
@@ -117,7 +115,7 @@ def test_label_tables_of_ones_own(tmp_path_factory, met, table):
     (folder / "labels.csv").write_bytes(table)
     config = OwnConfig(kind="signals", source=str(folder), labels="labels.csv", columns=COLUMNS)
     with only(DataError, met, "labels.csv", "own.mine", folder=folder):
-        list_own("mine", config)
+        list_own_records("mine", config)
     shutil.rmtree(folder)
 
 

@@ -13,8 +13,8 @@ from ecgpipe.artifacts.images import pack, write_images
 from ecgpipe.artifacts.model_folder import SavedModel
 from ecgpipe.cli.main import main
 from ecgpipe.config.models import ModelConfig
-from ecgpipe.config.preprocess import PreprocessConfig
-from ecgpipe.config.train import TrainConfig
+from ecgpipe.config.pages import PreprocessConfig
+from ecgpipe.config.training import TrainConfig
 from ecgpipe.errors import ConfigError, DataError
 from ecgpipe.models import load_model
 from ecgpipe.models.card import save_model
@@ -218,7 +218,7 @@ def test_the_run_instead_of_its_model(run):
 
 def test_untrained_run(run, tmp_path):
     (tmp_path / "run.json").write_bytes((run / "run.json").read_bytes())
-    (tmp_path / "items.npz").write_bytes((run / "items.npz").read_bytes())
+    (tmp_path / "run_index.npz").write_bytes((run / "run_index.npz").read_bytes())
     with pytest.raises(DataError, match="not trained yet"):
         save_model(tmp_path)
 

@@ -7,7 +7,7 @@ import torch
 
 from ecgpipe.cli.main import main
 from ecgpipe.models import VARIANTS, create_model
-from ecgpipe.models.cost import describe
+from ecgpipe.models.cost import model_cost
 
 # Parameters (millions) and multiply-adds (1e9) at 224 px as timm's model cards print them, for 3 channels and 1000
 # classes; mobilevit_s is printed at 256 px.
@@ -23,7 +23,7 @@ PUBLISHED = {
 @pytest.mark.parametrize("variant", PUBLISHED)
 def test_published_figures(variant):
     parameters, gmacs, size = PUBLISHED[variant]
-    cost = describe(variant, num_classes=1000, in_chans=3, img_size=size)
+    cost = model_cost(variant, num_classes=1000, in_chans=3, img_size=size)
     assert round(cost["parameters"] / 1e6, 1) == parameters
     # The published count leaves out ViT's products of queries, keys and values: 12 layers, 197 tokens, 384 channels.
     uncounted = 2 * 12 * 197**2 * 384 / 1e9 if variant == "vit" else 0.0
@@ -37,11 +37,11 @@ SHALLOW = {"depths": (1, 1, 1, 1)}  # fewer blocks where only the parts around t
 @pytest.mark.parametrize("variant", ["resnet34", "swin_lgf_fpn"])
 def test_parameters_are_those_of_the_built_model(variant):
     model = create_model(variant, num_classes=5, img_size=96)
-    assert describe(variant, 5, 1, 96)["parameters"] == sum(p.numel() for p in model.parameters())
+    assert model_cost(variant, 5, 1, 96)["parameters"] == sum(p.numel() for p in model.parameters())
 
 
 def test_ablations_cost_less():
-    costs = {variant: describe(variant, 5, 1, 96, **SHALLOW) for variant in VARIANTS if variant.startswith("swin")}
+    costs = {variant: model_cost(variant, 5, 1, 96, **SHALLOW) for variant in VARIANTS if variant.startswith("swin")}
     full = costs.pop("swin_lgf_fpn")
     assert len(costs) == 4
     for cost in costs.values():
@@ -49,7 +49,7 @@ def test_ablations_cost_less():
 
 
 def test_refinement_costs_what_its_convolutions_cost():
-    full, without = (describe(v, 5, 1, 320, **SHALLOW)["gmacs"] for v in ("swin_lgf_fpn", "swin_lgf_fpn_no_refine"))
+    full, without = (model_cost(v, 5, 1, 320, **SHALLOW)["gmacs"] for v in ("swin_lgf_fpn", "swin_lgf_fpn_no_refine"))
     pixels = 80**2 + 40**2 + 20**2 + 10**2
     assert full - without == pytest.approx(pixels * 9 * 256**2 / 1e9)
 
@@ -69,13 +69,13 @@ def test_activation_memory_is_what_autograd_keeps():
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             model(torch.rand(batch, 1, 64, 64))
         sizes.append(sum(tensor.untyped_storage().nbytes() for tensor in kept.values()))
-    assert describe("resnet34", 5, 1, 64)["activation_mib"] == pytest.approx((sizes[1] - sizes[0]) / 2**20)
+    assert model_cost("resnet34", 5, 1, 64)["activation_mib"] == pytest.approx((sizes[1] - sizes[0]) / 2**20)
 
 
 def test_size_may_be_a_rectangle():
-    cost = describe("resnet34", 5, 1, (224, 160))
+    cost = model_cost("resnet34", 5, 1, (224, 160))
     assert (cost["height"], cost["width"]) == (224, 160)
-    assert cost["gmacs"] == pytest.approx(describe("resnet34", 5, 1, 224)["gmacs"] * 160 / 224, rel=1e-3)
+    assert cost["gmacs"] == pytest.approx(model_cost("resnet34", 5, 1, 224)["gmacs"] * 160 / 224, rel=1e-3)
 
 
 def test_the_command_lists_models_and_sizes(capsys):
@@ -84,7 +84,7 @@ def test_the_command_lists_models_and_sizes(capsys):
     assert [(row["variant"], row["width"]) for row in rows] == [
         (name, size) for name in ("resnet34", "resnet18") for size in (64, 96)
     ]
-    assert rows[0] == describe("resnet34", 5, 1, 64)
+    assert rows[0] == model_cost("resnet34", 5, 1, 64)
     assert main(["models", "resnet18", "--image-size", "64"]) == 0
     line = capsys.readouterr().out.splitlines()[1].split()
     assert (

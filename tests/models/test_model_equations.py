@@ -10,9 +10,17 @@ from scipy.special import erf
 from timm.models.swin_transformer import SwinTransformerStage
 from torch import nn
 
-from ecgpipe.models.fpn import ChannelAlignment, FeaturePyramid, Refinement, top_down
-from ecgpipe.models.head import PyramidHead
-from ecgpipe.models.lgf import LGF, AxialTemporalAttention, GlobalPath, LocalPath
+from ecgpipe.models.lgf_fpn_layers import (
+    LGF,
+    AxialTemporalAttention,
+    ChannelAlignment,
+    FeaturePyramid,
+    GlobalPath,
+    LocalPath,
+    PyramidHead,
+    Refinement,
+    top_down,
+)
 
 CLOSE = {"rtol": 1e-10, "atol": 1e-10}
 

@@ -10,9 +10,7 @@ import torch
 from ecgpipe.errors import DataError, EcgpipeError
 from ecgpipe.models import VARIANTS, create_model
 from ecgpipe.models.export import export_onnx
-from ecgpipe.models.fpn import FeaturePyramid
-from ecgpipe.models.head import PyramidHead
-from ecgpipe.models.lgf import LGF
+from ecgpipe.models.lgf_fpn_layers import LGF, FeaturePyramid, PyramidHead
 
 # One shifted block each, and narrow: what an exporter may stumble over is in the kinds of layers, not in their number.
 SWIN = {"embed_dim": 24, "depths": (2, 1, 1, 1)}

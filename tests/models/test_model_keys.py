@@ -6,10 +6,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ecgpipe.artifacts.runs import RunConfig
 from ecgpipe.config.models import ModelConfig
-from ecgpipe.config.train import TrainConfig
+from ecgpipe.config.training import TrainConfig
 from ecgpipe.errors import ConfigError
 from ecgpipe.models import create_model
-from ecgpipe.models.stored import build_model
+from ecgpipe.models.factory import build_model
 
 SMALL = {"embed_dim": 24, "depths": [2, 1, 1, 1], "neck_width": 16}
 

@@ -9,12 +9,12 @@ from sklearn.covariance import OAS
 
 from ecgpipe.artifacts.images import pack, write_images
 from ecgpipe.artifacts.model_folder import OodLimits
-from ecgpipe.artifacts.runs import Items, RunConfig
+from ecgpipe.artifacts.runs import RunConfig, RunIndex
 from ecgpipe.config.models import ModelConfig
-from ecgpipe.config.train import TrainConfig
+from ecgpipe.config.training import TrainConfig
 from ecgpipe.errors import DataError
 from ecgpipe.models import create_model
-from ecgpipe.models.ood import OodDetector, fit_ood, ink_statistics, shrunk_covariance, with_features
+from ecgpipe.models.ood import OodDetector, fit_ood, ink_statistics, logits_and_features, shrunk_covariance
 from ecgpipe.train.prepare import prepare_run
 
 SIZE = 64
@@ -58,13 +58,13 @@ def fitted(tmp_path_factory):
     )
     torch.manual_seed(0)
     model = create_model("resnet10t", num_classes=2, img_size=SIZE).eval()
-    run, items = RunConfig.read(folder / "run"), Items.read(folder / "run")
+    run, items = RunConfig.read(folder / "run"), RunIndex.read(folder / "run")
     return model, fit_ood(model, folder / "run", run, items), images, folder
 
 
 def scores(model, detector, images):
     with torch.inference_mode():
-        features = with_features(model, torch.from_numpy(images).unsqueeze(1).float())[1].numpy()
+        features = logits_and_features(model, torch.from_numpy(images).unsqueeze(1).float())[1].numpy()
     return detector.scores(features, packed(images)).max(axis=1)
 
 
@@ -106,7 +106,7 @@ def test_from_its_folder(fitted, tmp_path):
 def test_images_that_are_gone(fitted, tmp_path):
     model, _, _, folder = fitted
     run = RunConfig.read(folder / "run").model_copy(update={"images": ("../gone.npy",)})
-    assert fit_ood(model, folder / "run", run, Items.read(folder / "run")) is None
+    assert fit_ood(model, folder / "run", run, RunIndex.read(folder / "run")) is None
 
 
 def test_shrinkage_is_that_of_scikit_learn():
@@ -133,7 +133,7 @@ def test_features_are_what_the_last_layer_reads(name):
     model = create_model(name, num_classes=3, in_chans=1, img_size=size, **options).eval()
     images = torch.rand(2, 1, size, size)
     with torch.inference_mode():
-        logits, features = with_features(model, images)
+        logits, features = logits_and_features(model, images)
         assert torch.equal(logits, model(images))
         if not name.startswith("levit"):  # it has two last layers
             assert torch.allclose(model.get_classifier()(features), logits, atol=1e-6)
@@ -144,5 +144,5 @@ def test_features_are_what_the_last_layer_reads(name):
 def test_a_model_without_a_last_layer():
     model = timm.create_model("resnet10t", num_classes=0, in_chans=1).eval()
     with torch.inference_mode():
-        logits, features = with_features(model, torch.rand(1, 1, 64, 64))
+        logits, features = logits_and_features(model, torch.rand(1, 1, 64, 64))
     assert logits is features

@@ -5,12 +5,12 @@ import torch
 
 from ecgpipe.artifacts.model_folder import SavedModel
 from ecgpipe.cli import main
-from ecgpipe.config.benchmark import validate_config
 from ecgpipe.config.models import ModelConfig
+from ecgpipe.config.schema import validate_config
 from ecgpipe.errors import ConfigError
 from ecgpipe.models import create_model, load_model
 from ecgpipe.models.cam import cam_target
-from ecgpipe.models.plugin import use_plugin
+from ecgpipe.models.factory import use_plugin
 
 
 @pytest.fixture

@@ -8,8 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import ecgpipe.models  # noqa: F401  (registers the entry points)
 from ecgpipe.errors import ConfigError
-from ecgpipe.models.swin_backbone import choose_window, fused_window_attention
-from ecgpipe.models.swin_lgf_fpn import SwinLgfFpn
+from ecgpipe.models.swin_lgf_fpn import SwinLgfFpn, choose_window, fused_window_attention
 
 # embed_dim 24 keeps the heads (3, 6, 12, 24) and three channels a normalisation group.
 SMALL = {"img_size": 96, "embed_dim": 24, "depths": (1, 2, 1, 1), "neck_width": 16, "drop_path_rate": 0.0}

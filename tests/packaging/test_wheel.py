@@ -6,7 +6,7 @@ import zipfile
 from email.parser import Parser
 
 from ecgpipe import __version__
-from ecgpipe.missing import EXTRA_OF
+from ecgpipe.public import EXTRA_OF
 from tests.conftest import PROJECT
 
 

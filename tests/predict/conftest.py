@@ -10,17 +10,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecgpipe.artifacts.image_index import IMAGE_INDEX
+from ecgpipe.artifacts import ROLES
 from ecgpipe.artifacts.images import open_images, unpack
 from ecgpipe.artifacts.pages import read_pages
 from ecgpipe.artifacts.predictions import Predictions
-from ecgpipe.artifacts.roles import ROLES
+from ecgpipe.artifacts.tables import IMAGE_INDEX
 from ecgpipe.cli import main
-from ecgpipe.config.evaluate import EvaluateConfig
+from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.config.models import ModelConfig
-from ecgpipe.config.preprocess import PreprocessConfig
-from ecgpipe.config.render import RenderConfig
-from ecgpipe.config.train import TrainConfig
+from ecgpipe.config.pages import PreprocessConfig, RenderConfig
+from ecgpipe.config.training import TrainConfig
 from ecgpipe.evaluate.scores import evaluate_predictions
 from ecgpipe.models.card import save_model
 from ecgpipe.preprocess.shard import preprocess_shard

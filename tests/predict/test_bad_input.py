@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ecgpipe.cli import main
-from ecgpipe.config.preprocess import PreprocessConfig
+from ecgpipe.config.pages import PreprocessConfig
 from ecgpipe.predict import Predictor
 from tests.predict.corpus import LEADS, images, records, write_record
 

@@ -12,10 +12,8 @@ from PIL import Image
 
 from ecgpipe.cli import main
 from ecgpipe.cli.predict import METHODS
-from ecgpipe.config.degrade import DegradeConfig
-from ecgpipe.config.explain import Method
-from ecgpipe.config.preprocess import PreprocessConfig
-from ecgpipe.config.render import RenderConfig
+from ecgpipe.config.analysis import SaliencyMethod
+from ecgpipe.config.pages import DegradeConfig, PreprocessConfig, RenderConfig
 from ecgpipe.predict import Predictor
 from ecgpipe.preprocess.apply import preprocess_file
 from ecgpipe.render.shard import record_page
@@ -187,4 +185,4 @@ def test_multilabel_calls_any_number_of_classes(made, tmp_path):
 
 def test_the_command_offers_every_method_of_the_configuration():
     """Its list stands by itself, so that --help needs no pydantic."""
-    assert get_args(Method) == METHODS
+    assert get_args(SaliencyMethod) == METHODS

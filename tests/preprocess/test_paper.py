@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from ecgpipe.config.preprocess import PreprocessConfig
+from ecgpipe.config.pages import PreprocessConfig
 from ecgpipe.preprocess.paper import canny, close_open, crop_edges, otsu, paper_image
 
 

@@ -131,7 +131,7 @@ def test_a_claim_of_60000_pixels_a_side_costs_no_memory(kind, tmp_path):
     (tmp_path / "scan.img").write_bytes(claims(kind))
     code = (
         "import resource, sys\n"
-        "from ecgpipe.config.preprocess import PreprocessConfig\n"
+        "from ecgpipe.config.pages import PreprocessConfig\n"
         "from ecgpipe.errors import DataError\n"
         "from ecgpipe.preprocess.apply import preprocess_file\n"
         "data = open(sys.argv[1], 'rb').read()\n"

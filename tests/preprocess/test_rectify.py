@@ -4,22 +4,19 @@ import cv2
 import numpy as np
 import pytest
 
-from ecgpipe.config.degrade import Chance, DegradeConfig
-from ecgpipe.config.preprocess import PreprocessConfig
-from ecgpipe.config.render import RenderConfig
+from ecgpipe.config.pages import DegradeConfig, DegradeEffect, PreprocessConfig, RenderConfig
 from ecgpipe.preprocess.apply import preprocess, preprocess_palette
-from ecgpipe.preprocess.rectify import rectify
-from ecgpipe.preprocess.skew import turning
-from ecgpipe.preprocess.straight import is_straight, palette_is_straight
-from ecgpipe.render.degrade.degrade import degrade_page
-from ecgpipe.render.draw import render_page
+from ecgpipe.preprocess.rectify import is_straight, palette_is_straight, rectify
+from ecgpipe.preprocess.skew import straightening_homography
+from ecgpipe.render.degrade import degrade_page
+from ecgpipe.render.page import render_page
 from tests.preprocess.test_trace import beats
 
 LAYOUTS = ["kit", "cardiac-images", "6x2", "12x1"]
 
 
-def always(low: float, high: float) -> Chance:
-    return Chance(probability=1, range=(low, high))
+def always(low: float, high: float) -> DegradeEffect:
+    return DegradeEffect(probability=1, range=(low, high))
 
 
 def photo(layout: str, name: str = "r1", **kinds):
@@ -117,16 +114,16 @@ def test_points_and_pictures_move_alike():
 
 
 def test_turning_sends_the_vanishing_points_to_infinity():
-    turn = turning((0.05, 0.02), (-0.03, 0.04), (1000, 800))
+    transform = straightening_homography((0.05, 0.02), (-0.03, 0.04), (1000, 800))
     middle = np.array([499.5, 399.5])
-    assert np.allclose(cv2.perspectiveTransform(middle[None, None], turn), middle)
+    assert np.allclose(cv2.perspectiveTransform(middle[None, None], transform), middle)
     for (a, w), axis in (((0.05, 0.02), 1), ((-0.03, 0.04), 0)):
         for place in ((0.2, 0.4), (-0.5, 0.1)):  # a line through here, in half sides from the middle
             x, y = place if axis else place[::-1]
             step = np.array([1 - w * x, a - w * y]) * 0.1
             ends = np.array([[x, y], [x + step[0], y + step[1]]])
             ends = middle + 500 * (ends if axis else ends[:, ::-1])
-            moved = cv2.perspectiveTransform(ends[None], turn)[0]
+            moved = cv2.perspectiveTransform(ends[None], transform)[0]
             assert moved[0, axis] == pytest.approx(moved[1, axis], abs=1e-6)
 
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from ecgpipe.preprocess.components import connected_parts, erase, opened, vertical_runs
 from ecgpipe.preprocess.ink import drop_specks
-from ecgpipe.preprocess.runs import connected_parts, erase, opened, vertical_runs
 from ecgpipe.preprocess.trace import shrink
 
 

@@ -7,16 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ecgpipe.artifacts.image_index import IMAGE_INDEX
 from ecgpipe.artifacts.images import open_images, unpack
 from ecgpipe.artifacts.pages import StoredPage, write_pages
-from ecgpipe.artifacts.problems import PROBLEMS
-from ecgpipe.config.preprocess import PreprocessConfig
-from ecgpipe.config.render import RenderConfig
+from ecgpipe.artifacts.tables import IMAGE_INDEX, PROBLEMS
+from ecgpipe.config.pages import PreprocessConfig, RenderConfig
 from ecgpipe.errors import DataError
 from ecgpipe.preprocess.apply import preprocess_file
 from ecgpipe.preprocess.shard import preprocess_shard
-from ecgpipe.render.draw import render_page
+from ecgpipe.render.page import render_page
 
 CONFIG = PreprocessConfig(size=320)
 

@@ -7,19 +7,16 @@ import cv2
 import numpy as np
 import pytest
 
-from ecgpipe.config.degrade import DegradeConfig
-from ecgpipe.config.preprocess import PreprocessConfig
-from ecgpipe.config.render import RenderConfig
+from ecgpipe.config.pages import DegradeConfig, PreprocessConfig, RenderConfig
 from ecgpipe.errors import DataError
 from ecgpipe.preprocess.apply import preprocess, preprocess_file, preprocess_palette, read_image
+from ecgpipe.preprocess.components import drop_text, hanging_runs, vertical_runs
 from ecgpipe.preprocess.ink import drop_specks
 from ecgpipe.preprocess.marks import drop_bars, drop_flat_lines, drop_pulses, drop_separators
 from ecgpipe.preprocess.rectify import rectify
-from ecgpipe.preprocess.runs import vertical_runs
-from ecgpipe.preprocess.text import drop_text, hanging_runs
 from ecgpipe.preprocess.trace import shrink
-from ecgpipe.render.degrade.degrade import degrade_page
-from ecgpipe.render.draw import render_page
+from ecgpipe.render.degrade import degrade_page
+from ecgpipe.render.page import render_page
 
 CONFIG = PreprocessConfig()
 NEAR = np.ones((3, 3), np.uint8)
@@ -249,7 +246,7 @@ def test_a_leaning_separator_with_gaps_goes_from_a_photographed_page():
     photographed = ink.copy()
     drop_separators(ink, 4)
     assert ink[60:90, 148:155].any()
-    drop_separators(photographed, 4, worn=True)
+    drop_separators(photographed, 4, photographed=True)
     assert not photographed[60:195, 140:160].any()
     assert photographed[200:202].all()
 
@@ -261,7 +258,7 @@ def test_a_bar_that_a_trace_crosses_goes_and_a_stroke_stays():
     alone = ink.copy()
     ink[85:113, 50:54] = 255
     blurred = cv2.GaussianBlur(ink, (0, 0), 0.8)
-    drop_bars(blurred, 4, worn=True)
+    drop_bars(blurred, 4, photographed=True)
     assert not (blurred[:95, 40:65] > 64).any()
     assert ((blurred > 64) >= (alone > 254)).mean() > 0.999
 
@@ -290,7 +287,7 @@ def test_words_go_from_a_photographed_page_and_broken_traces_stay():
     for left in (20, 115, 210, 305):  # a row in pieces of 22 mm, 1 mm apart
         ink[200:202, left : left + 90] = 255
     pieces = ink[150:].copy()
-    drop_text(ink, 4, (0, 400), worn=True)
+    drop_text(ink, 4, (0, 400), photographed=True)
     assert not ink[:150].any()
     assert np.array_equal(ink[150:], pieces)
     drop_text(whole, 4, (0, 400))

@@ -9,13 +9,12 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from ecgpipe.config.degrade import KINDS, LEVELS, Chance, DegradeConfig
-from ecgpipe.config.render import LAYOUTS, RenderConfig
-from ecgpipe.render.degrade.degrade import degrade_page
-from ecgpipe.render.draw import render_page
+from ecgpipe.config.pages import DEGRADE_KINDS, DEGRADE_LEVELS, LAYOUTS, DegradeConfig, DegradeEffect, RenderConfig
+from ecgpipe.render.degrade import degrade_page
+from ecgpipe.render.page import render_page
 from tests.render.test_draw import RATE, beats
 
-NEVER = {kind: Chance(probability=0, range=(0, 0) if kind != "jpeg" else (90, 90)) for kind in KINDS}
+NEVER = {kind: DegradeEffect(probability=0, range=(0, 0) if kind != "jpeg" else (90, 90)) for kind in DEGRADE_KINDS}
 GEOMETRY = ("bend", "rotation", "perspective", "crop")
 
 
@@ -26,7 +25,7 @@ def drawn(layout="kit", dpi=100, **keys):
 
 def only(**strength):
     """A configuration in which these kinds always happen, with this strength, and no others."""
-    return DegradeConfig(**NEVER | {k: Chance(probability=1, range=(v, v)) for k, v in strength.items()})
+    return DegradeConfig(**NEVER | {k: DegradeEffect(probability=1, range=(v, v)) for k, v in strength.items()})
 
 
 def test_level_none_changes_nothing():
@@ -34,7 +33,7 @@ def test_level_none_changes_nothing():
     assert degrade_page(page, DegradeConfig(), "1") is page
     assert not DegradeConfig().active
     assert DegradeConfig(level="scan").active
-    assert DegradeConfig(blur=Chance(probability=0.1, range=(0.1, 0.1))).active
+    assert DegradeConfig(blur=DegradeEffect(probability=0.1, range=(0.1, 0.1))).active
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -94,7 +93,7 @@ def test_boxes_hold_their_leads_and_stay_on_the_page_or_say_so():
 
 
 def test_photometric_kinds_leave_the_geometry_alone():
-    strong = {kind: high for kind, (_, (_, high), *_) in KINDS.items() if kind not in GEOMETRY}
+    strong = {kind: high for kind, (_, (_, high), *_) in DEGRADE_KINDS.items() if kind not in GEOMETRY}
     page = drawn()
     worn = degrade_page(page, only(**strong), "1")
     assert worn.boxes() == page.boxes()
@@ -117,18 +116,18 @@ def test_one_kind_does_not_change_the_draw_of_another():
     page = drawn()
     plain = degrade_page(page, DegradeConfig(level="photo", seed=1), "x")
     other = degrade_page(
-        page, DegradeConfig(level="photo", seed=1, handwriting=Chance(probability=1, range=(9, 9))), "x"
+        page, DegradeConfig(level="photo", seed=1, handwriting=DegradeEffect(probability=1, range=(9, 9))), "x"
     )
     assert np.array_equal(plain.warp.matrix, other.warp.matrix)
     assert not np.array_equal(plain.image, other.image)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DEGRADE_KINDS)
 @pytest.mark.parametrize("end", [0, 1])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_every_kind_works_alone_at_its_extremes(kind, end, layout):
     before = drawn(layout, dpi=50)
-    page = degrade_page(before, only(**{kind: KINDS[kind][1][end]}), "1")
+    page = degrade_page(before, only(**{kind: DEGRADE_KINDS[kind][1][end]}), "1")
     assert page.image.dtype == np.uint8
     assert page.image.shape == before.image.shape
     assert page.trace_mask.max() == 1
@@ -139,7 +138,7 @@ def test_every_kind_works_alone_at_its_extremes(kind, end, layout):
         assert not np.array_equal(page.image, before.image)
 
 
-@pytest.mark.parametrize("level", LEVELS[1:])
+@pytest.mark.parametrize("level", DEGRADE_LEVELS[1:])
 def test_levels_keep_most_of_the_trace_in_the_picture(level):
     page = drawn()
     pages = [degrade_page(page, DegradeConfig(level=level), str(i)) for i in range(6)]

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ecgpipe.config.render import RenderConfig
-from ecgpipe.render.draw import render_page
-from ecgpipe.render.furniture import fill_rectangle, line_profile
+from ecgpipe.config.pages import RenderConfig
+from ecgpipe.render.page import render_page
+from ecgpipe.render.template import fill_rectangle, line_profile
 
 RATE = 500.0
 MM = 200 / 25.4  # pixels per millimetre of the default page

@@ -15,8 +15,8 @@ from pydantic import ValidationError
 
 from ecgpipe.acquire.simulate.dataset import simulate_dataset
 from ecgpipe.artifacts.pages import read_pages
-from ecgpipe.artifacts.problems import PROBLEMS
-from ecgpipe.config.render import RenderConfig
+from ecgpipe.artifacts.tables import PROBLEMS
+from ecgpipe.config.pages import RenderConfig
 from ecgpipe.errors import ConfigError, DataError, RecordError
 from ecgpipe.render.kit import SCRIPT, read_kit_page, run_kit, script_of
 from ecgpipe.render.shard import render_shard

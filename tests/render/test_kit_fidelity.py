@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
-from ecgpipe.config.render import RenderConfig
-from ecgpipe.render.draw import render_page
+from ecgpipe.config.pages import RenderConfig
 from ecgpipe.render.layout import LEADS
+from ecgpipe.render.page import render_page
 
 pytestmark = pytest.mark.realdata
 STEMS = ("00001_hr-0", "00001_lr-0", "00032_hr-0", "00096_lr-0")

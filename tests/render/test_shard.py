@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 import wfdb
 
-from ecgpipe.acquire.ptbxl import list_records
+from ecgpipe.acquire.ptbxl import list_ptbxl_records
 from ecgpipe.acquire.simulate.dataset import simulate_dataset
 from ecgpipe.artifacts.pages import read_pages
-from ecgpipe.artifacts.problems import PROBLEMS
 from ecgpipe.artifacts.signals import LEADS, read_signal
-from ecgpipe.config.render import RenderConfig
+from ecgpipe.artifacts.tables import PROBLEMS
+from ecgpipe.config.pages import RenderConfig
 from ecgpipe.errors import DataError
-from ecgpipe.render.draw import render_page
+from ecgpipe.render.page import render_page
 from ecgpipe.render.shard import render_shard
 
 
@@ -25,7 +25,7 @@ def copy(tmp_path):
 
 
 def run(copy, strict=False):
-    records, _ = list_records(copy, 100, 1000)
+    records, _ = list_ptbxl_records(copy, 100, 1000)
     files = copy.parent / "p.parquet", copy.parent / "problems.parquet"
     return render_shard(records, copy, 100, RenderConfig(), *files, title="t", strict=strict), *files
 

@@ -6,19 +6,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ecgpipe.acquire.ptbxl import list_records
+from ecgpipe.acquire.ptbxl import list_ptbxl_records
 from ecgpipe.acquire.simulate.dataset import simulate_dataset
-from ecgpipe.artifacts.comparisons import CLAIM, COMPARISON, PROTOCOL, write_comparisons
-from ecgpipe.artifacts.labels import Labels
 from ecgpipe.artifacts.pages import StoredPage, StoredPages, read_pages, write_pages
-from ecgpipe.artifacts.predictions import Predictions
-from ecgpipe.artifacts.problems import ProblemList
-from ecgpipe.artifacts.records import RECORDS
+from ecgpipe.artifacts.predictions import CLAIM, COMPARISON, PROTOCOL, Predictions, write_comparisons
 from ecgpipe.artifacts.saliency import Saliency
-from ecgpipe.config.benchmark import validate_config
-from ecgpipe.config.evaluate import EvaluateConfig
-from ecgpipe.config.preprocess import PreprocessConfig
-from ecgpipe.config.render import RenderConfig
+from ecgpipe.artifacts.tables import RECORDS, Labels, ProblemList
+from ecgpipe.config.analysis import EvaluateConfig
+from ecgpipe.config.pages import PreprocessConfig, RenderConfig
+from ecgpipe.config.schema import validate_config
 from ecgpipe.errors import RecordError
 from ecgpipe.evaluate.claims import check_claims
 from ecgpipe.evaluate.compare import compare_models
@@ -26,7 +22,7 @@ from ecgpipe.evaluate.evidence import gather_folder
 from ecgpipe.evaluate.protocols import compare_protocols
 from ecgpipe.evaluate.reported import read_reported
 from ecgpipe.evaluate.scores import evaluate_predictions
-from ecgpipe.explain.interval import group_means, interval
+from ecgpipe.explain.measure_run import group_means, percentile_interval
 from ecgpipe.paper import the_paper
 from ecgpipe.preprocess.shard import preprocess_shard
 from ecgpipe.render.shard import render_shard
@@ -44,7 +40,7 @@ def make_results(folder: Path, hearts: tuple[str, str] = HEARTS, first_id: str =
     """Simulated records with two models, of which one lacks its second seed, and a class without records; and images
     whose pages have no boxes, with two classes and a first id."""
     simulate_dataset(folder / "simulated/data", records=COUNT, seed=2)
-    records, _ = list_records(folder / "simulated/data", 100, 1000)
+    records, _ = list_ptbxl_records(folder / "simulated/data", 100, 1000)
     pages, images = folder / "simulated/pages", folder / "simulated/images"
     for place in (pages, images, folder / "cardiac-images/pages", folder / "cardiac-images/images"):
         place.mkdir(parents=True)
@@ -145,7 +141,7 @@ def _saliency(own, dataset, protocol, ids, labels, classes, rng):
         for resolution in ("raw", "common"):
             for source in ("trained", "randomised"):
                 mean, draws = group_means(rng.random((3, 1)), ids, 50, 0)
-                spread = interval(mean[0], draws[:, 0], 0.95)
+                spread = percentile_interval(mean[0], draws[:, 0], 0.95)
                 rows.append(
                     {"method": "gradcam", "maps": source, "resolution": resolution, "measure": measure, "class": "all",
                      "records": 3, **spread, "chance": 0.2, "above": {"value": 0.3, "low": 0.1, "high": 0.5}}

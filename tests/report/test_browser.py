@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from ecgpipe.config.report import ReportConfig
+from ecgpipe.config.analysis import ReportConfig
 from ecgpipe.report.build import build_report
 from tests.report.made import make_results
 

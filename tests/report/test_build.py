@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from ecgpipe.artifacts.predictions import Predictions
-from ecgpipe.config.report import ReportConfig
+from ecgpipe.config.analysis import ReportConfig
 from ecgpipe.report.build import build_report
-from ecgpipe.report.explorer import RunFiles, explorer_data, first_seeds, with_pictures, wrong_answers
+from ecgpipe.report.pictures import RunFiles, explorer_data, first_seeds, with_pictures, wrong_answers
 from ecgpipe.report.tables import latex, write_tables
 from tests.report.made import COUNT, EVIL_CLASS, EVIL_ID, make_results
 

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from ecgpipe.artifacts.atomic import read_json, write_json
+from ecgpipe.artifacts.files import read_json, write_json
 from ecgpipe.cli.main import main
-from ecgpipe.config.benchmark import validate_config
-from ecgpipe.config.report import ReportConfig
+from ecgpipe.config.analysis import ReportConfig
+from ecgpipe.config.schema import validate_config
 from ecgpipe.errors import DataError
 from ecgpipe.report.build import build_report
 from ecgpipe.report.publish.build import publish
@@ -146,7 +146,7 @@ def test_what_is_not_there_is_told(own, tmp_path):
 
 def test_controls_and_audits_have_rows(own, tmp_path):
     run = own / "cardiac-images/paper/resnet34/seed-0/metrics.json"
-    control = own / "cardiac-images/paper/control-majority/seed-0/metrics.json"
+    control = own / "cardiac-images/paper/baseline-majority/seed-0/metrics.json"
     control.parent.mkdir(parents=True)
     shutil.copy(run, control)
     (own / "cardiac-images/audit").mkdir()
@@ -175,7 +175,7 @@ def test_parts_of_a_cross_validation_stand_together(own, tmp_path):
     base = own / "simulated"
     for part in (1, 2, 3):
         shutil.copytree(base / "patient", base / f"patient-cv3-{part}")
-        control = base / f"patient-cv3-{part}/control-majority/seed-0/metrics.json"
+        control = base / f"patient-cv3-{part}/baseline-majority/seed-0/metrics.json"
         control.parent.mkdir(parents=True)
         shutil.copy(base / "patient/swin/seed-0/metrics.json", control)
     write_json(

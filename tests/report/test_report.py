@@ -8,8 +8,7 @@ import pytest
 
 from ecgpipe.report.collect import Cell, Run, over_seeds, score_table, stage_seconds, whole_protocol
 from ecgpipe.report.figures import comparison_figure, confusion_figure, history_figure, roc_figure
-from ecgpipe.report.names import alterations, model_name, names_of_runs
-from ecgpipe.report.paper import NAMES, TABLE_2, TABLE_3, TABLE_4
+from ecgpipe.report.names import MODEL_NAMES, TABLE_2, TABLE_3, TABLE_4, alterations, model_name, names_of_runs
 
 
 def make_run(seed: int, accuracy: float | None, low: float | None = None, high: float | None = None) -> Run:
@@ -74,7 +73,7 @@ def test_figures_are_plain_svg_and_the_same_each_time():
         lambda: roc_figure(run),
         lambda: history_figure([run]),
         lambda: confusion_figure(run),
-        lambda: comparison_figure(cells, TABLE_3, NAMES),
+        lambda: comparison_figure(cells, TABLE_3, MODEL_NAMES),
     ]
     for make in makers:
         svg = make()
@@ -110,10 +109,10 @@ def test_alterations_are_told_once_for_all_seeds():
     plain, narrow = make_run(0, 0.5), make_run(1, 0.6)
     narrow.summary["model"] = {"options": {"embed_dim": 48, "depths": [2, 2]}}
     assert alterations([plain]) == []
-    assert names_of_runs([plain])["swin"] == NAMES["swin"]
+    assert names_of_runs([plain])["swin"] == MODEL_NAMES["swin"]
     name = "altered Swin Transformer (backbone only)"
     assert alterations([narrow, narrow]) == [f"{name}: embed_dim 48; depths 2, 2."]
-    assert names_of_runs([narrow]) == NAMES | {"swin": name}
+    assert names_of_runs([narrow]) == MODEL_NAMES | {"swin": name}
     options = {"architecture": "resnet34", "channels": [96, 192]}
     own = replace(plain, variant="resnet34_wide+long", summary={"model": {"options": options}})
     assert alterations([own]) == ["resnet34_wide+long: architecture resnet34; channels 96, 192."]

@@ -6,7 +6,7 @@ import yaml
 from PIL import Image
 
 from ecgpipe.errors import DataError
-from ecgpipe.report.curves import draw_curves
+from ecgpipe.report.figures import draw_curves
 from ecgpipe.report.tuning import write_tuning
 
 

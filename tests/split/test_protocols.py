@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecgpipe.artifacts.labels import Labels
-from ecgpipe.config.split import PART, SplitConfig, expand
+from ecgpipe.artifacts.tables import Labels
+from ecgpipe.config.data import PROTOCOL_PATTERN, SplitConfig, protocol_parts
 from ecgpipe.errors import DataError
-from ecgpipe.split.protocols import assign_roles, check_groups, check_shares, deviation, leaks, linked
+from ecgpipe.split.protocols import assign_roles, check_groups, check_shares, deviation, group_linked, leaks
 from ecgpipe.split.table import split_table
 
 CLASSES = ("NORM", "MI", "STTC")
@@ -23,7 +23,7 @@ def make_records(n=600, seed=0, multilabel=False):
             "record_id": [f"{i:05d}" for i in range(n)],
             "patient_id": patients.astype(str),
             "fold": patients % 10 + 1,
-            "twin": [f"{i // 2 * 2:05d}" for i in range(n)],
+            "duplicate": [f"{i // 2 * 2:05d}" for i in range(n)],
         }
     )
     if multilabel:
@@ -50,7 +50,7 @@ def test_paper_is_stratified_to_the_record():
 
 @pytest.mark.parametrize("multilabel", [False, True])
 @pytest.mark.parametrize(
-    ("protocol", "group"), [("patient", "patient_id"), ("unique", "twin"), ("folds", "patient_id")]
+    ("protocol", "group"), [("patient", "patient_id"), ("unique", "duplicate"), ("folds", "patient_id")]
 )
 def test_groups_stay_on_one_side(protocol, group, multilabel):
     records, targets = make_records(multilabel=multilabel)
@@ -85,12 +85,12 @@ def test_unique_keeps_patients_together_where_they_are_known():
     patients = records["patient_id"].where(records.index % 3 > 0)
     roles = split("unique", records.assign(patient_id=patients), targets)
     assert leaks(roles, patients) == 0
-    assert leaks(roles, records["twin"]) == 0
+    assert leaks(roles, records["duplicate"]) == 0
 
 
 def test_links_by_way_of_others():
-    twin, patient = pd.Series(["a", "b", "b", "c", "d"]), pd.Series(["p", "p", None, None, "q"])
-    groups = linked([twin, patient])
+    copy, patient = pd.Series(["a", "b", "b", "c", "d"]), pd.Series(["p", "p", None, None, "q"])
+    groups = group_linked([copy, patient])
     assert groups[0] == groups[1] == groups[2]
     assert len({groups[0], groups[3], groups[4]}) == 3
 
@@ -107,12 +107,12 @@ def test_cross_validation_reports_every_record_once(protocol):
 
 
 def test_names_of_cross_validations():
-    assert expand("patient") == ("patient",)
-    assert expand("unique-cv3") == ("unique-cv3-1", "unique-cv3-2", "unique-cv3-3")
-    assert all(PART.fullmatch(part) for part in expand("folds-cv10"))
+    assert protocol_parts("patient") == ("patient",)
+    assert protocol_parts("unique-cv3") == ("unique-cv3-1", "unique-cv3-2", "unique-cv3-3")
+    assert all(PROTOCOL_PATTERN.fullmatch(part) for part in protocol_parts("folds-cv10"))
     for wrong in ("patients", "patient-cv2", "patient-cv21", "patient-cv05", "patient-cv5-1", "cv5"):
         with pytest.raises(ValueError, match="is no protocol; allowed are paper, patient, folds, unique"):
-            expand(wrong)
+            protocol_parts(wrong)
 
 
 def test_cross_validation_over_folds_rotates_them():
@@ -170,25 +170,25 @@ def test_what_is_promised_is_checked_after_the_fact():
         check_shares(np.where(targets[:, 1] == 1, "test", roles), targets, groups, CLASSES, "patient", SplitConfig())
 
 
-@pytest.mark.parametrize("twins", ["near", "identical"])
-def test_the_table_tells_what_leaks(twins):
+@pytest.mark.parametrize("duplicates", ["near", "identical"])
+def test_the_table_tells_what_leaks(duplicates):
     n = 400
     records, targets = make_records(n=n)
-    records = records.assign(patient_id=None, content="", twin=None).drop(columns="twin")
+    records = records.assign(patient_id=None, content="", duplicate=None).drop(columns="duplicate")
     labels = Labels(records["record_id"].to_numpy(dtype=str), targets, CLASSES, "single")
     copies = pd.DataFrame(
         {
             "record_id": records["record_id"],
             "identical": [f"{i // 2 * 2:05d}" for i in range(n)],
-            "twin": [f"{i // 4 * 4:05d}" for i in range(n)],
+            "near": [f"{i // 4 * 4:05d}" for i in range(n)],
         }
     )
-    config = SplitConfig(twins=twins)
+    config = SplitConfig(duplicates=duplicates)
     made, counts = split_table("unique", records, labels, [records[["record_id"]]], config, 0, copies)
     assert len(made) == n and sum(counts["records"].values()) == n
     assert counts["leaks"]["patient"] is None
     assert counts["leaks"]["identical file"] == 0
-    assert (counts["leaks"]["near-identical"] == 0) == (twins == "near")
+    assert (counts["leaks"]["near-identical"] == 0) == (duplicates == "near")
     unknown = split_table("paper", records, labels, [records[["record_id"]]], config, 0)[1]["leaks"]
     assert unknown == {"patient": None, "identical file": None, "near-identical": None}
     with pytest.raises(DataError, match="lacks 1 of 400 records"):

@@ -8,7 +8,7 @@ import pytest
 
 from ecgpipe.artifacts.images import pack, write_images
 from ecgpipe.config.models import ModelConfig
-from ecgpipe.config.train import TrainConfig
+from ecgpipe.config.training import TrainConfig
 from ecgpipe.train.prepare import prepare_run
 
 SIZE = 128

@@ -5,8 +5,8 @@ import pytest
 import torch
 from scipy import ndimage
 
-from ecgpipe.config.train import TrainConfig
-from ecgpipe.train.augment import Draws, augment, draw, erase, mix, turn
+from ecgpipe.config.training import TrainConfig
+from ecgpipe.train.augment import AugmentParams, augment, erase, mix, sample_augment_params, turn
 
 
 def smooth_images(count=2, size=64):
@@ -26,7 +26,7 @@ def still(count, **changes):
         "noise": np.zeros(count),
         "mix": np.ones(count),
     }
-    return Draws(**nothing | changes)
+    return AugmentParams(**nothing | changes)
 
 
 def test_turning_is_scipys():
@@ -76,23 +76,26 @@ def test_mixing_takes_the_next_row():
 
 
 def test_draws_keep_their_bounds_and_fill_them():
-    recipe = TrainConfig(rotate=3, zoom=0.1, erase=0.2, thicken=0.3, noise=0.02, mixup=0.4)
-    draws = draw(recipe, 1, 2, 4000)
-    assert 2.9 < np.abs(draws.angles).max() <= 3
-    assert 0.9 <= draws.zooms.min() < 0.91
-    assert 1.09 < draws.zooms.max() <= 1.1
-    areas = draws.holes[:, 2] * draws.holes[:, 3]
+    recipe = TrainConfig(rotate=3, scale=0.1, erase=0.2, dilate=0.3, noise=0.02, mixup=0.4)
+    augmentation = sample_augment_params(recipe, 1, 2, 4000)
+    assert 2.9 < np.abs(augmentation.angles).max() <= 3
+    assert 0.9 <= augmentation.zooms.min() < 0.91
+    assert 1.09 < augmentation.zooms.max() <= 1.1
+    areas = augmentation.holes[:, 2] * augmentation.holes[:, 3]
     assert 0.19 < areas.max() <= 0.2 + 1e-9
-    assert (draws.holes[:, :2] + draws.holes[:, 2:]).max() <= 1 + 1e-9
-    assert draws.thick.mean() == pytest.approx(0.3, abs=0.03)
-    assert 0.019 < draws.noise.max() <= 0.02
-    assert draws.mix.mean() == pytest.approx(0.5, abs=0.02)
-    assert draws.mix.var() == pytest.approx(1 / (4 * (2 * 0.4 + 1)), rel=0.1)  # of the beta distribution
+    assert (augmentation.holes[:, :2] + augmentation.holes[:, 2:]).max() <= 1 + 1e-9
+    assert augmentation.thick.mean() == pytest.approx(0.3, abs=0.03)
+    assert 0.019 < augmentation.noise.max() <= 0.02
+    assert augmentation.mix.mean() == pytest.approx(0.5, abs=0.02)
+    assert augmentation.mix.var() == pytest.approx(1 / (4 * (2 * 0.4 + 1)), rel=0.1)  # of the beta distribution
 
 
 def test_nothing_happens_by_default_but_shifts_and_a_key_does_not_change_the_others():
-    plain, rich = draw(TrainConfig(), 1, 0, 50), draw(TrainConfig(rotate=5, erase=0.2, mixup=1), 1, 0, 50)
+    plain, rich = (
+        sample_augment_params(TrainConfig(), 1, 0, 50),
+        sample_augment_params(TrainConfig(rotate=5, erase=0.2, mixup=1), 1, 0, 50),
+    )
     assert np.array_equal(plain.shifts, rich.shifts)
     images = torch.rand(50, 1, 32, 32)
     assert torch.equal(augment(images, plain._replace(shifts=np.zeros((50, 2)))), images)
-    assert not np.array_equal(draw(TrainConfig(), 1, 1, 50).shifts, plain.shifts)
+    assert not np.array_equal(sample_augment_params(TrainConfig(), 1, 1, 50).shifts, plain.shifts)

@@ -6,19 +6,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecgpipe.artifacts.runs import Items, RunConfig
+from ecgpipe.artifacts.runs import RunConfig, RunIndex
 from ecgpipe.errors import DataError, EcgpipeError
-from ecgpipe.train import check, engine
+from ecgpipe.train import engine
+from ecgpipe.train import prepare as check
 from ecgpipe.train.engine import CHECKPOINTS, train_run
-from ecgpipe.train.hardware import Machine
+from ecgpipe.train.hardware import TrainerOptions
 
-ONE = Machine(threads=1, tensorboard=False)
+ONE = TrainerOptions(threads=1, tensorboard=False)
 
 
 def spoil(folder, **changes):
-    items = Items.read(folder)
+    items = RunIndex.read(folder)
     fields = {name: getattr(items, name) for name in ("record_ids", "roles", "files", "rows", "targets")}
-    Items(**fields | changes).write(folder)
+    RunIndex(**fields | changes).write(folder)
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_more_labels_than_outputs(untrained):
 
 
 def test_targets_that_are_not_hot(untrained):
-    targets = Items.read(untrained).targets
+    targets = RunIndex.read(untrained).targets
     targets[7] = [1, 1]
     spoil(untrained, targets=targets)
     with pytest.raises(DataError, match="1 records do not have exactly one class, 00007 first"):

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-from ecgpipe.artifacts.runs import Items, RunConfig
-from ecgpipe.config.train import TrainConfig
+from ecgpipe.artifacts.runs import RunConfig, RunIndex
+from ecgpipe.config.training import TrainConfig
 from ecgpipe.errors import DataError
 from ecgpipe.models.inputs import to_input, translate, unpack_bits
-from ecgpipe.train.data import EpochBatches, Key, PackedImages, batches
+from ecgpipe.train.data import EpochBatchSampler, Key, PackedImages, make_loader
 from tests.train.conftest import draw_bars
 
 
 @pytest.fixture
 def images(make_run):
     folder = make_run()
-    return PackedImages(folder, RunConfig.read(folder), Items.read(folder), TrainConfig())
+    return PackedImages(folder, RunConfig.read(folder), RunIndex.read(folder), TrainConfig())
 
 
 def test_every_record_has_its_own_image_across_files(images):
@@ -28,29 +28,29 @@ def test_every_record_has_its_own_image_across_files(images):
 
 
 def test_an_epoch_visits_every_record_once_and_each_epoch_differs(images):
-    sampler = EpochBatches(np.arange(40), 8, seed=3)
+    sampler = EpochBatchSampler(np.arange(40), 8, seed=3)
     first = [item for batch in sampler for _, item, _ in batch]
     sampler.set_epoch(1)
     second = [item for batch in sampler for _, item, _ in batch]
     assert Counter(first) == Counter(second) == Counter(range(40))
     assert first != second
-    assert [item for batch in EpochBatches(np.arange(40), 8, seed=3) for _, item, _ in batch] == first
+    assert [item for batch in EpochBatchSampler(np.arange(40), 8, seed=3) for _, item, _ in batch] == first
 
 
 def test_a_single_last_image_is_left_out_of_training_only():
-    training = EpochBatches(np.arange(41), 8, seed=3)
+    training = EpochBatchSampler(np.arange(41), 8, seed=3)
     assert len(list(training)) == len(training) == 5
-    reporting = EpochBatches(np.arange(41), 8, seed=None)
+    reporting = EpochBatchSampler(np.arange(41), 8, seed=None)
     assert len(list(reporting)) == len(reporting) == 6
-    assert len(list(EpochBatches(np.arange(1), 8, seed=3))) == 1
+    assert len(list(EpochBatchSampler(np.arange(1), 8, seed=3))) == 1
 
 
 def test_draws_depend_on_seed_epoch_and_item_alone(images):
-    alone = images.__getitems__([Key(2, 7)]).draws.shifts[0]
-    among = images.__getitems__([Key(2, 5), Key(2, 7), Key(2, 9)]).draws.shifts[1]
+    alone = images.__getitems__([Key(2, 7)]).augmentation.shifts[0]
+    among = images.__getitems__([Key(2, 5), Key(2, 7), Key(2, 9)]).augmentation.shifts[1]
     assert np.array_equal(alone, among)
-    assert not np.array_equal(alone, images.__getitems__([Key(3, 7)]).draws.shifts[0])
-    many = np.stack([images.__getitems__([Key(epoch, 7)]).draws.shifts[0] for epoch in range(300)])
+    assert not np.array_equal(alone, images.__getitems__([Key(3, 7)]).augmentation.shifts[0])
+    many = np.stack([images.__getitems__([Key(epoch, 7)]).augmentation.shifts[0] for epoch in range(300)])
     assert np.abs(many).max() <= 0.1
     assert np.abs(many).max() > 0.095
     assert np.abs(many.mean(axis=0)).max() < 0.02
@@ -77,4 +77,7 @@ def test_a_shortened_image_file_is_found_before_training(make_run):
     file = folder.parent / "b.npy"
     np.save(file, np.load(file)[:-1])
     with pytest.raises(DataError, match=r"b\.npy"):
-        batches(PackedImages(folder, RunConfig.read(folder), Items.read(folder)), EpochBatches(np.arange(3), 2, None))
+        make_loader(
+            PackedImages(folder, RunConfig.read(folder), RunIndex.read(folder)),
+            EpochBatchSampler(np.arange(3), 2, None),
+        )

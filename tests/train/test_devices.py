@@ -13,12 +13,12 @@ from safetensors.numpy import load_file
 
 from ecgpipe.artifacts.runs import RunConfig
 from ecgpipe.errors import ConfigError
-from ecgpipe.models.stored import build_model
-from ecgpipe.train.data import EpochBatches
+from ecgpipe.models.factory import build_model
+from ecgpipe.train.data import EpochBatchSampler
 from ecgpipe.train.engine import train_run
-from ecgpipe.train.hardware import Energy, Machine, describe
+from ecgpipe.train.hardware import Energy, TrainerOptions, hardware_info
 
-ONE = Machine(threads=1)
+ONE = TrainerOptions(threads=1)
 
 
 def test_two_processes_equal_one_at_the_same_global_batch(make_run, tmp_path):
@@ -50,13 +50,13 @@ def test_two_processes_equal_one_at_the_same_global_batch(make_run, tmp_path):
 
 def test_a_batch_that_cannot_be_divided_is_told(make_run):
     with pytest.raises(ConfigError, match=r"train\.batch_size 9 cannot be divided among 2 processes in 1 parts"):
-        EpochBatches(np.arange(40), 9, 1, rank=0, world=2)
+        EpochBatchSampler(np.arange(40), 9, 1, rank=0, world=2)
 
 
 def test_images_on_the_device_change_nothing(make_run):
     runs = [make_run("test_resnet", name) for name in "ab"]
     summaries = [
-        train_run(folder, Machine(threads=1, on_device=there))
+        train_run(folder, TrainerOptions(threads=1, on_device=there))
         for folder, there in zip(runs, ("no", "yes"), strict=True)
     ]
     assert [summary["images_on_device"] for summary in summaries] == [False, True]
@@ -71,7 +71,7 @@ def test_the_summary_tells_what_it_ran_on(make_run):
     assert summary["git"] is None or len(summary["git"]["commit"]) == 40
     assert set(summary["joules_this_time"]) == {"processors", "gpus"}
     assert summary["train"]["learning_rate"] == 2e-3
-    assert describe()["gpus"] == [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())]
+    assert hardware_info()["gpus"] == [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())]
 
 
 def test_energy_is_the_counters_difference_also_when_it_begins_anew(tmp_path, monkeypatch):
@@ -95,7 +95,7 @@ def test_tensorboard_logs_hold_the_history(make_run):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     folder = make_run("test_resnet")
-    train_run(folder, Machine(threads=1, tensorboard=True))
+    train_run(folder, TrainerOptions(threads=1, tensorboard=True))
     events = EventAccumulator(str(folder / "tensorboard"))
     events.Reload()
     losses = [event.value for event in events.Scalars("validation_loss")]

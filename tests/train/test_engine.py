@@ -12,13 +12,13 @@ from safetensors.numpy import load_file
 
 from ecgpipe.artifacts.runs import RunConfig
 from ecgpipe.errors import DataError, EcgpipeError
-from ecgpipe.models.stored import load_trained
+from ecgpipe.models.factory import load_trained
 from ecgpipe.train.engine import CHECKPOINTS, train_run
-from ecgpipe.train.hardware import Machine
-from ecgpipe.train.loss import FocalLoss
+from ecgpipe.train.hardware import TrainerOptions
 from ecgpipe.train.predict import predict_run
+from ecgpipe.train.recipe import FocalLoss
 
-ONE = Machine(threads=1)
+ONE = TrainerOptions(threads=1)
 
 
 def weights_of(folder):

@@ -8,14 +8,14 @@ from safetensors.torch import load_file
 
 from ecgpipe.artifacts.runs import RunConfig
 from ecgpipe.errors import DataError
-from ecgpipe.models.initial import start_from
-from ecgpipe.models.stored import build_model
+from ecgpipe.models.factory import build_model
+from ecgpipe.models.weights import load_init_weights
 from ecgpipe.train.engine import train_run
 
 
 def point_to(folder, weights: str) -> None:
     run = RunConfig.read(folder)
-    run.model_copy(update={"initial": weights}).write(folder)
+    run.model_copy(update={"init_from": weights}).write(folder)
 
 
 def test_a_training_starts_from_the_named_weights(make_run):
@@ -31,7 +31,7 @@ def test_a_training_starts_from_the_named_weights(make_run):
     learnt = [name for name, tensor in weights.items() if tensor.is_floating_point() and "running" not in name]
     assert all(torch.allclose(weights[name], kept[name], atol=1e-6) for name in learnt)
     assert not all(torch.allclose(weights[name], random[name], atol=1e-6) for name in learnt)
-    assert summary["initial"] == {"taken": len(weights), "of": len(weights)}
+    assert summary["init_from"] == {"taken": len(weights), "of": len(weights)}
 
 
 def test_a_head_for_other_classes_starts_at_random(make_run):
@@ -41,7 +41,7 @@ def test_a_head_for_other_classes_starts_at_random(make_run):
     run = RunConfig.read(first)
     model = build_model(run.model_copy(update={"classes": ("a", "b", "c")}))
     before = model.fc.weight.clone()
-    taken = start_from(model, first / "weights.safetensors")
+    taken = load_init_weights(model, first / "weights.safetensors")
     assert taken["of"] - taken["taken"] == 2  # the head's weight and bias
     assert torch.equal(model.fc.weight, before)
     assert torch.equal(model.conv1[0].weight, weights["conv1.0.weight"])

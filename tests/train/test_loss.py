@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from ecgpipe.train.loss import FocalLoss, class_weights
+from ecgpipe.train.recipe import FocalLoss, class_weights
 
 
 def by_hand(logits, targets, gamma, alpha, multilabel):

@@ -1,16 +1,16 @@
-"""items.npz names for every record of the split its image and its targets, whatever the order they come in."""
+"""run_index.npz names for every record of the split its image and its targets, whatever the order they come in."""
 
 import numpy as np
 import pytest
 
-from ecgpipe.artifacts.runs import Items, RunConfig
+from ecgpipe.artifacts.runs import RunConfig, RunIndex
 from ecgpipe.config.models import ModelConfig
-from ecgpipe.config.train import TrainConfig
+from ecgpipe.config.training import TrainConfig
 from ecgpipe.errors import DataError
 from ecgpipe.train.prepare import prepare_run
 
 
-def prepare(folder, ids, roles, targets, images, windows=()) -> Items:
+def prepare(folder, ids, roles, targets, images, windows=()) -> RunIndex:
     prepare_run(
         folder / "run", dataset="d", protocol="paper", variant="resnet34", seed=0, classes=("a", "b", "c"),
         task="multilabel", record_ids=ids, roles=roles, targets=targets,
@@ -18,7 +18,7 @@ def prepare(folder, ids, roles, targets, images, windows=()) -> Items:
         windows={folder / f"w{number}.npy": given for number, given in enumerate(windows)},
         model=ModelConfig(image_size=64), train=TrainConfig(),
     )  # fmt: skip
-    return Items.read(folder / "run")
+    return RunIndex.read(folder / "run")
 
 
 def test_items_against_dicts_and_loops(tmp_path):

@@ -11,23 +11,21 @@ from timm.optim import param_groups_layer_decay
 from timm.utils import ModelEmaV3
 from torch.nn import functional as F
 
-from ecgpipe.config.train import TrainConfig
+from ecgpipe.config.training import TrainConfig
 from ecgpipe.models.factory import create_model
 from ecgpipe.train.augment import mix
-from ecgpipe.train.data import EpochBatches, sampling_chances
+from ecgpipe.train.data import EpochBatchSampler, sampling_weights
 from ecgpipe.train.engine import train_run
-from ecgpipe.train.hardware import Machine
-from ecgpipe.train.loss import FocalLoss, smooth
-from ecgpipe.train.optimizer import parameter_groups
-from ecgpipe.train.scores import macro_auc
+from ecgpipe.train.hardware import TrainerOptions
+from ecgpipe.train.recipe import FocalLoss, macro_auc, parameter_groups, smooth
 
-ONE = Machine(threads=1)
+ONE = TrainerOptions(threads=1)
 
 
 def rates(model, recipe):
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     return {
-        names[id(parameter)]: (group["lr"] / recipe.peak_rate, group["weight_decay"])
+        names[id(parameter)]: (group["lr"] / recipe.peak_lr, group["weight_decay"])
         for group in parameter_groups(model, recipe)
         for parameter in group["params"]
     }
@@ -88,15 +86,15 @@ def test_the_average_of_the_weights(make_run, monkeypatch):
 
 def test_balanced_sampling_draws_every_class_as_often():
     targets = np.eye(3, dtype=np.uint8)[[0] * 80 + [1] * 15 + [2] * 5]
-    chances = sampling_chances(targets)
+    chances = sampling_weights(targets)
     assert chances[[0, 80, 95]] == pytest.approx([100 / 80, 100 / 15, 20])
-    sampler = EpochBatches(np.arange(100), 10, seed=1, chances=chances)
+    sampler = EpochBatchSampler(np.arange(100), 10, seed=1, chances=chances)
     drawn = []
     for epoch in range(200):
         sampler.set_epoch(epoch)
         drawn += [key.item for batch in sampler for key in batch]
     assert targets[drawn].mean(axis=0) == pytest.approx([1 / 3] * 3, abs=0.02)
-    several = sampling_chances(np.array([[1, 1], [1, 0], [1, 0], [0, 0]], np.uint8))
+    several = sampling_weights(np.array([[1, 1], [1, 0], [1, 0], [0, 0]], np.uint8))
     assert several == pytest.approx([4, 4 / 3, 4 / 3, 4 / 3])
 
 
@@ -124,21 +122,21 @@ def test_mixed_targets_mix_the_losses(task):
 
 
 def test_the_rate_follows_the_batch():
-    assert TrainConfig(batch_size=64).peak_rate == pytest.approx(3e-5)
-    assert TrainConfig(batch_size=64, scale_rate="linear").peak_rate == pytest.approx(12e-5)
-    assert TrainConfig(batch_size=64, scale_rate="sqrt").peak_rate == pytest.approx(6e-5)
+    assert TrainConfig(batch_size=64).peak_lr == pytest.approx(3e-5)
+    assert TrainConfig(batch_size=64, lr_scaling="linear").peak_lr == pytest.approx(12e-5)
+    assert TrainConfig(batch_size=64, lr_scaling="sqrt").peak_lr == pytest.approx(6e-5)
     with pytest.raises(ValidationError, match=r"batch_size \(16\) must be a multiple of accumulate \(3\)"):
         TrainConfig(accumulate=3)
 
 
 def test_parts_cover_a_batch_once_and_their_weights_give_its_mean():
-    deals = [EpochBatches(np.arange(41), 8, 5, parts=2, rank=rank, world=2) for rank in range(2)]
-    whole = [[key.item for key in batch] for batch in EpochBatches(np.arange(41), 8, 5)]
+    deals = [EpochBatchSampler(np.arange(41), 8, 5, parts=2, rank=rank, world=2) for rank in range(2)]
+    whole = [[key.item for key in batch] for batch in EpochBatchSampler(np.arange(41), 8, 5)]
     dealt = [list(deal) for deal in deals]
     for step, members in enumerate(whole):
         parts = [dealt[rank][2 * step + part] for rank in range(2) for part in range(2)]
         assert sorted(key.item for part in parts for key in part) == sorted(members)
-    last = list(EpochBatches(np.arange(21), 8, 5, parts=2))[-2:]
+    last = list(EpochBatchSampler(np.arange(21), 8, 5, parts=2))[-2:]
     assert [len(part) for part in last] == [3, 2]
     assert sum(part[0].weight * len(part) / len(part) for part in last) / 2 == pytest.approx(1)
     assert last[0][0].weight / last[1][0].weight == pytest.approx(3 / 2)
@@ -166,11 +164,11 @@ def test_every_key_changes_the_training(make_run):
         {"label_smoothing": 0.3},
         {"mixup": 0.4},
         {"rotate": 5},
-        {"zoom": 0.2},
+        {"scale": 0.2},
         {"erase": 0.3},
-        {"thicken": 0.5},
+        {"dilate": 0.5},
         {"noise": 0.05},
-        {"batch_size": 10, "scale_rate": "linear"},
+        {"batch_size": 10, "lr_scaling": "linear"},
     ]
     losses = []
     for number, change in enumerate(changes):

@@ -15,15 +15,15 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from ecgpipe.artifacts.atomic import read_json
+from ecgpipe.artifacts.files import read_json
 from ecgpipe.artifacts.runs import RunConfig
 from ecgpipe.errors import DataError
 from ecgpipe.train import engine
-from ecgpipe.train.checkpoint import LAST
+from ecgpipe.train.callbacks import LAST
 from ecgpipe.train.engine import CHECKPOINTS, train_run
-from ecgpipe.train.hardware import Machine
+from ecgpipe.train.hardware import TrainerOptions
 
-EVERY_STEP = Machine(threads=1, save_minutes=0, tensorboard=False)
+EVERY_STEP = TrainerOptions(threads=1, save_minutes=0, tensorboard=False)
 RICH = {
     "ema_decay": 0.9,
     "mixup": 0.4,
@@ -75,7 +75,7 @@ def test_two_runs_are_the_same_to_the_last_digit_and_another_seed_is_not(make_ru
 def test_killed_at_random_moments_and_resumed(make_run, processes, recipe):
     """SIGKILL within epochs, in validation, while saving: wherever the clock happens to find it."""
     undisturbed, killed = (make_run("test_resnet", name, epochs=4, options=DROPOUT, **recipe) for name in "ab")
-    train_run(undisturbed, Machine(threads=1, tensorboard=False))
+    train_run(undisturbed, TrainerOptions(threads=1, tensorboard=False))
     last, kills, steps = killed / CHECKPOINTS / LAST, 0, set()
     for seed in range(4):
         before = last.stat().st_mtime_ns if last.exists() else 0

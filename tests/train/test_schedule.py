@@ -2,11 +2,11 @@
 
 import pytest
 
-from ecgpipe.train.schedule import rate_share
+from ecgpipe.train.recipe import lr_ratio
 
 
 def paper(epoch):
-    return rate_share(epoch, 100, 30, 0.001)
+    return lr_ratio(epoch, 100, 30, 0.001)
 
 
 def test_the_papers_schedule():
@@ -21,5 +21,5 @@ def test_the_papers_schedule():
 
 
 def test_no_warm_up_and_beyond_the_end():
-    assert rate_share(0, 10, 0, 0.1) == pytest.approx(1)
-    assert rate_share(11, 10, 0, 0.1) == pytest.approx(0.1)
+    assert lr_ratio(0, 10, 0, 0.1) == pytest.approx(1)
+    assert lr_ratio(11, 10, 0, 0.1) == pytest.approx(0.1)

@@ -1,11 +1,9 @@
-"""``keep_pages: false`` on scanned pages, with a control: everything but the pages files, and the same images."""
+"""``keep_pages: false`` on scanned pages, with a baseline: everything but the pages files, and the same images."""
 
 import pytest
 
-from ecgpipe.artifacts.image_index import IMAGE_INDEX
-from ecgpipe.artifacts.records import RECORDS
-from ecgpipe.config.preprocess import PreprocessConfig
-from ecgpipe.config.render import RenderConfig
+from ecgpipe.artifacts.tables import IMAGE_INDEX, RECORDS
+from ecgpipe.config.pages import PreprocessConfig, RenderConfig
 from ecgpipe.preprocess.shard import preprocess_shard
 from ecgpipe.render.shard import render_shard
 from tests.workflow.conftest import Workflow, copy_project
@@ -26,7 +24,7 @@ def test_direct_images_of_scans_are_those_of_kept_pages_and_all_stages_run(tmp_p
     assert [file.name for file in (results / "simulated/pages").iterdir()] == ["00000.problems.parquet"]
     html = (results / "report/index.html").read_text()
     assert html.count("data:image/webp") >= 6  # five example pages and a sheet of overlays
-    assert (results / "simulated/paper/control-outside/seed-0/metrics.json").is_file()
+    assert (results / "simulated/paper/baseline-outside/seed-0/metrics.json").is_file()
     assert "records in" in (results / "logs/direct/simulated/00000.log").read_text()
     refused = direct.run("-n", "pages", check=False)
     assert refused.returncode and "keep_pages is false" in refused.stdout + refused.stderr
@@ -35,7 +33,7 @@ def test_direct_images_of_scans_are_those_of_kept_pages_and_all_stages_run(tmp_p
     assert not direct.plan()
     plan = Workflow(folder, direct.configs, ("keep_pages=false", "render={gain: 5}")).plan()
     assert plan["direct"] == 1
-    assert {"split", "control_features", "prepare", "train", "predict", "evaluate", "explain", "report"} <= plan.keys()
+    assert {"split", "baseline_features", "prepare", "train", "predict", "evaluate", "explain", "report"} <= plan.keys()
 
     # the same by way of a pages file, in two processes
     records, pages = RECORDS.read(results / "simulated/records.parquet"), tmp_path / "pages.parquet"

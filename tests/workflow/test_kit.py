@@ -5,7 +5,7 @@ import sys
 import pandas as pd
 import pytest
 
-from ecgpipe.artifacts.image_index import IMAGE_INDEX
+from ecgpipe.artifacts.tables import IMAGE_INDEX
 from tests.render.kit_stand_in import stand_in
 from tests.workflow.conftest import Workflow, copy_project
 

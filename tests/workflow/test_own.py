@@ -17,10 +17,10 @@ import pytest
 import wfdb
 
 from ecgpipe.acquire.simulate.dataset import simulate_dataset
-from ecgpipe.artifacts.labels import Labels
 from ecgpipe.artifacts.signals import LEADS, read_signal
-from ecgpipe.config.render import RenderConfig
-from ecgpipe.render.draw import render_page
+from ecgpipe.artifacts.tables import Labels
+from ecgpipe.config.pages import RenderConfig
+from ecgpipe.render.page import render_page
 from tests.conftest import PROJECT
 from tests.workflow.conftest import ENVIRONMENT, Workflow, copy_project
 

@@ -28,7 +28,7 @@ def test_nothing_changed(workflow):
 
 
 def test_touching_or_commenting_code_is_no_change(workflow):
-    workflow.replace("src/ecgpipe/train/loss.py", "import numpy as np", "import numpy as np  # arrays")
+    workflow.replace("src/ecgpipe/train/recipe.py", "import numpy as np", "import numpy as np  # arrays")
     os.utime(workflow.folder / "scripts" / "train.py")
     assert workflow.plan() == {}
 
@@ -84,7 +84,7 @@ def test_the_reports_code(workflow):
 
 
 def test_the_losss_code(workflow):
-    workflow.replace("src/ecgpipe/train/loss.py", "** gamma * negative_log", "** gamma * 2 * negative_log")
+    workflow.replace("src/ecgpipe/train/recipe.py", "** gamma * negative_log", "** gamma * 2 * negative_log")
     assert workflow.plan() == TRAINING
 
 

@@ -8,7 +8,7 @@ from snakemake.settings.types import MaxJobsPerTimespan
 
 
 def test_the_default_limit_is_the_one_that_is_taken_out():
-    """With another name or default, let_the_scheduler_rest would do nothing and a core would spin again."""
+    """With another name or default, disable_job_rate_limit would do nothing and a core would spin again."""
     default = get_argument_parser().get_default("max_jobs_per_timespan")
     limiter = JobRateLimiter(MaxJobsPerTimespan.parse_choice(str(default)))
     assert (limiter.max_jobs, limiter.timespan) == (100, 1)

@@ -135,7 +135,7 @@ def test_killed_and_resumed_gives_the_same(finished, tmp_path):
     killed.run("--unlock")
     killed.run("all")
     assert not list(folder.glob("results/**/.*partial*"))
-    for name in ("weights.safetensors", "metrics.json", "items.npz"):
+    for name in ("weights.safetensors", "metrics.json", "run_index.npz"):
         assert (folder / RUN / name).read_bytes() == (finished.folder / RUN / name).read_bytes(), name
     assert killed.plan() == {}
 
@@ -185,7 +185,7 @@ def test_a_few_dozen_real_records(ptbxl_copy, tmp_path):
         "evaluate: {resamples: 100}\n"
         "benchmark: {ptb-xl: {protocols: [paper], models: [swin_lgf_fpn]}}\n"
         "explain: {variants: [swin_lgf_fpn], measured_per_class: 1, curve_steps: 2, cascade_steps: 2}\n"
-        "control: {enabled: [majority]}\n"
+        "baselines: {enabled: [majority]}\n"
     )
     subset = folder / "config" / "subset.yaml"
     workflow = Workflow(folder, (subset, config), (f"ptb_xl={{source: {ptbxl_copy}}}",))

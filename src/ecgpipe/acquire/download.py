@@ -1,7 +1,15 @@
-"""Data sets from the network: an archive, or a release of PTB-XL file by file."""
+"""Data sets from the network: an archive, or a release of PTB-XL file by file.
 
+Zip archives unpacked where nothing can escape the target, and nothing can fill the disk unforeseen.
+
+Files compared with the list of SHA-256 sums in their folder.
+"""
+
+import lzma
 import shutil
 import threading
+import zipfile
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -9,9 +17,10 @@ from pathlib import Path
 import requests
 from requests.adapters import HTTPAdapter
 
-from ecgpipe.acquire.fetch import fetch
-from ecgpipe.acquire.ptbxl_layout import DATABASE, STATEMENTS
-from ecgpipe.artifacts.sums import SUMS, read_sums
+from ecgpipe.acquire.http import fetch, file_sha256
+from ecgpipe.acquire.ptbxl import DATABASE, STATEMENTS
+from ecgpipe.artifacts.files import SUMS, atomic_folder, read_sums
+from ecgpipe.artifacts.sources import archive_files
 from ecgpipe.errors import DataError
 from ecgpipe.progress import progress, progress_counter
 
@@ -36,13 +45,13 @@ def download(url: str, target: Path | str, sha256: str | None = None) -> None:
     fetch(web_address(url), target, sha256, progress=show)
 
 
-def of_sampling_rate(sampling_rate: int) -> Callable[[str], bool]:
+def needed_at_rate(sampling_rate: int) -> Callable[[str], bool]:
     """Which of PTB-XL's files are needed for signals at a rate: all but the signals at the other."""
     other = {100: "records500/", 500: "records100/"}[sampling_rate]
     return lambda name: not name.startswith(other)
 
 
-def download_files(
+def download_ptbxl(
     base: str, target: Path | str, sampling_rate: int, connections: int = 4, first_wait: float = 1.0
 ) -> int:
     """Fetch a release of PTB-XL file by file from a folder's address, each file checked against the release's list.
@@ -71,7 +80,7 @@ def download_files(
     # the list itself is fetched anew, since it may have changed; all else follows from it
     (staging / SUMS).unlink(missing_ok=True)
     fetch(base + SUMS, staging / SUMS, session=session, first_wait=first_wait)
-    wanted = of_sampling_rate(sampling_rate)
+    wanted = needed_at_rate(sampling_rate)
     sums = {name: expected for name, expected in read_sums(staging / SUMS).items() if wanted(name) and name != SUMS}
     lacking = [name for name in TABLES if name not in sums]
     if lacking:
@@ -93,4 +102,58 @@ def download_files(
     if target.exists():
         shutil.rmtree(target)
     staging.replace(target)
+    return len(sums)
+
+
+CHUNK = 1 << 20
+
+
+def unpack_zip(archive: Path | str, target: Path | str, wanted: Callable[[str], bool] = lambda name: True) -> None:
+    """Unpack a zip archive into a new folder; if all of it lies in one folder, that folder's content.
+
+    Args:
+        archive: the zip file.
+        target: the folder, which appears when all is there.
+        wanted: which files, by their names in the target.
+
+    Raises:
+        DataError: not a zip file, broken, or not one that may be unpacked (``archive_files``); or the disk is full.
+    """
+    try:
+        with zipfile.ZipFile(archive) as file:
+            names = {name: entry for name, entry in archive_files(archive, file).items() if wanted(name)}
+            if not names:
+                raise DataError(f"{archive}: holds no file that is asked for; is it the right archive?")
+            with atomic_folder(target) as partial:
+                for name, entry in progress(names.items(), f"unpack {Path(archive).name}", len(names), "files"):
+                    path = partial / name
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    # zipfile reads no more than the entry's declared size, and checks its CRC
+                    with file.open(entry) as source, open(path, "wb") as copy:
+                        shutil.copyfileobj(source, copy, CHUNK)
+    except OSError as error:  # the disk, not the archive
+        raise DataError(f"{archive}: cannot be unpacked to {target} ({error}); see to space and rights") from error
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, ValueError) as error:
+        raise DataError(f"{archive}: cannot be unpacked ({error}); delete it and fetch it again") from error
+
+
+def verify_checksums(folder: Path | str, wanted: Callable[[str], bool] = lambda name: True) -> int:
+    """Check files against the list in their folder; returns how many were checked.
+
+    Args:
+        folder: where the files and the list are.
+        wanted: which of the listed files must be there.
+
+    Raises:
+        DataError: the list is missing or not one, a file is missing, or differs.
+    """
+    folder = Path(folder)
+    sums = {name: expected for name, expected in read_sums(folder / SUMS).items() if wanted(name)}
+    for name, expected in progress(sums.items(), f"check {folder.name}", len(sums), "files"):
+        try:
+            found = file_sha256(folder / name)
+        except OSError as error:
+            raise DataError(f"{folder / name}: listed in {SUMS}, but cannot be read ({error})") from error
+        if found != expected:
+            raise DataError(f"{folder / name}: its SHA-256 differs from {SUMS}; fetch it again")
     return len(sums)

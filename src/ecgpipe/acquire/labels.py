@@ -1,17 +1,96 @@
-"""Statements -> targets: the label policies, and what they leave out."""
+"""Groupings of PTB-XL's statements into classes, by scp_statements.csv or by a file of one's own.
+
+Statements -> targets: the label policies, and what they leave out.
+"""
 
 import difflib
+import io
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from ecgpipe.artifacts.labels import Labels
-from ecgpipe.config.labels import LabelsConfig
+from ecgpipe.acquire.ptbxl import STATEMENTS
+from ecgpipe.artifacts.sources import open_source
+from ecgpipe.artifacts.tables import Labels
+from ecgpipe.config.data import SUPERCLASSES, LabelsConfig
 from ecgpipe.errors import DataError
+
+
+def read_grouping(source: Path | str, name: str) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Which statements count, and as which class.
+
+    Args:
+        source: folder or zip archive with scp_statements.csv.
+        name: superclass, subclass, diagnostic, form, rhythm, all, or the path of a CSV file.
+
+    Returns:
+        {statement code: class}, and the classes in order: superclasses in the usual one, others as they first occur.
+
+    Raises:
+        DataError: a file is missing or is no such table, or names unknown statements.
+    """
+    table = _read_statements(source)
+    if name.endswith(".csv"):
+        group_of = _own_grouping(Path(name), set(table.index))
+    elif name in ("superclass", "subclass"):
+        diagnostic = table[table["diagnostic"] == 1]
+        column = diagnostic["diagnostic_class" if name == "superclass" else "diagnostic_subclass"]
+        group_of = {code: str(group) for code, group in column.dropna().items()}
+    else:
+        chosen = table if name == "all" else table[table[name] == 1]
+        group_of = {code: code for code in chosen.index}
+    classes = SUPERCLASSES if name == "superclass" else tuple(dict.fromkeys(group_of.values()))
+    strange = sorted(set(group_of.values()) - set(classes))
+    if strange:
+        raise DataError(
+            f"{open_source(source).where(STATEMENTS)}: {', '.join(strange)}: no superclass of {', '.join(classes)}"
+        )
+    return group_of, classes
+
+
+def _read_statements(source: Path | str) -> pd.DataFrame:
+    files = open_source(source)
+    path = files.where(STATEMENTS)
+    try:
+        table = pd.read_csv(io.BytesIO(files.read(STATEMENTS)), index_col=0, encoding="utf-8")
+        table.index = table.index.astype(str)
+        return table[["diagnostic", "form", "rhythm", "diagnostic_class", "diagnostic_subclass"]]
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file; is {source} a copy of PTB-XL?") from error
+    except (ValueError, OSError, KeyError) as error:
+        raise DataError(f"{path}: not a readable table of statements ({error}); fetch it again") from error
+
+
+def _own_grouping(path: Path, known: set[str]) -> dict[str, str]:
+    """A grouping file: a statement may belong to one class only, a class hold any number of statements."""
+    try:
+        table = pd.read_csv(path, dtype=str, encoding="utf-8-sig", keep_default_na=False)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file; set labels.grouping to a CSV file, or to superclass") from error
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path}: not a readable CSV table ({error})") from error
+    if not {"statement", "class"} <= set(table.columns):
+        raise DataError(f"{path}: needs the columns statement and class; it has {', '.join(table.columns)}")
+    group_of: dict[str, str] = {}
+    for line, (code, name) in enumerate(
+        zip(table["statement"].str.strip(), table["class"].str.strip(), strict=True), 2
+    ):
+        if code not in known:
+            close = difflib.get_close_matches(code, sorted(known), n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise DataError(f"{path}, line {line}: {code!r} is no statement of {STATEMENTS}{hint}")
+        if not name or not name.isprintable():
+            raise DataError(f"{path}, line {line}: class {name!r} is empty or holds characters that do not print")
+        if group_of.setdefault(code, name) != name:
+            raise DataError(f"{path}, line {line}: {code} is in two classes, {group_of[code]} and {name}")
+    if not group_of:
+        raise DataError(f"{path}: names no statement")
+    return group_of
 
 
 @dataclass(frozen=True)
@@ -43,7 +122,9 @@ class LabelCounts:
         return pd.DataFrame(rows, columns=["what", "name", "records"])
 
 
-def likelihoods(statements: Mapping[str, float], group_of: Mapping[str, str], config: LabelsConfig) -> dict[str, float]:
+def class_likelihoods(
+    statements: Mapping[str, float], group_of: Mapping[str, str], config: LabelsConfig
+) -> dict[str, float]:
     """The highest likelihood of each class among a record's statements; statements below the threshold do not count."""
     found: dict[str, float] = {}
     for code, likelihood in statements.items():
@@ -56,7 +137,7 @@ def likelihoods(statements: Mapping[str, float], group_of: Mapping[str, str], co
     return found
 
 
-def choose(found: Mapping[str, float], policy: str, order: Sequence[str]) -> set[str]:
+def choose_classes(found: Mapping[str, float], policy: str, order: Sequence[str]) -> set[str]:
     """The classes that a policy gives a record with some class; none: it has several where one is wanted.
 
     Args:
@@ -116,8 +197,8 @@ def make_labels(
     dropped: list[dict] = []
     for row, (record_id, codes) in enumerate(zip(record_ids, statements, strict=True)):
         codes = json.loads(codes) if isinstance(codes, str) else codes
-        found = likelihoods(codes, group_of, config)
-        chosen = choose(found, config.policy, order) if found else set()
+        found = class_likelihoods(codes, group_of, config)
+        chosen = choose_classes(found, config.policy, order) if found else set()
         if not chosen:
             reason = "several classes" if found else _why_none(codes, group_of)
             dropped.append({"record_id": record_id, "reason": reason, "classes": json.dumps(sorted(found))})
@@ -173,7 +254,7 @@ def labels_of_records(
     return make_labels(records["record_id"].tolist(), records["statements"].tolist(), group_of, classes, config, key)
 
 
-def named_classes(records: pd.DataFrame, classes: Sequence[str], key: str) -> tuple[dict[str, str], tuple[str, ...]]:
+def label_classes(records: pd.DataFrame, classes: Sequence[str], key: str) -> tuple[dict[str, str], tuple[str, ...]]:
     """Statements that are classes themselves, in the form of ``grouping``.
 
     Args:
@@ -195,7 +276,7 @@ def named_classes(records: pd.DataFrame, classes: Sequence[str], key: str) -> tu
     return {name: name for name in classes}, classes
 
 
-def check_every_class_splits(counts: LabelCounts, key: str) -> None:
+def check_splittable(counts: LabelCounts, key: str) -> None:
     """No split has a class of one record on two sides.
 
     Raises:

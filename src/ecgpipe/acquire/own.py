@@ -1,26 +1,71 @@
-"""Data sets of one's own: the records of a folder or archive, and what a table or the folders say of them."""
+"""What a folder or archive of one's own holds: WFDB records or images, and their shards. Opens no file.
+
+Data sets of one's own: the records of a folder or archive, and what a table or the folders say of them.
+"""
 
 import csv
 import difflib
+import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from ecgpipe.acquire.hashed_shards import sample_order, shard_of
-from ecgpipe.acquire.own_layout import WHAT, number_of_shards, present_records
-from ecgpipe.artifacts.records import RECORDS
-from ecgpipe.artifacts.source import open_source
-from ecgpipe.config.own import OwnConfig
+from ecgpipe.acquire.shards import sample_order, shard_count, shard_of
+from ecgpipe.artifacts.sources import is_image, open_source
+from ecgpipe.artifacts.tables import RECORDS
+from ecgpipe.config.data import OwnConfig
 from ecgpipe.errors import DataError, RecordError
+
+WHAT = {"signals": "WFDB record (.hea)", "images": "image"}
+
+
+def present_records(source: Path | str, kind: str) -> dict[str, list[str]]:
+    """Record -> its files. A record is named by its path, signals without suffix, images with it.
+
+    Args:
+        source: folder or zip archive.
+        kind: signals or images.
+    """
+    names = open_source(source).names()
+    if kind == "images":
+        return {name: [name] for name in names if is_image(name)}
+    found: dict[str, list[str]] = {name.removesuffix(".hea"): [] for name in names if name.endswith(".hea")}
+    for name in names:
+        folder, slash, file = name.rpartition("/")
+        record = f"{folder}{slash}{file.rpartition('.')[0]}"
+        if record in found:
+            found[record].append(name)
+    return found
+
+
+def number_of_shards(source: Path | str, kind: str, shards: int | None, key: str) -> int:
+    """How many shards: as configured, or by the number of records.
+
+    Args:
+        key: of the data set in the configuration, for messages.
+
+    Raises:
+        DataError: there is no record.
+    """
+    records = len(present_records(source, kind))
+    if not records:
+        raise DataError(f"{source}: holds no {WHAT[kind]}; set {key}.source, or {key}.kind")
+    return shards or shard_count(records)
+
+
+def listing_hash(present: Mapping[str, list[str]]) -> str:
+    """Changes when a record comes or goes, not when its files change."""
+    return hashlib.sha256("\n".join(sorted(present)).encode()).hexdigest()[:16]
+
 
 DELIMITERS = (",", ";", "\t", "|")
 SEX = {"male": "male", "m": "male", "female": "female", "f": "female", "": None}
 COLUMN_OF_LABELS = "record_id"  # no class can have the name of labels.parquet's own column
 
 
-def list_own(name: str, config: OwnConfig, shards: int | None = None) -> tuple[pd.DataFrame, list[RecordError]]:
+def list_own_records(name: str, config: OwnConfig, shards: int | None = None) -> tuple[pd.DataFrame, list[RecordError]]:
     """All usable records, in the form of records.parquet, and what is wrong with the others.
 
     A record is in the shard of its path, whatever its id and labels.

@@ -14,11 +14,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ecgpipe.artifacts.atomic import BROKEN_NPZ, CHECKSUM, read_json
+from ecgpipe.artifacts.files import CHECKSUM, NPZ_ERRORS, SUMS, read_json, read_sums
 from ecgpipe.artifacts.images import MARK, TRAILER, open_images
 from ecgpipe.artifacts.model_folder import MODEL_FOLDER
 from ecgpipe.artifacts.runs import CHECKPOINTS, HISTORY_FILE, SUMMARY_FILE, check_history
-from ecgpipe.artifacts.sums import SUMS, read_sums
 from ecgpipe.artifacts.tensors import check_tensors
 from ecgpipe.errors import DataError
 from ecgpipe.progress import progress
@@ -30,7 +29,7 @@ END_OF_ZIP = 22
 def _parquet(path: Path) -> bool:
     import pyarrow.parquet as pq
 
-    from ecgpipe.artifacts.parquet import BROKEN, KEY, check_body, check_footer
+    from ecgpipe.artifacts.tables import KEY, PARQUET_ERRORS, check_body, check_footer
 
     try:
         check_footer(path)
@@ -40,7 +39,7 @@ def _parquet(path: Path) -> bool:
             for group in range(file.num_row_groups):
                 file.read_row_group(group)
             return KEY in (file.schema_arrow.metadata or {})
-    except BROKEN as error:
+    except PARQUET_ERRORS as error:
         raise DataError(f"{path}: not a readable Parquet file ({error}); delete it and run again") from error
 
 
@@ -63,7 +62,7 @@ def _archive(path: Path) -> bool:
             raise ValueError(f"it holds {parts} arrays, and says {stated}")
         if bad is not None:
             raise ValueError(f"its part {bad} is damaged")
-    except BROKEN_NPZ as error:
+    except NPZ_ERRORS as error:
         raise DataError(f"{path}: not a readable file of arrays ({error}); delete it and run again") from error
     return True
 
@@ -123,7 +122,7 @@ CHECKED: dict[str, Callable[[Path], bool]] = {
     "splits/*/seed-*.parquet": _parquet,
     "splits/*/seed-*.json": _json,
     "run.json": _json,
-    "items.npz": _archive,
+    "run_index.npz": _archive,
     HISTORY_FILE: _history,
     SUMMARY_FILE: _json,
     "predictions.parquet": _parquet,
@@ -132,8 +131,8 @@ CHECKED: dict[str, Callable[[Path], bool]] = {
     "saliency.parquet": _parquet,
     "saliency.json": _json,
     "findings/*.parquet": _parquet,
-    "control/area.json": _json,
-    "control/*.npz": _archive,
+    "baselines/area.json": _json,
+    "baselines/*.npz": _archive,
     "comparisons/*.json": _json,
     "report/claims.json": _json,
 }

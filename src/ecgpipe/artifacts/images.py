@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ecgpipe.artifacts.atomic import atomic_path, file_crc32
+from ecgpipe.artifacts.files import atomic_path, file_crc32
 from ecgpipe.errors import DataError
 
 MARK = b"CRC32:"

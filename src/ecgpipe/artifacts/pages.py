@@ -14,8 +14,8 @@ from typing import NamedTuple, Protocol
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ecgpipe.artifacts.atomic import atomic_path
-from ecgpipe.artifacts.parquet import BROKEN, UNSEALED, check_footer, seal
+from ecgpipe.artifacts.files import atomic_path
+from ecgpipe.artifacts.tables import PARQUET_ERRORS, UNSEALED, check_footer, seal
 from ecgpipe.errors import DataError
 
 SCHEMA = pa.schema(
@@ -101,7 +101,7 @@ def _open(path: Path | str) -> Iterator[pq.ParquetFile]:
         check_footer(path)
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             yield file
-    except BROKEN as error:
+    except PARQUET_ERRORS as error:
         raise DataError(f"{path}: not a readable pages file ({error}); delete it and run again") from error
 
 

@@ -1,14 +1,23 @@
-"""predictions.parquet: logits of a trained model for every validation and test record of its run."""
+"""predictions.parquet: logits of a trained model for every validation and test record of its run.
+
+comparisons/<protocol>.json, comparisons/protocols.json and report/claims.json: what the statistics found.
+
+Each is a JSON object with one list of rows that also stands beside it as CSV, with the columns below. Every cell that
+cannot be filled is null (empty in the CSV), and ``note`` says why.
+"""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
-from ecgpipe.artifacts.parquet import BROKEN, read_table, text_of, write_table
-from ecgpipe.artifacts.probabilities import probabilities_of
+from ecgpipe.artifacts.files import atomic_path, write_json
+from ecgpipe.artifacts.model_folder import probabilities_of
+from ecgpipe.artifacts.tables import PARQUET_ERRORS, read_table, text_array, write_table
 from ecgpipe.errors import DataError
 
 
@@ -63,12 +72,45 @@ class Predictions:
             table = read_table(path)
             classes = tuple(json.loads(table.schema.metadata[b"classes"]))
             return cls(
-                record_ids=text_of(table["record_id"]),
-                roles=text_of(table["role"]),
+                record_ids=text_array(table["record_id"]),
+                roles=text_array(table["role"]),
                 logits=np.stack([table[f"logit:{name}"].to_numpy() for name in classes], axis=1),
                 targets=np.stack([table[f"target:{name}"].to_numpy() for name in classes], axis=1),
                 classes=classes,
                 task=table.schema.metadata[b"task"].decode(),
             )
-        except BROKEN as error:
+        except PARQUET_ERRORS as error:
             raise DataError(f"{path}: not a readable predictions file ({error}); delete it and run again") from error
+
+
+COMPARISON = (
+    "first", "second", "family", "metric", "test", "seeds", "records", "groups", "first_value", "second_value",
+    "difference", "low", "high", "between_seeds", "first_only", "second_only", "detectable", "detectable_records", "p",
+    "p_holm", "note",
+)  # fmt: skip
+PROTOCOL = (
+    "model", "metric", "first", "second", "first_value", "second_value", "difference", "low", "high", "first_records",
+    "second_records", "first_seeds", "second_seeds", "note",
+)  # fmt: skip
+CLAIM = (
+    "id", "kind", "place", "claim", "dataset", "model", "metric", "printed", "printed_low", "printed_high", "ours",
+    "low", "high", "test", "p", "finding", "by_print", "verdict", "note",
+)  # fmt: skip
+
+
+def write_comparisons(path: Path | str, content: dict, rows: str, columns: Sequence[str]) -> None:
+    """Write the JSON file, and its rows as CSV beside it.
+
+    Args:
+        path: the JSON file.
+        content: JSON object.
+        rows: the key of the rows.
+        columns: of the CSV file.
+    """
+    flat = [
+        {key: " ".join(map(str, value)) if isinstance(value, list | tuple) else value for key, value in row.items()}
+        for row in content[rows]
+    ]
+    with atomic_path(Path(path).with_suffix(".csv")) as partial:
+        pd.DataFrame(flat, columns=list(columns)).to_csv(partial, index=False)
+    write_json(path, content)

@@ -1,7 +1,7 @@
 """A run: one training, in results/<dataset>/<protocol>/<model>/seed-<n>/.
 
     run.json             what to train, completely (RunConfig)                    made by: prepare
-    items.npz            which image rows, with roles and targets (Items)         prepare
+    run_index.npz            which image rows, with roles and targets (Items)         prepare
     weights.safetensors  the weights with the lowest validation loss              train
     history.csv          losses, rate, metrics and speed per epoch                train
     train.json           how it went: epochs, best epoch, seconds, versions       train
@@ -20,14 +20,14 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from ecgpipe.artifacts.atomic import BROKEN_NPZ, atomic_path, file_crc32, read_json, whole, write_json
-from ecgpipe.artifacts.roles import ROLES
+from ecgpipe.artifacts import ROLES
+from ecgpipe.artifacts.files import NPZ_ERRORS, atomic_path, file_crc32, read_json, whole, write_json
 from ecgpipe.config.models import ModelConfig
-from ecgpipe.config.preprocess import PreprocessConfig
-from ecgpipe.config.train import TrainConfig
+from ecgpipe.config.pages import PreprocessConfig
+from ecgpipe.config.training import TrainConfig
 from ecgpipe.errors import DataError
 
-RUN_FILE, ITEMS_FILE, WEIGHTS_FILE = "run.json", "items.npz", "weights.safetensors"
+RUN_FILE, INDEX_FILE, WEIGHTS_FILE = "run.json", "run_index.npz", "weights.safetensors"
 HISTORY_FILE, SUMMARY_FILE, METRICS_FILE = "history.csv", "train.json", "metrics.json"
 CHECKPOINTS = "checkpoints"  # a folder below the run's, gone when training is done
 
@@ -49,7 +49,7 @@ class RunConfig(BaseModel):
         None, description="how records became pages (see SavedModel); plain values, for machines without layout files"
     )
     images: tuple[str, ...] = Field(description="packed image files, relative to the run's folder")
-    initial: str | None = Field(
+    init_from: str | None = Field(
         None, description="weights that the training starts from, relative to the run's folder; null: random ones"
     )
     model: ModelConfig
@@ -92,7 +92,7 @@ def check_history(folder: Path) -> None:
 
 
 @dataclass(frozen=True)
-class Items:
+class RunIndex:
     """The records of a run; one that gives several pages (train.windows) is an item for each, its printed page first.
 
     Args:
@@ -118,14 +118,14 @@ class Items:
         positions = self.indices(role)
         return positions[np.sort(np.unique(self.record_ids[positions], return_index=True)[1])]
 
-    def with_further(self, other: "Items") -> "Items":
+    def with_further(self, other: "RunIndex") -> "RunIndex":
         """These, and others behind them."""
         pairs = ((getattr(self, field.name), getattr(other, field.name)) for field in fields(self))
-        return Items(*(np.concatenate(pair) for pair in pairs))
+        return RunIndex(*(np.concatenate(pair) for pair in pairs))
 
     def write(self, folder: Path) -> None:
-        """Write items.npz atomically."""
-        with atomic_path(folder / ITEMS_FILE) as partial, open(partial, "wb") as file:
+        """Write run_index.npz atomically."""
+        with atomic_path(folder / INDEX_FILE) as partial, open(partial, "wb") as file:
             np.savez_compressed(
                 file,
                 record_ids=self.record_ids.astype(str),
@@ -136,15 +136,15 @@ class Items:
             )
 
     @classmethod
-    def read(cls, folder: Path | str) -> "Items":
-        """Read items.npz.
+    def read(cls, folder: Path | str) -> "RunIndex":
+        """Read run_index.npz.
 
         Raises:
             DataError: missing or broken.
         """
-        path = Path(folder) / ITEMS_FILE
+        path = Path(folder) / INDEX_FILE
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 return cls(**{name: arrays[name] for name in ("record_ids", "roles", "files", "rows", "targets")})
-        except BROKEN_NPZ as error:
+        except NPZ_ERRORS as error:
             raise DataError(f"{path}: cannot be read ({error}); delete it and run again") from error

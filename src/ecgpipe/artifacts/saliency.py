@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from ecgpipe.artifacts.atomic import BROKEN_NPZ, atomic_path
-from ecgpipe.artifacts.table import TableFormat
+from ecgpipe.artifacts.files import NPZ_ERRORS, atomic_path
+from ecgpipe.artifacts.tables import TableFormat
 from ecgpipe.errors import DataError
 
 MAP_SIDE = 160
@@ -60,7 +60,7 @@ class Saliency:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 values = {name: arrays[name] for name in cls.__annotations__}
-        except BROKEN_NPZ as error:
+        except NPZ_ERRORS as error:
             raise DataError(
                 f"{path}: not a readable file of saliency maps ({error}); delete it and run again"
             ) from error

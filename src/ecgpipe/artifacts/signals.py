@@ -6,7 +6,7 @@ from pathlib import Path, PurePath
 import numpy as np
 import wfdb
 
-from ecgpipe.artifacts.source import Source
+from ecgpipe.artifacts.sources import Source
 from ecgpipe.errors import RecordError
 
 LEADS = ("I", "II", "III", "AVR", "AVL", "AVF", "V1", "V2", "V3", "V4", "V5", "V6")

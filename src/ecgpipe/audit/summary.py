@@ -6,15 +6,14 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from ecgpipe.audit.shard import unusual
-from ecgpipe.audit.sketches import Sketches
-from ecgpipe.audit.twins import find_twins, kind_of
+from ecgpipe.audit.anomalies import unusual
+from ecgpipe.audit.duplicates import Sketches, find_duplicates, kind_of
 
 
 class Audit(NamedTuple):
-    """Tables (artifacts.twins, artifacts.audit) and a summary for JSON."""
+    """Tables (artifacts.duplicates, artifacts.audit) and a summary for JSON."""
 
-    twins: pd.DataFrame
+    duplicates: pd.DataFrame
     pairs: pd.DataFrame
     anomalies: pd.DataFrame
     summary: dict
@@ -27,33 +26,33 @@ def audit(records: pd.DataFrame, sketches: Sketches) -> Audit:
         records: rows of records.parquet with record_id, patient_id and statements.
         sketches: one for every record.
     """
-    twins, pairs = find_twins(sketches)
+    duplicates, pairs = find_duplicates(sketches)
     text = sketches.text
     odd = text[text["anomalies"] != "[]"]
     own = ((row.record_id, kind, detail) for row in odd.itertuples() for kind, detail in json.loads(row.anomalies))
     anomalies = pd.DataFrame([*own, *unusual(text)], columns=["record_id", "kind", "detail"])
     anomalies = anomalies.sort_values(["record_id", "kind", "detail"], ignore_index=True)
     said = records.set_index("record_id")["statements"].map(lambda text: " + ".join(sorted(json.loads(text))))
-    twins = twins.assign(said=said.reindex(twins["record_id"]).to_numpy())
+    duplicates = duplicates.assign(said=said.reindex(duplicates["record_id"]).to_numpy())
     patients = records["patient_id"].dropna()
     forms: dict[str, Counter] = {}
     for form, count in text["form"].value_counts().items():
         for key, value in json.loads(form).items():
             forms.setdefault(key, Counter())[value] += int(count)
     classes = Counter(code for text in records["statements"] for code in json.loads(text))
-    distinct = twins[twins["record_id"] == twins["identical"]]
+    distinct = duplicates[duplicates["record_id"] == duplicates["identical"]]
     summary = {
         "kind": kind_of(sketches),
         "records": len(records),
         "unreadable": int((text["digest"] == "").sum()),
         "distinct": len(distinct),
-        "distinct_groups": int(twins["twin"].nunique()),
+        "distinct_groups": int(duplicates["near"].nunique()),
         "near_pairs": len(pairs),
         "classes": dict(sorted(classes.items(), key=lambda item: (-item[1], item[0]))),
         "distinct_by_class": dict(
             sorted(Counter(code for text in distinct["said"] for code in str(text).split(" + ")).items())
         ),
-        "conflicts": _conflicts(twins),
+        "conflicts": _conflicts(duplicates),
         "patients": int(patients.nunique()) if len(patients) else None,
         "patients_with_several": int((patients.value_counts() > 1).sum()) if len(patients) else None,
         "anomalies": {kind: int(group["record_id"].nunique()) for kind, group in anomalies.groupby("kind")},
@@ -62,31 +61,33 @@ def audit(records: pd.DataFrame, sketches: Sketches) -> Audit:
             for key, counter in sorted(forms.items())
         },
     }
-    return Audit(twins.drop(columns="said"), pairs, anomalies, summary)
+    return Audit(duplicates.drop(columns="said"), pairs, anomalies, summary)
 
 
-def _conflicts(twins: pd.DataFrame) -> list[dict]:
+def _conflicts(duplicates: pd.DataFrame) -> list[dict]:
     """Groups of copies of which the source says different things."""
     found = []
-    for group in twins[twins.duplicated("twin", keep=False)].groupby("twin", sort=True):
+    for group in duplicates[duplicates.duplicated("near", keep=False)].groupby("near", sort=True):
         if group[1]["said"].nunique() > 1:
             found.append({"records": group[1]["record_id"].tolist(), "statements": sorted(set(group[1]["said"]))})
     return found
 
 
-def leak_shares(split: pd.DataFrame, twins: pd.DataFrame, records: pd.DataFrame) -> dict:
+def leak_shares(split: pd.DataFrame, duplicates: pd.DataFrame, records: pd.DataFrame) -> dict:
     """How many validation and test records have a copy, or their patient, in training.
 
     Args:
         split: rows of the split format.
-        twins: rows of the twins format.
+        duplicates: rows of the duplicates format.
         records: rows of records.parquet.
 
     Returns:
         {role: {records, identical, near, patient}}: counts; ``near`` includes the identical; ``patient`` is None where
         no patient is named.
     """
-    joined = split.merge(twins, on="record_id", how="left").merge(records[["record_id", "patient_id"]], on="record_id")
+    joined = split.merge(duplicates, on="record_id", how="left").merge(
+        records[["record_id", "patient_id"]], on="record_id"
+    )
     train = joined[joined["role"] == "train"]
     shares = {}
     for role in ("validation", "test"):
@@ -95,7 +96,7 @@ def leak_shares(split: pd.DataFrame, twins: pd.DataFrame, records: pd.DataFrame)
             continue
         shares[role] = {"records": len(rows)} | {
             name: int(rows[column].isin(train[column].dropna()).sum())
-            for name, column in (("identical", "identical"), ("near", "twin"))
+            for name, column in (("identical", "identical"), ("near", "near"))
         }
         named = joined["patient_id"].notna().any()
         patients = set(train["patient_id"].dropna())

@@ -15,20 +15,19 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from ecgpipe.artifacts.images import pack, write_images
-from ecgpipe.artifacts.runs import Items, RunConfig
+from ecgpipe.artifacts.runs import RunConfig, RunIndex
 from ecgpipe.bench.timing import Ratio, Report, interleaved, machine
 from ecgpipe.config.models import ModelConfig
-from ecgpipe.config.preprocess import PreprocessConfig
-from ecgpipe.config.render import RenderConfig
-from ecgpipe.config.train import TrainConfig
+from ecgpipe.config.pages import PreprocessConfig, RenderConfig
+from ecgpipe.config.training import TrainConfig
+from ecgpipe.models.factory import build_model
 from ecgpipe.models.inputs import to_input
-from ecgpipe.models.stored import build_model
 from ecgpipe.preprocess.apply import preprocess_palette
-from ecgpipe.render.draw import render_page
+from ecgpipe.render.page import render_page
 from ecgpipe.train.augment import augment
-from ecgpipe.train.data import Batch, EpochBatches, PackedImages, batches
-from ecgpipe.train.loss import FocalLoss
+from ecgpipe.train.data import Batch, EpochBatchSampler, PackedImages, make_loader
 from ecgpipe.train.prepare import prepare_run
+from ecgpipe.train.recipe import FocalLoss
 
 FED = 0.97
 WORKERS = 2
@@ -95,11 +94,11 @@ class Bench:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.size = size
         run_folder = write_run(folder, image, images, model, size, batch_size)
-        run, items = RunConfig.read(run_folder), Items.read(run_folder)
+        run, items = RunConfig.read(run_folder), RunIndex.read(run_folder)
         train = items.indices("train")
         self.run = run
         packed = PackedImages(run_folder, run, items, run.train)
-        self.packed_loader = batches(packed, EpochBatches(train, batch_size, 0))
+        self.packed_loader = make_loader(packed, EpochBatchSampler(train, batch_size, 0))
         files = []
         for number in train:
             files.append(folder / f"{number}.png")
@@ -111,7 +110,7 @@ class Bench:
 
     def _input(self, batch: Batch) -> torch.Tensor:
         images = to_input(batch.packed.to(self.device, non_blocking=True), self.size, 1)
-        return augment(images, batch.draws)
+        return augment(images, batch.augmentation)
 
     def packed(self) -> Iterator[torch.Tensor]:
         """Ours."""

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ecgpipe.config.render import RenderConfig
-from ecgpipe.render.furniture import furniture
+from ecgpipe.config.pages import RenderConfig
 from ecgpipe.render.layout import INCH, LEADS, Layout, printed_name
+from ecgpipe.render.template import page_template
 
 
 def matplotlib_page(
@@ -20,7 +20,7 @@ def matplotlib_page(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    layout = furniture(config).layout
+    layout = page_template(config).layout
     figure = Figure(figsize=(layout.width / INCH, layout.height / INCH), dpi=config.dpi)
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_axes((0, 0, 1, 1))

@@ -15,12 +15,11 @@ import wfdb
 from ecgpipe.artifacts.signals import LEADS, read_signal
 from ecgpipe.bench.references import ecg_plot_page, matplotlib_page
 from ecgpipe.bench.timing import Ratio, Report, Timing, interleaved, machine
-from ecgpipe.config.preprocess import PreprocessConfig
-from ecgpipe.config.render import RenderConfig
+from ecgpipe.config.pages import PreprocessConfig, RenderConfig
 from ecgpipe.preprocess.apply import preprocess, preprocess_file, preprocess_palette
 from ecgpipe.preprocess.shard import preprocess_shard
 from ecgpipe.preprocess.trace import scaled_traces
-from ecgpipe.render.draw import draw_cover, render_page
+from ecgpipe.render.page import render_page, render_trace_coverage
 from ecgpipe.render.shard import render_shard
 
 MATPLOTLIB, COLLECTIONS, ECG_PLOT = "matplotlib page", "matplotlib page, grid as collections", "ecg-plot page"
@@ -65,7 +64,7 @@ def bench_preprocess(signal: np.ndarray, sampling_rate: float, repetitions: int)
         return preprocess_palette(drawn.indices, drawn.palette, config)
 
     def traces() -> np.ndarray:
-        return scaled_traces(draw_cover(signal, sampling_rate, render), config)
+        return scaled_traces(render_trace_coverage(signal, sampling_rate, render), config)
 
     if not np.array_equal(straight(), preprocess_file(data, "page", config)):
         raise AssertionError("the way without a file gives another image")
@@ -84,7 +83,7 @@ def bench_preprocess(signal: np.ndarray, sampling_rate: float, repetitions: int)
         record = _write_record(Path(folder), signal, sampling_rate)
 
         def read_and_draw() -> np.ndarray:
-            return scaled_traces(draw_cover(*read_signal(record, "bench"), render), config)
+            return scaled_traces(render_trace_coverage(*read_signal(record, "bench"), render), config)
 
         contestants["WFDB files to image, traces alone"] = read_and_draw
         title = "Preprocessing, one core"

@@ -11,14 +11,12 @@ def run(args: Arguments) -> None:
     """Look for copies, odd and broken files, and label conflicts in a data set."""
     import pandas as pd
 
-    from ecgpipe.acquire.ptbxl import DATABASE, list_records
-    from ecgpipe.artifacts.atomic import write_json
-    from ecgpipe.artifacts.audit import ANOMALIES, PAIRS, SKETCHES
-    from ecgpipe.artifacts.source import open_source
-    from ecgpipe.artifacts.twins import TWINS
-    from ecgpipe.audit.folder import list_folder
-    from ecgpipe.audit.shard import sketch_records
-    from ecgpipe.audit.sketches import Sketches
+    from ecgpipe.acquire.ptbxl import DATABASE, list_ptbxl_records
+    from ecgpipe.artifacts.files import write_json
+    from ecgpipe.artifacts.sources import open_source
+    from ecgpipe.artifacts.tables import ANOMALIES, DUPLICATES, PAIRS, SKETCHES
+    from ecgpipe.audit.duplicates import Sketches
+    from ecgpipe.audit.sketch import list_folder, sketch_records
     from ecgpipe.audit.summary import audit
     from ecgpipe.progress import progress
 
@@ -26,21 +24,21 @@ def run(args: Arguments) -> None:
     source = open_source(args.folder)
     if DATABASE in source:
         rate = args.sampling_rate or (500 if source.names("records500") else 100)
-        records, missing = list_records(args.folder, rate, shard_size=1000)
+        records, missing = list_ptbxl_records(args.folder, rate, shard_size=1000)
     else:
         records = list_folder(args.folder)
     rows = list(progress(sketch_records(records, args.folder), "audit", len(records)))
     found = audit(records, Sketches([pd.DataFrame(rows, columns=SKETCHES.schema.names)]))
     summary = {"folder": str(args.folder), **found.summary, "missing": len(missing)}
     if args.out:
-        TWINS.write(found.twins, args.out / "twins.parquet")
+        DUPLICATES.write(found.duplicates, args.out / "duplicates.parquet")
         PAIRS.write(found.pairs, args.out / "pairs.parquet")
         ANOMALIES.write(found.anomalies, args.out / "anomalies.parquet")
         write_json(args.out / "audit.json", summary)
     if args.json:
-        copies = found.twins[found.twins.duplicated("twin", keep=False)]
+        copies = found.duplicates[found.duplicates.duplicated("near", keep=False)]
         details = {
-            "copies": [group["record_id"].tolist() for _, group in copies.groupby("twin")],
+            "copies": [group["record_id"].tolist() for _, group in copies.groupby("near")],
             "pairs": found.pairs.to_dict("records"),
             "anomaly_list": found.anomalies.to_dict("records"),
         }

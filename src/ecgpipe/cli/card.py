@@ -8,9 +8,9 @@ from ecgpipe.cli.command import Arguments, Command
 
 def run(args: Arguments) -> None:
     """Save a trained run's model with its card: weights, configuration, preprocessing, scores, in one folder."""
-    from ecgpipe.gpus import own_gpus
+    from ecgpipe.gpus import reserve_gpus
 
-    with own_gpus(1, wait=False):
+    with reserve_gpus(1, wait=False):
         _card(args)
 
 

@@ -13,7 +13,7 @@ COLOURS = {"supported": "green", "contradicted": "red", "undecided": "yellow", "
 
 def run(args: Arguments) -> None:
     """Check the paper's claims: what its figures imply, and what the runs of a results folder say of them."""
-    from ecgpipe.config.evaluate import EvaluateConfig
+    from ecgpipe.config.analysis import EvaluateConfig
     from ecgpipe.errors import DataError
     from ecgpipe.evaluate.claims import Evidence, check_claims
     from ecgpipe.evaluate.evidence import gather_folder

@@ -9,9 +9,9 @@ from ecgpipe.cli.command import Arguments, Command
 
 def run(args: Arguments) -> None:
     """Compare two runs, or two folders of results, on the records that both report."""
-    from ecgpipe.artifacts.atomic import write_text
+    from ecgpipe.artifacts.files import write_text
     from ecgpipe.cli.compare_page import comparison_page
-    from ecgpipe.config.evaluate import EvaluateConfig
+    from ecgpipe.config.analysis import EvaluateConfig
     from ecgpipe.evaluate.across import compare_results, find_runs
 
     config = EvaluateConfig(

@@ -10,10 +10,8 @@ from ecgpipe.cli.command import Arguments, Command
 
 def run(args: Arguments) -> None:
     """Download a data set into a folder; the same command goes on after a failure or an interruption."""
-    from ecgpipe.acquire.checksums import check_sums
-    from ecgpipe.acquire.download import download, download_files, of_sampling_rate
-    from ecgpipe.acquire.unpack import unpack_zip
-    from ecgpipe.config.acquire import CardiacImagesConfig, PtbXlConfig
+    from ecgpipe.acquire.download import download, download_ptbxl, needed_at_rate, unpack_zip, verify_checksums
+    from ecgpipe.config.data import CardiacImagesConfig, PtbXlConfig
     from ecgpipe.errors import DataError
 
     folder = args.folder.resolve()
@@ -28,7 +26,7 @@ def run(args: Arguments) -> None:
         unpack_zip(archive, staging, wanted)
         if has_sums:
             try:
-                check_sums(staging, wanted)
+                verify_checksums(staging, wanted)
             except DataError:
                 archive.unlink()  # whole, but wrong: the next call fetches it again
                 raise
@@ -44,9 +42,9 @@ def run(args: Arguments) -> None:
         url=args.url,
     )  # fmt: skip
     if config.fetch == "files":
-        download_files(config.address, folder, config.sampling_rate, config.connections)
+        download_ptbxl(config.address, folder, config.sampling_rate, config.connections)
     else:
-        from_archive(config.address, of_sampling_rate(config.sampling_rate), has_sums=True)
+        from_archive(config.address, needed_at_rate(config.sampling_rate), has_sums=True)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ import traceback
 
 from ecgpipe.cli.colour import paint
 from ecgpipe.errors import EcgpipeError
-from ecgpipe.missing import advice
+from ecgpipe.public import install_hint
 
 MISTAKE, UNEXPECTED, INTERRUPTED, BROKEN_PIPE = 1, 70, 130, 141
 """Exit statuses: something to mend, a fault of the tool (EX_SOFTWARE), and 128 + the signal's number."""
@@ -26,7 +26,7 @@ def exit_status(error: BaseException, verbose: bool) -> int:
     if isinstance(error, EcgpipeError):
         tell(str(error))
         return getattr(error, "exit_status", MISTAKE)
-    if isinstance(error, ImportError) and (found := advice(error.name)):
+    if isinstance(error, ImportError) and (found := install_hint(error.name)):
         tell(f"this command {found}")
         return MISTAKE
     if isinstance(error, OSError) and error.strerror:

@@ -11,14 +11,12 @@ def run(args: Arguments) -> None:
     """Count the labels of a PTB-XL copy; needs its two tables, no signals."""
     import pandas as pd
 
-    from ecgpipe.acquire.labels import make_labels
-    from ecgpipe.acquire.ptbxl import read_database
-    from ecgpipe.acquire.ptbxl_layout import STATEMENTS
-    from ecgpipe.acquire.statements import grouping
-    from ecgpipe.artifacts.atomic import atomic_path
-    from ecgpipe.artifacts.labels import DROPPED
-    from ecgpipe.artifacts.source import open_source
-    from ecgpipe.config.labels import LabelsConfig
+    from ecgpipe.acquire.labels import make_labels, read_grouping
+    from ecgpipe.acquire.ptbxl import STATEMENTS, read_database
+    from ecgpipe.artifacts.files import atomic_path
+    from ecgpipe.artifacts.sources import open_source
+    from ecgpipe.artifacts.tables import DROPPED
+    from ecgpipe.config.data import LabelsConfig
 
     config = LabelsConfig(
         policy=args.policy,
@@ -30,7 +28,7 @@ def run(args: Arguments) -> None:
     database = read_database(args.folder)
     # the statements table of another release may lie one level up
     table = next((f for f in (args.folder, args.folder.parent) if STATEMENTS in open_source(f)), args.folder)
-    group_of, classes = grouping(table, config.grouping)
+    group_of, classes = read_grouping(table, config.grouping)
     ids = [f"{ecg_id:05d}" for ecg_id in database.index]
     _, counts = make_labels(ids, database["scp_codes"].tolist(), group_of, classes, config)
     if args.dropped:

@@ -8,11 +8,11 @@ from ecgpipe.cli.command import Arguments, Command
 
 def run(args: Arguments) -> None:
     """List the variants with their cost: parameters, arithmetic and activation memory at some sizes."""
-    from ecgpipe.models.cost import describe
-    from ecgpipe.models.registry import VARIANTS
+    from ecgpipe.models.cost import model_cost
+    from ecgpipe.models.factory import VARIANTS
 
     rows = [
-        describe(name, num_classes=args.classes, in_chans=args.in_chans, img_size=size)
+        model_cost(name, num_classes=args.classes, in_chans=args.in_chans, img_size=size)
         for name in args.models or VARIANTS
         for size in args.image_size
     ]

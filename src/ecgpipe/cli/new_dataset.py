@@ -19,8 +19,8 @@ OWN = {
 def run(args: Arguments) -> None:
     """Write a folder in the form of a data set of your own, with examples and a configuration that runs."""
     from ecgpipe.cli.new_files import checked_name, new_folder, write_template
-    from ecgpipe.config.benchmark import DATASETS
-    from ecgpipe.config.own import RESERVED
+    from ecgpipe.config.data import RESERVED
+    from ecgpipe.config.schema import DATASETS
     from ecgpipe.errors import ConfigError
 
     name = checked_name(args.name or args.folder.resolve().name.replace("-", "_").lower())
@@ -54,9 +54,9 @@ def _write_examples(folder: Path, signals: bool) -> None:
     from ecgpipe.acquire.ptbxl import read_database
     from ecgpipe.acquire.simulate.dataset import simulate_dataset
     from ecgpipe.artifacts.signals import read_signal
-    from ecgpipe.config.render import RenderConfig
+    from ecgpipe.config.pages import RenderConfig
     from ecgpipe.progress import progress
-    from ecgpipe.render.draw import render_page
+    from ecgpipe.render.page import render_page
 
     with TemporaryDirectory(dir=folder) as temporary:
         made = Path(temporary) / "made"

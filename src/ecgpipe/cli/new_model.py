@@ -9,7 +9,7 @@ from ecgpipe.cli.command import Arguments, Command
 def run(args: Arguments) -> None:
     """Write a folder with a small model of your own that runs, to be changed: its code and its configuration."""
     from ecgpipe.cli.new_files import checked_name, new_folder, write_template
-    from ecgpipe.config.model_names import unknown_model
+    from ecgpipe.config.models import unknown_model
     from ecgpipe.errors import ConfigError
 
     name = checked_name(args.name or args.folder.resolve().name.replace("-", "_").lower())

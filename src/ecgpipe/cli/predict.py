@@ -11,9 +11,9 @@ METHODS = ("gradcam", "gradcam++", "layercam", "eigencam", "integrated-gradients
 
 def run(args: Arguments) -> None:
     """Predict photos, scans, PDF pages and WFDB records with a saved model. Research only: it is no diagnosis."""
-    from ecgpipe.gpus import own_gpus
+    from ecgpipe.gpus import reserve_gpus
 
-    with own_gpus(1, wait=False):  # trainings hold theirs for hours
+    with reserve_gpus(1, wait=False):  # trainings hold theirs for hours
         _predict(args)
 
 

@@ -11,8 +11,8 @@ def run(args: Arguments) -> None:
     """Make the model-ready image of one page."""
     import cv2
 
-    from ecgpipe.artifacts.atomic import atomic_path
-    from ecgpipe.config.preprocess import PreprocessConfig
+    from ecgpipe.artifacts.files import atomic_path
+    from ecgpipe.config.pages import PreprocessConfig
     from ecgpipe.preprocess.apply import preprocess_file
 
     try:

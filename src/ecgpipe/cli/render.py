@@ -8,12 +8,11 @@ from ecgpipe.cli.command import Arguments, Command
 
 def run(args: Arguments) -> None:
     """Draw the page of one WFDB record."""
-    from ecgpipe.artifacts.atomic import atomic_path, write_json
+    from ecgpipe.artifacts.files import atomic_path, write_json
     from ecgpipe.artifacts.signals import read_signal
-    from ecgpipe.config.degrade import DegradeConfig
-    from ecgpipe.config.render import RenderConfig
-    from ecgpipe.render.degrade.degrade import degrade_page
-    from ecgpipe.render.draw import render_page
+    from ecgpipe.config.pages import DegradeConfig, RenderConfig
+    from ecgpipe.render.degrade import degrade_page
+    from ecgpipe.render.page import render_page
 
     record = args.record.with_suffix("") if args.record.suffix in {".hea", ".dat"} else args.record
     signal, rate = read_signal(record, record.name)

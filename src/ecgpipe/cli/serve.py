@@ -8,9 +8,9 @@ from ecgpipe.cli.command import Arguments, Command
 
 def run(args: Arguments) -> None:
     """Show a local web page that predicts dropped files with a saved model. Research only: it is no diagnosis."""
-    from ecgpipe.gpus import own_gpus
+    from ecgpipe.gpus import reserve_gpus
 
-    with own_gpus(1, wait=False):  # before the model's process starts, which sees what this one does
+    with reserve_gpus(1, wait=False):  # before the model's process starts, which sees what this one does
         _serve(args)
 
 

@@ -8,10 +8,10 @@ from ecgpipe.cli.command import Arguments, Command
 
 
 def run(args: Arguments) -> None:
-    """Train a prepared run (a folder with run.json and items.npz); goes on where an interrupted one stopped."""
-    from ecgpipe.gpus import own_gpus
+    """Train a prepared run (a folder with run.json and run_index.npz); goes on where an interrupted one stopped."""
+    from ecgpipe.gpus import reserve_gpus
 
-    with own_gpus(args.devices) if args.accelerator in ("auto", "gpu") else nullcontext():
+    with reserve_gpus(args.devices) if args.accelerator in ("auto", "gpu") else nullcontext():
         _train(args)
 
 
@@ -19,11 +19,11 @@ def _train(args: Arguments) -> None:
     from lightning.pytorch.utilities import rank_zero_only
 
     from ecgpipe.models.card import save_model
-    from ecgpipe.progress import bars_wanted
+    from ecgpipe.progress import progress_bars_shown
     from ecgpipe.train.engine import train_run
-    from ecgpipe.train.hardware import Machine
+    from ecgpipe.train.hardware import TrainerOptions
 
-    machine = Machine(
+    machine = TrainerOptions(
         accelerator=args.accelerator,
         devices=args.devices,
         nodes=args.nodes,
@@ -33,7 +33,7 @@ def _train(args: Arguments) -> None:
         tensorboard=args.tensorboard,
         save_minutes=args.save_minutes,
     )
-    summary = train_run(args.run, machine, show_progress=bars_wanted())
+    summary = train_run(args.run, machine, show_progress=progress_bars_shown())
     if rank_zero_only.rank != 0:  # type: ignore[attr-defined]
         return
     print(

@@ -7,8 +7,8 @@ from typing import Any
 import annotated_types
 from pydantic.fields import FieldInfo
 
-from ecgpipe.config.benchmark import Config
-from ecgpipe.config.section import Section
+from ecgpipe.config.base import Section
+from ecgpipe.config.schema import Config
 
 HEAD = """# Every key of the configuration
 

@@ -8,7 +8,7 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import pairwise_distances_argmin_min
 
-from ecgpipe.config.control import ControlConfig
+from ecgpipe.config.analysis import BaselinesConfig
 
 PCA_ROWS = 4000
 """Records that the components are found from, at most: bounds memory."""
@@ -58,7 +58,7 @@ def linear(
     targets: np.ndarray,
     test: tuple[np.ndarray, np.ndarray],
     task: str,
-    config: ControlConfig,
+    config: BaselinesConfig,
 ) -> np.ndarray:
     """Logistic regression on principal components and the page's form; everything is fitted on training records.
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ecgpipe.artifacts.control import ControlFeatures
-from ecgpipe.artifacts.image_index import IMAGE_INDEX
+from ecgpipe.artifacts.baselines import BaselineFeatures
 from ecgpipe.artifacts.images import open_images, unpack
 from ecgpipe.artifacts.pages import PageSource
-from ecgpipe.config.control import ControlConfig
+from ecgpipe.artifacts.tables import IMAGE_INDEX
+from ecgpipe.config.analysis import BaselinesConfig
 from ecgpipe.control.area import mask_page, outside_pixels
 from ecgpipe.errors import DataError
 from ecgpipe.progress import progress
@@ -20,9 +20,9 @@ def shard_features(
     images_file: Path | str,
     index_file: Path | str,
     area: dict,
-    config: ControlConfig,
+    config: BaselinesConfig,
     title: str,
-) -> ControlFeatures:
+) -> BaselineFeatures:
     """What the controls see of a shard, a page in memory at a time.
 
     Args:
@@ -42,7 +42,7 @@ def shard_features(
     kept = outside_pixels(area, *config.outside)
     width, height = config.thumbnail
     count = len(images)
-    result = ControlFeatures(
+    result = BaselineFeatures(
         record_ids=np.array(list(rows), dtype=str),
         pages=np.zeros((count, height, width), np.uint8),
         images=np.zeros((count, height, width), np.uint8),

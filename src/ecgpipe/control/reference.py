@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from ecgpipe.artifacts.control_signals import ControlSignals
-from ecgpipe.artifacts.labels import Labels
+from ecgpipe.artifacts.baselines import BaselineSignals
 from ecgpipe.artifacts.predictions import Predictions
+from ecgpipe.artifacts.tables import Labels
 from ecgpipe.control.resnet1d import signal_reference
 from ecgpipe.control.run import rows_of
 from ecgpipe.errors import DataError
@@ -37,7 +37,7 @@ def run_reference(
     if (roles == "train").sum() < 2:
         raise DataError(f"the signal reference needs training records, the split has {(roles == 'train').sum()}")
     targets = labels.targets[rows_of(labels.record_ids, record_ids, "labels")]
-    stored = ControlSignals.read(files)
+    stored = BaselineSignals.read(files)
     signals = stored.signals[rows_of(stored.record_ids, record_ids, "signals")]
     logits = signal_reference(signals, targets, roles, labels.task, epochs, seed)
     other = roles != "train"

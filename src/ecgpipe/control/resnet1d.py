@@ -3,7 +3,7 @@
 Readers ask what a picture costs: this says what the same records and splits give without one. It follows the common
 design of the field (Wang et al. 2017; Strodthoff et al. 2021, arXiv:2004.13701), smaller, and from the latter takes
 training on windows of 2.5 s, drawn anew each time, and the mean over windows for a whole recording. With whole
-recordings of 10 s it scores clearly less (docs/controls.md).
+recordings of 10 s it scores clearly less (docs/baselines.md).
 """
 
 import math

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ecgpipe.artifacts.control import ControlFeatures
-from ecgpipe.artifacts.labels import Labels
+from ecgpipe.artifacts.baselines import BaselineFeatures
 from ecgpipe.artifacts.predictions import Predictions
-from ecgpipe.config.control import PREFIX, ControlConfig
+from ecgpipe.artifacts.tables import Labels
+from ecgpipe.config.analysis import BASELINE_PREFIX, BaselinesConfig
 from ecgpipe.control.classify import linear, majority, nearest
 from ecgpipe.errors import DataError
 
@@ -18,12 +18,12 @@ FEATURES = {"majority": "images", "nearest": "pages", "outside": "outside", "thu
 
 
 def run_control(
-    name: str, split: pd.DataFrame, labels: Labels, files: Sequence[Path | str], config: ControlConfig, seed: int
+    name: str, split: pd.DataFrame, labels: Labels, files: Sequence[Path | str], config: BaselinesConfig, seed: int
 ) -> Predictions:
     """Train a control on the training records of a split and predict the others.
 
     Args:
-        name: as files name it: control-majority, -nearest, -outside, -thumbnail, -shuffled-<number>.
+        name: as files name it: baseline-majority, -nearest, -outside, -thumbnail, -shuffled-<number>.
         split: rows of the split format.
         labels: targets.
         files: features of all shards.
@@ -34,7 +34,7 @@ def run_control(
         DataError: no such control, or a record of the split has no label or no features.
     """
     kind, shuffle = _kind(name)
-    ids, features, form = ControlFeatures.read(files, FEATURES[kind])
+    ids, features, form = BaselineFeatures.read(files, FEATURES[kind])
     split = split.sort_values("record_id", ignore_index=True)
     record_ids, roles = split["record_id"].to_numpy(dtype=str), split["role"].to_numpy(dtype=str)
     targets = labels.targets[rows_of(labels.record_ids, record_ids, "labels")]
@@ -57,8 +57,8 @@ def run_control(
 
 
 def _kind(name: str) -> tuple[str, int]:
-    """``shuffled`` and 3 of ``control-shuffled-3``; other controls have number 0."""
-    match = re.fullmatch(rf"{PREFIX}([a-z]+)(?:-(\d+))?", name)
+    """``shuffled`` and 3 of ``baseline-shuffled-3``; other controls have number 0."""
+    match = re.fullmatch(rf"{BASELINE_PREFIX}([a-z]+)(?:-(\d+))?", name)
     if match is None or match[1] not in FEATURES or (match[1] == "shuffled") != (match[2] is not None):
         raise DataError(f"no such control: {name}")
     return match[1], int(match[2] or 0)

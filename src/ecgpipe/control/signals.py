@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from scipy.signal import resample_poly
 
-from ecgpipe.artifacts.control_signals import RATE, SHAPE, ControlSignals
+from ecgpipe.artifacts.baselines import SAMPLING_RATE, SIGNALS_SHAPE, BaselineSignals
 from ecgpipe.artifacts.signals import read_record
-from ecgpipe.artifacts.source import open_source
+from ecgpipe.artifacts.sources import open_source
 from ecgpipe.errors import RecordError
 from ecgpipe.progress import progress
 
@@ -21,7 +21,7 @@ def shard_signals(
     *,
     title: str,
     derive_leads: bool = False,
-) -> ControlSignals:
+) -> BaselineSignals:
     """The shard's signals at 100 Hz, 10 s; records that cannot be read are left out, as they have no page either.
 
     Args:
@@ -40,7 +40,7 @@ def shard_signals(
             continue
         ids.append(record_id)
         signals.append(as_reference(signal, rate))
-    return ControlSignals(np.array(ids, str), np.array(signals, np.float16).reshape(-1, *SHAPE))
+    return BaselineSignals(np.array(ids, str), np.array(signals, np.float16).reshape(-1, *SIGNALS_SHAPE))
 
 
 def as_reference(signal: np.ndarray, rate: float) -> np.ndarray:
@@ -48,12 +48,12 @@ def as_reference(signal: np.ndarray, rate: float) -> np.ndarray:
 
     The median of each lead is taken off: the paper's baseline is no part of the signal.
     """
-    up, down = round(RATE * 1000), round(rate * 1000)
+    up, down = round(SAMPLING_RATE * 1000), round(rate * 1000)
     common = gcd(up, down)
     if up != down:
         signal = resample_poly(signal, up // common, down // common, axis=1, padtype="line")
     signal = signal - np.median(signal, axis=1, keepdims=True)
-    result = np.zeros(SHAPE, np.float32)
-    length = min(signal.shape[1], SHAPE[1])
+    result = np.zeros(SIGNALS_SHAPE, np.float32)
+    length = min(signal.shape[1], SIGNALS_SHAPE[1])
     result[:, :length] = signal[:, :length]
     return result

@@ -11,7 +11,7 @@ import yaml
 from ecgpipe.doctor.machine import Machine
 from ecgpipe.doctor.partitions import Partition
 from ecgpipe.errors import EcgpipeError
-from ecgpipe.gpus import gpus_asked
+from ecgpipe.gpus import requested_gpus
 
 DEFAULT = "(every other rule)"
 LEAST_MEMORY_MB = 500  # two Snakemakes stand around the script of a job on a cluster
@@ -94,7 +94,7 @@ def _request(rule: str, resources: dict, threads: Any) -> Request:
         (number(cpus, {}) if cpus else number("threads", {}, threads)) or 1,
         number("mem", UNIT_MB) if memory is None else memory,
         number("runtime", UNIT_MINUTES),
-        gpus_asked(asked),
+        requested_gpus(asked),
         model,
         tuple(unread),
         bool(asked["gpu"] and parts[0] == "gpu"),

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ecgpipe.artifacts.comparisons import COMPARISON
-from ecgpipe.artifacts.records import RECORDS
-from ecgpipe.config.evaluate import EvaluateConfig
-from ecgpipe.config.split import PART
+from ecgpipe.artifacts.predictions import COMPARISON
+from ecgpipe.artifacts.tables import RECORDS
+from ecgpipe.config.analysis import EvaluateConfig
+from ecgpipe.config.data import PROTOCOL_PATTERN
 from ecgpipe.errors import DataError
 from ecgpipe.evaluate.compare import COMPARED, bootstrap_row, check_same_records, correct, delong_rows, exact_rows
 from ecgpipe.evaluate.draws import draw
@@ -47,7 +47,7 @@ def find_runs(folder: Path) -> Runs:
     grouped: dict[tuple[str, str], list[Path]] = {}
     for file in files:
         dataset, part, _, seed = file.parts[-5:-1]
-        match = PART.fullmatch(part)
+        match = PROTOCOL_PATTERN.fullmatch(part)
         if not match or not seed.removeprefix("seed-").isdigit():
             raise DataError(
                 f"{file}: not in <dataset>/<protocol>/<model>/seed-<n>/, so that nobody knows what it is of"

@@ -8,8 +8,8 @@ the runs depart from the paper's recipe: then the claim was not run.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ecgpipe.artifacts.comparisons import CLAIM
-from ecgpipe.config.evaluate import EvaluateConfig
+from ecgpipe.artifacts.predictions import CLAIM
+from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.evaluate.granularity import exact_interval, lead, table_arithmetic
 from ecgpipe.paper import Claim, Paper
 

@@ -4,8 +4,8 @@ from itertools import combinations
 
 import numpy as np
 
-from ecgpipe.artifacts.comparisons import COMPARISON
-from ecgpipe.config.evaluate import EvaluateConfig
+from ecgpipe.artifacts.predictions import COMPARISON
+from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.errors import DataError
 from ecgpipe.evaluate.draws import CLASS_SCORES, Draws, draw
 from ecgpipe.evaluate.paired import bootstrap_p, delong, holm, mcnemar, sign_flip

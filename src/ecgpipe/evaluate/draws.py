@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ecgpipe.config.evaluate import EvaluateConfig
+from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.evaluate.measures import Measures
 from ecgpipe.evaluate.reported import Models, Reported
 from ecgpipe.evaluate.resample import distinct_groups, group_counts

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from ecgpipe.artifacts.atomic import read_json
-from ecgpipe.artifacts.records import RECORDS
-from ecgpipe.config.evaluate import EvaluateConfig
+from ecgpipe.artifacts.files import read_json
+from ecgpipe.artifacts.tables import RECORDS
+from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.evaluate.claims import PROTOCOL, Evidence
 from ecgpipe.evaluate.focus import compare_focus
 from ecgpipe.paper import Paper

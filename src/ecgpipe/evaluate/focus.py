@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ecgpipe.artifacts.saliency import MEASURES
-from ecgpipe.config.evaluate import EvaluateConfig
+from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.evaluate.paired import bootstrap_p
 from ecgpipe.evaluate.resample import distinct_groups, group_counts, interval
 from ecgpipe.evaluate.run import resampling_groups

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ecgpipe.artifacts.predictions import Predictions
-from ecgpipe.config.evaluate import EvaluateConfig
+from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.errors import DataError
 from ecgpipe.evaluate.calibration import bin_gaps, calibration_error
 from ecgpipe.evaluate.confusion import binary_cells, class_metrics, confusion_cells, one_against_rest, summary_metrics

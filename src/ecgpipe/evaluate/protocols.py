@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ecgpipe.artifacts.comparisons import PROTOCOL
-from ecgpipe.config.evaluate import EvaluateConfig
+from ecgpipe.artifacts.predictions import PROTOCOL
+from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.evaluate.compare import COMPARED
 from ecgpipe.evaluate.draws import Draws, draw
 from ecgpipe.evaluate.reported import Models

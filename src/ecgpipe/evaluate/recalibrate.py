@@ -9,8 +9,8 @@ import numpy as np
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_softmax
 
+from ecgpipe.artifacts.model_folder import Calibration
 from ecgpipe.artifacts.predictions import Predictions
-from ecgpipe.artifacts.probabilities import Calibration
 from ecgpipe.evaluate.calibration import bin_gaps, calibration_error
 
 TEMPERATURES = (0.05, 50.0)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from ecgpipe.artifacts.predictions import Predictions
-from ecgpipe.config.evaluate import EvaluateConfig
+from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.evaluate.scores import evaluate_predictions
 
 GROUPED_BY = ["record_id", "patient_id", "content"]
@@ -28,7 +28,7 @@ def evaluate_run(predictions: Predictions, records: pd.DataFrame, config: Evalua
 
     Args:
         predictions: of a trained run.
-        records: rows of records.parquet with the columns GROUPED_BY, for patients and twins.
+        records: rows of records.parquet with the columns GROUPED_BY, for patients and duplicates.
         config: intervals and thresholds.
     """
     role = reported_role(predictions)

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn import metrics
 
 from ecgpipe.artifacts.predictions import Predictions
-from ecgpipe.config.evaluate import EvaluateConfig
+from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.evaluate.calibration import reliability
 from ecgpipe.evaluate.confusion import binary_cells
 from ecgpipe.evaluate.measures import Measures

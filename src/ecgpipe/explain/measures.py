@@ -1,8 +1,22 @@
-"""What a saliency map is worth, in numbers. Maps and masks are (s, s); row 0 is the top of what the model saw."""
+"""What a saliency map is worth, in numbers. Maps and masks are (s, s); row 0 is the top of what the model saw.
+
+Insertion and deletion (Petsiuk et al. 2018): does the class come and go with the places that a map names?
+
+Networks whose training is undone from the output down (Adebayo et al. 2018, the cascading test).
+"""
+
+from collections.abc import Iterator
+from copy import deepcopy
 
 import cv2
 import numpy as np
+import torch
+from scipy.integrate import trapezoid
 from scipy.stats import spearmanr
+from torch import nn
+
+from ecgpipe.artifacts.runs import RunConfig
+from ecgpipe.models.factory import build_model
 
 TOLERANCE = 0.015
 """Half-width, as a share of the image's side, of the band around samples that counts as on them (9.6 of 640 pixels)."""
@@ -38,7 +52,7 @@ def iou(saliency: np.ndarray, mask: np.ndarray) -> float:
     return both / (2 * size - both)
 
 
-def iou_chance(area: float) -> float:
+def expected_iou(area: float) -> float:
     """What ``iou`` comes to for places drawn at random, from the mask's area (0 to 1)."""
     return area / (2 - area)
 
@@ -50,7 +64,7 @@ def rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
     return float(spearmanr(first.ravel(), second.ravel()).statistic)
 
 
-def to_common(saliency: np.ndarray, cells: int) -> np.ndarray:
+def to_common_resolution(saliency: np.ndarray, cells: int) -> np.ndarray:
     """The map as it were from ``cells`` x ``cells`` features: means over those areas, then linear in between.
 
     So maps of models with fine and coarse features are compared at the coarser one's sharpness.
@@ -79,3 +93,89 @@ def boxes_mask(boxes: list[np.ndarray], side: int) -> np.ndarray:
     for box in boxes:
         cv2.fillPoly(mask, [np.rint(box * side).astype(np.int32)], 1)
     return mask.astype(bool)
+
+
+def insertion_deletion_curves(
+    model: nn.Module, image: torch.Tensor, label: int, saliency: np.ndarray, steps: int, task: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """The class's probability while the highest places appear on blank paper, and while they vanish from the image.
+
+    Args:
+        model: in eval mode.
+        image: (channels, height, width), 0 is paper.
+        label: the output.
+        saliency: (s, s); places of equal height in the order of a fixed shuffle.
+        steps: equal shares of the image's area.
+        task: ``single`` (softmax) or ``multilabel`` (sigmoid).
+
+    Returns:
+        Insertion and deletion, (steps + 1,) each, at shares 0, 1 / steps, ..., 1.
+    """
+    side = image.shape[-1]
+    high = cv2.resize(saliency.astype(np.float32), (side, side), interpolation=cv2.INTER_LINEAR).ravel()
+    order = np.lexsort((np.random.default_rng(0).permutation(high.size), -high))
+    place = np.empty(high.size, np.int64)
+    place[order] = np.arange(high.size)
+    rank = torch.from_numpy(place.reshape(side, side))
+    kept, gone = [], []
+    with torch.inference_mode():
+        for step in range(steps + 1):
+            inside = rank < round(step * high.size / steps)
+            # two at a time: the largest inputs would not fit otherwise
+            logits = model(torch.stack([image * inside, image * ~inside])).float()
+            chances = torch.sigmoid(logits) if task == "multilabel" else torch.softmax(logits, dim=1)
+            kept.append(float(chances[0, label]))
+            gone.append(float(chances[1, label]))
+    return np.array(kept), np.array(gone)
+
+
+def area_under_curve(curve: np.ndarray) -> float:
+    """Area under a curve over shares 0 to 1, by the trapezoidal rule."""
+    return float(trapezoid(curve, dx=1 / (len(curve) - 1)))
+
+
+def random_map(side: int, cells: int, seed: int) -> np.ndarray:
+    """(side, side): random heights of ``cells`` x ``cells`` areas, linear in between; a map that knows nothing."""
+    noise = np.random.default_rng(seed).random((cells, cells), np.float32)
+    return cv2.resize(noise, (side, side), interpolation=cv2.INTER_LINEAR)
+
+
+def cascade_randomisation(
+    model: nn.Module, run: RunConfig, seed: int, steps: int
+) -> Iterator[tuple[str, nn.Module, bool]]:
+    """The model with more and more of its parts as they were before training.
+
+    Parts are the network's stages in the order in which it defines them, undone from the last, the classifier, to the
+    first. The last step has nothing left of the training, nor of weights that it started from.
+
+    Args:
+        model: trained, in eval mode; left as it is.
+        run: what describes it.
+        seed: of the untrained weights.
+        steps: how many states to yield at most, evenly spread, the whole network last.
+
+    Yields:
+        The name of the last part undone, the model in eval mode (one object, which the next step changes), and whether
+        nothing is left to undo.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        fresh = build_model(run.model_copy(update={"model": run.model.model_copy(update={"pretrained": False})}))
+    fresh_state, current = fresh.state_dict(), deepcopy(model)
+    state = current.state_dict()
+    names = list(dict.fromkeys(_part(key, model) for key in state))[::-1]
+    steps = min(steps, len(names))
+    stops = {round((step + 1) * len(names) / steps) - 1 for step in range(steps)}
+    for number, name in enumerate(names):
+        state |= {key: fresh_state[key] for key in state if _part(key, model) == name}
+        if number in stops:
+            current.load_state_dict(state)
+            yield name, current.eval(), number == len(names) - 1
+
+
+def _part(key: str, model: nn.Module) -> str:
+    """``layers.2`` of ``layers.2.blocks.0.norm1.weight`` where ``layers`` is a list of stages, else the first name."""
+    first, _, rest = key.partition(".")
+    if isinstance(getattr(model, first, None), nn.ModuleList | nn.Sequential) and rest:
+        return f"{first}.{rest.partition('.')[0]}"
+    return first

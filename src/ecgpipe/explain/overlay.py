@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from ecgpipe.artifacts.turn import Turn
+from ecgpipe.artifacts.page_transform import PageTransform
 
 COLUMNS = 2
 CELL_WIDTH = 900
@@ -13,7 +13,10 @@ CAPTION_HEIGHT = 44
 
 
 def overlay(
-    page: np.ndarray, saliency: np.ndarray, margins: tuple[float, float, float, float], turn: Turn | None = None
+    page: np.ndarray,
+    saliency: np.ndarray,
+    margins: tuple[float, float, float, float],
+    turn: PageTransform | None = None,
 ) -> np.ndarray:
     """A page with its saliency: the more of it, the more coloured (blue to red), as in figures 14 and 15.
 

@@ -1,5 +1,9 @@
-"""Saliency of a trained run: maps of chosen records, and a sheet of overlays."""
+"""Which records are explained: the same ones for every model, so that pictures can be compared.
 
+Saliency of a trained run: maps of chosen records, and a sheet of overlays.
+"""
+
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,20 +11,41 @@ import cv2
 import numpy as np
 import torch
 
-from ecgpipe.artifacts.atomic import atomic_path
-from ecgpipe.artifacts.image_index import read_turns
+from ecgpipe.artifacts import ROLES
+from ecgpipe.artifacts.files import atomic_path
+from ecgpipe.artifacts.page_transform import PageTransform, read_transforms
 from ecgpipe.artifacts.pages import PageSource, StoredPage
-from ecgpipe.artifacts.roles import ROLES
-from ecgpipe.artifacts.runs import Items, RunConfig
+from ecgpipe.artifacts.runs import RunConfig, RunIndex
 from ecgpipe.artifacts.saliency import Saliency
-from ecgpipe.artifacts.turn import Turn
-from ecgpipe.config.explain import ExplainConfig
+from ecgpipe.config.analysis import ExplainConfig
 from ecgpipe.errors import DataError
-from ecgpipe.explain.choose import choose_records
-from ecgpipe.explain.looked_at import Margins, positions_of, read_inputs
 from ecgpipe.explain.overlay import contact_sheet, overlay
+from ecgpipe.explain.regions import Margins, positions_of, read_inputs
 from ecgpipe.explain.saliency import reduce_maps, saliency_maps
-from ecgpipe.models.stored import load_trained
+from ecgpipe.models.factory import load_trained
+
+
+def choose_records(record_ids: np.ndarray, targets: np.ndarray, per_class: int, seed: int) -> list[tuple[int, int]]:
+    """Some records of each class.
+
+    The choice depends on ids, targets and seed, never on a model.
+
+    Args:
+        record_ids: (n,) candidates.
+        targets: (n, classes) 0/1.
+        per_class: how many of each class, if there are so many.
+        seed: of the choice.
+
+    Returns:
+        (position, class) pairs, class by class; records of that class alone come first.
+    """
+    place = [hashlib.sha256(f"{seed}:{record_id}".encode()).hexdigest() for record_id in record_ids]
+    chosen = []
+    for label in range(targets.shape[1]):
+        members = np.flatnonzero(targets[:, label])
+        ordered = sorted(members, key=lambda i: (targets[i].sum(), place[i]))
+        chosen += [(int(position), label) for position in ordered[:per_class]]
+    return chosen
 
 
 def explain_run(
@@ -56,7 +81,7 @@ def explain_run(
     if threads:
         torch.set_num_threads(threads)
     model, run = load_trained(folder)
-    items, chosen_from = Items.read(folder), Items.read(reference)
+    items, chosen_from = RunIndex.read(folder), RunIndex.read(reference)
     reported = chosen_from.indices("test") if (chosen_from.roles == ROLES.index("test")).any() else None
     candidates = chosen_from.indices("validation") if reported is None else reported
     per_class = max(config.records_per_class, config.measured_per_class)
@@ -80,7 +105,7 @@ def explain_run(
     missing = [record_id for record_id in record_ids[drawn] if record_id not in stored]
     if missing:
         raise DataError(f"record {missing[0]} has an image but no page; run the rendering again")
-    turns = read_turns(indices, record_ids[drawn])
+    turns = read_transforms(indices, record_ids[drawn])
     pictures = [
         _picture(stored[record_id], maps[config.method][place], margins, turns.get(record_id))
         for place, record_id in zip(np.flatnonzero(drawn), record_ids[drawn], strict=True)
@@ -100,7 +125,7 @@ def explain_run(
         partial.write_bytes(cv2.imencode(".png", sheet)[1].tobytes())  # imwrite keeps a full disk to itself
 
 
-def _picture(page: StoredPage, saliency: np.ndarray, margins: Margins, turn: Turn | None) -> np.ndarray:
+def _picture(page: StoredPage, saliency: np.ndarray, margins: Margins, turn: PageTransform | None) -> np.ndarray:
     image = cv2.imdecode(np.frombuffer(page.image, np.uint8), cv2.IMREAD_COLOR_RGB)
     return overlay(image, saliency, margins, turn)
 

@@ -7,10 +7,10 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ecgpipe.models.factory import create_model
-from ecgpipe.models.swin_backbone import image_hw
+from ecgpipe.models.swin_lgf_fpn import image_hw
 
 
-def describe(
+def model_cost(
     variant: str, num_classes: int, in_chans: int, img_size: int | tuple[int, int], **options: Any
 ) -> dict[str, Any]:
     """Cost of one image through a variant.

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ecgpipe.artifacts.atomic import atomic_path
+from ecgpipe.artifacts.files import atomic_path
 from ecgpipe.errors import DataError, EcgpipeError
 
 INPUT, OUTPUT = "image", "logits"

@@ -1,18 +1,93 @@
-"""One way to build any model of the benchmark, or any other of timm's."""
+"""The variants of the benchmark, and Swin-LGF-FPN's entry points in timm's registry.
+
+Models of one's own: a Python file that registers them with timm, named by the key ``plugin``.
+
+One way to build any model of the benchmark, or any other of timm's.
+
+Models from files: a run's, with or without its trained weights, and a saved model's.
+"""
 
 import difflib
+import hashlib
+import importlib.util
+import sys
+import traceback
 from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import timm
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
-from ecgpipe.errors import ConfigError
-from ecgpipe.models.plugin import use_plugin
-from ecgpipe.models.pretrained import load_pretrained_weights
-from ecgpipe.models.registry import VARIANTS
-from ecgpipe.models.swin_backbone import choose_window, fused_window_attention, image_hw
+from ecgpipe.artifacts.model_folder import SavedModel
+from ecgpipe.artifacts.runs import WEIGHTS_FILE, RunConfig
+from ecgpipe.errors import ConfigError, DataError
+from ecgpipe.models.swin_lgf_fpn import SWIN_TINY, choose_window, fused_window_attention, image_hw
+from ecgpipe.models.weights import load_pretrained_weights, read_weights
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A row of the benchmark.
+
+    Attributes:
+        architecture: name in timm's registry of what is built by default.
+        summary: what it is, in a few words.
+        options: options that make it this variant.
+        own: whether it is built by this package (the ``architecture`` option then names its Swin backbone).
+    """
+
+    architecture: str
+    summary: str
+    options: dict[str, Any] = field(default_factory=dict)
+    own: bool = False
+
+
+VARIANTS: dict[str, Variant] = {
+    "resnet34": Variant("resnet34", "ResNet-34"),
+    "vit": Variant("vit_small_patch16_224", "ViT-Small/16"),
+    "mobilevit": Variant("mobilevit_s", "MobileViT-S"),
+    "convnext": Variant("convnext_tiny", "ConvNeXt-T"),
+    "swin": Variant(SWIN_TINY, "Swin-T, also the ablation with the backbone only"),
+    "swin_lgf_fpn": Variant("swin_lgf_fpn_tiny", "Swin-LGF-FPN", own=True),
+    "swin_lgf_fpn_no_lgf": Variant("swin_lgf_fpn_tiny", "without the LGF modules", {"lgf": False}, own=True),
+    "swin_lgf_fpn_no_fpn": Variant("swin_lgf_fpn_tiny", "without the pyramid", {"fpn": False}, own=True),
+    "swin_lgf_fpn_no_refine": Variant("swin_lgf_fpn_tiny", "without the refinement", {"refine": False}, own=True),
+}
+
+
+def use_plugin(path: Path | str) -> None:
+    """Run a file that registers models with timm (docs/own-model.md), unless the same content has run already.
+
+    It is run as code. So it is only ever named by a configuration, a run's folder or a caller, never by a saved model.
+
+    Raises:
+        ConfigError: no such file, or it fails; names the file, the line and the error.
+    """
+    file = Path(path)
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"plugin {file}: cannot be read ({error.strerror}); paths start where you do") from error
+    name = f"ecgpipe_plugin_{hashlib.sha256(content).hexdigest()[:16]}"
+    if name in sys.modules:
+        return
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"plugin {file}: not a Python file; its name must end with .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # timm looks the module of a registered function up
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+        line = lines[-1] if lines else getattr(error, "lineno", None)
+        where = f", line {line}" if line else ""
+        raise ConfigError(f"plugin {file}{where}: {type(error).__name__}: {error}") from error
 
 
 def create_model(
@@ -143,3 +218,74 @@ def _unknown(name: str) -> str:
     close = list(dict.fromkeys(ours + theirs))
     hint = f"did you mean {', '.join(close)}?" if close else f"known are {', '.join(VARIANTS)} and all of timm's names"
     return f"model {name!r} is not known: {hint}"
+
+
+def build_model(run: RunConfig) -> nn.Module:
+    """The untrained model that a run describes."""
+    return create_model(
+        run.variant,
+        num_classes=len(run.classes),
+        in_chans=run.model.in_chans,
+        img_size=run.model.image_size,
+        pretrained=run.model.pretrained,
+        plugin=run.model.plugin,
+        **run.model.options,  # type: ignore[arg-type]
+    )
+
+
+def load_trained(folder: Path | str) -> tuple[nn.Module, RunConfig]:
+    """A run's model with its trained weights, in eval mode, on the CPU.
+
+    Raises:
+        DataError: the weights are missing, broken, or of another model.
+    """
+    run = RunConfig.read(folder)
+    # the trained weights replace all others, so none need be fetched
+    model = build_model(run.model_copy(update={"model": run.model.model_copy(update={"pretrained": False})}))
+    _load_weights(model, Path(folder) / WEIGHTS_FILE, "train the run", "run.json")
+    return model.eval(), run
+
+
+def load_model(folder: Path | str, plugin: Path | str | None = None) -> tuple[nn.Module, SavedModel]:
+    """A saved model (``<run>/model``, or wherever it was copied to), in eval mode, on the CPU.
+
+    Args:
+        folder: of the saved model.
+        plugin: the Python file that registers its architecture, for a model of one's own. It is run as code, and so
+            never taken from what the folder says.
+
+    Returns:
+        The model, images (B, in_chans, size, size) to logits (B, classes), and what config.json says of it.
+
+    Raises:
+        DataError: no saved model, of another version of the format, or with missing, broken or other weights.
+        ConfigError: this version of timm or ecgpipe does not know the architecture, or its plugin is not given.
+    """
+    saved = SavedModel.read(folder)
+    settings = saved.model
+    if settings.plugin is not None and plugin is None:
+        raise ConfigError(
+            f"{folder}: its architecture {saved.variant} was registered by a file of one's own, {settings.plugin}; "
+            "that is code, so look at it and name it: --plugin FILE, or load_model(folder, plugin=FILE)"
+        )
+    model = create_model(
+        saved.variant,
+        num_classes=len(saved.classes),
+        in_chans=settings.in_chans,
+        img_size=settings.image_size,
+        plugin=None if plugin is None else str(plugin),
+        **settings.options,  # type: ignore[arg-type]
+    )
+    _load_weights(model, Path(folder) / WEIGHTS_FILE, "save the model", "config.json")
+    return model.eval(), saved
+
+
+def _load_weights(model: nn.Module, path: Path, remedy: str, settings: str) -> None:
+    try:
+        model.load_state_dict(read_weights(path))
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file; {remedy} first") from error
+    except (SafetensorError, OSError) as error:
+        raise DataError(f"{path}: not a readable weights file ({error}); delete it and {remedy} again") from error
+    except RuntimeError as error:
+        raise DataError(f"{path}: these weights are not of the model in {settings}; {remedy} again\n{error}") from error

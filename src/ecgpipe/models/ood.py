@@ -21,10 +21,10 @@ from safetensors.numpy import load_file, save_file
 from torch import nn
 from torch.nn import functional as F
 
-from ecgpipe.artifacts.atomic import atomic_path
+from ecgpipe.artifacts.files import atomic_path
 from ecgpipe.artifacts.images import open_images, unpack
 from ecgpipe.artifacts.model_folder import OOD_FILE, OodLimits
-from ecgpipe.artifacts.runs import Items, RunConfig
+from ecgpipe.artifacts.runs import RunConfig, RunIndex
 from ecgpipe.errors import DataError
 from ecgpipe.models.inputs import to_input
 from ecgpipe.progress import progress
@@ -152,7 +152,7 @@ def ink_statistics(packed: np.ndarray) -> np.ndarray:
     return np.concatenate([0.1 * np.log(every + LEAST_INK), rows, columns, squares], axis=1)
 
 
-def with_features(model: nn.Module, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def logits_and_features(model: nn.Module, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits (n, classes) of images, and (n, d) what the model's last linear layer read; logits, if it has none."""
     classifier: Any = getattr(model, "get_classifier", None)
     last = classifier() if classifier is not None else None
@@ -172,7 +172,7 @@ def with_features(model: nn.Module, images: torch.Tensor) -> tuple[torch.Tensor,
     return logits, features.mean(dim=(2, 3)) if features.ndim == 4 else features.flatten(1)
 
 
-def fit_ood(model: nn.Module, folder: Path, run: RunConfig, items: Items) -> OodDetector | None:
+def fit_ood(model: nn.Module, folder: Path, run: RunConfig, items: RunIndex) -> OodDetector | None:
     """Fit a detector on training images of a run, its limits on validation images.
 
     Args:
@@ -229,7 +229,7 @@ def _look(
     device: torch.device,
     files: list[np.ndarray],
     run: RunConfig,
-    items: Items,
+    items: RunIndex,
     positions: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Features (n, d) and ink statistics of some items."""
@@ -244,6 +244,6 @@ def _look(
     with torch.inference_mode():
         for packed in progress(batches(), f"features {run.dataset}/{run.variant}", total, "batches"):
             images = to_input(torch.from_numpy(packed).to(device), run.model.image_size, run.model.in_chans)
-            features.append(with_features(model, images)[1].float().cpu().numpy())
+            features.append(logits_and_features(model, images)[1].float().cpu().numpy())
             ink.append(ink_statistics(packed))
     return np.concatenate(features), np.concatenate(ink)

@@ -1,16 +1,69 @@
-"""Swin-LGF-FPN: timm's Swin stages, an LGF module after each, a feature pyramid and a fusing head (section 2.2-2.4)."""
+"""timm's Swin Transformer as it suits a page: windows that need no padding, attention on the fused path.
 
-from collections.abc import Sequence
+Swin-LGF-FPN: timm's Swin stages, an LGF module after each, a feature pyramid and a fusing head (section 2.2-2.4).
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from math import ceil
 from typing import Any, Literal
 
 import timm
+from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+from timm.layers import set_fused_attn, use_fused_attn
+from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
 from torch import Tensor, nn
 
 from ecgpipe.errors import ConfigError
-from ecgpipe.models.fpn import FeaturePyramid
-from ecgpipe.models.head import PyramidHead
-from ecgpipe.models.lgf import LGF, AtaGate
-from ecgpipe.models.swin_backbone import choose_window, fused_window_attention, image_hw
+from ecgpipe.models.lgf_fpn_layers import LGF, AtaGate, FeaturePyramid, PyramidHead
+from ecgpipe.models.weights import load_pretrained_weights
+
+PREFERRED_WINDOWS = (10, 8, 7)
+FALLBACK_WINDOW = 7
+
+
+def image_hw(img_size: int | tuple[int, int]) -> tuple[int, int]:
+    """(height, width) in pixels of a size that may be given as one number."""
+    return (img_size, img_size) if isinstance(img_size, int) else (int(img_size[0]), int(img_size[1]))
+
+
+def choose_window(img_size: int | tuple[int, int], patch_size: int = 4, stages: int = 4) -> tuple[int, int]:
+    """The attention window (height, width), in tokens, that needs no padding at any stage.
+
+    A stage whose side is at most the window uses one window of just that side, so it needs no padding either. Each
+    axis takes the first of 10, 8 and 7 that fits all its stages, and 7 where none does.
+
+    Args:
+        img_size: the model's input in pixels, one side or (height, width).
+        patch_size: side of a patch in pixels.
+        stages: number of stages; each halves the grid of the one before.
+    """
+
+    def along(side: int) -> int:
+        grids = [ceil(side // patch_size / 2**stage) for stage in range(stages)]
+        fitting = (w for w in PREFERRED_WINDOWS if all(grid <= w or grid % w == 0 for grid in grids))
+        return next(fitting, FALLBACK_WINDOW)
+
+    height, width = image_hw(img_size)
+    return along(height), along(width)
+
+
+@contextmanager
+def fused_window_attention() -> Iterator[None]:
+    """Swin models built inside use ``scaled_dot_product_attention``.
+
+    timm holds the fused path of window attention back as experimental. The choice is made when a model is built, so
+    the setting is put back afterwards; a user who switched fused attention off altogether keeps it off.
+    """
+    if not use_fused_attn() or use_fused_attn(experimental=True):
+        yield
+        return
+    set_fused_attn(True, experimental=True)
+    try:
+        yield
+    finally:
+        set_fused_attn(True)
+
 
 SWIN_TINY = "swin_tiny_patch4_window7_224"
 
@@ -205,3 +258,41 @@ def _taken(indices: int | Sequence[int] | None, levels: int) -> list[int]:
     if indices is None:
         return list(every)
     return list(every[-indices:]) if isinstance(indices, int) else [every[index] for index in indices]
+
+
+default_cfgs = generate_default_cfgs(
+    {
+        "swin_lgf_fpn_tiny": {
+            "num_classes": 5,
+            "input_size": (1, 640, 640),
+            "fixed_input_size": True,
+            "interpolation": "bilinear",
+            "mean": IMAGENET_DEFAULT_MEAN,
+            "std": IMAGENET_DEFAULT_STD,
+            "first_conv": "backbone.patch_embed.proj",
+            "classifier": "head.fc2",
+        }
+    }
+)
+
+
+@register_model
+def swin_lgf_fpn_tiny(pretrained: bool = False, **kwargs: Any) -> SwinLgfFpn:
+    """Swin-LGF-FPN on Swin-T. ``pretrained`` gives the backbone timm's ImageNet weights; the rest starts fresh.
+
+    Keyword arguments are those of :class:`SwinLgfFpn` and ``pretrained_cfg_overlay={"file": path}`` for backbone
+    weights in a local safetensors file.
+    """
+    weights_file = (kwargs.pop("pretrained_cfg_overlay", None) or {}).get("file")
+    kwargs["img_size"] = image_hw(kwargs.get("img_size") or default_cfgs["swin_lgf_fpn_tiny"].default.input_size[1:])
+    model = build_model_with_cfg(
+        SwinLgfFpn,
+        "swin_lgf_fpn_tiny",
+        pretrained=False,  # there are no weights of the whole model, only of its backbone
+        feature_cfg={"feature_cls": "getter", "out_indices": kwargs.pop("out_indices", None)},
+        **kwargs,
+    )
+    if pretrained:
+        swin = getattr(model, "model", model)  # the wrapper of features_only holds the model
+        swin.pretrained_report = load_pretrained_weights(swin.backbone, weights_file)
+    return model

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path, PurePath
 
-from ecgpipe.artifacts.source import IMAGE_SUFFIXES, Folder
+from ecgpipe.artifacts.sources import IMAGE_SUFFIXES, Folder
 from ecgpipe.errors import DataError
 
 SUFFIXES = IMAGE_SUFFIXES | {".webp", ".pdf", ".hea"}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from ecgpipe.artifacts.atomic import atomic_path
+from ecgpipe.artifacts.files import atomic_path
 from ecgpipe.errors import ConfigError
 from ecgpipe.predict.pages import GivenPage
 from ecgpipe.predict.predictor import Prediction, Predictor

@@ -10,16 +10,15 @@ from pydantic import ValidationError
 
 from ecgpipe.artifacts.model_folder import SavedModel
 from ecgpipe.artifacts.signals import read_signal
-from ecgpipe.config.preprocess import PreprocessConfig
-from ecgpipe.config.render import RenderConfig
-from ecgpipe.direct.shard import image_of_page
+from ecgpipe.config.pages import PreprocessConfig, RenderConfig
 from ecgpipe.errors import DataError, RecordError
+from ecgpipe.imaging.shard import image_of_page
 from ecgpipe.predict.files import check_content, is_pdf, read_bytes
 from ecgpipe.predict.pdf import pdf_pages
 from ecgpipe.preprocess.apply import Prepared, prepare, read_image
 from ecgpipe.preprocess.read import page_frames
 from ecgpipe.preprocess.trace import scaled_traces
-from ecgpipe.render.draw import draw_cover, render_page
+from ecgpipe.render.page import render_page, render_trace_coverage
 
 LONGEST = 2600  # pixels of the page that is shown
 Margins = tuple[float, float, float, float]
@@ -128,7 +127,7 @@ class PageReader:
         try:
             page = render_page(signal, rate, config)
             if self.config.from_traces:
-                prepared = Prepared(scaled_traces(draw_cover(signal, rate, config), self.config), None)
+                prepared = Prepared(scaled_traces(render_trace_coverage(signal, rate, config), self.config), None)
             else:
                 prepared = image_of_page(page, self.config)
         except ValueError as error:  # a signal that the layout has no use for, such as a short one
@@ -136,8 +135,8 @@ class PageReader:
         shown = max(lead.end_sample for lead in page.leads)
         if signal.shape[1] > 1.01 * shown:
             notes.append(f"the page shows the first {shown / rate:g} s of {signal.shape[1] / rate:g} s")
-        if prepared.turn is not None:  # a layout without straight lines to know an upright page by
-            upright = prepared.turn.upright(page.image, LONGEST)
+        if prepared.transform is not None:  # a layout without straight lines to know an upright page by
+            upright = prepared.transform.upright(page.image, LONGEST)
             return GivenPage(name, "record", upright, prepared.image, True, tuple(notes))
         return GivenPage(name, "record", page.image, prepared.image, False, tuple(notes))
 

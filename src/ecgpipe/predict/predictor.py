@@ -9,13 +9,13 @@ import numpy as np
 import torch
 
 from ecgpipe.artifacts.images import pack
-from ecgpipe.artifacts.probabilities import probabilities_of
+from ecgpipe.artifacts.model_folder import probabilities_of
 from ecgpipe.errors import ConfigError, DataError
 from ecgpipe.explain.overlay import overlay
 from ecgpipe.explain.saliency import saliency_maps
 from ecgpipe.models import load_model
 from ecgpipe.models.inputs import to_input
-from ecgpipe.models.ood import OodDetector, with_features
+from ecgpipe.models.ood import OodDetector, logits_and_features
 from ecgpipe.predict.pages import GivenPage, PageReader
 from ecgpipe.preprocess.apply import prepare
 
@@ -202,7 +202,7 @@ class Predictor:
 
     def _batch(self, pages: Sequence[GivenPage]) -> list[Prediction]:
         with torch.inference_mode():
-            outputs = with_features(self.model, self.inputs(pages))
+            outputs = logits_and_features(self.model, self.inputs(pages))
         logits, features = (part.float().cpu().numpy() for part in outputs)
         saved = self.saved
         raw = probabilities_of(logits, saved.task)

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ecgpipe.artifacts.turn import Turn
-from ecgpipe.config.preprocess import PreprocessConfig
+from ecgpipe.artifacts.page_transform import PageTransform
+from ecgpipe.config.pages import PreprocessConfig
 from ecgpipe.errors import DataError
 from ecgpipe.preprocess.paper import paper_image
 from ecgpipe.preprocess.read import MIN_SIDE, read_image, read_palette
@@ -32,7 +32,7 @@ class Prepared(NamedTuple):
     """
 
     image: np.ndarray
-    turn: Turn | None
+    transform: PageTransform | None
 
 
 def prepare(image: np.ndarray, config: PreprocessConfig) -> Prepared:
@@ -95,7 +95,7 @@ def _check_size(image: np.ndarray) -> None:
         raise DataError(f"image of {image.shape[1]} x {image.shape[0]} pixels: at least {MIN_SIDE} a side are needed")
 
 
-def _checked(image: np.ndarray, turn: Turn | None) -> Prepared:
+def _checked(image: np.ndarray, transform: PageTransform | None) -> Prepared:
     if not image.any():
         raise DataError("no ink found on the page: is it blank, overexposed, or not an ECG?")
-    return Prepared(image, turn)
+    return Prepared(image, transform)

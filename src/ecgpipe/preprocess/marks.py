@@ -7,7 +7,7 @@ per millimetre.
 import cv2
 import numpy as np
 
-from ecgpipe.preprocess.runs import opened
+from ecgpipe.preprocess.components import opened
 
 LEVEL = 0.3  # mm, that a level line leaves its course
 
@@ -37,7 +37,7 @@ def drop_rules(ink: np.ndarray, mm: float) -> None:
             part[rules > 0] = 0
 
 
-def drop_separators(ink: np.ndarray, mm: float, worn: bool = False) -> None:
+def drop_separators(ink: np.ndarray, mm: float, photographed: bool = False) -> None:
     """Take away upright lines over 60 mm that no trace can draw.
 
     What crosses them is continued into the gap from both sides.
@@ -46,7 +46,7 @@ def drop_separators(ink: np.ndarray, mm: float, worn: bool = False) -> None:
         worn: the page was photographed: lines may have gaps, and lean over by a pixel or two.
     """
     any_ink = lines = (ink > 0).view(np.uint8)
-    if worn:
+    if photographed:
         lines = cv2.morphologyEx(any_ink, cv2.MORPH_CLOSE, np.ones((_odd(2 * mm), 3), np.uint8))
         lines = cv2.dilate(lines, np.ones((1, 3), np.uint8))
     for x, y, w, h in _rectangles(opened(lines, _odd(60 * mm)), mm, np.inf):
@@ -55,14 +55,14 @@ def drop_separators(ink: np.ndarray, mm: float, worn: bool = False) -> None:
         _bridge(ink, x, x + w, max(0, y - 1), y + h + 1)
 
 
-def drop_bars(ink: np.ndarray, mm: float, worn: bool = False) -> None:
+def drop_bars(ink: np.ndarray, mm: float, photographed: bool = False) -> None:
     """Take away solid upright bars from 5 to 15 mm with free ends; what crosses them is continued.
 
     Args:
         worn: the page was photographed: the ends are blurred.
     """
     solid = (ink >= 120).view(np.uint8)
-    around = solid if worn else ink
+    around = solid if photographed else ink
     bars = opened(solid, _odd(5 * mm), _odd(0.65 * mm))
     for x, y, w, h in _rectangles(bars, mm, 15 * mm):
         # a stroke of the trace goes on above or below, a mark does not

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from ecgpipe.config.preprocess import PreprocessConfig
+from ecgpipe.config.pages import PreprocessConfig
 
 
 def paper_image(image: np.ndarray, config: PreprocessConfig) -> np.ndarray:

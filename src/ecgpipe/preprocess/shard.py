@@ -8,12 +8,11 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from ecgpipe.artifacts.image_index import IMAGE_INDEX, index_row
 from ecgpipe.artifacts.images import pack, write_images
+from ecgpipe.artifacts.page_transform import PageTransform, index_row
 from ecgpipe.artifacts.pages import StoredPage, count_pages, read_pages
-from ecgpipe.artifacts.problems import ProblemList
-from ecgpipe.artifacts.turn import Turn
-from ecgpipe.config.preprocess import PreprocessConfig
+from ecgpipe.artifacts.tables import IMAGE_INDEX, ProblemList
+from ecgpipe.config.pages import PreprocessConfig
 from ecgpipe.errors import DataError, RecordError
 from ecgpipe.preprocess.apply import Prepared, prepare_file
 from ecgpipe.progress import progress
@@ -25,7 +24,7 @@ class PackedImage(NamedTuple):
 
     bits: np.ndarray
     ink: float
-    turn: Turn | None
+    transform: PageTransform | None
 
 
 def preprocess_shard(
@@ -86,7 +85,7 @@ def write_shard(
             problems.add(image)
             continue
         arrays.append(image.bits)
-        index.append(index_row(record_id, image.ink, image.turn))
+        index.append(index_row(record_id, image.ink, image.transform))
     write_images(arrays, size, images_file)
     IMAGE_INDEX.write(index, index_file)
     return len(arrays)
@@ -94,7 +93,7 @@ def write_shard(
 
 def packed(prepared: Prepared) -> PackedImage:
     """A page's image as shards keep it."""
-    return PackedImage(pack(prepared.image), float(prepared.image.mean()), prepared.turn)
+    return PackedImage(pack(prepared.image), float(prepared.image.mean()), prepared.transform)
 
 
 def _packed_image(page: StoredPage, config: PreprocessConfig) -> tuple[str, PackedImage | DataError]:

@@ -37,7 +37,7 @@ class Skew(NamedTuple):
         confidence: from 0, no lines found, to 1.
     """
 
-    turn: np.ndarray
+    homography: np.ndarray
     places: np.ndarray
     depths: np.ndarray
     confidence: float
@@ -59,31 +59,35 @@ def find_skew(darkest: np.ndarray) -> Skew:
     height, width = darkest.shape
     flat = flatten(darkest)
     horizontal, upright, clarity = coarse_lines(flat)
-    turn, slopes, seen = np.eye(3), np.zeros(STRIPS - 1), 0.0
+    homography, slopes, seen = np.eye(3), np.zeros(STRIPS - 1), 0.0
     if clarity < CLEAR:
-        return Skew(turn, np.zeros(0), np.zeros(0), 0.0)
-    turn = turning(horizontal, upright, (width, height))
-    turned = cv2.warpPerspective(
-        flat, turn, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=1
+        return Skew(homography, np.zeros(0), np.zeros(0), 0.0)
+    homography = straightening_homography(horizontal, upright, (width, height))
+    rectified = cv2.warpPerspective(
+        flat, homography, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=1
     )
-    turn = turning((0.0, 0.0), sharpest_direction(cv2.transpose(turned)), (width, height)) @ turn
+    homography = (
+        straightening_homography((0.0, 0.0), sharpest_direction(cv2.transpose(rectified)), (width, height)) @ homography
+    )
     for _ in range(ROUNDS):
-        turned = cv2.warpPerspective(
-            flat, turn, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=1
+        rectified = cv2.warpPerspective(
+            flat, homography, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=1
         )
-        horizontal, slopes, seen_along = fine_direction(turned)
-        upright, _, seen_down = fine_direction(cv2.transpose(turned))
-        turn = turning(horizontal, upright, (width, height)) @ turn
+        horizontal, slopes, seen_along = fine_direction(rectified)
+        upright, _, seen_down = fine_direction(cv2.transpose(rectified))
+        homography = straightening_homography(horizontal, upright, (width, height)) @ homography
         seen = min(seen_along, seen_down)
     confidence = float(np.clip(0.3 * clarity + seen, 0, 1))
     depths = np.concatenate([[0], np.cumsum(slopes)]) * width / STRIPS
     depths -= depths.mean()
     if np.abs(depths).max() < LEAST_BEND or seen_along < 0.25:
-        return Skew(turn, np.zeros(0), np.zeros(0), confidence)
-    return Skew(turn, (np.arange(STRIPS) + 0.5) * width / STRIPS, depths, confidence)
+        return Skew(homography, np.zeros(0), np.zeros(0), confidence)
+    return Skew(homography, (np.arange(STRIPS) + 0.5) * width / STRIPS, depths, confidence)
 
 
-def turning(horizontal: tuple[float, float], upright: tuple[float, float], size: tuple[int, int]) -> np.ndarray:
+def straightening_homography(
+    horizontal: tuple[float, float], upright: tuple[float, float], size: tuple[int, int]
+) -> np.ndarray:
     """The homography after which lines with these directions (a, w) run along the axes; the middle stays.
 
     Args:

@@ -5,8 +5,9 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from ecgpipe.artifacts.turn import Turn
-from ecgpipe.config.preprocess import PreprocessConfig
+from ecgpipe.artifacts.page_transform import PageTransform
+from ecgpipe.config.pages import PreprocessConfig
+from ecgpipe.preprocess.components import drop_text
 from ecgpipe.preprocess.ink import (
     WRITTEN_INK,
     brightest_channel,
@@ -21,9 +22,7 @@ from ecgpipe.preprocess.ink import (
 )
 from ecgpipe.preprocess.marks import drop_bars, drop_flat_lines, drop_frame, drop_pulses, drop_rules, drop_separators
 from ecgpipe.preprocess.paper import crop_edges
-from ecgpipe.preprocess.rectify import rectify
-from ecgpipe.preprocess.straight import palette_is_straight
-from ecgpipe.preprocess.text import drop_text
+from ecgpipe.preprocess.rectify import palette_is_straight, rectify
 
 PAGE_WIDTH = 280.0
 """Millimetres that the width of an image is taken for: letter and A4 pages across, photographed whole."""
@@ -36,7 +35,7 @@ FAINT = 64
 """Coverage up to which the blurred edges of ink on a photographed page do not count."""
 
 
-def trace_image(image: np.ndarray, config: PreprocessConfig) -> tuple[np.ndarray, Turn | None]:
+def trace_image(image: np.ndarray, config: PreprocessConfig) -> tuple[np.ndarray, PageTransform | None]:
     """Ink by darkness and colour, less header, marks and text, scaled so that no line vanishes.
 
     Args:
@@ -49,8 +48,8 @@ def trace_image(image: np.ndarray, config: PreprocessConfig) -> tuple[np.ndarray
     if not config.deskew:
         return upright_trace(image, None, config), None
     upright = rectify(image)
-    turn = upright.turn(image.shape[1], image.shape[0])
-    return upright_trace(upright.image, upright.valid, config), turn
+    transform = upright.transform(image.shape[1], image.shape[0])
+    return upright_trace(upright.image, upright.valid, config), transform
 
 
 def upright_trace(image: np.ndarray, valid: np.ndarray | None, config: PreprocessConfig) -> np.ndarray:
@@ -64,15 +63,15 @@ def upright_trace(image: np.ndarray, valid: np.ndarray | None, config: Preproces
         ink = find_ink(brightness, config.darkness)
         rows = recording_rows(coloured(sample_columns(image)) if image.ndim == 3 else None, len(image))
     else:
-        ink = find_ink(brightness, config.turned_darkness, WRITTEN_INK)
+        ink = find_ink(brightness, config.rectified_darkness, WRITTEN_INK)
         drop_surroundings(ink, valid)
         rows = slice(0, len(image))  # lines are no longer sharp enough to tell where the recording is
-    return _trace(ink, rows, config, worn=valid is not None)
+    return _trace(ink, rows, config, photographed=valid is not None)
 
 
 def trace_from_palette(
     indices: np.ndarray, palette: np.ndarray, config: PreprocessConfig
-) -> tuple[np.ndarray, Turn | None]:
+) -> tuple[np.ndarray, PageTransform | None]:
     """As ``trace_image``, of a palette image: its colours are judged once each, not once a pixel.
 
     Args:
@@ -81,8 +80,8 @@ def trace_from_palette(
     brightest = np.zeros(256, np.uint8)
     brightest[: len(palette)] = palette.max(axis=1)
     limits = ink_limits(brightest[sample_grid(indices)], config.darkness)
-    turned = config.deskew and not palette_is_straight(indices, palette)
-    if max(indices.shape) > config.max_side or limits.size > 1 or turned:
+    rectified = config.deskew and not palette_is_straight(indices, palette)
+    if max(indices.shape) > config.max_side or limits.size > 1 or rectified:
         return trace_image(palette[indices], config)
     ink = _select(indices, brightest < limits[0], len(palette))
     colours = np.zeros((256, 1, 3), np.uint8)
@@ -99,27 +98,27 @@ def _select(indices: np.ndarray, chosen: np.ndarray, used: int) -> np.ndarray:
     return cv2.LUT(indices, np.where(chosen, 255, 0).astype(np.uint8))
 
 
-def _trace(ink: np.ndarray, rows: slice, config: PreprocessConfig, worn: bool = False) -> np.ndarray:
+def _trace(ink: np.ndarray, rows: slice, config: PreprocessConfig, photographed: bool = False) -> np.ndarray:
     if not config.drop_text:
         ink[: rows.start], ink[rows.stop :] = 0, 0
     drop_specks(ink)
     height = len(ink)
     ink = _reduce(ink)
-    if worn:
+    if photographed:
         ink = cv2.threshold(ink, FAINT, 255, cv2.THRESH_TOZERO)[1]
     mm, scale = ink.shape[1] / PAGE_WIDTH, len(ink) / height
     if config.drop_marks:
         drop_frame(ink, mm)
         drop_rules(ink, mm)
         drop_pulses(ink, mm)  # while they are whole: one of their edges alone can pass for a separator or bar
-        if worn:
+        if photographed:
             drop_flat_lines(ink, mm)
-        drop_separators(ink, mm, worn)
-        drop_bars(ink, mm, worn)
+        drop_separators(ink, mm, photographed)
+        drop_bars(ink, mm, photographed)
     if config.drop_text:
-        drop_text(ink, mm, (rows.start * scale, rows.stop * scale), worn)
-    if config.drop_marks and worn:
-        drop_bars(ink, mm, worn)  # also those that touched text
+        drop_text(ink, mm, (rows.start * scale, rows.stop * scale), photographed)
+    if config.drop_marks and photographed:
+        drop_bars(ink, mm, photographed)  # also those that touched text
     return shrink(crop_edges(ink, config.margins), config.size, config.coverage)
 
 

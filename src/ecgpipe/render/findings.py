@@ -9,12 +9,11 @@ import pandas as pd
 from ecgpipe.artifacts.saliency import FINDINGS
 from ecgpipe.artifacts.signals import LEADS, read_signal
 from ecgpipe.artifacts.truth import Truth
-from ecgpipe.config.render import RenderConfig
+from ecgpipe.config.pages import RenderConfig
 from ecgpipe.errors import RecordError
 from ecgpipe.progress import progress
-from ecgpipe.render.degrade.degrade import degrade_page
-from ecgpipe.render.draw import render_page
-from ecgpipe.render.page import LeadOnPage
+from ecgpipe.render.degrade import degrade_page
+from ecgpipe.render.page import LeadOnPage, render_page
 
 
 def write_findings(

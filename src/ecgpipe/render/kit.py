@@ -17,10 +17,10 @@ from pathlib import Path
 import pandas as pd
 
 from ecgpipe.artifacts.pages import StoredPage, write_pages
-from ecgpipe.artifacts.problems import ProblemList
 from ecgpipe.artifacts.signals import read_record
-from ecgpipe.artifacts.source import open_source
-from ecgpipe.config.render import RenderConfig
+from ecgpipe.artifacts.sources import open_source
+from ecgpipe.artifacts.tables import ProblemList
+from ecgpipe.config.pages import RenderConfig
 from ecgpipe.errors import ConfigError, DataError, RecordError
 
 SCRIPT = "gen_ecg_images_from_data_batch.py"

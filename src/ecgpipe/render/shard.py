@@ -11,18 +11,16 @@ import numpy as np
 import pandas as pd
 
 from ecgpipe.artifacts.pages import StoredPage, write_pages
-from ecgpipe.artifacts.problems import ProblemList
 from ecgpipe.artifacts.signals import read_record
-from ecgpipe.artifacts.source import open_source
-from ecgpipe.config.render import RenderConfig
+from ecgpipe.artifacts.sources import open_source
+from ecgpipe.artifacts.tables import ProblemList
+from ecgpipe.config.pages import RenderConfig
 from ecgpipe.errors import ConfigError, DataError, RecordError
 from ecgpipe.progress import progress
-from ecgpipe.render.degrade.degrade import degrade_page
-from ecgpipe.render.degrade.page import DegradedPage
-from ecgpipe.render.draw import render_page
-from ecgpipe.render.furniture import furniture
+from ecgpipe.render.degrade import DegradedPage, degrade_page
 from ecgpipe.render.kit import render_shard_with_kit
-from ecgpipe.render.page import Page
+from ecgpipe.render.page import Page, render_page
+from ecgpipe.render.template import page_template
 from ecgpipe.workers import ordered_map
 
 Drawn = TypeVar("Drawn")
@@ -78,7 +76,7 @@ def render_shard(
                 yield page
 
     cv2.setNumThreads(1)  # a process is one core
-    furniture(config)  # prepared before the processes part
+    page_template(config)  # prepared before the processes part
     count = write_pages(pages(), pages_file)
     problems.write(problems_file)
     return count

@@ -8,37 +8,34 @@ import pandas as pd
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from ecgpipe.artifacts.atomic import atomic_path, read_json, write_text
-from ecgpipe.artifacts.labels import Labels
+from ecgpipe.artifacts.files import atomic_path, read_json, write_text
 from ecgpipe.artifacts.pages import PageSource
-from ecgpipe.artifacts.records import RECORDS
-from ecgpipe.config.report import ReportConfig
-from ecgpipe.report import paper
-from ecgpipe.report.audit import audit_view
+from ecgpipe.artifacts.tables import RECORDS, Labels
+from ecgpipe.config.analysis import ReportConfig
+from ecgpipe.report.audit import audit_view, duplicate_groups
 from ecgpipe.report.collect import (
     Run,
+    provenance,
     read_problems,
     read_runs,
     score_table,
     stage_seconds,
     whole_protocol,
 )
-from ecgpipe.report.controls import across_protocols, control_tables, read_controls
-from ecgpipe.report.copies import copy_groups
-from ecgpipe.report.examples import example_records, translated_images
-from ecgpipe.report.explorer import (
+from ecgpipe.report.figures import class_figure, comparison_figure, confusion_figure, history_figure, roc_figure
+from ecgpipe.report.names import DATASET_TITLES, MODEL_NAMES, TABLE_1, names_of_runs
+from ecgpipe.report.pictures import (
     RunFiles,
     encode,
+    example_records,
     explorer_data,
     first_seeds,
     heat_maps,
     pictures,
+    translated_images,
     with_pictures,
 )
-from ecgpipe.report.figures import class_figure, comparison_figure, confusion_figure, history_figure, roc_figure
-from ecgpipe.report.names import names_of_runs
-from ecgpipe.report.protocol import COLUMNS, protocol_view
-from ecgpipe.report.provenance import provenance
+from ecgpipe.report.results import COLUMNS, baseline_tables, nearest_by_protocol, protocol_view, read_baselines
 from ecgpipe.report.saliency import saliency_groups, saliency_table
 from ecgpipe.report.statistics import (
     Statistics,
@@ -71,10 +68,10 @@ class Inputs:
     indices: Sequence[Path]
     metrics: Sequence[Path]
     overlays: Sequence[Path]
-    controls: Sequence[Path] = ()
+    baselines: Sequence[Path] = ()
     audits: Sequence[Path] = ()
     leaks: Sequence[Path] = ()
-    twins: Sequence[Path] = ()
+    duplicates: Sequence[Path] = ()
     titles: Mapping[str, str] = field(default_factory=dict)
     """What to call data sets of one's own."""
     saliency: Sequence[Path] = ()
@@ -105,7 +102,7 @@ def build_report(inputs: Inputs, config: ReportConfig, page: Path, scores: Path,
     for table, path in ((score_table(runs), scores), (problem_table, problems)):
         with atomic_path(path) as partial:
             table.to_csv(partial, index=False)
-    controls = control_tables(read_controls(inputs.controls), runs)
+    controls = baseline_tables(read_baselines(inputs.baselines), runs)
     names = names_of_runs(runs)
     saliency = saliency_groups(inputs.saliency, inputs.overlays, names)
     stages = stage_seconds(inputs.results)
@@ -133,7 +130,7 @@ def build_report(inputs: Inputs, config: ReportConfig, page: Path, scores: Path,
             saliency,
             len(problem_table),
             claims,
-            sentences(comparisons, names, paper.DATASETS),
+            sentences(comparisons, names, DATASET_TITLES),
         ),
         comparisons=comparisons,
         protocol_tables=protocol_tables(statistics),
@@ -155,12 +152,12 @@ def build_report(inputs: Inputs, config: ReportConfig, page: Path, scores: Path,
         },
         runs=runs,
         controls=controls,
-        control_sentences=across_protocols(controls),
+        control_sentences=nearest_by_protocol(controls),
         saliency=saliency,
         explorer=_explorer(inputs, datasets, config, names),
         downloads=downloads,
         names=names,
-        paper_names=paper.NAMES,
+        paper_names=MODEL_NAMES,
         provenance=provenance(),
         configuration=yaml.safe_dump(inputs.configuration, sort_keys=False, allow_unicode=True, width=110),
     )
@@ -237,8 +234,8 @@ def _dataset(
     protocols = list(dict.fromkeys(whole_protocol(run.protocol) for run in runs if run.dataset == name))
     return {
         "name": name,
-        "title": inputs.titles.get(name) or paper.DATASETS.get(name, name),
-        "paper": paper.TABLE_1.get(name),
+        "title": inputs.titles.get(name) or DATASET_TITLES.get(name, name),
+        "paper": TABLE_1.get(name),
         "labels": read_json(inputs.labels[number]),
         "records": len(RECORDS.read(inputs.records[number], ["record_id"])),
         "splits": [
@@ -255,7 +252,7 @@ def _dataset(
 def _audit(number: int, inputs: Inputs, pages: PageSource) -> dict:
     """The audit of a data set, with thumbnails of copies."""
     records = RECORDS.read(inputs.records[number], ["record_id", "statements"])
-    copies = copy_groups(inputs.twins[number], records, pages) if inputs.twins else []
+    copies = duplicate_groups(inputs.duplicates[number], records, pages) if inputs.duplicates else []
     return audit_view(inputs.audits[number], inputs.leaks[number]) | {"copies": copies}
 
 

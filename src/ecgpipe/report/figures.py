@@ -1,9 +1,13 @@
-"""The report's figures as SVG text; colours that colour-blind people can tell apart (Okabe and Ito 2008)."""
+"""The report's figures as SVG text; colours that colour-blind people can tell apart (Okabe and Ito 2008).
+
+Losses and scores by epoch, as a picture.
+"""
 
 import hashlib
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -11,8 +15,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ecgpipe.artifacts.files import atomic_path
+from ecgpipe.artifacts.runs import check_history
+from ecgpipe.errors import DataError
 from ecgpipe.report.collect import Cell, Run
-from ecgpipe.report.names import name_of_run
+from ecgpipe.report.names import model_name, name_of_run
 
 INK, FAINT = "#010203", "#848586"
 """Stand for the page's own colours: text and axes, and what should recede."""
@@ -42,7 +49,7 @@ STYLE = {
 }
 
 
-def _svg(figure: Figure) -> str:
+def to_svg(figure: Figure) -> str:
     text = io.StringIO()
     with matplotlib.rc_context(STYLE):
         figure.savefig(text, format="svg", bbox_inches="tight", metadata={"Date": None})
@@ -83,7 +90,7 @@ def roc_figure(run: Run) -> str:
         axes.legend(
             loc="lower right", title=f"AUC ({run.metrics['confidence']:.0%} interval)", fontsize=7, title_fontsize=7
         )
-    return _svg(figure)
+    return to_svg(figure)
 
 
 def reliability_figure(runs: Sequence[Run]) -> str:
@@ -109,7 +116,7 @@ def reliability_figure(runs: Sequence[Run]) -> str:
         for panel in panels[len(runs) :]:
             panel.set_axis_off()
         panels[0].legend(fontsize=6)
-    return _svg(figure)
+    return to_svg(figure)
 
 
 def history_figure(runs: Sequence[Run]) -> str:
@@ -131,7 +138,7 @@ def history_figure(runs: Sequence[Run]) -> str:
         for axes in (losses, accuracies):
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         figure.legend(loc="outside lower center", ncols=3, fontsize=7)
-    return _svg(figure)
+    return to_svg(figure)
 
 
 def comparison_figure(
@@ -160,7 +167,7 @@ def comparison_figure(
             axes.set_ylim(len(variants) - 0.5, -0.5)  # the first variant on top
             axes.xaxis.set_major_locator(MaxNLocator(6))
         figure.tight_layout()
-    return _svg(figure)
+    return to_svg(figure)
 
 
 def confusion_figure(run: Run) -> str:
@@ -181,7 +188,7 @@ def confusion_figure(run: Run) -> str:
         axes.set_xticklabels(short, rotation=30, ha="right", fontsize=7)
         axes.set_yticklabels(short, fontsize=7)
         axes.set_title(name_of_run(run), fontsize=9)
-    return _svg(figure)
+    return to_svg(figure)
 
 
 def class_figure(counts: pd.DataFrame) -> str:
@@ -194,4 +201,49 @@ def class_figure(counts: pd.DataFrame) -> str:
             axes.set(title=dataset, xlabel="records")
             axes.invert_yaxis()
         figure.tight_layout()
-    return _svg(figure)
+    return to_svg(figure)
+
+
+PANELS = (
+    ("train_loss", "Loss, training"),
+    ("validation_loss", "Loss, validation"),
+    ("validation_accuracy", "Accuracy, validation"),
+    ("validation_auc_macro", "Macro AUC, validation"),
+    ("learning_rate", "Learning rate"),
+    ("images_per_second", "Images a second"),
+)
+
+
+def draw_curves(histories: Mapping[str, Path], picture: Path) -> None:
+    """Draw a line per training.
+
+    Args:
+        histories: name -> history.csv.
+        picture: PNG, SVG or PDF.
+
+    Raises:
+        DataError: a history cannot be read.
+    """
+    tables = {}
+    for name, file in histories.items():
+        try:
+            check_history(file.parent)
+            tables[name] = pd.read_csv(file)
+        except (OSError, ValueError) as error:
+            raise DataError(f"{file}: cannot be read ({error}); train the run first") from error
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(9.6, 5.2), dpi=110)
+        panels = figure.subplots(2, 3, sharex=True).flat
+        for axes, (column, title) in zip(panels, PANELS, strict=True):
+            for number, (name, table) in enumerate(tables.items()):
+                if column in table:
+                    style = {"color": COLOURS[number % len(COLOURS)], "linewidth": 1.3, "label": model_name(name)}
+                    axes.plot(table["epoch"], table[column], marker="." if len(table) < 15 else None, **style)
+            axes.set_title(title, fontsize=9)
+        for axes in figure.axes[3:]:
+            axes.set_xlabel("Epoch")
+        handles, names = figure.axes[0].get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside lower center", ncols=min(len(names), 5), fontsize=8)
+        figure.tight_layout(rect=(0, 0.04 + 0.03 * ((len(names) - 1) // 5), 1, 1))
+        with atomic_path(picture) as partial:
+            figure.savefig(partial)

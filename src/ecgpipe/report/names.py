@@ -1,10 +1,53 @@
-"""What people call a model, with what tells it from the model of that name."""
+"""The figures that the paper prints: tables 1 to 4 (doi:10.4108/eai.11.11675, retracted): claims to test.
+
+What people call a model, with what tells it from the model of that name.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ecgpipe.paper import the_paper
 from ecgpipe.report.collect import Run
-from ecgpipe.report.paper import NAMES
+
+PAPER_METRICS = ("accuracy", "specificity", "recall", "precision", "f1")
+
+TABLE_1 = {
+    "cardiac-images": {"name": "ECG Images Dataset of Cardiac Patients", "classes": 4, "records": 928},
+    "ptb-xl": {"name": "PTB-XL", "classes": 5, "records": 21837},
+}
+
+TABLE_2, TABLE_3, TABLE_4 = (
+    {model: tuple(row.values()) for model, row in table.rows.items()} for table in the_paper().tables
+)
+"""Model -> the figures of METRICS."""
+
+PAPER_TABLES = {
+    "cardiac-images": (("Table 2: comparison with baselines", TABLE_2),),
+    "ptb-xl": (("Table 3: comparison with baselines", TABLE_3), ("Table 4: ablations", TABLE_4)),
+}
+
+MODEL_NAMES = {
+    "resnet34": "ResNet-34",
+    "vit": "Vision Transformer",
+    "mobilevit": "MobileViT",
+    "swin": "Swin Transformer (backbone only)",
+    "convnext": "ConvNeXt",
+    "swin_lgf_fpn": "Swin-LGF-FPN",
+    "swin_lgf_fpn_no_lgf": "without LGF module",
+    "swin_lgf_fpn_no_fpn": "without FPN neck",
+    "swin_lgf_fpn_no_refine": "without refinement",
+}
+DATASET_TITLES = {
+    "ptb-xl": "PTB-XL",
+    "cardiac-images": "ECG Images dataset of Cardiac Patients",
+    "simulated": "Simulated records",
+}
+PROTOCOL_MEANINGS = {
+    "paper": "random by record; the validation part both stops training and is reported, as in the paper",
+    "patient": "random, no patient on two sides; the test part is reported",
+    "folds": "the data set's own folds: one stops training, one is reported, the others train",
+    "unique": "random, all copies of an item (and all records of a patient) on one side; the test part is reported",
+}
 
 
 def model_name(variant: str, options: Mapping[str, Any] | None = None) -> str:
@@ -18,8 +61,8 @@ def model_name(variant: str, options: Mapping[str, Any] | None = None) -> str:
         options: its model options where they are not the variant's own.
     """
     base, plus, recipe = variant.partition("+")
-    name = NAMES.get(base, base)
-    if options and base in NAMES:
+    name = MODEL_NAMES.get(base, base)
+    if options and base in MODEL_NAMES:
         architecture = None if base.startswith("swin_lgf_fpn") else options.get("architecture")
         name = f"{architecture} for {name}" if architecture else f"altered {name}"
     return f"{name}{plus}{recipe}"
@@ -32,7 +75,7 @@ def name_of_run(run: Run) -> str:
 
 def names_of_runs(runs: Iterable[Run]) -> dict[str, str]:
     """Variant -> name: of those that were run as they were built, of the paper's others as it has them."""
-    return NAMES | {run.variant: name_of_run(run) for run in runs}
+    return MODEL_NAMES | {run.variant: name_of_run(run) for run in runs}
 
 
 def alterations(runs: Iterable[Run]) -> list[str]:

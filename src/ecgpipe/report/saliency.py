@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from ecgpipe.artifacts.atomic import read_json
-from ecgpipe.report.examples import embed_file
+from ecgpipe.artifacts.files import read_json
+from ecgpipe.report.pictures import embed_file
 
 MEASURES = {
     "trace": "share on the traces",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ecgpipe.artifacts.atomic import read_json
+from ecgpipe.artifacts.files import read_json
 from ecgpipe.report.collect import Cell, Run
 from ecgpipe.report.figures import reliability_figure
 

@@ -63,13 +63,13 @@ def _best(dataset: dict, protocol: dict, controls: Sequence[dict]) -> str:
     if reached:
         text += f" The intervals of {reached} other{'s' if reached > 1 else ''} overlap its own."
     table = next((t for t in controls if (t["dataset"], t["protocol"]) == (dataset["name"], protocol["name"])), None)
-    control = best_control(table) if table else None
+    control = best_baseline(table) if table else None
     if control:
         text += f" The best control ({control[0]}) has an accuracy of {control[1]:.3f}."
     return text
 
 
-def best_control(table: dict) -> tuple[str, float] | None:
+def best_baseline(table: dict) -> tuple[str, float] | None:
     """Name and accuracy of the control with the highest accuracy in one of ``control_tables``."""
     scored = [
         (row["name"][0].lower() + row["name"][1:], row["accuracy"].value)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ecgpipe.artifacts.atomic import atomic_folder
+from ecgpipe.artifacts.files import atomic_folder
 from ecgpipe.report.collect import Cell
 
 TYPES = {"csv": "text/csv", "tex": "text/x-tex"}

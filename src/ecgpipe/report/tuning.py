@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from ecgpipe.artifacts.atomic import atomic_path, write_text
+from ecgpipe.artifacts.files import atomic_path, write_text
 from ecgpipe.artifacts.runs import check_history
 
 

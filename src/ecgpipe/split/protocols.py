@@ -17,7 +17,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from ecgpipe.config.split import PART, SplitConfig
+from ecgpipe.config.data import PROTOCOL_PATTERN, SplitConfig
 from ecgpipe.errors import DataError
 from ecgpipe.split.stratify import divide
 
@@ -34,7 +34,7 @@ def assign_roles(
 
     Args:
         protocol: paper, patient, folds or unique, or a part of a cross-validation.
-        records: (n) rows with record_id, patient_id, fold, and for ``unique`` twin, in the order of targets.
+        records: (n) rows with record_id, patient_id, fold, and for ``unique`` duplicate, in the order of targets.
         targets: (n, classes) uint8.
         classes: class names, for messages.
         config: shares and folds.
@@ -87,10 +87,10 @@ def _groups(base: str, records: pd.DataFrame) -> np.ndarray:
                 "use paper or unique"
             )
         return pd.factorize(records["patient_id"])[0]
-    return linked([records["twin"], records["patient_id"]])
+    return group_linked([records["duplicate"], records["patient_id"]])
 
 
-def linked(columns: Sequence[pd.Series]) -> np.ndarray:
+def group_linked(columns: Sequence[pd.Series]) -> np.ndarray:
     """A number per row; rows that share a value in any column, directly or by way of others, share it; nulls do not."""
     size = len(columns[0])
     component = np.arange(size)
@@ -206,7 +206,7 @@ def _missed(roles: np.ndarray, targets: np.ndarray, protocol: str, config: Split
 
 def _named(protocol: str) -> tuple[str, int, int]:
     """Base protocol, number of parts and part (0: no cross-validation)."""
-    match = PART.fullmatch(protocol)
+    match = PROTOCOL_PATTERN.fullmatch(protocol)
     if match is None:
         raise DataError(f"unknown split protocol {protocol!r}")
     return match[1], int(match[2] or 0), int(match[3] or 0)

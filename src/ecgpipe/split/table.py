@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ecgpipe.artifacts.labels import Labels
-from ecgpipe.artifacts.roles import ROLES
-from ecgpipe.config.split import SplitConfig, base_of
+from ecgpipe.artifacts import ROLES
+from ecgpipe.artifacts.tables import Labels
+from ecgpipe.config.data import SplitConfig, base_protocol
 from ecgpipe.errors import DataError
 from ecgpipe.split.protocols import assign_roles, deviation, leaks
 
@@ -19,7 +19,7 @@ def split_table(
     indices: Sequence[pd.DataFrame],
     config: SplitConfig,
     seed: int,
-    twins: pd.DataFrame | None = None,
+    duplicates: pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, dict]:
     """Divide the records that have both a label and an image.
 
@@ -30,7 +30,7 @@ def split_table(
         indices: the image indices of all shards.
         config: shares and folds.
         seed: of the random protocols.
-        twins: copies, as the audit found them; ``unique`` needs them.
+        duplicates: copies, as the audit found them; ``unique`` needs them.
 
     Returns:
         Rows of the split format, and counts: records per role and class, the largest deviation of a class from its
@@ -46,15 +46,15 @@ def split_table(
     record_ids, targets = labels.record_ids[rows], labels.targets[rows]
     chosen = records.set_index("record_id", drop=False).loc[record_ids].reset_index(drop=True)
     copies = None
-    if twins is not None:
-        copies = twins.set_index("record_id").reindex(record_ids)
-        unseen = int(copies["twin"].isna().sum())
+    if duplicates is not None:
+        copies = duplicates.set_index("record_id").reindex(record_ids)
+        unseen = int(copies["near"].isna().sum())
         if unseen:
             raise DataError(
                 f"the audit's table of copies lacks {unseen} of {len(record_ids)} records; run the audit again"
             )
-        chosen["twin"] = copies["twin" if config.twins == "near" else "identical"].to_numpy()
-    elif base_of(protocol) == "unique":
+        chosen["duplicate"] = copies[config.duplicates].to_numpy()
+    elif base_protocol(protocol) == "unique":
         raise DataError("the protocol 'unique' needs the audit's table of copies")
     roles = assign_roles(protocol, chosen, targets, labels.classes, config, seed)
     counts = {
@@ -68,7 +68,7 @@ def split_table(
             # None: not known, since the data set names no patients, or its signals have no checksums and no audit
             "patient": leaks(roles, chosen["patient_id"]) if chosen["patient_id"].notna().any() else None,
             "identical file": _identical(roles, chosen["content"], copies),
-            "near-identical": leaks(roles, copies["twin"]) if copies is not None else None,
+            "near-identical": leaks(roles, copies["near"]) if copies is not None else None,
         },
     }
     return pd.DataFrame({"record_id": record_ids, "role": roles}), counts

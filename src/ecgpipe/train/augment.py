@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from ecgpipe.config.train import TrainConfig
+from ecgpipe.config.training import TrainConfig
 from ecgpipe.models.inputs import translate
 
 
-class Draws(NamedTuple):
+class AugmentParams(NamedTuple):
     """What happens to each image of a batch; a row of random numbers per image.
 
     Attributes:
@@ -31,12 +31,12 @@ class Draws(NamedTuple):
     noise: np.ndarray
     mix: np.ndarray
 
-    def of(self, rows: np.ndarray) -> "Draws":
+    def of(self, rows: np.ndarray) -> "AugmentParams":
         """Those of some images."""
-        return Draws(*(values[rows] for values in self))
+        return AugmentParams(*(values[rows] for values in self))
 
 
-def draw(recipe: TrainConfig, seed: int, epoch: int, count: int) -> Draws:
+def sample_augment_params(recipe: TrainConfig, seed: int, epoch: int, count: int) -> AugmentParams:
     """The random numbers of all items of a run in an epoch: functions of (seed, epoch, item) alone.
 
     Each kind has a stream of its own, so that switching one on does not change the others.
@@ -48,35 +48,35 @@ def draw(recipe: TrainConfig, seed: int, epoch: int, count: int) -> Draws:
     height = np.minimum(np.sqrt(area) * np.exp(hole.uniform(-1, 1, count) * np.log(3) / 2), 1.0)  # sides up to 3 : 1
     width = np.divide(area, height, out=np.zeros(count), where=height > 0)
     sides = np.stack([height, width], axis=1)
-    return Draws(
+    return AugmentParams(
         shifts=move.uniform(-recipe.translate, recipe.translate, (count, 2)),
         angles=turn.uniform(-recipe.rotate, recipe.rotate, count),
-        zooms=size.uniform(1 - recipe.zoom, 1 + recipe.zoom, count),
+        zooms=size.uniform(1 - recipe.scale, 1 + recipe.scale, count),
         holes=np.concatenate([place.uniform(0, 1, (count, 2)) * (1 - sides), sides], axis=1),
-        thick=thick.uniform(0, 1, count) < recipe.thicken,
+        thick=thick.uniform(0, 1, count) < recipe.dilate,
         noise=noise.uniform(0, recipe.noise, count),
         mix=mix.beta(recipe.mixup, recipe.mixup, count) if recipe.mixup else np.ones(count),
     )
 
 
-def augment(images: torch.Tensor, draws: Draws) -> torch.Tensor:
+def augment(images: torch.Tensor, augmentation: AugmentParams) -> torch.Tensor:
     """Apply a batch's draws, all but mixing.
 
     Args:
         images: (batch, channels, height, width) in [0, 1], 1 is ink.
         draws: of the same images.
     """
-    if draws.thick.any():
-        thick = torch.from_numpy(draws.thick).to(images.device, non_blocking=True)
+    if augmentation.thick.any():
+        thick = torch.from_numpy(augmentation.thick).to(images.device, non_blocking=True)
         images = torch.where(thick[:, None, None, None], F.max_pool2d(images, 3, 1, 1), images)
-    if draws.angles.any() or (draws.zooms != 1).any():
-        images = turn(images, draws.angles, draws.zooms)
-    if draws.shifts.any():
-        images = translate(images, torch.from_numpy(draws.shifts))
-    if draws.holes[:, 2:].any():
-        images = erase(images, draws.holes)
-    if draws.noise.any():
-        share = torch.from_numpy(draws.noise).float().to(images.device, non_blocking=True)
+    if augmentation.angles.any() or (augmentation.zooms != 1).any():
+        images = turn(images, augmentation.angles, augmentation.zooms)
+    if augmentation.shifts.any():
+        images = translate(images, torch.from_numpy(augmentation.shifts))
+    if augmentation.holes[:, 2:].any():
+        images = erase(images, augmentation.holes)
+    if augmentation.noise.any():
+        share = torch.from_numpy(augmentation.noise).float().to(images.device, non_blocking=True)
         chosen = torch.rand_like(images[:, :1]) < share[:, None, None, None]
         images = torch.where(chosen, 1 - images, images)
     return images

@@ -1,18 +1,21 @@
 """Batches of packed images: no decoding, no copying of what is not asked for."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from lightning.pytorch import LightningDataModule
 from torch.utils.data import BatchSampler, DataLoader, Dataset
 
 from ecgpipe.artifacts.images import open_images
-from ecgpipe.artifacts.runs import Items, RunConfig
-from ecgpipe.config.train import TrainConfig
+from ecgpipe.artifacts.runs import RunConfig, RunIndex
+from ecgpipe.config.training import TrainConfig
 from ecgpipe.errors import ConfigError, DataError
-from ecgpipe.train.augment import Draws, draw
+from ecgpipe.train.augment import AugmentParams, sample_augment_params
+from ecgpipe.train.hardware import TrainerOptions
 
 
 class Key(NamedTuple):
@@ -34,7 +37,7 @@ class Batch(NamedTuple):
     packed: torch.Tensor | None
     targets: torch.Tensor
     items: torch.Tensor
-    draws: Draws | None
+    augmentation: AugmentParams | None
     weight: float
 
 
@@ -54,7 +57,7 @@ class PackedImages(Dataset):
     """
 
     def __init__(
-        self, folder: Path, run: RunConfig, items: Items, recipe: TrainConfig | None = None, pixels: bool = True
+        self, folder: Path, run: RunConfig, items: RunIndex, recipe: TrainConfig | None = None, pixels: bool = True
     ) -> None:
         self.files = [open_images(folder / name) for name in run.images]
         self.items, self.seed, self.recipe, self.pixels = items, run.seed, recipe, pixels
@@ -74,22 +77,22 @@ class PackedImages(Dataset):
 
     def __getitems__(self, keys: list[Key]) -> Batch:
         positions = np.array([key.item for key in keys])
-        draws = None
+        augmentation = None
         if self.recipe is not None:
             if keys[0].epoch != self._epoch:
                 self._epoch = keys[0].epoch
-                self._draws = draw(self.recipe, self.seed, self._epoch, len(self.items.rows))
-            draws = self._draws.of(positions)  # type: ignore[attr-defined]
+                self._draws = sample_augment_params(self.recipe, self.seed, self._epoch, len(self.items.rows))
+            augmentation = self._draws.of(positions)  # type: ignore[attr-defined]
         return Batch(
             torch.from_numpy(self.packed(positions)) if self.pixels else None,
             torch.from_numpy(self.items.targets[positions]),
             torch.from_numpy(positions),
-            draws,
+            augmentation,
             keys[0].weight,
         )
 
 
-class EpochBatches(BatchSampler):
+class EpochBatchSampler(BatchSampler):
     """Batches of keys: shuffled anew each epoch by (seed, epoch), or in order.
 
     The trainer announces epochs by ``set_epoch``, so that a resumed training goes on with the right order. A batch may
@@ -181,12 +184,12 @@ class ResumableLoader(DataLoader):
         self.batch_sampler.start = state["batches"]
 
 
-def batches(images: PackedImages, sampler: EpochBatches, pin: bool = False) -> DataLoader:
+def make_loader(images: PackedImages, sampler: EpochBatchSampler, pin: bool = False) -> DataLoader:
     """A loader of a sampler's batches."""
     return ResumableLoader(images, batch_sampler=sampler, collate_fn=_as_they_are, pin_memory=pin)
 
 
-def sampling_chances(targets: np.ndarray) -> np.ndarray:
+def sampling_weights(targets: np.ndarray) -> np.ndarray:
     """How often each record is drawn when classes are balanced.
 
     Args:
@@ -202,3 +205,53 @@ def sampling_chances(targets: np.ndarray) -> np.ndarray:
 
 def _as_they_are(batch: Batch) -> Batch:
     return batch
+
+
+class RunData(LightningDataModule):
+    """The batches of a run, dealt to the processes that the trainer has.
+
+    Attributes:
+        train, validation: positions of the records of each role.
+        stored: (items, size, size / 8) uint8, every image, if the machine is to hold them; else None.
+    """
+
+    def __init__(self, folder: Path, run: RunConfig, items: RunIndex, machine: TrainerOptions) -> None:
+        super().__init__()
+        self.run, self.items, self.on_gpu = run, items, machine.on_gpu
+        self.train, self.validation = items.indices("train"), items.indices("validation")
+        self.images = PackedImages(folder, run, items, run.train)
+        used = np.concatenate([self.train, self.validation])
+        shape = self.images.packed(used[:1]).shape[1:]
+        self.stored: torch.Tensor | None = None
+        if machine.holds(len(items.rows) * math.prod(shape)):
+            self.stored = torch.zeros((len(items.rows), *shape), dtype=torch.uint8)
+            for start in range(0, len(used), 1024):
+                chunk = used[start : start + 1024]
+                self.stored[chunk] = torch.from_numpy(self.images.packed(chunk))
+        self.images.pixels = self.stored is None
+        self.plain = PackedImages(folder, run, items, pixels=self.images.pixels)
+
+    @property
+    def steps(self) -> int:
+        """Of the optimiser, in an epoch."""
+        return self._training_sampler().steps
+
+    def _training_sampler(self) -> EpochBatchSampler:
+        recipe = self.run.train
+        chances = sampling_weights(self.items.targets[self.train]) if recipe.sampling == "balanced" else None
+        return EpochBatchSampler(
+            self.train, recipe.batch_size, self.run.seed, chances=chances, parts=recipe.accumulate, **self._place()
+        )
+
+    def train_dataloader(self) -> DataLoader:
+        """Shuffled, augmented."""
+        return make_loader(self.images, self._training_sampler(), pin=self.on_gpu)
+
+    def val_dataloader(self) -> DataLoader:
+        """In order."""
+        place = self._place()
+        mine = self.validation[place["rank"] :: place["world"]]
+        return make_loader(self.plain, EpochBatchSampler(mine, self.run.train.batch_size, None), pin=self.on_gpu)
+
+    def _place(self) -> dict[str, int]:
+        return {"rank": self.trainer.global_rank, "world": self.trainer.world_size}

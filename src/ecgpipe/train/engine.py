@@ -1,7 +1,6 @@
 """Training of a prepared run, from its folder alone; goes on where an interrupted one stopped."""
 
 import logging
-import math
 import platform
 import shutil
 import time
@@ -14,27 +13,25 @@ import lightning
 import numpy as np
 import timm
 import torch
-from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer, seed_everything
+from lightning.pytorch import Callback, Trainer, seed_everything
 from lightning.pytorch.callbacks import EarlyStopping, TQDMProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.environments import SLURMEnvironment
 from lightning.pytorch.utilities import rank_zero_only
-from torch.utils.data import DataLoader
 
 from ecgpipe import __version__
-from ecgpipe.artifacts.atomic import atomic_path, file_crc32, read_json, write_json
-from ecgpipe.artifacts.runs import CHECKPOINTS, HISTORY_FILE, SUMMARY_FILE, WEIGHTS_FILE, Items, RunConfig
+from ecgpipe.artifacts.files import atomic_path, file_crc32, read_json, write_json
+from ecgpipe.artifacts.runs import CHECKPOINTS, HISTORY_FILE, SUMMARY_FILE, WEIGHTS_FILE, RunConfig, RunIndex
 from ecgpipe.errors import ConfigError, DataError
-from ecgpipe.fingerprint import file_mark, fingerprint
-from ecgpipe.models.initial import start_from
-from ecgpipe.models.stored import build_model
-from ecgpipe.train.callbacks import BestWeights, History
-from ecgpipe.train.check import check_run, check_space, full_disk_is_told
-from ecgpipe.train.checkpoint import LastState, find_last, identity_of
-from ecgpipe.train.data import EpochBatches, PackedImages, batches, sampling_chances
-from ecgpipe.train.hardware import Energy, Machine, describe, git_state
-from ecgpipe.train.loss import class_weights
+from ecgpipe.fingerprint import file_hash, fingerprint
+from ecgpipe.models.factory import build_model
+from ecgpipe.models.weights import load_init_weights
+from ecgpipe.train.callbacks import BestWeights, EndAgain, History, LastState, find_last, identity_of
+from ecgpipe.train.data import RunData
+from ecgpipe.train.hardware import Energy, TrainerOptions, git_state, hardware_info
 from ecgpipe.train.module import Classifier
+from ecgpipe.train.prepare import check_disk_space, check_run, explain_disk_full
+from ecgpipe.train.recipe import class_weights
 
 logger = logging.getLogger(__name__)
 
@@ -42,11 +39,11 @@ PRECISION = {"fp16": "16-mixed", "bf16": "bf16-mixed", "fp32": "32-true"}
 TENSORBOARD = "tensorboard"  # a folder below the run's
 
 
-def train_run(folder: Path | str, machine: Machine | None = None, *, show_progress: bool = False) -> dict:
+def train_run(folder: Path | str, machine: TrainerOptions | None = None, *, show_progress: bool = False) -> dict:
     """Train a prepared run; one that is trained already is left as it is.
 
     Args:
-        folder: holds run.json and items.npz; receives weights.safetensors, history.csv and train.json.
+        folder: holds run.json and run_index.npz; receives weights.safetensors, history.csv and train.json.
         machine: where it runs; None: one GPU if there is one, else the CPU.
         show_progress: draw a progress bar.
 
@@ -59,41 +56,41 @@ def train_run(folder: Path | str, machine: Machine | None = None, *, show_progre
         EcgpipeError: the loss is not a number, or the disk is full.
         Stopped: a signal ended it.
     """
-    folder, machine = Path(folder), machine or Machine()
-    run, items = RunConfig.read(folder), Items.read(folder)
+    folder, machine = Path(folder), machine or TrainerOptions()
+    run, items = RunConfig.read(folder), RunIndex.read(folder)
     check_run(folder, run, items)
     if machine.threads:
         torch.set_num_threads(machine.threads)
-    code = fingerprint(__file__) + file_mark(run.model.plugin)  # a checkpoint of other code is not resumed
-    initial = None if run.initial is None else folder / run.initial
-    identity = identity_of(run, items, code, initial)
+    code = fingerprint(__file__) + file_hash(run.model.plugin)  # a checkpoint of other code is not resumed
+    init_from = None if run.init_from is None else folder / run.init_from
+    identity = identity_of(run, items, code, init_from)
     if (summary := _finished(folder, identity)) is not None:
         logger.info("%s is trained already; delete its %s to train it again", folder, SUMMARY_FILE)
         return summary
     _quiet()
     seed_everything(run.seed, verbose=False)
-    with full_disk_is_told(folder):
-        return _train(folder, run, items, machine, identity, initial, show_progress)
+    with explain_disk_full(folder):
+        return _train(folder, run, items, machine, identity, init_from, show_progress)
 
 
 def _train(
     folder: Path,
     run: RunConfig,
-    items: Items,
-    machine: Machine,
+    items: RunIndex,
+    machine: TrainerOptions,
     identity: dict[str, str],
-    initial: Path | None,
+    init_from: Path | None,
     show_progress: bool,
 ) -> dict:
     started, energy = time.monotonic(), Energy()
     data = RunData(folder, run, items, machine)
     alpha = class_weights(items.targets[data.train], run.task, run.train.focal_alpha)
     model = build_model(run)
-    start = None if initial is None else start_from(model, initial)
+    start = None if init_from is None else load_init_weights(model, init_from)
     model = model.to(memory_format=torch.channels_last)  # convolutions: a fifth less time on a CPU, and faster on a GPU
     classifier = Classifier(model, run, alpha, items.record_ids, data.stored)
     size = sum(tensor.nbytes for tensor in classifier.model.state_dict().values())
-    check_space(folder, size, run.train.ema_decay is not None)
+    check_disk_space(folder, size, run.train.ema_decay is not None)
 
     checkpoints = folder / CHECKPOINTS
     last = find_last(checkpoints, identity, first=rank_zero_only.rank == 0)  # type: ignore[attr-defined]
@@ -136,7 +133,7 @@ def _train(
         "variant": run.variant,
         "model": run.model.model_dump(),
         "train": run.train.model_dump(),
-        "initial": start,
+        "init_from": start,
         "epochs": len(history.rows),
         "best_epoch": best.epoch,
         "best_validation_loss": best.loss,
@@ -153,7 +150,7 @@ def _train(
         "processes": trainer.world_size,
         "peak_gpu_bytes": torch.cuda.max_memory_allocated() if machine.on_gpu else None,
         "images_on_device": data.stored is not None,
-        "hardware": describe(),
+        "hardware": hardware_info(),
         "git": git_state(),
         "code": identity["code"],
         "identity": identity,
@@ -175,68 +172,6 @@ def _train(
     return summary
 
 
-class RunData(LightningDataModule):
-    """The batches of a run, dealt to the processes that the trainer has.
-
-    Attributes:
-        train, validation: positions of the records of each role.
-        stored: (items, size, size / 8) uint8, every image, if the machine is to hold them; else None.
-    """
-
-    def __init__(self, folder: Path, run: RunConfig, items: Items, machine: Machine) -> None:
-        super().__init__()
-        self.run, self.items, self.on_gpu = run, items, machine.on_gpu
-        self.train, self.validation = items.indices("train"), items.indices("validation")
-        self.images = PackedImages(folder, run, items, run.train)
-        used = np.concatenate([self.train, self.validation])
-        shape = self.images.packed(used[:1]).shape[1:]
-        self.stored: torch.Tensor | None = None
-        if machine.holds(len(items.rows) * math.prod(shape)):
-            self.stored = torch.zeros((len(items.rows), *shape), dtype=torch.uint8)
-            for start in range(0, len(used), 1024):
-                chunk = used[start : start + 1024]
-                self.stored[chunk] = torch.from_numpy(self.images.packed(chunk))
-        self.images.pixels = self.stored is None
-        self.plain = PackedImages(folder, run, items, pixels=self.images.pixels)
-
-    @property
-    def steps(self) -> int:
-        """Of the optimiser, in an epoch."""
-        return self._training_sampler().steps
-
-    def _training_sampler(self) -> EpochBatches:
-        recipe = self.run.train
-        chances = sampling_chances(self.items.targets[self.train]) if recipe.sampling == "balanced" else None
-        return EpochBatches(
-            self.train, recipe.batch_size, self.run.seed, chances=chances, parts=recipe.accumulate, **self._place()
-        )
-
-    def train_dataloader(self) -> DataLoader:
-        """Shuffled, augmented."""
-        return batches(self.images, self._training_sampler(), pin=self.on_gpu)
-
-    def val_dataloader(self) -> DataLoader:
-        """In order."""
-        place = self._place()
-        mine = self.validation[place["rank"] :: place["world"]]
-        return batches(self.plain, EpochBatches(mine, self.run.train.batch_size, None), pin=self.on_gpu)
-
-    def _place(self) -> dict[str, int]:
-        return {"rank": self.trainer.global_rank, "world": self.trainer.world_size}
-
-
-class EndAgain(Callback):
-    """Ends a resumed training that had already run out of patience when it was killed."""
-
-    def __init__(self, patience: EarlyStopping) -> None:
-        self.patience = patience
-
-    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-        """Before the first epoch."""
-        if self.patience.wait_count >= self.patience.patience:
-            trainer.should_stop = True
-
-
 def _finished(folder: Path, identity: dict[str, str]) -> dict[str, Any] | None:
     """The summary of this very training, if it is done."""
     try:
@@ -247,7 +182,7 @@ def _finished(folder: Path, identity: dict[str, str]) -> dict[str, Any] | None:
     return summary if done and (folder / HISTORY_FILE).is_file() else None
 
 
-def _tensorboard(folder: Path, machine: Machine, *, anew: bool) -> TensorBoardLogger | bool:
+def _tensorboard(folder: Path, machine: TrainerOptions, *, anew: bool) -> TensorBoardLogger | bool:
     """Logs for TensorBoard in the run's folder, where it is installed; history.csv is always written."""
     there = any(find_spec(name) for name in ("tensorboard", "tensorboardX"))
     if machine.tensorboard and not there:

@@ -13,7 +13,7 @@ RAPL = Path("/sys/class/powercap")
 
 
 @dataclass(frozen=True)
-class Machine:
+class TrainerOptions:
     """Where a training runs; nothing here is part of the run, since it must not decide the result.
 
     Args:
@@ -49,7 +49,7 @@ class Machine:
         return self.on_gpu and size < torch.cuda.mem_get_info()[0] / 4
 
 
-def describe() -> dict[str, Any]:
+def hardware_info() -> dict[str, Any]:
     """Processor, memory and GPUs."""
     return {
         "system": platform.platform(),

@@ -13,10 +13,7 @@ from ecgpipe.errors import EcgpipeError
 from ecgpipe.models.inputs import to_input
 from ecgpipe.train.augment import augment, mix
 from ecgpipe.train.data import Batch
-from ecgpipe.train.loss import FocalLoss, smooth
-from ecgpipe.train.optimizer import parameter_groups
-from ecgpipe.train.schedule import rate_share
-from ecgpipe.train.scores import accuracy, macro_auc
+from ecgpipe.train.recipe import FocalLoss, accuracy, lr_ratio, macro_auc, parameter_groups, smooth
 
 STEPS_BETWEEN_CHECKS = 20  # of the loss on a GPU, where each look waits for it
 REMEDY = "lower train.learning_rate, or use precision bf16 or fp32 (on a CPU: cpu_precision fp32)"
@@ -82,9 +79,9 @@ class Classifier(LightningModule):
         torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1)[0]))
         recipe = self.run.train
         images, targets = self.inputs(batch), smooth(batch.targets.float(), recipe.label_smoothing, self.run.task)
-        images = augment(images, batch.draws)
+        images = augment(images, batch.augmentation)
         if recipe.mixup:
-            images, targets = mix(images, batch.draws.mix), mix(targets, batch.draws.mix)
+            images, targets = mix(images, batch.augmentation.mix), mix(targets, batch.augmentation.mix)
         loss = self.loss(self.model(images), targets)
         self._unread.append((batch_number, batch.items, loss.detach()))
         if self.device.type == "cpu" or len(self._unread) >= STEPS_BETWEEN_CHECKS:
@@ -165,13 +162,13 @@ class Classifier(LightningModule):
         """AdamW (equation 26; epsilon outside the root, as in the original) and the schedule, moved every step."""
         recipe = self.run.train
         groups = parameter_groups(self.model, recipe)
-        optimizer = torch.optim.AdamW(groups, lr=recipe.peak_rate, weight_decay=recipe.weight_decay)
+        optimizer = torch.optim.AdamW(groups, lr=recipe.peak_lr, weight_decay=recipe.weight_decay)
         # not the trainer's own count: asking for it makes the trainer forget where in an epoch it was to go on
         steps = self.trainer.datamodule.steps  # type: ignore[attr-defined]
 
         def share(step: int) -> float:
             # the first step of a warm-up from almost nothing would be wasted: count a step as done when it begins
-            return rate_share((step + 1) / steps, recipe.epochs, recipe.warmup_epochs, recipe.min_rate_share)
+            return lr_ratio((step + 1) / steps, recipe.epochs, recipe.warmup_epochs, recipe.min_lr_ratio)
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, share)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

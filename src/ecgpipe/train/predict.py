@@ -5,15 +5,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ecgpipe.artifacts.roles import ROLES
-from ecgpipe.artifacts.runs import Items
+from ecgpipe.artifacts import ROLES
+from ecgpipe.artifacts.runs import RunIndex
+from ecgpipe.models.factory import load_trained
 from ecgpipe.models.inputs import to_input
-from ecgpipe.models.stored import load_trained
 from ecgpipe.progress import progress
-from ecgpipe.train.data import EpochBatches, PackedImages, batches
+from ecgpipe.train.data import EpochBatchSampler, PackedImages, make_loader
 
 
-def predict_run(folder: Path | str, *, threads: int | None = None) -> tuple[Items, np.ndarray]:
+def predict_run(folder: Path | str, *, threads: int | None = None) -> tuple[RunIndex, np.ndarray]:
     """Run the trained model over the validation and test records, in float32.
 
     Args:
@@ -27,17 +27,17 @@ def predict_run(folder: Path | str, *, threads: int | None = None) -> tuple[Item
     if threads:
         torch.set_num_threads(threads)
     model, run = load_trained(folder)
-    items = Items.read(folder)
+    items = RunIndex.read(folder)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = model.to(device)
     positions = np.flatnonzero(items.roles != ROLES.index("train"))
-    loader = batches(PackedImages(folder, run, items), EpochBatches(positions, run.train.batch_size, None))
+    loader = make_loader(PackedImages(folder, run, items), EpochBatchSampler(positions, run.train.batch_size, None))
     logits = []
     with torch.inference_mode():
         for batch in progress(loader, f"predict {run.dataset}/{run.variant}", len(loader), "batches"):
             images = to_input(batch.packed.to(device), run.model.image_size, run.model.in_chans)
             logits.append(model(images).float().cpu().numpy())
-    chosen = Items(
+    chosen = RunIndex(
         items.record_ids[positions],
         items.roles[positions],
         items.files[positions],

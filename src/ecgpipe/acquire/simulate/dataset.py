@@ -12,12 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ecgpipe.acquire.simulate.chart import chart_of
-from ecgpipe.acquire.simulate.cohort import Cohort, plan_cohort
-from ecgpipe.acquire.simulate.leads import LEADS
+from ecgpipe.acquire.simulate.cohort import Cohort, patient_chart, plan_cohort
+from ecgpipe.acquire.simulate.findings import statements_csv
 from ecgpipe.acquire.simulate.metadata import COLUMNS, database_row
+from ecgpipe.acquire.simulate.patient import LEADS
 from ecgpipe.acquire.simulate.record import SimulatedRecord, simulate_rates
-from ecgpipe.acquire.simulate.statements import statements_csv
 from ecgpipe.errors import ConfigError, DataError
 
 RATES = {100: ("records100", "lr"), 500: ("records500", "hr")}
@@ -195,7 +194,7 @@ def simulate_one(
         visit: which of the patient's records it is, from 0.
         settings: ``seconds`` and ``noise`` of ``simulate_record``.
     """
-    chart = chart_of(seed, patient_id, condition, difficulty)
+    chart = patient_chart(seed, patient_id, condition, difficulty)
     rng = np.random.default_rng([seed, 2, ecg_id])
     findings = chart.findings(superclasses, visit, rng)
     rhythm_code = chart.rhythm(superclasses, findings, rng)

@@ -1,18 +1,144 @@
-"""Which statement changes which waves, and which statements a record of given superclasses carries."""
+"""The SCP-ECG statements that the simulator makes, as rows of PTB-XL's ``scp_statements.csv``.
 
+Which statement changes which waves, and which statements a record of given superclasses carries.
+"""
+
+import csv
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
-from ecgpipe.acquire.simulate import conduction, hypertrophy, infarction, repolarisation
+from ecgpipe.acquire.simulate import conditions
+from ecgpipe.acquire.simulate.conditions import REGIONS, sample_severity
 from ecgpipe.acquire.simulate.morphology import Morphology
-from ecgpipe.acquire.simulate.regions import REGIONS
-from ecgpipe.acquire.simulate.severity import draw_severity
-from ecgpipe.acquire.simulate.statements import STATEMENTS, codes_of
-from ecgpipe.config.labels import SUPERCLASSES
+from ecgpipe.config.data import SUPERCLASSES
 from ecgpipe.errors import ConfigError
+
+COLUMNS = (
+    "",
+    "description",
+    "diagnostic",
+    "form",
+    "rhythm",
+    "diagnostic_class",
+    "diagnostic_subclass",
+    "Statement Category",
+    "SCP-ECG Statement Description",
+    "AHA code",
+    "aECG REFID",
+    "CDISC Code",
+    "DICOM Code",
+)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement.
+
+    Attributes:
+        kinds: letters of d(iagnostic), f(orm), r(hythm).
+        count: records of PTB-XL 1.0.3 that carry it: the simulator's relative frequencies within a superclass.
+    """
+
+    code: str
+    description: str
+    kinds: str
+    superclass: str
+    subclass: str
+    count: int
+
+
+_TABLE = """
+NORM     d  NORM NORM      9514 normal ECG
+IMI      d  MI   IMI       2676 inferior myocardial infarction
+ASMI     d  MI   AMI       2357 anteroseptal myocardial infarction
+ILMI     d  MI   IMI        478 inferolateral myocardial infarction
+AMI      d  MI   AMI        353 anterior myocardial infarction
+ALMI     d  MI   AMI        288 anterolateral myocardial infarction
+INJAS    d  MI   AMI        214 subendocardial injury in anteroseptal leads
+LMI      d  MI   LMI        201 lateral myocardial infarction
+INJAL    d  MI   AMI        145 subendocardial injury in anterolateral leads
+IPLMI    d  MI   IMI         51 inferoposterolateral myocardial infarction
+IPMI     d  MI   IMI         33 inferoposterior myocardial infarction
+PMI      d  MI   PMI         17 posterior myocardial infarction
+NDT      df STTC STTC      1825 non-diagnostic T abnormalities
+ISC_     d  STTC ISC_      1272 non-specific ischemic ST-T changes
+NST_     df STTC NST_       767 non-specific ST changes
+ISCAL    d  STTC ISCA       659 ischemic ST-T changes in anterolateral leads
+ISCIN    d  STTC ISCI       218 ischemic ST-T changes in inferior leads
+DIG      df STTC STTC       181 digitalis effect
+ISCIL    d  STTC ISCI       179 ischemic ST-T changes in inferolateral leads
+ISCAS    d  STTC ISCA       169 ischemic ST-T changes in anteroseptal leads
+ISCLA    d  STTC ISCA       140 ischemic ST-T changes in lateral leads
+LNGQT    df STTC STTC       117 long QT interval
+ANEUR    d  STTC STTC       104 ST-T changes compatible with ventricular aneurysm
+EL       d  STTC STTC        96 electrolytic disturbance or drug
+ISCAN    d  STTC ISCA        44 ischemic ST-T changes in anterior leads
+LAFB     d  CD   LAFB/LPFB 1623 left anterior fascicular block
+IRBBB    d  CD   IRBBB     1118 incomplete right bundle branch block
+1AVB     d  CD   _AVB       793 first degree AV block
+IVCD     d  CD   IVCD       787 non-specific intraventricular conduction disturbance
+CRBBB    d  CD   CRBBB      541 complete right bundle branch block
+CLBBB    d  CD   CLBBB      536 complete left bundle branch block
+LPFB     d  CD   LAFB/LPFB  177 left posterior fascicular block
+WPW      d  CD   WPW         79 Wolff-Parkinson-White syndrome
+ILBBB    d  CD   ILBBB       77 incomplete left bundle branch block
+LVH      d  HYP  LVH       2132 left ventricular hypertrophy
+LAO/LAE  d  HYP  LAO/LAE    426 left atrial overload or enlargement
+RVH      d  HYP  RVH        126 right ventricular hypertrophy
+RAO/RAE  d  HYP  RAO/RAE     99 right atrial overload or enlargement
+SEHYP    d  HYP  SEHYP       29 septal hypertrophy
+QWAVE    f  -    -          548 Q waves present
+STD_     f  -    -         1009 ST depression
+INVT     f  -    -          294 inverted T waves
+LOWT     f  -    -          438 low amplitude T waves
+VCLVH    f  -    -          875 voltage criteria for left ventricular hypertrophy
+LVOLT    f  -    -          182 low QRS voltages
+LPR      f  -    -          340 prolonged PR interval
+PVC      f  -    -         1143 ventricular premature complex
+PAC      f  -    -          398 atrial premature complex
+SR       r  -    -        16748 sinus rhythm
+AFIB     r  -    -         1514 atrial fibrillation
+STACH    r  -    -          826 sinus tachycardia
+SARRH    r  -    -          772 sinus arrhythmia
+SBRAD    r  -    -          637 sinus bradycardia
+AFLT     r  -    -           73 atrial flutter
+"""
+
+
+def _read_table() -> dict[str, Statement]:
+    statements = {}
+    for line in _TABLE.strip().splitlines():
+        code, kinds, superclass, subclass, count, description = line.split(maxsplit=5)
+        blank = superclass == "-"
+        statements[code] = Statement(
+            code, description, kinds, "" if blank else superclass, "" if blank else subclass, int(count)
+        )
+    return statements
+
+
+STATEMENTS = _read_table()
+
+
+def codes_of(superclass: str) -> tuple[str, ...]:
+    """The codes of one superclass, most frequent first."""
+    return tuple(code for code, statement in STATEMENTS.items() if statement.superclass == superclass)
+
+
+def statements_csv() -> str:
+    """The text of ``scp_statements.csv``: PTB-XL's columns, flags as ``1.0`` or empty."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for statement in STATEMENTS.values():
+        flags = ["1.0" if kind in statement.kinds else "" for kind in "dfr"]
+        category = {"d": "diagnostic", "f": "form", "r": "rhythm"}[statement.kinds[0]]
+        row = [statement.code, statement.description, *flags, statement.superclass, statement.subclass]
+        writer.writerow([*row, category, statement.description, "", "", "", ""])
+    return text.getvalue()
 
 
 @dataclass(frozen=True)
@@ -22,7 +148,7 @@ class Finding:
     Attributes:
         code: an SCP statement with a diagnostic class, other than NORM.
         severity: 0 to 1; 0.5 just meets the textbook criterion.
-        stage: for infarctions one of ``infarction.STAGES``.
+        stage: for infarctions one of ``conditions.STAGES``.
         strain: 0 to 1, the ST-T change that goes with ventricular hypertrophy.
     """
 
@@ -44,33 +170,33 @@ def _wall(change: Callable[..., None], region: str) -> Change:
 
 
 def _left_ventricle(morphology: Morphology, finding: Finding, torso: np.ndarray) -> None:
-    hypertrophy.left_ventricular_hypertrophy(morphology, finding.severity, finding.strain, torso)
+    conditions.left_ventricular_hypertrophy(morphology, finding.severity, finding.strain, torso)
 
 
 def _right_ventricle(morphology: Morphology, finding: Finding, torso: np.ndarray) -> None:
-    hypertrophy.right_ventricular_hypertrophy(morphology, finding.severity, finding.strain, torso)
+    conditions.right_ventricular_hypertrophy(morphology, finding.severity, finding.strain, torso)
 
 
-_infarct = partial(_wall, infarction.infarct)
-_injury = partial(_wall, infarction.subendocardial_injury)
+_infarct = partial(_wall, conditions.infarct)
+_injury = partial(_wall, conditions.subendocardial_injury)
 _ALL, _ST_T = ("QRS", "ST", "T"), ("ST", "T")
 
 # In the order in which they are applied: size, then activation, then loss of muscle, then repolarisation.
 KINDS: dict[str, tuple[tuple[str, ...], Change]] = {
     "LVH": (_ALL, _left_ventricle),
     "RVH": (_ALL, _right_ventricle),
-    "SEHYP": (("QRS",), _plain(hypertrophy.septal_hypertrophy)),
-    "LAO/LAE": (("P",), _plain(hypertrophy.left_atrial_enlargement)),
-    "RAO/RAE": (("P",), _plain(hypertrophy.right_atrial_enlargement)),
-    "LAFB": (("QRS",), _plain(conduction.anterior_fascicular_block)),
-    "LPFB": (("QRS",), _plain(conduction.posterior_fascicular_block)),
-    "IVCD": (("QRS",), _plain(conduction.unspecific_delay)),
-    "IRBBB": (("QRS", "T"), _plain(conduction.right_bundle_branch_block, complete=False)),
-    "CRBBB": (("QRS", "T"), _plain(conduction.right_bundle_branch_block, complete=True)),
-    "ILBBB": (_ALL, _plain(conduction.left_bundle_branch_block, complete=False)),
-    "CLBBB": (_ALL, _plain(conduction.left_bundle_branch_block, complete=True)),
-    "1AVB": (("PR",), _plain(conduction.first_degree_av_block)),
-    "WPW": (("PR", "QRS", "T"), _plain(conduction.preexcitation)),
+    "SEHYP": (("QRS",), _plain(conditions.septal_hypertrophy)),
+    "LAO/LAE": (("P",), _plain(conditions.left_atrial_enlargement)),
+    "RAO/RAE": (("P",), _plain(conditions.right_atrial_enlargement)),
+    "LAFB": (("QRS",), _plain(conditions.anterior_fascicular_block)),
+    "LPFB": (("QRS",), _plain(conditions.posterior_fascicular_block)),
+    "IVCD": (("QRS",), _plain(conditions.unspecific_delay)),
+    "IRBBB": (("QRS", "T"), _plain(conditions.right_bundle_branch_block, complete=False)),
+    "CRBBB": (("QRS", "T"), _plain(conditions.right_bundle_branch_block, complete=True)),
+    "ILBBB": (_ALL, _plain(conditions.left_bundle_branch_block, complete=False)),
+    "CLBBB": (_ALL, _plain(conditions.left_bundle_branch_block, complete=True)),
+    "1AVB": (("PR",), _plain(conditions.first_degree_av_block)),
+    "WPW": (("PR", "QRS", "T"), _plain(conditions.preexcitation)),
     "IMI": (_ALL, _infarct("inferior")),
     "ASMI": (_ALL, _infarct("anteroseptal")),
     "ILMI": (_ALL, _infarct("inferolateral")),
@@ -82,19 +208,19 @@ KINDS: dict[str, tuple[tuple[str, ...], Change]] = {
     "PMI": (_ALL, _infarct("posterior")),
     "INJAS": (_ST_T, _injury("anteroseptal")),
     "INJAL": (_ST_T, _injury("anterolateral")),
-    "ISC_": (_ST_T, _plain(repolarisation.ischaemia, region=REGIONS["apical"])),
-    "ISCAL": (_ST_T, _plain(repolarisation.ischaemia, region=REGIONS["anterolateral"])),
-    "ISCIN": (_ST_T, _plain(repolarisation.ischaemia, region=REGIONS["inferior"])),
-    "ISCIL": (_ST_T, _plain(repolarisation.ischaemia, region=REGIONS["inferolateral"])),
-    "ISCAS": (_ST_T, _plain(repolarisation.ischaemia, region=REGIONS["anteroseptal"])),
-    "ISCLA": (_ST_T, _plain(repolarisation.ischaemia, region=REGIONS["lateral"])),
-    "ISCAN": (_ST_T, _plain(repolarisation.ischaemia, region=REGIONS["anterior"])),
-    "NDT": (("T",), _plain(repolarisation.nondiagnostic_t)),
-    "NST_": (_ST_T, _plain(repolarisation.nonspecific_st)),
-    "DIG": (_ST_T, _plain(repolarisation.digitalis)),
-    "LNGQT": (("T",), _plain(repolarisation.long_qt)),
-    "EL": (_ST_T, _plain(repolarisation.electrolytes)),
-    "ANEUR": (_ALL, _plain(repolarisation.aneurysm)),
+    "ISC_": (_ST_T, _plain(conditions.ischaemia, region=REGIONS["apical"])),
+    "ISCAL": (_ST_T, _plain(conditions.ischaemia, region=REGIONS["anterolateral"])),
+    "ISCIN": (_ST_T, _plain(conditions.ischaemia, region=REGIONS["inferior"])),
+    "ISCIL": (_ST_T, _plain(conditions.ischaemia, region=REGIONS["inferolateral"])),
+    "ISCAS": (_ST_T, _plain(conditions.ischaemia, region=REGIONS["anteroseptal"])),
+    "ISCLA": (_ST_T, _plain(conditions.ischaemia, region=REGIONS["lateral"])),
+    "ISCAN": (_ST_T, _plain(conditions.ischaemia, region=REGIONS["anterior"])),
+    "NDT": (("T",), _plain(conditions.nondiagnostic_t)),
+    "NST_": (_ST_T, _plain(conditions.nonspecific_st)),
+    "DIG": (_ST_T, _plain(conditions.digitalis)),
+    "LNGQT": (("T",), _plain(conditions.long_qt)),
+    "EL": (_ST_T, _plain(conditions.electrolytes)),
+    "ANEUR": (_ALL, _plain(conditions.aneurysm)),
 }
 ORDER = {code: place for place, code in enumerate(KINDS)}
 NEEDS_P = frozenset({"LAO/LAE", "RAO/RAE", "1AVB", "WPW"})  # say nothing in fibrillation or flutter
@@ -109,7 +235,7 @@ _STAGE_SHARES = {
 }
 
 
-def draw_findings(rng: np.random.Generator, superclasses: Sequence[str], difficulty: float) -> list[Finding]:
+def sample_findings(rng: np.random.Generator, superclasses: Sequence[str], difficulty: float) -> list[Finding]:
     """The findings of a record of these superclasses: one a superclass, sometimes two of MI or CD.
 
     Statements occur within a superclass as often as in PTB-XL 1.0.3. NORM has none; beside NORM only
@@ -127,7 +253,7 @@ def draw_findings(rng: np.random.Generator, superclasses: Sequence[str], difficu
             codes += _draw_codes(rng, superclass, beside_normal="NORM" in superclasses)
     findings = []
     for code in codes:
-        severity = draw_severity(rng, difficulty)
+        severity = sample_severity(rng, difficulty)
         stage = str(rng.choice(list(_STAGE_SHARES), p=list(_STAGE_SHARES.values())))
         strain = float(rng.random() < 0.45) * float(rng.uniform(0.3, 1.0)) * severity
         if "NORM" in superclasses and code != "IRBBB":

@@ -4,9 +4,9 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from ecgpipe.acquire.simulate.conditions import THRESHOLD
+from ecgpipe.acquire.simulate.findings import STATEMENTS
 from ecgpipe.acquire.simulate.record import SimulatedRecord
-from ecgpipe.acquire.simulate.severity import THRESHOLD
-from ecgpipe.acquire.simulate.statements import STATEMENTS
 from ecgpipe.artifacts.truth import Truth
 
 COLUMNS = (

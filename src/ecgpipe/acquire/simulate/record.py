@@ -7,14 +7,19 @@ from math import gcd
 import numpy as np
 from scipy.signal import resample_poly
 
-from ecgpipe.acquire.simulate import dipole, rhythm
-from ecgpipe.acquire.simulate.findings import NEEDS_P, Finding, apply_finding, draw_findings
-from ecgpipe.acquire.simulate.hypertrophy import sokolow_lyon
-from ecgpipe.acquire.simulate.leads import LEADS, lead_matrix
-from ecgpipe.acquire.simulate.morphology import Morphology, normal_morphology
-from ecgpipe.acquire.simulate.noise import NoiseLevels, draw_noise_levels, electrode_noise
-from ecgpipe.acquire.simulate.patient import Patient, draw_patient
-from ecgpipe.acquire.simulate.statements import STATEMENTS
+from ecgpipe.acquire.simulate import rhythm
+from ecgpipe.acquire.simulate.conditions import sokolow_lyon
+from ecgpipe.acquire.simulate.findings import NEEDS_P, STATEMENTS, Finding, apply_finding, sample_findings
+from ecgpipe.acquire.simulate.morphology import (
+    Morphology,
+    beat_morphology,
+    electrode_potentials,
+    fibrillation,
+    flutter,
+    normal_morphology,
+)
+from ecgpipe.acquire.simulate.noise import NoiseLevels, electrode_noise, sample_noise_levels
+from ecgpipe.acquire.simulate.patient import LEADS, Patient, lead_matrix, sample_patient
 from ecgpipe.artifacts.truth import BEAT_FIELDS, FindingTruth, Truth
 from ecgpipe.errors import ConfigError
 
@@ -102,32 +107,32 @@ def simulate_rates(
 ) -> dict[int, SimulatedRecord]:
     """One recording at several sampling rates; the arguments are those of :func:`simulate_record`."""
     _check(sampling_rates, seconds, difficulty, noise, rhythm_code, ectopics)
-    patient = draw_patient(rng) if patient is None else patient
-    findings = draw_findings(rng, superclasses, difficulty) if findings is None else list(findings)
+    patient = sample_patient(rng) if patient is None else patient
+    findings = sample_findings(rng, superclasses, difficulty) if findings is None else list(findings)
     kind = _kind_of_record(superclasses, findings)
-    rhythm_code = draw_rhythm(rng, superclasses, findings) if rhythm_code is None else rhythm_code
+    rhythm_code = sample_rhythm(rng, superclasses, findings) if rhythm_code is None else rhythm_code
     ectopics = _draw_ectopics(rng, kind, rhythm_code) if ectopics is None else tuple(ectopics)
 
-    respiration = rhythm.draw_respiration(rng)
+    respiration = rhythm.sample_respiration(rng)
     rate = rhythm.heart_rate_of(rhythm_code, patient.heart_rate, rng)
     span = (-MARGIN - 1.5, seconds + MARGIN + 1.5)
-    beats = rhythm.draw_beats(rng, rhythm_code, rate, patient.variability, respiration, span, ectopics, (0, seconds))
+    beats = rhythm.sample_beats(rng, rhythm_code, rate, patient.variability, respiration, span, ectopics, (0, seconds))
     torso = _placed_electrodes(rng, patient.torso)
     dominant = normal_morphology(patient, tuple(rng.normal(0, (4, 3))))
     if rhythm_code in ("AFIB", "AFLT"):
         dominant.p_at, dominant.p_width, dominant.p_vectors = np.empty(0), np.empty(0), np.empty((0, 3))
     truths = tuple(_apply(dominant, finding, torso) for finding in findings)
-    shapes = {beat: dipole.shape_of(beat, dominant, rng) for beat in rhythm.BEAT_KINDS}
+    shapes = {beat: beat_morphology(beat, dominant, rng) for beat in rhythm.BEAT_KINDS}
 
     samples = round((seconds + 2 * MARGIN) * INTERNAL_RATE)
     time = np.arange(samples) / INTERNAL_RATE - MARGIN
     gain = np.exp(rng.normal(0, 0.012, len(beats.onset)))
-    heart = dipole.electrode_potentials(time, beats, shapes, torso, respiration, gain)
+    heart = electrode_potentials(time, beats, shapes, torso, respiration, gain)
     if rhythm_code == "AFIB":
-        heart += torso[0] @ dipole.fibrillation(rng, time).T
+        heart += torso[0] @ fibrillation(rng, time).T
     elif rhythm_code == "AFLT":
-        heart += torso[0] @ dipole.flutter(rng, time, 60 / rate / max(2, round(300 / rate))).T
-    levels = draw_noise_levels(rng, seconds, noise)
+        heart += torso[0] @ flutter(rng, time, 60 / rate / max(2, round(300 / rate))).T
+    levels = sample_noise_levels(rng, seconds, noise)
     electrodes = np.stack([heart, electrode_noise(rng, levels, respiration, time)])
 
     truth = _truth(seconds, beats, shapes, rhythm_code, truths, respiration, levels, torso)
@@ -160,7 +165,7 @@ def _kind_of_record(superclasses: Sequence[str], findings: Sequence[Finding]) ->
     return "normal" if "NORM" in superclasses else "findings" if findings else "none"
 
 
-def draw_rhythm(rng: np.random.Generator, superclasses: Sequence[str], findings: Sequence[Finding]) -> str:
+def sample_rhythm(rng: np.random.Generator, superclasses: Sequence[str], findings: Sequence[Finding]) -> str:
     """One of ``rhythm.RHYTHMS``, as often as in PTB-XL's records with or without findings; one with P waves where a
     finding needs them."""
     shares = _RHYTHM_SHARES[_kind_of_record(superclasses, findings)]

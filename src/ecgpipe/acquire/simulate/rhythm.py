@@ -36,7 +36,7 @@ class Beats:
     kind: np.ndarray
 
 
-def draw_respiration(rng: np.random.Generator) -> Respiration:
+def sample_respiration(rng: np.random.Generator) -> Respiration:
     """12 to 20 breaths a minute."""
     return Respiration(float(rng.uniform(0.2, 0.33)), float(rng.uniform(0, 2 * np.pi)))
 
@@ -79,7 +79,7 @@ def sinus_onsets(
     return np.array(onsets)
 
 
-def draw_beats(
+def sample_beats(
     rng: np.random.Generator,
     rhythm: str,
     rate: float,

@@ -5,13 +5,10 @@ from pathlib import Path
 
 import yaml
 
-from ecgpipe.artifacts.atomic import write_text
+from ecgpipe.artifacts.files import write_text
 from ecgpipe.errors import DataError
-from ecgpipe.report import paper
 from ecgpipe.report.collect import Run, whole_protocol
-from ecgpipe.report.controls import control_tables
-from ecgpipe.report.names import names_of_runs
-from ecgpipe.report.protocol import protocol_view
+from ecgpipe.report.names import DATASET_TITLES, names_of_runs
 from ecgpipe.report.publish.finished import Finished, read_finished
 from ecgpipe.report.publish.page import Page
 from ecgpipe.report.publish.record import (
@@ -24,6 +21,7 @@ from ecgpipe.report.publish.record import (
     trainings_section,
 )
 from ecgpipe.report.publish.results import overview, protocols_section, results_section
+from ecgpipe.report.results import baseline_tables, protocol_view
 from ecgpipe.report.statistics import claim_view, comparison_tables, sentences
 from ecgpipe.report.summary import summary
 
@@ -94,11 +92,11 @@ def build_page(finished: Finished) -> Page:
     page.bullets(
         summary(
             datasets,
-            control_tables(finished.controls, finished.runs),
+            baseline_tables(finished.controls, finished.runs),
             finished.saliency,
             len(finished.problems),
             claim_view(finished.statistics),
-            sentences(comparisons, names_of_runs(finished.runs), paper.DATASETS | finished.titles),
+            sentences(comparisons, names_of_runs(finished.runs), DATASET_TITLES | finished.titles),
         )
     )
     results_section(page, finished, datasets, comparisons)

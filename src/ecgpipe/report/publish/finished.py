@@ -11,16 +11,15 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from ecgpipe.artifacts.atomic import read_json
-from ecgpipe.config.benchmark import DatasetRuns
-from ecgpipe.config.control import ControlConfig
-from ecgpipe.config.split import expand
+from ecgpipe.artifacts.files import read_json
+from ecgpipe.config.analysis import BaselinesConfig
+from ecgpipe.config.data import protocol_parts
+from ecgpipe.config.schema import DatasetRuns
 from ecgpipe.errors import DataError
-from ecgpipe.report import paper
 from ecgpipe.report.audit import audit_view
 from ecgpipe.report.collect import Run, read_runs, stage_seconds
-from ecgpipe.report.controls import read_controls
-from ecgpipe.report.names import names_of_runs
+from ecgpipe.report.names import DATASET_TITLES, names_of_runs
+from ecgpipe.report.results import read_baselines
 from ecgpipe.report.saliency import saliency_groups
 from ecgpipe.report.statistics import Statistics, read_statistics
 
@@ -119,12 +118,12 @@ def read_finished(results: Path) -> Finished:
             for name, value in PROVENANCE.findall(text.rpartition(MACHINE)[2].partition("</table>")[0])
         },
         written=datetime.fromtimestamp(page.stat().st_mtime, UTC).date().isoformat(),
-        titles={name: (own.get(name) or {}).get("title") or paper.DATASETS.get(name, name) for name in datasets},
+        titles={name: (own.get(name) or {}).get("title") or DATASET_TITLES.get(name, name) for name in datasets},
         runs=runs,
         absent=[
             folder.relative_to(results).as_posix() for folder in folders if not (folder / "metrics.json").is_file()
         ],
-        controls=read_controls(_controls(results, configuration, asked)),
+        controls=read_baselines(_controls(results, configuration, asked)),
         statistics=_statistics(results, datasets, asked),
         saliency=saliency_groups(_explained(scored, configuration, asked), [], names_of_runs(runs)),
         audits={name: audit_view(*files) for name, files in _audits(results, datasets)},
@@ -149,11 +148,11 @@ def _configuration(text: str, page: Path) -> dict[str, Any]:
 
 def _parts(runs: Mapping[str, Any]) -> list[str]:
     """A data set's protocols, each part of a cross-validation by itself."""
-    return [part for name in runs["protocols"] for part in expand(name)]
+    return [part for name in runs["protocols"] for part in protocol_parts(name)]
 
 
 def _controls(results: Path, configuration: Mapping[str, Any], asked: Mapping[str, Any]) -> list[Path]:
-    names = ControlConfig(**configuration.get("control", {})).names
+    names = BaselinesConfig(**configuration.get("baselines", {})).names
     files = [
         results / dataset / part / name / f"seed-{seed}" / "metrics.json"
         for dataset in configuration["datasets"]

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import pandas as pd
 
 from ecgpipe.report.collect import Cell, Run, whole_protocol
-from ecgpipe.report.controls import across_protocols, control_tables
 from ecgpipe.report.figures import (
     comparison_figure,
     confusion_figure,
@@ -14,11 +13,11 @@ from ecgpipe.report.figures import (
     roc_figure,
 )
 from ecgpipe.report.names import name_of_run, names_of_runs
-from ecgpipe.report.protocol import COLUMNS
 from ecgpipe.report.publish.finished import Finished
 from ecgpipe.report.publish.page import Page
+from ecgpipe.report.results import COLUMNS, baseline_tables, nearest_by_protocol
 from ecgpipe.report.statistics import protocol_tables
-from ecgpipe.report.summary import best_control
+from ecgpipe.report.summary import best_baseline
 from ecgpipe.report.tables import cell_table
 
 SHOWN = ("auc_macro", "accuracy", "f1_weighted")
@@ -42,7 +41,7 @@ def best_of(view: dict) -> str | None:
 
 def overview(page: Page, finished: Finished, datasets: Sequence[dict]) -> None:
     """A line per data set and protocol: the highest model, and what a cheap classifier reaches."""
-    controls = control_tables(finished.controls, finished.runs)
+    controls = baseline_tables(finished.controls, finished.runs)
     rows, whole = [], []
     for dataset in datasets:
         for view in dataset["protocols"]:
@@ -50,7 +49,7 @@ def overview(page: Page, finished: Finished, datasets: Sequence[dict]) -> None:
             own = (
                 table for table in controls if (table["dataset"], table["protocol"]) == (dataset["name"], view["name"])
             )
-            control, reached = best_control(next(own, {"rows": []})) or (None, None)
+            control, reached = best_baseline(next(own, {"rows": []})) or (None, None)
             cells = view["cells"].get(best, {metric: Cell(None, None, None, 0) for metric in SHOWN})
             head = [
                 dataset["title"],
@@ -78,10 +77,10 @@ def overview(page: Page, finished: Finished, datasets: Sequence[dict]) -> None:
 
 def results_section(page: Page, finished: Finished, datasets: Sequence[dict], comparisons: Sequence[dict]) -> None:
     """Every data set and protocol: scores with those of the controls, pairs, classes of the best model, figures."""
-    controls = control_tables(finished.controls, finished.runs, [metric for metric, _ in COLUMNS])
+    controls = baseline_tables(finished.controls, finished.runs, [metric for metric, _ in COLUMNS])
     page.heading(2, "Results")
     if not finished.controls:
-        page.text("No controls were run (control.enabled): what the scores are worth beside cheap ones is not known.")
+        page.text("No controls were run (baselines.enabled): what the scores are worth beside cheap ones is not known.")
     for dataset in datasets:
         for view in dataset["protocols"]:
             where = dataset["name"], view["name"]
@@ -270,7 +269,7 @@ def protocols_section(page: Page, finished: Finished) -> None:
     page.heading(2, "Protocol against protocol")
     if not tables:
         page.text("No model was run under two protocols of a data set.")
-    told = across_protocols(control_tables(finished.controls, finished.runs))
+    told = nearest_by_protocol(baseline_tables(finished.controls, finished.runs))
     names = names_of_runs(finished.runs)
     if told:
         page.bullets(told)

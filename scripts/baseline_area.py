@@ -1,0 +1,10 @@
+"""Where the traces are on the pages of one data set."""
+
+from ecgpipe.artifacts.files import write_json
+from ecgpipe.config.pages import PreprocessConfig
+from ecgpipe.control.area import trace_area
+from ecgpipe.logs import job_log
+
+with job_log(snakemake):
+    margins = PreprocessConfig(**snakemake.params.preprocess).margins
+    write_json(snakemake.output[0], trace_area(snakemake.input.images, margins))

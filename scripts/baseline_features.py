@@ -1,0 +1,18 @@
+"""What the baselines see of one shard."""
+
+from ecgpipe.artifacts.files import read_json
+from ecgpipe.config.analysis import BaselinesConfig
+from ecgpipe.control.features import shard_features
+from ecgpipe.imaging.pages import page_source
+from ecgpipe.logs import job_log
+
+with job_log(snakemake):
+    pages = [snakemake.input.pages] if snakemake.input.pages else []
+    shard_features(
+        page_source(pages, snakemake.input.records, snakemake.params.drawing, snakemake.wildcards.shard),
+        snakemake.input.images,
+        snakemake.input.indices,
+        read_json(snakemake.input.area),
+        BaselinesConfig(**snakemake.params.baselines),
+        title=f"baselines {snakemake.wildcards.dataset}/{snakemake.wildcards.shard}",
+    ).write(snakemake.output[0])

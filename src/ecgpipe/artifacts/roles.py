@@ -1,3 +1,0 @@
-"""What a record does in a run."""
-
-ROLES = ("train", "validation", "test")

@@ -1,0 +1,250 @@
+"""What a zip archive may hold, before anything of it is unpacked or read in place.
+
+The raw files of a data set: in a folder, or in a zip archive that is read in place.
+
+Names are relative to the folder, with slashes. What an archive may hold is checked when it is opened
+(artifacts.archive). A WFDB record of an archive is put into a temporary folder while it is read, since WFDB opens
+files by their names; nothing else of an archive is ever written.
+"""
+
+import bisect
+import lzma
+import os
+import re
+import stat
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property, lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from ecgpipe.errors import DataError
+
+LARGEST_UNPACKED = 40 << 30
+MOST_FILES = 500_000
+ENCRYPTED = 0x1
+OF_MACOS = "__MACOSX"
+
+
+def archive_files(archive: Path | str, file: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    """Name -> entry of all files; if all of them lie in one folder, by their names in it.
+
+    What macOS adds to archives (``__MACOSX``) does not count.
+
+    Args:
+        archive: its path, for messages.
+        file: the opened archive; only its directory is looked at.
+
+    Raises:
+        DataError: it holds links, encrypted files, paths that leave the folder, two files of one name, more than
+            LARGEST_UNPACKED bytes or more than MOST_FILES files.
+    """
+    entries = [entry for entry in file.infolist() if not entry.is_dir()]
+    if len(entries) > MOST_FILES:
+        raise DataError(f"{archive}: holds {len(entries)} files, more than {MOST_FILES}; not used")
+    if sum(entry.file_size for entry in entries) > LARGEST_UNPACKED:
+        raise DataError(f"{archive}: would unpack to more than {LARGEST_UNPACKED >> 30} GiB; not used")
+    paths = [(entry, _inside(entry, archive)) for entry in entries]
+    paths = [(entry, path) for entry, path in paths if path.parts[0] != OF_MACOS]
+    if len({path.parts[0] for _, path in paths}) == 1 and all(len(path.parts) > 1 for _, path in paths):
+        paths = [(entry, PurePosixPath(*path.parts[1:])) for entry, path in paths]
+    seen: dict[str, str] = {}
+    for entry, path in paths:
+        other = seen.setdefault(str(path).casefold(), entry.filename)
+        if other is not entry.filename:
+            raise DataError(f"{archive}: its entries {other!r} and {entry.filename!r} have one name; not used")
+    return {str(path): entry for entry, path in paths}
+
+
+def _inside(entry: zipfile.ZipInfo, archive: Path | str) -> PurePosixPath:
+    """The entry's path, if it is a plain file's and stays inside the archive's folder."""
+    path = PurePosixPath(entry.filename.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or not path.parts or ":" in path.parts[0] or "\0" in entry.filename:
+        raise DataError(f"{archive}: its entry {entry.filename!r} leaves the target folder; not used")
+    kind = stat.S_IFMT(entry.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG):
+        what = "a link" if kind == stat.S_IFLNK else "no plain file"
+        raise DataError(f"{archive}: its entry {entry.filename!r} is {what}; not used")
+    if entry.flag_bits & ENCRYPTED:
+        raise DataError(f"{archive}: its entry {entry.filename!r} is encrypted; unpack it by hand and set `source`")
+    return path
+
+
+LARGEST_FILE = 1 << 28
+"""Bytes of one file of an archive, unpacked: more is not held in memory."""
+
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
+
+
+def is_image(name: str) -> bool:
+    """Whether a file is an image, by its suffix."""
+    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
+
+
+class Source(Protocol):
+    """Where raw files are."""
+
+    def names(self, below: str = "") -> list[str]:
+        """All files below a folder (none, if it is not there), sorted; hidden ones do not count."""
+
+    def __contains__(self, name: str) -> bool:
+        """Whether there is such a file."""
+
+    def read(self, name: str) -> bytes:
+        """A file's content.
+
+        Raises:
+            FileNotFoundError: no such file.
+            OSError: it cannot be read.
+            DataError: it is a damaged or too large part of an archive.
+        """
+
+    def mark(self, name: str) -> str:
+        """Changes when the file does."""
+
+    def where(self, name: str) -> str:
+        """The file's name in messages."""
+
+    def record(self, name: str) -> AbstractContextManager[Path]:
+        """The path of a WFDB record, without suffix, for as long as the block lasts."""
+
+
+def open_source(path: Path | str) -> Source:
+    """The raw files in a folder or a zip archive.
+
+    Raises:
+        DataError: there is neither, or the archive may not be used (``archive_files``).
+    """
+    path = Path(path)
+    if path.is_dir():
+        return Folder(path)
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise DataError(f"{path}: no such folder or zip archive; give the data set's") from error
+    return _open_archive(path, stat.st_size, stat.st_mtime_ns, os.getpid())
+
+
+@lru_cache(maxsize=4)
+def _open_archive(path: Path, size: int, changed: int, process: int) -> "Archive":
+    """An archive is opened once, by each process for itself: a forked one would share the position in the file."""
+    return Archive(path)
+
+
+class Folder:
+    """Files of a folder."""
+
+    def __init__(self, top: Path) -> None:
+        self.top = top
+
+    def names(self, below: str = "") -> list[str]:
+        """See Source."""
+        found, seen = [], set()
+        for folder, folders, files in os.walk(os.path.join(self.top, below), followlinks=True):
+            real = os.path.realpath(folder)
+            if real in seen:  # a link to a folder above
+                folders.clear()
+                continue
+            seen.add(real)
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            start = Path(folder).relative_to(self.top).as_posix()
+            start = "" if start == "." else f"{start}/"
+            found += [start + name for name in files if not name.startswith(".")]
+        return sorted(found)
+
+    def __contains__(self, name: str) -> bool:
+        return (self.top / name).is_file()
+
+    def read(self, name: str) -> bytes:
+        """See Source."""
+        return (self.top / name).read_bytes()
+
+    def mark(self, name: str) -> str:
+        """See Source: size and time of change, as ``make`` would see it."""
+        stat = (self.top / name).stat()
+        return f"{stat.st_size} {stat.st_mtime_ns}"
+
+    def where(self, name: str) -> str:
+        """See Source."""
+        return str(self.top / name)
+
+    @contextmanager
+    def record(self, name: str) -> Iterator[Path]:
+        """See Source: where it is."""
+        yield self.top / name
+
+
+class Archive:
+    """Files of a zip archive, read in place."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self.file = zipfile.ZipFile(path)
+            self.entries = archive_files(path, self.file)
+        except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+            raise DataError(
+                f"{path}: not a readable zip archive ({error}); fetch it again, or give a folder"
+            ) from error
+
+    @cached_property
+    def _sorted(self) -> list[str]:
+        hidden = re.compile(r"(^|/)\.")
+        return sorted(name for name in self.entries if not hidden.search(name))
+
+    def names(self, below: str = "") -> list[str]:
+        """See Source."""
+        start = f"{below.rstrip('/')}/" if below else ""
+        first = bisect.bisect_left(self._sorted, start)
+        last = bisect.bisect_left(self._sorted, start[:-1] + "0") if start else len(self._sorted)  # "0" follows "/"
+        return self._sorted[first:last]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.entries
+
+    def read(self, name: str) -> bytes:
+        """See Source."""
+        entry = self._entry(name)
+        if entry.file_size > LARGEST_FILE:
+            raise DataError(f"{self.where(name)}: {entry.file_size} bytes; unpack the archive by hand and set `source`")
+        try:
+            return self.file.read(entry)  # no more than the declared size; its CRC is checked
+        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, ValueError) as error:
+            raise DataError(f"{self.where(name)}: damaged ({error}); fetch the archive again") from error
+
+    def mark(self, name: str) -> str:
+        """See Source: size and CRC."""
+        entry = self._entry(name)
+        return f"{entry.file_size} {entry.CRC:08x}"
+
+    def where(self, name: str) -> str:
+        """See Source."""
+        return f"{self.path}/{name}"
+
+    @contextmanager
+    def record(self, name: str) -> Iterator[Path]:
+        """See Source: a copy of its header and of the data files that the header names."""
+        header, folder = PurePosixPath(f"{name}.hea"), PurePosixPath(name).parent
+        with tempfile.TemporaryDirectory(prefix="ecgpipe-") as temporary:
+            if str(header) in self:
+                content = self.read(str(header))
+                Path(temporary, header.name).write_bytes(content)
+                for file in _data_files(content):
+                    if str(folder / file) in self:
+                        Path(temporary, file).write_bytes(self.read(str(folder / file)))
+            yield Path(temporary, PurePosixPath(name).name)
+
+    def _entry(self, name: str) -> zipfile.ZipInfo:
+        if name not in self.entries:
+            raise FileNotFoundError(2, "no such file in the archive", self.where(name))
+        return self.entries[name]
+
+
+def _data_files(header: bytes) -> set[str]:
+    """The files beside a WFDB header that its signal lines name."""
+    lines = [line for line in header.decode("utf-8", "replace").splitlines() if line.strip() and line[0] != "#"]
+    names = {line.split()[0] for line in lines[1:]}
+    return {name for name in names if name == PurePosixPath(name).name and name not in (".", "..") and "\0" not in name}

@@ -1,0 +1,335 @@
+"""Vertical runs of ink: a page of thin lines as some thousand intervals instead of a million pixels.
+
+Tell traces from text by shape.
+
+A trace is a function of time: in each column of pixels it is one run of ink, and it goes on over many columns.
+Letters are small, or hang on a trace as a second run over a few columns.
+"""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
+
+
+class VerticalRuns(NamedTuple):
+    """Vertical runs of ink, sorted by column, then by row; int arrays (n,).
+
+    Attributes:
+        columns: where each run stands.
+        tops: its first row.
+        bottoms: the row after its last.
+    """
+
+    columns: np.ndarray
+    tops: np.ndarray
+    bottoms: np.ndarray
+
+    def of(self, chosen: np.ndarray) -> "VerticalRuns":
+        """Some of the runs, by a mask or by positions in order."""
+        return VerticalRuns(self.columns[chosen], self.tops[chosen], self.bottoms[chosen])
+
+
+def vertical_runs(ink: np.ndarray) -> VerticalRuns:
+    """The vertical runs of what is not zero in an image, uint8 (H, W)."""
+    stride = len(ink) + 1  # a row of no ink below parts the columns
+    flags = cv2.copyMakeBorder(cv2.transpose(ink), 0, 0, 0, 1, cv2.BORDER_CONSTANT, value=0).reshape(-1) != 0
+    edges = np.flatnonzero(flags[1:] != flags[:-1]) + 1
+    if flags[0]:
+        edges = np.concatenate([[0], edges])
+    columns, tops = np.divmod(edges[::2], stride)
+    return VerticalRuns(columns, tops, edges[1::2] - columns * stride)
+
+
+def connected_parts(runs: VerticalRuns) -> tuple[int, np.ndarray]:
+    """Which runs are connected, corners included: the number of parts, and each run's part from 0, int (n,)."""
+    count = len(runs.columns)
+    stride = int(runs.bottoms.max(initial=0)) + 2
+    here, beside = runs.columns * stride, (runs.columns + 1) * stride
+    first = np.searchsorted(here + runs.bottoms, beside + runs.tops, "left")
+    last = np.searchsorted(here + runs.tops, beside + runs.bottoms, "right")
+    neighbours = np.maximum(last - first, 0)
+    ends = np.cumsum(neighbours)
+    links = np.arange(ends[-1] if count else 0) + np.repeat(first - ends + neighbours, neighbours)
+    rows = np.concatenate([[0], ends])
+    graph = csr_array((np.ones(len(links)), links.astype(np.int32), rows.astype(np.int32)), shape=(count, count))
+    return connected_components(graph, directed=False)
+
+
+def erase(ink: np.ndarray, runs: VerticalRuns) -> None:
+    """Take runs away from an image, in place."""
+    lengths = runs.bottoms - runs.tops
+    ends = np.cumsum(lengths)
+    rows = np.arange(ends[-1] if len(ends) else 0) + np.repeat(runs.tops - ends + lengths, lengths)
+    ink[rows, np.repeat(runs.columns, lengths)] = 0
+
+
+def opened(binary: np.ndarray, height: int, width: int = 1) -> np.ndarray:
+    """What of a binary image, uint8 (H, W) of 0 and 1, is inside filled rectangles of that size; the same shape.
+
+    A morphological opening that works on eight columns a byte and doubles its reach with each step.
+
+    Args:
+        height: of the rectangles in pixels.
+        width: odd, less than 16.
+    """
+    rows, columns = binary.shape
+    packed = np.packbits(binary, axis=1)
+    inside = _doubled(packed, height, np.bitwise_and) if rows >= height else packed[:0]
+    if width > 1 and cv2.countNonZero(inside):
+        inside = _beside(_beside(inside, width // 2, np.bitwise_and), width // 2, np.bitwise_or)
+    if not cv2.countNonZero(inside):
+        return np.zeros_like(binary)
+    padded = np.zeros((rows + height - 1, packed.shape[1]), np.uint8)
+    padded[height - 1 : rows] = inside
+    return np.unpackbits(_doubled(padded, height, np.bitwise_or), axis=1, count=columns)
+
+
+def _doubled(packed: np.ndarray, height: int, combine: np.ufunc) -> np.ndarray:
+    """Each ``height`` rows that follow each other combined into one, (H - height + 1, n)."""
+    reach = 1
+    while reach < height:
+        step = min(reach, height - reach)
+        packed = combine(packed[:-step], packed[step:])
+        reach += step
+    return packed
+
+
+def _beside(packed: np.ndarray, reach: int, combine: np.ufunc) -> np.ndarray:
+    """Each pixel combined with those up to ``reach`` < 8 to its left and right; there are none beyond the edges."""
+    result = packed.copy()
+    for by in range(1, reach + 1):
+        right, left = packed >> by, packed << by
+        right[:, 1:] |= packed[:, :-1] << (8 - by)
+        left[:, :-1] |= packed[:, 1:] >> (8 - by)
+        combine(result, right, out=result)
+        combine(result, left, out=result)
+    return result
+
+
+Run = tuple[int, int, int]  # column, top, bottom (excluded)
+
+MIN_TRACE = 20.0  # mm that a connected part must span to be a trace by itself
+MAX_RUNS = 8  # per column on average; a part with more is a drawing or noise, and has no trace to follow
+MAX_TEXT = (12.0, 7.0)  # mm, width and height of the largest part that is taken for text on a trace
+
+MAX_WORD = (28.0, 10.0)  # mm, the same for handwriting
+MIN_CHAIN = 38.0  # mm that parts must span together on a page that may be written on
+GAP = (4.0, 3.0)  # mm, along and across, between parts of one trace
+BREAK = 1.6  # mm, along and across, that scaling or compression can take out of a trace on a straight page
+MIN_PIECE = 8.0  # mm that one of the pieces of a broken trace must span; no letter does
+MOST_PIECES = 3000  # parts within the recording; a page with more is noise
+LETTER = 4.0  # mm; smaller pieces link others, but could be letters, and go
+
+
+def drop_text(ink: np.ndarray, mm: float, rows: tuple[float, float], photographed: bool = False) -> None:
+    """Take away letters and other small parts, also those that touch a trace, and all parts above or below ``rows``.
+
+    A wave that leaves the recording's rows stays whole. So do the pieces of a broken trace (``broken_traces``) that
+    are larger than a letter.
+
+    Args:
+        ink: uint8 (H, W), coverage from 0 to 255, changed in place.
+        mm: pixels per millimetre.
+        rows: where the recording begins and ends.
+        worn: the page was photographed: it may be written on, and its traces may have gaps. A part is then a trace if
+            with others that begin where it ends it spans more than any word.
+    """
+    runs = vertical_runs(ink)
+    count, part_of = connected_parts(runs)
+    left, top = np.full((2, count), max(ink.shape))
+    right, bottom = np.zeros((2, count), int)
+    np.minimum.at(left, part_of, runs.columns)
+    np.maximum.at(right, part_of, runs.columns)
+    np.minimum.at(top, part_of, runs.tops)
+    np.maximum.at(bottom, part_of, runs.bottoms)
+    middle = (top + bottom) / 2
+    within = (rows[0] <= middle) & (middle <= rows[1])
+    is_trace = (right + 1 - left >= MIN_TRACE * mm) & within
+    if not photographed:
+        is_trace |= broken_traces(runs, part_of, np.flatnonzero(within), left, right, mm) & (
+            (right + 1 - left >= LETTER * mm) | (bottom - top >= LETTER * mm)
+        )
+    else:
+        is_trace = in_long_chains(runs, part_of, np.flatnonzero(is_trace), left, right, mm)
+    dropped = ~is_trace[part_of]
+    for part in np.flatnonzero(is_trace):
+        members = np.flatnonzero(part_of == part)
+        dropped[members[hanging_runs(runs.of(members), mm, MAX_WORD if photographed else MAX_TEXT)]] = True
+    erase(ink, runs.of(dropped))
+
+
+def broken_traces(
+    runs: VerticalRuns, part_of: np.ndarray, candidates: np.ndarray, left: np.ndarray, right: np.ndarray, mm: float
+) -> np.ndarray:
+    """Which parts are pieces of a trace that breaks at its steep strokes, as scaled and compressed pages have them.
+
+    A piece begins where another ends, within ``BREAK``; together they span ``MIN_CHAIN``, one of them ``MIN_PIECE``.
+
+    Args and result: as ``in_long_chains``.
+    """
+
+    def extent(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Top and bottom of each part's ink in the given column of each."""
+        there = runs.columns == columns[part_of]
+        top, bottom = np.full(len(left), np.inf), np.full(len(left), -np.inf)
+        np.minimum.at(top, part_of[there], runs.tops[there])
+        np.maximum.at(bottom, part_of[there], runs.bottoms[there])
+        return top[candidates], bottom[candidates]
+
+    result = np.zeros(len(left), bool)
+    first, last = left[candidates], right[candidates]
+    if len(candidates) > MOST_PIECES or not (last + 1 - first >= MIN_PIECE * mm).any():
+        return result
+    (begin_top, begin_bottom), (end_top, end_bottom) = extent(left), extent(right)
+    along = first[None, :] - last[:, None]
+    across = np.maximum(begin_top[None, :] - end_bottom[:, None], end_top[:, None] - begin_bottom[None, :])
+    follows = (np.abs(along) <= BREAK * mm) & (across <= BREAK * mm)
+    count, chain = connected_components(csr_array(follows), directed=False)
+    low, high, widest = np.full(count, np.inf), np.full(count, -np.inf), np.zeros(count)
+    np.minimum.at(low, chain, first)
+    np.maximum.at(high, chain, last)
+    np.maximum.at(widest, chain, last + 1 - first)
+    result[candidates[((high - low >= MIN_CHAIN * mm) & (widest >= MIN_PIECE * mm))[chain]]] = True
+    return result
+
+
+def in_long_chains(
+    runs: VerticalRuns, part_of: np.ndarray, candidates: np.ndarray, left: np.ndarray, right: np.ndarray, mm: float
+) -> np.ndarray:
+    """Which parts belong to a chain of parts, each beginning where another ends, that is long enough for a trace.
+
+    Args:
+        runs, part_of: all runs, and each one's part.
+        candidates: the parts that may belong.
+        left, right: first and last column of each part.
+
+    Returns:
+        bool (parts,).
+    """
+
+    def heights(columns: np.ndarray) -> np.ndarray:
+        """The middle of each part's runs in the given column of each, float (parts,)."""
+        there = runs.columns == columns[part_of]
+        weight = np.bincount(part_of[there], minlength=len(left))
+        total = np.bincount(part_of[there], (runs.tops + runs.bottoms)[there] / 2, minlength=len(left))
+        return total / np.maximum(weight, 1)
+
+    begin, end = heights(left)[candidates], heights(right)[candidates]
+    first, last = left[candidates], right[candidates]
+    gap = first[None, :] - last[:, None]
+    follows = (gap > -GAP[0] * mm) & (gap < GAP[0] * mm) & (np.abs(begin[None, :] - end[:, None]) < GAP[1] * mm)
+    count, chain = connected_components(csr_array(follows), directed=False)
+    low, high = np.full(count, np.inf), np.full(count, -np.inf)
+    np.minimum.at(low, chain, first)
+    np.maximum.at(high, chain, last)
+    result = np.zeros(len(left), bool)
+    result[candidates[(high - low)[chain] >= MIN_CHAIN * mm]] = True
+    return result
+
+
+def hanging_runs(part: VerticalRuns, mm: float, largest: tuple[float, float] = MAX_TEXT) -> list[int]:
+    """Which runs of a connected part are not the trace itself, but text on it; their positions.
+
+    Where columns have several runs, the smoothest chain of runs through them is the trace, if it is unbroken (a
+    steep trace may lean over and need them all). The others are text if together they are no larger than text;
+    else they are another trace, and stay.
+    """
+    columns = part.columns - part.columns[0]
+    width = int(columns[-1]) + 1
+    if len(columns) > MAX_RUNS * width:
+        return []
+    first = np.searchsorted(columns, np.arange(width + 1)).tolist()
+    dropped: list[int] = []
+    for start, end in _spans(np.diff(first) > 1):
+        low, high = max(0, start - 1), min(width, end + 1)
+        offset, stop = first[low], first[high]
+        all_runs = list(zip(part.tops[offset:stop].tolist(), part.bottoms[offset:stop].tolist(), strict=True))
+        runs = [all_runs[first[at] - offset : first[at + 1] - offset] for at in range(low, high)]
+        before = runs.pop(0) if start > 0 else []
+        after = runs.pop() if end < width else []
+        chain = smoothest_chain([before, *runs, after])
+        if not _unbroken([*before, *chain, *after]):
+            continue
+        position = first[start]
+        others, positions = [], {}
+        for at, (chosen, there) in enumerate(zip(chain, runs, strict=True), start):
+            for run in there:
+                if run != chosen:
+                    others.append((at, *run))
+                    positions[at, *run] = position
+                position += 1
+        dropped += [
+            positions[run] for cluster in _clusters(others) if _is_text(cluster, mm, largest) for run in cluster
+        ]
+    return dropped
+
+
+def _spans(flags: np.ndarray) -> list[tuple[int, int]]:
+    """Ranges (start, end) over which flags are set."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+
+def smoothest_chain(columns: list[list[tuple[int, int]]]) -> list[tuple[int, int]]:
+    """One run of each inner column, so that neighbours overlap as far as possible and the middle moves least.
+
+    Args:
+        columns: runs per column; the first and the last column hold one run at most and only anchor the chain.
+    """
+    previous = [(0.0, None, run) for run in columns[0]] or [(0.0, None, None)]
+    table = []
+    for runs in columns[1:-1]:
+        current = []
+        for run in runs:
+            cost, back = min(
+                ((entry[0] + _step(entry[2], run), index) for index, entry in enumerate(previous)), key=lambda x: x[0]
+            )
+            current.append((cost, back, run))
+        table.append(current)
+        previous = current
+    anchor = columns[-1][0] if columns[-1] else None
+    index = min(range(len(previous)), key=lambda i: previous[i][0] + _step(previous[i][2], anchor))
+    chain = []
+    for current in reversed(table):
+        _, back, run = current[index]
+        chain.append(run)
+        index = back if back is not None else 0
+    return chain[::-1]
+
+
+def _step(first: tuple[int, int] | None, second: tuple[int, int] | None) -> float:
+    """Cost of going from a run to one in the next column: gaps dearly, then movement of the middle."""
+    if first is None or second is None:
+        return 0.0
+    gap = max(0, max(first[0], second[0]) - min(first[1], second[1]))
+    return 20.0 * gap + 0.5 * abs(first[0] + first[1] - second[0] - second[1])
+
+
+def _unbroken(chain: list[tuple[int, int]]) -> bool:
+    """Whether each run touches the next, corners included."""
+    return all(a[0] <= b[1] and b[0] <= a[1] for a, b in pairwise(chain))
+
+
+def _clusters(runs: list[Run]) -> list[list[Run]]:
+    """Group runs that touch from column to column; ``runs`` are sorted by column."""
+    clusters: list[list[Run]] = []
+    for column, top, bottom in runs:
+        touching = [
+            cluster
+            for cluster in clusters
+            if any(column - c <= 1 and (c != column) and top <= b and t <= bottom for c, t, b in cluster[-8:])
+        ]
+        merged = [run for cluster in touching for run in cluster] + [(column, top, bottom)]
+        clusters = [cluster for cluster in clusters if cluster not in touching]
+        clusters.append(sorted(merged))
+    return clusters
+
+
+def _is_text(cluster: list[Run], mm: float, largest: tuple[float, float]) -> bool:
+    width = cluster[-1][0] - cluster[0][0] + 1
+    height = max(bottom for _, _, bottom in cluster) - min(top for _, top, _ in cluster)
+    return width <= largest[0] * mm and height <= largest[1] * mm

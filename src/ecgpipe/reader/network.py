@@ -1,0 +1,80 @@
+"""The page reader's network: a small U-Net that labels every pixel of a page.
+
+The picture enters at half resolution with four pixels as channels, and the maps leave at full resolution in the same
+way (pixel shuffle). So a trace one pixel wide survives, at a quarter of the arithmetic.
+"""
+
+from itertools import pairwise
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+LEAD_NAMES = (
+    "I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6", "V3R", "V4R", "V7", "V8", "V9",
+)  # fmt: skip
+"""Leads whose printed names the network locates, in the order of its channels."""
+PIXEL_MAPS = ("trace", "ink", "pulse", "grid", "offset")
+"""Maps at full resolution: four logits, then how far a trace lies above its own baseline, in centimetres of paper."""
+GEOMETRY_MAPS = ("cos", "sin", "log2_x", "log2_y")
+"""Maps at an eighth: direction of the page's x axis in the picture, and log2(pixels per mm) - 2 along both axes."""
+CELL = 8
+"""Pixels per side of a cell of the coarse maps."""
+MULTIPLE = 32
+"""The sides of an input must be multiples of this."""
+WIDTHS = (24, 32, 48, 72, 96)
+
+
+class ReaderNet(nn.Module):
+    """Encoder and decoder of five levels, about 590,000 parameters (U-Net, Ronneberger et al. 2015).
+
+    Args:
+        widths: channels of each level, from half resolution down.
+    """
+
+    def __init__(self, widths: tuple[int, ...] = WIDTHS) -> None:
+        super().__init__()
+        self.first = _block(3 * 4, widths[0])
+        self.down = nn.ModuleList(_block(*pair) for pair in pairwise(widths))
+        self.up = nn.ModuleList(_block(a + b, a) for a, b in pairwise(widths))
+        self.full = nn.Conv2d(widths[0], len(PIXEL_MAPS) * 4, 1)
+        self.places = nn.Sequential(
+            nn.Conv2d(widths[2], 64, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(64, len(LEAD_NAMES) + len(GEOMETRY_MAPS), 1),
+        )
+        for head in (self.full, self.places[2]):  # most pixels are paper
+            nn.init.constant_(head.bias, -2.0)
+
+    def forward(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Label the pixels of pictures.
+
+        Args:
+            pictures: float (B, 3, H, W), RGB scaled to -1..1; H and W multiples of 32.
+
+        Returns:
+            The pixel maps (B, 5, H, W), and the coarse maps (B, 17 + 4, H / 8, W / 8): a logit for each lead name,
+            then the geometry.
+        """
+        x = self.first(F.pixel_unshuffle(pictures, 2))
+        levels = [x]
+        for down in self.down:
+            x = down(F.max_pool2d(x, 2))
+            levels.append(x)
+        coarse = x
+        for level in reversed(range(len(self.up))):
+            x = self.up[level](torch.cat([levels[level], F.interpolate(x, scale_factor=2.0, mode="nearest")], dim=1))
+            if level == 2:
+                coarse = self.places(x)
+        return F.pixel_shuffle(self.full(x), 2), coarse
+
+
+def _block(inputs: int, outputs: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for channels in (inputs, outputs):
+        layers += [
+            nn.Conv2d(channels, outputs, 3, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
+        ]
+    return nn.Sequential(*layers)

@@ -1,0 +1,113 @@
+"""Endless training examples for the page reader: windows of random pages with the truth of every pixel."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ecgpipe.reader.layouts import RandomLayout, Slot, random_furniture, random_layout
+from ecgpipe.reader.network import CELL, LEAD_NAMES
+from ecgpipe.reader.paper import FONTS, Window, draw_window, print_page
+from ecgpipe.reader.world import View, degrade_view, take_picture
+
+MARGIN = 1.25
+"""A window is this much larger than its picture, so that a rotated picture still shows paper."""
+OFFSET_UNIT = 10.0  # mm
+VISIBLE = 10  # of 255: a trace less dark than its surroundings by this much cannot be read
+
+
+@dataclass(frozen=True)
+class Example:
+    """One training example of (size, size) pixels.
+
+    Attributes:
+        picture: uint8 (size, size, 3), RGB.
+        masks: uint8 (5, size, size): trace, other ink, calibration pulse, grid, and where the trace mask counts (0
+            where there is trace that the picture does not show).
+        offset: float32 (size, size), height of a trace above its baseline, in cm of paper, -4 to 4.
+        names: float32 (17, size / 8, size / 8), 1 at the centre of a lead's name, falling to 0 around it.
+        geometry: float32 (4, size / 8, size / 8): cosine and sine of the direction of the page's x axis, and
+            log2(pixels per mm) - 2 along the page's x and y axes.
+        paper: float32 (size / 8, size / 8), 1 where there is paper.
+    """
+
+    picture: np.ndarray
+    masks: np.ndarray
+    offset: np.ndarray
+    names: np.ndarray
+    geometry: np.ndarray
+    paper: np.ndarray
+
+
+def make_example(seed: tuple[int, int], signals: np.ndarray, sampling_rate: float, size: int = 384) -> Example:
+    """Make the training example of a seed.
+
+    Args:
+        seed: of the training, and the example's number; the same seed gives the same example.
+        signals: int16 (records, 12, samples), microvolts, leads in the usual order.
+        sampling_rate: in Hz.
+        size: pixels per side, a multiple of 32.
+    """
+    rng = np.random.default_rng(seed)
+    layout = random_layout(rng)
+    style = random_furniture(rng, len(FONTS))
+    window = _place_window(rng, layout, round(size * MARGIN))
+    draw_window(rng, window, layout, style, signals, sampling_rate)
+    picture, grid = print_page(rng, window)
+    view = take_picture(rng, window, picture, grid, size)
+    return _example(view, degrade_view(rng, view))
+
+
+def _place_window(rng: np.random.Generator, layout: RandomLayout, size: int) -> Window:
+    """Choose a resolution, 2.4 to 12 pixels per mm, and a place: anywhere, or around the start of a lead."""
+    scale = float(np.exp(rng.uniform(np.log(2.4), np.log(9))) if rng.random() < 0.85 else rng.uniform(8, 12))
+    side = size / scale
+    if rng.random() < 0.5:
+        slot: Slot = layout.slots[int(rng.integers(len(layout.slots)))]
+        x, y = slot.x - rng.uniform(0.05, 0.9) * side, slot.baseline - rng.uniform(0.1, 0.9) * side
+    else:
+        x, y = (_anywhere(rng, whole - side, side) for whole in (layout.width, layout.height))
+    return Window(size, scale, x, y)
+
+
+def _anywhere(rng: np.random.Generator, free: float, side: float) -> float:
+    return rng.uniform(-0.12 * side, free + 0.12 * side) if free > 0 else rng.uniform(free, 0)
+
+
+def _example(view: View, picture: np.ndarray) -> Example:
+    """The targets that belong to a finished picture."""
+    trace = view.covers[..., 0] > 110
+    ink = (view.covers[..., 1] > 128) & ~trace
+    pulse = (view.covers[..., 2] > 110) & ~trace
+    masks = np.stack([trace, ink, pulse, view.grid > 0.5, _readable(picture, trace)]).astype(np.uint8)
+    centre = slice(CELL // 2, None, CELL)
+    right, down = np.gradient(view.x, axis=1)[centre, centre], np.gradient(view.x, axis=0)[centre, centre]
+    per_x = np.hypot(right, down)  # mm per pixel
+    per_y = np.hypot(np.gradient(view.y, axis=1)[centre, centre], np.gradient(view.y, axis=0)[centre, centre])
+    geometry = np.stack([right / per_x, down / per_x, -np.log2(per_x) - 2, -np.log2(per_y) - 2])
+    return Example(
+        picture=picture,
+        masks=masks,
+        offset=(view.offset / OFFSET_UNIT).clip(-4, 4).astype(np.float32),
+        names=_name_map(view.labels, len(picture) // CELL),
+        geometry=geometry.astype(np.float32),
+        paper=(~view.outside[centre, centre]).astype(np.float32),
+    )
+
+
+def _readable(picture: np.ndarray, trace: np.ndarray) -> np.ndarray:
+    """bool: false where there is trace that glare or a bad copy has erased."""
+    grey = picture.min(axis=2)
+    darkest = cv2.erode(grey, np.ones((3, 3), np.uint8)).astype(np.int16)
+    half = cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    around = cv2.resize(cv2.medianBlur(half, 15), grey.shape[::-1]).astype(np.int16)
+    return ~(trace & (around - darkest < VISIBLE))
+
+
+def _name_map(labels: list[tuple[float, float, int]], cells: int) -> np.ndarray:
+    names = np.zeros((len(LEAD_NAMES), cells, cells), np.float32)
+    y, x = np.mgrid[0:cells, 0:cells]
+    for label_x, label_y, name in labels:
+        peak = np.exp(-((x - label_x // CELL) ** 2 + (y - label_y // CELL) ** 2) / 1.2)
+        names[name] = np.maximum(names[name], peak)
+    return names

@@ -1,0 +1,211 @@
+"""Train the page reader on the teacher's pages."""
+
+import csv
+import json
+import logging
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, IterableDataset
+
+from ecgpipe.artifacts.files import atomic_path
+from ecgpipe.errors import DataError
+from ecgpipe.reader.network import LEAD_NAMES, ReaderNet
+from ecgpipe.reader.teacher import make_example
+
+logger = logging.getLogger(__name__)
+PIXEL_WEIGHTS = (4.0, 2.0, 3.0, 1.0)  # of trace, ink, pulse and grid in the loss
+HISTORY = ("step", "seconds", "mask", "dice", "offset", "names", "geometry")
+
+
+@dataclass(frozen=True)
+class ReaderRecipe:
+    """How the reader is trained.
+
+    Attributes:
+        steps, batch, size: optimizer steps, examples per step, pixels per side of an example.
+        lr: peak learning rate; it rises over ``warmup`` steps and falls along a cosine.
+        averaging: decay per step of the moving average of the weights, which is what is kept.
+        save_every: steps between checkpoints.
+    """
+
+    steps: int = 2000
+    batch: int = 8
+    size: int = 384
+    lr: float = 2e-3
+    weight_decay: float = 0.01
+    warmup: int = 150
+    averaging: float = 0.998
+    seed: int = 0
+    save_every: int = 50
+
+
+class _Examples(IterableDataset):
+    """The teacher's examples from a number on; worker k of n makes every n-th."""
+
+    def __init__(self, signals: Path, sampling_rate: float, recipe: ReaderRecipe, start: int) -> None:
+        self.signals, self.sampling_rate, self.recipe, self.start = signals, sampling_rate, recipe, start
+
+    def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
+        signals = np.load(self.signals, mmap_mode="r")
+        for number in range(self.start, self.recipe.steps * self.recipe.batch):
+            example = make_example((self.recipe.seed, number), signals, self.sampling_rate, self.recipe.size)
+            yield {name: torch.from_numpy(value) for name, value in vars(example).items()}
+
+
+def train_reader(
+    signals: Path | str, folder: Path | str, recipe: ReaderRecipe, sampling_rate: float = 500, device: str = "cpu"
+) -> Path:
+    """Train a reader, or go on with an interrupted training.
+
+    Args:
+        signals: .npy file, int16 (records, 12, samples), microvolts.
+        folder: gets ``checkpoint.pt`` (every ``save_every`` steps), ``history.csv`` and at the end
+            ``reader.safetensors`` (float16, about 1.2 MB).
+
+    Returns:
+        The path of the weights.
+
+    Raises:
+        DataError: the folder holds the checkpoint of another recipe.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(recipe.seed)
+    net = ReaderNet().to(device, memory_format=torch.channels_last).train()
+    average = ReaderNet().to(device)
+    average.load_state_dict(net.state_dict())
+    optimizer = torch.optim.AdamW(net.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
+    step = _resume(folder / "checkpoint.pt", recipe, net, average, optimizer)
+    examples = _Examples(Path(signals), sampling_rate, recipe, step * recipe.batch)
+    batches = DataLoader(examples, batch_size=recipe.batch, num_workers=1, prefetch_factor=4)
+    started, sums = time.monotonic(), dict.fromkeys(HISTORY[2:], 0.0)
+    for batch in batches:
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, recipe)
+        batch = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
+        pictures = batch["picture"].permute(0, 3, 1, 2).float().div(127.5).sub(1).to(memory_format=torch.channels_last)
+        with torch.autocast(torch.device(device).type, torch.bfloat16):
+            pixels, coarse = net(pictures)
+        losses = reader_losses(pixels.float(), coarse.float(), batch)
+        optimizer.zero_grad(set_to_none=True)
+        sum(losses.values()).backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
+        optimizer.step()
+        step += 1
+        _average(average, net, min(recipe.averaging, step / (step + 20)))
+        sums = {name: total + losses[name].item() for name, total in sums.items()}
+        if step % recipe.save_every == 0 or step == recipe.steps:
+            means = {name: round(total / recipe.save_every, 5) for name, total in sums.items()}
+            _log(folder / "history.csv", {"step": step, "seconds": round(time.monotonic() - started, 1)} | means)
+            sums = dict.fromkeys(sums, 0.0)
+            _save(folder / "checkpoint.pt", recipe, net, average, optimizer, step)
+    return save_reader(average, folder / "reader.safetensors", recipe)
+
+
+def learning_rate(step: int, recipe: ReaderRecipe) -> float:
+    """Linear warm-up, then half a cosine down to 0; ``step`` counts from 0."""
+    rise = min(1.0, (step + 1) / recipe.warmup)
+    return recipe.lr * rise * (0.5 + 0.5 * math.cos(math.pi * step / recipe.steps)) + 1e-6
+
+
+def reader_losses(
+    pixels: torch.Tensor, coarse: torch.Tensor, batch: dict[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """The parts of the loss, which are added.
+
+    Args:
+        pixels, coarse: what the network returned (ReaderNet.forward).
+        batch: the fields of ``Example``, stacked.
+
+    Returns:
+        mask: binary cross-entropy of the four masks; dice: of the trace (Milletari et al. 2016); offset: smooth L1 on
+        the trace; names: focal loss of peaks (CornerNet, Law and Deng 2018); geometry: smooth L1 on paper.
+    """
+    masks, counts = batch["masks"][:, :4].float(), batch["masks"][:, 4].float()
+    weights = torch.tensor(PIXEL_WEIGHTS, device=pixels.device).view(1, 4, 1, 1)
+    positive = torch.tensor((2.0, 1.0, 1.0, 1.0), device=pixels.device).view(1, 4, 1, 1)
+    entropy = F.binary_cross_entropy_with_logits(pixels[:, :4], masks, reduction="none", pos_weight=positive)
+    entropy = torch.cat([entropy[:, :1] * counts[:, None], entropy[:, 1:]], dim=1) * weights
+    found, trace = pixels[:, 0].sigmoid() * counts, masks[:, 0] * counts
+    overlap = (2 * (found * trace).sum((1, 2)) + 50) / (found.sum((1, 2)) + trace.sum((1, 2)) + 50)
+    offset = F.smooth_l1_loss(pixels[:, 4], batch["offset"], reduction="none", beta=0.1)
+    names = len(LEAD_NAMES)
+    geometry = F.smooth_l1_loss(coarse[:, names:], batch["geometry"], reduction="none", beta=0.05)
+    paper = batch["paper"][:, None]
+    return {
+        "mask": 4 * entropy.mean(),
+        "dice": 1 - overlap.mean(),
+        "offset": (offset * trace).sum() / (trace.sum() + 1),
+        "names": 0.1 * _peak_loss(coarse[:, :names], batch["names"]),
+        "geometry": (geometry * paper).sum() / (4 * paper.sum() + 1),
+    }
+
+
+def _peak_loss(logits: torch.Tensor, peaks: torch.Tensor) -> torch.Tensor:
+    share = logits.sigmoid().clamp(1e-4, 1 - 1e-4)
+    centre = peaks > 0.99
+    missed, invented = (1 - share) ** 2 * share.log(), (1 - peaks) ** 4 * share**2 * (1 - share).log()
+    return -torch.where(centre, missed, invented).sum() / (centre.sum() + 4)
+
+
+@torch.no_grad()
+def _average(average: ReaderNet, net: ReaderNet, decay: float) -> None:
+    for kept, new in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
+        if kept.dtype.is_floating_point:
+            kept.lerp_(new, 1 - decay)
+        else:
+            kept.copy_(new)
+
+
+def _save(
+    path: Path, recipe: ReaderRecipe, net: ReaderNet, average: ReaderNet, optimizer: torch.optim.Optimizer, step: int
+) -> None:
+    state = {"net": net.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
+    with atomic_path(path) as partial:
+        torch.save(state | {"step": step, "recipe": json.dumps(asdict(recipe))}, partial)
+
+
+def _resume(
+    path: Path, recipe: ReaderRecipe, net: ReaderNet, average: ReaderNet, optimizer: torch.optim.Optimizer
+) -> int:
+    """The number of steps that a checkpoint has behind it; 0 without one."""
+    if not path.is_file():
+        return 0
+    state = torch.load(path, weights_only=True)
+    if json.loads(state["recipe"]) != asdict(recipe):
+        raise DataError(f"{path}: belongs to a training with another recipe; delete it or use another folder")
+    net.load_state_dict(state["net"])
+    average.load_state_dict(state["average"])
+    optimizer.load_state_dict(state["optimizer"])
+    logger.info("resuming after step %d of %d", state["step"], recipe.steps)
+    return state["step"]
+
+
+def _log(path: Path, row: dict[str, float]) -> None:
+    logger.info("step %s: %s", row["step"], row)
+    new = not path.is_file()
+    with open(path, "a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, HISTORY)
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def save_reader(net: ReaderNet, path: Path, recipe: ReaderRecipe) -> Path:
+    """Write the weights as float16 safetensors, with the recipe in the file's metadata."""
+    tensors = {
+        name: (value if "running" in name else value.half()).contiguous()  # variances may be too small for float16
+        for name, value in net.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    with atomic_path(path) as partial:
+        save_file(tensors, partial, metadata={"recipe": json.dumps(asdict(recipe))})
+    return path

@@ -1,0 +1,204 @@
+"""Copies are found whatever the order; strangers on the same form are not taken for copies."""
+
+import functools
+import io
+import json
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from ecgpipe.artifacts.tables import SKETCHES
+from ecgpipe.audit import duplicates
+from ecgpipe.audit.duplicates import Sketches, find_duplicates
+from ecgpipe.audit.sketch import compare_vectors, sketch_image
+from ecgpipe.audit.summary import audit, leak_shares
+from ecgpipe.errors import RecordError
+
+
+def page(seed: int) -> np.ndarray:
+    """A form that all share, and four traces of a patient's own."""
+    rng = np.random.default_rng(seed)
+    image = np.full((786, 1106, 3), 255, np.uint8)
+    for x in range(20, 1100, 20):
+        cv2.line(image, (x, 140), (x, 770), (200, 200, 255), 1)
+    cv2.rectangle(image, (20, 140), (1085, 770), (120, 120, 255), 2)
+    cv2.putText(image, "ECG REPORT  Technician:  Confirmed by:", (40, 80), cv2.FONT_HERSHEY_SIMPLEX, 1.2, (0, 0, 0), 2)
+    for lead in ("I", "II", "III"):
+        cv2.putText(image, lead, (30, 200 + 150 * len(lead)), cv2.FONT_HERSHEY_SIMPLEX, 1, (0, 0, 0), 2)
+    for row in range(4):
+        trace = np.zeros(1000)
+        for beat in range(int(rng.integers(20, 60)), 1000, int(rng.integers(55, 160))):
+            trace += rng.uniform(40, 90) * np.exp(-(((np.arange(1000) - beat) / rng.uniform(2, 5)) ** 2))
+        points = np.stack([np.arange(1000) + 50, 260 + 150 * row - trace], axis=1).astype(np.int32)
+        cv2.polylines(image, [points], False, (10, 10, 10), 2, cv2.LINE_AA)
+    return image
+
+
+def encoded(image: np.ndarray, quality: int = 90) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=quality)
+    return file.getvalue()
+
+
+def row(record_id: str, sketch, digest: str | None = None) -> dict:
+    return {
+        "record_id": record_id,
+        "digest": sketch.digest if digest is None else digest,
+        "form": json.dumps(sketch.form),
+        "anomalies": json.dumps(sketch.anomalies),
+        "sketch": sketch.sketch.tobytes(),
+        "detail": sketch.detail.tobytes(),
+    }
+
+
+@functools.cache
+def sketched(content: bytes):
+    return sketch_image(content, "page", "page")
+
+
+def table(contents: dict[str, bytes]) -> pd.DataFrame:
+    return pd.DataFrame([row(name, sketched(content)) for name, content in contents.items()])
+
+
+@pytest.fixture(scope="module")
+def pages():
+    return {f"p{seed:02d}": encoded(page(seed)) for seed in range(24)}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda image: encoded(image, 30),
+        lambda image: encoded(cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)),
+        lambda image: encoded(np.roll(image, (8, 11), axis=(0, 1))),
+        lambda image: encoded(image[8:-8, 11:-11]),
+    ],
+    ids=["recompressed", "half size", "shifted", "cropped"],
+)
+def test_changed_copy_of_a_page_is_found_and_strangers_are_not(pages, change):
+    sketches = table(pages | {"zz": change(page(3)), "copy": pages["p05"]})
+    duplicates, pairs = find_duplicates(Sketches([sketches]))
+    assert pairs[["first", "second"]].values.tolist() == [["p03", "zz"]]
+    duplicates = duplicates.set_index("record_id")
+    assert duplicates.loc["p05", ["identical", "near"]].tolist() == ["copy", "copy"]
+    assert duplicates.loc["zz", ["identical", "near"]].tolist() == ["zz", "p03"]
+    assert duplicates["near"].nunique() == 24
+
+
+def test_few_strangers_on_one_form_are_not_copies(pages):
+    for names in (["p00", "p01"], ["p00", "p01", "p02", "p03", "p04"]):
+        assert find_duplicates(Sketches([table({name: pages[name] for name in names})]))[1].empty
+
+
+def test_the_order_of_the_records_does_not_matter(pages):
+    sketches = table(pages | {"zz": encoded(page(3), 30)})
+    one = find_duplicates(Sketches([sketches]))
+    for seed in range(2):
+        other = find_duplicates(Sketches([sketches.sample(frac=1, random_state=seed)]))
+        pd.testing.assert_frame_equal(one[0], other[0])
+        pd.testing.assert_frame_equal(one[1], other[1])
+
+
+def test_sketches_of_several_files_are_read_when_needed(tmp_path):
+    """600 signals: more than it takes to tell along which directions spectra differ; a copy of one in another file."""
+    rng, rows = np.random.default_rng(0), []
+    for number in rng.permutation(600):
+        sketch, detail = compare_vectors(signal(number if number != 599 else 3, 100), 100)
+        text = {"record_id": f"{number:03d}", "digest": str(number), "form": "{}", "anomalies": "[]"}
+        rows.append(text | {"sketch": sketch.tobytes(), "detail": detail.tobytes()})
+    rows[100] |= {"digest": "", "sketch": b"", "detail": b""}
+    whole = pd.DataFrame(rows)
+    files = [tmp_path / f"{start}.parquet" for start in (0, 250, 500)]
+    for file, start in zip(files, (0, 250, 500), strict=True):
+        SKETCHES.write(whole[start : start + 250], file)
+    found, expected = find_duplicates(Sketches(files)), find_duplicates(Sketches([whole]))
+    assert found[1][["first", "second"]].values.tolist() == [["003", "599"]]
+    for one, other in zip(found, expected, strict=True):
+        pd.testing.assert_frame_equal(one, other)
+
+
+def test_candidates_are_compared_a_few_at_a_time(monkeypatch, pages):
+    sketches = Sketches([table(pages | {"y": encoded(page(3), 30), "z": encoded(page(4), 30)})])
+    expected = find_duplicates(sketches)[1]
+    monkeypatch.setattr(duplicates, "CLOSELY", 1)
+    assert find_duplicates(sketches)[1].equals(expected) and len(expected) == 2
+
+
+def test_no_record_can_be_read():
+    empty = {"digest": "", "form": "{}", "anomalies": "[]", "sketch": b"", "detail": b""}
+    duplicates, pairs = find_duplicates(Sketches([pd.DataFrame([{"record_id": name} | empty for name in "ab"])]))
+    assert duplicates["near"].tolist() == ["a", "b"]
+    assert pairs.empty
+
+
+def signal(seed: int, rate: int = 500) -> np.ndarray:
+    """Twelve leads (mV) of beats at a patient's own rate and shape."""
+    rng = np.random.default_rng(seed)
+    seconds = np.arange(10 * rate) / rate
+    leads = rng.uniform(-1.5, 1.5, (12, 3))
+    found = np.zeros((12, len(seconds)))
+    for beat in np.arange(rng.uniform(0, 0.5), 10, rng.uniform(0.5, 1.1)):
+        for place, width, lead in zip((-0.15, 0, 0.28), (0.03, 0.012, 0.06), leads.T, strict=True):
+            found += lead[:, None] * np.exp(-(((seconds - beat - place) / width) ** 2))
+    return found
+
+
+@pytest.mark.parametrize("change", ["gain", "offset", "noise", "lag", "rate"])
+def test_changed_copy_of_a_signal_is_found_and_strangers_are_not(change):
+    noise = np.random.default_rng(0).normal(0, 0.03, (12, 5000))
+    x = signal(3)
+    changed, rate = {
+        "gain": (x * 1.4, 500),
+        "offset": (x + 0.4, 500),
+        "noise": (x + noise, 500),
+        "lag": (x[:, 250:], 500),
+        "rate": (signal(3, 250), 250),
+    }[change]
+    rows = []
+    everyone = {f"s{seed}": (signal(seed), 500) for seed in range(12)} | {"zz": (changed, rate)}
+    for name, (samples, hz) in everyone.items():
+        sketch, detail = compare_vectors(samples, hz)
+        empty = {"form": "{}", "anomalies": "[]"}
+        rows.append({"record_id": name, "digest": name, "sketch": sketch.tobytes(), "detail": detail.tobytes()} | empty)
+    assert find_duplicates(Sketches([pd.DataFrame(rows)]))[1][["first", "second"]].values.tolist() == [["s3", "zz"]]
+
+
+def test_conflicts_and_counts(pages, tmp_path):
+    contents = {
+        "a": pages["p00"],
+        "b": pages["p00"],
+        "c": pages["p01"],
+        "d": encoded(np.full((80, 100, 3), 255, np.uint8)),
+    }
+    records = pd.DataFrame({"record_id": list(contents), "patient_id": ["1", "1", "2", None]})
+    records["statements"] = [json.dumps({name: 100.0}) for name in ("MI", "Normal", "MI", "MI")]
+    found = audit(records, Sketches([table(contents)]))
+    assert found.summary["distinct"] == 3
+    assert found.summary["conflicts"] == [{"records": ["a", "b"], "statements": ["MI", "Normal"]}]
+    assert found.summary["distinct_by_class"] == {"MI": 3}
+    assert (found.summary["patients"], found.summary["patients_with_several"]) == (2, 1)
+    assert found.summary["anomalies"] == {"blank": 1}
+    SKETCHES.write(table(contents), tmp_path / "s.parquet")
+    assert audit(records, Sketches([tmp_path / "s.parquet"])).summary == found.summary
+
+
+def test_leak_shares_by_hand():
+    split = pd.DataFrame(
+        {"record_id": list("abcdef"), "role": ["train", "train", "validation", "validation", "test", "test"]}
+    )
+    duplicates = pd.DataFrame({"record_id": list("abcdef"), "identical": list("abadef"), "near": list("abaaef")})
+    records = pd.DataFrame({"record_id": list("abcdef"), "patient_id": ["1", "2", "1", "3", "2", None]})
+    assert leak_shares(split, duplicates, records) == {
+        "validation": {"records": 2, "identical": 1, "near": 2, "patient": 1},
+        "test": {"records": 2, "identical": 0, "near": 0, "patient": 1},
+    }
+    nobody = records.assign(patient_id=None)
+    assert leak_shares(split, duplicates, nobody)["test"]["patient"] is None
+
+
+def test_broken_image_is_a_record_error():
+    with pytest.raises(RecordError, match="not a readable image"):
+        sketch_image(b"no image", "a", "a.jpg")

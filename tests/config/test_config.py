@@ -1,0 +1,222 @@
+"""The configuration: the shipped files are valid, and mistakes are told with the key's path."""
+
+from typing import get_args
+
+import pytest
+import yaml
+from snakemake.cli import parse_config
+
+from ecgpipe.config.base import Section
+from ecgpipe.config.reference import reference
+from ecgpipe.config.schema import Config, validate_config
+from ecgpipe.errors import ConfigError
+from tests.conftest import PROJECT
+
+ENDLESS: list = []
+ENDLESS.append(ENDLESS)
+IMAGES = {"kind": "images", "source": "x", "labels": "t.csv"}
+
+
+def merged(base: dict, changes: dict) -> dict:
+    """As Snakemake merges several configuration files."""
+    result = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if both else value
+    return result
+
+
+def shipped() -> dict:
+    return yaml.safe_load((PROJECT / "config.yaml").read_text())
+
+
+SHIPPED = sorted(path.stem for path in (PROJECT / "config").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", [*(f"config/{name}.yaml" for name in SHIPPED), "tests/workflow/tiny.yaml"])
+def test_shipped_configurations_are_valid(name):
+    changes = yaml.safe_load((PROJECT / name).read_text())
+    config = validate_config(merged(shipped(), changes))
+    assert config.results.startswith("results/")
+
+
+def test_config_yaml_states_the_defaults_of_the_models():
+    """What config.yaml shows is what the models would use without it, but for the choice of trainings."""
+    stated, default = validate_config(shipped()).model_dump(), Config().model_dump()
+    different = {key for key in stated if stated[key] != default[key]}
+    assert different <= {"benchmark", "explain"}
+
+
+def test_every_key_is_described():
+    def walk(section: type[Section], path: str) -> list[str]:
+        found = []
+        for name, field in section.model_fields.items():
+            for inner in get_args(field.annotation):
+                found += walk(inner, f"{path}{name}.") if hasattr(inner, "model_fields") else []
+            if isinstance(field.annotation, type) and hasattr(field.annotation, "model_fields"):
+                found += walk(field.annotation, f"{path}{name}.")
+            elif not field.description:
+                found.append(path + name)
+        return found
+
+    assert walk(Config, "") == []
+
+
+def pretrained(init_from: str, seeds: tuple[int, ...] = (0,)) -> dict:
+    """Both real data sets under two protocols; swin+pre starts from another training."""
+    return {
+        "recipes": {"pre": {"init_from": init_from}},
+        "benchmark": {
+            "ptb-xl": {"protocols": ["folds", "patient"], "models": ["vit", "swin+pre"], "seeds": list(seeds)},
+            "cardiac-images": {"protocols": ["unique"], "models": ["swin", "swin+pre"], "seeds": [0]},
+        },
+    }
+
+
+def test_a_recipe_may_start_from_a_training_of_the_benchmark():
+    config = validate_config(merged(shipped(), pretrained("cardiac-images/unique/swin")))
+    assert config.train_of("swin+pre").init_from == "cardiac-images/unique/swin"
+    assert config.train_of("swin").init_from is None
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"train": {"epoch": 3}}, "train.epoch: unknown key; did you mean epochs?"),
+        ({"train": {"batch_size": 0}}, "train.batch_size: Input should be greater than or equal to 1; given: 0"),
+        ({"labels": {"policy": "all"}}, "labels.policy: Input should be 'single', 'primary' or 'multilabel'"),
+        ({"preproces": {}}, "preproces: unknown key; did you mean preprocess?"),
+        ({"model": {"image_size": 100}}, "model.image_size: must be a multiple of 32"),
+        ({"variants": {"vit": {"image_siz": 3}}}, "variants.vit.image_siz"),
+        ({"split": {"validation": 0.6, "test": 0.5}}, "split: validation + test leave nothing to train on"),
+        ({"datasets": ["ptbxl"]}, "datasets: no data set 'ptbxl'; did you mean ptb-xl?"),
+        ({"benchmark": {"ptbxl": {}}}, "benchmark: no data set 'ptbxl'; did you mean ptb-xl?"),
+        ({"own": {"mine": {"source": "x"}}}, "own.mine.kind: Field required"),
+        ({"own": {"mine": {"kind": "signals", "source": "x"}}}, "own.mine: labels: signals need a CSV table"),
+        ({"own": {"mine": {"kind": "images", "source": "x", "derive_leads": True}}}, "derive_leads: for kind signals"),
+        ({"own": {"mine": {"kind": "images", "source": "x", "columns": {}}}}, "there is no label table"),
+        ({"own": {"mine": IMAGES | {"colums": {}}}}, "own.mine.colums: unknown key; did you mean columns?"),
+        ({"own": {"mine": IMAGES | {"columns": {"lable": "x"}}}}, "own.mine.columns.lable: unknown key; did you mean"),
+        ({"own": {"report": IMAGES}}, "own.report: this name has another meaning"),
+        ({"own": {"my data": IMAGES}}, "own.my data"),
+        ({"own": {"mine": IMAGES}, "datasets": ["min"]}, "did you mean mine?"),
+        ({"own": {"mine": IMAGES}, "benchmark": {"mine": {"seed": [1]}}}, "benchmark.mine.seed: unknown key; did you"),
+        (
+            {"own": {"mine": IMAGES}, "datasets": ["mine"], "benchmark": {"mine": {"protocols": ["patient-cv5"]}}},
+            "benchmark.mine.protocols: patient-cv5 needs columns.patient",
+        ),
+        ({"benchmark": {"cardiac-images": {"protocols": ["folds"]}}}, "folds would need patients or folds"),
+        ({"ptb_xl": "some/folder"}, "ptb_xl: "),
+        ({"ptb_xl": {"source": ""}}, "ptb_xl.source"),
+        ({"ptb_xl": {"url": "ftp://x"}}, "ptb_xl.url"),
+        ({"labels": {"tie_order": ["FOO"]}}, "tie_order: FOO: no superclass; they are NORM"),
+        ({"benchmark": {"ptb-xl": {"models": ["swn"]}}}, "no such model; did you mean swin"),
+        ({"benchmark": {"ptb-xl": {"models": []}}}, "benchmark.ptb-xl.models"),
+        ({"benchmark": {"ptb-xl": {"seeds": [0, 0]}}}, "0 is there twice"),
+        ({"benchmark": {"ptb-xl": {"seeds": [-1]}}}, "greater than or equal to 0"),
+        ({"datasets": ["ptb-xl", "ptb-xl"]}, "ptb-xl is there twice"),
+        ({"explain": {"variants": ["swn"]}}, "explain.variants: swn: no such model"),
+        ({"variants": {"swin_lgf_fnp": {}}}, "did you mean swin_lgf_fpn"),
+        ({"variants": {"swin": {"imgsize": 3}}}, "variants.swin.imgsize: unknown key; did you mean image_size?"),
+        ({"variants": {"vit": {"options": {"architecture": "vit_nothing"}}}}, "vit_nothing"),
+        ({"variants": {"my_vit": {"options": {"architecture": "vit_nothing"}}}}, "my_vit.options.architecture: no "),
+        (
+            {"variants": {"a": {"options": {"architecture": "vit"}}, "b": {"options": {"architecture": "a"}}}},
+            "b.options.architecture: no such model",  # a name of one's own stands for a model, not for another name
+        ),
+        ({"variants": {"vit": {"options": {"architecture": 5}}}}, "vit.options.architecture: no such model"),
+        ({"variants": {"my+vit": {"options": {"architecture": "vit"}}}}, "a name of yours (letters, digits, _ and .)"),
+        ({"variants": {"my_vit": {"image_size": 64}}}, "no such model"),
+        ({"model": {"options": {"num_classes": 7}}}, "num_classes cannot be options"),
+        ({"variants": {"swin": {"options": True}}}, "variants.swin.options"),
+        ({"model": ENDLESS}, "nested without end"),
+        ({7: 1}, "7: Keys should be strings"),
+        ({"variants": {"swin": {"options": {"pretrained_cfg": "x.pth"}}}}, "pretrained_cfg cannot be options"),
+        ({"split": {"validation_fold": 11}}, "split.validation_fold"),
+        ({"benchmark": {"ptb-xl": {"models": ["swin+fast"]}}}, "no recipe fast; known are none"),
+        ({"recipes": {"fast": {"epoch": 3}}}, "recipes.fast.epoch: unknown key; did you mean epochs?"),
+        ({"recipes": {"a b": {}}}, "recipes.a b: a name has letters"),
+        ({"train": {"init_from": "ptb-xl/folds/vit"}}, "train.init_from: belongs into a recipe of its own"),
+        (pretrained("simulated"), "recipes.pre.init_from: must be DATASET/PROTOCOL/MODEL"),
+        (pretrained("simulated/patient/vit"), "recipes.pre.init_from: simulated is not among the datasets"),
+        (pretrained("cardiac-images/paper/vit"), "the benchmark has no training cardiac-images/paper/vit"),
+        (pretrained("cardiac-images/unique/swin+pre"), "starts from another training itself"),
+        (pretrained("cardiac-images/unique/swin", seeds=(0, 1)), "benchmark.cardiac-images.seeds lacks 1"),
+        (pretrained("ptb-xl/folds/vit"), "both trainings need the same split"),
+        ({"tuning": {"grid": {"train.rate": [1]}}}, "train.rate: no such setting"),
+        ({"tuning": {"grid": {"train.mixup": []}}}, "train.mixup: no values to try"),
+        ({"tuning": {"models": ["swin"], "grid": {"train.mixup": [-1]}}}, "tuning.grid: mixup"),
+        ({"tuning": {"protocol": "paper"}}, "tuning.protocol: under paper"),
+    ],
+)
+def test_a_mistake_names_the_key_and_what_is_allowed(change, expected):
+    with pytest.raises(ConfigError) as error:
+        validate_config(merged(shipped(), change))
+    assert expected in str(error.value)
+
+
+def test_all_mistakes_are_told_at_once():
+    with pytest.raises(ConfigError) as error:
+        validate_config({"train": {"epochs": "many", "clip_norm": -1}, "colour": "blue"})
+    assert all(key in str(error.value) for key in ("train.epochs", "train.clip_norm", "colour"))
+
+
+def test_values_inside_a_command_line_override():
+    """As Snakemake parses --config: what stands inside braces arrives as text."""
+    given = parse_config(
+        ["ptb_xl={source: null, sampling_rate: 500, limit: 5}", "variants={swin: {options: {drop_rate: 0.2, x: abc}}}"]
+    )
+    config = validate_config(given)
+    assert (config.ptb_xl.source, config.ptb_xl.sampling_rate, config.ptb_xl.limit) == (None, 500, 5)
+    assert config.model_of("swin").options == {"drop_rate": 0.2, "x": "abc"}
+    assert validate_config({"ptb_xl": {"version": "1.0.1", "source": "2024_records"}}).ptb_xl.version == "1.0.1"
+
+
+def test_folders_have_no_final_slash_and_may_be_numbers():
+    assert validate_config({"results": "r2/"}).results == "r2"
+    assert validate_config({"results": "2024"}).results == "2024"
+
+
+def test_a_variant_overrides_only_its_own_keys():
+    config = validate_config({"model": {"in_chans": 3}, "variants": {"vit": {"image_size": 224}}})
+    assert config.model_of("vit").image_size == 224
+    assert config.model_of("vit").in_chans == 3
+    assert config.model_of("swin").image_size == 640
+
+
+def test_one_architecture_at_two_sizes_takes_a_name_of_ones_own():
+    large = {"image_size": 960, "options": {"architecture": "resnet34"}}
+    change = {
+        "variants": {"large": large},
+        "benchmark": {"ptb-xl": {"models": ["resnet34", "large+paper"]}},
+        "recipes": {"paper": {}},
+        "explain": {"variants": ["large"]},
+        "tuning": {"models": ["large"]},
+    }
+    config = validate_config(merged(shipped(), change))
+    assert config.model_of("large+paper").image_size == 960
+    assert config.model_of("resnet34").image_size == 640
+
+
+def test_the_reference_page_is_up_to_date():
+    assert (PROJECT / "docs" / "config.md").read_text(encoding="utf-8") == reference()
+
+
+def test_a_recipe_changes_only_its_own_keys():
+    config = validate_config({"recipes": {"fast": {"epochs": 40}}, "benchmark": {"ptb-xl": {"models": ["vit+fast"]}}})
+    assert config.train_of("vit+fast") == config.train.model_copy(update={"epochs": 40})
+    assert config.train_of("vit") == config.train
+    assert config.model_of("vit+fast") == config.model_of("vit")
+
+
+def test_the_points_of_a_grid():
+    grid = {"train.learning_rate": [1e-4, 1e-3], "model.image_size": [128, 224]}
+    config = validate_config({"tuning": {"models": ["vit"], "grid": grid}})
+    assert len(config.trials) == 4
+    trial = config.trials["vit/train.learning_rate=0.001,model.image_size=224"]
+    assert (trial.train.learning_rate, trial.model.image_size) == (1e-3, 224)
+    some = [
+        validate_config({"tuning": {"models": ["vit"], "grid": grid, "trials": 2, "seed": n}}).trials for n in (0, 0, 1)
+    ]
+    assert len(some[0]) == 2
+    assert some[0] == some[1] != some[2]
