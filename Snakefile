@@ -1,11 +1,11 @@
-# ecgpipe: from 12-lead recordings to paper-like images, classifiers, and a report.
+# ecgpipe: from 12-lead recordings to paper-like images, classifiers and a report.
 #
 #   snakemake --cores 8 all                     everything that config.yaml asks for
 #   snakemake -n all                            what would run, and why
-#   snakemake --cores 8 images                  up to the model-ready images (also: pages, audits, splits, baselines, runs, models)
+#   snakemake --cores 8 images                  one stage; the other targets are below
 #   snakemake --cores 8 all --configfile config/demo.yaml
 #
-# Threads, memory and other resources are in profiles/, settings in config.yaml.
+# Settings: config.yaml (docs/config.md). Resources: in the rules; profiles/ overrides them (docs/workflow.md).
 
 from snakemake.utils import min_version
 
@@ -24,18 +24,7 @@ if CONFIG.container:
 
 
 include: "rules/acquire.smk"
-
-
-if CONFIG.keep_pages:
-
-    include: "rules/render.smk"
-    include: "rules/preprocess.smk"
-
-else:
-
-    include: "rules/direct.smk"
-
-
+include: "rules/images.smk"
 include: "rules/split.smk"
 include: "rules/audit.smk"
 include: "rules/train.smk"
@@ -47,73 +36,64 @@ include: "rules/explain.smk"
 include: "rules/report.smk"
 
 
+complete_rules()  # each rule's log, benchmark, environment and code fingerprint
+
+
 report: "report/workflow.rst"
 
 
-# On a cluster these run beside Snakemake itself: they take seconds, a job of their own would take longer to start.
-localrules:
-    labels,
-    split,
-    prepare,
-    evaluate,
-    audit_leaks,
-    claims,
-    curves,
-    strict,
-
-
 onstart:
-    refuse_a_second_submission()
+    check_cluster_jobs()
     disable_job_rate_limit()
 
 
 rule all:
     default_target: True
     input:
-        get_final_output(),
+        TARGETS.everything(),
 
 
 rule pages:
     input:
-        every_page,
+        lambda wildcards: TARGETS.pages(),
 
 
 rule images:
     input:
-        every_shard("images/{shard}.npy"),
+        TARGETS.of_shards("images/{shard}.npy"),
 
 
 rule audits:
     input:
-        every_dataset("audit/audit.json"),
-        every_dataset("audit/leaks.json"),
+        TARGETS.of_datasets("audit/audit.json"),
+        TARGETS.of_datasets("audit/leaks.json"),
 
 
 rule splits:
     input:
-        every_split(),
+        TARGETS.splits(),
 
 
 rule baselines:
     input:
-        every_baseline(),
+        TARGETS.baselines(),
 
 
 rule runs:
     input:
-        every_run("run.json"),
+        TARGETS.runs("run.json"),
 
 
 rule models:
     input:
-        every_run("weights.safetensors"),
+        TARGETS.runs("weights.safetensors"),
 
 
 rule tuning:
     input:
-        every_dataset("tuning/tuning.csv"),
+        TARGETS.of_datasets("tuning/tuning.csv"),
 
 
 rule all_curves:
     input:
-        every_run("curves.png"),
+        TARGETS.runs("curves.png"),

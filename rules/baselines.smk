@@ -1,8 +1,7 @@
 # Baselines: pages and images -> features per shard -> predictions of cheap classifiers, scored like a model's
 
-BASELINES = f"{RESULTS}/{{dataset}}/baselines"
+BASELINES = f"{DATASET}/baselines"
 BASELINE = r"baseline-[a-z]+(-[0-9]+)?"
-SIGNAL_REFERENCE = "baseline-signal"
 
 
 rule baseline_area:
@@ -10,15 +9,8 @@ rule baseline_area:
         images=shard_files("images/{shard}.npy"),
     output:
         f"{BASELINES}/area.json",
-    log:
-        f"{RESULTS}/logs/baseline_area/{{dataset}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/baseline_area/{{dataset}}.tsv"
-    conda:
-        "../envs/data.yaml"
     params:
         preprocess=section("preprocess"),
-        code=code("baseline_area.py"),
     message:
         "Finding where the traces of {wildcards.dataset} are"
     script:
@@ -27,24 +19,17 @@ rule baseline_area:
 
 rule baseline_features:
     input:
-        pages=f"{RESULTS}/{{dataset}}/pages/{{shard}}.parquet" if CONFIG.keep_pages else [],
-        records=records_to_draw,
-        raw=raw_to_draw,
-        images=f"{RESULTS}/{{dataset}}/images/{{shard}}.npy",
-        indices=f"{RESULTS}/{{dataset}}/images/{{shard}}.index.parquet",
+        pages=f"{DATASET}/pages/{{shard}}.parquet" if CONFIG.keep_pages else [],
+        records=[] if CONFIG.keep_pages else f"{DATASET}/records.parquet",
+        raw=[] if CONFIG.keep_pages else generated_inputs,
+        images=f"{DATASET}/images/{{shard}}.npy",
+        indices=f"{DATASET}/images/{{shard}}.index.parquet",
         area=f"{BASELINES}/area.json",
     output:
         f"{BASELINES}/{{shard}}.npz",
-    log:
-        f"{RESULTS}/logs/baseline_features/{{dataset}}/{{shard}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/baseline_features/{{dataset}}/{{shard}}.tsv"
-    conda:
-        "../envs/data.yaml"
     params:
-        baselines=CONFIG.baselines.model_dump(mode="json", include={"thumbnail", "outside"}),
-        drawing=lambda wildcards: drawing_if_none_kept(wildcards.dataset),
-        code=code("baseline_features.py"),
+        baselines=section("baselines", "thumbnail", "outside"),
+        drawing=None if CONFIG.keep_pages else drawing,
     message:
         "Thumbnails for the baselines of {wildcards.dataset}, shard {wildcards.shard}"
     script:
@@ -53,22 +38,18 @@ rule baseline_features:
 
 rule baseline:
     input:
-        split=f"{RESULTS}/{{dataset}}/splits/{{protocol}}/seed-{{seed}}.parquet",
-        labels=f"{RESULTS}/{{dataset}}/labels.parquet",
+        split=f"{DATASET}/splits/{{protocol}}/seed-{{seed}}.parquet",
+        labels=f"{DATASET}/labels.parquet",
         features=shard_files("baselines/{shard}.npz"),
     output:
         f"{RUN}/predictions.parquet",
-    log:
-        f"{RESULTS}/logs/baseline/{{dataset}}/{{protocol}}/{{variant}}/seed-{{seed}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/baseline/{{dataset}}/{{protocol}}/{{variant}}/seed-{{seed}}.tsv"
     wildcard_constraints:
-        variant=f"(?!{SIGNAL_REFERENCE}/){BASELINE}",
-    conda:
-        "../envs/data.yaml"
+        variant=f"(?!{SIGNAL_BASELINE}/){BASELINE}",
+    resources:
+        mem_mb=scaled(4000),
+        runtime=scaled(60),
     params:
-        baselines=CONFIG.baselines.model_dump(mode="json", include={"components", "regularisation"}),
-        code=code("baseline.py"),
+        baselines=section("baselines", "components", "regularisation"),
     message:
         "{wildcards.variant} on {wildcards.dataset} ({wildcards.protocol}, seed {wildcards.seed})"
     script:
@@ -77,23 +58,16 @@ rule baseline:
 
 rule baseline_signals:
     input:
-        records=f"{RESULTS}/{{dataset}}/records.parquet",
-        raw=made_input,
+        records=f"{DATASET}/records.parquet",
+        raw=generated_inputs,
     output:
         f"{BASELINES}/{{shard}}.signals.npz",
-    log:
-        f"{RESULTS}/logs/baseline_signals/{{dataset}}/{{shard}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/baseline_signals/{{dataset}}/{{shard}}.tsv"
     wildcard_constraints:
-        dataset=of_datasets(kind="signals"),
-    conda:
-        "../envs/data.yaml"
+        dataset="|".join(name for name in DATASETS if CONFIG.kind_of(name) == "signals") or "(?!)",
     params:
         source=dataset_attr("source"),
         reading=dataset_attr("read_options"),
         raw_files_hash=raw_files_hash,
-        code=code("baseline_signals.py"),
     message:
         "Signals for the reference of {wildcards.dataset}, shard {wildcards.shard}"
     script:
@@ -102,21 +76,20 @@ rule baseline_signals:
 
 rule baseline_reference:
     input:
-        split=f"{RESULTS}/{{dataset}}/splits/{{protocol}}/seed-{{seed}}.parquet",
-        labels=f"{RESULTS}/{{dataset}}/labels.parquet",
+        split=f"{DATASET}/splits/{{protocol}}/seed-{{seed}}.parquet",
+        labels=f"{DATASET}/labels.parquet",
         signals=shard_files("baselines/{shard}.signals.npz"),
     output:
-        f"{RESULTS}/{{dataset}}/{{protocol}}/{SIGNAL_REFERENCE}/seed-{{seed}}/predictions.parquet",
-    log:
-        f"{RESULTS}/logs/baseline_reference/{{dataset}}/{{protocol}}/seed-{{seed}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/baseline_reference/{{dataset}}/{{protocol}}/seed-{{seed}}.tsv"
+        f"{DATASET}/{{protocol}}/{SIGNAL_BASELINE}/seed-{{seed}}/predictions.parquet",
     conda:
         "../envs/train.yaml"
-    threads: 1
+    threads: 4
+    resources:
+        mem_mb=scaled(6000),
+        runtime=scaled(120),
+        gpu=1,
     params:
         epochs=CONFIG.baselines.epochs,
-        code=code("baseline_reference.py"),
     message:
         "The signal reference on {wildcards.dataset} ({wildcards.protocol}, seed {wildcards.seed})"
     script:

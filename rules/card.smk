@@ -12,15 +12,13 @@ rule card:
     output:
         saved=f"{RUN}/model/config.json",
         card=f"{RUN}/model/README.md",
-    log:
-        f"{RESULTS}/logs/card/{{dataset}}/{{protocol}}/{{variant}}/seed-{{seed}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/card/{{dataset}}/{{protocol}}/{{variant}}/seed-{{seed}}.tsv"
     conda:
         "../envs/train.yaml"
-    threads: 1
-    params:
-        code=code("card.py"),
+    threads: 4
+    resources:
+        mem_mb=scaled(6000),
+        runtime=scaled(120),
+        gpu=1,
     message:
         "Saving {wildcards.variant} on {wildcards.dataset} ({wildcards.protocol}, seed {wildcards.seed}) with its card"
     script:

@@ -1,26 +1,29 @@
 # predictions.parquet -> metrics.json; predictions of all models -> comparisons -> verdicts on the paper's claims
 
-COMPARISONS = f"{RESULTS}/{{dataset}}/comparisons"
+COMPARISONS = f"{DATASET}/comparisons"
 
 
 rule evaluate:
     input:
         predictions=f"{RUN}/predictions.parquet",
-        records=f"{RESULTS}/{{dataset}}/records.parquet",
-        duplicates=duplicates_of_scores,
+        records=f"{DATASET}/records.parquet",
+        duplicates=duplicates_from_audit,
     output:
         f"{RUN}/metrics.json",
-    log:
-        f"{RESULTS}/logs/evaluate/{{dataset}}/{{protocol}}/{{variant}}/seed-{{seed}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/evaluate/{{dataset}}/{{protocol}}/{{variant}}/seed-{{seed}}.tsv"
     wildcard_constraints:
         variant=rf"[A-Za-z0-9_.+]+|{BASELINE}",
-    conda:
-        "../envs/data.yaml"
+    resources:
+        runtime=scaled(60),
     params:
-        evaluate=evaluate_keys("resamples", "confidence", "threshold", "seed", "bins", "specificities"),
-        code=code("evaluate.py"),
+        evaluate=section(
+            "evaluate",
+            "resamples",
+            "confidence",
+            "threshold",
+            "seed",
+            "bins",
+            "specificities",
+        ),
     message:
         "Scoring {wildcards.variant} on {wildcards.dataset} ({wildcards.protocol}, seed {wildcards.seed})"
     script:
@@ -29,23 +32,28 @@ rule evaluate:
 
 rule compare_models:
     input:
-        predictions=predictions_of_protocol,
-        records=f"{RESULTS}/{{dataset}}/records.parquet",
-        duplicates=duplicates_of_scores,
+        predictions=lambda wildcards: TARGETS.predictions(wildcards.dataset, wildcards.whole),
+        records=f"{DATASET}/records.parquet",
+        duplicates=duplicates_from_audit,
     output:
         comparisons=f"{COMPARISONS}/{{whole}}.json",
         table=f"{COMPARISONS}/{{whole}}.csv",
-    log:
-        f"{RESULTS}/logs/compare_models/{{dataset}}/{{whole}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/compare_models/{{dataset}}/{{whole}}.tsv"
     wildcard_constraints:
         whole=r"(?!protocols)[a-z]+(-cv\d+)?",
-    conda:
-        "../envs/data.yaml"
+    resources:
+        mem_mb=scaled(3000),
+        runtime=scaled(120),
     params:
-        evaluate=evaluate_keys("resamples", "confidence", "threshold", "seed", "bins", "reference", "power"),
-        code=code("compare_models.py"),
+        evaluate=section(
+            "evaluate",
+            "resamples",
+            "confidence",
+            "threshold",
+            "seed",
+            "bins",
+            "reference",
+            "power",
+        ),
     message:
         "Comparing the models on {wildcards.dataset} ({wildcards.whole})"
     script:
@@ -54,22 +62,18 @@ rule compare_models:
 
 rule compare_protocols:
     input:
-        unpack(predictions_by_protocol),
-        records=f"{RESULTS}/{{dataset}}/records.parquet",
-        duplicates=duplicates_of_scores,
+        unpack(lambda wildcards: TARGETS.predictions_by_protocol(wildcards.dataset)),
+        records=f"{DATASET}/records.parquet",
+        duplicates=duplicates_from_audit,
     output:
         comparisons=f"{COMPARISONS}/protocols.json",
         table=f"{COMPARISONS}/protocols.csv",
-    log:
-        f"{RESULTS}/logs/compare_protocols/{{dataset}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/compare_protocols/{{dataset}}.tsv"
-    conda:
-        "../envs/data.yaml"
+    resources:
+        mem_mb=scaled(3000),
+        runtime=scaled(60),
     params:
-        evaluate=evaluate_keys("resamples", "confidence", "threshold", "seed", "bins"),
+        evaluate=section("evaluate", "resamples", "confidence", "threshold", "seed", "bins"),
         protocols=lambda wildcards: CONFIG.benchmark.of(wildcards.dataset).protocols,
-        code=code("compare_protocols.py"),
     message:
         "Comparing the protocols of {wildcards.dataset}"
     script:
@@ -78,24 +82,22 @@ rule compare_protocols:
 
 rule claims:
     input:
-        comparisons=every_comparison(),
-        runs=every_run("run.json"),
-        labels=every_dataset("labels.json"),
-        saliency=saliency_of_claims(),
-        records=every_dataset("records.parquet"),
+        comparisons=TARGETS.comparisons(),
+        runs=TARGETS.runs("run.json"),
+        labels=TARGETS.of_datasets("labels.json"),
+        saliency=TARGETS.saliency_of(the_paper().claims),
+        records=TARGETS.of_datasets("records.parquet"),
     output:
         claims=f"{RESULTS}/report/claims.json",
-        table=report(f"{RESULTS}/report/claims.csv", caption="../report/claims.rst", category="Tables"),
-    log:
-        f"{RESULTS}/logs/claims.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/claims.tsv"
-    conda:
-        "../envs/data.yaml"
+        table=report(
+            f"{RESULTS}/report/claims.csv",
+            caption="../report/claims.rst",
+            category="Tables",
+        ),
+    localrule: True
     params:
-        evaluate=evaluate_keys("resamples", "confidence", "seed", "margin"),
+        evaluate=section("evaluate", "resamples", "confidence", "seed", "margin"),
         paper=file_hash(f"{SOURCE}/ecgpipe/paper/claims.yaml"),
-        code=code("claims.py"),
     message:
         "Checking the paper's claims"
     script:

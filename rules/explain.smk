@@ -5,24 +5,17 @@ MEASURED_ONLY = {"variants", "common_stride", "curve_steps", "cascade_steps"}
 
 rule findings:
     input:
-        records=f"{RESULTS}/{{dataset}}/records.parquet",
-        raw=made_input,
+        records=f"{DATASET}/records.parquet",
+        raw=generated_inputs,
     output:
-        f"{RESULTS}/{{dataset}}/findings/{{shard}}.parquet",
-    log:
-        f"{RESULTS}/logs/findings/{{dataset}}/{{shard}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/findings/{{dataset}}/{{shard}}.tsv"
+        f"{DATASET}/findings/{{shard}}.parquet",
     wildcard_constraints:
         dataset="simulated",
-    conda:
-        "../envs/data.yaml"
     params:
         source=dataset_attr("source"),
         sampling_rate=lambda wildcards: DATASETS[wildcards.dataset].read_options["sampling_rate"],
         render=section("render"),
         layout=file_hash(CONFIG.render.layout),
-        code=code("findings.py"),
     message:
         "Finding where the findings of {wildcards.dataset}, shard {wildcards.shard}, are on their pages"
     script:
@@ -33,13 +26,20 @@ rule explain:
     input:
         run=f"{RUN}/run.json",
         run_index=f"{RUN}/run_index.npz",
-        reference=lambda wildcards: first_seed(wildcards, "run_index.npz"),
+        # all seeds explain the reported records of the first seed
+        reference=lambda wildcards: TARGETS.run(
+            wildcards.dataset,
+            wildcards.protocol,
+            wildcards.variant,
+            CONFIG.benchmark.of(wildcards.dataset).seeds[0],
+            "run_index.npz",
+        ),
         weights=f"{RUN}/weights.safetensors",
         images=shard_files("images/{shard}.npy"),
         indices=shard_files("images/{shard}.index.parquet"),
         pages=shard_files("pages/{shard}.parquet") if CONFIG.keep_pages else [],
-        records=records_to_draw,
-        raw=raw_to_draw,
+        records=[] if CONFIG.keep_pages else f"{DATASET}/records.parquet",
+        raw=[] if CONFIG.keep_pages else generated_inputs,
     output:
         maps=f"{RUN}/saliency.npz",
         overlays=report(
@@ -49,18 +49,16 @@ rule explain:
             subcategory="{dataset}",
             labels={"protocol": "{protocol}", "model": "{variant}", "seed": "{seed}"},
         ),
-    log:
-        f"{RESULTS}/logs/explain/{{dataset}}/{{protocol}}/{{variant}}/seed-{{seed}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/explain/{{dataset}}/{{protocol}}/{{variant}}/seed-{{seed}}.tsv"
     conda:
         "../envs/train.yaml"
-    threads: 1
+    threads: 4
+    resources:
+        mem_mb=scaled(8000),
+        runtime=scaled(120),
     params:
         explain=CONFIG.explain.model_dump(mode="json", exclude=MEASURED_ONLY),
         preprocess=section("preprocess"),
-        drawing=lambda wildcards: drawing_if_none_kept(wildcards.dataset),
-        code=code("explain.py"),
+        drawing=None if CONFIG.keep_pages else drawing,
     message:
         "Explaining {wildcards.variant} on {wildcards.dataset} ({wildcards.protocol}, seed {wildcards.seed})"
     script:
@@ -73,29 +71,39 @@ rule measure_saliency:
         run_index=f"{RUN}/run_index.npz",
         weights=f"{RUN}/weights.safetensors",
         maps=f"{RUN}/saliency.npz",
-        others=maps_of_other_seeds,
+        others=lambda wildcards: [
+            TARGETS.run(
+                wildcards.dataset,
+                wildcards.protocol,
+                wildcards.variant,
+                seed,
+                "saliency.npz",
+            )
+            for seed in CONFIG.benchmark.of(wildcards.dataset).seeds
+            if str(seed) != wildcards.seed
+        ],
         images=shard_files("images/{shard}.npy"),
         indices=shard_files("images/{shard}.index.parquet"),
         pages=shard_files("pages/{shard}.parquet") if CONFIG.keep_pages else [],
-        raw=raw_to_draw,
-        findings=true_findings,
-        records=f"{RESULTS}/{{dataset}}/records.parquet",
+        raw=[] if CONFIG.keep_pages else generated_inputs,
+        findings=lambda wildcards: (
+            TARGETS.of_shards("findings/{shard}.parquet", ["simulated"]) if wildcards.dataset == "simulated" else []
+        ),
+        records=f"{DATASET}/records.parquet",
     output:
         table=f"{RUN}/saliency.parquet",
         summary=f"{RUN}/saliency.json",
-    log:
-        f"{RESULTS}/logs/measure_saliency/{{dataset}}/{{protocol}}/{{variant}}/seed-{{seed}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/measure_saliency/{{dataset}}/{{protocol}}/{{variant}}/seed-{{seed}}.tsv"
     conda:
         "../envs/train.yaml"
-    threads: 1
+    threads: 4
+    resources:
+        mem_mb=scaled(4000),
+        runtime=scaled(240),
     params:
         explain=CONFIG.explain.model_dump(mode="json", exclude={"variants"}),
         preprocess=section("preprocess"),
-        drawing=lambda wildcards: drawing_if_none_kept(wildcards.dataset),
-        resampling=CONFIG.evaluate.model_dump(mode="json", include={"resamples", "confidence", "seed"}),
-        code=code("measure_saliency.py"),
+        drawing=None if CONFIG.keep_pages else drawing,
+        resampling=section("evaluate", "resamples", "confidence", "seed"),
     message:
         "Measuring the saliency of {wildcards.variant} on {wildcards.dataset} ({wildcards.protocol}, seed {wildcards.seed})"
     script:

@@ -3,22 +3,21 @@
 
 rule split:
     input:
-        records=f"{RESULTS}/{{dataset}}/records.parquet",
-        labels=f"{RESULTS}/{{dataset}}/labels.parquet",
+        records=f"{DATASET}/records.parquet",
+        labels=f"{DATASET}/labels.parquet",
         indices=shard_files("images/{shard}.index.parquet"),
-        duplicates=duplicates_of_split,
+        # the protocol `unique` keeps duplicates together
+        duplicates=lambda wildcards: (
+            f"{RESULTS}/{wildcards.dataset}/audit/duplicates.parquet"
+            if base_protocol(wildcards.protocol) == "unique"
+            else duplicates_from_audit(wildcards)
+        ),
     output:
-        split=f"{RESULTS}/{{dataset}}/splits/{{protocol}}/seed-{{seed}}.parquet",
-        counts=f"{RESULTS}/{{dataset}}/splits/{{protocol}}/seed-{{seed}}.json",
-    log:
-        f"{RESULTS}/logs/split/{{dataset}}/{{protocol}}/seed-{{seed}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/split/{{dataset}}/{{protocol}}/seed-{{seed}}.tsv"
-    conda:
-        "../envs/data.yaml"
+        split=f"{DATASET}/splits/{{protocol}}/seed-{{seed}}.parquet",
+        counts=f"{DATASET}/splits/{{protocol}}/seed-{{seed}}.json",
+    localrule: True
     params:
         split=lambda wildcards: CONFIG.split.of(wildcards.protocol),
-        code=code("split.py"),
     message:
         "Splitting {wildcards.dataset} by the protocol {wildcards.protocol}, seed {wildcards.seed}"
     script:

@@ -1,4 +1,4 @@
-"""The pages of one shard of records."""
+"""The pages of one shard: rendered from records, or the files of an image data set."""
 
 from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.config.pages import RenderConfig
@@ -6,16 +6,16 @@ from ecgpipe.logs import job_log
 from ecgpipe.render.shard import render_shard
 
 with job_log(snakemake):
-    records = RECORDS.read(snakemake.input.records)
+    records, drawing = RECORDS.read(snakemake.input.records), snakemake.params.drawing
     render_shard(
         records[records["shard"] == snakemake.wildcards.shard],
-        snakemake.params.source,
-        snakemake.params.reading["sampling_rate"],
-        RenderConfig(**snakemake.params.render),
+        drawing["source"],
+        drawing["sampling_rate"],
+        None if drawing["render"] is None else RenderConfig(**drawing["render"]),
         snakemake.output.pages,
         snakemake.output.problems,
         title=f"render {snakemake.wildcards.dataset}/{snakemake.wildcards.shard}",
         strict=snakemake.config["strict"],
         workers=snakemake.threads,
-        derive_leads=snakemake.params.reading["derive_leads"],
+        derive_leads=drawing["derive_leads"],
     )

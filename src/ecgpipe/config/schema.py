@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
@@ -197,6 +197,10 @@ class Config(Section):
     def settings_of(self, dataset: str) -> PtbXlConfig | CardiacImagesConfig | SimulatedConfig | OwnConfig:
         """The section of a data set by its name."""
         return getattr(self, dataset.replace("-", "_")) if dataset in DATASETS else self.own[dataset]
+
+    def kind_of(self, dataset: str) -> Literal["signals", "images"]:
+        """Whether the pages of a data set are drawn from signals, or are image files."""
+        return self.own[dataset].kind if dataset in self.own else "images" if dataset == "cardiac-images" else "signals"
 
     @model_validator(mode="after")
     def _datasets_exist(self) -> "Config":

@@ -1,0 +1,189 @@
+"""The files that the workflow can make for a configuration: what the rules take as input and `all` asks for."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+from ecgpipe.config.data import protocol_parts
+from ecgpipe.config.schema import Config
+from ecgpipe.config.training import TrainConfig
+from ecgpipe.errors import ConfigError
+
+SIGNAL_BASELINE = "baseline-signal"
+
+
+def job_name(rule: str, output: str) -> str:
+    """Where a rule's logs and benchmarks are, without suffix: ``train/{dataset}/{protocol}/{variant}/seed-{seed}``."""
+    names = dict.fromkeys(re.findall(r"\{(\w+)", output))
+    return "/".join([rule, *("seed-{seed}" if name == "seed" else f"{{{name}}}" for name in names)])
+
+
+class Claim(Protocol):
+    """The parts of a claim of the paper that say which trainings it is about."""
+
+    kind: str
+    datasets: Sequence[str]
+    first: Sequence[str]
+    second: Sequence[str]
+
+
+class Targets:
+    """Paths below the results folder, in the order of the configuration.
+
+    Args:
+        config: the validated configuration.
+        shards: data set -> names of its shards.
+    """
+
+    def __init__(self, config: Config, shards: Mapping[str, Sequence[str]]) -> None:
+        self.config, self.shards, self.results = config, shards, config.results
+
+    def of_datasets(self, file: str) -> list[str]:
+        """A file of every data set."""
+        return [f"{self.results}/{dataset}/{file}" for dataset in self.config.datasets]
+
+    def of_shards(self, pattern: str, datasets: Iterable[str] | None = None) -> list[str]:
+        """A file of every shard, ``pages/{shard}.parquet``, of all data sets or of these."""
+        return [
+            f"{self.results}/{dataset}/{pattern.format(shard=shard)}"
+            for dataset in (self.config.datasets if datasets is None else datasets)
+            for shard in self.shards[dataset]
+        ]
+
+    def pages(self) -> list[str]:
+        """The pages files.
+
+        Raises:
+            ConfigError: the configuration keeps none.
+        """
+        if not self.config.keep_pages:
+            raise ConfigError("keep_pages is false: there are no pages files; set it to true, or ask for `images`")
+        return self.of_shards("pages/{shard}.parquet")
+
+    def problems(self) -> list[str]:
+        """The tables of records that each stage left out."""
+        pages = self.of_shards("pages/{shard}.problems.parquet") if self.config.keep_pages else []
+        images = self.of_shards("images/{shard}.problems.parquet")
+        return self.of_datasets("records.problems.parquet") + pages + images
+
+    def splits(self, dataset: str | None = None) -> list[str]:
+        """Every split, of all data sets or of one."""
+        return [
+            f"{self.results}/{name}/splits/{part}/seed-{seed}.parquet"
+            for name in (self.config.datasets if dataset is None else [dataset])
+            for part in self.config.benchmark.of(name).splits
+            for seed in self.config.benchmark.of(name).seeds
+        ]
+
+    def run(self, dataset: str, protocol: str, model: str, seed: int | str, file: str) -> str:
+        """A file of one training."""
+        return f"{self.results}/{dataset}/{protocol}/{model}/seed-{seed}/{file}"
+
+    def runs(self, file: str) -> list[str]:
+        """A file of every training."""
+        return [
+            self.run(dataset, part, model, seed, file)
+            for dataset in self.config.datasets
+            for part in self.config.benchmark.of(dataset).splits
+            for model in self.config.benchmark.of(dataset).models
+            for seed in self.config.benchmark.of(dataset).seeds
+        ]
+
+    def init_weights(self, model: str, seed: int | str) -> list[str]:
+        """The weights that a model's training starts from, if its recipe names another training."""
+        init_from = self.config.train_of(model).init_from
+        return [] if init_from is None else [self.run(*init_from.split("/"), seed, "weights.safetensors")]
+
+    def windows(self, dataset: str, recipe: TrainConfig, suffix: str) -> list[str]:
+        """Files of the further pages of each training record (`train.windows`), of every shard.
+
+        Raises:
+            ConfigError: the data set has images, no recordings.
+        """
+        if recipe.windows > 1 and self.config.kind_of(dataset) == "images":
+            raise ConfigError(
+                f"train.windows is {recipe.windows}, but {dataset} has images, not recordings, so no further pages can be "
+                "drawn; train its models with a recipe that does not set windows"
+            )
+        folders = [f"windows/{number}-of-{recipe.windows}" for number in range(2, recipe.windows + 1)]
+        return [file for folder in folders for file in self.of_shards(f"{folder}/{{shard}}.{suffix}", [dataset])]
+
+    def trials(self, dataset: str, file: str) -> list[str]:
+        """A file of every trial of the search for a recipe."""
+        folder = f"{self.results}/{dataset}/tuning/{self.config.tuning.protocol}"
+        return [
+            f"{folder}/{name}/seed-{seed}/{file}" for name in self.config.trials for seed in self.config.tuning.seeds
+        ]
+
+    def baselines(self) -> list[str]:
+        """The scores of every baseline; the one on signals only where a data set has signals."""
+        return [
+            self.run(dataset, part, name, seed, "metrics.json")
+            for dataset in self.config.datasets
+            if self.config.benchmark.of(dataset).baselines
+            for part in self.config.benchmark.of(dataset).splits
+            for name in self.config.baselines.names
+            if name != SIGNAL_BASELINE or self.config.kind_of(dataset) == "signals"
+            for seed in self.config.benchmark.of(dataset).seeds
+        ]
+
+    def predictions(self, dataset: str, protocol: str) -> list[str]:
+        """The predictions of every model and seed under a protocol, with all parts of a cross-validation."""
+        runs = self.config.benchmark.of(dataset)
+        return [
+            self.run(dataset, part, model, seed, "predictions.parquet")
+            for model in runs.models
+            for seed in runs.seeds
+            for part in protocol_parts(protocol)
+        ]
+
+    def predictions_by_protocol(self, dataset: str) -> dict[str, list[str]]:
+        """Protocol -> its predictions."""
+        protocols = self.config.benchmark.of(dataset).protocols
+        return {protocol: self.predictions(dataset, protocol) for protocol in protocols}
+
+    def comparisons(self) -> list[str]:
+        """The comparisons of models under every protocol."""
+        return [
+            f"{self.results}/{dataset}/comparisons/{protocol}.json"
+            for dataset in self.config.datasets
+            for protocol in self.config.benchmark.of(dataset).protocols
+        ]
+
+    def explained(self, file: str) -> list[str]:
+        """A file of every explained training: one seed, and of a cross-validation one part, since one picture says it."""
+        return [file for _, file in self._explained(file)]
+
+    def saliency_of(self, claims: Iterable[Claim]) -> list[str]:
+        """The measured saliency of the models and data sets that claims about saliency name."""
+        named = {
+            (dataset, model)
+            for claim in claims
+            if claim.kind == "saliency"
+            for dataset in claim.datasets
+            for model in (*claim.first, *claim.second)
+        }
+        return [file for pair, file in self._explained("saliency.parquet") if pair in named]
+
+    def _explained(self, file: str) -> list[tuple[tuple[str, str], str]]:
+        return [
+            ((dataset, model), self.run(dataset, protocol_parts(protocol)[0], model, runs.seeds[0], file))
+            for dataset in self.config.datasets
+            for runs in [self.config.benchmark.of(dataset)]
+            for protocol in runs.protocols
+            for model in runs.models
+            if model in self.config.explain.variants
+        ]
+
+    def everything(self) -> list[str]:
+        """What `all` makes."""
+        return [
+            *([f"{self.results}/strict.ok"] if self.config.strict else []),
+            f"{self.results}/report/index.html",
+            f"{self.results}/report/claims.json",
+            *self.runs("metrics.json"),
+            *self.runs("model/config.json"),
+            *self.comparisons(),
+            *self.of_datasets("comparisons/protocols.json"),
+            *self.explained("saliency.json"),
+        ]
