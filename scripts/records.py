@@ -1,11 +1,12 @@
-"""records.parquet of a copy of PTB-XL."""
+"""records.parquet of a dataset."""
 
-from ecgpipe.acquire.ptbxl import list_ptbxl_records
+from ecgpipe.acquire.datasets import list_records
 from ecgpipe.artifacts.tables import RECORDS, ProblemList
 from ecgpipe.logs import job_log
 
 with job_log(snakemake):
-    records, errors = list_ptbxl_records(snakemake.params.source, **snakemake.params.settings)
+    params = snakemake.params
+    records, errors = list_records(params.layout, snakemake.wildcards.dataset, params.source, params.settings)
     problems = ProblemList("records", snakemake.config["strict"])
     problems.extend(errors)
     RECORDS.write(records, snakemake.output.records)

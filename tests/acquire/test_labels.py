@@ -123,11 +123,11 @@ def test_a_grouping_of_ones_own(table):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("statement,class\nIMI,a\nAMII,a\n", r"own\.csv, line 3: 'AMII' is no statement.*did you mean AMI"),
+        ("statement,class\nIMI,a\nAMII,a\n", r"own\.csv, line 3: 'AMII' is not a statement.*did you mean AMI"),
         ("statement,class\nIMI,a\nIMI,b\n", "line 3: IMI is in two classes, a and b"),
         ("statement,class\nIMI,\n", "line 2: class '' is empty"),
-        ("code,class\nIMI,a\n", "needs the columns statement and class; it has code, class"),
-        ("statement,class\n", "names no statement"),
+        ("code,class\nIMI,a\n", "requires the columns statement and class; it has code, class"),
+        ("statement,class\n", "contains no statement"),
     ],
 )
 def test_a_wrong_grouping_file_is_told_by_its_line(table, text, expected):

@@ -1,7 +1,4 @@
-"""Where a copy of the ECG Images dataset of Cardiac Patients keeps its classes.
-
-The ECG Images dataset of Cardiac Patients (Khan and Hussain, doi:10.17632/gwbz3fsgp8): its records.
-"""
+"""The ECG Images dataset of Cardiac Patients (Khan and Hussain, doi:10.17632/gwbz3fsgp8): classes and images."""
 
 import hashlib
 import json
@@ -10,30 +7,27 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from ecgpipe.acquire.shards import raw_files_hashes, sample_order, shard_of
+from ecgpipe.acquire.shards import raw_files_hashes, sample_ids, shard_of
 from ecgpipe.artifacts.sources import Source, is_image, open_source
 from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.errors import DataError
 from ecgpipe.progress import progress
 
-# a word of the folder's name -> class; in this order, since "History of MI" also says MI
-CLASS_WORDS = (
-    ("History of Myocardial Infarction", re.compile(r"history|pmi", re.I)),
-    ("Abnormal Heartbeat", re.compile(r"abnormal|hb", re.I)),
-    ("Myocardial Infarction", re.compile(r"myocardial|\bmi\b", re.I)),
-    ("Normal", re.compile(r"normal", re.I)),
-)
 CLASSES = ("Normal", "Myocardial Infarction", "History of Myocardial Infarction", "Abnormal Heartbeat")
+# class -> pattern of its folder's name, tried in this order: "History of MI" also matches MI
+CLASS_PATTERNS = {
+    "History of Myocardial Infarction": re.compile(r"history|pmi", re.I),
+    "Abnormal Heartbeat": re.compile(r"abnormal|hb", re.I),
+    "Myocardial Infarction": re.compile(r"myocardial|\bmi\b", re.I),
+    "Normal": re.compile(r"normal", re.I),
+}
 
 
 def class_images(source: Path | str) -> dict[str, list[str]]:
-    """Class -> names of its images in a copy; the class folders may lie one level deeper than the given folder.
-
-    Args:
-        source: folder, or a zip archive of it.
+    """Class -> names of its images; the class folders may be one level below the folder or archive.
 
     Raises:
-        DataError: a class has no folder, or two.
+        DataError: a class has no folder or two, or a folder matches no class.
     """
     files = _open(source)
     folders: dict[str, list[str]] = {}
@@ -43,12 +37,12 @@ def class_images(source: Path | str) -> dict[str, list[str]]:
             folders.setdefault(str(path.parent), []).append(name)
     found: dict[str, str] = {}
     for folder in sorted(folders):
-        name = next((name for name, word in CLASS_WORDS if word.search(PurePosixPath(folder).name)), None)
+        where, label = files.where(folder), PurePosixPath(folder).name
+        name = next((name for name, pattern in CLASS_PATTERNS.items() if pattern.search(label)), None)
         if name is None:
-            raise DataError(f"{files.where(folder)}: cannot tell which of {', '.join(CLASSES)} this folder is")
+            raise DataError(f"{where}: the folder's name matches none of {', '.join(CLASSES)}; rename it")
         if name in found:
-            both = f"{files.where(folder)} and {files.where(found[name])}"
-            raise DataError(f"{both} both look like the class {name}; keep one")
+            raise DataError(f"{where} and {files.where(found[name])} both match the class {name}; keep one")
         found[name] = folder
     missing = [name for name in CLASSES if name not in found]
     if missing:
@@ -63,61 +57,52 @@ def _open(source: Path | str) -> Source:
         if Path(source).exists():
             raise
         raise DataError(
-            f"{source}: no such folder or zip archive; set cardiac_images.source to the folder of the four class "
-            "folders, or to an archive of it"
+            f"{source}: no such folder or zip archive; set cardiac_images.source to the folder or archive that "
+            "contains the four class folders"
         ) from error
 
 
 def raw_image_hashes(source: Path | str, shards: int) -> dict[str, str]:
-    """Shard -> a stamp that changes when any image of the shard does (name, size, time of change or checksum)."""
-    names = {PurePosixPath(name).stem: [name] for images in class_images(source).values() for name in images}
-    return raw_files_hashes(open_source(source), names, shards)
+    """Shard -> a hash that changes when one of its images does (name, size, modification time or CRC)."""
+    files = {PurePosixPath(name).stem: [name] for images in class_images(source).values() for name in images}
+    return raw_files_hashes(open_source(source), files, shards)
 
 
 def list_cardiac_images(
     source: Path | str, shards: int, expected: int | None = None, limit: int | None = None, seed: int = 0
 ) -> pd.DataFrame:
-    """All images of a copy, in the form of records.parquet.
+    """All images of a copy in the format of records.parquet.
 
     Args:
-        source: the copy's folder, or a zip archive of it.
+        source: folder or zip archive.
         shards: number of shards.
-        expected: number of images there must be; None accepts any.
-        limit: keep only so many, sampled at random.
-        seed: of the sample.
+        expected: required number of images; None: any.
+        limit: size of a random sample; None: all images.
+        seed: seed of the sample.
 
     Raises:
-        DataError: classes or images are missing, or two images have one name.
+        DataError: classes or images are missing, or two images have the same name.
     """
     files = [(name, image) for name, images in class_images(source).items() for image in images]
-    raw = open_source(source)
     if expected is not None and len(files) != expected:
         raise DataError(
             f"{source}: {len(files)} images, expected {expected}; complete the copy, or set cardiac_images.files"
         )
-    by_id = {PurePosixPath(image).stem: (name, image) for name, image in files}
-    if len(by_id) != len(files):
-        kept = {image for _, image in by_id.values()}
-        twice = sorted({PurePosixPath(image).stem for _, image in files if image not in kept})
-        raise DataError(f"{source}: several images are called {', '.join(twice[:5])}; names must be unique")
-    chosen = sorted(by_id)
-    if limit is not None:
-        chosen = sorted(sample_order(chosen, seed)[:limit])
-    rows = []
-    for record_id in progress(chosen, "cardiac-images: checksums", unit="images"):
+    by_id: dict[str, tuple[str, str]] = {}
+    for name, image in files:
+        record_id = PurePosixPath(image).stem
+        if record_id in by_id:
+            raise DataError(f"{source}: several images are called {record_id}; names must be unique")
+        by_id[record_id] = (name, image)
+    raw, rows, empty_row = open_source(source), [], dict.fromkeys(RECORDS.schema.names)
+    for record_id in progress(sorted(sample_ids(by_id, limit, seed)), "cardiac-images: checksums", unit="images"):
         name, image = by_id[record_id]
-        rows.append(
-            {
-                "record_id": record_id,
-                "patient_id": None,
-                "shard": shard_of(record_id, shards),
-                "path": image,
-                "fold": None,
-                "age": None,
-                "sex": None,
-                "statements": json.dumps({name: 100.0}),
-                "content": hashlib.sha256(raw.read(image)).hexdigest(),
-            }
-        )
-    records = pd.DataFrame(rows, columns=RECORDS.schema.names)
-    return records.astype({"fold": "Int16", "age": "float32"})
+        row = {
+            "record_id": record_id,
+            "shard": shard_of(record_id, shards),
+            "path": image,
+            "statements": json.dumps({name: 100.0}),
+            "content": hashlib.sha256(raw.read(image)).hexdigest(),
+        }
+        rows.append(empty_row | row)
+    return pd.DataFrame(rows).astype({"fold": "Int16", "age": "float32"})

@@ -1,9 +1,4 @@
-"""Data sets from the network: an archive, or a release of PTB-XL file by file.
-
-Zip archives unpacked where nothing can escape the target, and nothing can fill the disk unforeseen.
-
-Files compared with the list of SHA-256 sums in their folder.
-"""
+"""Download of the public data sets: an archive and its unpacking, or a PTB-XL release file by file."""
 
 import lzma
 import shutil
@@ -24,11 +19,11 @@ from ecgpipe.artifacts.sources import archive_files
 from ecgpipe.errors import DataError
 from ecgpipe.progress import progress, progress_counter
 
-TABLES = (DATABASE, STATEMENTS)
+Wanted = Callable[[str], bool]
 
 
 def web_address(url: str) -> str:
-    """An http(s) address; ``s3://bucket/key`` as that of the bucket's public endpoint."""
+    """An http(s) address; ``s3://bucket/key`` becomes the address of the bucket's public endpoint."""
     if not url.startswith("s3://"):
         return url
     bucket, _, key = url.removeprefix("s3://").partition("/")
@@ -36,17 +31,16 @@ def web_address(url: str) -> str:
 
 
 def download(url: str, target: Path | str, sha256: str | None = None) -> None:
-    """Fetch one file, showing the rate and the time left; a call after a failure or a kill goes on where it stopped.
+    """Fetch one file and show the progress; resumes after a failure or a kill.
 
     Raises:
-        DataError: as ``fetch``.
+        DataError: see ``fetch``.
     """
-    show = progress_counter(f"download {Path(target).name}", "B")
-    fetch(web_address(url), target, sha256, progress=show)
+    fetch(web_address(url), target, sha256, progress=progress_counter(f"download {Path(target).name}", "B"))
 
 
-def needed_at_rate(sampling_rate: int) -> Callable[[str], bool]:
-    """Which of PTB-XL's files are needed for signals at a rate: all but the signals at the other."""
+def needed_at_rate(sampling_rate: int) -> Wanted:
+    """Predicate of the PTB-XL files needed at a sampling rate: all but the signals at the other rate."""
     other = {100: "records500/", 500: "records100/"}[sampling_rate]
     return lambda name: not name.startswith(other)
 
@@ -54,45 +48,44 @@ def needed_at_rate(sampling_rate: int) -> Callable[[str], bool]:
 def download_ptbxl(
     base: str, target: Path | str, sampling_rate: int, connections: int = 4, first_wait: float = 1.0
 ) -> int:
-    """Fetch a release of PTB-XL file by file from a folder's address, each file checked against the release's list.
+    """Fetch a PTB-XL release file by file and verify each one against the release's SHA256SUMS.txt.
 
-    Files that have arrived wait in ``.<name>.download`` beside the target; a call after a failure or a kill fetches
+    Received files are kept in ``.<name>.download`` beside the target; after a failure or a kill the next call fetches
     only the others.
 
     Args:
-        base: address of the folder that holds SHA256SUMS.txt: http(s) or s3.
-        target: the folder, which appears when all is there.
-        sampling_rate: 100 or 500 Hz; the signals at the other rate are not fetched.
-        connections: files at a time.
+        base: address of the folder with SHA256SUMS.txt: http(s) or s3.
+        target: the folder; it appears when it is complete.
+        sampling_rate: 100 or 500 Hz; signals at the other rate are not fetched.
+        connections: parallel downloads.
         first_wait: seconds before the second try of a file.
 
     Returns:
-        How many files the release has at that rate.
+        The number of files of the release at that rate.
 
     Raises:
-        DataError: a file cannot be fetched; those that arrived stay.
+        DataError: a file cannot be fetched; received files are kept.
     """
     base, target = web_address(base).rstrip("/") + "/", Path(target)
     staging = target.with_name(f".{target.name}.download")
     session = requests.Session()
-    session.mount("http://", HTTPAdapter(pool_maxsize=connections))
-    session.mount("https://", HTTPAdapter(pool_maxsize=connections))
-    # the list itself is fetched anew, since it may have changed; all else follows from it
-    (staging / SUMS).unlink(missing_ok=True)
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(pool_maxsize=connections))
+    (staging / SUMS).unlink(missing_ok=True)  # the list may have changed since the last call
     fetch(base + SUMS, staging / SUMS, session=session, first_wait=first_wait)
     wanted = needed_at_rate(sampling_rate)
     sums = {name: expected for name, expected in read_sums(staging / SUMS).items() if wanted(name) and name != SUMS}
-    lacking = [name for name in TABLES if name not in sums]
-    if lacking:
-        raise DataError(f"{base}{SUMS}: lists no {' and no '.join(lacking)}; is it a release of PTB-XL?")
+    missing = [name for name in (DATABASE, STATEMENTS) if name not in sums]
+    if missing:
+        raise DataError(f"{base}{SUMS}: does not list {' and '.join(missing)}; is it a release of PTB-XL?")
     stop = threading.Event()
 
-    def one(name: str) -> None:
+    def fetch_one(name: str) -> None:
         if not stop.is_set():
             fetch(base + name, staging / name, sums[name], session=session, first_wait=first_wait)
 
     with ThreadPoolExecutor(connections) as pool:
-        jobs = [pool.submit(one, name) for name in sums]
+        jobs = [pool.submit(fetch_one, name) for name in sums]
         try:
             for job in progress(as_completed(jobs), f"download {target.name}", len(jobs), "files"):
                 job.result()
@@ -105,47 +98,46 @@ def download_ptbxl(
     return len(sums)
 
 
-CHUNK = 1 << 20
-
-
-def unpack_zip(archive: Path | str, target: Path | str, wanted: Callable[[str], bool] = lambda name: True) -> None:
-    """Unpack a zip archive into a new folder; if all of it lies in one folder, that folder's content.
+def unpack_zip(archive: Path | str, target: Path | str, wanted: Wanted = lambda name: True) -> None:
+    """Unpack a zip archive into a new folder; a single top folder of the archive is left out.
 
     Args:
         archive: the zip file.
-        target: the folder, which appears when all is there.
-        wanted: which files, by their names in the target.
+        target: the folder; it appears when it is complete.
+        wanted: predicate of the names to unpack, relative to the target.
 
     Raises:
-        DataError: not a zip file, broken, or not one that may be unpacked (``archive_files``); or the disk is full.
+        DataError: not a zip file, damaged, refused by ``archive_files``, or the disk is full.
     """
     try:
         with zipfile.ZipFile(archive) as file:
             names = {name: entry for name, entry in archive_files(archive, file).items() if wanted(name)}
             if not names:
-                raise DataError(f"{archive}: holds no file that is asked for; is it the right archive?")
+                raise DataError(f"{archive}: contains none of the expected files; is it the right archive?")
             with atomic_folder(target) as partial:
                 for name, entry in progress(names.items(), f"unpack {Path(archive).name}", len(names), "files"):
                     path = partial / name
                     path.parent.mkdir(parents=True, exist_ok=True)
-                    # zipfile reads no more than the entry's declared size, and checks its CRC
+                    # zipfile reads no more than the entry's declared size and checks its CRC
                     with file.open(entry) as source, open(path, "wb") as copy:
-                        shutil.copyfileobj(source, copy, CHUNK)
+                        shutil.copyfileobj(source, copy, 1 << 20)
     except OSError as error:  # the disk, not the archive
-        raise DataError(f"{archive}: cannot be unpacked to {target} ({error}); see to space and rights") from error
+        raise DataError(
+            f"{archive}: cannot be unpacked to {target} ({error}); check the disk space and permissions"
+        ) from error
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, ValueError) as error:
         raise DataError(f"{archive}: cannot be unpacked ({error}); delete it and fetch it again") from error
 
 
-def verify_checksums(folder: Path | str, wanted: Callable[[str], bool] = lambda name: True) -> int:
-    """Check files against the list in their folder; returns how many were checked.
+def verify_checksums(folder: Path | str, wanted: Wanted = lambda name: True) -> int:
+    """Verify files against the SHA256SUMS.txt in their folder; returns the number of files.
 
     Args:
-        folder: where the files and the list are.
-        wanted: which of the listed files must be there.
+        folder: contains the files and the list.
+        wanted: predicate of the listed names to verify.
 
     Raises:
-        DataError: the list is missing or not one, a file is missing, or differs.
+        DataError: the list is missing or invalid, or a file is missing or differs.
     """
     folder = Path(folder)
     sums = {name: expected for name, expected in read_sums(folder / SUMS).items() if wanted(name)}

@@ -1,7 +1,4 @@
-"""Groupings of PTB-XL's statements into classes, by scp_statements.csv or by a file of one's own.
-
-Statements -> targets: the label policies, and what they leave out.
-"""
+"""Statements -> targets: groupings of statements into classes, and label policies."""
 
 import difflib
 import io
@@ -22,34 +19,31 @@ from ecgpipe.errors import DataError
 
 
 def read_grouping(source: Path | str, name: str) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Which statements count, and as which class.
+    """A grouping of statements into classes.
 
     Args:
         source: folder or zip archive with scp_statements.csv.
         name: superclass, subclass, diagnostic, form, rhythm, all, or the path of a CSV file.
 
     Returns:
-        {statement code: class}, and the classes in order: superclasses in the usual one, others as they first occur.
+        {statement code: class}, and the classes in order: superclasses as usual, others by first occurrence.
 
     Raises:
-        DataError: a file is missing or is no such table, or names unknown statements.
+        DataError: a file is missing or invalid, or names an unknown statement or superclass.
     """
     table = _read_statements(source)
     if name.endswith(".csv"):
-        group_of = _own_grouping(Path(name), set(table.index))
+        group_of = _read_grouping_file(Path(name), set(table.index))
     elif name in ("superclass", "subclass"):
-        diagnostic = table[table["diagnostic"] == 1]
-        column = diagnostic["diagnostic_class" if name == "superclass" else "diagnostic_subclass"]
+        column = table.loc[table["diagnostic"] == 1, f"diagnostic_{name.removeprefix('super')}"]
         group_of = {code: str(group) for code, group in column.dropna().items()}
     else:
-        chosen = table if name == "all" else table[table[name] == 1]
-        group_of = {code: code for code in chosen.index}
+        group_of = {code: code for code in (table if name == "all" else table[table[name] == 1]).index}
     classes = SUPERCLASSES if name == "superclass" else tuple(dict.fromkeys(group_of.values()))
-    strange = sorted(set(group_of.values()) - set(classes))
-    if strange:
-        raise DataError(
-            f"{open_source(source).where(STATEMENTS)}: {', '.join(strange)}: no superclass of {', '.join(classes)}"
-        )
+    unknown = sorted(set(group_of.values()) - set(classes))
+    if unknown:
+        path = open_source(source).where(STATEMENTS)
+        raise DataError(f"{path}: unknown superclass {', '.join(unknown)}; expected {', '.join(classes)}")
     return group_of, classes
 
 
@@ -66,8 +60,8 @@ def _read_statements(source: Path | str) -> pd.DataFrame:
         raise DataError(f"{path}: not a readable table of statements ({error}); fetch it again") from error
 
 
-def _own_grouping(path: Path, known: set[str]) -> dict[str, str]:
-    """A grouping file: a statement may belong to one class only, a class hold any number of statements."""
+def _read_grouping_file(path: Path, known: set[str]) -> dict[str, str]:
+    """A user's grouping: several statements may share a class, but a statement has only one."""
     try:
         table = pd.read_csv(path, dtype=str, encoding="utf-8-sig", keep_default_na=False)
     except FileNotFoundError as error:
@@ -75,22 +69,43 @@ def _own_grouping(path: Path, known: set[str]) -> dict[str, str]:
     except (ValueError, OSError) as error:
         raise DataError(f"{path}: not a readable CSV table ({error})") from error
     if not {"statement", "class"} <= set(table.columns):
-        raise DataError(f"{path}: needs the columns statement and class; it has {', '.join(table.columns)}")
+        raise DataError(f"{path}: requires the columns statement and class; it has {', '.join(table.columns)}")
     group_of: dict[str, str] = {}
-    for line, (code, name) in enumerate(
-        zip(table["statement"].str.strip(), table["class"].str.strip(), strict=True), 2
-    ):
+    for line, (code, name) in enumerate(table[["statement", "class"]].itertuples(index=False), 2):
+        code, name = code.strip(), name.strip()
         if code not in known:
             close = difflib.get_close_matches(code, sorted(known), n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
-            raise DataError(f"{path}, line {line}: {code!r} is no statement of {STATEMENTS}{hint}")
+            raise DataError(f"{path}, line {line}: {code!r} is not a statement of {STATEMENTS}{hint}")
         if not name or not name.isprintable():
-            raise DataError(f"{path}, line {line}: class {name!r} is empty or holds characters that do not print")
+            raise DataError(f"{path}, line {line}: class {name!r} is empty or contains unprintable characters")
         if group_of.setdefault(code, name) != name:
             raise DataError(f"{path}, line {line}: {code} is in two classes, {group_of[code]} and {name}")
     if not group_of:
-        raise DataError(f"{path}: names no statement")
+        raise DataError(f"{path}: contains no statement")
     return group_of
+
+
+def label_classes(records: pd.DataFrame, classes: Sequence[str], key: str) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The same as ``read_grouping``, for records whose labels are the classes themselves.
+
+    Args:
+        records: a records table.
+        classes: the classes in order; empty: all labels, sorted.
+        key: section of the configuration, for messages.
+
+    Raises:
+        DataError: fewer than two classes, or one without records.
+    """
+    counts = Counter(label for text in records["statements"] for label in json.loads(text))
+    classes = tuple(classes) or tuple(sorted(counts))
+    absent = [name for name in classes if not counts[name]]
+    if absent:
+        present = ", ".join(sorted(counts)[:20]) or "none"
+        raise DataError(f"{key}.classes: no record has the label {', '.join(absent)}; the labels are {present}")
+    if len(classes) < 2:
+        raise DataError(f"{key}: the records have {len(classes)} different labels; at least 2 are required")
+    return {name: name for name in classes}, classes
 
 
 @dataclass(frozen=True)
@@ -98,11 +113,11 @@ class LabelCounts:
     """What a policy made of the records.
 
     Args:
-        classes: records per class (a record counts for each of its classes).
+        classes: records per class; a record counts for each of its classes.
         kept: records with a target.
-        dropped: records without, by reason.
-        rare: classes that were left out, with their records.
-        dropped_records: a row per record without a target, in the form of labels.dropped.parquet.
+        dropped: records without a target, by reason.
+        rare: classes below min_records, with their records.
+        dropped_records: one row per record without a target, in the format of labels.dropped.parquet.
     """
 
     classes: dict[str, int]
@@ -112,38 +127,37 @@ class LabelCounts:
     dropped_records: list[dict] = field(repr=False)
 
     def as_dict(self) -> dict:
-        """For JSON: the counts."""
+        """The counts for JSON."""
         return {"kept": self.kept, "classes": self.classes, "dropped": self.dropped, "rare": self.rare}
 
     def as_table(self) -> pd.DataFrame:
-        """Rows of (what, name, records): each class, each reason for which records were dropped, each rare class."""
+        """Rows of (what, name, records): each class, reason for dropping, rare class, and the kept records."""
         parts = {"class": self.classes, "dropped": self.dropped, "class left out": self.rare, "kept": {"": self.kept}}
         rows = [(what, name, count) for what, counts in parts.items() for name, count in counts.items()]
         return pd.DataFrame(rows, columns=["what", "name", "records"])
 
 
 def class_likelihoods(
-    statements: Mapping[str, float], group_of: Mapping[str, str], config: LabelsConfig
+    codes: Mapping[str, float], group_of: Mapping[str, str], config: LabelsConfig
 ) -> dict[str, float]:
-    """The highest likelihood of each class among a record's statements; statements below the threshold do not count."""
+    """The highest likelihood of each class among a record's statements; those below the threshold do not count."""
     found: dict[str, float] = {}
-    for code, likelihood in statements.items():
-        if code not in group_of:
-            continue
-        # unknown is not unlikely: the reader wrote the statement down
+    for code, likelihood in codes.items():
+        # 0 means that the reader gave no likelihood, not that the statement is unlikely
         unknown = likelihood == 0 and config.zero_likelihood == "unknown"
-        if unknown or (likelihood > 0 and likelihood >= config.min_likelihood):
-            found[group_of[code]] = max(found.get(group_of[code], 0.0), likelihood)
+        if code in group_of and (unknown or (likelihood > 0 and likelihood >= config.min_likelihood)):
+            name = group_of[code]
+            found[name] = max(found.get(name, 0.0), likelihood)
     return found
 
 
 def choose_classes(found: Mapping[str, float], policy: str, order: Sequence[str]) -> set[str]:
-    """The classes that a policy gives a record with some class; none: it has several where one is wanted.
+    """The classes that a policy assigns to a record; empty if ``single`` meets several.
 
     Args:
-        found: class -> likelihood.
+        found: class -> likelihood, at least one.
         policy: single, primary or multilabel.
-        order: primary: which class wins among equals, first wins.
+        order: decides ties under primary; the first class wins.
     """
     if policy == "multilabel" or len(found) == 1:
         return set(found)
@@ -154,21 +168,21 @@ def choose_classes(found: Mapping[str, float], policy: str, order: Sequence[str]
 
 
 def tie_order(classes: Sequence[str], config: LabelsConfig) -> list[str]:
-    """Who wins among equals: the configured classes, then the others in the grouping's order, the normal class last.
+    """Order for ties: the configured classes, then the others in the grouping's order, NORM last.
 
     Raises:
-        DataError: the configuration names a class that the grouping does not have.
+        DataError: a configured class is not in the grouping.
     """
-    named = config.tie_order or ()
-    for name in named:
+    first = list(config.tie_order or ())
+    for name in first:
         if name not in classes:
             close = difflib.get_close_matches(name, classes, n=1)
             raise DataError(
                 f"labels.tie_order: the grouping {config.grouping!r} has no class {name!r}; "
                 + (f"did you mean {close[0]}?" if close else f"it has {', '.join(classes)}")
             )
-    rest = [name for name in classes if name not in named]
-    return [*named, *(name for name in rest if name != "NORM"), *(name for name in rest if name == "NORM")]
+    rest = [name for name in classes if name not in first]
+    return first + sorted(rest, key=lambda name: name == "NORM")
 
 
 def make_labels(
@@ -184,26 +198,28 @@ def make_labels(
     Args:
         record_ids: (n,) ids.
         statements: (n,) {code: likelihood in percent}, or its JSON.
-        group_of: code -> class; codes that are absent do not count.
-        classes: the classes, in the order of the targets' columns.
+        group_of: code -> class; other codes do not count.
+        classes: the classes in the order of the targets' columns.
         config: the policy.
-        key: the section that it stands in, for messages.
+        key: section of the configuration, for messages.
 
     Raises:
-        DataError: a superclass has no record at all, or fewer than two classes are left.
+        DataError: a superclass has no records, or fewer than two classes remain.
     """
     order, column = tie_order(classes, config), {name: i for i, name in enumerate(classes)}
     targets = np.zeros((len(record_ids), len(classes)), np.uint8)
     dropped: list[dict] = []
+
+    def drop(record_id: str, reason: str, names: Sequence[str]) -> None:
+        dropped.append({"record_id": record_id, "reason": reason, "classes": json.dumps(names)})
+
     for row, (record_id, codes) in enumerate(zip(record_ids, statements, strict=True)):
         codes = json.loads(codes) if isinstance(codes, str) else codes
         found = class_likelihoods(codes, group_of, config)
         chosen = choose_classes(found, config.policy, order) if found else set()
         if not chosen:
-            reason = "several classes" if found else _why_none(codes, group_of)
-            dropped.append({"record_id": record_id, "reason": reason, "classes": json.dumps(sorted(found))})
-        for name in chosen:
-            targets[row, column[name]] = 1
+            drop(record_id, "several classes" if found else _why_no_class(codes, group_of), sorted(found))
+        targets[row, [column[name] for name in chosen]] = 1
     totals = targets.sum(axis=0, dtype=int)
     common = totals >= config.min_records
     empty = [name for name, count in zip(classes, totals, strict=True) if count == 0]
@@ -215,16 +231,9 @@ def make_labels(
     if common.sum() < 2:
         raise DataError(f"fewer than two classes have {key}.min_records = {config.min_records} records; lower it")
     names, ids = np.array(classes, dtype=str), np.array(record_ids, dtype=str)
-    only_rare = targets.any(axis=1) & ~targets[:, common].any(axis=1)
-    dropped += [
-        {
-            "record_id": str(ids[row]),
-            "reason": "only rare classes",
-            "classes": json.dumps(names[targets[row] > 0].tolist()),
-        }
-        for row in np.flatnonzero(only_rare)
-    ]
     kept = targets[:, common].any(axis=1)
+    for row in np.flatnonzero(targets.any(axis=1) & ~kept):
+        drop(str(ids[row]), "only rare classes", names[targets[row] > 0].tolist())
     labels = Labels(ids[kept], targets[kept][:, common], tuple(names[common].tolist()), config.policy)
     return labels, LabelCounts(
         classes=dict(zip(labels.classes, labels.targets.sum(axis=0, dtype=int).tolist(), strict=True)),
@@ -235,12 +244,11 @@ def make_labels(
     )
 
 
-def _why_none(codes: Mapping[str, float], group_of: Mapping[str, str]) -> str:
-    """Why no statement of a record counts."""
-    there = [likelihood for code, likelihood in codes.items() if code in group_of]
-    if not there:
+def _why_no_class(codes: Mapping[str, float], group_of: Mapping[str, str]) -> str:
+    likelihoods = [likelihood for code, likelihood in codes.items() if code in group_of]
+    if not likelihoods:
         return "no statement of the grouping"
-    return "below min_likelihood" if max(there) > 0 else "likelihood 0 only"
+    return "below min_likelihood" if max(likelihoods) > 0 else "likelihood 0 only"
 
 
 def labels_of_records(
@@ -250,41 +258,19 @@ def labels_of_records(
     config: LabelsConfig,
     key: str = "labels",
 ) -> tuple[Labels, LabelCounts]:
-    """make_labels for a records table."""
+    """``make_labels`` of a records table."""
     return make_labels(records["record_id"].tolist(), records["statements"].tolist(), group_of, classes, config, key)
 
 
-def label_classes(records: pd.DataFrame, classes: Sequence[str], key: str) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Statements that are classes themselves, in the form of ``grouping``.
-
-    Args:
-        records: a records table.
-        classes: those that count, in order; none: all that there are, sorted.
-        key: where they are configured, for messages.
-
-    Raises:
-        DataError: there are fewer than two, or a class has no record or a single one.
-    """
-    counts = Counter(label for text in records["statements"] for label in json.loads(text))
-    classes = tuple(classes) or tuple(sorted(counts))
-    absent = [name for name in classes if not counts[name]]
-    if absent:
-        there = ", ".join(sorted(counts)[:20]) or "none"
-        raise DataError(f"{key}.classes: no record has the label {', '.join(absent)}; there are {there}")
-    if len(classes) < 2:
-        raise DataError(f"{key}: its records have {len(classes)} label{'s'[len(classes) == 1 :]}; two are needed")
-    return {name: name for name in classes}, classes
-
-
 def check_splittable(counts: LabelCounts, key: str) -> None:
-    """No split has a class of one record on two sides.
+    """Every class has at least two records, so that a split can separate them.
 
     Raises:
-        DataError: there is such a class.
+        DataError: a class has a single record.
     """
     single = [name for name, count in counts.classes.items() if count < 2]
     if single:
         raise DataError(
-            f"{key}: class {', '.join(single)} has fewer than 2 records, which no split can put on two sides; add "
-            f"records, or leave it out with {key}.min_records: 2"
+            f"{key}: class {', '.join(single)} has fewer than 2 records, too few to split; add records, or leave "
+            f"it out with {key}.min_records: 2"
         )

@@ -1,7 +1,4 @@
-"""What a folder or archive of one's own holds: WFDB records or images, and their shards. Opens no file.
-
-Data sets of one's own: the records of a folder or archive, and what a table or the folders say of them.
-"""
+"""User datasets: the WFDB records or images of a folder or archive, labelled by a table or by class folders."""
 
 import csv
 import difflib
@@ -12,17 +9,20 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from ecgpipe.acquire.shards import sample_order, shard_count, shard_of
+from ecgpipe.acquire.shards import sample_ids, shard_count, shard_of
 from ecgpipe.artifacts.sources import is_image, open_source
 from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.config.data import OwnConfig
 from ecgpipe.errors import DataError, RecordError
 
-WHAT = {"signals": "WFDB record (.hea)", "images": "image"}
+RAW_FILES = {"signals": "WFDB record (.hea)", "images": "image"}
+DELIMITERS = (",", ";", "\t", "|")
+SEX = {"male": "male", "m": "male", "female": "female", "f": "female", "": None}
+ID_COLUMN = "record_id"  # of labels.parquet; not allowed as a class
 
 
 def present_records(source: Path | str, kind: str) -> dict[str, list[str]]:
-    """Record -> its files. A record is named by its path, signals without suffix, images with it.
+    """Record -> its files. A record's name is its path, without suffix for signals, with it for images.
 
     Args:
         source: folder or zip archive.
@@ -41,39 +41,34 @@ def present_records(source: Path | str, kind: str) -> dict[str, list[str]]:
 
 
 def number_of_shards(source: Path | str, kind: str, shards: int | None, key: str) -> int:
-    """How many shards: as configured, or by the number of records.
+    """The configured number of shards, or one that fits the number of records.
 
     Args:
-        key: of the data set in the configuration, for messages.
+        key: section of the configuration, for messages.
 
     Raises:
-        DataError: there is no record.
+        DataError: there are no records.
     """
     records = len(present_records(source, kind))
     if not records:
-        raise DataError(f"{source}: holds no {WHAT[kind]}; set {key}.source, or {key}.kind")
+        raise DataError(f"{source}: contains no {RAW_FILES[kind]}; set {key}.source, or {key}.kind")
     return shards or shard_count(records)
 
 
 def listing_hash(present: Mapping[str, list[str]]) -> str:
-    """Changes when a record comes or goes, not when its files change."""
+    """Changes when a record is added or removed, not when its files change."""
     return hashlib.sha256("\n".join(sorted(present)).encode()).hexdigest()[:16]
 
 
-DELIMITERS = (",", ";", "\t", "|")
-SEX = {"male": "male", "m": "male", "female": "female", "f": "female", "": None}
-COLUMN_OF_LABELS = "record_id"  # no class can have the name of labels.parquet's own column
-
-
 def list_own_records(name: str, config: OwnConfig, shards: int | None = None) -> tuple[pd.DataFrame, list[RecordError]]:
-    """All usable records, in the form of records.parquet, and what is wrong with the others.
+    """All usable records in the format of records.parquet, and the problems of the others.
 
-    A record is in the shard of its path, whatever its id and labels.
+    A record's shard depends on its path only.
 
     Args:
-        name: of the data set in the configuration, for messages.
-        config: where the records are, and how the table reads.
-        shards: number of shards; None: as the configuration has it.
+        name: of the dataset in the configuration, for messages.
+        config: the dataset's settings.
+        shards: number of shards; None: as configured.
 
     Raises:
         DataError: the folder or the table as a whole is unusable; names the file, line, column or key.
@@ -82,39 +77,36 @@ def list_own_records(name: str, config: OwnConfig, shards: int | None = None) ->
     present = present_records(config.source, config.kind)
     shards = shards or number_of_shards(config.source, config.kind, config.shards, key)
     if config.labels is None:
-        rows, problems = _of_folders(present, config, key), []
+        rows, problems = _from_folders(present, config, key), []
     else:
-        rows, problems = _of_table(present, config, key)
+        rows, problems = _from_table(present, config, key)
     records = pd.DataFrame(rows)
-    if config.limit is not None:
-        chosen = set(sample_order(records["record_id"].tolist(), config.seed)[: config.limit])
-        records = records[records["record_id"].isin(chosen)]
+    records = records[records["record_id"].isin(sample_ids(records["record_id"], config.limit, config.seed))]
     records = records.sort_values("record_id", ignore_index=True)
     records["shard"] = [shard_of(path, shards) for path in records["path"]]
-    # images have no checksum here: one that changes would change this table, and so redo every shard (audit/ has it)
+    # no checksums here: a changed image would change this table and with it every shard (the audit adds them)
     records["content"] = ""
     return records[RECORDS.schema.names].astype({"fold": "Int16", "age": "float32"}), problems
 
 
-def _of_folders(present: Iterable[str], config: OwnConfig, key: str) -> list[dict]:
-    """Images whose class is the folder that they are in, directly or not."""
-    source, ids, rows = open_source(config.source), {}, []
+def _from_folders(present: Iterable[str], config: OwnConfig, key: str) -> list[dict]:
+    """Images whose class is their top folder."""
+    source, paths, rows = open_source(config.source), {}, []
     for path in sorted(present):
         folder, *rest = PurePosixPath(path).parts
+        where = source.where(path)
         if not rest:
-            raise DataError(
-                f"{source.where(path)}: lies in no class folder; move it, or name a table of labels ({key}.labels)"
-            )
+            raise DataError(f"{where}: not in a class folder; move it, or set a table of labels ({key}.labels)")
         record = str(PurePosixPath(path).with_suffix(""))
-        other = ids.setdefault(record, path)
+        other = paths.setdefault(record, path)
         if other != path:
-            raise DataError(f"{source.where(path)} and {other}: one name, {record}; rename one, or set {key}.labels")
+            raise DataError(f"{where} and {other}: same name, {record}; rename one, or set {key}.labels")
         rows.append(_row(record, path, [folder]))
     return rows
 
 
-def _of_table(present: dict[str, list[str]], config: OwnConfig, key: str) -> tuple[list[dict], list[RecordError]]:
-    """Records that the table lists and that are there."""
+def _from_table(present: dict[str, list[str]], config: OwnConfig, key: str) -> tuple[list[dict], list[RecordError]]:
+    """Records that are both in the table and in the source."""
     source, columns = open_source(config.source), config.columns
     where, table = read_table(config, key)
     ids: dict[str, int] = {}
@@ -125,10 +117,10 @@ def _of_table(present: dict[str, list[str]], config: OwnConfig, key: str) -> tup
         path = _path(cells[columns.path], config.kind, f"{place}, column {columns.path}")
         record = path if columns.record is None else cells[columns.record]
         if not record:
-            raise DataError(f"{place}, column {columns.record}: no id; give every record one, or leave out the column")
+            raise DataError(f"{place}, column {columns.record}: no id; give every record an id, or remove the column")
         for value, seen, column in ((record, ids, columns.record or columns.path), (path, paths, columns.path)):
             if seen.setdefault(value, line) != line:
-                raise DataError(f"{place}, column {column}: {value!r} is there already, in line {seen[value]}")
+                raise DataError(f"{place}, column {column}: {value!r} already occurs in line {seen[value]}")
         row = _row(record, path, _labels(cells, config, place))
         if columns.patient is not None:
             row["patient_id"] = cells[columns.patient] or None
@@ -141,14 +133,14 @@ def _of_table(present: dict[str, list[str]], config: OwnConfig, key: str) -> tup
         if path in present:
             rows.append(row)
         else:
-            detail = f"listed in {where}, line {line}, but there is no such {WHAT[config.kind]}"
+            detail = f"listed in {where}, line {line}, but this {RAW_FILES[config.kind]} is missing"
             problems.append(RecordError(record, source.where(path), "missing-file", detail))
     for path in sorted(set(present) - set(paths)):
         problems.append(RecordError(path, source.where(path), "no-metadata", f"the record has no row in {where}"))
     if not rows:
         raise DataError(
-            f"{where}: not one of its {len(table)} records is in {config.source}; column {columns.path} holds paths "
-            f"below {key}.source, such as {min(present)!r}, and not {next(iter(paths), 'nothing')!r}"
+            f"{where}: none of its {len(table)} records is in {config.source}; column {columns.path} must contain "
+            f"paths below {key}.source, such as {min(present)!r}, not {next(iter(paths), '')!r}"
         )
     return rows, problems
 
@@ -163,7 +155,7 @@ def read_table(config: OwnConfig, key: str) -> tuple[str, list[tuple[int, dict[s
     """The label table: its name for messages, and (line, cells by column) of each row that is not empty.
 
     Raises:
-        DataError: no such file, no such table, or it lacks a column.
+        DataError: the file is missing, is not such a table or lacks a column.
     """
     source = open_source(config.source)
     within = config.labels in source
@@ -180,44 +172,45 @@ def read_table(config: OwnConfig, key: str) -> tuple[str, list[tuple[int, dict[s
         header = [name.strip() for name in next(reader, [])]
         _check_columns(header, lines[0] if lines else "", where, config, key)
         for cells in reader:
-            if not any(cell.strip() for cell in cells):
+            cells = [cell.strip() for cell in cells]
+            if not any(cells):
                 continue
             if len(cells) != len(header):
                 raise DataError(
-                    f"{where}, line {reader.line_num}: {len(cells)} cells, where the first line names {len(header)} "
-                    f"columns; quote cells that hold {config.delimiter!r}"
+                    f"{where}, line {reader.line_num}: {len(cells)} cells, but the header has {len(header)} columns; "
+                    f"quote cells that contain {config.delimiter!r}"
                 )
-            row = dict(zip(header, (cell.strip() for cell in cells), strict=True))
-            rows.append((reader.line_num, row))
+            rows.append((reader.line_num, dict(zip(header, cells, strict=True))))
     except csv.Error as error:
         raise DataError(f"{where}, line {reader.line_num}: not a readable CSV table ({error})") from error
     if not rows:
-        raise DataError(f"{where}: has no row")
+        raise DataError(f"{where}: has no rows")
     return where, rows
 
 
 def _check_columns(header: list[str], first: str, where: str, config: OwnConfig, key: str) -> None:
-    """The table has the columns that the configuration names."""
+    """The table has each configured column exactly once."""
     wanted = config.columns.named
     for column in wanted:
         if header.count(column) == 1:
             continue
         if column in header:
             raise DataError(f"{where}: has several columns {column!r}; keep one")
-        parts = {mark: {cell.strip(' "\r\n') for cell in first.split(mark)} for mark in DELIMITERS}
-        other = next((mark for mark, cells in parts.items() if set(wanted) <= cells), None)
-        if other:
-            raise DataError(f"{where}: its cells are separated by {other!r}; set {key}.delimiter: {json.dumps(other)}")
+        for mark in DELIMITERS:
+            if set(wanted) <= {cell.strip(' "\r\n') for cell in first.split(mark)}:
+                raise DataError(
+                    f"{where}: its cells are separated by {mark!r}; set {key}.delimiter: {json.dumps(mark)}"
+                )
         close = difflib.get_close_matches(column, header, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
         raise DataError(f"{where}: has no column {column!r}; {hint}it has {', '.join(header)}; set {key}.columns")
 
 
 def _path(text: str, kind: str, where: str) -> str:
-    """The record that a cell names."""
+    """Name of the record in a cell of the path column."""
     path = PurePosixPath(text.replace("\\", "/"))
     if not text or str(path) == ".":
-        raise DataError(f"{where}: no path; give the record's, or remove the line")
+        raise DataError(f"{where}: no path; give the record's path, or remove the line")
     if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
         raise DataError(f"{where}: {text!r} leaves the folder of the data set; give paths below it")
     if kind == "signals" and path.suffix in (".hea", ".dat", ".mat"):
@@ -228,17 +221,15 @@ def _path(text: str, kind: str, where: str) -> str:
 def _labels(cells: dict[str, str], config: OwnConfig, where: str) -> list[str]:
     column = config.columns.label
     if isinstance(column, str):
-        found = [label.strip() for label in cells[column].split(config.label_separator)]
-        found = [label for label in found if label]
+        found = [label.strip() for label in cells[column].split(config.label_separator) if label.strip()]
     else:
-        found = []
         for name in column:
             if cells[name] not in ("", "0", "1", "0.0", "1.0"):
-                raise DataError(f"{where}, column {name}: {cells[name]!r}; columns of single classes hold 0 or 1")
-            found += [name] if cells[name].startswith("1") else []
+                raise DataError(f"{where}, column {name}: {cells[name]!r}; a column of a single class must be 0 or 1")
+        found = [name for name in column if cells[name].startswith("1")]
     for label in found:
-        if not label.isprintable() or label == COLUMN_OF_LABELS:
-            raise DataError(f"{where}: {label!r} cannot be the name of a class; use another")
+        if not label.isprintable() or label == ID_COLUMN:
+            raise DataError(f"{where}: {label!r} is not allowed as a class name; use another one")
     return found
 
 
@@ -247,11 +238,11 @@ def _number(text: str, where: str, whole: bool = False) -> float | None:
         return None
     number = pd.to_numeric(text, errors="coerce")
     if not -1e6 < number < 1e6 or (whole and (number % 1 or not 0 <= number <= 1000)):
-        raise DataError(f"{where}: {text!r} is no {'whole number from 0 to 1000' if whole else 'number'}")
+        raise DataError(f"{where}: {text!r} is not a {'whole number from 0 to 1000' if whole else 'number'}")
     return int(number) if whole else float(number)
 
 
 def _sex(text: str, where: str) -> str | None:
     if text.lower() not in SEX:
-        raise DataError(f"{where}: {text!r}; it may be male, female, m, f or empty")
+        raise DataError(f"{where}: {text!r} is not valid; use male, female, m, f or an empty cell")
     return SEX[text.lower()]

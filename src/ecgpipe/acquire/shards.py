@@ -1,4 +1,4 @@
-"""Shards and samples by a hash of names, so that what is added never moves what is there."""
+"""Shards and samples by a hash of record names, so that a new record never moves another one."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -9,7 +9,7 @@ SHARD_SIZE = 1000
 
 
 def shard_count(records: int) -> int:
-    """The smallest power of two of shards that hold at most SHARD_SIZE records on average."""
+    """The smallest power of two with at most SHARD_SIZE records per shard on average."""
     count = 1
     while count * SHARD_SIZE < records:
         count *= 2
@@ -22,17 +22,17 @@ def shard_names(shards: int) -> list[str]:
 
 
 def shard_of(record: str, shards: int) -> str:
-    """Shard of a record, by its name's hash."""
+    """Shard of a record by the hash of its name."""
     return f"{int(hashlib.sha256(record.encode()).hexdigest(), 16) % shards:02d}"
 
 
 def raw_files_hashes(source: Source, files: Mapping[str, Iterable[str]], shards: int) -> dict[str, str]:
-    """Shard -> a stamp that changes when a file of the shard does.
+    """Shard -> a hash that changes when one of its files does.
 
     Args:
-        source: where the files are.
+        source: the folder or archive.
         files: record -> its files.
-        shards: how many shards.
+        shards: number of shards.
     """
     digests = {shard: hashlib.sha256() for shard in shard_names(shards)}
     for record in sorted(files):
@@ -41,6 +41,6 @@ def raw_files_hashes(source: Source, files: Mapping[str, Iterable[str]], shards:
     return {shard: digest.hexdigest()[:16] for shard, digest in digests.items()}
 
 
-def sample_order(record_ids: list[str], seed: int) -> list[str]:
-    """The ids in a random order in which an id's place does not depend on which others there are."""
-    return sorted(record_ids, key=lambda record_id: hashlib.sha256(f"{seed}:{record_id}".encode()).digest())
+def sample_ids(record_ids: Iterable[str], limit: int | None, seed: int) -> set[str]:
+    """A random sample of at most ``limit`` ids (None: all of them); a larger limit only adds ids."""
+    return set(sorted(record_ids, key=lambda id_: hashlib.sha256(f"{seed}:{id_}".encode()).digest())[:limit])

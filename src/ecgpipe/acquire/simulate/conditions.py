@@ -1,23 +1,11 @@
-"""How marked a finding is: one number that every finding translates into millivolts or milliseconds.
+"""Clinical conditions as changes of a beat: conduction, hypertrophy, infarction, repolarisation.
 
-The walls of the left ventricle: the direction each lies in, and the leads that look at it.
+Every function changes a morphology in place. ``severity`` (0 to 1) translates into mV or ms; at 0.5 a finding just
+meets its textbook criterion.
 
-Conduction disturbances: the ventricles are activated late, or in another order.
-
-Criteria: AHA/ACCF/HRS recommendations for the standardization and interpretation of the electrocardiogram,
-part III (Surawicz et al., J Am Coll Cardiol 53, 2009).
-
-Hypertrophy: more muscle, larger vectors, later repolarisation; and enlarged atria.
-
-Criteria: AHA/ACCF/HRS recommendations, part V (Hancock et al., J Am Coll Cardiol 53, 2009).
-
-Myocardial infarction: dead, injured and ischaemic muscle of one wall.
-
-Dead muscle makes no forces, so the rest of the heart pulls the early QRS away from the wall (the pathological Q,
-the loss of R); injured muscle pulls ST towards it (away from it where only the inner layer is injured);
-ischaemic muscle turns T away. The opposite leads show the mirror image by the geometry alone.
-
-ST-T changes without infarction: ischaemia, non-specific changes, drugs and electrolytes.
+Criteria: AHA/ACCF/HRS recommendations for the standardization and interpretation of the electrocardiogram, part III
+(conduction, Surawicz et al., J Am Coll Cardiol 53, 2009) and part V (hypertrophy, Hancock et al., same volume); fourth
+universal definition of myocardial infarction (Thygesen et al., Circulation 138, 2018).
 """
 
 from dataclasses import dataclass
@@ -27,65 +15,84 @@ import numpy as np
 from ecgpipe.acquire.simulate.morphology import Morphology
 from ecgpipe.acquire.simulate.patient import LEADS, STANDARD_LEADS, lead_vectors, rotation
 
-THRESHOLD = 0.5  # the severity at which a finding just meets its textbook criterion
+THRESHOLD = 0.5  # severity at which a finding just meets its criterion
+STAGES = ("Stadium I", "Stadium I-II", "Stadium II", "Stadium II-III", "Stadium III")  # acute to old, PTB-XL's names
 
 
 def sample_severity(rng: np.random.Generator, difficulty: float) -> float:
-    """A severity in 0.1 to 1: below 0.5, short of the textbook criterion, with probability ``difficulty``."""
+    """A severity in 0.1 to 1, below the criterion (0.5) with probability ``difficulty``."""
     below, mild, marked = rng.random() < difficulty, rng.uniform(0.1, THRESHOLD), rng.beta(1.4, 2.2)
     return float(mild if below else THRESHOLD + (1 - THRESHOLD) * marked)
 
 
 def graded(severity: float, absent: float, criterion: float, severe: float) -> float:
-    """``absent`` at severity 0, ``criterion`` at 0.5, ``severe`` at 1, linear between."""
+    """``absent`` at severity 0, ``criterion`` at 0.5, ``severe`` at 1, linear in between."""
     return float(np.interp(severity, (0, THRESHOLD, 1), (absent, criterion, severe)))
 
 
 @dataclass(frozen=True)
 class Region:
-    """A wall of the heart.
+    """A wall of the left ventricle.
 
     Attributes:
-        name: as a cardiologist says it.
-        direction: (3,) from the centre of the heart to the wall, in body axes.
-        leads: those that face it (for the posterior wall: those that see it mirrored).
-        sign: 1 where the leads face the wall, -1 where they see it from behind.
+        direction: (3,) from the centre of the heart to the wall, body axes.
+        leads: leads that face the wall, or for the posterior wall those with its mirror image.
+        sign: 1 if the leads face the wall, -1 if they face away.
     """
 
-    name: str
     direction: tuple[float, float, float]
     leads: tuple[str, ...]
     sign: int = 1
 
     def vector(self, millivolts: float) -> np.ndarray:
-        """(3,): the dipole towards this wall that its leads see as ``millivolts``, averaged over them."""
+        """(3,): dipole towards the wall whose mean over its leads is ``millivolts``."""
         direction = np.array(self.direction)
         return direction * millivolts * self.sign / (lead_vectors(self.leads) @ direction).mean()
 
-    def seen(self, vector: np.ndarray) -> float:
-        """The mean of ``vector`` (mV) over this wall's leads, counted towards the wall."""
+    def mean_over_leads(self, vector: np.ndarray) -> float:
+        """The mean of ``vector`` (mV) over the wall's leads, positive towards the wall."""
         return float(self.sign * (lead_vectors(self.leads) @ vector).mean())
 
     def unit(self) -> np.ndarray:
-        """(3,): the direction with length one."""
+        """(3,): the direction with length 1."""
         return np.array(self.direction) / np.linalg.norm(self.direction)
 
 
 REGIONS = {
-    region.name: region
-    for region in (
-        Region("anteroseptal", (0.05, -0.10, -1.0), ("V1", "V2", "V3")),
-        Region("anterior", (0.35, -0.10, -0.90), ("V2", "V3", "V4")),
-        Region("anterolateral", (0.80, -0.50, -0.60), ("I", "AVL", "V3", "V4", "V5", "V6")),
-        Region("lateral", (1.00, -0.55, 0.15), ("I", "AVL", "V5", "V6")),
-        Region("inferior", (-0.15, 1.00, 0.10), ("II", "III", "AVF")),
-        Region("inferolateral", (0.60, 0.90, 0.10), ("II", "III", "AVF", "V5", "V6")),
-        Region("posterior", (0.10, 0.10, 1.00), ("V1", "V2", "V3"), sign=-1),
-        Region("inferoposterior", (-0.10, 0.90, 0.40), ("II", "III", "AVF")),
-        Region("inferoposterolateral", (0.50, 0.85, 0.40), ("II", "III", "AVF", "V6")),
-        Region("apical", (1.00, 0.50, 0.00), ("I", "II", "V4", "V5", "V6")),
-    )
+    "anteroseptal": Region((0.05, -0.10, -1.0), ("V1", "V2", "V3")),
+    "anterior": Region((0.35, -0.10, -0.90), ("V2", "V3", "V4")),
+    "anterolateral": Region((0.80, -0.50, -0.60), ("I", "AVL", "V3", "V4", "V5", "V6")),
+    "lateral": Region((1.00, -0.55, 0.15), ("I", "AVL", "V5", "V6")),
+    "inferior": Region((-0.15, 1.00, 0.10), ("II", "III", "AVF")),
+    "inferolateral": Region((0.60, 0.90, 0.10), ("II", "III", "AVF", "V5", "V6")),
+    "posterior": Region((0.10, 0.10, 1.00), ("V1", "V2", "V3"), sign=-1),
+    "inferoposterior": Region((-0.10, 0.90, 0.40), ("II", "III", "AVF")),
+    "inferoposterolateral": Region((0.50, 0.85, 0.40), ("II", "III", "AVF", "V6")),
+    "apical": Region((1.00, 0.50, 0.00), ("I", "II", "V4", "V5", "V6")),
 }
+
+
+# Conduction: the ventricles are activated late, or in another order.
+
+
+def _lengthen_qrs(morphology: Morphology, seconds: float) -> None:
+    """Lengthens the QRS; its kernels keep their times."""
+    seconds = max(seconds, morphology.qrs)
+    morphology.qrs_at = morphology.qrs_at * morphology.qrs / seconds
+    morphology.qrs_width = morphology.qrs_width * morphology.qrs / seconds
+    morphology.qrs = seconds
+
+
+def _append_qrs(morphology: Morphology, at: object, width: object, vector: object) -> None:
+    """Adds one or several QRS kernels."""
+    morphology.qrs_at = np.append(morphology.qrs_at, at)
+    morphology.qrs_width = np.append(morphology.qrs_width, width)
+    morphology.qrs_vectors = np.vstack([morphology.qrs_vectors, vector])
+
+
+def _relative_size(morphology: Morphology) -> float:
+    """QRS amplitude relative to the mean adult's (largest heart vector 1.4 mV)."""
+    return float(np.linalg.norm(morphology.qrs_loop(), axis=1).max() / 1.4)
 
 
 def first_degree_av_block(morphology: Morphology, severity: float) -> None:
@@ -93,46 +100,32 @@ def first_degree_av_block(morphology: Morphology, severity: float) -> None:
     morphology.pr = max(morphology.pr, graded(severity, 0.188, 0.204, 0.300))
 
 
-def _lengthen_qrs(morphology: Morphology, seconds: float) -> None:
-    """A longer QRS whose present kernels keep their times."""
-    seconds = max(seconds, morphology.qrs)
-    morphology.qrs_at = morphology.qrs_at * morphology.qrs / seconds
-    morphology.qrs_width = morphology.qrs_width * morphology.qrs / seconds
-    morphology.qrs = seconds
-
-
-def _append(morphology: Morphology, at: float, width: float, vector: tuple[float, float, float]) -> None:
-    morphology.qrs_at = np.append(morphology.qrs_at, at)
-    morphology.qrs_width = np.append(morphology.qrs_width, width)
-    morphology.qrs_vectors = np.vstack([morphology.qrs_vectors, vector])
-
-
-def _size(morphology: Morphology) -> float:
-    """The QRS amplitude relative to the mean adult's (largest heart vector 1.4 mV)."""
-    return float(np.linalg.norm(morphology.qrs_loop(), axis=1).max() / 1.4)
-
-
 def right_bundle_branch_block(morphology: Morphology, severity: float, complete: bool) -> None:
-    """A late vector to the right and front: rSR' in V1, broad S in I and V6. QRS 120 ms or more if complete,
-    100 to 119 ms if not; T turns away from the late vector."""
+    """Late vector to the right and front: rSR' in V1, broad S in I and V6, discordant T.
+
+    QRS of 120 ms or more if complete, otherwise 100 to 119 ms.
+    """
     duration = graded(severity, 0.112, 0.124, 0.165) if complete else graded(severity, 0.098, 0.104, 0.117)
     _lengthen_qrs(morphology, duration)
     late = (0.85 if complete else 0.42) * graded(severity, 0.6, 0.9, 1.3)
-    delay = (morphology.qrs - 0.022, 0.009) if not complete else (morphology.qrs - 0.040, 0.0155)
-    _append(morphology, delay[0] / morphology.qrs, delay[1] / morphology.qrs, (-0.52 * late, 0.06 * late, -0.62 * late))
+    at, width = (morphology.qrs - 0.040, 0.0155) if complete else (morphology.qrs - 0.022, 0.009)
+    vector = (-0.52 * late, 0.06 * late, -0.62 * late)
+    _append_qrs(morphology, at / morphology.qrs, width / morphology.qrs, vector)
     morphology.t += late * np.array([0.10, 0.0, 0.24 if complete else 0.12])
 
 
 def left_bundle_branch_block(morphology: Morphology, severity: float, complete: bool) -> None:
-    """Activation from right to left: no septal q, broad notched R in I, aVL, V5, V6, deep broad S in V1 to V3;
-    ST and T opposite to QRS. QRS 120 ms or more if complete, 105 to 119 ms if not."""
-    size = np.clip(_size(morphology), 0.75, 1.4) * (1.2 if complete else 0.95)
-    turn = rotation(0.4 * (morphology.qrs_axis() - 45)).T
+    """Activation from right to left: no septal q, broad notched R in I, aVL, V5, V6, deep broad S in V1 to V3.
+
+    ST and T are discordant. QRS of 120 ms or more if complete, otherwise 105 to 119 ms.
+    """
+    size = np.clip(_relative_size(morphology), 0.75, 1.4) * (1.2 if complete else 0.95)
+    rotated = rotation(0.4 * (morphology.qrs_axis() - 45)).T
     morphology.qrs = graded(severity, 0.114, 0.126, 0.170) if complete else graded(severity, 0.102, 0.108, 0.118)
     morphology.qrs_at = np.array([0.18, 0.41, 0.63, 0.80])
     morphology.qrs_width = np.array([0.068, 0.105, 0.105, 0.078])
     vectors = np.array([(0.24, 0.08, -0.06), (0.80, 0.46, 0.74), (0.76, 0.18, 0.86), (0.20, 0.02, 0.30)])
-    morphology.qrs_vectors = size * vectors @ turn
+    morphology.qrs_vectors = size * vectors @ rotated
     discordant = (1.0 if complete else 0.35) * size * graded(severity, 0.7, 1.0, 1.25)
     morphology.st += discordant * np.array([-0.07, -0.03, -0.12])
     morphology.t = (1 - 0.8 * min(1.0, discordant)) * morphology.t + discordant * np.array([-0.26, -0.06, -0.32])
@@ -140,64 +133,67 @@ def left_bundle_branch_block(morphology: Morphology, severity: float, complete: 
 
 def anterior_fascicular_block(morphology: Morphology, severity: float) -> None:
     """First to the feet and right (small r in II, III, aVF), then up and left: axis -45 to -75 degrees, qR in aVL."""
-    _turn_axis(morphology, graded(severity, -30, -48, -72), initial=(-0.10, 0.24, -0.20))
+    _rotate_axis(morphology, graded(severity, -30, -48, -72), initial=(-0.10, 0.24, -0.20))
 
 
 def posterior_fascicular_block(morphology: Morphology, severity: float) -> None:
     """First up and left (small r in I and aVL), then to the feet and right: axis 90 to 150 degrees, qR in III."""
-    _turn_axis(morphology, graded(severity, 82, 100, 130), initial=(0.16, -0.22, -0.18))
+    _rotate_axis(morphology, graded(severity, 82, 100, 130), initial=(0.16, -0.22, -0.18))
 
 
-def _turn_axis(morphology: Morphology, axis: float, initial: tuple[float, float, float]) -> None:
+def _rotate_axis(morphology: Morphology, axis: float, initial: tuple[float, float, float]) -> None:
     _lengthen_qrs(morphology, min(morphology.qrs + 0.012, max(morphology.qrs, 0.116)))
-    size = np.clip(_size(morphology), 0.6, 1.5)
+    size = np.clip(_relative_size(morphology), 0.6, 1.5)
     first = morphology.qrs_at * morphology.qrs < 0.022
-    for _ in range(4):  # the septal vector stays, so the axis answers a little less than the rotation
-        turn = rotation(axis - morphology.qrs_axis()).T
-        morphology.qrs_vectors = np.where(first[:, None], size * np.array(initial), morphology.qrs_vectors @ turn)
+    for _ in range(4):  # the septal vector stays, so the axis follows the rotation only partly
+        rotated = morphology.qrs_vectors @ rotation(axis - morphology.qrs_axis()).T
+        morphology.qrs_vectors = np.where(first[:, None], size * np.array(initial), rotated)
     morphology.t = morphology.t @ rotation(np.clip(0.25 * (axis - 45), -25, 20)).T
 
 
 def unspecific_delay(morphology: Morphology, severity: float) -> None:
     """QRS of 110 to 140 ms with a notch, in neither bundle's pattern."""
-    stretch = graded(severity, 0.106, 0.116, 0.140)
-    morphology.qrs = max(stretch, morphology.qrs)
+    morphology.qrs = max(graded(severity, 0.106, 0.116, 0.140), morphology.qrs)
     main = int(np.argmax(np.linalg.norm(morphology.qrs_vectors, axis=1)))
     notch = -0.35 * graded(severity, 0.5, 1.0, 1.6) * morphology.qrs_vectors[main]
-    _append(morphology, morphology.qrs_at[main] + 0.05, 0.045, tuple(notch))
+    _append_qrs(morphology, morphology.qrs_at[main] + 0.05, 0.045, notch)
 
 
 def preexcitation(morphology: Morphology, severity: float) -> None:
-    """Wolff-Parkinson-White: PR below 120 ms, delta wave, QRS over 110 ms, T away from the delta wave."""
-    earlier = graded(severity, 0.015, 0.030, 0.050)
+    """Wolff-Parkinson-White: PR below 120 ms, delta wave, QRS over 110 ms, T opposite to the delta wave."""
     before = morphology.qrs
-    morphology.qrs = max(before + earlier, 0.112)
+    morphology.qrs = max(before + graded(severity, 0.015, 0.030, 0.050), 0.112)
     shift = morphology.qrs - before
     morphology.qrs_at = (morphology.qrs_at * before + shift) / morphology.qrs
     morphology.qrs_width = morphology.qrs_width * before / morphology.qrs
-    # Two kernels make a slope from the onset up to the fast part of the QRS.
+    # Two kernels form a slope from the onset to the fast part of the QRS.
     slope = graded(severity, 0.5, 0.9, 1.2) * np.array([0.30, 0.22, -0.14])
-    _append(morphology, 0.028 / morphology.qrs, 0.011 / morphology.qrs, tuple(0.55 * slope))
-    _append(morphology, (0.028 + 0.55 * shift) / morphology.qrs, 0.013 / morphology.qrs, tuple(slope))
+    _append_qrs(morphology, 0.028 / morphology.qrs, 0.011 / morphology.qrs, 0.55 * slope)
+    _append_qrs(morphology, (0.028 + 0.55 * shift) / morphology.qrs, 0.013 / morphology.qrs, slope)
     morphology.pr = min(morphology.pr - shift, graded(severity, 0.122, 0.112, 0.090))
     morphology.p_duration = min(morphology.p_duration, morphology.pr - 0.005)
     morphology.t -= graded(severity, 0.1, 0.3, 0.6) * np.array([0.30, 0.22, -0.14])
 
 
-def sokolow_lyon(morphology: Morphology, lead_vectors: np.ndarray = STANDARD_LEADS) -> float:
-    """S in V1 plus the larger R of V5 and V6, mV; ``lead_vectors`` (12, 3) are those of the torso."""
-    leads = morphology.qrs_loop() @ lead_vectors.T
+# Hypertrophy: more muscle, larger vectors, later repolarisation; and enlarged atria.
+
+
+def sokolow_lyon(morphology: Morphology, torso: np.ndarray = STANDARD_LEADS) -> float:
+    """S in V1 plus the larger R of V5 and V6, mV, on a torso with lead vectors (12, 3)."""
+    leads = morphology.qrs_loop() @ torso.T
     r = leads[:, [LEADS.index("V5"), LEADS.index("V6")]].max()
     return float(max(0.0, -leads[:, LEADS.index("V1")].min()) + max(0.0, r))
 
 
 def left_ventricular_hypertrophy(morphology: Morphology, severity: float, strain: float, torso: np.ndarray) -> None:
-    """Sokolow-Lyon voltage of 3.5 mV or more on this patient's ``torso`` (12, 3); ``strain`` (0 to 1) depresses ST
-    and inverts T laterally, with the mirror image in V1 and V2."""
+    """Sokolow-Lyon voltage of 3.5 mV or more on this ``torso`` (12, 3).
+
+    ``strain`` (0 to 1) depresses ST and inverts T laterally, with the mirror image in V1 and V2.
+    """
     target = graded(severity, 2.7, 3.65, 5.6)
     morphology.qrs_vectors = morphology.qrs_vectors @ rotation(-8, 6).T
     growth = max(1.0, target / max(sokolow_lyon(morphology, torso), 0.5))
-    # The left ventricle lies left and behind; the septal and downward forces grow less.
+    # The left ventricle is on the left and at the back; septal and downward forces grow less.
     morphology.qrs_vectors *= np.array([growth, 1 + 0.45 * (growth - 1), growth])
     first = morphology.qrs_at * morphology.qrs < 0.022
     morphology.qrs_vectors[first] /= growth**0.7
@@ -217,8 +213,7 @@ def septal_hypertrophy(morphology: Morphology, severity: float) -> None:
 
 
 def right_ventricular_hypertrophy(morphology: Morphology, severity: float, strain: float, torso: np.ndarray) -> None:
-    """Forces to the right and front: R of 0.7 mV or more in V1 on this patient's ``torso`` (12, 3), deep S in V5 and
-    V6, axis beyond 90 degrees."""
+    """R of 0.7 mV or more in V1 on this ``torso`` (12, 3), deep S in V5 and V6, axis beyond 90 degrees."""
     share = graded(severity, 0.35, 0.72, 1.0)
     size = np.linalg.norm(morphology.qrs_loop(), axis=1).max() / 1.4
     main = morphology.qrs_at * morphology.qrs >= 0.022
@@ -228,16 +223,16 @@ def right_ventricular_hypertrophy(morphology: Morphology, severity: float, strai
     right[2:3] = (-0.35, 0.10, -0.15)
     morphology.qrs_vectors[main] = (1 - share) * morphology.qrs_vectors[main] + share * size * right
     v1 = torso[LEADS.index("V1")]
-    for _ in range(5):  # the right ventricle grows until its R in V1 is there
-        lacking = graded(severity, 0.30, 0.78, 1.5) - (morphology.qrs_loop() @ v1).max()
+    for _ in range(5):  # the right ventricle grows until R in V1 reaches the target
+        missing = graded(severity, 0.30, 0.78, 1.5) - (morphology.qrs_loop() @ v1).max()
         late = np.flatnonzero(main)[1:3]
-        morphology.qrs_vectors[late] += max(0.0, lacking) * np.array([-0.35, 0.15, -0.50])
+        morphology.qrs_vectors[late] += max(0.0, missing) * np.array([-0.35, 0.15, -0.50])
     morphology.t += strain * np.array([0.05, -0.10, 0.20])
     morphology.st += strain * np.array([0.02, -0.03, 0.06])
 
 
 def left_atrial_enlargement(morphology: Morphology, severity: float) -> None:
-    """P of 120 ms or more, notched in II, with a deep end in V1 (P terminal force over 40 mm ms)."""
+    """P of 120 ms or more, notched in II, with a deep terminal part in V1 (over 40 mm ms)."""
     morphology.p_duration = max(morphology.p_duration, graded(severity, 0.112, 0.122, 0.150))
     morphology.p_at, morphology.p_width = np.array([0.34, 0.68]), np.array([0.125, 0.125])
     if len(morphology.p_vectors):
@@ -249,38 +244,37 @@ def right_atrial_enlargement(morphology: Morphology, severity: float) -> None:
     """P over 0.25 mV in II."""
     if len(morphology.p_vectors):
         in_ii = float(morphology.p_vectors.sum(axis=0) @ STANDARD_LEADS[1])
-        need = graded(severity, 0.20, 0.29, 0.42) / max(in_ii, 0.03)
-        morphology.p_vectors[0] += max(0.0, need - 1) * in_ii * np.array([0.0, 0.9, -0.4])
+        growth = graded(severity, 0.20, 0.29, 0.42) / max(in_ii, 0.03)
+        morphology.p_vectors[0] += max(0.0, growth - 1) * in_ii * np.array([0.0, 0.9, -0.4])
     morphology.p_at, morphology.p_width = np.array([0.46, 0.60]), np.array([0.15, 0.15])
 
 
-STAGES = ("Stadium I", "Stadium I-II", "Stadium II", "Stadium II-III", "Stadium III")  # acute to old, PTB-XL's names
+# Infarction. Dead muscle has no forces, so the rest of the heart pulls the early QRS away from the wall (pathological
+# Q, loss of R). Injured muscle pulls ST towards the wall, or away from it if only the inner layer is injured.
+# Ischaemic muscle turns T away. The mirror image in the opposite leads follows from the geometry.
 
 
 def infarct(morphology: Morphology, severity: float, region: Region, stage: str) -> None:
-    """Transmural infarction of ``region``, in place.
+    """Transmural infarction in one of ``STAGES``.
 
-    At severity 0.5 the wall's leads show on average 0.15 mV of ST elevation when fresh, and a Q of 0.2 mV and 40 ms
-    when Q waves have formed.
-
-    Raises:
-        ValueError: ``stage`` is not one of ``STAGES``.
+    At severity 0.5 the mean over the wall's leads is 0.15 mV of ST elevation in a fresh infarction, and a Q of 0.2 mV
+    and 40 ms once Q waves have formed.
     """
     age = STAGES.index(stage)
     necrosis = (0.15, 0.6, 1.0, 1.0, 1.0)[age]
     injury = (1.0, 1.0, 0.6, 0.2, 0.0)[age]
     _remove_forces(morphology, severity, region, necrosis)
     morphology.st += injury * region.vector(graded(severity, 0.04, 0.17, 0.42))
-    seen = region.seen(morphology.t)
-    target = {
-        0: seen + graded(severity, 0.05, 0.2, 0.6),  # hyperacute
-        1: seen + graded(severity, 0.0, 0.05, 0.2),
-        2: graded(severity, 0.1, -0.12, -0.4),
-        3: graded(severity, 0.1, -0.15, -0.4),
-        4: graded(severity, 0.15, -0.02, -0.15),
-    }[age]
-    morphology.t += region.vector(target - seen)
-    if age == 1:  # terminal inversion begins while ST is still raised
+    t = region.mean_over_leads(morphology.t)
+    target = (
+        t + graded(severity, 0.05, 0.2, 0.6),  # hyperacute
+        t + graded(severity, 0.0, 0.05, 0.2),
+        graded(severity, 0.1, -0.12, -0.4),
+        graded(severity, 0.1, -0.15, -0.4),
+        graded(severity, 0.15, -0.02, -0.15),
+    )[age]
+    morphology.t += region.vector(target - t)
+    if age == 1:  # terminal inversion begins while ST is still elevated
         morphology.t_end -= region.vector(graded(severity, 0.05, 0.15, 0.4))
 
 
@@ -292,44 +286,41 @@ def _remove_forces(morphology: Morphology, severity: float, region: Region, necr
     lost = np.where(early != posterior, 0.95, 0.5) * necrosis * graded(severity, 0.3, 0.75, 1.0)
     morphology.qrs_vectors -= (lost * np.maximum(along, 0))[:, None] * towards
     morphology.qrs += 0.006 * necrosis
-    centre, width = (0.045, 0.012) if region.sign < 0 else (0.028, 0.0115)
     pull = region.vector(-necrosis * graded(severity, 0.08, 0.26, 0.75))
-    # A large anterior scar also leaves the later forces pointing back: R does not grow from V1 to V4.
-    centres, widths, pulls = [centre], [width], [pull]
-    if region.direction[2] < -0.55:
-        centres, widths, pulls = [*centres, 0.048], [*widths, 0.015], [*pulls, 1.1 * pull]
-    morphology.qrs_at = np.append(morphology.qrs_at, np.array(centres) / morphology.qrs)
-    morphology.qrs_width = np.append(morphology.qrs_width, np.array(widths) / morphology.qrs)
-    morphology.qrs_vectors = np.vstack([morphology.qrs_vectors, *pulls])
+    at, width, pulls = ([0.045], [0.012], [pull]) if region.sign < 0 else ([0.028], [0.0115], [pull])
+    if region.direction[2] < -0.55:  # a large anterior scar also keeps the later forces back: R does not grow to V4
+        at, width, pulls = [*at, 0.048], [*width, 0.015], [*pulls, 1.1 * pull]
+    _append_qrs(morphology, np.array(at) / morphology.qrs, np.array(width) / morphology.qrs, np.array(pulls))
 
 
-def subendocardial_injury(morphology: Morphology, severity: float, region: Region, stage: str) -> None:
-    """ST depression with an upright or flattened T over ``region``, in place; ``stage`` has no effect."""
-    del stage
+def subendocardial_injury(morphology: Morphology, severity: float, region: Region) -> None:
+    """ST depression with an upright or flat T over ``region``."""
     morphology.st -= region.vector(graded(severity, 0.04, 0.13, 0.32))
-    morphology.t += region.vector(0.5 * (graded(severity, 0.2, 0.0, -0.1) - region.seen(morphology.t)))
+    morphology.t += region.vector(0.5 * (graded(severity, 0.2, 0.0, -0.1) - region.mean_over_leads(morphology.t)))
 
 
-def _bring_t_to(morphology: Morphology, region: Region, millivolts: float) -> None:
+# Repolarisation without infarction: ischaemia, non-specific changes, drugs and electrolytes.
+
+
+def _lower_t_to(morphology: Morphology, region: Region, millivolts: float) -> None:
     """Lowers T until its mean over the region's leads is at most ``millivolts``."""
-    morphology.t += region.vector(min(0.0, millivolts - region.seen(morphology.t)))
+    morphology.t += region.vector(min(0.0, millivolts - region.mean_over_leads(morphology.t)))
 
 
 def ischaemia(morphology: Morphology, severity: float, region: Region) -> None:
     """Horizontal ST depression and T inversion over ``region``; 0.06 mV and -0.10 mV at severity 0.5."""
     morphology.st -= region.vector(graded(severity, 0.02, 0.06, 0.20))
-    _bring_t_to(morphology, region, graded(severity, 0.10, -0.10, -0.42))
+    _lower_t_to(morphology, region, graded(severity, 0.10, -0.10, -0.42))
 
 
 def nondiagnostic_t(morphology: Morphology, severity: float) -> None:
     """Low or flat T waves in all leads (below a tenth of R)."""
-    shrink = graded(severity, 0.8, 0.45, 0.05)
-    morphology.t *= shrink
-    _bring_t_to(morphology, REGIONS["apical"], graded(severity, 0.18, 0.09, -0.03))
+    morphology.t *= graded(severity, 0.8, 0.45, 0.05)
+    _lower_t_to(morphology, REGIONS["apical"], graded(severity, 0.18, 0.09, -0.03))
 
 
 def nonspecific_st(morphology: Morphology, severity: float) -> None:
-    """ST depression of less than 0.1 mV with low T."""
+    """ST depression of less than 0.1 mV with a low T."""
     morphology.st -= REGIONS["apical"].vector(graded(severity, 0.01, 0.055, 0.09))
     morphology.t *= graded(severity, 1.0, 0.75, 0.5)
 
@@ -354,10 +345,10 @@ def electrolytes(morphology: Morphology, severity: float) -> None:
 
 
 def aneurysm(morphology: Morphology, severity: float) -> None:
-    """ST elevation that persists over an old anterior scar: loss of R, dome-shaped ST, T inversion."""
+    """Persistent ST elevation over an old anterior scar: loss of R, dome-shaped ST, T inversion."""
     region = REGIONS["anterior"]
     early = morphology.qrs_at * morphology.qrs < 0.045
     along = np.maximum(morphology.qrs_vectors @ region.unit(), 0) * early
     morphology.qrs_vectors -= graded(severity, 0.4, 0.8, 1.0) * along[:, None] * region.unit()
     morphology.st += region.vector(graded(severity, 0.06, 0.16, 0.35))
-    _bring_t_to(morphology, region, graded(severity, 0.1, -0.1, -0.3))
+    _lower_t_to(morphology, region, graded(severity, 0.1, -0.1, -0.3))

@@ -1,13 +1,7 @@
-"""The SCP-ECG statements that the simulator makes, as rows of PTB-XL's ``scp_statements.csv``.
+"""Diagnostic statements: which ones the simulator knows, how they change a beat, and which ones a record has."""
 
-Which statement changes which waves, and which statements a record of given superclasses carries.
-"""
-
-import csv
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -17,30 +11,15 @@ from ecgpipe.acquire.simulate.morphology import Morphology
 from ecgpipe.config.data import SUPERCLASSES
 from ecgpipe.errors import ConfigError
 
-COLUMNS = (
-    "",
-    "description",
-    "diagnostic",
-    "form",
-    "rhythm",
-    "diagnostic_class",
-    "diagnostic_subclass",
-    "Statement Category",
-    "SCP-ECG Statement Description",
-    "AHA code",
-    "aECG REFID",
-    "CDISC Code",
-    "DICOM Code",
-)
-
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement.
+    """An SCP-ECG statement.
 
     Attributes:
         kinds: letters of d(iagnostic), f(orm), r(hythm).
-        count: records of PTB-XL 1.0.3 that carry it: the simulator's relative frequencies within a superclass.
+        superclass, subclass: of diagnostic statements, else empty.
+        count: records of PTB-XL 1.0.3 with it; gives the relative frequencies within a superclass.
     """
 
     code: str
@@ -113,43 +92,23 @@ def _read_table() -> dict[str, Statement]:
     statements = {}
     for line in _TABLE.strip().splitlines():
         code, kinds, superclass, subclass, count, description = line.split(maxsplit=5)
-        blank = superclass == "-"
-        statements[code] = Statement(
-            code, description, kinds, "" if blank else superclass, "" if blank else subclass, int(count)
-        )
+        classes = ("", "") if superclass == "-" else (superclass, subclass)
+        statements[code] = Statement(code, description, kinds, *classes, int(count))
     return statements
 
 
 STATEMENTS = _read_table()
 
 
-def codes_of(superclass: str) -> tuple[str, ...]:
-    """The codes of one superclass, most frequent first."""
-    return tuple(code for code, statement in STATEMENTS.items() if statement.superclass == superclass)
-
-
-def statements_csv() -> str:
-    """The text of ``scp_statements.csv``: PTB-XL's columns, flags as ``1.0`` or empty."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for statement in STATEMENTS.values():
-        flags = ["1.0" if kind in statement.kinds else "" for kind in "dfr"]
-        category = {"d": "diagnostic", "f": "form", "r": "rhythm"}[statement.kinds[0]]
-        row = [statement.code, statement.description, *flags, statement.superclass, statement.subclass]
-        writer.writerow([*row, category, statement.description, "", "", "", ""])
-    return text.getvalue()
-
-
 @dataclass(frozen=True)
 class Finding:
-    """One diagnostic statement to put into a record.
+    """A diagnostic statement to put into a record.
 
     Attributes:
         code: an SCP statement with a diagnostic class, other than NORM.
         severity: 0 to 1; 0.5 just meets the textbook criterion.
-        stage: for infarctions one of ``conditions.STAGES``.
-        strain: 0 to 1, the ST-T change that goes with ventricular hypertrophy.
+        stage: of infarctions, one of ``conditions.STAGES``.
+        strain: 0 to 1, the ST-T change of ventricular hypertrophy.
     """
 
     code: str
@@ -161,100 +120,105 @@ class Finding:
 Change = Callable[[Morphology, Finding, np.ndarray], None]
 
 
-def _plain(change: Callable[..., None], **options: object) -> Change:
+def _by_severity(change: Callable[..., None], **options: object) -> Change:
     return lambda morphology, finding, torso: change(morphology, finding.severity, **options)
 
 
-def _wall(change: Callable[..., None], region: str) -> Change:
-    return lambda m, finding, torso: change(m, finding.severity, REGIONS[region], finding.stage)
+def _hypertrophy(change: Callable[..., None]) -> Change:
+    return lambda morphology, finding, torso: change(morphology, finding.severity, finding.strain, torso)
 
 
-def _left_ventricle(morphology: Morphology, finding: Finding, torso: np.ndarray) -> None:
-    conditions.left_ventricular_hypertrophy(morphology, finding.severity, finding.strain, torso)
+def _infarct(region: str) -> Change:
+    return lambda morphology, finding, torso: conditions.infarct(
+        morphology, finding.severity, REGIONS[region], finding.stage
+    )
 
 
-def _right_ventricle(morphology: Morphology, finding: Finding, torso: np.ndarray) -> None:
-    conditions.right_ventricular_hypertrophy(morphology, finding.severity, finding.strain, torso)
+def _injury(region: str) -> Change:
+    return _by_severity(conditions.subendocardial_injury, region=REGIONS[region])
 
 
-_infarct = partial(_wall, conditions.infarct)
-_injury = partial(_wall, conditions.subendocardial_injury)
-_ALL, _ST_T = ("QRS", "ST", "T"), ("ST", "T")
+def _ischaemia(region: str) -> Change:
+    return _by_severity(conditions.ischaemia, region=REGIONS[region])
 
-# In the order in which they are applied: size, then activation, then loss of muscle, then repolarisation.
+
+_QRS_ST_T, _ST_T = ("QRS", "ST", "T"), ("ST", "T")
+_RIGHT_BLOCK, _LEFT_BLOCK = conditions.right_bundle_branch_block, conditions.left_bundle_branch_block
+# Code -> changed waves, change; in the order of application: size, activation, loss of muscle, repolarisation.
 KINDS: dict[str, tuple[tuple[str, ...], Change]] = {
-    "LVH": (_ALL, _left_ventricle),
-    "RVH": (_ALL, _right_ventricle),
-    "SEHYP": (("QRS",), _plain(conditions.septal_hypertrophy)),
-    "LAO/LAE": (("P",), _plain(conditions.left_atrial_enlargement)),
-    "RAO/RAE": (("P",), _plain(conditions.right_atrial_enlargement)),
-    "LAFB": (("QRS",), _plain(conditions.anterior_fascicular_block)),
-    "LPFB": (("QRS",), _plain(conditions.posterior_fascicular_block)),
-    "IVCD": (("QRS",), _plain(conditions.unspecific_delay)),
-    "IRBBB": (("QRS", "T"), _plain(conditions.right_bundle_branch_block, complete=False)),
-    "CRBBB": (("QRS", "T"), _plain(conditions.right_bundle_branch_block, complete=True)),
-    "ILBBB": (_ALL, _plain(conditions.left_bundle_branch_block, complete=False)),
-    "CLBBB": (_ALL, _plain(conditions.left_bundle_branch_block, complete=True)),
-    "1AVB": (("PR",), _plain(conditions.first_degree_av_block)),
-    "WPW": (("PR", "QRS", "T"), _plain(conditions.preexcitation)),
-    "IMI": (_ALL, _infarct("inferior")),
-    "ASMI": (_ALL, _infarct("anteroseptal")),
-    "ILMI": (_ALL, _infarct("inferolateral")),
-    "AMI": (_ALL, _infarct("anterior")),
-    "ALMI": (_ALL, _infarct("anterolateral")),
-    "LMI": (_ALL, _infarct("lateral")),
-    "IPLMI": (_ALL, _infarct("inferoposterolateral")),
-    "IPMI": (_ALL, _infarct("inferoposterior")),
-    "PMI": (_ALL, _infarct("posterior")),
+    "LVH": (_QRS_ST_T, _hypertrophy(conditions.left_ventricular_hypertrophy)),
+    "RVH": (_QRS_ST_T, _hypertrophy(conditions.right_ventricular_hypertrophy)),
+    "SEHYP": (("QRS",), _by_severity(conditions.septal_hypertrophy)),
+    "LAO/LAE": (("P",), _by_severity(conditions.left_atrial_enlargement)),
+    "RAO/RAE": (("P",), _by_severity(conditions.right_atrial_enlargement)),
+    "LAFB": (("QRS",), _by_severity(conditions.anterior_fascicular_block)),
+    "LPFB": (("QRS",), _by_severity(conditions.posterior_fascicular_block)),
+    "IVCD": (("QRS",), _by_severity(conditions.unspecific_delay)),
+    "IRBBB": (("QRS", "T"), _by_severity(_RIGHT_BLOCK, complete=False)),
+    "CRBBB": (("QRS", "T"), _by_severity(_RIGHT_BLOCK, complete=True)),
+    "ILBBB": (_QRS_ST_T, _by_severity(_LEFT_BLOCK, complete=False)),
+    "CLBBB": (_QRS_ST_T, _by_severity(_LEFT_BLOCK, complete=True)),
+    "1AVB": (("PR",), _by_severity(conditions.first_degree_av_block)),
+    "WPW": (("PR", "QRS", "T"), _by_severity(conditions.preexcitation)),
+    "IMI": (_QRS_ST_T, _infarct("inferior")),
+    "ASMI": (_QRS_ST_T, _infarct("anteroseptal")),
+    "ILMI": (_QRS_ST_T, _infarct("inferolateral")),
+    "AMI": (_QRS_ST_T, _infarct("anterior")),
+    "ALMI": (_QRS_ST_T, _infarct("anterolateral")),
+    "LMI": (_QRS_ST_T, _infarct("lateral")),
+    "IPLMI": (_QRS_ST_T, _infarct("inferoposterolateral")),
+    "IPMI": (_QRS_ST_T, _infarct("inferoposterior")),
+    "PMI": (_QRS_ST_T, _infarct("posterior")),
     "INJAS": (_ST_T, _injury("anteroseptal")),
     "INJAL": (_ST_T, _injury("anterolateral")),
-    "ISC_": (_ST_T, _plain(conditions.ischaemia, region=REGIONS["apical"])),
-    "ISCAL": (_ST_T, _plain(conditions.ischaemia, region=REGIONS["anterolateral"])),
-    "ISCIN": (_ST_T, _plain(conditions.ischaemia, region=REGIONS["inferior"])),
-    "ISCIL": (_ST_T, _plain(conditions.ischaemia, region=REGIONS["inferolateral"])),
-    "ISCAS": (_ST_T, _plain(conditions.ischaemia, region=REGIONS["anteroseptal"])),
-    "ISCLA": (_ST_T, _plain(conditions.ischaemia, region=REGIONS["lateral"])),
-    "ISCAN": (_ST_T, _plain(conditions.ischaemia, region=REGIONS["anterior"])),
-    "NDT": (("T",), _plain(conditions.nondiagnostic_t)),
-    "NST_": (_ST_T, _plain(conditions.nonspecific_st)),
-    "DIG": (_ST_T, _plain(conditions.digitalis)),
-    "LNGQT": (("T",), _plain(conditions.long_qt)),
-    "EL": (_ST_T, _plain(conditions.electrolytes)),
-    "ANEUR": (_ALL, _plain(conditions.aneurysm)),
+    "ISC_": (_ST_T, _ischaemia("apical")),
+    "ISCAL": (_ST_T, _ischaemia("anterolateral")),
+    "ISCIN": (_ST_T, _ischaemia("inferior")),
+    "ISCIL": (_ST_T, _ischaemia("inferolateral")),
+    "ISCAS": (_ST_T, _ischaemia("anteroseptal")),
+    "ISCLA": (_ST_T, _ischaemia("lateral")),
+    "ISCAN": (_ST_T, _ischaemia("anterior")),
+    "NDT": (("T",), _by_severity(conditions.nondiagnostic_t)),
+    "NST_": (_ST_T, _by_severity(conditions.nonspecific_st)),
+    "DIG": (_ST_T, _by_severity(conditions.digitalis)),
+    "LNGQT": (("T",), _by_severity(conditions.long_qt)),
+    "EL": (_ST_T, _by_severity(conditions.electrolytes)),
+    "ANEUR": (_QRS_ST_T, _by_severity(conditions.aneurysm)),
 }
 ORDER = {code: place for place, code in enumerate(KINDS)}
-NEEDS_P = frozenset({"LAO/LAE", "RAO/RAE", "1AVB", "WPW"})  # say nothing in fibrillation or flutter
-Q_STAGES = frozenset({"Stadium II", "Stadium II-III", "Stadium III"})
-
-_STAGE_SHARES = {
-    "Stadium I": 0.08,
-    "Stadium I-II": 0.04,
-    "Stadium II": 0.10,
-    "Stadium II-III": 0.28,
-    "Stadium III": 0.50,
+NEEDS_P = frozenset({"LAO/LAE", "RAO/RAE", "1AVB", "WPW"})  # not possible in fibrillation or flutter
+BESIDE_NORMAL = frozenset({"IRBBB", "1AVB", "IVCD", "NDT", "NST_", "LAO/LAE"})
+COMPANIONS = {
+    "CRBBB": ("LAFB", "1AVB"),
+    "CLBBB": ("1AVB",),
+    "LAFB": ("1AVB", "IRBBB"),
+    "IMI": ("ASMI",),
+    "ASMI": ("ALMI",),
+    "LVH": ("LAO/LAE",),
 }
+STAGE_SHARES = (0.08, 0.04, 0.10, 0.28, 0.50)
 
 
 def sample_findings(rng: np.random.Generator, superclasses: Sequence[str], difficulty: float) -> list[Finding]:
-    """The findings of a record of these superclasses: one a superclass, sometimes two of MI or CD.
+    """Random findings of a record with these superclasses: one per superclass, sometimes two of MI, CD or HYP.
 
-    Statements occur within a superclass as often as in PTB-XL 1.0.3. NORM has none; beside NORM only
-    conduction findings and repolarisation findings short of their criterion occur.
+    Statements are as frequent within a superclass as in PTB-XL 1.0.3. NORM has no findings; beside it there are only
+    incomplete right bundle branch blocks and findings below their criterion.
 
     Raises:
-        ConfigError: a superclass is not one of ``SUPERCLASSES``.
+        ConfigError: unknown superclass.
     """
     unknown = sorted(set(superclasses) - set(SUPERCLASSES))
     if unknown:
-        raise ConfigError(f"unknown superclass {unknown[0]!r}: allowed are {', '.join(SUPERCLASSES)}")
+        raise ConfigError(f"unknown superclass {unknown[0]!r}; allowed: {', '.join(SUPERCLASSES)}")
     codes: list[str] = []
     for superclass in SUPERCLASSES[1:]:
         if superclass in superclasses:
-            codes += _draw_codes(rng, superclass, beside_normal="NORM" in superclasses)
+            codes += _sample_codes(rng, superclass, beside_normal="NORM" in superclasses)
     findings = []
     for code in codes:
         severity = sample_severity(rng, difficulty)
-        stage = str(rng.choice(list(_STAGE_SHARES), p=list(_STAGE_SHARES.values())))
+        stage = str(rng.choice(conditions.STAGES, p=STAGE_SHARES))
         strain = float(rng.random() < 0.45) * float(rng.uniform(0.3, 1.0)) * severity
         if "NORM" in superclasses and code != "IRBBB":
             severity = min(severity, 0.5)
@@ -262,28 +226,21 @@ def sample_findings(rng: np.random.Generator, superclasses: Sequence[str], diffi
     return sorted(findings, key=lambda finding: ORDER[finding.code])
 
 
-def _draw_codes(rng: np.random.Generator, superclass: str, beside_normal: bool) -> list[str]:
-    codes = codes_of(superclass)
+def _sample_codes(rng: np.random.Generator, superclass: str, beside_normal: bool) -> list[str]:
+    codes = [code for code, statement in STATEMENTS.items() if statement.superclass == superclass]
     if beside_normal:
-        codes = tuple(code for code in codes if code in {"IRBBB", "1AVB", "IVCD", "NDT", "NST_", "LAO/LAE"}) or codes
+        codes = [code for code in codes if code in BESIDE_NORMAL] or codes
     counts = np.array([STATEMENTS[code].count for code in codes], dtype=float)
     first = str(rng.choice(codes, p=counts / counts.sum()))
-    companions = {
-        "CRBBB": ("LAFB", "1AVB"),
-        "CLBBB": ("1AVB",),
-        "LAFB": ("1AVB", "IRBBB"),
-        "IMI": ("ASMI",),
-        "ASMI": ("ALMI",),
-        "LVH": ("LAO/LAE",),
-    }.get(first, ())
-    # About a seventh of PTB-XL's records with a finding carry a second one of the same superclass.
+    companions = COMPANIONS.get(first, ())
+    # About a seventh of PTB-XL's records with a finding have a second one of the same superclass.
     if companions and not beside_normal and rng.random() < 0.22:
         return [first, str(rng.choice(companions))]
     return [first]
 
 
 def apply_finding(morphology: Morphology, finding: Finding, torso: np.ndarray) -> tuple[str, ...]:
-    """Changes ``morphology`` in place and returns the waves that carry the finding (P, PR, QRS, ST, T).
+    """Changes ``morphology`` in place and returns the changed waves (P, PR, QRS, ST, T).
 
     Args:
         torso: (12, 3) the patient's lead vectors for QRS.
@@ -292,7 +249,7 @@ def apply_finding(morphology: Morphology, finding: Finding, torso: np.ndarray) -
         ConfigError: the finding's code is not in ``KINDS``.
     """
     if finding.code not in KINDS:
-        raise ConfigError(f"unknown finding {finding.code!r}: allowed are {', '.join(KINDS)}")
+        raise ConfigError(f"unknown finding {finding.code!r}; allowed: {', '.join(KINDS)}")
     waves, change = KINDS[finding.code]
     change(morphology, finding, torso)
     return waves

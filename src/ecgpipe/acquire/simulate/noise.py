@@ -1,7 +1,7 @@
-"""Noise at the electrodes, so that the leads stay consistent with one another.
+"""Noise at the electrodes: baseline wander, muscle, mains.
 
-Each of the nine electrodes has its own baseline wander (skin and breathing), muscle noise and mains pick-up; the
-leads are the same differences of electrode potentials as for the heart's signal.
+The leads are the same differences of the nine electrodes' potentials as for the heart's signal, so they stay
+consistent with one another.
 """
 
 from dataclasses import dataclass
@@ -10,22 +10,22 @@ import numpy as np
 
 from ecgpipe.acquire.simulate.rhythm import Respiration
 
-BURST = 6.0  # muscle noise in a burst, relative to that outside
-# Arms tremble, legs and chest move with the breath: the electrodes' shares (R, L, F, C1 to C6), so that the leads of
-# simulated records are as noisy between the beats as those of PTB-XL's normal ones.
+BURST = 6.0  # muscle noise in a burst relative to the rest
+# Factors of the electrodes (R, L, F, C1 to C6): arms tremble, leg and chest move with the breath. With them simulated
+# leads are as noisy between the beats as those of PTB-XL's normal records.
 MUSCLE_AT = np.array([1.0, 1.2, 0.4, 0.5, 0.6, 0.55, 0.5, 0.45, 0.4])
 WANDER_AT = np.array([0.7, 0.7, 1.2, 1.0, 1.2, 1.2, 1.2, 1.1, 1.1])
 
 
 @dataclass(frozen=True)
 class NoiseLevels:
-    """Standard deviations at each electrode, mV, and the muscle bursts.
+    """Standard deviations at each electrode, mV, and artefacts.
 
     Attributes:
         wander: below 0.5 Hz. breathing: at the respiratory frequency. muscle: 10 to 150 Hz. mains: 50 Hz.
-        sensor: white. electrodes: (9,) each electrode's own factor.
+        sensor: white noise. electrodes: (9,) factor of each electrode.
         burst: (start, stop) in seconds of stronger muscle noise, or None.
-        settling: (electrode, mV, seconds): an electrode that still drifts to its level at the beginning, or None.
+        settling: (electrode, mV, seconds): an electrode that drifts to its level at the beginning, or None.
         motion: (electrode, mV, second): an electrode that is moved, or None.
     """
 
@@ -41,7 +41,7 @@ class NoiseLevels:
 
 
 def sample_noise_levels(rng: np.random.Generator, seconds: float, scale: float = 1.0) -> NoiseLevels:
-    """Noise of a resting ECG; every eighth recording is markedly noisier. ``scale`` multiplies all (0: none)."""
+    """Noise of a resting ECG, markedly stronger in one of eight. ``scale`` multiplies all of it (0: no noise)."""
     worse = 3.0 if rng.random() < 0.12 else 1.0
     wander, breathing, muscle, mains = np.exp(rng.normal(0, (0.55, 0.6, 0.5, 0.8)))
     has_burst, start, length = rng.random() < 0.03, rng.uniform(0, seconds), rng.uniform(0.4, 2.0)
@@ -68,7 +68,7 @@ def electrode_noise(
     """(9, samples) of noise in mV at ``time`` (evenly spaced seconds, at 300 Hz or more)."""
     samples, step = len(time), time[1] - time[0]
     frequency = np.fft.rfftfreq(samples, step)
-    # White noise with unit variance, in the frequency domain; wander and muscle share it, as their bands differ.
+    # White noise with unit variance in the frequency domain; wander and muscle share it, as their bands differ.
     white = rng.standard_normal((9, len(frequency), 2)).view(complex)[..., 0] * np.sqrt(samples / 2)
     muscle = (levels.electrodes * MUSCLE_AT)[:, None] * levels.muscle * _unit_power(_muscle_shape(frequency), samples)
     wander = (levels.electrodes * WANDER_AT)[:, None] * levels.wander * _unit_power(_wander_shape(frequency), samples)
@@ -82,7 +82,7 @@ def electrode_noise(
     if levels.motion:
         electrode, size, at = levels.motion
         noise[electrode] += size * np.exp(-0.5 * ((time - at) / np.where(time < at, 0.08, 0.3)) ** 2)
-    # Cables and electrodes pick up one mains field and one breath, each with its own size.
+    # All electrodes pick up one mains field and one breath, each with its own amplitude.
     hum_size, hum_phase = rng.rayleigh(1, (9, 1)), rng.uniform(0, 2 * np.pi) + rng.normal(0, 0.3, (9, 1))
     hum = levels.mains * hum_size * np.concatenate([np.cos(hum_phase), np.sin(hum_phase)], axis=1)
     breath = levels.breathing * rng.standard_normal((9, 1))
@@ -91,13 +91,13 @@ def electrode_noise(
 
 
 def _muscle_shape(frequency: np.ndarray) -> np.ndarray:
-    """Amplitude response: surface electromyogram as an electrocardiograph passes it, mostly 10 to 80 Hz."""
+    """Amplitude response of the surface electromyogram in an electrocardiograph, mostly 10 to 80 Hz."""
     high_pass = 1 / np.sqrt(1 + (10 / np.maximum(frequency, 1e-9)) ** 4)
     return high_pass / (1 + (frequency / 40) ** 2)
 
 
 def _wander_shape(frequency: np.ndarray) -> np.ndarray:
-    """Amplitude response: drift of the skin potential, below 0.5 Hz, more the slower; no constant part."""
+    """Amplitude response of the drift of the skin potential: below 0.5 Hz, rising towards 0, no constant part."""
     slow = (frequency > 0) & (frequency < 0.5)
     return np.where(slow, np.maximum(frequency, 0.04) ** -0.7, 0.0)
 

@@ -1,4 +1,4 @@
-"""One simulated recording."""
+"""One simulated recording with its ground truth."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,28 +23,26 @@ from ecgpipe.acquire.simulate.patient import LEADS, Patient, lead_matrix, sample
 from ecgpipe.artifacts.truth import BEAT_FIELDS, FindingTruth, Truth
 from ecgpipe.errors import ConfigError
 
-INTERNAL_RATE = 500  # Hz; other rates are low-passed and resampled from it, as PTB-XL's 100 Hz files are
-MARGIN = 1.0  # seconds simulated on either side, so that the edges hold parts of beats
+INTERNAL_RATE = 500  # Hz; other rates are low-passed and resampled from it, like PTB-XL's 100 Hz files
+MARGIN = 1.0  # seconds simulated on either side, so that the edges contain parts of beats
 LEAD_MATRIX = lead_matrix()
 
-# How often each rhythm occurs in normal records, in those with findings, and in those without any diagnostic
-# statement (PTB-XL 1.0.3, the rhythms simulated here).
-_RHYTHM_SHARES = {
+# Shares of rhythms and of records with (ventricular, atrial) ectopic beats, in normal records, in those with findings
+# and in those without any diagnostic statement (PTB-XL 1.0.3, the rhythms simulated here).
+RHYTHM_SHARES = {
     "normal": {"SR": 0.855, "SBRAD": 0.050, "SARRH": 0.055, "STACH": 0.035, "AFIB": 0.004, "AFLT": 0.001},
     "findings": {"SR": 0.765, "SBRAD": 0.025, "SARRH": 0.025, "STACH": 0.050, "AFIB": 0.130, "AFLT": 0.005},
     "none": {"SR": 0.20, "SBRAD": 0.10, "SARRH": 0.05, "STACH": 0.15, "AFIB": 0.45, "AFLT": 0.05},
 }
-# The share of records with ventricular and with atrial ectopic beats.
-_ECTOPIC_SHARES = {"normal": (0.012, 0.010), "findings": (0.085, 0.028), "none": (0.25, 0.10)}
+ECTOPIC_SHARES = {"normal": (0.012, 0.010), "findings": (0.085, 0.028), "none": (0.25, 0.10)}
 
 
 @dataclass(frozen=True)
 class SimulatedRecord:
-    """A recording and what is known about it.
+    """A recording and its ground truth.
 
     Attributes:
         signal: (12, samples) mV, leads in the order of ``LEADS``. clean: the same without noise.
-        patient: whose heart it is.
     """
 
     signal: np.ndarray
@@ -55,41 +53,10 @@ class SimulatedRecord:
 
 
 def simulate_record(
-    rng: np.random.Generator,
-    superclasses: Sequence[str],
-    sampling_rate: int = 100,
-    seconds: float = 10.0,
-    *,
-    patient: Patient | None = None,
-    findings: Sequence[Finding] | None = None,
-    rhythm_code: str | None = None,
-    ectopics: Sequence[str] | None = None,
-    difficulty: float = 0.25,
-    noise: float = 1.0,
+    rng: np.random.Generator, superclasses: Sequence[str], sampling_rate: int = 100, seconds: float = 10.0, **options
 ) -> SimulatedRecord:
-    """Simulates one resting 12-lead ECG.
-
-    The random draws do not depend on ``sampling_rate``: the same generator state gives the same recording at any rate.
-
-    Args:
-        rng: the only source of randomness.
-        superclasses: any of NORM, MI, STTC, CD, HYP; empty for a record with a rhythm but no diagnostic statement.
-        sampling_rate: Hz, 50 to 1000.
-        seconds: length, 2 or more.
-        patient: drawn when None.
-        findings: instead of findings drawn for ``superclasses``.
-        rhythm_code: one of ``rhythm.RHYTHMS`` instead of a drawn one.
-        ectopics: any of PVC and PAC instead of drawn ones.
-        difficulty: the share of findings that stay short of their textbook criterion (0: none).
-        noise: multiplies all noise (0: none).
-
-    Raises:
-        ConfigError: an argument is out of its range.
-    """
-    options = {"findings": findings, "rhythm_code": rhythm_code, "ectopics": ectopics}
-    return simulate_rates(
-        rng, superclasses, (sampling_rate,), seconds, patient=patient, difficulty=difficulty, noise=noise, **options
-    )[sampling_rate]
+    """One resting 12-lead ECG; arguments and errors of ``simulate_rates``."""
+    return simulate_rates(rng, superclasses, (sampling_rate,), seconds, **options)[sampling_rate]
 
 
 def simulate_rates(
@@ -105,24 +72,42 @@ def simulate_rates(
     difficulty: float = 0.25,
     noise: float = 1.0,
 ) -> dict[int, SimulatedRecord]:
-    """One recording at several sampling rates; the arguments are those of :func:`simulate_record`."""
+    """One resting 12-lead ECG at several sampling rates.
+
+    The same generator state results in the same recording, whatever the rates.
+
+    Args:
+        rng: the only source of randomness.
+        superclasses: any of NORM, MI, STTC, CD, HYP; empty for a record with a rhythm but no diagnostic statement.
+        sampling_rates: Hz, 50 to 1000.
+        seconds: length, 2 or more.
+        patient, findings, ectopics: None: random ones (findings of the ``superclasses``; any of PVC and PAC).
+        rhythm_code: one of ``rhythm.RHYTHMS``; None: a random one.
+        difficulty: fraction of random findings below their textbook criterion.
+        noise: multiplies all noise (0: no noise).
+
+    Raises:
+        ConfigError: an argument is out of range.
+    """
     _check(sampling_rates, seconds, difficulty, noise, rhythm_code, ectopics)
     patient = sample_patient(rng) if patient is None else patient
     findings = sample_findings(rng, superclasses, difficulty) if findings is None else list(findings)
-    kind = _kind_of_record(superclasses, findings)
     rhythm_code = sample_rhythm(rng, superclasses, findings) if rhythm_code is None else rhythm_code
-    ectopics = _draw_ectopics(rng, kind, rhythm_code) if ectopics is None else tuple(ectopics)
+    if ectopics is None:
+        ectopics = _sample_ectopics(rng, _group(superclasses, findings), rhythm_code)
 
     respiration = rhythm.sample_respiration(rng)
     rate = rhythm.heart_rate_of(rhythm_code, patient.heart_rate, rng)
     span = (-MARGIN - 1.5, seconds + MARGIN + 1.5)
-    beats = rhythm.sample_beats(rng, rhythm_code, rate, patient.variability, respiration, span, ectopics, (0, seconds))
-    torso = _placed_electrodes(rng, patient.torso)
+    beats = rhythm.sample_beats(
+        rng, rhythm_code, rate, patient.variability, respiration, span, tuple(ectopics), (0, seconds)
+    )
+    torso = _displace_electrodes(rng, patient.torso)
     dominant = normal_morphology(patient, tuple(rng.normal(0, (4, 3))))
     if rhythm_code in ("AFIB", "AFLT"):
-        dominant.p_at, dominant.p_width, dominant.p_vectors = np.empty(0), np.empty(0), np.empty((0, 3))
+        dominant.remove_p()
     truths = tuple(_apply(dominant, finding, torso) for finding in findings)
-    shapes = {beat: beat_morphology(beat, dominant, rng) for beat in rhythm.BEAT_KINDS}
+    shapes = {kind: beat_morphology(kind, dominant, rng) for kind in rhythm.BEAT_KINDS}
 
     samples = round((seconds + 2 * MARGIN) * INTERNAL_RATE)
     time = np.arange(samples) / INTERNAL_RATE - MARGIN
@@ -138,7 +123,7 @@ def simulate_rates(
     truth = _truth(seconds, beats, shapes, rhythm_code, truths, respiration, levels, torso)
     records = {}
     for sampling_rate in sampling_rates:
-        clean, added = LEAD_MATRIX @ _to_rate(electrodes, sampling_rate, seconds)
+        clean, added = LEAD_MATRIX @ _resample(electrodes, sampling_rate, seconds)
         records[sampling_rate] = SimulatedRecord(clean + added, clean, sampling_rate, truth, patient)
     return records
 
@@ -152,36 +137,35 @@ def _check(
     ectopics: Sequence[str] | None,
 ) -> None:
     if not sampling_rates or not all(50 <= rate <= 1000 for rate in sampling_rates) or seconds < 2:
-        raise ConfigError(f"cannot simulate {seconds} s at {sampling_rates} Hz: use 50 to 1000 Hz and 2 s or more")
+        raise ConfigError(f"cannot simulate {seconds} s at {sampling_rates} Hz; use 50 to 1000 Hz and 2 s or more")
     if not 0 <= difficulty <= 1 or noise < 0:
-        raise ConfigError(f"difficulty {difficulty} must be 0 to 1, and noise {noise} not negative")
+        raise ConfigError(f"difficulty {difficulty} must be 0 to 1, and noise {noise} must not be negative")
     if rhythm_code is not None and rhythm_code not in rhythm.RHYTHMS:
-        raise ConfigError(f"unknown rhythm {rhythm_code!r}: allowed are {', '.join(rhythm.RHYTHMS)}")
+        raise ConfigError(f"unknown rhythm {rhythm_code!r}; allowed: {', '.join(rhythm.RHYTHMS)}")
     if ectopics is not None and set(ectopics) - set(rhythm.ECTOPICS):
-        raise ConfigError(f"unknown ectopics {tuple(ectopics)}: allowed are {', '.join(rhythm.ECTOPICS)}")
+        raise ConfigError(f"unknown ectopics {tuple(ectopics)}; allowed: {', '.join(rhythm.ECTOPICS)}")
 
 
-def _kind_of_record(superclasses: Sequence[str], findings: Sequence[Finding]) -> str:
+def _group(superclasses: Sequence[str], findings: Sequence[Finding]) -> str:
     return "normal" if "NORM" in superclasses else "findings" if findings else "none"
 
 
 def sample_rhythm(rng: np.random.Generator, superclasses: Sequence[str], findings: Sequence[Finding]) -> str:
-    """One of ``rhythm.RHYTHMS``, as often as in PTB-XL's records with or without findings; one with P waves where a
-    finding needs them."""
-    shares = _RHYTHM_SHARES[_kind_of_record(superclasses, findings)]
-    drawn = str(rng.choice(list(shares), p=list(shares.values())))
+    """A random rhythm with the frequencies of PTB-XL; one with P waves if a finding requires them."""
+    shares = RHYTHM_SHARES[_group(superclasses, findings)]
+    chosen = str(rng.choice(list(shares), p=list(shares.values())))
     needs_p = any(finding.code in NEEDS_P for finding in findings)
-    return "SR" if needs_p and drawn in ("AFIB", "AFLT") else drawn
+    return "SR" if needs_p and chosen in ("AFIB", "AFLT") else chosen
 
 
-def _draw_ectopics(rng: np.random.Generator, kind: str, rhythm_code: str) -> tuple[str, ...]:
-    ventricular, atrial = rng.random(2) < _ECTOPIC_SHARES[kind]
-    drawn = {"PVC": bool(ventricular), "PAC": bool(atrial) and rhythm_code not in ("AFIB", "AFLT")}
-    return tuple(code for code, occurs in drawn.items() if occurs)
+def _sample_ectopics(rng: np.random.Generator, group: str, rhythm_code: str) -> tuple[str, ...]:
+    ventricular, atrial = rng.random(2) < ECTOPIC_SHARES[group]
+    occurs = {"PVC": bool(ventricular), "PAC": bool(atrial) and rhythm_code not in ("AFIB", "AFLT")}
+    return tuple(code for code in occurs if occurs[code])
 
 
-def _placed_electrodes(rng: np.random.Generator, torso: np.ndarray, spread: float = 0.15) -> np.ndarray:
-    """(3, 9, 3): the torso as this recording's chest electrodes see it, each up to a fraction of a space off."""
+def _displace_electrodes(rng: np.random.Generator, torso: np.ndarray, spread: float = 0.15) -> np.ndarray:
+    """(3, 9, 3): the torso as seen by chest electrodes that are displaced by a fraction of their distance."""
     placed = torso.copy()
     for electrode, offset in enumerate(np.clip(rng.normal(0, spread, 6), -0.4, 0.4), start=3):
         neighbour = int(np.clip(electrode + np.sign(offset), 3, 8))
@@ -190,12 +174,12 @@ def _placed_electrodes(rng: np.random.Generator, torso: np.ndarray, spread: floa
 
 
 def _apply(morphology: Morphology, finding: Finding, torso: np.ndarray) -> FindingTruth:
-    """Applies a finding and names the leads in which the beat is now different."""
+    """Applies a finding; its leads are those in which the beat changes markedly."""
     time = np.arange(-0.4, 0.7, 0.004)
     before = _template(morphology, torso, time)
     parts = apply_finding(morphology, finding, LEAD_MATRIX @ torso[1])
     effect = np.abs(_template(morphology, torso, time) - before).max(axis=1)
-    carries = effect >= max(min(0.05, effect.max()), effect.max() / 3)
+    changed = effect >= max(min(0.05, effect.max()), effect.max() / 3)
     superclass = STATEMENTS[finding.code].superclass
     return FindingTruth(
         code=finding.code,
@@ -203,7 +187,7 @@ def _apply(morphology: Morphology, finding: Finding, torso: np.ndarray) -> Findi
         severity=finding.severity,
         stage=finding.stage if superclass == "MI" and not finding.code.startswith("INJ") else None,
         parts=parts,
-        leads=tuple(lead for lead, is_carrier in zip(LEADS, carries, strict=True) if is_carrier),
+        leads=tuple(lead for lead, is_changed in zip(LEADS, changed, strict=True) if is_changed),
     )
 
 
@@ -214,8 +198,8 @@ def _template(morphology: Morphology, torso: np.ndarray, time: np.ndarray) -> np
     return LEAD_MATRIX @ (pattern @ kernels.at(time))
 
 
-def _to_rate(signal: np.ndarray, sampling_rate: int, seconds: float) -> np.ndarray:
-    """Resamples from the internal rate and cuts the margins off."""
+def _resample(signal: np.ndarray, sampling_rate: int, seconds: float) -> np.ndarray:
+    """Resamples from the internal rate and removes the margins."""
     if sampling_rate != INTERNAL_RATE:
         common = gcd(sampling_rate, INTERNAL_RATE)
         signal = resample_poly(signal, sampling_rate // common, INTERNAL_RATE // common, axis=-1)
@@ -233,13 +217,13 @@ def _truth(
     levels: NoiseLevels,
     torso: np.ndarray,
 ) -> Truth:
-    peak = {kind: shape.r_peak() for kind, shape in shapes.items()}
     rows = []
     for onset, cycle, kind in zip(beats.onset, beats.cycle, beats.kind, strict=True):
-        at = vars(shapes[kind].intervals(cycle)) | {"qrs_onset": 0.0, "r_peak": peak[kind]}
+        at = shapes[kind].intervals(cycle)
         rows.append([onset + at[name] for name in BEAT_FIELDS])
     table = np.array(rows)
-    recorded = (table[:, BEAT_FIELDS.index("r_peak")] >= 0) & (table[:, BEAT_FIELDS.index("r_peak")] < seconds)
+    r_peak = table[:, BEAT_FIELDS.index("r_peak")]
+    recorded = (r_peak >= 0) & (r_peak < seconds)
     dominant = shapes[rhythm.NORMAL]
     cycle = float(np.diff(beats.onset[recorded] if recorded.sum() > 1 else beats.onset).mean())
     parameters = {

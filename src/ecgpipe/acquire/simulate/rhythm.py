@@ -1,4 +1,4 @@
-"""When the heart beats: sinus rhythm with respiration and slow waves, ectopic beats, fibrillation and flutter."""
+"""Times of the beats: sinus rhythm with respiration and slow waves, ectopic beats, fibrillation and flutter."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ ECTOPICS = {"PVC": VENTRICULAR, "PAC": ATRIAL}
 
 @dataclass(frozen=True)
 class Respiration:
-    """A breath: frequency in Hz and phase in radians at time zero."""
+    """Respiration: frequency in Hz and phase in radians at time zero."""
 
     frequency: float
     phase: float
@@ -26,8 +26,8 @@ class Beats:
     """The beats of one recording.
 
     Attributes:
-        onset: (B,) QRS onsets in seconds; some lie outside the recording so that its edges are complete.
-        cycle: (B,) seconds of the cycle before each beat, smoothed as repolarisation sees it.
+        onset: (B,) QRS onsets in seconds; some are outside the recording, so that its edges are complete.
+        cycle: (B,) seconds of the cycle before each beat, smoothed as repolarisation follows it.
         kind: (B,) "N", "V" or "A".
     """
 
@@ -37,16 +37,12 @@ class Beats:
 
 
 def sample_respiration(rng: np.random.Generator) -> Respiration:
-    """12 to 20 breaths a minute."""
+    """12 to 20 breaths per minute."""
     return Respiration(float(rng.uniform(0.2, 0.33)), float(rng.uniform(0, 2 * np.pi)))
 
 
 def heart_rate_of(rhythm: str, resting: float, rng: np.random.Generator) -> float:
-    """Beats per minute in ``rhythm`` of a person with this resting rate.
-
-    Raises:
-        KeyError: ``rhythm`` is not one of ``RHYTHMS``.
-    """
+    """Beats per minute in one of ``RHYTHMS``, for a person with this resting rate."""
     now = float(np.clip(resting * np.exp(rng.normal(0, 0.06)), 61, 98))
     spread = float(rng.beta(1.5, 3))
     rates = {
@@ -63,9 +59,9 @@ def heart_rate_of(rhythm: str, resting: float, rng: np.random.Generator) -> floa
 def sinus_onsets(
     rng: np.random.Generator, rate: float, variability: float, respiration: Respiration, start: float, stop: float
 ) -> np.ndarray:
-    """QRS onsets whose cycle length has ECGSYN's two spectral peaks: slow waves near 0.1 Hz and respiration.
+    """QRS onsets whose cycle length has ECGSYN's two spectral peaks: slow waves near 0.1 Hz, and respiration.
 
-    The respiratory peak is locked to ``respiration`` (the rate rises on inspiration).
+    The respiratory peak is locked to ``respiration``: the rate rises on inspiration.
     """
     slow_frequency, slow_phase = rng.normal(0.1, 0.01, 3), rng.uniform(0, 2 * np.pi, 3)
     jitter = rng.normal(0, 0.15 * variability, int((stop - start) * 5) + 4)
@@ -92,11 +88,10 @@ def sample_beats(
     """The beats between the two times of ``span``, seconds.
 
     Args:
-        rhythm: one of ``RHYTHMS``. In AFIB the cycles are independent of one another; in AFLT they are
-            multiples of the flutter cycle.
+        rhythm: one of ``RHYTHMS``. Cycles are independent in AFIB, and multiples of the flutter cycle in AFLT.
         variability: relative standard deviation of the sinus cycle (0 to 0.2).
-        ectopics: any of "PVC" and "PAC"; each adds one to three early beats well inside ``recorded``, the part
-            of ``span`` that is recorded (all of it by default), if it has beats enough.
+        ectopics: any of "PVC" and "PAC"; each adds one to three early beats inside ``recorded``, if there is room.
+        recorded: recorded part of ``span``; None: all of it.
     """
     start, stop = span
     if rhythm == "AFIB":
@@ -104,16 +99,15 @@ def sample_beats(
         cycles = np.clip(60 / rate * rng.lognormal(-0.02, 0.2, count), 0.32, 2.2)
         onset = start + np.cumsum(cycles) - rng.uniform(0, 1) * cycles[0]
         onset = onset[: np.searchsorted(onset, stop) + 1]
-    elif rhythm == "AFLT":
-        onset = sinus_onsets(rng, rate, 0.004, respiration, start, stop)
     else:
-        spread = max(variability, 0.11) if rhythm == "SARRH" else variability * min(1.0, (75 / rate) ** 2)
+        spread = variability * min(1.0, (75 / rate) ** 2)
+        spread = {"AFLT": 0.004, "SARRH": max(variability, 0.11)}.get(rhythm, spread)
         onset = sinus_onsets(rng, rate, spread, respiration, start, stop)
     kind = np.full(len(onset), NORMAL)
     for ectopic in ectopics:
         _add_early_beats(rng, ectopic, onset, kind, recorded or span)
     cycle = np.diff(onset, prepend=onset[0] - 60 / rate)
-    # Repolarisation follows the rate with a lag, so an early beat shortens its own QT only in part.
+    # Repolarisation lags behind the rate, so an early beat shortens its own QT only partly.
     lagged = 0.5 * cycle + 0.5 * 60 / rate
     return Beats(onset=onset, cycle=np.clip(lagged, 0.35, 1.8), kind=kind)
 
@@ -121,7 +115,7 @@ def sample_beats(
 def _add_early_beats(
     rng: np.random.Generator, ectopic: str, onset: np.ndarray, kind: np.ndarray, recorded: tuple[float, float]
 ) -> None:
-    """Moves one to three beats forward in time, in place: the pause after each is compensatory."""
+    """Moves one to three beats forward in time, in place; the pause after each is compensatory."""
     inner = np.flatnonzero((onset > recorded[0] + 1.2) & (onset < recorded[1] - 0.3) & (np.arange(len(onset)) > 0))
     inner = inner[inner < len(onset) - 1]
     wanted = int(rng.integers(1, 4))
