@@ -14,12 +14,13 @@ import numpy as np
 
 from ecgpipe.acquire.labels import labels_of_records, read_grouping
 from ecgpipe.acquire.ptbxl import list_ptbxl_records
+from ecgpipe.artifacts.pages import StoredPages
 from ecgpipe.artifacts.tables import IMAGE_INDEX
 from ecgpipe.config.data import LabelsConfig
 from ecgpipe.config.models import VARIANTS, ModelConfig
 from ecgpipe.config.pages import PreprocessConfig, RenderConfig
 from ecgpipe.config.training import TrainConfig
-from ecgpipe.preprocess.shard import preprocess_shard
+from ecgpipe.imaging.shard import make_images
 from ecgpipe.render.shard import render_shard
 from ecgpipe.train.engine import train_run
 from ecgpipe.train.prepare import prepare_run
@@ -42,7 +43,7 @@ def main() -> None:
     pages, images, index = (args.work / name for name in ("pages.parquet", "images.npy", "index.parquet"))
     problems, preprocess = args.work / "problems.parquet", PreprocessConfig()
     render_shard(records, args.source, 500, RenderConfig(), pages, problems, title="render")
-    preprocess_shard(pages, preprocess, images, index, problems, title="preprocess")
+    make_images(StoredPages([pages]), preprocess, images, index, problems, title="preprocess")
     drawn = IMAGE_INDEX.read(index)["record_id"].tolist()
     ids = np.intersect1d(labels.record_ids, drawn)
     held = np.arange(len(ids)) % 4 == 3

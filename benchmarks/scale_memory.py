@@ -117,22 +117,24 @@ def render(place: Path) -> int:
 
 def preprocess(place: Path) -> int:
     """As scripts/preprocess.py."""
+    from ecgpipe.artifacts.pages import StoredPages
     from ecgpipe.config.pages import PreprocessConfig
-    from ecgpipe.preprocess.shard import preprocess_shard
+    from ecgpipe.imaging.shard import make_images
 
     files = [place / name for name in ("images.npy", "images.index.parquet", "images.problems.parquet")]
-    return preprocess_shard(place / "pages.parquet", PreprocessConfig(), *files, title="preprocess")
+    return make_images(StoredPages([place / "pages.parquet"]), PreprocessConfig(), *files, title="preprocess")
 
 
 def direct(place: Path) -> int:
-    """As scripts/direct.py."""
+    """As scripts/preprocess.py without stored pages."""
     from ecgpipe.artifacts.tables import RECORDS
-    from ecgpipe.config.pages import PreprocessConfig, RenderConfig
-    from ecgpipe.imaging.shard import direct_shard
+    from ecgpipe.config.pages import PreprocessConfig
+    from ecgpipe.imaging.pages import RenderedPages
+    from ecgpipe.imaging.shard import make_images
 
-    files = [place / f"direct.{name}" for name in ("npy", "index.parquet", "drawn.parquet", "problems.parquet")]
-    records = RECORDS.read(place / "records.parquet")
-    return direct_shard(records, place / "raw", 100, RenderConfig(), PreprocessConfig(), *files, title="direct")
+    files = [place / f"direct.{name}" for name in ("npy", "index.parquet", "problems.parquet")]
+    pages = RenderedPages(RECORDS.read(place / "records.parquet"), place / "raw", 100, {})
+    return make_images(pages, PreprocessConfig(), *files, title="direct")
 
 
 def audit_join(place: Path) -> int:

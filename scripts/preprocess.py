@@ -10,9 +10,7 @@ with job_log(snakemake):
     if drawing is not None:
         drawing = {**drawing, "start": snakemake.params.get("start", 0.0)}
     make_images(
-        page_source(
-            [snakemake.input.get("pages")], snakemake.input.get("records"), drawing, snakemake.wildcards.shard
-        ),
+        page_source([snakemake.input.get("pages")], snakemake.input.get("records"), drawing, snakemake.wildcards.shard),
         PreprocessConfig(**snakemake.params.preprocess),
         snakemake.output.images,
         snakemake.output.indices,

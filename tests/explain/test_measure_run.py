@@ -25,8 +25,8 @@ from ecgpipe.config.training import TrainConfig
 from ecgpipe.explain.measure_run import measure_run
 from ecgpipe.explain.measures import band
 from ecgpipe.explain.run import explain_run
+from ecgpipe.imaging.shard import make_images
 from ecgpipe.models.factory import build_model
-from ecgpipe.preprocess.shard import preprocess_shard
 from ecgpipe.render.findings import write_findings
 from ecgpipe.render.page import render_page
 from ecgpipe.render.shard import render_shard
@@ -46,8 +46,8 @@ def made(tmp_path_factory):
     RECORDS.write(records, folder / "records.parquet")
     render = RenderConfig(dpi=100)
     render_shard(records, folder / "data", 100, render, folder / "pages.parquet", folder / "p.parquet", title="")
-    preprocess_shard(
-        folder / "pages.parquet", PreprocessConfig(size=320), folder / "images.npy", folder / "i.parquet",
+    make_images(
+        StoredPages([folder / "pages.parquet"]), PreprocessConfig(size=320), folder / "images.npy", folder / "i.parquet",
         folder / "q.parquet", title="",
     )  # fmt: skip
     ids = records["record_id"].to_numpy(str)

@@ -1,4 +1,4 @@
-"""Without pages files: the same images and problems, and the same pages for those who look at some."""
+"""Images and pages are the same whether pages are stored or rendered on demand."""
 
 import cv2
 import numpy as np
@@ -16,17 +16,16 @@ from ecgpipe.config.pages import PreprocessConfig, RenderConfig
 from ecgpipe.config.schema import validate_config
 from ecgpipe.errors import ConfigError, DataError
 from ecgpipe.imaging.pages import RenderedPages, page_source
-from ecgpipe.imaging.shard import direct_shard
-from ecgpipe.preprocess.shard import preprocess_shard
+from ecgpipe.imaging.shard import make_images
 from ecgpipe.render.page import render_page
-from ecgpipe.render.shard import collect_shard, render_shard
+from ecgpipe.render.shard import render_shard
 
 PNG_AND_JPEG = {"level": "photo", "seed": 1, "jpeg": {"probability": 0.5, "range": [40, 60]}}
 
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
-    """Six simulated records; the data file of the third is cut off."""
+    """Six simulated records; the data file of the third is truncated."""
     folder = tmp_path_factory.mktemp("direct") / "raw"
     simulate_dataset(folder, records=6, seed=2)
     data = folder / "records100/00000/00003_lr.dat"
@@ -36,7 +35,7 @@ def copy(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    """An image data set: a page, a file that is none, a white image, and a record without a file."""
+    """An image data set: a page, a file that is not an image, a white image, and a record without a file."""
     folder = tmp_path_factory.mktemp("pictures")
     page = np.full((600, 800, 3), 255, np.uint8)
     wave = np.stack([np.arange(40, 760), 300 + 60 * np.sin(np.arange(720) / 30)], axis=1).astype(np.int32)
@@ -48,58 +47,61 @@ def pictures(tmp_path_factory):
 
 
 def outputs(folder, name):
-    ends = (".npy", ".index.parquet", ".render.parquet", ".problems.parquet")
+    ends = (".npy", ".index.parquet", ".problems.parquet")
     return [folder / f"{name}{end}" for end in ends]
 
 
-def problems(files):
-    """What the two tables say, but for the file of an unusable page: there is no pages file to name."""
-    return [PROBLEMS.read(file).drop(columns="file").to_dict("records") for file in files[2:]]
+def problems(*files):
+    """Rows of problems tables. The file of an unusable page differs: without pages files it is the record's."""
+    return [row for file in files for row in PROBLEMS.read(file).drop(columns="file").to_dict("records")]
 
 
 def both_ways(records, source, rate, render, config, folder, workers=1):
-    """Files made with and without a pages file, and the pages file."""
-    kept, direct, pages = outputs(folder, "kept"), outputs(folder, "direct"), folder / "pages.parquet"
-    if render is None:
-        collect_shard(records, source, pages, kept[2], title="t", strict=False)
-    else:
-        render_shard(records, source, rate, render, pages, kept[2], title="t")
-    preprocess_shard(pages, config, *kept[:2], kept[3], title="t")
-    count = direct_shard(records, source, rate, render, config, *direct, title="t", workers=workers)
-    return count, kept, direct, pages
+    """Images from stored pages and from records, the pages file, and its problems table."""
+    kept, direct = outputs(folder, "kept"), outputs(folder, "direct")
+    pages, broken = folder / "pages.parquet", folder / "pages.problems.parquet"
+    plain = None if render is None else render.model_dump(mode="json")  # as Snakemake passes it
+    render_shard(records, source, rate, render, pages, broken, title="t")
+    make_images(StoredPages([pages]), config, *kept, title="t")
+    rendered = RenderedPages(records, source, rate, plain)
+    count = make_images(rendered, config, *direct, title="t", workers=workers)
+    assert [file.read_bytes() for file in direct[:2]] == [file.read_bytes() for file in kept[:2]]
+    assert problems(direct[2]) == problems(broken, kept[2])
+    assert list(rendered) == list(StoredPages([pages]))
+    return count, direct, rendered, StoredPages([pages])
+
+
+def make(records, source, config, files, start=0.0, **options):
+    return make_images(RenderedPages(records, source, 100, {}, start=start), config, *files, title="t", **options)
 
 
 @pytest.mark.parametrize(
     ("render", "preprocess"),
     [
         ({}, {}),
-        ({"layout": "cardiac-images", "degrade": PNG_AND_JPEG}, {"size": 320}),
+        ({"layout": "cardiac-images", "dpi": 100, "degrade": PNG_AND_JPEG}, {"size": 320}),
         ({"layout": "6x2", "dpi": 100}, {"variant": "paper", "size": 320}),
     ],
 )
-def test_the_images_and_problems_are_those_of_the_kept_pages(copy, tmp_path, render, preprocess):
+def test_stored_and_rendered_pages_give_the_same_images_and_problems(copy, tmp_path, render, preprocess):
     records, _ = list_ptbxl_records(copy, 100, 1000)
-    plain = RenderConfig(**render).model_dump(mode="json")  # as Snakemake hands it to both
-    render = RenderConfig(**plain)
-    count, kept, direct, pages = both_ways(records, copy, 100, render, PreprocessConfig(**preprocess), tmp_path, 2)
+    config = RenderConfig(**RenderConfig(**render).model_dump(mode="json"))
+    count, direct, rendered, stored = both_ways(
+        records, copy, 100, config, PreprocessConfig(**preprocess), tmp_path, workers=2
+    )
     assert count == 5
-    assert [file.read_bytes() for file in direct[:2]] == [file.read_bytes() for file in kept[:2]]
-    assert problems(direct) == problems(kept)
-    assert PROBLEMS.read(direct[2])["record_id"].tolist() == ["00003"]
-    drawn = RenderedPages(records, copy, 100, plain)
-    stored = StoredPages([pages])
-    assert list(drawn) == list(stored)
-    assert drawn.find(["00005", "00003"]) == stored.find(["00005", "00003"])
-    assert drawn.find(["00005", "00003"]).keys() == {"00005"}
+    assert PROBLEMS.read(direct[2])[["stage", "record_id"]].values.tolist() == [["render", "00003"]]
+    assert rendered.find(["00005", "00003"]) == stored.find(["00005", "00003"])
+    assert rendered.find(["00005", "00003"]).keys() == {"00005"}
 
 
-def test_traces_alone_are_the_true_traces(copy, tmp_path):
-    """Hardly another image than by way of the page, nearer to the true trace, and with nothing but trace."""
+def test_from_traces_gives_the_true_traces(copy, tmp_path):
+    """Nearly the image of the whole page, but exactly the true trace."""
     records, _ = list_ptbxl_records(copy, 100, 1000)
     config = PreprocessConfig(from_traces=True)
     files, plain = outputs(tmp_path, "traces"), outputs(tmp_path, "page")
-    assert direct_shard(records, copy, 100, RenderConfig(), config, *files, title="t") == 5
-    direct_shard(records, copy, 100, RenderConfig(), PreprocessConfig(), *plain, title="t")
+    assert make(records, copy, config, files) == 5
+    make(records, copy, PreprocessConfig(), plain)
     assert PROBLEMS.read(files[2])["record_id"].tolist() == ["00003"]
     traces, by_page = unpack(open_images(files[0])), unpack(open_images(plain[0]))
     kernel = np.ones((3, 3), np.uint8)
@@ -113,44 +115,41 @@ def test_traces_alone_are_the_true_traces(copy, tmp_path):
         assert 0.9 < common <= 1
 
 
-def test_traces_alone_are_cut_like_pages(copy, tmp_path):
+def test_from_traces_crops_like_pages(copy, tmp_path):
     records, _ = list_ptbxl_records(copy, 100, 1000)
     images = []
     for traces in (True, False):
         config = PreprocessConfig(from_traces=traces, deskew=False, trace_crop=(0.28, 0.04, 0.02, 0.04))
         files = outputs(tmp_path, str(traces))
-        assert direct_shard(records, copy, 100, RenderConfig(), config, *files, title="t") == 5
+        assert make(records, copy, config, files) == 5
         images.append(unpack(open_images(files[0])))
     for one, other in zip(*images, strict=True):
         assert 0.9 < (one & other).sum() * 2 / (one.sum() + other.sum()) <= 1
 
 
 @pytest.mark.parametrize("change", [{"keep_pages": True}, {"render": {"degrade": {"level": "scan"}}}])
-def test_traces_alone_are_refused_where_pages_are_needed(change):
+def test_from_traces_is_rejected_if_pages_are_needed(change):
     settings = {"keep_pages": False, "preprocess": {"from_traces": True}}
     assert validate_config(settings).preprocess.from_traces
     with pytest.raises(ConfigError, match=r"from_traces.*needs keep_pages: false"):
         validate_config(settings | change)
 
 
-def test_the_kit_cannot_draw_pages_again():
+def test_the_kit_requires_kept_pages():
     with pytest.raises(ConfigError, match=r"keep_pages: false .* renderer: ecgpipe"):
         validate_config({"keep_pages": False, "render": {"renderer": "ecg-image-kit", "kit_path": "x"}})
 
 
 def test_an_image_data_set_needs_no_copies(pictures, tmp_path):
     source, records = pictures
-    count, kept, direct, pages = both_ways(records, source, None, None, PreprocessConfig(size=320), tmp_path)
+    count, direct, *_ = both_ways(records, source, None, None, PreprocessConfig(size=320), tmp_path)
     assert count == 1
-    assert [file.read_bytes() for file in direct[:2]] == [file.read_bytes() for file in kept[:2]]
-    assert PROBLEMS.read(direct[2])["record_id"].tolist() == ["d"]
-    assert PROBLEMS.read(direct[3])["record_id"].tolist() == ["b", "c"]
-    named = PROBLEMS.read(direct[3]).set_index("record_id")["file"]
-    assert named["c"] == str(source / "c.png")
-    assert list(RenderedPages(records, source, None, None)) == list(StoredPages([pages]))
+    table = PROBLEMS.read(direct[2])
+    assert table[["stage", "record_id"]].values.tolist() == [["render", "d"], ["preprocess", "b"], ["preprocess", "c"]]
+    assert table.set_index("record_id")["file"]["c"] == str(source / "c.png")
 
 
-def test_pages_come_from_files_where_they_are_kept(copy, tmp_path):
+def test_kept_pages_are_read_from_files():
     assert isinstance(page_source(["x"], "y", None), StoredPages)
 
 
@@ -158,33 +157,34 @@ def test_strict_stops_at_either_stage(copy, pictures, tmp_path):
     records, _ = list_ptbxl_records(copy, 100, 1000)
     files = outputs(tmp_path, "direct")
     with pytest.raises(DataError, match=r"00003.*strict"):
-        direct_shard(records, copy, 100, RenderConfig(), PreprocessConfig(), *files, title="t", strict=True)
+        make(records, copy, PreprocessConfig(), files, strict=True)
     source, table = pictures
     with pytest.raises(DataError, match=r"record b.*strict"):
-        direct_shard(table, source, None, None, PreprocessConfig(), *files, title="t", strict=True)
+        pages = RenderedPages(table, source, None, None)
+        make_images(pages, PreprocessConfig(), *files, title="t", strict=True)
     assert not any(file.exists() for file in files)
 
 
 @pytest.mark.parametrize("traces", [False, True])
 def test_a_page_may_begin_later_in_the_recording(copy, tmp_path, traces):
-    """Record and page by hand: the signal read, turned by a quarter of its 1,000 samples, and written anew."""
+    """The reference is a record whose 1,000 samples were rolled by a quarter."""
     records, _ = list_ptbxl_records(copy, 100, 1000)
     one = records.iloc[[0]]
     signal, rate = read_signal(copy / one["path"].iloc[0], "1", 100)
-    turned = np.concatenate([signal[:, 250:], signal[:, :250]], axis=1)
+    rolled = np.concatenate([signal[:, 250:], signal[:, :250]], axis=1)
     wfdb.wrsamp(
-        "turned", rate, ["mV"] * 12, list(LEADS), turned.T, fmt=["16"] * 12, adc_gain=[1000] * 12, baseline=[0] * 12,
+        "rolled", rate, ["mV"] * 12, list(LEADS), rolled.T, fmt=["16"] * 12, adc_gain=[1000] * 12, baseline=[0] * 12,
         write_dir=str(tmp_path),
     )  # fmt: skip
-    other = pd.DataFrame({"record_id": one["record_id"], "path": ["turned"]})
+    other = pd.DataFrame({"record_id": one["record_id"], "path": ["rolled"]})
     config = PreprocessConfig(size=320, from_traces=traces)
     images = {}
     for name, rows, source, start in (
         ("later", one, copy, 0.25),
-        ("turned", other, tmp_path, 0.0),
+        ("rolled", other, tmp_path, 0.0),
         ("now", one, copy, 0),
     ):
-        direct_shard(rows, source, 100, RenderConfig(), config, *outputs(tmp_path, name), title="t", start=start)
+        make(rows, source, config, outputs(tmp_path, name), start)
         images[name] = unpack(open_images(tmp_path / f"{name}.npy"))[0]
-    assert np.array_equal(images["later"], images["turned"])
+    assert np.array_equal(images["later"], images["rolled"])
     assert not np.array_equal(images["later"], images["now"])

@@ -16,7 +16,7 @@ from ecgpipe.config.analysis import SaliencyMethod
 from ecgpipe.config.pages import DegradeConfig, PreprocessConfig, RenderConfig
 from ecgpipe.predict import Predictor
 from ecgpipe.preprocess.apply import preprocess_file
-from ecgpipe.render.shard import record_page
+from ecgpipe.render.shard import PageRenderer
 
 pytestmark = pytest.mark.xdist_group("predict")
 
@@ -62,7 +62,7 @@ def test_a_page_is_predicted_as_in_the_workflow(made, predictor, tmp_path):
 
 def test_a_photo_is_found_straightened_and_preprocessed_as_in_training(made, predictor, tmp_path):
     config = RenderConfig(degrade=DegradeConfig(level="photo", seed=2))
-    page = record_page(("00003", made.paths["00003"]), made.source, None, config)
+    page = PageRenderer(made.source, None, config).page(("00003", made.paths["00003"]))
     file = tmp_path / "photo.jpg"
     file.write_bytes(page.encode())
     (found,) = pages_of(predictor, file)

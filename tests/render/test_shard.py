@@ -71,11 +71,11 @@ def test_the_files_are_the_same_whatever_the_number_of_processes(tmp_path, level
         wfdb.wrsamp(name, 100, ["mV"] * 12, list(LEADS), signal, fmt=["16"] * 12, write_dir=str(tmp_path))
         signal = signal[::-1]
     (tmp_path / "b.dat").write_bytes((tmp_path / "b.dat").read_bytes()[:100])
-    rows = [(f"{number:03d}", "ab"[number % 5 == 4]) for number in range(40)]
+    rows = [(f"{number:03d}", "ab"[number % 5 == 4]) for number in range(20)]
     records = pd.DataFrame(rows, columns=["record_id", "path"])
     contents = []
-    for workers in (1, 2, 3):
+    for workers in (1, 3):
         files = [tmp_path / f"{workers}.parquet", tmp_path / f"{workers}.problems.parquet"]
-        assert render_shard(records, tmp_path, 100, config, *files, title="t", workers=workers) == 32
+        assert render_shard(records, tmp_path, 100, config, *files, title="t", workers=workers) == 16
         contents.append([file.read_bytes() for file in files])
-    assert contents[0] == contents[1] == contents[2]
+    assert contents[0] == contents[1]

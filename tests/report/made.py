@@ -23,8 +23,8 @@ from ecgpipe.evaluate.protocols import compare_protocols
 from ecgpipe.evaluate.reported import read_reported
 from ecgpipe.evaluate.scores import evaluate_predictions
 from ecgpipe.explain.measure_run import group_means, percentile_interval
+from ecgpipe.imaging.shard import make_images
 from ecgpipe.paper import the_paper
-from ecgpipe.preprocess.shard import preprocess_shard
 from ecgpipe.render.shard import render_shard
 from ecgpipe.report.build import Inputs
 
@@ -61,8 +61,8 @@ def make_results(folder: Path, hearts: tuple[str, str] = HEARTS, first_id: str =
     own = records.assign(record_id=image_ids, patient_id=None, shard="00")
     for name, shard, table in (("simulated", "00000", records), ("cardiac-images", "00", own)):
         base = folder / name
-        preprocess_shard(
-            base / f"pages/{shard}.parquet", PreprocessConfig(size=160), base / f"images/{shard}.npy",
+        make_images(
+            StoredPages([base / f"pages/{shard}.parquet"]), PreprocessConfig(size=160), base / f"images/{shard}.npy",
             base / f"images/{shard}.index.parquet", base / f"images/{shard}.problems.parquet", title="",
         )  # fmt: skip
         RECORDS.write(table, base / "records.parquet")

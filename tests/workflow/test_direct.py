@@ -2,9 +2,10 @@
 
 import pytest
 
+from ecgpipe.artifacts.pages import StoredPages
 from ecgpipe.artifacts.tables import IMAGE_INDEX, RECORDS
 from ecgpipe.config.pages import PreprocessConfig, RenderConfig
-from ecgpipe.preprocess.shard import preprocess_shard
+from ecgpipe.imaging.shard import make_images
 from ecgpipe.render.shard import render_shard
 from tests.workflow.conftest import Workflow, copy_project
 
@@ -40,7 +41,7 @@ def test_direct_images_of_scans_are_those_of_kept_pages_and_all_stages_run(tmp_p
     files = [tmp_path / name for name in ("images.npy", "index.parquet", "problems.parquet")]
     config = RenderConfig(degrade=SCANNED)
     render_shard(records, results / "simulated/data", 100, config, pages, files[2], title="t", workers=2)
-    preprocess_shard(pages, PreprocessConfig(), *files, title="t", workers=2)
+    make_images(StoredPages([pages]), PreprocessConfig(), *files, title="t", workers=2)
     images = results / "simulated/images"
     assert len(IMAGE_INDEX.read(files[1])) == 39
     assert files[0].read_bytes() == (images / "00000.npy").read_bytes()

@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 import wfdb
 
+from ecgpipe.artifacts.pages import StoredPages
 from ecgpipe.artifacts.signals import LEADS, read_signal
 from ecgpipe.bench.references import ecg_plot_page, matplotlib_page
 from ecgpipe.bench.timing import Ratio, Report, Timing, interleaved, machine
 from ecgpipe.config.pages import PreprocessConfig, RenderConfig
+from ecgpipe.imaging.shard import make_images
 from ecgpipe.preprocess.apply import preprocess, preprocess_file, preprocess_palette
-from ecgpipe.preprocess.shard import preprocess_shard
 from ecgpipe.preprocess.trace import scaled_traces
 from ecgpipe.render.page import render_page, render_trace_coverage
 from ecgpipe.render.shard import render_shard
@@ -173,7 +174,7 @@ def _render_twice(folder: Path, records: pd.DataFrame, sampling_rate: float, wor
 
 def _preprocess_twice(folder: Path, _records: pd.DataFrame, _sampling_rate: float, workers: int) -> None:
     files = [folder / f"{workers}{end}" for end in (".npy", ".index.parquet", ".problems.parquet")]
-    preprocess_shard(folder / "pages", PreprocessConfig(), *files, title="bench", workers=workers)
+    make_images(StoredPages([folder / "pages"]), PreprocessConfig(), *files, title="bench", workers=workers)
 
 
 def bench_signal(record: Path | None) -> tuple[np.ndarray, float]:

@@ -1,1 +1,1 @@
-"""From records to images without pages files between (``keep_pages: false``); above the stages that it joins."""
+"""From records or page files to model-ready images: joins the stages ``render`` and ``preprocess``."""

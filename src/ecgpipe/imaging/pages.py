@@ -1,7 +1,6 @@
-"""Pages for those who look at them: from their files, or drawn again where none are kept."""
+"""The pages of a data set, stored or rendered on demand."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +10,18 @@ from ecgpipe.artifacts.pages import PageSource, StoredPage, StoredPages
 from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.config.pages import RenderConfig
 from ecgpipe.errors import RecordError
-from ecgpipe.render.shard import stored_file, stored_page
+from ecgpipe.render.shard import PageRenderer, Row, rows_of
 
 
 class RenderedPages:
-    """The pages of records, drawn (or read, of a data set of images) whenever they are asked for.
+    """Pages rendered (or read, for an image data set) on demand, byte-identical to those of a pages file.
 
-    They are the same, byte by byte, as a pages file would hold. Records that cannot be drawn have no page.
+    Records that cannot be rendered have no page.
 
     Args:
         records: rows of records.parquet.
-        source: folder or zip archive that the records' paths start from.
-        sampling_rate: Hz that every header must state; None accepts any.
-        render: how pages look, as plain values; None for a data set of images.
-        derive_leads: as ``read_record``.
+        source, sampling_rate, derive_leads, start: as in ``PageRenderer``.
+        render: keys of ``RenderConfig``; None for an image data set.
     """
 
     def __init__(
@@ -34,18 +31,11 @@ class RenderedPages:
         sampling_rate: float | None,
         render: dict[str, Any] | None,
         derive_leads: bool = False,
+        start: float = 0.0,
     ) -> None:
-        self.rows = list(zip(records["record_id"], records["path"], strict=True))
-        if render is None:
-            self._page = partial(stored_file, source=source)
-        else:
-            self._page = partial(
-                stored_page,
-                source=source,
-                sampling_rate=sampling_rate,
-                config=RenderConfig(**render),
-                derive_leads=derive_leads,
-            )
+        self.rows = rows_of(records)
+        config = None if render is None else RenderConfig(**render)
+        self.renderer = PageRenderer(source, sampling_rate, config, derive_leads, start)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -54,25 +44,26 @@ class RenderedPages:
         return self._pages(self.rows)
 
     def find(self, record_ids: Iterable[str]) -> dict[str, StoredPage]:
+        """The pages of some records; those without a page are absent."""
         wanted = set(record_ids)
         return {page.record_id: page for page in self._pages(row for row in self.rows if row[0] in wanted)}
 
-    def _pages(self, rows: Iterable[tuple[str, str]]) -> Iterator[StoredPage]:
-        for row in rows:
-            if not isinstance(page := self._page(row), RecordError):
+    def _pages(self, rows: Iterable[Row]) -> Iterator[StoredPage]:
+        for page in map(self.renderer.stored_or_error, rows):
+            if not isinstance(page, RecordError):
                 yield page
 
 
 def page_source(
     files: Sequence[Path | str], records_file: Path | str, drawing: dict[str, Any] | None, shard: str | None = None
 ) -> PageSource:
-    """The pages of a data set.
+    """Return the pages of a data set.
 
     Args:
-        files: its pages files, where they are kept.
-        records_file: its records.parquet, used where they are not.
-        drawing: how to draw them then: the other arguments of DrawnPages; None: they are kept.
-        shard: of this shard only (a file in ``files`` is one shard's anyway).
+        files: its pages files, if pages are kept.
+        records_file: its records.parquet, used if pages are not kept.
+        drawing: the other arguments of RenderedPages; None if pages are kept.
+        shard: only this shard.
     """
     if drawing is None:
         return StoredPages(files)

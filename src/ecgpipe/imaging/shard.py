@@ -1,105 +1,94 @@
-"""Model-ready images of one shard straight from its records or image files."""
+"""Model-ready images of one shard, from stored pages or directly from records and image files."""
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
-import pandas as pd
 
-from ecgpipe.artifacts.sources import open_source
-from ecgpipe.artifacts.tables import ProblemList
-from ecgpipe.config.pages import PreprocessConfig, RenderConfig
+from ecgpipe.artifacts.images import pack, write_images
+from ecgpipe.artifacts.page_transform import PageTransform, index_row
+from ecgpipe.artifacts.pages import PageSource, StoredPage
+from ecgpipe.artifacts.tables import IMAGE_INDEX, PROBLEMS, ProblemList
+from ecgpipe.config.pages import PreprocessConfig
 from ecgpipe.errors import DataError, RecordError
+from ecgpipe.imaging.pages import RenderedPages
 from ecgpipe.preprocess.apply import Prepared, prepare, prepare_file, prepare_palette
-from ecgpipe.preprocess.shard import PackedImage, packed, write_shard
 from ecgpipe.preprocess.trace import scaled_traces
 from ecgpipe.progress import progress
 from ecgpipe.render.degrade import DegradedPage
-from ecgpipe.render.page import Page, render_trace_coverage
-from ecgpipe.render.shard import drawn, record_page, stored_file
-from ecgpipe.render.template import page_template
+from ecgpipe.render.page import Page
+from ecgpipe.render.shard import PageRenderer, Row
 from ecgpipe.workers import ordered_map
 
-Row = tuple[str, str]
-Made = tuple[str, str, PackedImage | RecordError]  # the stage that had it last, the record, its image or what is wrong
+UNUSABLE = "unusable-page"
 
 
-def direct_shard(
-    records: pd.DataFrame,
-    source: Path | str,
-    sampling_rate: float | None,
-    render: RenderConfig | None,
+class PackedImage(NamedTuple):
+    """An image as stored: uint8 (size, size / 8) at one bit per pixel, its share of ink, and the page's transform."""
+
+    bits: np.ndarray
+    ink: float
+    transform: PageTransform | None
+
+
+def make_images(
+    pages: PageSource,
     config: PreprocessConfig,
     images_file: Path | str,
     index_file: Path | str,
-    render_problems_file: Path | str,
     problems_file: Path | str,
     *,
     title: str,
     strict: bool = False,
     workers: int = 1,
-    derive_leads: bool = False,
-    start: float = 0.0,
 ) -> int:
-    """Draw and preprocess every record of a shard; broken ones are listed instead.
+    """Write the images of a shard and their index; unusable records are listed in the problems table.
 
-    The images are those that ``render_shard`` (or ``collect_shard``) and ``preprocess_shard`` make, bit by bit, and the
-    two problems tables name the same records; but with ``config.from_traces`` only the traces of records are drawn, and
-    nothing is looked for.
+    Stored and rendered pages give identical images. The problems table names the stage: ``render`` if a record has no
+    page (stored pages: its table is beside the pages file), ``preprocess`` if the page has no usable image. With
+    ``config.from_traces`` rendered pages consist of their traces only.
 
     Args:
-        records: the shard's rows of records.parquet.
-        source: folder or zip archive that the records' paths start from.
-        sampling_rate: Hz that every header must state; None accepts any.
-        render: how pages look; None for a data set of images.
-        config: which preprocessing.
-        images_file, index_file, render_problems_file, problems_file: what to write.
+        pages: ``StoredPages`` or ``RenderedPages`` of the shard.
+        config: the preprocessing.
+        images_file, index_file, problems_file: output files.
         title: of the progress bar.
-        strict: stop at the first broken record.
-        workers: processes; the files are the same whatever their number.
-        derive_leads: as ``read_record``.
-        start: where in each recording the page begins, as a share of it; what was before follows its end.
+        strict: stop at the first unusable record.
+        workers: processes; their number does not change the files.
 
     Returns:
-        How many images were made.
+        The number of images.
 
     Raises:
-        DataError: in strict mode, for a broken record.
+        DataError: in strict mode, for an unusable record; or a broken pages file.
     """
-    make: Callable[[Row], Made]
-    if render is None:
-        make = partial(_image_of_file, source=source, config=config)
+    rendering, preprocessing = ProblemList("render", strict), ProblemList("preprocess", strict)
+    cv2.setNumThreads(1)  # one core per process
+    if isinstance(pages, RenderedPages):
+        pages.renderer.prepare()
+        made = ordered_map(partial(_image_of_record, renderer=pages.renderer, config=config), pages.rows, workers)
     else:
-        page = partial(drawn, render_trace_coverage) if config.from_traces else record_page
-        draw = partial(
-            page, source=source, sampling_rate=sampling_rate, config=render, derive_leads=derive_leads, start=start
-        )
-        make = partial(_image_of_record, draw=draw, source=source, config=config)
-        page_template(render)  # prepared before the processes part
-    drawing, reducing = ProblemList("render", strict), ProblemList("preprocess", strict)
-    rows = list(zip(records["record_id"], records["path"], strict=True))
-    cv2.setNumThreads(1)  # a process is one core
-
-    def images():
-        for stage, record_id, image in progress(ordered_map(make, rows, workers), title, len(rows)):
-            if stage == drawing.stage and isinstance(image, RecordError):
-                drawing.add(image)
-            else:
-                yield record_id, image
-
-    count = write_shard(images(), reducing, config.size, images_file, index_file)
-    drawing.write(render_problems_file)
-    reducing.write(problems_file)
-    return count
+        made = ordered_map(partial(_image_of_stored, files=_names(pages), config=config), pages, workers)
+    images, index = [], []
+    for record_id, image in progress(made, title, len(pages)):
+        if isinstance(image, RecordError):
+            (preprocessing if image.problem == UNUSABLE else rendering).add(image)
+            continue
+        images.append(image.bits)
+        index.append(index_row(record_id, image.ink, image.transform))
+    write_images(images, config.size, images_file)
+    IMAGE_INDEX.write(index, index_file)
+    PROBLEMS.write(rendering.rows + preprocessing.rows, problems_file)
+    return len(images)
 
 
 def image_of_page(page: Page | DegradedPage, config: PreprocessConfig) -> Prepared:
-    """What ``prepare_file(page.encode())`` makes, without the file where that loses nothing.
+    """Return what ``prepare_file(page.encode())`` returns, without encoding where that is lossless.
 
     Raises:
-        DataError: no ink is found.
+        DataError: no ink on the page.
     """
     if isinstance(page, Page):
         return prepare_palette(page.indices, page.palette, config)
@@ -109,33 +98,33 @@ def image_of_page(page: Page | DegradedPage, config: PreprocessConfig) -> Prepar
 
 
 def _image_of_record(
-    row: Row,
-    draw: Callable[[Row], Page | DegradedPage | RecordError],
-    source: Path | str,
-    config: PreprocessConfig,
-) -> Made:
-    record_id, path = row
-    page = draw(row)
-    if isinstance(page, RecordError):
-        return "render", record_id, page
-    if isinstance(page, np.ndarray):
-        return "preprocess", record_id, packed(Prepared(scaled_traces(page, config), None))
+    row: Row, renderer: PageRenderer, config: PreprocessConfig
+) -> tuple[str, PackedImage | RecordError]:
     try:
-        return "preprocess", record_id, packed(image_of_page(page, config))
+        if renderer.config is None:
+            prepared = prepare_file(renderer.stored(row).image, row[0], config)
+        elif config.from_traces:
+            prepared = Prepared(scaled_traces(renderer.trace_coverage(row), config), None)
+        else:
+            prepared = image_of_page(renderer.page(row), config)
+    except RecordError as error:
+        return row[0], error
     except DataError as error:
-        return "preprocess", record_id, _unusable(record_id, f"{path}.hea", source, error)
+        return row[0], RecordError(row[0], renderer.file(row), UNUSABLE, str(error))
+    return row[0], _packed(prepared)
 
 
-def _image_of_file(row: Row, source: Path | str, config: PreprocessConfig) -> Made:
-    record_id, path = row
-    page = stored_file(row, source)
-    if isinstance(page, RecordError):
-        return "render", record_id, page
+def _image_of_stored(page: StoredPage, files: str, config: PreprocessConfig) -> tuple[str, PackedImage | RecordError]:
     try:
-        return "preprocess", record_id, packed(prepare_file(page.image, record_id, config))
+        return page.record_id, _packed(prepare_file(page.image, page.record_id, config))
     except DataError as error:
-        return "preprocess", record_id, _unusable(record_id, path, source, error)
+        return page.record_id, RecordError(page.record_id, files, UNUSABLE, str(error))
 
 
-def _unusable(record_id: str, name: str, source: Path | str, error: DataError) -> RecordError:
-    return RecordError(record_id, open_source(source).where(name), "unusable-page", str(error))
+def _packed(prepared: Prepared) -> PackedImage:
+    return PackedImage(pack(prepared.image), float(prepared.image.mean()), prepared.transform)
+
+
+def _names(pages: PageSource) -> str:
+    """The pages files, for messages."""
+    return ", ".join(str(file) for file in getattr(pages, "files", []))

@@ -5,6 +5,9 @@ import numpy as np
 
 from ecgpipe.config.pages import PreprocessConfig
 
+CANNY_THRESHOLDS = (50, 150)  # of the Sobel magnitude, low and high; the paper gives none
+KERNEL = 3  # side of the square structuring element, pixels
+
 
 def paper_image(image: np.ndarray, config: PreprocessConfig) -> np.ndarray:
     """Crop, Canny, closing and opening, Otsu, resize.
@@ -17,8 +20,8 @@ def paper_image(image: np.ndarray, config: PreprocessConfig) -> np.ndarray:
         majority, so that the result stays binary.
     """
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if image.ndim == 3 else image
-    edges = canny(crop_edges(grey, config.crop), config.canny_low, config.canny_high)
-    binary = otsu(close_open(edges, config.kernel))
+    edges = canny(crop_edges(grey, config.crop), *CANNY_THRESHOLDS)
+    binary = otsu(close_open(edges, KERNEL))
     scaled = cv2.resize(binary * 255, (config.size, config.size), interpolation=cv2.INTER_AREA)
     return (scaled > 127).astype(np.uint8)
 

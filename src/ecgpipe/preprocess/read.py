@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ecgpipe.errors import DataError
-from ecgpipe.preprocess.plain_png import PNG_SIGNATURE, decode_plain_palette
 
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 MAX_PIXELS = 60_000_000
 MIN_SIDE = 16
@@ -75,8 +75,6 @@ def read_palette(data: bytes, name: str) -> tuple[np.ndarray, np.ndarray] | None
     """
     if not data.startswith(PNG_SIGNATURE):
         return None
-    if (plain := decode_plain_palette(data, MAX_PIXELS)) is not None and min(plain[0].shape) >= MIN_SIDE:
-        return plain
     with _opened(data, name) as picture:
         if picture.mode != "P" or "transparency" in picture.info or "exif" in picture.info:
             return None

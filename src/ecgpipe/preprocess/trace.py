@@ -34,6 +34,9 @@ WORK_WIDTH = 1400
 FAINT = 64
 """Coverage up to which the blurred edges of ink on a photographed page do not count."""
 
+RECTIFIED_DARKNESS = 0.48
+"""`darkness` for rectified photographs, whose grids are darker and traces blurred."""
+
 
 def trace_image(image: np.ndarray, config: PreprocessConfig) -> tuple[np.ndarray, PageTransform | None]:
     """Ink by darkness and colour, less header, marks and text, scaled so that no line vanishes.
@@ -63,7 +66,7 @@ def upright_trace(image: np.ndarray, valid: np.ndarray | None, config: Preproces
         ink = find_ink(brightness, config.darkness)
         rows = recording_rows(coloured(sample_columns(image)) if image.ndim == 3 else None, len(image))
     else:
-        ink = find_ink(brightness, config.rectified_darkness, WRITTEN_INK)
+        ink = find_ink(brightness, RECTIFIED_DARKNESS, WRITTEN_INK)
         drop_surroundings(ink, valid)
         rows = slice(0, len(image))  # lines are no longer sharp enough to tell where the recording is
     return _trace(ink, rows, config, photographed=valid is not None)

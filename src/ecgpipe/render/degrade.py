@@ -1,7 +1,4 @@
-"""From a drawn page to one that was printed, used, and scanned or photographed.
-
-The scanned or photographed page as a value.
-"""
+"""Degrade a page as if it had been printed by another machine, used, and scanned or photographed."""
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -31,14 +28,14 @@ TILE = 512  # pixels; noise repeats at this distance
 
 @dataclass(frozen=True)
 class DegradedPage:
-    """A page after it was printed, used and scanned; it answers what ``Page`` does.
+    """A degraded page, with the interface of ``Page``.
 
     Attributes:
-        image: uint8 (H, W, 3) RGB, before a JPEG file loses some of it.
-        flat: the page as printed, from which samples, boxes and mask follow through ``warp``.
-        warp: where its points went.
-        quality: of the JPEG file; None: a PNG file.
-        strength: {kind: strength} of what happened to the page.
+        image: uint8 (H, W, 3) RGB, before JPEG compression.
+        flat: the page as printed; ``warp`` moves its samples, boxes and mask.
+        warp: the geometry.
+        quality: of the JPEG file; None for a PNG file.
+        strength: {kind: strength} of the applied degradations.
     """
 
     image: np.ndarray = field(repr=False)
@@ -54,7 +51,7 @@ class DegradedPage:
 
     @property
     def dpi(self) -> float:
-        """Resolution of the page as printed; perspective and crop change it from place to place."""
+        """Pixels per inch of the page as printed; perspective and crop change it locally."""
         return self.flat.dpi
 
     @property
@@ -68,16 +65,21 @@ class DegradedPage:
 
     @cached_property
     def leads(self) -> tuple[LeadOnPage, ...]:
-        """The leads where they are now: points, quadrilaterals, and boxes around those, cut at the picture's edge."""
+        """The moved leads: points, quadrilaterals, and upright boxes around them, clipped to the image."""
         return tuple(_move(lead, self.warp) for lead in self.flat.leads)
+
+    @property
+    def pulses(self) -> tuple[np.ndarray, ...]:
+        """The moved corners of the calibration pulses, float (n, 2) each."""
+        return tuple(self.warp.points(points) for points in self.flat.pulses)
 
     @cached_property
     def trace_mask(self) -> np.ndarray:
-        """The true trace, uint8 (H, W): the printed lines' coverage, moved; 1 from a half."""
+        """Ground truth of the traces, uint8 (H, W): 1 where the moved lines cover at least half of a pixel."""
         return (self.warp.image(self.flat.trace_coverage(), 0) >= 128).view(np.uint8)
 
     def encode(self) -> bytes:
-        """The picture as a JPEG file of the drawn quality, or as a PNG file."""
+        """The page as a JPEG file of the sampled quality, or as a PNG file."""
         dpi = (self.dpi, self.dpi)
         buffer = BytesIO()
         if self.quality is None:
@@ -87,7 +89,7 @@ class DegradedPage:
         return buffer.getvalue()
 
     def boxes(self, plotted_pixels: bool = False) -> dict:
-        """As ``Page.boxes``; the corners are those of the moved boxes, and ``on_page`` tells what the edge cut off."""
+        """As ``Page.boxes``, with the corners of the moved boxes, and ``on_page``, the visible share of each lead."""
         return lead_boxes(self.shape, self.leads, self.dpi, self.sampling_rate, plotted_pixels)
 
 
@@ -124,21 +126,16 @@ def _around(points: np.ndarray, shape: tuple[int, int]) -> Box:
     return x0, y0, x1, y1
 
 
-def blurred(image: np.ndarray, pixels: float) -> np.ndarray:
-    """The image under a Gaussian blur of that standard deviation."""
-    return cv2.GaussianBlur(image, (0, 0), pixels) if pixels >= 0.2 else image
-
-
 def degrade_page(page: Page, config: DegradeConfig, record_id: str) -> Page | DegradedPage:
-    """Degrade a page as ``config`` and the record's own random numbers say.
+    """Degrade a page.
 
     Args:
-        page: as drawn.
+        page: as rendered.
         config: kinds and strengths.
-        record_id: with the seed, the source of all choices; so order and workers have no part in them.
+        record_id: seeds the random choices together with ``config.seed``, whatever the order and number of workers.
 
     Returns:
-        A page that still knows its leads' points and boxes and its true trace; ``page`` itself where nothing happens.
+        The degraded page with its ground truth (points, boxes, mask); ``page`` itself if nothing applies.
     """
     kinds = SampledKinds(config, record_id)
     if not kinds.strength:
@@ -154,20 +151,21 @@ def degrade_page(page: Page, config: DegradeConfig, record_id: str) -> Page | De
     add_wrinkles(paper, kinds, scale)
     image = warp.image(image, _background(config, record_id))
     image = illuminate(image, ambient_light(warp.field(paper), kinds), kinds)
-    image = blurred(image, kinds.get("blur") * scale)
+    if (sigma := kinds.get("blur") * scale) >= 0.2:
+        image = cv2.GaussianBlur(image, (0, 0), sigma)
     image = _noisy(image, kinds)
     quality = round(kinds.strength["jpeg"]) if "jpeg" in kinds.strength else None
     return DegradedPage(image, flat, warp, quality, kinds.strength)
 
 
 def _background(config: DegradeConfig, record_id: str) -> tuple[int, int, int]:
-    """The colour beside the paper: white under a scanner's lid, else a table."""
+    """The colour around the paper: white under a scanner's lid, else a table."""
     choices = BACKGROUNDS[:2] if config.level == "scan" else BACKGROUNDS
     return choices[kind_generator(config.seed, record_id, "background").integers(len(choices))]
 
 
 def _noisy(image: np.ndarray, kinds: SampledKinds) -> np.ndarray:
-    """The image, changed in place by normal noise whose variance is for two thirds common to the three colours."""
+    """Add normal noise in place; two thirds of its variance are common to the three colours."""
     sigma = kinds.get("noise") * 2.55
     if not sigma:
         return image

@@ -1,16 +1,7 @@
-"""Light on the paper: factors on the brightness, float32 fields at a quarter of the resolution.
+"""What happens to the paper of a degraded page: colours of the print, writing, creases, and light.
 
-Creases and wrinkles change the light and not the geometry; they belong to the paper and move with it. Shadow, uneven
-light and colour temperature belong to the room and stay where they are.
-
-What differs between printers and papers: colours of grid, paper and ink, and the width of the traces.
-
-A page is an image of a few colours, so these change its palette; only wider traces are drawn again.
-
-What people and machines write on pages: lines of print, and a hand's loops.
-
-The texts are drawn at random: nothing on them says anything of the record. Handwriting is strokes of a pen that
-loops along a line, without letters; no freely licensed handwriting font comes with the libraries used here.
+Light is a float32 field of brightness factors at a quarter of the resolution. Creases and wrinkles belong to the paper
+and move with it; shadow, uneven light and colour temperature belong to the room and stay in place.
 """
 
 from dataclasses import replace
@@ -23,7 +14,7 @@ from ecgpipe.render.page import Page, draw_traces
 from ecgpipe.render.template import font
 from ecgpipe.render.warp import STEP, SampledKinds
 
-UNIT = 200  # the number that stands for a factor of 1 in 8 bits
+UNIT = 200  # the 8-bit value of a factor of 1
 
 
 def paper_light(shape: tuple[int, int]) -> np.ndarray:
@@ -31,7 +22,7 @@ def paper_light(shape: tuple[int, int]) -> np.ndarray:
 
 
 def add_creases(field: np.ndarray, kinds: SampledKinds, scale: float) -> None:
-    """Folds across the page: a dark line beside a bright one, 0.4 to 1.2 mm wide."""
+    """Add folds across the page: a dark line beside a bright one, 0.4 to 1.2 mm wide."""
     rng = kinds.rng("creases")
     rows, columns = field.shape
     y, x = np.mgrid[0:rows, 0:columns].astype(np.float32)
@@ -47,7 +38,7 @@ def add_creases(field: np.ndarray, kinds: SampledKinds, scale: float) -> None:
 
 
 def add_wrinkles(field: np.ndarray, kinds: SampledKinds, scale: float) -> None:
-    """Crumpled paper: ridges of smooth random fields of several sizes, lit from one side."""
+    """Add crumpled paper: ridges of smooth random fields of several sizes, lit from one side."""
     depth, rng = kinds.get("wrinkles") / 100, kinds.rng("wrinkles")
     if not depth:
         return
@@ -64,7 +55,7 @@ def add_wrinkles(field: np.ndarray, kinds: SampledKinds, scale: float) -> None:
 
 
 def ambient_light(field: np.ndarray, kinds: SampledKinds) -> np.ndarray:
-    """The field with uneven light and a shadow."""
+    """Return the field under uneven light and a shadow."""
     rows, columns = field.shape
     x, y = np.linspace(-1, 1, columns, dtype=np.float32)[None, :], np.linspace(-1, 1, rows, dtype=np.float32)[:, None]
     if fall := kinds.get("uneven_light") / 100:
@@ -80,12 +71,12 @@ def ambient_light(field: np.ndarray, kinds: SampledKinds) -> np.ndarray:
 
 
 def illuminate(image: np.ndarray, field: np.ndarray, kinds: SampledKinds) -> np.ndarray:
-    """The image (H, W, 3) under the field and in the drawn colour of light."""
+    """Return the image (H, W, 3) under the field and the sampled colour of light."""
     warm = kinds.get("temperature") / 100
     if not warm and (field == 1).all():
         return image
     colours = np.array([1 + 0.5 * warm, 1, 1 - warm]) / max(1, 1 + 0.5 * warm, 1 - warm)
-    # noise of one step before rounding keeps slow changes from showing bands
+    # dithering before rounding avoids visible bands
     grain = np.random.default_rng(0).uniform(-0.5, 0.5, (*field.shape, 1)).astype(np.float32)
     factors = field[:, :, None] * colours.astype(np.float32) * UNIT + grain
     coarse = np.clip(np.rint(factors), 0, 255).astype(np.uint8)
@@ -94,13 +85,16 @@ def illuminate(image: np.ndarray, field: np.ndarray, kinds: SampledKinds) -> np.
     return cv2.multiply(image, full[:height, :width], scale=1 / UNIT)
 
 
-# how much of red, green and blue a full grid line takes away: red, pink, orange, brown, green, blue, grey
+# absorption of red, green and blue by a full grid line: red, pink, orange, brown, green, blue, grey
 HUES = ((0, 1, 1), (0.1, 0.75, 0.6), (0, 0.65, 1), (0.4, 0.75, 1), (1, 0.35, 0.85), (1, 0.6, 0.1), (0.8, 0.8, 0.8))
 INKS = ((0, 0, 0), (40, 40, 40), (20, 20, 70), (20, 30, 110), (60, 30, 20), (70, 20, 70))
 
 
 def reprint(page: Page, kinds: SampledKinds) -> Page:
-    """The page with the drawn colours and line width (kinds grid_colour, no_grid, paper, pen)."""
+    """Return the page with the sampled colours and line width (kinds grid_colour, no_grid, paper, pen).
+
+    A page has few colours, so only its palette changes; wider traces are drawn again.
+    """
     if kinds.strength.keys() & {"grid_colour", "no_grid", "paper", "pen"}:
         page = replace(page, palette=_palette(page, kinds))
     if wider := kinds.get("pen") * page.dpi / 25.4:
@@ -109,7 +103,7 @@ def reprint(page: Page, kinds: SampledKinds) -> Page:
 
 
 def _palette(page: Page, kinds: SampledKinds) -> np.ndarray:
-    """The palette with other grounds and another ink, uint8 (n, 3)."""
+    """The palette with other paper, grid and ink colours, uint8 (n, 3)."""
     steps = len(page.palette) // page.grounds
     grounds = page.palette[: page.grounds].astype(float)
     ink = page.palette[-1].astype(float)
@@ -131,7 +125,7 @@ def _palette(page: Page, kinds: SampledKinds) -> np.ndarray:
 
 
 def _widen(page: Page, pixels: float) -> Page:
-    """The traces drawn again, ``pixels`` wider."""
+    """Draw the traces again, ``pixels`` wider."""
     full = len(page.palette) // page.grounds - 1
     width = page.line_width + pixels
     ink, ground = np.divmod(page.indices, np.uint8(page.grounds))
@@ -146,7 +140,10 @@ SUBPIXEL = 4  # cv2 takes points in 1/16 pixel
 
 
 def write_printed_lines(image: np.ndarray, kinds: SampledKinds, scale: float) -> None:
-    """Print lines of made-up facts, 2.2 to 3.6 mm high, at one place of ``image`` (``scale`` pixels per mm)."""
+    """Print random lines, 2.2 to 3.6 mm high, at one place of ``image`` (``scale`` pixels per mm).
+
+    The texts are independent of the record.
+    """
     rng, count = kinds.rng("printed_text"), kinds.count("printed_text")
     if not count:
         return
@@ -178,7 +175,10 @@ def _line(rng: np.random.Generator) -> str:
 
 
 def write_handwriting(image: np.ndarray, kinds: SampledKinds, scale: float) -> None:
-    """Write looping words, 4 to 9 mm high, anywhere on ``image``."""
+    """Write looping words without letters, 4 to 9 mm high, anywhere on ``image``.
+
+    The libraries in use ship no freely licensed handwriting font.
+    """
     rng = kinds.rng("handwriting")
     height, width = image.shape[:2]
     colour = PENS[rng.integers(len(PENS))]
@@ -191,15 +191,15 @@ def write_handwriting(image: np.ndarray, kinds: SampledKinds, scale: float) -> N
 
 
 def _word(rng: np.random.Generator) -> np.ndarray:
-    """A looping line, float (n, 2), about 1 high: each letter has its own height, width and lean."""
+    """A looping line, float (n, 2), about 1 high; each letter has a random height, width and slant."""
     letters = int(rng.integers(3, 9))
-    turns = np.linspace(0, 1, 24, endpoint=False)
+    phase = np.linspace(0, 1, 24, endpoint=False)
     lean, x, strokes = rng.uniform(0, 0.35), 0.0, []
     for _ in range(letters):
         tall, wide = rng.choice([0.35, 0.4, 0.45, 0.9]), rng.uniform(0.25, 0.5)
         loop = rng.uniform(0.1, 0.3)
-        across = x + wide * turns + loop * np.sin(2 * np.pi * turns) * rng.choice([-1, 1])
-        up = tall * (1 - np.cos(2 * np.pi * turns)) / 2 + 0.03 * rng.standard_normal()
+        across = x + wide * phase + loop * np.sin(2 * np.pi * phase) * rng.choice([-1, 1])
+        up = tall * (1 - np.cos(2 * np.pi * phase)) / 2 + 0.03 * rng.standard_normal()
         strokes.append(np.stack([across + lean * up, -up], axis=1))
         x += wide
     points = np.concatenate(strokes)

@@ -1,8 +1,8 @@
-"""ECG-Image-Kit itself as the renderer: run it on a shard's records, read its pages and their JSON files.
+"""Render with ECG-Image-Kit: run it on a shard's records, then read its pages and JSON files.
 
-The kit (https://github.com/alphanumericslab/ecg-image-kit, BSD-3) is a program of its own, with dependencies of its
-own, run as ``gen_ecg_images_from_data_batch.py -i FOLDER -o FOLDER``. It draws every record below the input folder
-and writes ``NAME-0.png`` and ``NAME-0.json`` at the same place below the output folder.
+The kit (https://github.com/alphanumericslab/ecg-image-kit, BSD-3) is a separate program with its own dependencies, run
+as ``gen_ecg_images_from_data_batch.py -i FOLDER -o FOLDER``. It draws every record below the input folder and writes
+``NAME-0.png`` and ``NAME-0.json`` to the same relative path below the output folder.
 """
 
 import glob
@@ -25,14 +25,16 @@ from ecgpipe.errors import ConfigError, DataError, RecordError
 
 SCRIPT = "gen_ecg_images_from_data_batch.py"
 KEPT = ("lead_name", "lead_bounding_box", "start_sample", "end_sample")
-TAIL = 1500  # characters of the kit's own message that ours repeats
+TAIL = 1500  # characters of the kit's error output that are quoted
+
+TIMEOUT = 3600.0  # seconds per shard
 
 
 def script_of(kit_path: str | None) -> Path:
-    """The kit's program below ``kit_path`` (its checkout, or the generator's folder).
+    """Find the kit's program below ``kit_path``, its checkout or the generator's folder.
 
     Raises:
-        ConfigError: it is not there.
+        ConfigError: not found.
     """
     if kit_path is None:
         raise ConfigError("render.kit_path is not set; give the folder of an ecg-image-kit checkout")
@@ -40,17 +42,17 @@ def script_of(kit_path: str | None) -> Path:
         if (folder / SCRIPT).is_file():
             return (folder / SCRIPT).resolve()
     raise ConfigError(
-        f"render.kit_path {kit_path}: no {SCRIPT} there nor in codes/ecg-image-generator below it; clone ecg-image-kit "
+        f"render.kit_path {kit_path}: found no {SCRIPT} there or in its codes/ecg-image-generator; clone ecg-image-kit "
         "and give its folder"
     )
 
 
 def run_kit(source: Path, target: Path, config: RenderConfig, seed: int = 0) -> None:
-    """Let the kit draw all records below ``source`` into ``target``.
+    """Run the kit on all records below ``source``; its pages go to ``target``.
 
     Raises:
-        ConfigError: the kit or its interpreter is not there.
-        DataError: it failed (with the end of what it said), or took longer than ``kit_timeout``.
+        ConfigError: the kit or its interpreter is missing.
+        DataError: it failed (the end of its error output is quoted) or took longer than ``TIMEOUT``.
     """
     script = script_of(config.kit_path)
     python = config.kit_python if "/" not in config.kit_python else str(Path(config.kit_python).absolute())
@@ -59,17 +61,17 @@ def run_kit(source: Path, target: Path, config: RenderConfig, seed: int = 0) -> 
     command += ["--lead_bbox", "--lead_name_bbox", "--calibration_pulse", "1" if config.pulse else "0"]
     command += ["--random_grid_present", "1" if config.grid else "0"]
     command += [] if config.lead_names else ["--remove_lead_names"]
-    try:  # the kit finds its fonts from its own folder
+    try:  # the kit looks for its fonts in the working directory
         done = subprocess.run(
-            command, cwd=script.parent, capture_output=True, text=True, errors="replace", timeout=config.kit_timeout
+            command, cwd=script.parent, capture_output=True, text=True, errors="replace", timeout=TIMEOUT
         )
     except FileNotFoundError as error:
-        raise ConfigError(f"render.kit_python {config.kit_python}: cannot be run ({error})") from error
+        raise ConfigError(f"render.kit_python {config.kit_python}: not found ({error})") from error
     except PermissionError as error:
-        raise ConfigError(f"render.kit_python {config.kit_python}: may not be run ({error})") from error
+        raise ConfigError(f"render.kit_python {config.kit_python}: not executable ({error})") from error
     except subprocess.TimeoutExpired as error:
         raise DataError(
-            f"ECG-Image-Kit was stopped after {config.kit_timeout:g} s; raise render.kit_timeout or use smaller shards"
+            f"ECG-Image-Kit was stopped after {TIMEOUT:g} s; use smaller shards"
         ) from error
     if done.returncode:
         raise DataError(f"ECG-Image-Kit failed with status {done.returncode}:\n{done.stderr[-TAIL:].strip()}")
@@ -77,14 +79,14 @@ def run_kit(source: Path, target: Path, config: RenderConfig, seed: int = 0) -> 
 
 
 def read_kit_page(json_file: Path, record_id: str) -> StoredPage:
-    """A page that the kit wrote, as ours are stored; its picture stays as it is.
+    """Read a page that the kit wrote; its image is not re-encoded.
 
     Args:
         json_file: ``NAME-0.json``, beside ``NAME-0.png``; written with ``--store_config 2``.
         record_id: of the record.
 
     Raises:
-        RecordError: one of the two is missing or cannot be read, or lacks the leads' boxes.
+        RecordError: a file is missing or unreadable, or has no lead boxes.
     """
     image_file = json_file.with_suffix(".png")
     try:
@@ -113,36 +115,35 @@ def render_shard_with_kit(
     *,
     strict: bool = False,
 ) -> int:
-    """Draw every record of a shard by one run of the kit; broken records and pages that it left out are listed.
+    """Render a shard by one run of the kit; unusable records and missing pages are listed in the problems table.
 
-    The arguments, the result and the files are those of ``ecgpipe.render.shard.render_shard``. The kit works in a
-    temporary folder that is removed afterwards, whatever happens.
+    Arguments, result and files are those of ``ecgpipe.render.shard.render_shard``. The kit works in a temporary folder.
     """
     script_of(config.kit_path)
     problems, files = ProblemList("render", strict), open_source(source)
     rows = list(zip(records["record_id"], records["path"], strict=True))
     with tempfile.TemporaryDirectory(prefix="ecg-image-kit-") as folder:
-        given, drawn = Path(folder, "records"), Path(folder, "pages")
-        drawn.mkdir()
-        sound = []
+        inputs, outputs = Path(folder, "records"), Path(folder, "pages")
+        outputs.mkdir()
+        readable = []
         for record_id, path in rows:
             try:
                 read_record(files, path, record_id, sampling_rate)
             except RecordError as error:
                 problems.add(error)
                 continue
-            (given / path).parent.mkdir(parents=True, exist_ok=True)
+            (inputs / path).parent.mkdir(parents=True, exist_ok=True)
             with files.record(path) as local:
                 for file in local.parent.glob(f"{glob.escape(local.name)}.*"):
-                    shutil.copyfile(file, (given / path).parent / file.name)
-            sound.append((record_id, path))
-        if sound:
-            run_kit(given, drawn, config)
+                    shutil.copyfile(file, (inputs / path).parent / file.name)
+            readable.append((record_id, path))
+        if readable:
+            run_kit(inputs, outputs, config)
 
         def pages() -> Iterator[StoredPage]:
-            for record_id, path in sound:
+            for record_id, path in readable:
                 try:
-                    yield read_kit_page(drawn / f"{path}-0.json", record_id)
+                    yield read_kit_page(outputs / f"{path}-0.json", record_id)
                 except RecordError as error:
                     problems.add(error)
 

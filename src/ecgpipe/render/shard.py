@@ -1,8 +1,8 @@
-"""Pages of one shard of records."""
+"""Render the pages of a shard of records, or collect those of an image data set."""
 
 import json
 from collections.abc import Callable, Iterator
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,18 +19,100 @@ from ecgpipe.errors import ConfigError, DataError, RecordError
 from ecgpipe.progress import progress
 from ecgpipe.render.degrade import DegradedPage, degrade_page
 from ecgpipe.render.kit import render_shard_with_kit
-from ecgpipe.render.page import Page, render_page
+from ecgpipe.render.page import Page, render_page, render_trace_coverage
 from ecgpipe.render.template import page_template
 from ecgpipe.workers import ordered_map
 
-Drawn = TypeVar("Drawn")
+Row = tuple[str, str]
+"""A record's id, and its path below the source."""
+Plotted = TypeVar("Plotted")
+
+
+@dataclass(frozen=True)
+class PageRenderer:
+    """Renders the page of any record of a data set, or reads it from an image data set.
+
+    Attributes:
+        source: folder or zip archive that paths are relative to.
+        sampling_rate: required sampling rate in Hz; None accepts any.
+        config: appearance of the pages; None if the records are image files.
+        derive_leads: as in ``read_record``.
+        start: where in the recording the page begins, from 0 to 1; the part before it is moved to the end.
+    """
+
+    source: Path | str
+    sampling_rate: float | None = None
+    config: RenderConfig | None = None
+    derive_leads: bool = False
+    start: float = 0.0
+
+    def page(self, row: Row) -> Page | DegradedPage:
+        """Render a record's page, degraded as configured.
+
+        Raises:
+            RecordError: unreadable record, or a signal that does not fit the layout.
+        """
+        page, degrade = self._plot(render_page, row), self._config.degrade
+        return degrade_page(page, degrade, row[0]) if degrade.active else page
+
+    def trace_coverage(self, row: Row) -> np.ndarray:
+        """Render only a record's traces (``render_trace_coverage``); errors as ``page``."""
+        return self._plot(render_trace_coverage, row)
+
+    def stored(self, row: Row) -> StoredPage:
+        """Return the page as stored: encoded with its boxes, or the image file; errors as ``page``."""
+        record_id, path = row
+        if self.config is not None:
+            page = self.page(row)
+            return StoredPage(record_id, page.encode(), json.dumps(page.boxes()))
+        files = open_source(self.source)
+        try:
+            return StoredPage(record_id, files.read(path), "")
+        except (OSError, DataError) as error:
+            raise RecordError(record_id, files.where(path), "missing-file", f"cannot be read ({error})") from error
+
+    def stored_or_error(self, row: Row) -> StoredPage | RecordError:
+        """``stored``, with the error returned instead of raised."""
+        try:
+            return self.stored(row)
+        except RecordError as error:
+            return error
+
+    def file(self, row: Row) -> str:
+        """The name of a record's file in messages."""
+        return open_source(self.source).where(row[1] if self.config is None else f"{row[1]}.hea")
+
+    def prepare(self) -> None:
+        """Prepare the page template before worker processes are forked."""
+        if self.config is not None:
+            page_template(self.config)
+
+    @property
+    def _config(self) -> RenderConfig:
+        assert self.config is not None, "image files are not rendered"
+        return self.config
+
+    def _plot(self, plot: Callable[[np.ndarray, float, RenderConfig], Plotted], row: Row) -> Plotted:
+        record_id, path = row
+        signal, rate = read_record(open_source(self.source), path, record_id, self.sampling_rate, self.derive_leads)
+        if self.start:
+            signal = np.roll(signal, -round(self.start * signal.shape[1]), axis=1)
+        try:
+            return plot(signal, rate, self._config)
+        except ValueError as error:  # a valid signal that the layout cannot show, e.g. a short one
+            raise RecordError(record_id, self.file(row), "unfit-for-layout", str(error)) from error
+
+
+def rows_of(records: pd.DataFrame) -> list[Row]:
+    """Ids and paths of rows of records.parquet."""
+    return list(zip(records["record_id"], records["path"], strict=True))
 
 
 def render_shard(
     records: pd.DataFrame,
     source: Path | str,
     sampling_rate: float | None,
-    config: RenderConfig,
+    config: RenderConfig | None,
     pages_file: Path | str,
     problems_file: Path | str,
     *,
@@ -39,137 +121,39 @@ def render_shard(
     workers: int = 1,
     derive_leads: bool = False,
 ) -> int:
-    """Draw every record of a shard; broken ones are listed instead.
+    """Write the pages file of a shard; unusable records are listed in the problems table.
 
     Args:
         records: the shard's rows of records.parquet.
-        source: folder or zip archive that the records' paths start from.
-        sampling_rate: Hz that every header must state; None: each record is drawn at its own.
-        config: how pages look.
-        pages_file, problems_file: what to write.
+        source, sampling_rate, config, derive_leads: as in ``PageRenderer``.
+        pages_file, problems_file: output files.
         title: of the progress bar.
-        strict: stop at the first broken record.
-        workers: processes; the files are the same whatever their number.
-        derive_leads: as ``read_record``.
+        strict: stop at the first unusable record.
+        workers: processes; their number does not change the files.
 
     Returns:
-        How many pages were drawn.
+        The number of pages.
 
     Raises:
-        DataError: in strict mode, for a broken record.
+        DataError: in strict mode, for an unusable record.
+        ConfigError: ``derive_leads`` with ECG-Image-Kit.
     """
-    if config.renderer == "ecg-image-kit":
+    if config is not None and config.renderer == "ecg-image-kit":
         if derive_leads:
-            raise ConfigError("derive_leads: ECG-Image-Kit draws the leads that a record has; use our own renderer")
+            raise ConfigError("derive_leads: ECG-Image-Kit cannot derive leads; set renderer: ecgpipe")
         return render_shard_with_kit(records, source, sampling_rate, config, pages_file, problems_file, strict=strict)
-    problems = ProblemList("render", strict)
+    problems, rows = ProblemList("render", strict), rows_of(records)
+    renderer = PageRenderer(source, sampling_rate, config, derive_leads)
 
     def pages() -> Iterator[StoredPage]:
-        rows = list(zip(records["record_id"], records["path"], strict=True))
-        draw = partial(
-            stored_page, source=source, sampling_rate=sampling_rate, config=config, derive_leads=derive_leads
-        )
-        for page in progress(ordered_map(draw, rows, workers), title, len(rows)):
+        for page in progress(ordered_map(renderer.stored_or_error, rows, workers), title, len(rows)):
             if isinstance(page, RecordError):
                 problems.add(page)
             else:
                 yield page
 
-    cv2.setNumThreads(1)  # a process is one core
-    page_template(config)  # prepared before the processes part
-    count = write_pages(pages(), pages_file)
-    problems.write(problems_file)
-    return count
-
-
-def record_page(
-    row: tuple[str, str],
-    source: Path | str,
-    sampling_rate: float | None,
-    config: RenderConfig,
-    derive_leads: bool = False,
-    start: float = 0.0,
-) -> Page | DegradedPage | RecordError:
-    """The page of one record (its id and path below ``source``), degraded as ``config`` says, or what is wrong."""
-    page = drawn(render_page, row, source, sampling_rate, config, derive_leads, start)
-    if isinstance(page, RecordError) or not config.degrade.active:
-        return page
-    return degrade_page(page, config.degrade, row[0])
-
-
-def drawn(
-    draw: Callable[[np.ndarray, float, RenderConfig], Drawn],
-    row: tuple[str, str],
-    source: Path | str,
-    sampling_rate: float | None,
-    config: RenderConfig,
-    derive_leads: bool = False,
-    start: float = 0.0,
-) -> Drawn | RecordError:
-    """What ``draw`` makes of the signal of one record, its sampling rate and ``config``, or what is wrong with it.
-
-    The signal begins at ``start``, a share of the recording; what was before follows its end.
-    """
-    record_id, path = row
-    files = open_source(source)
-    try:
-        signal, rate = read_record(files, path, record_id, sampling_rate, derive_leads)
-    except RecordError as error:
-        return error
-    if start:
-        signal = np.roll(signal, -round(start * signal.shape[1]), axis=1)
-    try:
-        return draw(signal, rate, config)
-    except ValueError as error:  # a sound signal that the layout has no use for, such as a short one
-        return RecordError(record_id, files.where(f"{path}.hea"), "unfit-for-layout", str(error))
-
-
-def stored_page(
-    row: tuple[str, str],
-    source: Path | str,
-    sampling_rate: float | None,
-    config: RenderConfig,
-    derive_leads: bool = False,
-) -> StoredPage | RecordError:
-    """The same as it is stored."""
-    page = record_page(row, source, sampling_rate, config, derive_leads)
-    return page if isinstance(page, RecordError) else StoredPage(row[0], page.encode(), json.dumps(page.boxes()))
-
-
-def stored_file(row: tuple[str, str], source: Path | str) -> StoredPage | RecordError:
-    """A file of an image data set as it is stored: its bytes, and no boxes."""
-    record_id, path = row
-    files = open_source(source)
-    try:
-        return StoredPage(record_id, files.read(path), "")
-    except (OSError, DataError) as error:
-        return RecordError(record_id, files.where(path), "missing-file", f"cannot be read ({error})")
-
-
-def collect_shard(
-    records: pd.DataFrame,
-    source: Path | str,
-    pages_file: Path | str,
-    problems_file: Path | str,
-    *,
-    title: str,
-    strict: bool,
-) -> int:
-    """The pages of a shard of an image data set: its files as they are.
-
-    The arguments are those of render_shard.
-    """
-    problems = ProblemList("render", strict)
-
-    def pages() -> Iterator[StoredPage]:
-        rows = list(zip(records["record_id"], records["path"], strict=True))
-        for row in progress(rows, title, unit="images"):
-            page = stored_file(row, source)
-            if isinstance(page, RecordError):
-                problems.add(page)
-            else:
-                yield page
-
+    cv2.setNumThreads(1)  # one core per process
+    renderer.prepare()
     count = write_pages(pages(), pages_file)
     problems.write(problems_file)
     return count

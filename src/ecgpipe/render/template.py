@@ -1,12 +1,12 @@
-"""What all pages of one look have in common, prepared once: paper, grid, pulses, marks and texts.
+"""The part that all pages of one appearance share, prepared once: paper, grid, pulses, separators and texts.
 
-A page is kept as one byte a pixel. Paper and grid need about a dozen colours ("grounds"); ink lies over them in
-as many steps of coverage as a palette of 256 leaves room for. So drawing touches a third of the memory of an
-RGB page, and the palette image is the picture itself, not an approximation of it made afterwards.
+A page is stored as one byte per pixel. Paper and grid need about a dozen colours ("grounds"); ink lies over them in as
+many steps of coverage as a palette of 256 allows. Drawing then touches a third of the memory of an RGB page.
 """
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -15,7 +15,24 @@ from ecgpipe.config.pages import RenderConfig
 from ecgpipe.errors import ConfigError
 from ecgpipe.render.layout import INCH, Grid, Layout, Slot, Text, layout_named
 
+Box = tuple[int, int, int, int]
 MAX_PIXELS = 40_000_000
+
+
+class GridLines(NamedTuple):
+    """The 1 mm grid of a page, in pixels before rounding.
+
+    Attributes:
+        x, y: float (n,), positions of the vertical and of the horizontal lines.
+        major_x, major_y: bool (n,), which of them are 5 mm lines.
+        box: (x0, y0, x1, y1), the area of the grid.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    major_x: np.ndarray
+    major_y: np.ndarray
+    box: tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -25,13 +42,15 @@ class PageTemplate:
     Attributes:
         layout: the layout in millimetres.
         scale: pixels per millimetre.
-        ground: uint8 (H, W), the palette index of each pixel without ink.
-        grounds: how many of them there are.
-        ink: uint8 (H, W), coverage by the ink that all pages share, from 0 to ``full``.
-        full: the number that stands for full coverage; the palette has as many steps from 0.
-        palette: uint8 (n, 3) RGB; entry ``ground + grounds * ink`` is the colour of a pixel. So the entries with much
-            ink are the last ones, and a comparison tells them from the others.
+        ground: uint8 (H, W), palette index of each pixel without ink.
+        grounds: number of colours without ink.
+        ink: uint8 (H, W), coverage by the shared ink, from 0 to ``full``.
+        full: full coverage; the palette has ``full + 1`` steps.
+        palette: uint8 (n, 3) RGB; entry ``ground + grounds * ink`` is the colour of a pixel. Entries with much ink come
+            last, so that a comparison selects them.
         text_boxes: for each slot the box around its name, or None.
+        pulses: float (n, 2) each, the corners of the calibration pulses in pixels.
+        grid: None without a grid.
     """
 
     layout: Layout
@@ -41,7 +60,9 @@ class PageTemplate:
     ink: np.ndarray
     full: int
     palette: np.ndarray
-    text_boxes: tuple[tuple[int, int, int, int] | None, ...]
+    text_boxes: tuple[Box | None, ...]
+    pulses: tuple[np.ndarray, ...]
+    grid: GridLines | None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -50,25 +71,31 @@ class PageTemplate:
 
 @lru_cache(maxsize=4)
 def page_template(config: RenderConfig) -> PageTemplate:
-    """Prepare the page of ``config``; the arrays are shared by all its pages and read-only."""
+    """Prepare the template of ``config``; its arrays are shared by all pages and read-only.
+
+    Raises:
+        ConfigError: unknown layout, too many pixels, or too many grid colours.
+    """
     layout = layout_named(config.layout)
     scale = config.dpi / INCH
-    height, width = round(layout.height * scale), round(layout.width * scale)
-    if height * width > MAX_PIXELS:
-        raise ConfigError(f"page of {width} x {height} pixels: more than {MAX_PIXELS}; lower dpi")
-    ground, grounds = _index_colours(_paper(layout, config, (height, width), scale))
+    shape = round(layout.height * scale), round(layout.width * scale)
+    if shape[0] * shape[1] > MAX_PIXELS:
+        raise ConfigError(f"page of {shape[1]} x {shape[0]} pixels: more than {MAX_PIXELS}; lower dpi")
+    ground, grounds = _index_colours(_draw_paper(layout, config, shape, scale))
     full = min(256 // len(grounds), 32) - 1
     palette = _palette(grounds, np.array(config.ink), full)
-    ink = np.round(_shared_ink(layout, config, (height, width), scale) * (full / 255)).astype(np.uint8)
+    ink = np.round(_draw_shared_ink(layout, config, shape, scale) * (full / 255)).astype(np.uint8)
     for array in (ground, ink, palette):
         array.setflags(write=False)
     names = (slot.name if config.lead_names else None for slot in layout.slots)
     boxes = tuple(name_box(name, scale) if name else None for name in names)
-    return PageTemplate(layout, scale, ground, len(grounds), ink, full, palette, boxes)
+    pulses = tuple(_pulse_points(slot, config.gain, scale) for slot in layout.slots if config.pulse and slot.pulse)
+    grid = _grid_lines(layout, scale) if config.grid else None
+    return PageTemplate(layout, scale, ground, len(grounds), ink, full, palette, boxes, pulses, grid)
 
 
 def _index_colours(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Colours of an image, uint8 (n, 3), and for each pixel which of them it has, uint8 (H, W)."""
+    """Palette indices of an image, uint8 (H, W), and its colours, uint8 (n, 3)."""
     packed = (rgb.astype(np.uint32) * np.array([1 << 16, 1 << 8, 1], np.uint32)).sum(axis=2, dtype=np.uint32)
     values, inverse = np.unique(packed, return_inverse=True)
     colours = np.stack([values >> 16, values >> 8 & 255, values & 255], axis=1).astype(np.uint8)
@@ -78,14 +105,14 @@ def _index_colours(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _palette(grounds: np.ndarray, ink: np.ndarray, full: int) -> np.ndarray:
-    """The colours of all grounds under the first step of ink coverage, from 0 to ``full``, the second, ..."""
+    """The colours of all grounds under ink coverage 0, then 1, ... ``full``."""
     share = np.arange(full + 1)[:, None, None] / full
     palette = grounds * (1 - share) + ink * share
     return np.round(palette).astype(np.uint8).reshape(-1, 3)
 
 
 def line_profile(size: int, positions: np.ndarray, width: float) -> np.ndarray:
-    """Coverage, float (size,), of lines of ``width`` pixels that are centred on whole pixels.
+    """Coverage, float (size,), of lines of ``width`` pixels centred on whole pixels.
 
     Centring keeps all lines of a grid equally sharp; it moves a line by half a pixel at most.
     """
@@ -99,45 +126,54 @@ def line_profile(size: int, positions: np.ndarray, width: float) -> np.ndarray:
 
 
 def _grid_positions(origin: float, pitch: float, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
-    """Positions in mm within [low, high] of the 5 mm lines, and of the others."""
+    """Positions in mm of the grid lines within [low, high], and which of them are 5 mm lines."""
     steps = np.arange(np.ceil((low - origin) / pitch - 1e-6), np.floor((high - origin) / pitch + 1e-6) + 1)
-    major = steps % 5 == 0
-    return origin + steps[major] * pitch, origin + steps[~major] * pitch
+    return origin + steps * pitch, steps % 5 == 0
 
 
-def _paper(layout: Layout, config: RenderConfig, shape: tuple[int, int], scale: float) -> np.ndarray:
+def _grid_box(layout: Layout) -> tuple[float, float, float, float]:
+    return layout.grid.box or (0, 0, layout.width, layout.height)
+
+
+def _grid_lines(layout: Layout, scale: float) -> GridLines:
+    grid, (x0, y0, x1, y1) = layout.grid, _grid_box(layout)
+    x, major_x = _grid_positions(grid.x, grid.pitch, x0, x1)
+    y, major_y = _grid_positions(grid.y, grid.pitch, y0, y1)
+    return GridLines(x * scale, y * scale, major_x, major_y, (x0 * scale, y0 * scale, x1 * scale, y1 * scale))
+
+
+def _draw_paper(layout: Layout, config: RenderConfig, shape: tuple[int, int], scale: float) -> np.ndarray:
     """The page without ink, uint8 (H, W, 3)."""
     paper = np.empty((*shape, 3), np.uint8)
     paper[:] = config.paper
     if not config.grid:
         return paper
     grid = layout.grid
-    x0, y0, x1, y1 = grid.box or (0, 0, layout.width, layout.height)
+    x0, y0, x1, y1 = _grid_box(layout)
     major, minor = config.grid_major or grid.major, config.grid_minor or grid.minor
-    vertical = _grid_positions(grid.x, grid.pitch, x0, x1)
-    horizontal = _grid_positions(grid.y, grid.pitch, y0, y1)
     left, right, top, bottom = (round(value * scale) for value in (x0, x1, y0, y1))
     inside = paper[top : bottom + 1, left : right + 1]
     rows, columns = inside.shape[:2]
     width = grid.line * config.dpi / 72
-    # each direction's thin lines are painted after its thick ones, and the horizontal ones last, as matplotlib does
-    for across, lines in ((True, vertical), (False, horizontal)):
-        for positions, colour, dots in ((lines[0], major, grid.major_dots), (lines[1], minor, grid.dots)):
-            start, size = (left, columns) if across else (top, rows)
-            cover = line_profile(size, positions * scale - start, width)
-            along = _dots(grid, rows if across else columns, top if across else left, dots, scale, across)
-            mask = along[:, None] * cover if across else cover[:, None] * along
-            _paint(inside, mask, colour)
+    # as matplotlib does: within a direction minor lines after major ones, and horizontal lines last
+    for vertical in (True, False):
+        span = (grid.x, grid.pitch, x0, x1) if vertical else (grid.y, grid.pitch, y0, y1)
+        positions, is_major = _grid_positions(*span)
+        start, size = (left, columns) if vertical else (top, rows)
+        for chosen, colour, dots in ((is_major, major, grid.major_dots), (~is_major, minor, grid.dots)):
+            across = line_profile(size, positions[chosen] * scale - start, width)
+            along = _dots(grid, rows if vertical else columns, top if vertical else left, dots, scale, vertical)
+            _paint(inside, np.outer(along, across) if vertical else np.outer(across, along), colour)
     if grid.frame:
         _paint(paper, _frame(shape, (x0, y0, x1, y1), grid.frame * config.dpi / 72, scale), grid.frame_colour)
     return paper
 
 
-def _dots(grid: Grid, size: int, start: int, pitch: float, scale: float, across: bool) -> np.ndarray:
-    """Where along itself a line is drawn, float (size,): everywhere, or at dots ``pitch`` mm apart."""
+def _dots(grid: Grid, size: int, start: int, pitch: float, scale: float, vertical: bool) -> np.ndarray:
+    """Coverage along a grid line, float (size,): full, or dots ``pitch`` mm apart."""
     if not pitch:
         return np.ones(size)
-    origin = grid.y if across else grid.x
+    origin = grid.y if vertical else grid.x
     steps = np.arange(-np.ceil(origin / pitch), np.ceil((start + size) / scale / pitch) + 1)
     return line_profile(size, (origin + steps * pitch) * scale - start, max(1.0, grid.line * scale * INCH / 72))
 
@@ -152,17 +188,16 @@ def _frame(shape: tuple[int, int], box: tuple[float, ...], width: float, scale: 
 
 
 def _paint(image: np.ndarray, mask: np.ndarray, colour: tuple[int, int, int]) -> None:
-    """Lay ``colour`` over ``image`` (H, W, 3) where and as much as ``mask`` (H, W, 0 to 1) says."""
+    """Blend ``colour`` into ``image`` (H, W, 3) with opacity ``mask`` (H, W), 0 to 1."""
     at = mask > 0
     share = mask[at][:, None]
     image[at] = np.round(image[at] * (1 - share) + np.array(colour) * share).astype(np.uint8)
 
 
-def _shared_ink(layout: Layout, config: RenderConfig, shape: tuple[int, int], scale: float) -> np.ndarray:
-    """Coverage uint8 (H, W) by pulses, marks, rules and texts."""
+def _draw_shared_ink(layout: Layout, config: RenderConfig, shape: tuple[int, int], scale: float) -> np.ndarray:
+    """Coverage uint8 (H, W) by pulses, separators, rules and texts."""
     cover = np.zeros(shape)
-    bars = list(layout.bars) + (list(layout.separators) if config.separators else [])
-    for bar in bars:
+    for bar in [*layout.bars, *(layout.separators if config.separators else [])]:
         fill_rectangle(cover, bar.x0 * scale, bar.y0 * scale, bar.x1 * scale, bar.y1 * scale)
     if config.pulse:
         for slot in layout.slots:
@@ -181,6 +216,17 @@ def _texts(layout: Layout, config: RenderConfig) -> list[Text]:
     return texts
 
 
+def _pulse_points(slot: Slot, gain: float, scale: float) -> np.ndarray:
+    """Corners of a pulse in pixels, float (n, 2), from left to right."""
+    pulse, top = slot.pulse, slot.baseline - gain
+    points = [(pulse.x, slot.baseline), (pulse.x, top), (pulse.x + pulse.width, top)]
+    points.append((pulse.x + pulse.width, slot.baseline))
+    if pulse.foot:
+        points = [(pulse.x - pulse.foot, slot.baseline), *points]
+        points.append((pulse.x + pulse.width + pulse.foot, slot.baseline))
+    return np.array(points) * scale
+
+
 def _draw_pulse(cover: np.ndarray, slot: Slot, config: RenderConfig, width: float, scale: float) -> None:
     if slot.pulse is None:
         return
@@ -195,7 +241,7 @@ def _draw_pulse(cover: np.ndarray, slot: Slot, config: RenderConfig, width: floa
 
 
 def fill_rectangle(cover: np.ndarray, x0: float, y0: float, x1: float, y1: float) -> None:
-    """Raise ``cover`` (H, W, 0 to 1) to the exact share of each pixel that the rectangle covers."""
+    """Raise ``cover`` (H, W), 0 to 1, to the exact share of each pixel that the rectangle covers."""
     height, width = cover.shape
     left, right = max(0, int(np.floor(x0))), min(width, int(np.ceil(x1)))
     top, bottom = max(0, int(np.floor(y0))), min(height, int(np.ceil(y1)))
@@ -210,15 +256,15 @@ def fill_rectangle(cover: np.ndarray, x0: float, y0: float, x1: float, y1: float
 
 @lru_cache(maxsize=32)
 def font(kind: str, pixels: float) -> ImageFont.FreeTypeFont:
-    """The sans (DejaVu) or serif (STIX) font that comes with matplotlib, at a size in pixels."""
-    import matplotlib  # slow to import, and needed for its fonts alone
+    """The sans (DejaVu) or serif (STIX) font that ships with matplotlib, at a size in pixels."""
+    import matplotlib  # slow to import
 
     name = {"sans": "DejaVuSans.ttf", "serif": "STIXGeneral.ttf"}[kind]
     return ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/{name}", pixels)
 
 
-def name_box(text: Text, scale: float) -> tuple[int, int, int, int]:
-    """Box (x0, y0, x1, y1) in pixels from the ascender to the descender line, as wide as the text's advance."""
+def name_box(text: Text, scale: float) -> Box:
+    """Box in pixels from the ascender to the descender line, as wide as the text's advance."""
     face = font(text.font, text.size * scale * INCH / 72)
     _, top, _, bottom = face.getbbox("lp", anchor="ls")
     x, y = text.x * scale, round(text.y * scale)
@@ -226,7 +272,7 @@ def name_box(text: Text, scale: float) -> tuple[int, int, int, int]:
 
 
 def draw_text(ink: np.ndarray, text: Text, scale: float) -> None:
-    """Write ``text`` into the coverage ``ink``, uint8 (H, W)."""
+    """Draw ``text`` into the coverage ``ink``, uint8 (H, W)."""
     picture = Image.fromarray(ink)
     face = font(text.font, text.size * scale * INCH / 72)
     ImageDraw.Draw(picture).text((round(text.x * scale), round(text.y * scale)), text.text, 255, font=face, anchor="ls")
