@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ecgpipe.acquire.labels import labels_of_records, read_grouping
+from ecgpipe.acquire.labels import make_labels, read_grouping
 from ecgpipe.acquire.ptbxl import list_ptbxl_records
 from ecgpipe.artifacts.pages import StoredPages
 from ecgpipe.artifacts.tables import IMAGE_INDEX
@@ -39,7 +39,7 @@ def main() -> None:
     args = parser.parse_args()
 
     records, _ = list_ptbxl_records(args.source, 500, shard_size=100_000, limit=args.records)
-    labels, _ = labels_of_records(records, *read_grouping(args.source, "superclass"), LabelsConfig(policy="single"))
+    labels, _ = make_labels(records, *read_grouping(args.source, "superclass"), LabelsConfig(policy="single"))
     pages, images, index = (args.work / name for name in ("pages.parquet", "images.npy", "index.parquet"))
     problems, preprocess = args.work / "problems.parquet", PreprocessConfig()
     render_shard(records, args.source, 500, RenderConfig(), pages, problems, title="render")

@@ -47,13 +47,13 @@ def listing(folder: Path) -> str:
 
 def labels(folder: Path) -> str:
     """labels.parquet, as the rule ``labels`` makes it."""
-    from ecgpipe.acquire.labels import labels_of_records, read_grouping
+    from ecgpipe.acquire.labels import make_labels, read_grouping
     from ecgpipe.artifacts.tables import RECORDS
     from ecgpipe.config.data import LabelsConfig
 
     records = RECORDS.read(folder / "records.parquet")
     config = LabelsConfig(policy="primary")
-    made, counts = labels_of_records(records, *read_grouping(folder / "raw", config.grouping), config)
+    made, counts = make_labels(records, *read_grouping(folder / "raw", config.grouping), config)
     made.write(folder / "labels.parquet")
     return f"{counts.kept} kept: " + ", ".join(f"{name} {count}" for name, count in counts.classes.items())
 
@@ -72,12 +72,14 @@ def split(folder: Path, protocol: str) -> str:
     return f"{counts['records']}, patients on two sides: {counts['leaks']['patient']} records"
 
 
-def stamps(folder: Path) -> str:
-    """The stamps over all signal files, which the plan needs."""
-    from ecgpipe.acquire.ptbxl import raw_files_hash, shard_names
+def raw_file_hashes(folder: Path) -> str:
+    """Hashes of all signal files, which the plan needs."""
+    from ecgpipe.acquire.datasets import make_dataset
+    from ecgpipe.config.data import PtbXlConfig
 
-    names = shard_names(folder / "raw", SAMPLING_RATE, SHARD_SIZE, 0)
-    return f"{len({raw_files_hash(folder / 'raw', SAMPLING_RATE, name, SHARD_SIZE) for name in names})} shards"
+    config = PtbXlConfig(source=str(folder / "raw"), sampling_rate=SAMPLING_RATE, shard_size=SHARD_SIZE)
+    dataset = make_dataset("ptb-xl", config, "results", "resources")
+    return f"{len({dataset.raw_files_hash(shard) for shard in dataset.shards()})} shards"
 
 
 def plan(folder: Path) -> str:
@@ -102,7 +104,7 @@ STEPS = {
     "records": listing,
     "labels": labels,
     **{f"split {protocol}": split for protocol in PROTOCOLS},
-    "stamps": stamps,
+    "hashes": raw_file_hashes,
     "plan": plan,
 }
 

@@ -1,6 +1,6 @@
 """labels.parquet and its counts."""
 
-from ecgpipe.acquire.labels import check_splittable, label_classes, labels_of_records, read_grouping
+from ecgpipe.acquire.labels import check_splittable, label_classes, make_labels, read_grouping
 from ecgpipe.artifacts.files import atomic_path, write_json
 from ecgpipe.artifacts.tables import DROPPED, RECORDS
 from ecgpipe.config.data import LabelsConfig
@@ -14,7 +14,7 @@ with job_log(snakemake):
     else:
         name, key = "its own", snakemake.params.key
         group_of, classes = label_classes(records, snakemake.params.classes, key)
-    labels, counts = labels_of_records(records, group_of, classes, config, key)
+    labels, counts = make_labels(records, group_of, classes, config, key)
     if snakemake.params.classes is not None:
         check_splittable(counts, key)
     labels.write(snakemake.output.labels)

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from ecgpipe.acquire.cardiac_images import CLASSES, class_images, list_cardiac_images, raw_image_hashes
+from ecgpipe.acquire.cardiac_images import CLASSES, class_images, list_cardiac_images
+from ecgpipe.acquire.datasets import make_dataset
+from ecgpipe.config.data import CardiacImagesConfig
 from ecgpipe.errors import DataError
 
 FOLDERS = (
@@ -40,11 +42,16 @@ def test_images_with_their_checksums(copy):
     assert records.loc["PMI(2)", "statements"] == '{"History of Myocardial Infarction": 100.0}'
 
 
-def test_a_changed_image_changes_its_shards_stamp(copy):
-    before = raw_image_hashes(copy, 3)
+def test_a_changed_image_changes_the_hash_of_its_shard_and_the_listing(copy):
+    def hashes():
+        dataset = make_dataset("cardiac-images", CardiacImagesConfig(source=str(copy)), "results", "resources")
+        return {shard: dataset.raw_files_hash(shard) for shard in dataset.shards()}, dataset.listing_hash()
+
+    before, listing = hashes()
     (copy / FOLDERS[0] / "Normal(1).jpg").write_bytes(b"other")
-    after = raw_image_hashes(copy, 3)
+    after, changed = hashes()
     assert sum(before[shard] != after[shard] for shard in before) == 1
+    assert changed != listing  # it contains the checksums of the images
 
 
 def test_what_is_missing_is_named(copy):

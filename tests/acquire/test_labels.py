@@ -22,9 +22,14 @@ STATEMENTS = {
 }
 
 
+def table_of(statements) -> pd.DataFrame:
+    """A records table of {record id: {code: likelihood}}."""
+    return pd.DataFrame({"record_id": [*map(str, statements.keys())], "statements": list(dict(statements).values())})
+
+
 def classes_of(**settings) -> dict[str, set[str]]:
     classes = ("NORM", "MI", "STTC", "CD", "HYP")
-    labels, counts = make_labels(list(STATEMENTS), list(STATEMENTS.values()), GROUP, classes, LabelsConfig(**settings))
+    labels, counts = make_labels(table_of(STATEMENTS), GROUP, classes, LabelsConfig(**settings))
     assert counts.kept + sum(counts.dropped.values()) == len(STATEMENTS)
     found = {}
     for record_id, target in zip(labels.record_ids, labels.targets, strict=True):
@@ -44,7 +49,7 @@ def test_single_keeps_records_of_exactly_one_class():
 
 def test_an_empty_class_is_named():
     with pytest.raises(DataError, match="no record of class MI under the label policy 'single'"):
-        make_labels(["1"], [{"NORM": 100}], GROUP, ("NORM", "MI"), LabelsConfig(policy="single"))
+        make_labels(table_of({"1": {"NORM": 100}}), GROUP, ("NORM", "MI"), LabelsConfig(policy="single"))
 
 
 def test_primary_takes_the_likeliest_and_breaks_ties_by_the_order():
@@ -93,7 +98,7 @@ def table(tmp_path):
 def labelled(table, **settings):
     config = LabelsConfig(**settings)
     group_of, classes = read_grouping(table, config.grouping)
-    return make_labels(list(STATEMENTS), list(STATEMENTS.values()), group_of, classes, config)
+    return make_labels(table_of(STATEMENTS), group_of, classes, config)
 
 
 @pytest.mark.parametrize(
@@ -145,8 +150,7 @@ def test_ties_of_any_grouping():
         tie_order(classes, LabelsConfig(grouping="subclass", tie_order=["IMII"]))
     group_of = {"NORM": "NORM", "IMI": "IMI", "NDT": "STTC"}
     labels, _ = make_labels(
-        ["a", "b", "c"],
-        [{"NORM": 100, "IMI": 100}, {"NORM": 50, "NDT": 50}, {"NORM": 80, "IMI": 50}],
+        table_of({"a": {"NORM": 100, "IMI": 100}, "b": {"NORM": 50, "NDT": 50}, "c": {"NORM": 80, "IMI": 50}}),
         group_of,
         classes,
         LabelsConfig(policy="primary", grouping="subclass"),
@@ -201,14 +205,9 @@ def test_zero_likelihood_keeps_rhythms(table):
 def test_counts_on_the_whole_metadata(shared_data, version, policy, expected):
     top = shared_data / "ptb-xl"
     database = read_database(top / version)
-    ids = [str(ecg_id) for ecg_id in database.index]
-    labels, counts = make_labels(
-        ids,
-        database["scp_codes"].tolist(),
-        read_grouping(top, "superclass")[0],
-        SUPERCLASSES,
-        LabelsConfig(policy=policy),
-    )
+    records = table_of(database["scp_codes"])
+    group_of, classes = read_grouping(top, "superclass")
+    labels, counts = make_labels(records, group_of, classes, LabelsConfig(policy=policy))
     assert counts.classes == expected
     rows = labels.targets.sum(axis=1)
     assert (rows == 1).all() if policy == "single" else (rows >= 1).all()
@@ -233,15 +232,15 @@ def test_counts_of_every_grouping_are_those_of_pandas(shared_data, version, name
     expected = joined.drop_duplicates(["ecg_id", "group"]).groupby("group").size().to_dict()
 
     database = read_database(top / version)
-    ids = [str(ecg_id) for ecg_id in database.index]
+    records = table_of(database["scp_codes"])
     group_of, classes = read_grouping(top, name)
     config = LabelsConfig(policy="multilabel", grouping=name)
-    _, counts = make_labels(ids, database["scp_codes"].tolist(), group_of, classes, config)
+    _, counts = make_labels(records, group_of, classes, config)
     assert counts.classes == expected
     assert counts.kept == joined["ecg_id"].nunique()
     assert len(counts.dropped_records) == len(raw) - counts.kept
     single = config.model_copy(update={"policy": "single"})
-    assert make_labels(ids, database["scp_codes"].tolist(), group_of, classes, single)[1].kept == int(
+    assert make_labels(records, group_of, classes, single)[1].kept == int(
         (joined.groupby("ecg_id")["group"].nunique() == 1).sum()
     )
 
@@ -253,8 +252,8 @@ def test_the_published_rhythms(shared_data):
     database = read_database(top / "v1.0.1")
     group_of, classes = read_grouping(top, "rhythm")
     config = LabelsConfig(policy="multilabel", grouping="rhythm")
-    ids = [str(ecg_id) for ecg_id in database.index]
-    counts = make_labels(ids, database["scp_codes"].tolist(), group_of, classes, config)[1].classes
+    records = table_of(database["scp_codes"])
+    counts = make_labels(records, group_of, classes, config)[1].classes
     assert (counts["SR"], counts["AFIB"], counts["STACH"], counts["SARRH"], counts["SBRAD"]) == (
         16782,
         1514,

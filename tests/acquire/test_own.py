@@ -10,7 +10,7 @@ import pytest
 import wfdb
 
 from ecgpipe.acquire.datasets import make_dataset
-from ecgpipe.acquire.labels import check_splittable, label_classes, labels_of_records
+from ecgpipe.acquire.labels import check_splittable, label_classes, make_labels
 from ecgpipe.acquire.own import list_own_records
 from ecgpipe.acquire.shards import shard_count
 from ecgpipe.artifacts.signals import LEADS
@@ -97,7 +97,7 @@ def test_columns_of_single_classes_ids_and_another_delimiter(clinic):
     records, _ = list_own_records("clinic", settings)
     assert records["record_id"].tolist() == ["1", "2", "3", "4"]
     group_of, classes = label_classes(records, (), "own.clinic")
-    labels, counts = labels_of_records(records, group_of, classes, LabelsConfig(policy="multilabel"))
+    labels, counts = make_labels(records, group_of, classes, LabelsConfig(policy="multilabel"))
     assert labels.classes == ("AF", "SR")
     assert labels.targets.tolist() == [[1, 0], [0, 1], [1, 1]]
     assert counts.dropped == {"no statement of the grouping": 1}
@@ -148,7 +148,11 @@ MISTAKES = {
     "paths of something else": ("path,label\nx/1,SR\n", {"columns": {}}, "none of its 1 records is in"),
     "no row": ("path,label\n", {"columns": {}}, "has no rows"),
     "an empty file": ("", {"columns": {}}, "has no column 'path'"),
-    "a cell of no class": ("path,AF\nthree,yes\n", {"columns": {"label": ["AF"]}}, "'yes'; a column of a single class must be 0 or 1"),
+    "a cell of no class": (
+        "path,AF\nthree,yes\n",
+        {"columns": {"label": ["AF"]}},
+        "'yes'; a column of a single class must be 0 or 1",
+    ),
 }
 
 
@@ -208,12 +212,14 @@ def test_images_in_class_folders(tmp_path):
 
 def test_classes_that_cannot_be(clinic):
     records, _ = list_own_records("clinic", config(clinic))
-    with pytest.raises(DataError, match=r"own\.clinic\.classes: no record has the label VT; the labels are AF, LBBB, SR"):
+    with pytest.raises(
+        DataError, match=r"own\.clinic\.classes: no record has the label VT; the labels are AF, LBBB, SR"
+    ):
         label_classes(records, ("AF", "VT"), "own.clinic")
     with pytest.raises(DataError, match="1 different labels; at least 2"):
         label_classes(records[records["record_id"] == "a/one"], (), "own.clinic")
     group_of, classes = label_classes(records, ("AF", "SR"), "own.clinic")
-    _, counts = labels_of_records(records, group_of, classes, LabelsConfig(), "own.clinic")
+    _, counts = make_labels(records, group_of, classes, LabelsConfig(), "own.clinic")
     with pytest.raises(DataError, match=r"class AF has fewer than 2 records.*own\.clinic\.min_records: 2"):
         check_splittable(counts, "own.clinic")
 

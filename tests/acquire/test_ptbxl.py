@@ -8,9 +8,11 @@ from collections import Counter
 import pandas as pd
 import pytest
 
+from ecgpipe.acquire.datasets import make_dataset
 from ecgpipe.acquire.labels import read_grouping
-from ecgpipe.acquire.ptbxl import list_ptbxl_records, listing_hash, raw_files_hash, read_database, shard_names
+from ecgpipe.acquire.ptbxl import list_ptbxl_records, read_database
 from ecgpipe.acquire.simulate.dataset import simulate_dataset
+from ecgpipe.config.data import PtbXlConfig, SimulatedConfig
 from ecgpipe.errors import DataError
 
 
@@ -100,25 +102,36 @@ def test_no_copy_at_all(tmp_path, copy):
         read_grouping(copy, "superclass")
 
 
+def dataset(copy, shard_size=1000):
+    config = PtbXlConfig(source=copy and str(copy), shard_size=shard_size)
+    return make_dataset("ptb-xl", config, "results", "resources")
+
+
 def test_shards_follow_the_record_numbers(copy):
-    assert shard_names(copy, 100, 1000, 0) == ["00000"]
-    assert shard_names(copy, 100, 15, 0) == ["00000", "00015", "00030"]
+    assert dataset(copy).shards() == ["00000"]
+    assert dataset(copy, 15).shards() == ["00000", "00015", "00030"]
     records, _ = list_ptbxl_records(copy, 100, 15)
     assert Counter(records["shard"]) == {"00000": 14, "00015": 15, "00030": 11}
-    # before the download: those of a complete copy
-    assert shard_names(None, 100, 1000, 21837) == [f"{i:05d}" for i in range(0, 22000, 1000)]
+    # before the download or simulation: those of all records
+    assert dataset(None).shards() == [f"{i:05d}" for i in range(0, 22000, 1000)]
+    simulated = make_dataset("simulated", SimulatedConfig(records=20, shard_size=10), "results", "resources")
+    assert simulated.shards() == ["00000", "00010", "00020"]
+    assert simulated.generated_inputs() == ["results/simulated/data"]
 
 
-def test_a_shards_stamp_changes_with_its_files_alone(copy):
-    before = {shard: raw_files_hash(copy, 100, shard, 15) for shard in ("00000", "00015", "00030")}
-    listing = listing_hash(copy, 100)
+def test_a_changed_file_changes_only_the_hash_of_its_shard(copy):
+    def hashes():
+        found = dataset(copy, 15)
+        return {shard: found.raw_files_hash(shard) for shard in found.shards()}, found.listing_hash()
+
+    before, listing = hashes()
     path = copy / "records100/00000/00020_lr.dat"
     path.write_bytes(path.read_bytes() + b"\0")
-    after = {shard: raw_files_hash(copy, 100, shard, 15) for shard in before}
+    after, same = hashes()
     assert {shard for shard in before if before[shard] != after[shard]} == {"00015"}
-    assert listing_hash(copy, 100) == listing
+    assert same == listing
     path.unlink()
-    assert listing_hash(copy, 100) != listing
+    assert hashes()[1] != listing
 
 
 @pytest.mark.realdata

@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 import wfdb
 
+from ecgpipe.acquire.datasets import make_dataset
 from ecgpipe.acquire.labels import read_grouping
-from ecgpipe.acquire.ptbxl import list_ptbxl_records, listing_hash, raw_files_hash, shard_names
+from ecgpipe.acquire.ptbxl import list_ptbxl_records
 from ecgpipe.acquire.simulate.dataset import simulate_dataset
-from ecgpipe.artifacts import sources as archive_module
-from ecgpipe.artifacts import sources as source_module
+from ecgpipe.artifacts import sources
 from ecgpipe.artifacts.pages import read_pages
 from ecgpipe.artifacts.signals import LEADS, read_record, read_signal
 from ecgpipe.artifacts.sources import open_source
 from ecgpipe.artifacts.tables import PROBLEMS
 from ecgpipe.audit.sketch import sketch_records
+from ecgpipe.config.data import PtbXlConfig
 from ecgpipe.config.pages import RenderConfig
 from ecgpipe.errors import DataError, RecordError
 from ecgpipe.render.shard import render_shard
@@ -55,9 +56,13 @@ def test_ptbxl_is_listed_labelled_and_watched_in_an_archive(copies):
     one, other = (list_ptbxl_records(source, 100, 5) for source in copies)
     assert one[0].equals(other[0])
     assert read_grouping(folder, "superclass") == read_grouping(archive, "superclass")
-    assert shard_names(folder, 100, 5, 0) == shard_names(archive, 100, 5, 0)
-    assert listing_hash(folder, 100) == listing_hash(archive, 100)
-    assert len({raw_files_hash(archive, 100, shard, 5) for shard in shard_names(archive, 100, 5, 0)}) == 3
+    of_folder, of_archive = (
+        make_dataset("ptb-xl", PtbXlConfig(source=str(source), shard_size=5), "results", "resources")
+        for source in (folder, archive)
+    )
+    assert of_folder.shards() == of_archive.shards()
+    assert of_folder.listing_hash() == of_archive.listing_hash()
+    assert len({of_archive.raw_files_hash(shard) for shard in of_archive.shards()}) == 3
 
 
 def test_pages_and_audits_of_an_archive_are_those_of_its_folder(copies, tmp_path):
@@ -109,15 +114,15 @@ def test_links_bombs_crowds_and_no_archives_are_refused(tmp_path, monkeypatch):
     with pytest.raises(DataError, match="a link"):
         open_source(hostile(tmp_path / "link.zip", (link, "/etc/passwd")))
     bomb = hostile(tmp_path / "bomb.zip", ("a/x.png", "0" * 5000), ("a/y.png", "1"))
-    monkeypatch.setattr(source_module, "LARGEST_FILE", 1000)
+    monkeypatch.setattr(sources, "LARGEST_FILE", 1000)
     assert open_source(bomb).read("y.png") == b"1"
     with pytest.raises(DataError, match="5000 bytes"):
         open_source(bomb).read("x.png")
-    monkeypatch.setattr(archive_module, "LARGEST_UNPACKED", 4000)
+    monkeypatch.setattr(sources, "LARGEST_UNPACKED", 4000)
     with pytest.raises(DataError, match="more than"):
         open_source(hostile(tmp_path / "bomb2.zip", ("x", "0" * 5000)))
-    monkeypatch.setattr(archive_module, "MOST_FILES", 1)
-    with pytest.raises(DataError, match="holds 2 files"):
+    monkeypatch.setattr(sources, "MOST_FILES", 1)
+    with pytest.raises(DataError, match="contains 2 files"):
         open_source(hostile(tmp_path / "crowd.zip", ("x", ""), ("y", "")))
     (tmp_path / "none.zip").write_bytes(b"PK\x03\x04 and no more")
     with pytest.raises(DataError, match="not a readable zip archive"):
@@ -136,12 +141,12 @@ def test_a_damaged_entry_is_named(tmp_path):
 def test_a_header_names_no_file_outside(tmp_path):
     header = "x 1 250 10\n../secret.dat 16 200/mV 16 0 0 0 0 I\n"
     archive = hostile(tmp_path / "a.zip", ("data/x.hea", header), ("secret.dat", "0" * 20), ("data/y", ""))
-    with pytest.raises(RecordError, match="no plain file beside it"):
+    with pytest.raises(RecordError, match="not a plain file"):
         read_record(open_source(archive), "data/x", "x")
     (tmp_path / "secret.dat").write_bytes(b"0" * 20)
     (tmp_path / "data").mkdir()
     (tmp_path / "data/x.hea").write_text(header)
-    with pytest.raises(RecordError, match="no plain file beside it"):
+    with pytest.raises(RecordError, match="not a plain file"):
         read_signal(tmp_path / "data/x", "x")
 
 
@@ -160,7 +165,7 @@ def test_limb_leads_are_computed_where_asked(tmp_path):
     names = ["I", "II", *LEADS[6:]]
     options = {"fmt": ["16"] * 8, "adc_gain": [1000.0] * 8, "baseline": [0] * 8, "write_dir": str(tmp_path)}
     wfdb.wrsamp("eight", 250, ["mV"] * 8, names, p_signal=signal, **options)
-    with pytest.raises(RecordError, match=r"III, AVR, AVL, AVF are not there.*derive_leads computes them"):
+    with pytest.raises(RecordError, match=r"III, AVR, AVL, AVF are missing.*derive_leads computes them"):
         read_signal(tmp_path / "eight", "eight")
     found, rate = read_signal(tmp_path / "eight", "eight", derive_leads=True)
     assert rate == 250
@@ -173,5 +178,5 @@ def test_limb_leads_are_computed_where_asked(tmp_path):
     six = names[:7]
     wfdb.wrsamp("seven", 250, ["mV"] * 7, six, p_signal=signal[:, :7], **{**options, "fmt": ["16"] * 7,
                 "adc_gain": [1000.0] * 7, "baseline": [0] * 7})  # fmt: skip
-    with pytest.raises(RecordError, match="leads V6 are not there"):
+    with pytest.raises(RecordError, match="leads V6 are missing"):
         read_signal(tmp_path / "seven", "seven", derive_leads=True)

@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecgpipe.acquire.labels import labels_of_records, read_grouping
+from ecgpipe.acquire.labels import make_labels, read_grouping
 from ecgpipe.acquire.own import list_own_records
 from ecgpipe.acquire.ptbxl import list_ptbxl_records
 from ecgpipe.acquire.simulate.dataset import simulate_dataset
@@ -79,7 +79,7 @@ def test_wfdb_headers(record, met, data):
 
 TABLES = {
     "ptbxl_database.csv": lambda folder: list_ptbxl_records(folder, 100, 1000),
-    "scp_statements.csv": lambda folder: labels_of_records(
+    "scp_statements.csv": lambda folder: make_labels(
         list_ptbxl_records(folder, 100, 1000)[0], *read_grouping(folder, "subclass"), LabelsConfig()
     ),
     "own.csv": lambda folder: read_grouping(folder, str(folder / "own.csv")),

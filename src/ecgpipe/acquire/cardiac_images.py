@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from ecgpipe.acquire.shards import raw_files_hashes, sample_ids, shard_of
+from ecgpipe.acquire.shards import sample_ids, shard_of
 from ecgpipe.artifacts.sources import Source, is_image, open_source
 from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.errors import DataError
@@ -60,12 +60,6 @@ def _open(source: Path | str) -> Source:
             f"{source}: no such folder or zip archive; set cardiac_images.source to the folder or archive that "
             "contains the four class folders"
         ) from error
-
-
-def raw_image_hashes(source: Path | str, shards: int) -> dict[str, str]:
-    """Shard -> a hash that changes when one of its images does (name, size, modification time or CRC)."""
-    files = {PurePosixPath(name).stem: [name] for images in class_images(source).values() for name in images}
-    return raw_files_hashes(open_source(source), files, shards)
 
 
 def list_cardiac_images(

@@ -3,15 +3,18 @@
 All differences between datasets are here, so that the rules do not name any. Nothing here opens a record.
 """
 
+import hashlib
+from collections import defaultdict
 from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
+from itertools import chain
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
 
 from ecgpipe.acquire import cardiac_images, own, ptbxl
-from ecgpipe.acquire.shards import raw_files_hashes, shard_names
+from ecgpipe.acquire.shards import shard_names, shard_of
 from ecgpipe.artifacts.sources import open_source
 from ecgpipe.config.data import CardiacImagesConfig, OwnConfig, PtbXlConfig, SimulatedConfig
 from ecgpipe.errors import RecordError
@@ -59,12 +62,12 @@ class Dataset:
         raise NotImplementedError
 
     def raw_files_hash(self, shard: str) -> str:
-        """Changes when a raw file of the shard does."""
-        return self._raw_files_hash(shard) if self.user_supplied else GENERATED
+        """Changes when a raw file of the shard does (name, size and modification time, or CRC in an archive)."""
+        return self._hashes.get(shard, "") if self.user_supplied else GENERATED
 
     def listing_hash(self) -> Any:
-        """Changes when records are added or removed."""
-        return self._listing_hash() if self.user_supplied else GENERATED
+        """Changes when a raw file is added or removed."""
+        return _hash(sorted(chain(*self._files.values()))) if self.user_supplied else GENERATED
 
     def listing_inputs(self) -> list[str]:
         """Files that the listing reads; the whole source if the workflow generates it."""
@@ -83,11 +86,24 @@ class Dataset:
         """The source, if the workflow generates it."""
         return [] if self.user_supplied else [self.source]
 
-    def _raw_files_hash(self, shard: str) -> str:
+    @cached_property
+    def _files(self) -> Mapping[Any, list[str]]:
+        """Record -> its raw files."""
         raise NotImplementedError
 
-    def _listing_hash(self) -> Any:
+    def _shard_of(self, record: Any) -> str:
         raise NotImplementedError
+
+    @cached_property
+    def _hashes(self) -> dict[str, str]:
+        source, lines = open_source(self.source), defaultdict(list)
+        for record, files in self._files.items():
+            lines[self._shard_of(record)] += [f"{name} {source.mark(name)}" for name in files]
+        return {shard: _hash(sorted(lines[shard])) for shard in lines}
+
+
+def _hash(lines: list[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 class PtbXl(Dataset):
@@ -110,13 +126,15 @@ class PtbXl(Dataset):
 
     def shards(self) -> list[str]:
         """See Dataset."""
-        return ptbxl.shard_names(self.source if self.user_supplied else None, self._rate, self._size, self._highest)
+        ids = self._files if self.user_supplied else (1, *range(self._size, self._highest + 1, self._size))
+        return sorted({self._shard_of(ecg_id) for ecg_id in ids})
 
-    def _raw_files_hash(self, shard: str) -> str:
-        return ptbxl.raw_files_hash(self.source, self._rate, shard, self._size)
+    @cached_property
+    def _files(self) -> dict[int, list[str]]:
+        return ptbxl.present_records(self.source, self._rate)
 
-    def _listing_hash(self) -> str:
-        return ptbxl.listing_hash(self.source, self._rate)
+    def _shard_of(self, record: int) -> str:
+        return ptbxl.shard_name(record, self._size)
 
 
 class CardiacImages(Dataset):
@@ -130,21 +148,24 @@ class CardiacImages(Dataset):
 
     def __init__(self, config: CardiacImagesConfig, generated: str) -> None:
         self.source, self.user_supplied = config.source or generated, config.source is not None
-        self.settings, self.read_options, self._number = config.listing(), {}, config.shards
+        self.settings, self.read_options = config.listing(), {}
+        self._number = self.settings["shards"]
 
     def shards(self) -> list[str]:
         """See Dataset."""
         return shard_names(self._number)
 
-    def _raw_files_hash(self, shard: str) -> str:
-        return self._hashes[shard]
-
-    def _listing_hash(self) -> dict[str, str]:
-        return self._hashes  # changes with every image, since the listing contains their checksums
+    def listing_hash(self) -> Any:
+        """See Dataset; also changes with an image, since the listing contains their checksums."""
+        return self._hashes if self.user_supplied else GENERATED
 
     @cached_property
-    def _hashes(self) -> dict[str, str]:
-        return cardiac_images.raw_image_hashes(self.source, self._number)
+    def _files(self) -> dict[str, list[str]]:
+        images = chain(*cardiac_images.class_images(self.source).values())
+        return {PurePosixPath(name).stem: [name] for name in images}
+
+    def _shard_of(self, record: str) -> str:
+        return shard_of(record, self._number)
 
 
 class UserDataset(Dataset):
@@ -170,28 +191,25 @@ class UserDataset(Dataset):
         """See Dataset."""
         return shard_names(self._number)
 
+    def listing_hash(self) -> str:
+        """See Dataset: of the records, not of their files."""
+        return _hash(sorted(self._files))
+
     def listing_inputs(self) -> list[str]:
         """See Dataset; the label table may be outside the source."""
         outside = [name for name in self.tables if name not in open_source(self.source)]
         return [*super().listing_inputs(), *outside]
 
-    def _raw_files_hash(self, shard: str) -> str:
-        return self._hashes[shard]
+    @cached_property
+    def _files(self) -> dict[str, list[str]]:
+        return own.present_records(self.source, self.kind)
 
-    def _listing_hash(self) -> str:
-        return own.listing_hash(self._records)
+    def _shard_of(self, record: str) -> str:
+        return shard_of(record, self._number)
 
     @cached_property
     def _number(self) -> int:
         return own.number_of_shards(self.source, self.kind, self.config.shards, self.key)
-
-    @cached_property
-    def _records(self) -> dict[str, list[str]]:
-        return own.present_records(self.source, self.kind)
-
-    @cached_property
-    def _hashes(self) -> dict[str, str]:
-        return raw_files_hashes(open_source(self.source), self._records, self._number)
 
 
 def make_dataset(name: str, config: DatasetConfig, results: str, resources: str) -> Dataset:

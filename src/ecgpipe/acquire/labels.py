@@ -186,8 +186,7 @@ def tie_order(classes: Sequence[str], config: LabelsConfig) -> list[str]:
 
 
 def make_labels(
-    record_ids: Sequence[str],
-    statements: Sequence[str | Mapping[str, float]],
+    records: pd.DataFrame,
     group_of: Mapping[str, str],
     classes: Sequence[str],
     config: LabelsConfig,
@@ -196,8 +195,7 @@ def make_labels(
     """Targets of all records under a policy.
 
     Args:
-        record_ids: (n,) ids.
-        statements: (n,) {code: likelihood in percent}, or its JSON.
+        records: table with the columns record_id and statements ({code: likelihood in percent}, or its JSON).
         group_of: code -> class; other codes do not count.
         classes: the classes in the order of the targets' columns.
         config: the policy.
@@ -207,13 +205,13 @@ def make_labels(
         DataError: a superclass has no records, or fewer than two classes remain.
     """
     order, column = tie_order(classes, config), {name: i for i, name in enumerate(classes)}
-    targets = np.zeros((len(record_ids), len(classes)), np.uint8)
+    targets = np.zeros((len(records), len(classes)), np.uint8)
     dropped: list[dict] = []
 
     def drop(record_id: str, reason: str, names: Sequence[str]) -> None:
         dropped.append({"record_id": record_id, "reason": reason, "classes": json.dumps(names)})
 
-    for row, (record_id, codes) in enumerate(zip(record_ids, statements, strict=True)):
+    for row, (record_id, codes) in enumerate(zip(records["record_id"], records["statements"], strict=True)):
         codes = json.loads(codes) if isinstance(codes, str) else codes
         found = class_likelihoods(codes, group_of, config)
         chosen = choose_classes(found, config.policy, order) if found else set()
@@ -226,11 +224,11 @@ def make_labels(
     if empty and config.grouping == "superclass" and config.min_records == 1:
         raise DataError(
             f"no record of class {', '.join(empty)} under the label policy {config.policy!r} "
-            f"({len(record_ids) - len(dropped)} records kept); use more records, or another policy"
+            f"({len(records) - len(dropped)} records kept); use more records, or another policy"
         )
     if common.sum() < 2:
         raise DataError(f"fewer than two classes have {key}.min_records = {config.min_records} records; lower it")
-    names, ids = np.array(classes, dtype=str), np.array(record_ids, dtype=str)
+    names, ids = np.array(classes, dtype=str), np.array(records["record_id"], dtype=str)
     kept = targets[:, common].any(axis=1)
     for row in np.flatnonzero(targets.any(axis=1) & ~kept):
         drop(str(ids[row]), "only rare classes", names[targets[row] > 0].tolist())
@@ -249,17 +247,6 @@ def _why_no_class(codes: Mapping[str, float], group_of: Mapping[str, str]) -> st
     if not likelihoods:
         return "no statement of the grouping"
     return "below min_likelihood" if max(likelihoods) > 0 else "likelihood 0 only"
-
-
-def labels_of_records(
-    records: pd.DataFrame,
-    group_of: Mapping[str, str],
-    classes: Sequence[str],
-    config: LabelsConfig,
-    key: str = "labels",
-) -> tuple[Labels, LabelCounts]:
-    """``make_labels`` of a records table."""
-    return make_labels(records["record_id"].tolist(), records["statements"].tolist(), group_of, classes, config, key)
 
 
 def check_splittable(counts: LabelCounts, key: str) -> None:

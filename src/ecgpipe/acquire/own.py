@@ -2,9 +2,8 @@
 
 import csv
 import difflib
-import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
@@ -53,11 +52,6 @@ def number_of_shards(source: Path | str, kind: str, shards: int | None, key: str
     if not records:
         raise DataError(f"{source}: contains no {RAW_FILES[kind]}; set {key}.source, or {key}.kind")
     return shards or shard_count(records)
-
-
-def listing_hash(present: Mapping[str, list[str]]) -> str:
-    """Changes when a record is added or removed, not when its files change."""
-    return hashlib.sha256("\n".join(sorted(present)).encode()).hexdigest()[:16]
 
 
 def list_own_records(name: str, config: OwnConfig, shards: int | None = None) -> tuple[pd.DataFrame, list[RecordError]]:

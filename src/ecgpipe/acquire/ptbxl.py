@@ -5,7 +5,6 @@ incomplete: missing files are reported as problems.
 """
 
 import ast
-import hashlib
 import io
 import json
 from pathlib import Path, PurePosixPath
@@ -35,16 +34,8 @@ def shard_name(ecg_id: int, shard_size: int) -> str:
     return f"{ecg_id // shard_size * shard_size:05d}"
 
 
-def shard_names(source: Path | str | None, sampling_rate: int, shard_size: int, highest: int) -> list[str]:
-    """Shards of a copy from its file names; without a copy (None), those of a complete one with ids 1 to highest."""
-    if source is None:
-        first_ids = (1, *range(shard_size, highest + 1, shard_size))
-        return sorted({shard_name(ecg_id, shard_size) for ecg_id in first_ids})
-    return sorted({shard_name(ecg_id, shard_size) for ecg_id in present_records(source, sampling_rate)})
-
-
-def present_records(source: Path | str, sampling_rate: int) -> dict[int, set[str]]:
-    """Record number -> suffixes of its signal files (``.hea``, ``.dat``), for every record with at least one.
+def present_records(source: Path | str, sampling_rate: int) -> dict[int, list[str]]:
+    """Record number -> names of its signal files (.hea, .dat), for every record with at least one.
 
     Raises:
         DataError: no folder for this sampling rate.
@@ -56,33 +47,13 @@ def present_records(source: Path | str, sampling_rate: int) -> dict[int, set[str
             f"{files.where(folder)}: no such folder; set ptb_xl.source to the folder or zip archive that contains "
             f"{folder}/, or set ptb_xl.sampling_rate to the other rate"
         )
-    present: dict[int, set[str]] = {}
+    present: dict[int, list[str]] = {}
     for name in names:
         path = PurePosixPath(name)
         number, _, rate = path.stem.partition("_")
         if number.isdigit() and rate == RATE_SUFFIXES[sampling_rate] and path.suffix in (".hea", ".dat"):
-            present.setdefault(int(number), set()).add(path.suffix)
+            present.setdefault(int(number), []).append(name)
     return present
-
-
-def raw_files_hash(source: Path | str, sampling_rate: int, shard: str, shard_size: int) -> str:
-    """Changes when a signal file of the shard does (name, size and modification time, or CRC in an archive)."""
-    first, files = int(shard), open_source(source)
-    digest = hashlib.sha256()
-    for start in range(first // 1000 * 1000, first + shard_size, 1000):
-        for name in files.names(f"records{sampling_rate}/{start:05d}"):
-            file = name.rpartition("/")[2]
-            number = file.partition("_")[0]
-            if number.isdigit() and first <= int(number) < first + shard_size:
-                digest.update(f"{file} {files.mark(name)}\n".encode())
-    return digest.hexdigest()[:16]
-
-
-def listing_hash(source: Path | str, sampling_rate: int) -> str:
-    """Changes when a signal file is added or removed, not when its content changes."""
-    present = present_records(source, sampling_rate)
-    lines = (f"{ecg_id} {' '.join(sorted(present[ecg_id]))}\n" for ecg_id in sorted(present))
-    return hashlib.sha256("".join(lines).encode()).hexdigest()[:16]
 
 
 def read_database(source: Path | str) -> pd.DataFrame:
@@ -153,16 +124,17 @@ def list_ptbxl_records(
     database = read_database(source)
     present, files = present_records(source, sampling_rate), open_source(source)
 
-    def problem(ecg_id: int, suffix: str, kind: str, detail: str) -> RecordError:
-        return RecordError(f"{ecg_id:05d}", files.where(record_path(ecg_id, sampling_rate) + suffix), kind, detail)
+    def problem(ecg_id: int, file: str, kind: str, detail: str) -> RecordError:
+        return RecordError(f"{ecg_id:05d}", files.where(file), kind, detail)
 
     problems = [
-        problem(ecg_id, ".hea", "no-metadata", f"the record has no row in {DATABASE}")
+        problem(ecg_id, present[ecg_id][0], "no-metadata", f"the record has no row in {DATABASE}")
         for ecg_id in sorted(set(present) - set(database.index))
     ]
     usable = []
     for ecg_id in database.index:
-        missing = [suffix for suffix in (".hea", ".dat") if suffix not in present.get(ecg_id, ())]
+        wanted = [f"{record_path(ecg_id, sampling_rate)}{suffix}" for suffix in (".hea", ".dat")]
+        missing = [file for file in wanted if file not in present.get(ecg_id, ())]
         if missing:
             problems.append(
                 problem(ecg_id, missing[0], "missing-file", f"listed in {DATABASE}, but the file is missing")

@@ -30,7 +30,8 @@ def run(args: Arguments) -> None:
     table = next((f for f in (args.folder, args.folder.parent) if STATEMENTS in open_source(f)), args.folder)
     group_of, classes = read_grouping(table, config.grouping)
     ids = [f"{ecg_id:05d}" for ecg_id in database.index]
-    _, counts = make_labels(ids, database["scp_codes"].tolist(), group_of, classes, config)
+    records = pd.DataFrame({"record_id": ids, "statements": database["scp_codes"].tolist()})
+    _, counts = make_labels(records, group_of, classes, config)
     if args.dropped:
         with atomic_path(args.dropped) as partial:
             pd.DataFrame(counts.dropped_records, columns=DROPPED.schema.names).to_csv(partial, index=False)
