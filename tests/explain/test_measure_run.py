@@ -1,4 +1,4 @@
-"""Maps and their measures of a run on simulated records: what is known to be right must score so."""
+"""Maps and their measures of a run on simulated records with known findings."""
 
 import json
 from dataclasses import replace
@@ -22,8 +22,9 @@ from ecgpipe.config.analysis import ExplainConfig
 from ecgpipe.config.models import ModelConfig
 from ecgpipe.config.pages import DegradeConfig, PreprocessConfig, RenderConfig
 from ecgpipe.config.training import TrainConfig
+from ecgpipe.explain import measure_run as measure_module
 from ecgpipe.explain.measure_run import measure_run
-from ecgpipe.explain.measures import band
+from ecgpipe.explain.regions import band
 from ecgpipe.explain.run import explain_run
 from ecgpipe.imaging.shard import make_images
 from ecgpipe.models.factory import build_model
@@ -33,7 +34,7 @@ from ecgpipe.render.shard import render_shard
 
 CLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
 RESAMPLING = {"resamples": 200, "confidence": 0.95, "seed": 0}
-CONFIG = ExplainConfig(records_per_class=1, measured_per_class=2, curve_steps=0, cascade_steps=1)
+CONFIG = ExplainConfig(records_per_class=1, measured_per_class=2, curve_steps=0)
 NO_MARGINS = (0.0, 0.0, 0.0, 0.0)
 
 
@@ -47,8 +48,8 @@ def made(tmp_path_factory):
     render = RenderConfig(dpi=100)
     render_shard(records, folder / "data", 100, render, folder / "pages.parquet", folder / "p.parquet", title="")
     make_images(
-        StoredPages([folder / "pages.parquet"]), PreprocessConfig(size=320), folder / "images.npy", folder / "i.parquet",
-        folder / "q.parquet", title="",
+        StoredPages([folder / "pages.parquet"]), PreprocessConfig(size=320), folder / "images.npy",
+        folder / "i.parquet", folder / "q.parquet", title="",
     )  # fmt: skip
     ids = records["record_id"].to_numpy(str)
     write_findings(
@@ -77,6 +78,11 @@ def made(tmp_path_factory):
             own / "saliency.npz", own / "saliency.png",
         )  # fmt: skip
     return folder
+
+
+@pytest.fixture(autouse=True)
+def short_cascade(monkeypatch):
+    monkeypatch.setattr(measure_module, "CASCADE_STEPS", 1)
 
 
 def measured(folder, saliency, config=CONFIG, others=(), findings=True):
@@ -109,8 +115,8 @@ def oracle(folder):
     return replace(found, maps=maps)
 
 
-def test_finding_points_are_the_samples_that_the_truth_names(made):
-    """Counted from the truth, and placed where the page says that its samples are."""
+def test_finding_points_are_the_samples_of_the_simulated_findings(made):
+    """Number from the ground truth, positions from the page."""
     findings = FINDINGS.read(made / "findings.parquet")
     records = RECORDS.read(made / "records.parquet").set_index("record_id")
     truths = read_truth(made / "data/truth.jsonl", records.index)
@@ -132,8 +138,8 @@ def test_finding_points_are_the_samples_that_the_truth_names(made):
     assert set(findings["record_id"]) == {i for i in truths if truths[i].findings}
 
 
-def test_finding_points_follow_a_page_that_was_turned(made, tmp_path):
-    """On a degraded page most points still lie on dark ink."""
+def test_finding_points_follow_a_degraded_page(made, tmp_path):
+    """Most points still lie on dark ink."""
     import cv2
 
     records = RECORDS.read(made / "records.parquet").head(4)
@@ -153,26 +159,26 @@ def test_finding_points_follow_a_page_that_was_turned(made, tmp_path):
     assert np.median(darkness) < np.median(paper) - 80
 
 
-def test_a_map_on_the_findings_scores_so_and_an_untrained_network_by_chance(made):
+def test_map_on_the_findings_scores_high_and_random_weights_score_at_chance(made):
     _, summary = measured(made, oracle(made))
     assert summary["with_truth"] == sum(summary["classes"].values()) - summary["classes"]["NORM"]
     assert summary["with_boxes"] == summary["records"]
     for measure in ("finding", "pointing", "iou", "finding_of_trace"):
         assert row(summary, measure)["value"] == pytest.approx(1, abs=1e-6), measure
         assert row(summary, measure)["chance"] < 0.7
-        assert row(summary, measure)["above"]["low"] > 0.2
+        assert row(summary, measure)["above_chance"]["low"] > 0.2
     assert row(summary, "finding_leads")["value"] > 0.85  # the band reaches beyond the boxes
     assert row(summary, "trace")["value"] > row(summary, "trace")["chance"]
-    untrained = row(summary, "finding", maps="randomised")
-    assert untrained["value"] < 0.6
-    (beats,) = [one for one in summary["beats"] if (one["measure"], one["resolution"]) == ("finding", "raw")]
-    assert beats["value"] == pytest.approx(row(summary, "finding")["value"] - untrained["value"])
-    assert beats["low"] > 0
-    # a record of NORM carries nothing: its class has no such row
+    randomised = row(summary, "finding", maps="randomised")
+    assert randomised["value"] < 0.6
+    (difference,) = [one for one in summary["differences"] if (one["measure"], one["resolution"]) == ("finding", "raw")]
+    assert difference["value"] == pytest.approx(row(summary, "finding")["value"] - randomised["value"])
+    assert difference["low"] > 0
+    # NORM has no finding
     assert not [one for one in summary["rows"] if one["class"] == "NORM" and one["measure"] == "finding"]
 
 
-def test_a_map_that_is_everywhere_is_at_chance(made):
+def test_constant_map_scores_at_chance(made):
     flat = oracle(made)
     _, summary = measured(made, replace(flat, maps=np.ones_like(flat.maps)))
     for measure in ("trace", "finding", "finding_leads", "finding_of_trace", "pointing", "lead:V2"):
@@ -180,38 +186,57 @@ def test_a_map_that_is_everywhere_is_at_chance(made):
         assert found["value"] == pytest.approx(found["chance"], abs=1e-6), measure
 
 
-def test_seeds_and_undone_networks(made):
+def test_agreement_of_seeds_cascade_and_curves(made, monkeypatch):
     found = Saliency.read(made / "seed-0/saliency.npz")
-    config = CONFIG.model_copy(update={"curve_steps": 2, "cascade_steps": 2})
+    monkeypatch.setattr(measure_module, "CASCADE_STEPS", 2)
+    config = CONFIG.model_copy(update={"curve_steps": 2})
     table, summary = measured(made, found, config, others=[made / "seed-1/saliency.npz"])
     assert summary["trained_on"] == [summary["records"]]
     assert -1 <= row(summary, "seed_rank", resolution="common")["value"] < 0.99
     _, same = measured(made, found, others=[made / "seed-0/saliency.npz"])
     assert row(same, "seed_rank", resolution="common")["value"] == pytest.approx(1)
     assert same["trained_on"] == [0]
-    undone = table[table["measure"] == "undone_rank"]
-    assert list(undone["maps"].unique()) == summary["cascade"] and len(summary["cascade"]) == 2
+    cascade = table[table["measure"] == "cascade_rank"]
+    assert list(cascade["maps"].unique()) == summary["cascade"] and len(summary["cascade"]) == 2
     curve = row(summary, "insertion")
     assert 0 < curve["value"] < 1 and curve["chance"] is not None
 
 
-def test_without_truth_curves_other_seeds_or_saliency(made):
-    """Bad luck is stated, not a crash: no findings, one seed, and maps that are empty."""
+def test_cost_of_measuring(made, monkeypatch):
+    """Model inputs per record: one per state of the cascade, and five curves without their known ends."""
+    batch_sizes = []
+    load = measure_module.load_trained
+
+    def load_counting(folder):
+        model, run = load(folder)
+        model.register_forward_pre_hook(lambda _, inputs: batch_sizes.append(len(inputs[0])))
+        return model, run
+
+    monkeypatch.setattr(measure_module, "load_trained", load_counting)
+    found = Saliency.read(made / "seed-0/saliency.npz")
+    _, summary = measured(made, found, CONFIG.model_copy(update={"curve_steps": 4}))
+    assert row(summary, "insertion")["records"] == len(found.labels)
+    assert sum(batch_sizes) <= len(found.labels) * (1 + 5 * 3) + len(CLASSES)
+    assert max(batch_sizes) > 1
+
+
+def test_without_findings_other_seeds_or_saliency(made):
+    """Unknown findings, a single seed and empty maps are reported, not errors."""
     found = Saliency.read(made / "seed-0/saliency.npz")
     bare = CONFIG.model_copy(update={"measured_per_class": 1, "compare": ("layercam",)})
     both = replace(found, methods=bare.methods, maps=np.zeros((2, *found.maps.shape[1:]), np.float32))
     table, summary = measured(made, both, bare, findings=False)
     assert summary["with_truth"] is None and summary["empty_maps"] == dict.fromkeys(bare.methods, len(found.labels))
-    assert set(table["measure"]) >= {"trace", "undone_rank"}
+    assert set(table["measure"]) >= {"trace", "cascade_rank"}
     assert not set(table["measure"]) & {"finding", "insertion", "seed_rank"}
     trained = table[(table["maps"] == "trained")]
     assert trained["value"].isna().all()
     empty = [one for one in summary["rows"] if one["maps"] == "trained"]
     assert empty and all(one["value"] is None and one["low"] is None and one["records"] == 0 for one in empty)
-    assert isinstance(pd.DataFrame(summary["beats"]), pd.DataFrame)
+    assert isinstance(pd.DataFrame(summary["differences"]), pd.DataFrame)
 
 
-def test_integrated_gradients_lie_on_the_ink(made):
+def test_integrated_gradients_lie_on_ink(made):
     config = CONFIG.model_copy(update={"method": "integrated-gradients", "measured_per_class": 1})
     own = made / "seed-0"
     explain_run(own, own, StoredPages([made / "pages.parquet"]), NO_MARGINS, [], config, own / "ig.npz", own / "ig.png")

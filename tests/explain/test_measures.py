@@ -1,4 +1,4 @@
-"""Measures of saliency maps: by hand, against SciPy, and on networks whose answer is known."""
+"""Measures of saliency maps against hand calculations, SciPy, and networks with a known answer."""
 
 import numpy as np
 import pandas as pd
@@ -13,8 +13,6 @@ from ecgpipe.config.training import TrainConfig
 from ecgpipe.explain.measure_run import _groups, group_means, percentile_interval
 from ecgpipe.explain.measures import (
     area_under_curve,
-    band,
-    boxes_mask,
     cascade_randomisation,
     expected_iou,
     insertion_deletion_curves,
@@ -24,6 +22,7 @@ from ecgpipe.explain.measures import (
     share_within,
 )
 from ecgpipe.explain.measures import to_common_resolution as common
+from ecgpipe.explain.regions import band, boxes_mask
 from ecgpipe.explain.saliency import integrated_gradients, reduce_maps
 from ecgpipe.models.factory import build_model
 
@@ -34,7 +33,7 @@ def half(side=8):
     return mask
 
 
-def test_shares_points_and_overlap_by_hand():
+def test_share_pointing_and_iou_by_hand():
     saliency = np.zeros((8, 8))
     saliency[0, 0], saliency[0, 7], saliency[7, 7] = 0.5, 1.0, 0.5
     assert share_within(saliency, half()) == 0.25
@@ -48,20 +47,20 @@ def test_shares_points_and_overlap_by_hand():
     assert all(np.isnan(measure(np.zeros((8, 8)), mask)) for measure in (share_within, pointing, iou))
 
 
-def test_the_overlap_by_chance():
+def test_expected_iou_of_random_maps():
     rng, mask = np.random.default_rng(0), band([np.array([[0.1, 0.4], [0.9, 0.6]])], 100)
     found = np.mean([iou(rng.random((100, 100)), mask) for _ in range(60)])
     assert found == pytest.approx(expected_iou(mask.mean()), abs=0.004)
 
 
-def test_rank_correlation_does_not_mind_the_scale():
+def test_rank_correlation_is_invariant_to_scale():
     saliency = np.random.default_rng(0).random((12, 12))
     assert rank_correlation(saliency, saliency**3) == pytest.approx(1)
     assert rank_correlation(saliency, 1 - saliency) == pytest.approx(-1)
     assert np.isnan(rank_correlation(saliency, np.zeros((12, 12))))
 
 
-def test_the_common_resolution_forgets_what_is_finer():
+def test_common_resolution_discards_finer_detail():
     fine = np.random.default_rng(0).random((64, 64)).astype(np.float32)
     shuffled = fine.reshape(8, 8, 8, 8).copy()
     for row in shuffled:  # the same values elsewhere within their area
@@ -71,7 +70,7 @@ def test_the_common_resolution_forgets_what_is_finer():
     assert not np.allclose(fine, shuffled.reshape(64, 64))
 
 
-def test_stored_maps_lose_no_weight():
+def test_reduced_maps_keep_their_mean():
     maps = np.random.default_rng(0).random((2, 640, 640)).astype(np.float32)
     reduced = reduce_maps(maps)
     assert reduced.shape == (2, 160, 160)
@@ -79,7 +78,7 @@ def test_stored_maps_lose_no_weight():
     assert reduce_maps(maps[:, :96, :96]).shape == (2, 96, 96)
 
 
-def test_bands_and_boxes_lie_where_they_should():
+def test_positions_of_bands_and_boxes():
     mask = band([np.array([[0.25, 0.5], [0.75, 0.5]])], 200)
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     assert abs((rows[0] + rows[-1]) / 2 - 100) <= 1 and 4 <= len(rows) <= 8  # 2 x 1.5% of 200
@@ -96,21 +95,23 @@ class Corner(nn.Module):
         return torch.stack([ink, torch.zeros_like(ink)], dim=1)
 
 
-def test_curves_start_and_end_at_paper_and_image_and_reward_the_right_map():
+def test_insertion_and_deletion_reward_the_right_map():
     model, image = Corner().eval(), torch.ones(1, 32, 32)
     right, wrong = np.zeros((32, 32)), np.ones((32, 32))
     right[:16, :16], wrong[:16, :16] = 1, 0
     full = 1 / (1 + np.exp(-8))
-    kept, gone = insertion_deletion_curves(model, image, 0, right, 4, "single")
-    assert kept.tolist() == pytest.approx([0.5, full, full, full, full])
-    assert gone.tolist() == pytest.approx([full, 0.5, 0.5, 0.5, 0.5])
-    assert area_under_curve(kept) == pytest.approx((0.5 + full) / 8 + 3 * full / 4)
-    kept, gone = insertion_deletion_curves(model, image, 0, wrong, 4, "single")
-    assert kept.tolist() == pytest.approx([0.5, 0.5, 0.5, 0.5, full])
-    assert gone.tolist() == pytest.approx([full, full, full, full, 0.5])
+    inserted, deleted = insertion_deletion_curves(model, image, 0, right, 4, "single", 0.5, full)
+    assert inserted.tolist() == pytest.approx([0.5, full, full, full, full])
+    assert deleted.tolist() == pytest.approx([full, 0.5, 0.5, 0.5, 0.5])
+    assert area_under_curve(inserted) == pytest.approx((0.5 + full) / 8 + 3 * full / 4)
+    inserted, deleted = insertion_deletion_curves(model, image, 0, wrong, 4, "single", 0.5, full)
+    assert inserted.tolist() == pytest.approx([0.5, 0.5, 0.5, 0.5, full])
+    assert deleted.tolist() == pytest.approx([full, full, full, full, 0.5])
+    inserted, deleted = insertion_deletion_curves(model, image, 0, right, 1, "single", 0.5, full, deletion=False)
+    assert inserted.tolist() == pytest.approx([0.5, full]) and not len(deleted)
 
 
-def test_integrated_gradients_of_a_linear_model_are_its_weights_on_the_ink():
+def test_integrated_gradients_of_a_linear_model_are_its_weights_on_ink():
     torch.manual_seed(0)
     layer = nn.Linear(64, 3)
     model = nn.Sequential(nn.Flatten(), layer).eval()
@@ -131,16 +132,16 @@ def run_of(variant, **options):
     ("variant", "options", "first"),
     [("resnet10t", {}, "fc"), ("swin", {}, "head"), ("swin_lgf_fpn", {"embed_dim": 24, "neck_width": 16}, "head")],
 )
-def test_the_cascade_undoes_the_classifier_first_and_everything_last(variant, options, first):
+def test_cascade_randomises_the_classifier_first_and_everything_last(variant, options, first):
     run = run_of(variant, **options)
     torch.manual_seed(1)
     model = build_model(run).eval()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     kept, names = [], []
-    for name, undone, last_one in cascade_randomisation(model, run, 7, 3):
-        state = undone.state_dict()
-        drawn = [key for key in before if before[key].numel() > 1 and before[key].std() > 0]  # not constants
-        kept.append(sum(torch.equal(state[key], before[key]) for key in drawn) / len(drawn))
+    for name, randomised, last_one in cascade_randomisation(model, run, 7, 3):
+        state = randomised.state_dict()
+        random = [key for key in before if before[key].numel() > 1 and before[key].std() > 0]  # not constants
+        kept.append(sum(torch.equal(state[key], before[key]) for key in random) / len(random))
         names.append(name)
         last, whole = state, last_one
     assert len(names) == 3 and whole
@@ -152,22 +153,22 @@ def test_the_cascade_undoes_the_classifier_first_and_everything_last(variant, op
     assert next(cascade_randomisation(model, run, 7, 100))[0].startswith(first)
 
 
-def test_means_and_intervals():
+def test_means_and_intervals_match_scipy():
     rng = np.random.default_rng(0)
     values = rng.normal(size=(60, 1))
-    mean, draws = group_means(values, [str(i) for i in range(60)], 4000, 1)
-    ours = percentile_interval(mean[0], draws[:, 0], 0.95)
+    mean, samples = group_means(values, [str(i) for i in range(60)], 4000, 1)
+    ours = percentile_interval(mean[0], samples[:, 0], 0.95)
     theirs = bootstrap((values[:, 0],), np.mean, n_resamples=4000, method="percentile", random_state=2)
     assert ours["value"] == pytest.approx(values.mean())
     assert (ours["low"], ours["high"]) == pytest.approx(tuple(theirs.confidence_interval), abs=0.03)
-    # twice the same patients: the interval must not shrink
-    mean, draws = group_means(np.repeat(values, 2, axis=0), [str(i // 2) for i in range(120)], 4000, 1)
-    assert draws.std() == pytest.approx(group_means(values, [str(i) for i in range(60)], 4000, 1)[1].std(), rel=1e-9)
+    # the same patients twice: the interval must not shrink
+    mean, samples = group_means(np.repeat(values, 2, axis=0), [str(i // 2) for i in range(120)], 4000, 1)
+    assert samples.std() == pytest.approx(group_means(values, [str(i) for i in range(60)], 4000, 1)[1].std(), rel=1e-9)
 
 
-def test_one_patient_has_no_interval():
-    mean, draws = group_means(np.array([[0.2], [0.4]]), ["a", "a"], 100, 0)
-    assert percentile_interval(mean[0], draws[:, 0], 0.95) == {"value": pytest.approx(0.3), "low": None, "high": None}
+def test_single_patient_has_no_interval():
+    mean, samples = group_means(np.array([[0.2], [0.4]]), ["a", "a"], 100, 0)
+    assert percentile_interval(mean[0], samples[:, 0], 0.95) == {"value": pytest.approx(0.3), "low": None, "high": None}
 
 
 def test_groups_are_patients_then_files_then_records():
@@ -179,9 +180,9 @@ def test_groups_are_patients_then_files_then_records():
     assert found == {"1": "p", "2": "p", "3": "c", "4": "c", "5": "5"}
 
 
-def test_what_was_not_measured_has_no_part_in_a_mean():
+def test_missing_values_are_ignored():
     values = np.array([[1.0, np.nan], [3.0, np.nan], [np.nan, np.nan]])
-    mean, draws = group_means(values, ["a", "b", "c"], 200, 0)
+    mean, samples = group_means(values, ["a", "b", "c"], 200, 0)
     assert mean[0] == 2 and np.isnan(mean[1])
-    assert percentile_interval(mean[1], draws[:, 1], 0.95) == {"value": None, "low": None, "high": None}
-    assert 1 <= percentile_interval(mean[0], draws[:, 0], 0.95)["low"] <= 2
+    assert percentile_interval(mean[1], samples[:, 1], 0.95) == {"value": None, "low": None, "high": None}
+    assert 1 <= percentile_interval(mean[0], samples[:, 0], 0.95)["low"] <= 2

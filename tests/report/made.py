@@ -16,15 +16,13 @@ from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.config.pages import PreprocessConfig, RenderConfig
 from ecgpipe.config.schema import validate_config
 from ecgpipe.errors import RecordError
-from ecgpipe.evaluate.claims import check_claims
-from ecgpipe.evaluate.compare import compare_models
-from ecgpipe.evaluate.evidence import gather_folder
-from ecgpipe.evaluate.protocols import compare_protocols
-from ecgpipe.evaluate.reported import read_reported
+from ecgpipe.evaluate.claims import check_claims, gather_evidence_from_folder
+from ecgpipe.evaluate.compare import compare_models, compare_protocols
+from ecgpipe.evaluate.model_scores import read_reported
 from ecgpipe.evaluate.scores import evaluate_predictions
 from ecgpipe.explain.measure_run import group_means, percentile_interval
 from ecgpipe.imaging.shard import make_images
-from ecgpipe.paper import the_paper
+from ecgpipe.paper import load_paper
 from ecgpipe.render.shard import render_shard
 from ecgpipe.report.build import Inputs
 
@@ -86,7 +84,7 @@ def _statistics(folder, protocols):
         write_comparisons(folder / dataset / f"comparisons/{protocol}.json", content, "comparisons", COMPARISON)
         content = {"dataset": dataset} | compare_protocols({protocol: models}, config)
         write_comparisons(folder / dataset / "comparisons/protocols.json", content, "rows", PROTOCOL)
-    checked = check_claims(the_paper(), gather_folder(folder, the_paper(), config), config)
+    checked = check_claims(load_paper(), gather_evidence_from_folder(folder, load_paper(), config), config)
     write_comparisons(folder / "report/claims.json", checked, "claims", CLAIM)
 
 
@@ -136,7 +134,7 @@ def _saliency(own, dataset, protocol, ids, labels, classes, rng):
     ).write(own / "saliency.npz")  # fmt: skip
     cv2.imwrite(str(own / "saliency.png"), np.full((90, 160, 3), 200, np.uint8))
     known = dataset == "simulated"
-    rows, beats = [], []
+    rows, differences = [], []
     for measure in ("trace", "lead:I", "finding_of_trace") if known else ("trace",):
         for resolution in ("raw", "common"):
             for source in ("trained", "randomised"):
@@ -144,9 +142,9 @@ def _saliency(own, dataset, protocol, ids, labels, classes, rng):
                 spread = percentile_interval(mean[0], draws[:, 0], 0.95)
                 rows.append(
                     {"method": "gradcam", "maps": source, "resolution": resolution, "measure": measure, "class": "all",
-                     "records": 3, **spread, "chance": 0.2, "above": {"value": 0.3, "low": 0.1, "high": 0.5}}
+                     "records": 3, **spread, "chance": 0.2, "above_chance": {"value": 0.3, "low": 0.1, "high": 0.5}}
                 )  # fmt: skip
-            beats.append(
+            differences.append(
                 {"method": "gradcam", "resolution": resolution, "measure": measure, "value": 0.1, "low": -0.1,
                  "high": 0.3}
             )  # fmt: skip
@@ -154,9 +152,9 @@ def _saliency(own, dataset, protocol, ids, labels, classes, rng):
         "dataset": dataset, "protocol": protocol, "variant": "resnet34", "seed": 0, "records": 3, "groups": 3,
         "classes": {name: int((labels == number).sum()) for number, name in enumerate(classes)},
         "with_truth": 3 if known else None, "with_boxes": 3 if known else 0,
-        "empty_maps": {"gradcam": 1}, "empty_untrained": {"gradcam": 2},
+        "empty_maps": {"gradcam": 1}, "empty_randomised": {"gradcam": 2},
         "methods": ["gradcam"], "image_size": 160, "map_side": 20, "cells": 5, "cascade": ["fc", "conv1"],
-        "trained_on": [], "confidence": 0.95, "resamples": 50, "rows": rows, "beats": beats,
+        "trained_on": [], "confidence": 0.95, "resamples": 50, "rows": rows, "differences": differences,
     }  # fmt: skip
     (own / "saliency.json").write_text(json.dumps(summary))
 

@@ -1,4 +1,4 @@
-"""Saliency drawn over the readable page."""
+"""Saliency drawn over the page."""
 
 from collections.abc import Sequence
 
@@ -16,43 +16,43 @@ def overlay(
     page: np.ndarray,
     saliency: np.ndarray,
     margins: tuple[float, float, float, float],
-    turn: PageTransform | None = None,
+    transform: PageTransform | None = None,
 ) -> np.ndarray:
-    """A page with its saliency: the more of it, the more coloured (blue to red), as in figures 14 and 15.
+    """Colour a page by its saliency, blue to red, as in figures 14 and 15; the traces stay readable.
 
     Args:
         page: (H, W, 3) uint8 RGB.
-        saliency: (h, w) in [0, 1], of the part of the page that the model saw.
-        margins: shares of the page that the model did not see: top, right, bottom, left.
-        turn: how the page was turned before it became the model's image; such pages have no margins.
+        saliency: (h, w) in [0, 1], for the part of the page that the model sees.
+        margins: cropped shares of the page: top, right, bottom, left.
+        transform: how preprocessing rectified the page; None if it did not. Rectified pages have no margins.
 
     Returns:
-        (H, W, 3) uint8 RGB; the traces stay readable.
+        (H, W, 3) uint8 RGB.
     """
     height, width = page.shape[:2]
-    heat = _heat(saliency, width, height, margins) if turn is None else turn.onto_page(saliency, width, height)
+    heat = transform.onto_page(saliency, width, height) if transform else _heat(saliency, width, height, margins)
     colours = cv2.cvtColor(cv2.applyColorMap((heat * 255).astype(np.uint8), cv2.COLORMAP_TURBO), cv2.COLOR_BGR2RGB)
-    # multiplied, not blended: what is dark on the page stays dark
+    # multiply, not blend: dark traces stay dark
     tinted = page.astype(np.float32) * (0.35 + 0.65 * colours.astype(np.float32) / 255)
-    share = (0.75 * heat)[..., None]
-    return (page * (1 - share) + tinted * share).round().astype(np.uint8)
+    alpha = (0.75 * heat)[..., None]
+    return (page * (1 - alpha) + tinted * alpha).round().astype(np.uint8)
 
 
 def _heat(saliency: np.ndarray, width: int, height: int, margins: tuple[float, float, float, float]) -> np.ndarray:
-    """The map on a page of that size that was taken as it lay, float32 (height, width); 0 in its margins."""
+    """A map scaled to a page that was not rectified: float32 (height, width), 0 in the margins."""
     top, right, bottom, left = (round(share * side) for share, side in zip(margins, (height, width) * 2, strict=True))
-    seen = (slice(top, height - bottom), slice(left, width - right))
     heat = np.zeros((height, width), np.float32)
-    heat[seen] = cv2.resize(saliency.astype(np.float32), (width - right - left, height - bottom - top))
+    size = width - right - left, height - bottom - top
+    heat[top : height - bottom, left : width - right] = cv2.resize(saliency.astype(np.float32), size)
     return heat
 
 
 def contact_sheet(pictures: Sequence[np.ndarray], captions: Sequence[str]) -> np.ndarray:
-    """Pictures side by side, two to a row, each under its caption.
+    """Arrange pictures in two columns, each under its caption.
 
     Args:
         pictures: (H, W, 3) uint8 RGB each, of any size.
-        captions: a line each.
+        captions: one line per picture.
 
     Returns:
         (height, width, 3) uint8 RGB.
@@ -64,9 +64,7 @@ def contact_sheet(pictures: Sequence[np.ndarray], captions: Sequence[str]) -> np
         strip = np.full((CAPTION_HEIGHT, CELL_WIDTH, 3), 255, np.uint8)
         cv2.putText(strip, caption, (10, 30), cv2.FONT_HERSHEY_SIMPLEX, 0.75, (20, 20, 20), 2, cv2.LINE_AA)
         cells.append(np.vstack([strip, scaled]))
-    tallest = max(cell.shape[0] for cell in cells)
-    padded = [
-        np.pad(cell, ((0, tallest - len(cell)), (0, 8), (0, 0)), constant_values=255)
-        for cell in cells + [np.full((1, CELL_WIDTH, 3), 255, np.uint8)] * (-len(cells) % COLUMNS)
-    ]
+    cells += [np.full((1, CELL_WIDTH, 3), 255, np.uint8)] * (-len(cells) % COLUMNS)
+    tallest = max(len(cell) for cell in cells)
+    padded = [np.pad(cell, ((0, tallest - len(cell)), (0, 8), (0, 0)), constant_values=255) for cell in cells]
     return np.vstack([np.hstack(padded[row : row + COLUMNS]) for row in range(0, len(padded), COLUMNS)])

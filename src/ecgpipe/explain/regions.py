@@ -1,4 +1,4 @@
-"""The records that are explained, as a run sees them: images, classes, and where things stand on their pages."""
+"""The explained records as model inputs, and the regions of their pages: traces, leads, findings."""
 
 import json
 from collections.abc import Sequence
@@ -15,42 +15,43 @@ from ecgpipe.artifacts.page_transform import PageTransform
 from ecgpipe.artifacts.pages import StoredPage
 from ecgpipe.artifacts.runs import RunConfig, RunIndex
 from ecgpipe.errors import DataError
-from ecgpipe.explain.measures import band, boxes_mask
 from ecgpipe.models.inputs import to_input
 
 Margins = tuple[float, float, float, float]
-"""Shares of a page that preprocessing cut off: top, right, bottom, left."""
+"""Cropped shares of a page: top, right, bottom, left."""
+TOLERANCE = 0.015
+"""Half-width of the band around a finding's samples, as a share of the image's side (9.6 of 640 pixels)."""
 
 
-def read_inputs(folder: Path, run: RunConfig, items: RunIndex, positions: np.ndarray) -> torch.Tensor:
-    """(n, channels, size, size) model inputs of the records at the given positions of a run."""
+def read_inputs(folder: Path, run: RunConfig, index: RunIndex, positions: np.ndarray) -> torch.Tensor:
+    """(n, channels, size, size) model inputs of the records at the given positions of a run's index."""
     files = [open_images(folder / name) for name in run.images]
-    packed = np.stack([files[items.files[position]][items.rows[position]] for position in positions])
+    packed = np.stack([files[index.files[position]][index.rows[position]] for position in positions])
     return to_input(packed, run.model.image_size, run.model.in_chans)
 
 
-def positions_of(items: RunIndex, record_ids: Sequence[str]) -> np.ndarray:
-    """Where records are among a run's items.
+def positions_of(index: RunIndex, record_ids: Sequence[str]) -> np.ndarray:
+    """Positions of records in a run's index.
 
     Raises:
-        DataError: one is not there.
+        DataError: a record is missing.
     """
-    place = {record_id: position for position, record_id in enumerate(items.record_ids)}
-    missing = [record_id for record_id in record_ids if record_id not in place]
+    positions = {record_id: position for position, record_id in enumerate(index.record_ids)}
+    missing = [record_id for record_id in record_ids if record_id not in positions]
     if missing:
         raise DataError(f"record {missing[0]} is explained but not part of this run; prepare both runs again")
-    return np.array([place[record_id] for record_id in record_ids], dtype=int)
+    return np.array([positions[record_id] for record_id in record_ids], dtype=int)
 
 
 @dataclass(frozen=True)
 class Regions:
-    """Masks of one record, (s, s) bool each.
+    """Masks of one record, bool (s, s).
 
     Attributes:
-        trace: where its image has ink.
-        leads: {name: within the lead's boxes}; empty where the page has none.
-        finding: within the band around the samples that carry the class's findings; None without truth.
-        finding_leads: within the boxes of the leads that carry them; None likewise.
+        trace: pixels with ink.
+        leads: lead name -> within the lead's boxes; empty if the page has no boxes.
+        finding: within TOLERANCE of the samples that carry the class's findings; None if they are unknown.
+        finding_leads: within the boxes of the leads that carry them; None if they are unknown.
     """
 
     trace: np.ndarray
@@ -66,36 +67,36 @@ def find_regions(
     label: str,
     margins: Margins,
     side: int,
-    turn: PageTransform | None = None,
+    transform: PageTransform | None = None,
 ) -> Regions:
-    """The masks of a record.
+    """Find the regions of a record.
 
     Args:
         image: (channels, height, width) model input.
-        page: with its boxes, or none.
-        findings: the record's rows of findings files; None where the truth is not known.
-        label: the class; findings of that superclass, or with that code, are its own.
-        margins: what the model does not see.
-        side: of the masks.
-        turn: how the page was turned before it became the image; None: not at all.
+        page: with or without boxes.
+        findings: the record's rows of the findings tables; None if findings are unknown.
+        label: class name; findings with this superclass or code belong to it.
+        margins: cropped shares of the page.
+        side: of the masks, in pixels.
+        transform: how preprocessing rectified the page; None if it did not.
     """
     ink = cv2.resize(image[0].numpy(), (side, side), interpolation=cv2.INTER_AREA) > 0
-    quads = _lead_quads(page, margins, turn)
+    quads = _lead_quads(page, margins, transform)
     finding = finding_leads = None
     if findings is not None:
         own = findings[(findings["superclass"] == label) | (findings["code"] == label)]
-        lines = [_seen(np.stack([x, y], axis=1), margins, turn) for x, y in zip(own["x"], own["y"], strict=True)]
-        mask = band(lines, side) if lines else np.zeros((side, side), bool)
+        lines = [
+            _to_input(np.stack([x, y], axis=1), margins, transform) for x, y in zip(own["x"], own["y"], strict=True)
+        ]
+        mask = band(lines, side)
         if mask.any():
             finding = mask
-            finding_leads = boxes_mask([q for name in set(own["lead"]) for q in quads.get(name, [])], side)
-    return Regions(
-        ink, {name: boxes_mask(group, side) for name, group in quads.items()}, finding, finding_leads
-    )  # fmt: skip
+            finding_leads = boxes_mask([quad for name in set(own["lead"]) for quad in quads.get(name, [])], side)
+    return Regions(ink, {name: boxes_mask(group, side) for name, group in quads.items()}, finding, finding_leads)
 
 
-def _lead_quads(page: StoredPage, margins: Margins, turn: PageTransform | None) -> dict[str, list[np.ndarray]]:
-    """Lead name -> its boxes' corners, (4, 2) x and y, as shares of what the model saw."""
+def _lead_quads(page: StoredPage, margins: Margins, transform: PageTransform | None) -> dict[str, list[np.ndarray]]:
+    """Lead name -> corners of its boxes, (4, 2) x and y, as shares of the model input."""
     if not page.boxes:
         return {}
     boxes = json.loads(page.boxes)
@@ -103,13 +104,29 @@ def _lead_quads(page: StoredPage, margins: Margins, turn: PageTransform | None) 
     quads: dict[str, list[np.ndarray]] = {}
     for lead in boxes["leads"]:
         corners = np.array([lead["lead_bounding_box"][str(i)][::-1] for i in range(4)], float)
-        quads.setdefault(lead["lead_name"], []).append(_seen(corners / size, margins, turn))
+        quads.setdefault(lead["lead_name"], []).append(_to_input(corners / size, margins, transform))
     return quads
 
 
-def _seen(points: np.ndarray, margins: Margins, turn: PageTransform | None) -> np.ndarray:
-    """Shares of the page (n, 2) -> shares of what the model saw."""
-    if turn is not None:
-        points = turn.to_image(points)
+def _to_input(points: np.ndarray, margins: Margins, transform: PageTransform | None) -> np.ndarray:
+    """(n, 2) points as shares of the page -> shares of the model input."""
+    if transform is not None:
+        points = transform.to_image(points)
     top, right, bottom, left = margins
     return (points - [left, top]) / [1 - left - right, 1 - top - bottom]
+
+
+def band(lines: list[np.ndarray], side: int) -> np.ndarray:
+    """(side, side) bool: within TOLERANCE of polylines, (n, 2) x and y each, as shares of the model input."""
+    mask = np.zeros((side, side), np.uint8)
+    fixed_point = [np.rint(line * side * 16).astype(np.int32) for line in lines]
+    cv2.polylines(mask, fixed_point, False, 1, max(1, round(2 * TOLERANCE * side)), cv2.LINE_8, 4)
+    return mask.astype(bool)
+
+
+def boxes_mask(boxes: list[np.ndarray], side: int) -> np.ndarray:
+    """(side, side) bool: within any quadrilateral, (4, 2) x and y each, as shares of the model input."""
+    mask = np.zeros((side, side), np.uint8)
+    for box in boxes:
+        cv2.fillPoly(mask, [np.rint(box * side).astype(np.int32)], 1)
+    return mask.astype(bool)

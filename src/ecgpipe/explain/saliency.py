@@ -1,6 +1,7 @@
-"""Saliency maps: by pytorch-grad-cam (equations 36 and 37), and integrated gradients."""
+"""Saliency maps: class activation maps of pytorch-grad-cam (equations 36 and 37), and integrated gradients."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import cv2
 import numpy as np
@@ -16,7 +17,15 @@ from ecgpipe.progress import progress
 METHODS = {"gradcam": GradCAM, "gradcam++": GradCAMPlusPlus, "layercam": LayerCAM, "eigencam": EigenCAM}
 INTEGRATED = "integrated-gradients"
 STEPS = 16
-"""Points of the path from blank paper to the image, at the middle of as many equal parts."""
+"""Points on the path from blank paper to the image, at the midpoints of equal parts."""
+BATCH_PIXELS = 2 * 640 * 640
+"""Pixels per batch: bounds the memory of large inputs; a larger batch is no faster on a CPU."""
+
+
+def batches(images: torch.Tensor) -> Iterator[torch.Tensor]:
+    """Split (n, channels, height, width) images into batches of at most BATCH_PIXELS, at least one image each."""
+    size = max(1, BATCH_PIXELS // (images.shape[-1] * images.shape[-2]))
+    yield from (images[start : start + size] for start in range(0, len(images), size))
 
 
 def saliency_maps(
@@ -27,58 +36,91 @@ def saliency_maps(
     level: int = 0,
     title: str | None = "saliency",
 ) -> np.ndarray:
-    """One map per image: where the model looks for a class.
+    """Compute one saliency map per image.
 
-    Equation 36 averages the gradient of the class's logit over each feature map, equation 37 sums the maps with these
-    weights and keeps what is positive.
+    Grad-CAM averages the gradient of the class's logit over each feature map (equation 36) and keeps the positive part
+    of the feature maps summed with these weights (equation 37).
 
     Args:
         model: in eval mode.
         images: (n, channels, height, width) model inputs.
-        classes: (n,) which output each map is for.
-        method: a key of METHODS, or integrated-gradients.
-        level: of the pyramid, for models that have one.
-        title: of the progress bar; None: none.
+        classes: (n,) class index of each map.
+        method: a key of METHODS, or ``integrated-gradients``.
+        level: pyramid level, for models that have a pyramid.
+        title: of the progress bar; None for no progress bar.
 
     Returns:
-        (n, height, width) float32, each map scaled to [0, 1]; all 0 where nothing speaks for the class.
+        (n, height, width) float32, each map scaled to [0, 1]; all 0 if nothing supports the class.
     """
-    # one at a time: the largest inputs would not fit otherwise
-    pairs = list(zip(images, classes, strict=True))
-    if title is not None:
-        pairs = progress(pairs, title, unit="maps")  # type: ignore[assignment]
+    labels = [int(label) for label in classes]
     if method == INTEGRATED:
-        maps = [integrated_gradients(model, image, int(label)) for image, label in pairs]
+        pairs = list(zip(images, labels, strict=True))
+        maps = [integrated_gradients(model, image, label)[None] for image, label in _progress(pairs, title)]
     else:
         target = cam_target(model, level)
-        with METHODS[method](model=model, target_layers=[target.layer], reshape_transform=target.to_nchw) as cam:
-            maps = [
-                cam(input_tensor=image[None], targets=[ClassifierOutputTarget(int(label))])[0] for image, label in pairs
-            ]
-    return np.nan_to_num(np.stack(maps)).astype(np.float32)
+        maps, start = [], 0
+        with (
+            _graph_from(target.layer, model),
+            METHODS[method](model=model, target_layers=[target.layer], reshape_transform=target.to_nchw) as cam,
+        ):
+            for batch in _progress(list(batches(images)), title):
+                targets = [ClassifierOutputTarget(label) for label in labels[start : start + len(batch)]]
+                maps.append(cam(input_tensor=batch, targets=targets))
+                start += len(batch)
+    return np.nan_to_num(np.concatenate(maps)).astype(np.float32)
+
+
+def _progress(batched: list, title: str | None) -> Iterator:
+    return iter(batched) if title is None else progress(batched, title, unit="batches")
+
+
+@contextmanager
+def _frozen(model: nn.Module) -> Iterator[None]:
+    """Compute no gradients of parameters."""
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    try:
+        for parameter in trainable:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for parameter in trainable:
+            parameter.requires_grad_(True)
+
+
+@contextmanager
+def _graph_from(layer: nn.Module, model: nn.Module) -> Iterator[None]:
+    """Start the autograd graph at a layer's output: no gradients, and no stored activations, before it."""
+    # cloned, because later layers may work in place, which a leaf does not allow
+    handle = layer.register_forward_hook(lambda _layer, _inputs, output: output.detach().requires_grad_().clone())
+    try:
+        with _frozen(model):
+            yield
+    finally:
+        handle.remove()
 
 
 def integrated_gradients(model: nn.Module, image: torch.Tensor, label: int) -> np.ndarray:
-    """What each pixel of ink adds to a class's logit, on the way from blank paper (Sundararajan et al. 2017).
+    """Contribution of each pixel of ink to a class's logit, from blank paper on (Sundararajan et al. 2017).
 
     Args:
         model: in eval mode.
-        image: (channels, height, width), 0 is paper.
-        label: the output.
+        image: (channels, height, width); 0 is paper.
+        label: class index.
 
     Returns:
-        (height, width) float32 in [0, 1]: the positive part, summed over channels, divided by its largest value.
+        (height, width) float32 in [0, 1]: the positive part, summed over channels, divided by its maximum.
     """
-    shares = (torch.arange(STEPS) + 0.5) / STEPS
+    shares = ((torch.arange(STEPS) + 0.5) / STEPS).view(-1, 1, 1, 1)
     gradient = torch.zeros_like(image)
-    for share in shares:
-        point = (share * image).requires_grad_()
-        gradient += torch.autograd.grad(model(point[None])[0, label], point)[0]
-    found = torch.relu((image * gradient / STEPS).sum(dim=0)).numpy()
-    return found / found.max() if found.max() > 0 else found
+    with _frozen(model):
+        for points in batches(shares * image):
+            points.requires_grad_()
+            gradient += torch.autograd.grad(model(points)[:, label].sum(), points)[0].sum(dim=0)
+    contribution = torch.relu((image * gradient / STEPS).sum(dim=0)).numpy()
+    return contribution / contribution.max() if contribution.max() > 0 else contribution
 
 
 def reduce_maps(maps: np.ndarray) -> np.ndarray:
-    """(n, height, width) -> (n, s, s), s at most MAP_SIDE: means over areas, so that no weight is lost."""
+    """Average (n, height, width) maps over areas to (n, s, s), s at most MAP_SIDE; the mean is kept."""
     side = min(MAP_SIDE, maps.shape[-1])
     return np.stack([cv2.resize(one, (side, side), interpolation=cv2.INTER_AREA) for one in maps])

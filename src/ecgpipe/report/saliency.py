@@ -57,7 +57,7 @@ def _model(summary: dict, names: Mapping[str, str]) -> dict:
     ``seeds``; ``notes``, what could not be measured and why; ``verdicts``, sentences.
     """
     rows = {(r["method"], r["maps"], r["resolution"], r["measure"], r["class"]): r for r in summary["rows"]}
-    beats = {(r["method"], r["resolution"], r["measure"]): r for r in summary["beats"]}
+    beats = {(r["method"], r["resolution"], r["measure"]): r for r in summary["differences"]}
     drawn = summary["methods"][0]
     methods = []
     for method in summary["methods"]:
@@ -93,7 +93,7 @@ def _model(summary: dict, names: Mapping[str, str]) -> dict:
         "classes": classes,
         "class_measure": MEASURES[target],
         "cascade": [
-            {"part": part, "row": rows.get((drawn, part, "common", "undone_rank", "all"))}
+            {"part": part, "row": rows.get((drawn, part, "common", "cascade_rank", "all"))}
             for part in summary["cascade"]
         ],
         "seeds": rows.get((drawn, "trained", "common", "seed_rank", "all")),
@@ -116,7 +116,7 @@ def _notes(summary: dict) -> list[str]:
     notes += [
         f"{count} of {summary['records']} maps by {method} of the {whose} network are empty (nothing speaks for the "
         "class): they are in no mean, and their records in no difference."
-        for whose, counts in (("trained", summary["empty_maps"]), ("untrained", summary["empty_untrained"]))
+        for whose, counts in (("trained", summary["empty_maps"]), ("untrained", summary["empty_randomised"]))
         for method, count in counts.items()
         if count
     ]
@@ -141,7 +141,7 @@ def _verdicts(rows: Sequence[dict], summary: dict) -> list[str]:
         sign = -1 if row["measure"] == "deletion" else 1
         text = f"{row['name'][0].upper()}{row['name'][1:]}: {trained['value']:.3f} ({_reach(trained)})"
         if trained["chance"] is not None:
-            text += f"; {VERDICTS[_sign(trained['above']) * sign]} chance ({trained['chance']:.3f})"
+            text += f"; {VERDICTS[_sign(trained['above_chance']) * sign]} chance ({trained['chance']:.3f})"
         if beats and beats["value"] is not None:
             text += (
                 f"; {VERDICTS[_sign(beats) * sign]} the untrained network (by {beats['value']:.3f}, {_reach(beats)})"
