@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecgpipe.artifacts.images import TRAILER, open_images, pack, unpack, write_images
+from ecgpipe.artifacts.images import open_images, pack, unpack, write_images
 from ecgpipe.artifacts.pages import StoredPage, count_pages, find_pages, read_pages, write_pages
 from ecgpipe.artifacts.predictions import Predictions
 from ecgpipe.artifacts.runs import RunConfig, RunIndex
@@ -23,7 +23,7 @@ def test_packed_images_come_back_bit_by_bit(tmp_path, rng):
     images = (rng.random((5, 64, 64)) < 0.1).astype(np.uint8)
     write_images([pack(image) for image in images], 64, tmp_path / "a.npy")
     assert (unpack(open_images(tmp_path / "a.npy")) == images).all()
-    assert (tmp_path / "a.npy").stat().st_size == 128 + 5 * 64 * 8 + TRAILER
+    assert (tmp_path / "a.npy").stat().st_size == 128 + 5 * 64 * 8
 
 
 def test_a_shard_without_images_is_a_valid_file(tmp_path):
@@ -78,7 +78,7 @@ def test_tables_refuse_wrong_columns(tmp_path):
 
 
 def test_problems_are_listed_or_stop_the_run(tmp_path):
-    error = RecordError("00007", "x.dat", "truncated", "12 bytes where the header promises 24")
+    error = RecordError("00007", "x.dat", "truncated", "12 bytes, expected 24 by the header")
     problems = ProblemList("render", strict=False)
     problems.add(error)
     problems.write(tmp_path / "p.parquet")

@@ -116,15 +116,15 @@ def test_published_records_as_wfdb_reads_them(ptbxl_copy):
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("rec.dat", "pipe", "'pipe' is no plain file"),  # reading it would wait for ever
-        ("rec.dat", ".", "'.' is no plain file"),
-        ("rec.dat", "a" * 300, "is no plain file"),
+        ("rec.dat", "pipe", "'pipe' is not a plain file"),  # reading it would wait for ever
+        ("rec.dat", ".", "'.' is not a plain file"),
+        ("rec.dat", "a" * 300, "is not a plain file"),
         (" 16 ", " 16:99999999 ", "a skew of 99999999 samples"),  # gigabytes of padding
         ("rec 12 100 1000", "rec 4294967296 100 1000", "4294967296 signals"),
-        ("rec 12 100 1000", "rec 12 100 99999999999", "99999999999 samples, where its signal files have 24000 bytes"),
+        ("rec 12 100 1000", "rec 12 100 99999999999", "99999999999 samples, but its signal files have 24000 bytes"),
         ("rec 12 100 1000", "rec 12 0 1000", "states 0"),
-        ("rec 12 100 1000", "rec 13 100 1000", "states 13 signals and describes 12"),
-        ("rec 12", "#" + "x" * (1 << 20) + "\nrec 12", "too many for a header"),
+        ("rec 12 100 1000", "rec 13 100 1000", "states 13 signals but describes 12"),
+        ("rec 12", "#" + "x" * (1 << 20) + "\nrec 12", "too long for a header"),
     ],
 )
 def test_headers_that_would_hang_or_fill_the_memory(tmp_path, signal, old, new, told):

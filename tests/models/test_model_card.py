@@ -204,6 +204,9 @@ def test_weights_that_do_not_fit(saved):
         load_model(saved)
     (saved / "weights.safetensors").unlink()  # a second name of the run's file: not to be written through
     (saved / "weights.safetensors").write_bytes(b"no weights")
+    with pytest.raises(DataError, match=r"weights\.safetensors: damaged"):
+        load_model(saved)
+    (saved / "SHA256SUMS.txt").unlink()
     with pytest.raises(DataError, match="not a readable weights file"):
         load_model(saved)
 

@@ -107,6 +107,6 @@ def records(folder: Path) -> dict[str, str]:
         "short.hea": "shorter layout",
         "lost.hea": "lost.dat: no such file",
         "half.hea": "truncated",
-        "junk.hea": "no plain file",
+        "junk.hea": "not a plain file",
         "nothing.hea": "header",
     }

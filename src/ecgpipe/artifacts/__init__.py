@@ -1,27 +1,25 @@
-"""What a record does in a run.
-
-Where records are among others, by arrays: a dict of Python strings takes ten times the room.
-"""
+"""File formats of ``results/``, each with its reader and writer (docs/formats.md), and what several of them share."""
 
 import numpy as np
 
 ROLES = ("train", "validation", "test")
+"""What a record is used for in a run."""
 
 
 def find_rows(record_ids: np.ndarray, given: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find records.
+    """Find records by arrays, which takes a tenth of the memory of a dict of strings.
 
     Args:
         record_ids: (n,) strings to look for.
         given: (m,) strings to look in.
 
     Returns:
-        (n,) the row of each in ``given``, the last one if it is there several times; (n,) whether it is there at all:
-        if not, its row means nothing.
+        (n,) row of each in ``given``, the last one of several; (n,) bool, whether it was found: the row of one that was
+        not has no meaning.
     """
     if not len(given):
         return np.zeros(len(record_ids), int), np.zeros(len(record_ids), bool)
     order = np.argsort(given, kind="stable")
-    # what is smaller than all gets the place -1, the largest, which differs from it
+    # an id smaller than all others gets place -1, the largest one, which differs from it
     rows = order[np.searchsorted(given, record_ids, side="right", sorter=order) - 1]
     return rows, given[rows] == record_ids

@@ -1,9 +1,12 @@
-"""Files appear whole or not at all: written beside the target, then renamed.
+"""Files that appear whole or not at all, JSON, arrays, and the SHA-256 checksums that show damage.
 
-Lists of SHA-256 sums as PhysioNet publishes them, and simulated records have one: lines of "sum  name".
+Checksums are lines of "sum  name", as the program `sha256sum` writes and reads them. The checksum of a file is in a
+hidden folder beside it (`images/00000.npy`: `images/.checksums/00000.npy.sha256`). A folder that is written as a whole
+lists its files in its `SHA256SUMS.txt`, as PhysioNet's data sets do.
 """
 
 import glob
+import hashlib
 import json
 import os
 import re
@@ -11,30 +14,35 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
+
 from ecgpipe.errors import DataError
 
-CHECKSUM = "checksum"
+CHECKSUM_FOLDER = ".checksums"
+SUMS = "SHA256SUMS.txt"
+SUMS_LINE = re.compile(r"([0-9a-f]{64})[ *]+(\S.*)")
 NPZ_ERRORS = (
     OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError
 )  # fmt: skip
-"""What NumPy and zipfile raise on an .npz file that is damaged or none."""
+"""Raised by NumPy and zipfile for a file that is not an intact .npz file."""
 
 
 @contextmanager
 def atomic_path(target: Path | str) -> Iterator[Path]:
-    """A temporary path in the target's folder, renamed to the target when the block ends well.
+    """A temporary path in the target's folder, renamed to the target if the block succeeds and deleted if it fails.
 
-    The name keeps the target's suffix, so writers that look at it work. After an error nothing is left behind.
+    The name has the target's suffix, for writers that look at it. A checksum of the file that is replaced is deleted.
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     for stale in target.parent.glob(f".{glob.escape(target.name)}.*.partial{target.suffix}"):
-        stale.unlink(missing_ok=True)  # of a process that was killed
+        stale.unlink(missing_ok=True)  # left by a process that was killed
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=f".partial{target.suffix}", dir=target.parent)
     os.close(handle)
     partial = Path(name)
@@ -42,22 +50,23 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
         yield partial
         umask = os.umask(0)
         os.umask(umask)
-        partial.chmod(0o666 & ~umask)  # mkstemp makes files private; results are shared like any other file
+        partial.chmod(0o666 & ~umask)  # mkstemp creates private files
+        checksum_file(target).unlink(missing_ok=True)
         os.replace(partial, target)
     except BaseException as error:
         if isinstance(error, OSError) and error.filename is None:
-            error.filename = str(target)  # a full disk says nothing of the file
+            error.filename = str(target)  # the error of a full disk does not name the file
         partial.unlink(missing_ok=True)
         raise
 
 
 @contextmanager
 def atomic_folder(target: Path | str) -> Iterator[Path]:
-    """A temporary folder beside the target that takes its place when the block ends well."""
+    """A temporary folder beside the target that replaces it if the block succeeds and is deleted if it fails."""
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     for stale in target.parent.glob(f".{glob.escape(target.name)}.*.partial"):
-        shutil.rmtree(stale, ignore_errors=True)  # of a process that was killed
+        shutil.rmtree(stale, ignore_errors=True)  # left by a process that was killed
     partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
     try:
         yield partial
@@ -76,65 +85,73 @@ def write_text(target: Path | str, text: str) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
-def file_crc32(path: Path | str, size: int | None = None) -> str:
-    """CRC-32 of a file's first ``size`` bytes (None: of all), eight hexadecimal digits."""
-    found, left = 0, os.path.getsize(path) if size is None else size
-    with open(path, "rb") as file:
-        while left > 0 and (chunk := file.read(min(left, 1 << 20))):
-            found, left = zlib.crc32(chunk, found), left - len(chunk)
-    return f"{found:08x}"
-
-
-def write_json(target: Path | str, value: Any, *, checksum: bool = True) -> None:
-    """Write a JSON file atomically; NaN is refused, since JSON has none.
-
-    An object gets its checksum as its last key, which ``read_json`` compares and takes away; not files for others.
-    """
-    if checksum and isinstance(value, dict):
-        value = value | {CHECKSUM: _checksum(json.loads(json.dumps(value)))}
+def write_json(target: Path | str, value: Any) -> None:
+    """Write a JSON file atomically. ValueError for NaN, which JSON does not have."""
     write_text(target, json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
-def _checksum(value: dict) -> str:
-    """Of an object as it is read from a file."""
-    return f"crc32:{zlib.crc32(json.dumps(value).encode()):08x}"
-
-
 def read_json(path: Path | str) -> Any:
-    """Read a JSON file of ours.
+    """Read a JSON file.
 
     Raises:
-        DataError: missing, broken, or not what was written.
+        DataError: missing, damaged or not JSON.
     """
+    verify(path)
     try:
-        return whole(json.loads(Path(path).read_text(encoding="utf-8")))
+        return json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read ({error}); delete it and run again") from error
 
 
-def whole(value: Any) -> Any:
-    """What was given to ``write_json``, from what stands in the file; without a checksum as it is.
+def write_arrays(path: Path | str, **arrays: np.ndarray) -> None:
+    """Write a compressed .npz file atomically."""
+    with atomic_path(path) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def read_arrays(path: Path | str, names: Iterable[str]) -> dict[str, np.ndarray]:
+    """Some arrays of an .npz file.
 
     Raises:
-        ValueError: the content does not fit the checksum.
+        DataError: missing, damaged, or without one of the arrays.
     """
-    last = next(reversed(value), None) if isinstance(value, dict) else None
-    if last is not None and (last == CHECKSUM or str(value[last]).startswith("crc32:")):
-        value = dict(value)
-        if (last, value.pop(last)) != (CHECKSUM, _checksum(value)):
-            raise ValueError(f'it is damaged, or was changed: if by you, remove its line "{CHECKSUM}"')
-    return value
+    verify(path)
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in names}
+    except NPZ_ERRORS as error:
+        raise DataError(f"{path}: not a readable .npz file ({error}); delete it and run again") from error
 
 
-SUMS = "SHA256SUMS.txt"
-LINE = re.compile(r"([0-9a-f]{64})[ *]+(\S.*)")
+def file_sha256(path: Path | str) -> str:
+    """SHA-256 of a file, as hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def checksum_file(path: Path | str) -> Path:
+    """Where the checksum of a single file is."""
+    path = Path(path)
+    return path.parent / CHECKSUM_FOLDER / f"{path.name}.sha256"
+
+
+def write_checksums(paths: Iterable[Path | str]) -> None:
+    """Write the checksums of single files; folders, missing files, and files that their folder lists are skipped."""
+    for path in map(Path, paths):
+        if path.is_file() and not (path.parent / SUMS).is_file():
+            write_text(checksum_file(path), f"{file_sha256(path)}  {path.name}\n")
+
+
+def write_sums(folder: Path, names: Iterable[str]) -> None:
+    """List files of a folder, with their checksums, in its SHA256SUMS.txt."""
+    write_text(folder / SUMS, "".join(f"{file_sha256(folder / name)}  {name}\n" for name in sorted(names)))
 
 
 def read_sums(path: Path | str) -> dict[str, str]:
-    """Name -> sum.
+    """Name -> SHA-256 from a list of checksums.
 
     Raises:
-        DataError: the list is missing, empty, not one, or names files outside of its folder.
+        DataError: the list is missing, empty or malformed, or names files outside its folder.
     """
     try:
         lines = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
@@ -142,9 +159,9 @@ def read_sums(path: Path | str) -> dict[str, str]:
         raise DataError(f"{path}: not a readable list of checksums ({error})") from error
     sums = {}
     for number, line in enumerate(lines, 1):
-        match = LINE.fullmatch(line)
+        match = SUMS_LINE.fullmatch(line)
         if match is None:
-            raise DataError(f"{path}, line {number}: not a readable list of checksums; fetch it again")
+            raise DataError(f"{path}, line {number}: not a list of checksums; fetch it again")
         name = PurePosixPath(match[2])
         if name.is_absolute() or ".." in name.parts or "\0" in match[2]:
             raise DataError(f"{path}, line {number}: the name {match[2]!r} leaves the folder; not used")
@@ -152,3 +169,41 @@ def read_sums(path: Path | str) -> dict[str, str]:
     if not sums:
         raise DataError(f"{path}: lists no file; fetch it again")
     return sums
+
+
+def read_checksum(path: Path) -> tuple[Path, str] | None:
+    """Where the checksum of a file is written, and the checksum; None if it has none."""
+    own, listed = checksum_file(path), path.parent / SUMS
+    if own.is_file():
+        return own, own.read_text(errors="replace")[:64]
+    if listed.is_file() and (found := read_sums(listed).get(path.name)):
+        return listed, found
+    return None
+
+
+def verify(path: Path | str) -> bool:
+    """Compare a file with its checksum, once per process; returns whether it has one.
+
+    Raises:
+        DataError: the file differs from it.
+    """
+    path = Path(path)
+    if not path.is_file():
+        return False
+    stat = path.stat()
+    return _verify(path, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=4096)
+def _verify(path: Path, size: int, changed: int) -> bool:
+    expected = read_checksum(path)
+    if expected is not None and file_sha256(path) != expected[1]:
+        raise DataError(damage_message(path, expected[0]))
+    return expected is not None
+
+
+def damage_message(path: Path, sums: Path) -> str:
+    """What to say of a file that differs from its checksum in ``sums``; one line, with the remedy."""
+    if sums.name == SUMS:
+        return f"{path}: damaged, it differs from {SUMS}; delete the folder {sums.parent} and run again"
+    return f"{path}: damaged, it differs from its checksum; delete it and run again (if you changed it: delete {sums})"

@@ -128,7 +128,7 @@ class SavedModel(BaseModel):
 
     def write(self, folder: Path) -> None:
         """Write config.json atomically."""
-        write_json(folder / CONFIG_FILE, self.model_dump(mode="json"), checksum=False)
+        write_json(folder / CONFIG_FILE, self.model_dump(mode="json"))
 
     @classmethod
     def read(cls, folder: Path | str) -> "SavedModel":

@@ -1,7 +1,4 @@
-"""How a photographed page was turned upright before it became an image; kept in the image index.
-
-images/<shard>.index.parquet: which record each row of a shard's image array is, its ink, and how it was turned.
-"""
+"""How a photographed or scanned page was rectified before it became an image; stored in the image index."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,18 +7,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-COLUMNS = 33
-"""Places along the width at which a bend is kept; between them it is straight."""
+BEND_POINTS = 33
+"""Points along the width at which the bend is stored; linear between them."""
 
 
 @dataclass(frozen=True)
 class PageTransform:
-    """From places on a page to places in its image, both as shares of the width and the height.
+    """Maps points on a page to points in its image, both as fractions of width and height.
 
     Attributes:
-        matrix: float (3, 3), homography for (x, y), before the bend is taken out.
-        bend: float (COLUMNS,), by what share of the image's height the paper bends down, from its left to its right
-            edge; None where it lies flat.
+        matrix: float (3, 3), homography for (x, y), applied before the bend is removed.
+        bend: float (BEND_POINTS,), how far the paper bends down, as a fraction of the image's height, from its left to
+            its right edge; None if it is flat.
     """
 
     matrix: np.ndarray
@@ -31,44 +28,45 @@ class PageTransform:
     def from_pixels(
         cls, matrix: np.ndarray, bend: np.ndarray, before: tuple[int, int], after: tuple[int, int]
     ) -> "PageTransform":
-        """The same from pixels, of which the middle of the first is (0, 0).
+        """From a transform of pixels; (0, 0) is the centre of the first pixel.
 
         Args:
             matrix: homography from the page's pixels to the image's.
             bend: (width after,) pixels.
-            before, after: (width, height) of the page and the image.
+            before, after: (width, height) of the page and of the image.
         """
-        own = np.linalg.inv(_pixels(*after)) @ matrix @ _pixels(*before)
+        relative = np.linalg.inv(_to_pixels(*after)) @ matrix @ _to_pixels(*before)
+        relative /= relative[2, 2]
         if not bend.any():
-            return cls(own / own[2, 2])
-        columns = np.linspace(0, 1, COLUMNS) * after[0] - 0.5
-        return cls(own / own[2, 2], np.interp(columns, np.arange(len(bend)), bend) / after[1])
+            return cls(relative)
+        columns = np.linspace(0, 1, BEND_POINTS) * after[0] - 0.5
+        return cls(relative, np.interp(columns, np.arange(len(bend)), bend) / after[1])
 
     def to_image(self, points: np.ndarray) -> np.ndarray:
-        """Where points (n, 2) x, y of the page are in the image; beyond 0 to 1 they are cut off."""
+        """(n, 2) positions in the image of points x, y on the page; outside 0 to 1 they were cropped."""
         moved = cv2.perspectiveTransform(np.asarray(points, np.float64).reshape(1, -1, 2), self.matrix)[0]
         if self.bend is not None:
-            moved[:, 1] -= np.interp(moved[:, 0], np.linspace(0, 1, COLUMNS), self.bend)
+            moved[:, 1] -= np.interp(moved[:, 0], np.linspace(0, 1, BEND_POINTS), self.bend)
         return moved
 
     def onto_page(self, image: np.ndarray, width: int, height: int) -> np.ndarray:
-        """An image (h, w), float32, laid over the page as (height, width); 0 where the page was cut off."""
+        """An image (h, w), warped onto the page: float32 (height, width); 0 where the page was cropped."""
         x, y = np.meshgrid((np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height)
         places = self.to_image(np.stack([x, y], axis=-1)).reshape(height, width, 2)
         inside = ((places >= 0) & (places <= 1)).all(axis=-1)
-        own = (places * image.shape[::-1] - 0.5).astype(np.float32)
-        laid = cv2.remap(image.astype(np.float32), own, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return np.where(inside, laid, np.float32(0))
+        pixels = (places * image.shape[::-1] - 0.5).astype(np.float32)
+        warped = cv2.remap(image.astype(np.float32), pixels, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return np.where(inside, warped, np.float32(0))
 
     def upright(self, picture: np.ndarray, longest: int) -> np.ndarray:
-        """The page as its image has it, cut out of the picture and turned, in about the picture's resolution.
+        """The rectified page, cut out of the picture at about its resolution.
 
         Args:
-            picture: uint8 (H, W) or (H, W, 3), what was turned.
-            longest: pixels that the result's longer side has at most.
+            picture: uint8 (H, W) or (H, W, 3), the picture before rectification.
+            longest: limit of the longer side of the result, pixels.
 
         Returns:
-            uint8 (h, w) or (h, w, 3); what the picture does not show repeats its edge.
+            uint8 (h, w) or (h, w, 3); areas outside the picture repeat its edge.
         """
         size = np.array(picture.shape[1::-1], float)
         back = np.linalg.inv(self.matrix)
@@ -78,39 +76,39 @@ class PageTransform:
         width, height = np.maximum(np.rint(sides * min(1.0, longest / sides.max())), 1).astype(int).tolist()
         x, y = np.meshgrid((np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height)
         if self.bend is not None:
-            y = y + np.interp(x[0], np.linspace(0, 1, COLUMNS), self.bend)
+            y = y + np.interp(x[0], np.linspace(0, 1, BEND_POINTS), self.bend)
         places = cv2.perspectiveTransform(np.stack([x, y], axis=-1), back) * size - 0.5
         return cv2.remap(picture, places.astype(np.float32), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
-def _pixels(width: int, height: int) -> np.ndarray:
-    """From shares to pixels."""
+def _to_pixels(width: int, height: int) -> np.ndarray:
+    """(3, 3) homography from fractions to pixels."""
     return np.array([[width, 0, -0.5], [0, height, -0.5], [0, 0, 1.0]])
 
 
-def index_row(record_id: str, ink: float, turn: PageTransform | None) -> dict:
-    """The row of an image."""
+def index_row(record_id: str, ink: float, transform: PageTransform | None) -> dict:
+    """An image's row in the image index (``tables.IMAGE_INDEX``)."""
     return {
         "record_id": record_id,
         "ink": ink,
-        "turn": None if turn is None else turn.matrix.ravel().tolist(),
-        "bend": None if turn is None or turn.bend is None else turn.bend.tolist(),
+        "homography": None if transform is None else transform.matrix.ravel().tolist(),
+        "bend": None if transform is None or transform.bend is None else transform.bend.tolist(),
     }
 
 
 def read_transforms(files: Iterable[Path | str], record_ids: Iterable[str]) -> dict[str, PageTransform]:
-    """Record -> how its page was turned, of those records whose page was.
+    """Record -> transform, for those records whose page was rectified.
 
     Args:
         files: index files of a data set.
-        record_ids: which records.
+        record_ids: the records.
     """
-    from ecgpipe.artifacts.tables import IMAGE_INDEX  # only this function needs tables
+    from ecgpipe.artifacts.tables import IMAGE_INDEX  # here, since rectifying a page does not need pandas
 
-    wanted, turns = set(record_ids), {}
+    wanted, transforms = set(record_ids), {}
     for file in files:
         table = IMAGE_INDEX.read(file)
-        for row in table[table["record_id"].isin(wanted) & table["turn"].notna()].itertuples():
+        for row in table[table["record_id"].isin(wanted) & table["homography"].notna()].itertuples():
             bend = None if row.bend is None else np.array(row.bend, float)
-            turns[row.record_id] = PageTransform(np.array(row.turn, float).reshape(3, 3), bend)
-    return turns
+            transforms[row.record_id] = PageTransform(np.array(row.homography, float).reshape(3, 3), bend)
+    return transforms

@@ -1,8 +1,8 @@
 """pages/<shard>.parquet: the encoded page of every record of a shard, with its lead boxes.
 
-``image`` holds the bytes of a PNG or JPEG file (rendered pages) or of the original file (image data sets).
-``boxes`` is the JSON of ``Page.boxes()``, empty for real images. Row groups are small, so that a reader holds a few
-pages at a time.
+``image`` is a PNG or JPEG file (rendered pages) or the original file (image data sets). ``boxes`` is the JSON of
+``Page.boxes()``, empty for image data sets. Row groups are small, so that a reader holds a few pages in memory. Since
+pages are read in part, their reader compares Parquet's own page checksums instead of the file's.
 """
 
 import itertools
@@ -15,17 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ecgpipe.artifacts.files import atomic_path
-from ecgpipe.artifacts.tables import PARQUET_ERRORS, UNSEALED, check_footer, seal
+from ecgpipe.artifacts.tables import PARQUET_ERRORS
 from ecgpipe.errors import DataError
 
-SCHEMA = pa.schema(
-    [
-        ("record_id", pa.string()),
-        ("image", pa.binary()),
-        ("boxes", pa.string()),
-    ]
-)
-SEALED = SCHEMA.with_metadata(UNSEALED)
+SCHEMA = pa.schema([("record_id", pa.string()), ("image", pa.binary()), ("boxes", pa.string())])
 ROWS_PER_GROUP = 16
 
 
@@ -38,10 +31,10 @@ class StoredPage(NamedTuple):
 
 
 class PageSource(Protocol):
-    """The pages of a data set or of some shards, wherever they come from: files, or drawn on demand."""
+    """The pages of a data set or of some shards: stored, or rendered on demand."""
 
     def __len__(self) -> int:
-        """How many pages there are, at most."""
+        """Upper bound of the number of pages."""
         ...
 
     def __iter__(self) -> Iterator[StoredPage]:
@@ -49,7 +42,7 @@ class PageSource(Protocol):
         ...
 
     def find(self, record_ids: Iterable[str]) -> dict[str, StoredPage]:
-        """The pages of some records; those that have none are absent."""
+        """The pages of some records; records without a page are absent."""
         ...
 
 
@@ -71,34 +64,24 @@ class StoredPages:
 
 
 def write_pages(pages: Iterable[StoredPage], path: Path | str) -> int:
-    """Write the pages as they come, a few in memory at a time; returns how many."""
-    count = 0
-    with atomic_path(path) as partial:
-        with _writer(partial) as writer:
-            for group in _batched(pages):
-                columns = [list(column) for column in zip(*group, strict=True)]
-                writer.write_table(pa.table(columns, schema=SEALED))
-                count += len(group)
-        seal(partial)
+    """Write pages, a few in memory at a time; returns their number."""
+    count, iterator = 0, iter(pages)
+    # no compression: PNG and JPEG files do not get smaller
+    with (
+        atomic_path(path) as partial,
+        pq.ParquetWriter(partial, SCHEMA, compression="none", write_page_checksum=True) as writer,
+    ):
+        while group := list(itertools.islice(iterator, ROWS_PER_GROUP)):
+            columns = [list(column) for column in zip(*group, strict=True)]
+            writer.write_table(pa.table(columns, schema=SCHEMA))
+            count += len(group)
     return count
-
-
-def _writer(path: Path) -> pq.ParquetWriter:
-    # PNG and JPEG do not compress further: no codec, so that reading is a copy.
-    return pq.ParquetWriter(path, SEALED, compression="none", write_page_checksum=True)
-
-
-def _batched(pages: Iterable[StoredPage]) -> Iterator[tuple[StoredPage, ...]]:
-    iterator = iter(pages)
-    while group := tuple(itertools.islice(iterator, ROWS_PER_GROUP)):
-        yield group
 
 
 @contextmanager
 def _open(path: Path | str) -> Iterator[pq.ParquetFile]:
-    """The file; what is wrong with it, also when it is read, is a DataError that names it."""
+    """The opened file; an error in the block is a DataError that names the file."""
     try:
-        check_footer(path)
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             yield file
     except PARQUET_ERRORS as error:
@@ -106,28 +89,25 @@ def _open(path: Path | str) -> Iterator[pq.ParquetFile]:
 
 
 def count_pages(path: Path | str) -> int:
-    """How many pages a file holds."""
+    """Number of pages in a file."""
     with _open(path) as file:
         return file.metadata.num_rows
 
 
 def read_pages(path: Path | str) -> Iterator[StoredPage]:
     """All pages of a file, in order, a few in memory at a time."""
-    for group in range(_count_groups(path)):
+    with _open(path) as file:
+        groups = file.num_row_groups
+    for group in range(groups):
         with _open(path) as file:
             columns = file.read_row_group(group).columns
             rows = list(zip(*(column.to_pylist() for column in columns), strict=True))
-        for row in rows:
+        for row in rows:  # outside the block, which would take an error of the caller for one of the file
             yield StoredPage(*row)
 
 
-def _count_groups(path: Path | str) -> int:
-    with _open(path) as file:
-        return file.num_row_groups
-
-
 def find_pages(paths: Iterable[Path | str], record_ids: Iterable[str]) -> dict[str, StoredPage]:
-    """The pages of the given records, wherever they are among the files (those not found are absent)."""
+    """The pages of some records, from any of the files; records without a page are absent."""
     wanted = set(record_ids)
     found: dict[str, StoredPage] = {}
     for path in paths:

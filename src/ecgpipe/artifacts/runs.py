@@ -1,18 +1,17 @@
 """A run: one training, in results/<dataset>/<protocol>/<model>/seed-<n>/.
 
-    run.json             what to train, completely (RunConfig)                    made by: prepare
-    run_index.npz            which image rows, with roles and targets (Items)         prepare
+    run.json             the complete settings of the training (RunConfig)        written by: prepare
+    run_index.npz        image rows with roles and targets (RunIndex)             prepare
     weights.safetensors  the weights with the lowest validation loss              train
-    history.csv          losses, rate, metrics and speed per epoch                train
-    train.json           how it went: epochs, best epoch, seconds, versions       train
+    history.csv          losses, learning rate, metrics and speed per epoch       train
+    train.json           summary: epochs, best epoch, seconds, versions           train
     predictions.parquet  logits of the validation and test records                predict
     metrics.json         scores                                                   evaluate
-    model/               all that is needed to use the model (model_folder)       card
+    model/               the saved model (model_folder)                           card
 
-The first two are all that training needs besides the image files; neither needs pandas or pyarrow.
+Training needs the first two and the image files. Reading them needs neither pandas nor pyarrow.
 """
 
-import json
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from ecgpipe.artifacts import ROLES
-from ecgpipe.artifacts.files import NPZ_ERRORS, atomic_path, file_crc32, read_json, whole, write_json
+from ecgpipe.artifacts.files import read_arrays, read_json, write_arrays, write_json
 from ecgpipe.config.models import ModelConfig
 from ecgpipe.config.pages import PreprocessConfig
 from ecgpipe.config.training import TrainConfig
@@ -29,28 +28,28 @@ from ecgpipe.errors import DataError
 
 RUN_FILE, INDEX_FILE, WEIGHTS_FILE = "run.json", "run_index.npz", "weights.safetensors"
 HISTORY_FILE, SUMMARY_FILE, METRICS_FILE = "history.csv", "train.json", "metrics.json"
-CHECKPOINTS = "checkpoints"  # a folder below the run's, gone when training is done
+CHECKPOINTS = "checkpoints"  # subfolder, deleted when the training is done
 
 
 class RunConfig(BaseModel):
-    """Everything that decides how a model is trained; written resolved, so that nothing else need be looked up."""
+    """All settings of a training, resolved: nothing else has to be looked up."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     dataset: str = Field(description="name of the data set")
     protocol: str = Field(description="name of the split protocol")
     variant: str = Field(description="name of the model variant")
-    seed: int = Field(description="seeds the initial weights, the order of the data and the augmentation")
+    seed: int = Field(description="seed of the initial weights, the order of the data and the augmentation")
     classes: tuple[str, ...] = Field(description="class names, in the order of the outputs")
     task: str = Field(description="single or multilabel")
-    policy: str | None = Field(None, description="label policy behind the targets; null where it is not known")
-    preprocess: PreprocessConfig | None = Field(None, description="how the images were made; null if not known")
+    policy: str | None = Field(None, description="label policy of the targets; null if unknown")
+    preprocess: PreprocessConfig | None = Field(None, description="how the images were made; null if unknown")
     drawing: dict[str, Any] | None = Field(
         None, description="how records became pages (see SavedModel); plain values, for machines without layout files"
     )
     images: tuple[str, ...] = Field(description="packed image files, relative to the run's folder")
     init_from: str | None = Field(
-        None, description="weights that the training starts from, relative to the run's folder; null: random ones"
+        None, description="weights that the training starts from, relative to the run's folder; null: random weights"
     )
     model: ModelConfig
     train: TrainConfig
@@ -64,36 +63,22 @@ class RunConfig(BaseModel):
         """Read run.json.
 
         Raises:
-            DataError: missing, not JSON, or of another version of the format.
+            DataError: missing, damaged, or not a run configuration.
         """
         path = Path(folder) / RUN_FILE
+        if not path.is_file():
+            raise DataError(f"{path}: no such file; is {folder} a prepared run?")
         try:
-            return cls.model_validate(whole(json.loads(path.read_bytes())))
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read ({error}); is {folder} a prepared run?") from error
-        except ValueError as error:  # also of pydantic, and of JSON
-            raise DataError(
-                f"{path}: not a valid run configuration; delete it and run again, which prepares the run anew\n{error}"
-            ) from error
-
-
-def check_history(folder: Path) -> None:
-    """Compare a finished training's history.csv with what train.json says of it.
-
-    Raises:
-        DataError: it is damaged.
-    """
-    path, summary = folder / HISTORY_FILE, folder / SUMMARY_FILE
-    expected = read_json(summary).get("history_crc32") if summary.is_file() else None
-    if expected is not None and path.is_file() and file_crc32(path) != expected:
-        raise DataError(
-            f"{path}: damaged: its content does not fit its checksum in {SUMMARY_FILE}; delete it and run again"
-        )
+            return cls.model_validate(read_json(path))
+        except ValueError as error:  # pydantic's
+            raise DataError(f"{path}: not a valid run configuration; delete it and run again\n{error}") from error
 
 
 @dataclass(frozen=True)
 class RunIndex:
-    """The records of a run; one that gives several pages (train.windows) is an item for each, its printed page first.
+    """Images and targets of a run's records.
+
+    A record with several pages (train.windows) has one entry per page, its printed page first.
 
     Args:
         record_ids: (n,) strings.
@@ -110,41 +95,35 @@ class RunIndex:
     targets: np.ndarray
 
     def indices(self, role: str) -> np.ndarray:
-        """Positions of the records with a role."""
+        """Positions of the entries with a role."""
         return np.flatnonzero(self.roles == ROLES.index(role))
 
     def records(self, role: str) -> np.ndarray:
-        """The first position of each record with a role."""
+        """Position of the first entry of each record with a role."""
         positions = self.indices(role)
         return positions[np.sort(np.unique(self.record_ids[positions], return_index=True)[1])]
 
-    def with_further(self, other: "RunIndex") -> "RunIndex":
-        """These, and others behind them."""
+    def append(self, other: "RunIndex") -> "RunIndex":
+        """This index, followed by another one."""
         pairs = ((getattr(self, field.name), getattr(other, field.name)) for field in fields(self))
         return RunIndex(*(np.concatenate(pair) for pair in pairs))
 
     def write(self, folder: Path) -> None:
         """Write run_index.npz atomically."""
-        with atomic_path(folder / INDEX_FILE) as partial, open(partial, "wb") as file:
-            np.savez_compressed(
-                file,
-                record_ids=self.record_ids.astype(str),
-                roles=self.roles.astype(np.int8),
-                files=self.files.astype(np.int16),
-                rows=self.rows.astype(np.int32),
-                targets=self.targets.astype(np.uint8),
-            )
+        write_arrays(
+            folder / INDEX_FILE,
+            record_ids=self.record_ids.astype(str),
+            roles=self.roles.astype(np.int8),
+            files=self.files.astype(np.int16),
+            rows=self.rows.astype(np.int32),
+            targets=self.targets.astype(np.uint8),
+        )
 
     @classmethod
     def read(cls, folder: Path | str) -> "RunIndex":
         """Read run_index.npz.
 
         Raises:
-            DataError: missing or broken.
+            DataError: missing or damaged.
         """
-        path = Path(folder) / INDEX_FILE
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                return cls(**{name: arrays[name] for name in ("record_ids", "roles", "files", "rows", "targets")})
-        except NPZ_ERRORS as error:
-            raise DataError(f"{path}: cannot be read ({error}); delete it and run again") from error
+        return cls(**read_arrays(Path(folder) / INDEX_FILE, [field.name for field in fields(cls)]))

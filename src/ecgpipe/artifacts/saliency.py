@@ -1,31 +1,30 @@
-"""saliency.npz, findings/<shard>.parquet, saliency.parquet: where models look, where they should, how well it fits."""
+"""Saliency maps of a run, simulated findings on pages, and how well they agree: saliency.npz and two tables."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from ecgpipe.artifacts.files import NPZ_ERRORS, atomic_path
+from ecgpipe.artifacts.files import read_arrays, write_arrays
 from ecgpipe.artifacts.tables import TableFormat
-from ecgpipe.errors import DataError
 
 MAP_SIDE = 160
-"""Pixels a side that maps are stored with at most: stride 4 of a 640 pixel input, the finest of any model here."""
+"""Largest side of a stored map, pixels: stride 4 of a 640 pixel input, the finest of the models here."""
 
 
 @dataclass(frozen=True)
 class Saliency:
-    """The maps of one run.
+    """saliency.npz: the maps of one run.
 
     Args:
         record_ids: (n,) strings.
-        labels: (n,) class numbers: what each map is for.
+        labels: (n,) class numbers that the maps explain.
         roles: (n,) index into ROLES: what the record was in this run.
-        drawn: (n,) bool: shown as a picture, too.
+        drawn: (n,) bool: also shown as a picture.
         probabilities: (n, classes).
-        methods: names of saliency methods, the drawn one first.
-        maps: (methods, n, s, s) in [0, 1]; row 0 is the top of what the model saw.
+        methods: names of saliency methods, the one of the pictures first.
+        maps: (methods, n, s, s) in [0, 1]; row 0 is the top of the model's input.
     """
 
     record_ids: np.ndarray
@@ -38,35 +37,27 @@ class Saliency:
 
     def write(self, path: Path | str) -> None:
         """Write the file atomically; maps as float16."""
-        with atomic_path(path) as partial, open(partial, "wb") as file:
-            np.savez_compressed(
-                file,
-                record_ids=self.record_ids.astype(str),
-                labels=self.labels.astype(np.int64),
-                roles=self.roles.astype(np.int8),
-                drawn=self.drawn.astype(bool),
-                probabilities=self.probabilities.astype(np.float32),
-                methods=np.array(self.methods, dtype=str),
-                maps=self.maps.astype(np.float16),
-            )
+        write_arrays(
+            path,
+            record_ids=self.record_ids.astype(str),
+            labels=self.labels.astype(np.int64),
+            roles=self.roles.astype(np.int8),
+            drawn=self.drawn.astype(bool),
+            probabilities=self.probabilities.astype(np.float32),
+            methods=np.array(self.methods, dtype=str),
+            maps=self.maps.astype(np.float16),
+        )
 
     @classmethod
     def read(cls, path: Path | str) -> "Saliency":
         """Read a file of maps.
 
         Raises:
-            DataError: missing or broken.
+            DataError: missing or damaged.
         """
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                values = {name: arrays[name] for name in cls.__annotations__}
-        except NPZ_ERRORS as error:
-            raise DataError(
-                f"{path}: not a readable file of saliency maps ({error}); delete it and run again"
-            ) from error
-        values["methods"] = tuple(map(str, values["methods"]))
-        values["maps"] = values["maps"].astype(np.float32)
-        return cls(**values)
+        values = read_arrays(path, [field.name for field in fields(cls)])
+        methods = tuple(map(str, values.pop("methods")))
+        return cls(**values | {"methods": methods, "maps": values["maps"].astype(np.float32)})
 
 
 FINDINGS = TableFormat(
@@ -82,8 +73,8 @@ FINDINGS = TableFormat(
         ]
     ),
 )
-"""A row per simulated finding, lead and stretch of samples that carries it: their points, as shares of the page's width
-and height."""
+"""findings/<shard>.parquet: one row per simulated finding, lead and interval of samples that shows it. ``x`` and ``y``
+are the points of these samples, as fractions of the page's width and height."""
 
 MEASURES = TableFormat(
     "saliency measures",
@@ -100,5 +91,5 @@ MEASURES = TableFormat(
         ]
     ),
 )
-"""A row per record and measure. ``maps``: trained, randomised or a step of the cascade; ``resolution``: raw or common;
-``chance``: what a map that knows nothing reaches, NaN where that has no meaning."""
+"""saliency.parquet: one row per record and measure. ``maps``: trained, randomised or a step of the cascade;
+``resolution``: raw or common; ``chance``: the value of an uninformative map, NaN where it has no meaning."""

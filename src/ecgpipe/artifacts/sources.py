@@ -1,10 +1,8 @@
-"""What a zip archive may hold, before anything of it is unpacked or read in place.
+"""The raw files of a data set: in a folder, or in a zip archive that is read in place.
 
-The raw files of a data set: in a folder, or in a zip archive that is read in place.
-
-Names are relative to the folder, with slashes. What an archive may hold is checked when it is opened
-(artifacts.archive). A WFDB record of an archive is put into a temporary folder while it is read, since WFDB opens
-files by their names; nothing else of an archive is ever written.
+Names are relative to the folder, with slashes. The directory of an archive is checked when it is opened. A WFDB record
+of an archive is copied to a temporary folder while it is read, since WFDB opens files by name. Nothing else is
+unpacked.
 """
 
 import bisect
@@ -25,57 +23,9 @@ from ecgpipe.errors import DataError
 
 LARGEST_UNPACKED = 40 << 30
 MOST_FILES = 500_000
+LARGEST_FILE = 1 << 28  # bytes of one unpacked file of an archive: larger ones are not read into memory
 ENCRYPTED = 0x1
-OF_MACOS = "__MACOSX"
-
-
-def archive_files(archive: Path | str, file: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """Name -> entry of all files; if all of them lie in one folder, by their names in it.
-
-    What macOS adds to archives (``__MACOSX``) does not count.
-
-    Args:
-        archive: its path, for messages.
-        file: the opened archive; only its directory is looked at.
-
-    Raises:
-        DataError: it holds links, encrypted files, paths that leave the folder, two files of one name, more than
-            LARGEST_UNPACKED bytes or more than MOST_FILES files.
-    """
-    entries = [entry for entry in file.infolist() if not entry.is_dir()]
-    if len(entries) > MOST_FILES:
-        raise DataError(f"{archive}: holds {len(entries)} files, more than {MOST_FILES}; not used")
-    if sum(entry.file_size for entry in entries) > LARGEST_UNPACKED:
-        raise DataError(f"{archive}: would unpack to more than {LARGEST_UNPACKED >> 30} GiB; not used")
-    paths = [(entry, _inside(entry, archive)) for entry in entries]
-    paths = [(entry, path) for entry, path in paths if path.parts[0] != OF_MACOS]
-    if len({path.parts[0] for _, path in paths}) == 1 and all(len(path.parts) > 1 for _, path in paths):
-        paths = [(entry, PurePosixPath(*path.parts[1:])) for entry, path in paths]
-    seen: dict[str, str] = {}
-    for entry, path in paths:
-        other = seen.setdefault(str(path).casefold(), entry.filename)
-        if other is not entry.filename:
-            raise DataError(f"{archive}: its entries {other!r} and {entry.filename!r} have one name; not used")
-    return {str(path): entry for entry, path in paths}
-
-
-def _inside(entry: zipfile.ZipInfo, archive: Path | str) -> PurePosixPath:
-    """The entry's path, if it is a plain file's and stays inside the archive's folder."""
-    path = PurePosixPath(entry.filename.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or not path.parts or ":" in path.parts[0] or "\0" in entry.filename:
-        raise DataError(f"{archive}: its entry {entry.filename!r} leaves the target folder; not used")
-    kind = stat.S_IFMT(entry.external_attr >> 16)
-    if kind not in (0, stat.S_IFREG):
-        what = "a link" if kind == stat.S_IFLNK else "no plain file"
-        raise DataError(f"{archive}: its entry {entry.filename!r} is {what}; not used")
-    if entry.flag_bits & ENCRYPTED:
-        raise DataError(f"{archive}: its entry {entry.filename!r} is encrypted; unpack it by hand and set `source`")
-    return path
-
-
-LARGEST_FILE = 1 << 28
-"""Bytes of one file of an archive, unpacked: more is not held in memory."""
-
+MACOS_FOLDER = "__MACOSX"
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
 
 
@@ -84,58 +34,102 @@ def is_image(name: str) -> bool:
     return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
 
 
+def archive_files(archive: Path | str, file: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    """Name -> entry of all files in an archive; if all are in one folder, names are relative to it.
+
+    Files that macOS adds (``__MACOSX``) are ignored.
+
+    Args:
+        archive: its path, for messages.
+        file: the opened archive; only its directory is read.
+
+    Raises:
+        DataError: it contains links, encrypted files, paths outside its folder, two files with one name, more than
+            LARGEST_UNPACKED bytes or more than MOST_FILES files.
+    """
+    entries = [entry for entry in file.infolist() if not entry.is_dir()]
+    if len(entries) > MOST_FILES:
+        raise DataError(f"{archive}: contains {len(entries)} files, more than {MOST_FILES}; not used")
+    if sum(entry.file_size for entry in entries) > LARGEST_UNPACKED:
+        raise DataError(f"{archive}: would unpack to more than {LARGEST_UNPACKED >> 30} GiB; not used")
+    paths = [(entry, _checked_path(entry, archive)) for entry in entries]
+    paths = [(entry, path) for entry, path in paths if path.parts[0] != MACOS_FOLDER]
+    if len({path.parts[0] for _, path in paths}) == 1 and all(len(path.parts) > 1 for _, path in paths):
+        paths = [(entry, PurePosixPath(*path.parts[1:])) for entry, path in paths]
+    seen: dict[str, str] = {}
+    for entry, path in paths:
+        other = seen.setdefault(str(path).casefold(), entry.filename)
+        if other is not entry.filename:
+            raise DataError(f"{archive}: its entries {other!r} and {entry.filename!r} have the same name; not used")
+    return {str(path): entry for entry, path in paths}
+
+
+def _checked_path(entry: zipfile.ZipInfo, archive: Path | str) -> PurePosixPath:
+    """The path of an entry; DataError unless it is a plain, unencrypted file inside the archive's folder."""
+    path = PurePosixPath(entry.filename.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or not path.parts or ":" in path.parts[0] or "\0" in entry.filename:
+        raise DataError(f"{archive}: its entry {entry.filename!r} leaves the target folder; not used")
+    kind = stat.S_IFMT(entry.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG):
+        what = "a link" if kind == stat.S_IFLNK else "not a plain file"
+        raise DataError(f"{archive}: its entry {entry.filename!r} is {what}; not used")
+    if entry.flag_bits & ENCRYPTED:
+        raise DataError(f"{archive}: its entry {entry.filename!r} is encrypted; unpack it by hand and set `source`")
+    return path
+
+
 class Source(Protocol):
-    """Where raw files are."""
+    """A place with raw files."""
 
     def names(self, below: str = "") -> list[str]:
-        """All files below a folder (none, if it is not there), sorted; hidden ones do not count."""
+        """All files below a folder, sorted, without hidden ones; empty if there is no such folder."""
 
     def __contains__(self, name: str) -> bool:
         """Whether there is such a file."""
 
     def read(self, name: str) -> bytes:
-        """A file's content.
+        """The content of a file.
 
         Raises:
             FileNotFoundError: no such file.
             OSError: it cannot be read.
-            DataError: it is a damaged or too large part of an archive.
+            DataError: in an archive: it is damaged or too large.
         """
 
     def mark(self, name: str) -> str:
-        """Changes when the file does."""
+        """A text that changes when the file does."""
 
     def where(self, name: str) -> str:
-        """The file's name in messages."""
+        """The full name of a file, for messages."""
 
     def record(self, name: str) -> AbstractContextManager[Path]:
-        """The path of a WFDB record, without suffix, for as long as the block lasts."""
+        """The path of a WFDB record, without suffix, valid within the block."""
 
 
 def open_source(path: Path | str) -> Source:
     """The raw files in a folder or a zip archive.
 
     Raises:
-        DataError: there is neither, or the archive may not be used (``archive_files``).
+        DataError: no such folder or archive, or the archive is refused (``archive_files``).
     """
     path = Path(path)
     if path.is_dir():
         return Folder(path)
     try:
-        stat = path.stat()
+        changes = path.stat()
     except OSError as error:
-        raise DataError(f"{path}: no such folder or zip archive; give the data set's") from error
-    return _open_archive(path, stat.st_size, stat.st_mtime_ns, os.getpid())
+        raise DataError(f"{path}: no such folder or zip archive; give the path of the data set") from error
+    return _open_archive(path, changes.st_size, changes.st_mtime_ns, os.getpid())
 
 
 @lru_cache(maxsize=4)
 def _open_archive(path: Path, size: int, changed: int, process: int) -> "Archive":
-    """An archive is opened once, by each process for itself: a forked one would share the position in the file."""
+    """An archive, opened once per process: a forked process would share the position in the file."""
     return Archive(path)
 
 
 class Folder:
-    """Files of a folder."""
+    """Files in a folder."""
 
     def __init__(self, top: Path) -> None:
         self.top = top
@@ -163,9 +157,9 @@ class Folder:
         return (self.top / name).read_bytes()
 
     def mark(self, name: str) -> str:
-        """See Source: size and time of change, as ``make`` would see it."""
-        stat = (self.top / name).stat()
-        return f"{stat.st_size} {stat.st_mtime_ns}"
+        """See Source: size and modification time."""
+        changes = (self.top / name).stat()
+        return f"{changes.st_size} {changes.st_mtime_ns}"
 
     def where(self, name: str) -> str:
         """See Source."""
@@ -173,12 +167,12 @@ class Folder:
 
     @contextmanager
     def record(self, name: str) -> Iterator[Path]:
-        """See Source: where it is."""
+        """See Source."""
         yield self.top / name
 
 
 class Archive:
-    """Files of a zip archive, read in place."""
+    """Files in a zip archive, read in place."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -211,7 +205,7 @@ class Archive:
         if entry.file_size > LARGEST_FILE:
             raise DataError(f"{self.where(name)}: {entry.file_size} bytes; unpack the archive by hand and set `source`")
         try:
-            return self.file.read(entry)  # no more than the declared size; its CRC is checked
+            return self.file.read(entry)  # at most the declared size; zipfile checks the CRC
         except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, ValueError) as error:
             raise DataError(f"{self.where(name)}: damaged ({error}); fetch the archive again") from error
 
@@ -226,7 +220,7 @@ class Archive:
 
     @contextmanager
     def record(self, name: str) -> Iterator[Path]:
-        """See Source: a copy of its header and of the data files that the header names."""
+        """See Source: a copy of the header and of the data files that it names."""
         header, folder = PurePosixPath(f"{name}.hea"), PurePosixPath(name).parent
         with tempfile.TemporaryDirectory(prefix="ecgpipe-") as temporary:
             if str(header) in self:
@@ -244,7 +238,7 @@ class Archive:
 
 
 def _data_files(header: bytes) -> set[str]:
-    """The files beside a WFDB header that its signal lines name."""
+    """Names of data files in the folder of a WFDB header, from its signal lines."""
     lines = [line for line in header.decode("utf-8", "replace").splitlines() if line.strip() and line[0] != "#"]
     names = {line.split()[0] for line in lines[1:]}
     return {name for name in names if name == PurePosixPath(name).name and name not in (".", "..") and "\0" not in name}

@@ -23,7 +23,7 @@ def run(args: Arguments) -> None:
     with atomic_path(args.output) as partial:
         partial.write_bytes(page.encode())
     if args.boxes:
-        write_json(args.boxes, page.boxes(), checksum=False)
+        write_json(args.boxes, page.boxes())
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

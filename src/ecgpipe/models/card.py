@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from ecgpipe.artifacts import ROLES
-from ecgpipe.artifacts.files import atomic_path, read_json, write_text
+from ecgpipe.artifacts.files import SUMS, atomic_path, read_json, write_sums, write_text
 from ecgpipe.artifacts.model_folder import CARD_FILE, MODEL_FOLDER, OOD_FILE, Calibration, SavedModel
 from ecgpipe.artifacts.runs import METRICS_FILE, SUMMARY_FILE, WEIGHTS_FILE, RunConfig, RunIndex
 from ecgpipe.errors import DataError
@@ -86,6 +86,7 @@ def save_model(run_folder: Path | str, folder: Path | str | None = None, *, thre
         ood=detector.limits if detector is not None else None,
     )
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / SUMS).unlink(missing_ok=True)
     _link(run_folder / WEIGHTS_FILE, folder / WEIGHTS_FILE)
     if metrics is not None:
         _link(run_folder / METRICS_FILE, folder / METRICS_FILE)
@@ -97,6 +98,8 @@ def save_model(run_folder: Path | str, folder: Path | str | None = None, *, thre
         (folder / OOD_FILE).unlink(missing_ok=True)
     write_text(folder / CARD_FILE, card_text(saved, metrics))
     saved.write(folder)
+    names = (WEIGHTS_FILE, METRICS_FILE, OOD_FILE)  # not the card and config.json, which people may edit
+    write_sums(folder, [name for name in names if (folder / name).is_file()])
     return folder
 
 

@@ -21,7 +21,7 @@ from safetensors.numpy import load_file, save_file
 from torch import nn
 from torch.nn import functional as F
 
-from ecgpipe.artifacts.files import atomic_path
+from ecgpipe.artifacts.files import atomic_path, verify
 from ecgpipe.artifacts.images import open_images, unpack
 from ecgpipe.artifacts.model_folder import OOD_FILE, OodLimits
 from ecgpipe.artifacts.runs import RunConfig, RunIndex
@@ -123,6 +123,7 @@ class OodDetector:
             DataError: missing or broken.
         """
         path = Path(folder) / OOD_FILE
+        verify(path)
         try:
             tensors = load_file(path)
             features, ink = (Normal(tensors[f"{part}.mean"], tensors[f"{part}.whiten"]) for part in PARTS)

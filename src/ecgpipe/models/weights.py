@@ -1,4 +1,4 @@
-"""Files of weights: safetensors, with a checksum of their own in the metadata, since the format has none.
+"""Files of weights, in safetensors format.
 
 Weights of another training as a start.
 
@@ -7,50 +7,37 @@ ImageNet weights by timm's own loading, with a count of what arrived.
 
 import logging
 import sys
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from timm.models import load_pretrained
 from torch import nn
 
-from ecgpipe.artifacts.tensors import KEY
+from ecgpipe.artifacts.files import verify
 from ecgpipe.errors import DataError
 
 logger = logging.getLogger(__name__)
 
 
 def write_weights(tensors: Mapping[str, torch.Tensor], path: Path | str) -> None:
-    """Write tensors of the CPU by their names, whatever their order in memory; not atomically."""
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, metadata={KEY: _crc32(tensors)})
+    """Write tensors on the CPU to a safetensors file; not atomically."""
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
 
 
 def read_weights(path: Path | str) -> dict[str, torch.Tensor]:
-    """Read a safetensors file onto the CPU; one of others, without a checksum, as it is.
+    """Read a safetensors file onto the CPU.
 
     Raises:
-        FileNotFoundError: there is none.
-        SafetensorError: it is none, or damaged.
+        DataError: it differs from its checksum.
+        FileNotFoundError: no such file.
+        SafetensorError: not a safetensors file.
     """
-    tensors = load_file(path)
-    with safe_open(path, framework="pt") as file:
-        expected = (file.metadata() or {}).get(KEY)
-    if expected is not None and expected != _crc32(tensors):
-        raise SafetensorError("it is damaged: its content does not fit its checksum")
-    return tensors
-
-
-def _crc32(tensors: Mapping[str, torch.Tensor]) -> str:
-    found = 0
-    for name in sorted(tensors):
-        tensor = tensors[name]
-        found = zlib.crc32(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode(), found)
-        found = zlib.crc32(tensor.contiguous().reshape(-1).view(torch.uint8).numpy(), found)
-    return f"{found:08x}"
+    verify(path)
+    return load_file(path)
 
 
 def load_init_weights(model: nn.Module, weights: Path) -> dict[str, int]:
