@@ -11,8 +11,7 @@ import numpy as np
 from ecgpipe.artifacts.predictions import Predictions
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.evaluate.compare import compare_models
-from ecgpipe.evaluate.draws import draw
-from ecgpipe.evaluate.reported import Reported
+from ecgpipe.evaluate.model_scores import Reported, bootstrap_scores
 
 
 def main() -> None:
@@ -33,7 +32,7 @@ def main() -> None:
 
     models = {f"model {i}": {seed: answers() for seed in range(args.seeds)} for i in range(args.models)}
     config = EvaluateConfig(resamples=args.resamples, reference="model 0")
-    for name, work in (("scores of all resamples", draw), ("the whole comparison", compare_models)):
+    for name, work in (("scores of all resamples", bootstrap_scores), ("the whole comparison", compare_models)):
         start, busy = time.perf_counter(), time.process_time()
         work(models, config)
         print(f"{name}: {time.perf_counter() - start:.1f} s, {time.process_time() - busy:.1f} s of processor time")

@@ -22,8 +22,8 @@ from sklearn.metrics import roc_auc_score
 
 from ecgpipe.artifacts.baselines import SAMPLING_RATE, BaselineSignals
 from ecgpipe.artifacts.tables import SPLIT, Labels
-from ecgpipe.control.resnet1d import signal_reference
-from ecgpipe.control.run import rows_of
+from ecgpipe.baselines.classifiers import find_rows
+from ecgpipe.baselines.signal_reference import signal_reference
 
 SHOWN = 2.5  # seconds of a lead on a page
 
@@ -50,9 +50,9 @@ def main() -> None:
     split = split.sort_values("record_id", ignore_index=True)
     record_ids, roles = split["record_id"].to_numpy(dtype=str), split["role"].to_numpy(dtype=str)
     labels = Labels.read(given.dataset / "labels.parquet")
-    targets = labels.targets[rows_of(labels.record_ids, record_ids, "labels")]
+    targets = labels.targets[find_rows(labels.record_ids, record_ids, "labels")]
     stored = BaselineSignals.read(sorted((given.dataset / "baselines").glob("*.signals.npz")))
-    signals = stored.signals[rows_of(stored.record_ids, record_ids, "signals")].astype(np.float32)
+    signals = stored.signals[find_rows(stored.record_ids, record_ids, "signals")].astype(np.float32)
     test = roles == "test"
     shown = np.tile(
         signals[test][:, :, : round(SHOWN * SAMPLING_RATE)], (1, 1, round(signals.shape[2] / (SHOWN * SAMPLING_RATE)))

@@ -28,7 +28,6 @@ rule baseline_features:
     output:
         f"{BASELINES}/{{shard}}.npz",
     params:
-        baselines=section("baselines", "thumbnail", "outside"),
         drawing=None if CONFIG.keep_pages else drawing,
     message:
         "Thumbnails for the baselines of {wildcards.dataset}, shard {wildcards.shard}"
@@ -48,8 +47,6 @@ rule baseline:
     resources:
         mem_mb=scaled(4000),
         runtime=scaled(60),
-    params:
-        baselines=section("baselines", "components", "regularisation"),
     message:
         "{wildcards.variant} on {wildcards.dataset} ({wildcards.protocol}, seed {wildcards.seed})"
     script:
@@ -88,8 +85,6 @@ rule baseline_reference:
         mem_mb=scaled(6000),
         runtime=scaled(120),
         gpu=1,
-    params:
-        epochs=CONFIG.baselines.epochs,
     message:
         "The signal reference on {wildcards.dataset} ({wildcards.protocol}, seed {wildcards.seed})"
     script:

@@ -1,8 +1,8 @@
 """Where the traces are on the pages of one data set."""
 
 from ecgpipe.artifacts.files import write_json
+from ecgpipe.baselines.features import trace_area
 from ecgpipe.config.pages import PreprocessConfig
-from ecgpipe.control.area import trace_area
 from ecgpipe.logs import job_log
 
 with job_log(snakemake):

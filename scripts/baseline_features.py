@@ -1,8 +1,7 @@
 """What the baselines see of one shard."""
 
 from ecgpipe.artifacts.files import read_json
-from ecgpipe.config.analysis import BaselinesConfig
-from ecgpipe.control.features import shard_features
+from ecgpipe.baselines.features import shard_features
 from ecgpipe.imaging.pages import page_source
 from ecgpipe.logs import job_log
 
@@ -13,6 +12,5 @@ with job_log(snakemake):
         snakemake.input.images,
         snakemake.input.indices,
         read_json(snakemake.input.area),
-        BaselinesConfig(**snakemake.params.baselines),
         title=f"baselines {snakemake.wildcards.dataset}/{snakemake.wildcards.shard}",
     ).write(snakemake.output[0])

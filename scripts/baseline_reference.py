@@ -1,7 +1,7 @@
 """Predictions of the signal reference."""
 
 from ecgpipe.artifacts.tables import SPLIT, Labels
-from ecgpipe.control.reference import run_reference
+from ecgpipe.baselines.signal_reference import run_reference
 from ecgpipe.gpus import requested_gpus, reserve_gpus
 from ecgpipe.logs import job_log
 
@@ -10,7 +10,6 @@ with job_log(snakemake), reserve_gpus(requested_gpus(snakemake.resources)):
         SPLIT.read(snakemake.input.split),
         Labels.read(snakemake.input.labels),
         snakemake.input.signals,
-        snakemake.params.epochs,
         int(snakemake.wildcards.seed),
         threads=snakemake.threads,
     ).write(snakemake.output[0])

@@ -1,7 +1,7 @@
 """Signals of one shard for the signal reference."""
 
 from ecgpipe.artifacts.tables import RECORDS
-from ecgpipe.control.signals import shard_signals
+from ecgpipe.baselines.features import shard_signals
 from ecgpipe.logs import job_log
 
 with job_log(snakemake):

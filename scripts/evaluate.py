@@ -4,7 +4,7 @@ from ecgpipe.artifacts.files import write_json
 from ecgpipe.artifacts.predictions import Predictions
 from ecgpipe.artifacts.tables import RECORDS, add_content_hashes
 from ecgpipe.config.analysis import EvaluateConfig
-from ecgpipe.evaluate.run import GROUPED_BY, evaluate_run
+from ecgpipe.evaluate.scores import GROUPED_BY, evaluate_run
 from ecgpipe.logs import job_log
 
 with job_log(snakemake):

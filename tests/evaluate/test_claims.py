@@ -10,11 +10,10 @@ from ecgpipe.artifacts.saliency import MEASURES
 from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.cli import main
 from ecgpipe.config.analysis import EvaluateConfig
-from ecgpipe.evaluate.claims import Evidence, check_claims
-from ecgpipe.evaluate.evidence import depart, gather_folder
-from ecgpipe.paper import the_paper
+from ecgpipe.evaluate.claims import Evidence, check_claims, gather_evidence_from_folder, recipe_departures
+from ecgpipe.paper import load_paper
 
-PAPER = the_paper()
+PAPER = load_paper()
 CONFIG = EvaluateConfig()
 MODELS = (
     *("resnet34", "vit", "mobilevit", "swin", "convnext", "swin_lgf_fpn"),
@@ -142,7 +141,7 @@ def test_departures_are_named():
     train |= {"clip_norm": 0.5, "patience": 15, "translate": 0.1}
     run = {"variant": "swin", "model": {"image_size": 128, "options": {"embed_dim": 24}}, "train": train}
     labels = {"policy": "multilabel", "kept": 400, "dropped": {"none": 100}}
-    told = depart("ptb-xl", [run], labels, PAPER)
+    told = recipe_departures("ptb-xl", [run], labels, PAPER)
     assert told == [
         "500 records, not 21837",
         "label policy multilabel; the paper's tables are single-label",
@@ -151,7 +150,9 @@ def test_departures_are_named():
         "models with other options: swin",
     ]
     exact = {"variant": "swin", "model": {"image_size": 640, "options": {}}, "train": train | {"epochs": 100}}
-    assert depart("ptb-xl", [exact], {"policy": "single", "kept": 16244, "dropped": {"x": 5555}}, PAPER) == []
+    assert (
+        recipe_departures("ptb-xl", [exact], {"policy": "single", "kept": 16244, "dropped": {"x": 5555}}, PAPER) == []
+    )
 
 
 def test_the_command(tmp_path, capsys):
@@ -192,7 +193,7 @@ def test_focus_is_compared_on_the_same_records_by_patient(rng, tmp_path):
         if model == "swin":
             rows = [one for one in rows if one["record_id"] != "00000"]  # has no map here
         MEASURES.write(pd.DataFrame(rows), tmp_path / f"simulated/patient/{model}/seed-0/saliency.parquet")
-    found = gather_folder(tmp_path, PAPER, EvaluateConfig(resamples=400)).saliency["gradcam-more-focused"]
+    found = gather_evidence_from_folder(tmp_path, PAPER, EvaluateConfig(resamples=400)).saliency["gradcam-more-focused"]
     difference = (shares["swin_lgf_fpn"] - shares["swin"])[1:]
     assert found["ours"] == pytest.approx(difference.mean())
     by_patient = pd.Series(difference).groupby([int(i) // 2 for i in ids[1:]]).mean()

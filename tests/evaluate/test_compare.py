@@ -12,9 +12,8 @@ from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.cli import main
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.errors import DataError
-from ecgpipe.evaluate.compare import compare_models
-from ecgpipe.evaluate.protocols import compare_protocols
-from ecgpipe.evaluate.reported import read_reported
+from ecgpipe.evaluate.compare import compare_models, compare_protocols
+from ecgpipe.evaluate.model_scores import read_reported
 from tests.evaluate.test_scores import CLASSES
 
 CONFIG = EvaluateConfig(resamples=400, reference="good")

@@ -5,10 +5,10 @@ from fractions import Fraction
 import pytest
 from scipy.stats import binomtest
 
-from ecgpipe.evaluate.granularity import exact_interval, lead, set_sizes, table_arithmetic
-from ecgpipe.paper import the_paper
+from ecgpipe.evaluate.granularity import exact_interval, lead_significance, set_sizes, table_arithmetic
+from ecgpipe.paper import load_paper
 
-TABLES = {row["table"]: row for row in table_arithmetic(the_paper(), 0.95)}
+TABLES = {row["table"]: row for row in table_arithmetic(load_paper(), 0.95)}
 
 
 def test_table_2_was_made_on_183_images_and_its_lead_is_one():
@@ -51,7 +51,7 @@ def test_set_sizes_by_whole_numbers(rng):
 def test_a_leads_best_and_worst_p_by_trying_all(rng):
     records = 60
     first, second = int(rng.integers(40, 60)), int(rng.integers(30, 60))
-    found = lead(first / records, second / records, records, 0.05)
+    found = lead_significance(first / records, second / records, records, 0.05)
     tried = {
         mine + other: binomtest(mine, mine + other).pvalue if mine + other else 1.0
         for mine in range(records - second + 1)  # right where the second is wrong

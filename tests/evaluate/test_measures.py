@@ -9,15 +9,11 @@ from sklearn.calibration import calibration_curve
 
 from ecgpipe.artifacts.predictions import Predictions
 from ecgpipe.config.analysis import EvaluateConfig
-from ecgpipe.evaluate import resample
-from ecgpipe.evaluate.calibration import bin_gaps, calibration_error, reliability
-from ecgpipe.evaluate.fmax import f_max, sample_shares
-from ecgpipe.evaluate.measures import Measures
-from ecgpipe.evaluate.power import detectable_lead, mcnemar_power
-from ecgpipe.evaluate.resample import NO_SPREAD, group_counts, interval
-from ecgpipe.evaluate.roc import average_precision
+from ecgpipe.evaluate import bootstrap as resample
+from ecgpipe.evaluate.bootstrap import NO_SPREAD, bootstrap_interval, group_counts, pool
 from ecgpipe.evaluate.scores import evaluate_predictions
-from ecgpipe.evaluate.seeds import pool
+from ecgpipe.evaluate.tests import detectable_lead, mcnemar_power
+from ecgpipe.metrics import Scorer, average_precision, bin_gaps, calibration_error, f_max, reliability, sample_shares
 from tests.evaluate.test_scores import CLASSES, make_predictions
 
 
@@ -103,7 +99,7 @@ def test_the_bootstrap_is_a_loop_over_patients_with_scikit_learn(rng):
     names, member = np.unique(groups, return_inverse=True)
     (counts,) = group_counts(len(names), 30, 5)
     assert (counts.sum(axis=0) == len(names)).all() and counts.min() >= 0
-    scores, per_class = Measures(predictions, EvaluateConfig())(counts[member])
+    scores, per_class = Scorer(predictions, EvaluateConfig())(counts[member])
     truth, called = predictions.targets.argmax(1), predictions.probabilities.argmax(1)
     for b in range(30):
         rows = np.concatenate([np.repeat(np.flatnonzero(member == g), int(n)) for g, n in enumerate(counts[:, b])])
@@ -165,9 +161,9 @@ def test_parts_of_a_cross_validation_pool_counts_and_keep_areas_apart(rng):
         "multilabel",
     )
     one = np.ones((200, 1))
-    apart, shifted = (Measures(given, EvaluateConfig(), parts)(one)[1]["auc"] for given in (predictions, moved))
+    apart, shifted = (Scorer(given, EvaluateConfig(), parts)(one)[1]["auc"] for given in (predictions, moved))
     assert shifted == pytest.approx(apart)
-    assert Measures(moved, EvaluateConfig())(one)[1]["auc"] != pytest.approx(apart, abs=1e-3)
+    assert Scorer(moved, EvaluateConfig())(one)[1]["auc"] != pytest.approx(apart, abs=1e-3)
 
 
 def test_seeds_and_patients_are_both_counted(rng):
@@ -200,13 +196,13 @@ def test_one_seed_and_no_seed():
 
 
 def test_an_interval_that_cannot_be_computed_says_so():
-    assert interval(np.nan, np.array([1.0]), 0.95, "no record of MI") == {
+    assert bootstrap_interval(np.nan, np.array([1.0]), 0.95, "no record of MI") == {
         "value": None, "low": None, "high": None, "note": "no record of MI"
     }  # fmt: skip
-    assert interval(1.0, np.ones(50), 0.95)["note"] == NO_SPREAD
-    few = interval(0.5, np.r_[np.full(90, np.nan), np.linspace(0, 1, 10)], 0.95)
+    assert bootstrap_interval(1.0, np.ones(50), 0.95)["note"] == NO_SPREAD
+    few = bootstrap_interval(0.5, np.r_[np.full(90, np.nan), np.linspace(0, 1, 10)], 0.95)
     assert few["low"] is None and "90 of 100 resamples" in few["note"]
-    some = interval(0.5, np.r_[np.nan, np.linspace(0, 1, 99)], 0.95)
+    some = bootstrap_interval(0.5, np.r_[np.nan, np.linspace(0, 1, 99)], 0.95)
     assert some["low"] is not None and "99 of 100" in some["note"]
 
 
@@ -237,7 +233,7 @@ def test_scores_of_a_class_that_says_nothing(rng):
 
 def test_power_by_simulation(rng):
     """Pairs of models on 200 records that differ on a fifth of them."""
-    from ecgpipe.evaluate.paired import mcnemar
+    from ecgpipe.evaluate.tests import mcnemar
 
     records, discordant, lead = 200, 0.2, 0.1
     p_first, p_second = (discordant + lead) / 2, (discordant - lead) / 2

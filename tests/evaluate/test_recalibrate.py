@@ -5,7 +5,7 @@ import pytest
 
 from ecgpipe.artifacts.model_folder import Calibration, probabilities_of
 from ecgpipe.artifacts.predictions import Predictions
-from ecgpipe.evaluate.recalibrate import fit_calibration, recalibrate
+from ecgpipe.evaluate.calibration import fit_calibration, recalibrate
 
 
 def predictions(logits: np.ndarray, targets: np.ndarray, task: str) -> Predictions:

@@ -7,8 +7,8 @@ from sklearn import metrics
 from ecgpipe.artifacts.predictions import Predictions
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.errors import DataError
-from ecgpipe.evaluate.roc import auc
 from ecgpipe.evaluate.scores import evaluate_predictions
+from ecgpipe.metrics import auc
 
 CLASSES = ("NORM", "MI", "STTC", "CD")
 

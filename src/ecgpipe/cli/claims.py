@@ -15,16 +15,15 @@ def run(args: Arguments) -> None:
     """Check the paper's claims: what its figures imply, and what the runs of a results folder say of them."""
     from ecgpipe.config.analysis import EvaluateConfig
     from ecgpipe.errors import DataError
-    from ecgpipe.evaluate.claims import Evidence, check_claims
-    from ecgpipe.evaluate.evidence import gather_folder
-    from ecgpipe.paper import the_paper
+    from ecgpipe.evaluate.claims import Evidence, check_claims, gather_evidence_from_folder
+    from ecgpipe.paper import load_paper
 
     config = EvaluateConfig(confidence=args.confidence, margin=args.margin)
-    paper, evidence = the_paper(), Evidence({})
+    paper, evidence = load_paper(), Evidence({})
     if args.results is not None:
         if not args.results.is_dir():
             raise DataError(f"{args.results}: no such folder of results")
-        evidence = gather_folder(args.results, paper, config)
+        evidence = gather_evidence_from_folder(args.results, paper, config)
         if not evidence.comparisons:
             raise DataError(
                 f"{args.results}: no <dataset>/comparisons/<protocol>.json in it; run `snakemake all` first"

@@ -12,12 +12,12 @@ def run(args: Arguments) -> None:
     from ecgpipe.artifacts.files import write_text
     from ecgpipe.cli.compare_page import comparison_page
     from ecgpipe.config.analysis import EvaluateConfig
-    from ecgpipe.evaluate.across import compare_results, find_runs
+    from ecgpipe.evaluate.compare_runs import compare_results, read_results_folder
 
     config = EvaluateConfig(
         resamples=args.resamples, confidence=args.confidence, threshold=args.threshold, seed=args.seed
     )
-    compared = compare_results(find_runs(args.first), find_runs(args.second), config)
+    compared = compare_results(read_results_folder(args.first), read_results_folder(args.second), config)
     if args.output:
         write_text(args.output, comparison_page(compared))
     if args.json:

@@ -1,18 +1,19 @@
-"""comparisons.json: the models of one data set and protocol, each with its interval, and every two of them compared."""
+"""comparisons.json: the models of one data set and protocol, each with its interval, and every two of them compared.
 
+protocols.json: what a protocol adds to each score, such as random splitting and copies to the paper's.
+"""
+
+from collections.abc import Mapping
 from itertools import combinations
 
 import numpy as np
 
-from ecgpipe.artifacts.predictions import COMPARISON
+from ecgpipe.artifacts.predictions import COMPARISON, PROTOCOL
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.errors import DataError
-from ecgpipe.evaluate.draws import CLASS_SCORES, Draws, draw
-from ecgpipe.evaluate.paired import bootstrap_p, delong, holm, mcnemar, sign_flip
-from ecgpipe.evaluate.power import detectable_lead
-from ecgpipe.evaluate.reported import Models, Reported
-from ecgpipe.evaluate.resample import distinct_groups, interval
-from ecgpipe.evaluate.seeds import pool
+from ecgpipe.evaluate.bootstrap import bootstrap_interval, distinct_groups, pool
+from ecgpipe.evaluate.model_scores import CLASS_SCORES, BootstrapScores, Models, Reported, bootstrap_scores
+from ecgpipe.evaluate.tests import bootstrap_p, delong, detectable_lead, holm, mcnemar, sign_flip
 
 COMPARED = (
     "accuracy",
@@ -24,6 +25,9 @@ COMPARED = (
     "auc_macro",
     "f_max",
 )
+
+POWER = 0.8
+"""Power of the smallest difference that a data set can show."""
 
 
 def compare_models(models: Models, config: EvaluateConfig) -> dict:
@@ -41,14 +45,14 @@ def compare_models(models: Models, config: EvaluateConfig) -> dict:
     """
     if not models:
         raise DataError("no predictions to compare; run a model first")
-    drawn = draw(models, config)
+    drawn = bootstrap_scores(models, config)
     example = next(iter(next(iter(models.values())).values()))
     seeds = sorted({seed for given in models.values() for seed in given})
     every = [given for of_model in models.values() for given in of_model.values()]
     rows = [
         row for first, second in _pairs(models, config.reference) for row in _rows(first, second, models, drawn, config)
     ]
-    correct(rows)
+    add_holm(rows)
     return {
         "task": example.predictions.task,
         "role": str(example.predictions.roles[0]),
@@ -60,13 +64,15 @@ def compare_models(models: Models, config: EvaluateConfig) -> dict:
         "confidence": config.confidence,
         "resamples": config.resamples,
         "reference": config.reference,
-        "power": config.power,
+        "power": POWER,
         "models": [_model(name, drawn[name], example, seeds, config) for name in models],
         "comparisons": rows,
     }
 
 
-def _model(name: str, draws: dict[int, Draws], example: Reported, seeds: list[int], config: EvaluateConfig) -> dict:
+def _model(
+    name: str, draws: dict[int, BootstrapScores], example: Reported, seeds: list[int], config: EvaluateConfig
+) -> dict:
     """One model's scores over its seeds."""
     absent = [seed for seed in seeds if seed not in draws]
     scores = {score: pooled_cell(draws, score, config, absent) for score in _names(draws) if ":" not in score}
@@ -77,17 +83,19 @@ def _model(name: str, draws: dict[int, Draws], example: Reported, seeds: list[in
     return {"model": name, "seeds": sorted(draws), "missing_seeds": absent, "scores": scores, "per_class": per_class}
 
 
-def _names(draws: dict[int, Draws]) -> list[str]:
+def _names(draws: dict[int, BootstrapScores]) -> list[str]:
     return list(next(iter(draws.values())).value)
 
 
-def pooled_cell(draws: dict[int, Draws], name: str, config: EvaluateConfig, absent: list[int] | None = None) -> dict:
+def pooled_cell(
+    draws: dict[int, BootstrapScores], name: str, config: EvaluateConfig, absent: list[int] | None = None
+) -> dict:
     """A score over seeds: ``value``, ``low``, ``high``, ``note``, ``between_seeds`` and ``by_seed``."""
     values = np.array([given.value.get(name, np.nan) for given in draws.values()])
     pooled = pool(values, np.stack([given.drawn[name] for given in draws.values()]), config.seed)
     label = name.partition(":")[2]
     why = {given.missing[label] for given in draws.values() if label in given.missing}
-    cell = interval(pooled.value, pooled.drawn, config.confidence, "; ".join(sorted(why)) or "not measurable")
+    cell = bootstrap_interval(pooled.value, pooled.drawn, config.confidence, "; ".join(sorted(why)) or "not measurable")
     if cell["low"] is not None:  # Student's t may reach past what a share can be
         cell |= {"low": max(0.0, cell["low"]), "high": min(1.0, cell["high"]) if name != "brier" else cell["high"]}
     notes = [cell["note"]] + ([f"seeds missing: {', '.join(map(str, absent))}"] if absent else [])
@@ -113,7 +121,9 @@ def _pairs(models: Models, reference: str) -> list[tuple[str, str]]:
     return list(combinations(names, 2))
 
 
-def _rows(first: str, second: str, models: Models, drawn: dict[str, dict[int, Draws]], config: EvaluateConfig) -> list:
+def _rows(
+    first: str, second: str, models: Models, drawn: dict[str, dict[int, BootstrapScores]], config: EvaluateConfig
+) -> list:
     """All rows of one pair."""
     seeds = sorted(models[first].keys() & models[second].keys())
     family = "reference" if first == config.reference else "others"
@@ -155,13 +165,17 @@ def check_same_records(first: Reported, second: Reported, name: str, other: str)
 
 
 def bootstrap_row(
-    head: dict, first: dict[int, Draws], second: dict[int, Draws], metric: str, config: EvaluateConfig
+    head: dict,
+    first: dict[int, BootstrapScores],
+    second: dict[int, BootstrapScores],
+    metric: str,
+    config: EvaluateConfig,
 ) -> dict:
     """The paired bootstrap of one metric over all seeds."""
     values = np.array([first[seed].value[metric] - second[seed].value[metric] for seed in first])
     drawn = np.stack([first[seed].drawn[metric] - second[seed].drawn[metric] for seed in first])
     pooled = pool(values, drawn, config.seed)
-    cell = interval(pooled.value, pooled.drawn, config.confidence)
+    cell = bootstrap_interval(pooled.value, pooled.drawn, config.confidence)
     note = cell["note"]
     if len(first) == 1:
         note = "; ".join(filter(None, (note, "one seed: the interval counts patients only")))
@@ -180,13 +194,15 @@ def bootstrap_row(
     }
 
 
-def exact_rows(head: dict, first: Draws, second: Draws, groups: np.ndarray, config: EvaluateConfig) -> list[dict]:
+def exact_rows(
+    head: dict, first: BootstrapScores, second: BootstrapScores, groups: np.ndarray, config: EvaluateConfig
+) -> list[dict]:
     """McNemar's exact test of one seed, and the same by groups where groups hold several records."""
     records = len(groups)
     values = float(first.right.mean()), float(second.right.mean())
     found = mcnemar(first.right, second.right)
     discordant = (found.first_only + found.second_only) / records
-    lead = detectable_lead(records, discordant, 1 - config.confidence, config.power)
+    lead = detectable_lead(records, discordant, 1 - config.confidence, POWER)
     grouped = len(np.unique(groups)) < records
     notes = []
     if not discordant:
@@ -214,7 +230,9 @@ def exact_rows(head: dict, first: Draws, second: Draws, groups: np.ndarray, conf
     return rows
 
 
-def delong_rows(head: dict, pair: tuple[Reported, Reported], first: Draws, config: EvaluateConfig) -> list[dict]:
+def delong_rows(
+    head: dict, pair: tuple[Reported, Reported], first: BootstrapScores, config: EvaluateConfig
+) -> list[dict]:
     """DeLong's test of one seed, a row per class."""
     rows = []
     for i, label in enumerate(pair[0].predictions.classes):
@@ -237,7 +255,7 @@ def delong_rows(head: dict, pair: tuple[Reported, Reported], first: Draws, confi
     return rows
 
 
-def correct(rows: list[dict]) -> None:
+def add_holm(rows: list[dict]) -> None:
     """Adds p_holm to rows: over all pairs of a family, for each metric and test (and seed, of exact tests) alone."""
     families: dict[tuple, list[dict]] = {}
     for row in rows:
@@ -250,3 +268,80 @@ def correct(rows: list[dict]) -> None:
 
 def _number(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
+
+
+FIRST = "paper"
+
+
+def compare_protocols(protocols: Mapping[str, Models], config: EvaluateConfig) -> dict:
+    """Scores under the paper's protocol less those under each other one.
+
+    Unpaired: each protocol reports other records and trains on others. The records of either are resampled by
+    themselves, which makes the interval a little too wide where some are reported under both.
+
+    Args:
+        protocols: protocol -> its models.
+        config: resamples, confidence, seed.
+
+    Returns:
+        The content of protocols.json without the data set's name. No rows if there is only one protocol.
+    """
+    names = list(protocols)
+    first = FIRST if FIRST in protocols else names[0] if names else None
+    others = [name for name in names if name != first]
+    rows = []
+    if others:
+        drawn = {name: bootstrap_scores(protocols[name], config, (config.seed, 2 + i)) for i, name in enumerate(names)}
+        for second in others:
+            for model in dict.fromkeys([*protocols[first], *protocols[second]]):
+                rows += _protocol_rows(model, first, second, protocols, drawn, config)
+    return {"confidence": config.confidence, "resamples": config.resamples, "rows": rows}
+
+
+def _protocol_rows(
+    model: str,
+    first: str,
+    second: str,
+    protocols: Mapping[str, Models],
+    drawn: Mapping[str, Mapping[str, Mapping[int, BootstrapScores]]],
+    config: EvaluateConfig,
+) -> list[dict]:
+    """A row per metric of one model under two protocols."""
+    head = dict.fromkeys(PROTOCOL) | {"model": model, "first": first, "second": second}
+    sides = []
+    for side, protocol in (("first", first), ("second", second)):
+        given = protocols[protocol].get(model)
+        if given is None:
+            return [head | {"metric": "accuracy", "note": f"not run under {protocol}"}]
+        head |= {f"{side}_seeds": sorted(given), f"{side}_records": len(next(iter(given.values())).groups)}
+        sides.append(drawn[protocol][model])
+    rows = []
+    for metric in COMPARED:
+        if metric not in next(iter(sides[0].values())).value:
+            continue
+        pooled = [
+            pool(
+                np.array([draws.value[metric] for draws in side.values()]),
+                np.stack([draws.drawn[metric] for draws in side.values()]),
+                config.seed + number,
+            )
+            for number, side in enumerate(sides)
+        ]
+        cell = bootstrap_interval(
+            pooled[0].value - pooled[1].value, pooled[0].drawn - pooled[1].drawn, config.confidence
+        )
+        alone = [name for name, side in zip((first, second), sides, strict=True) if len(side) == 1]
+        note = [
+            cell["note"],
+            f"one seed under {' and '.join(alone)}: its training's share is not counted" if alone else "",
+        ]
+        rows.append(
+            head
+            | {"metric": metric, "difference": cell["value"], "low": cell["low"], "high": cell["high"]}
+            | {
+                f"{side}_value": None if np.isnan(found.value) else found.value
+                for side, found in zip(("first", "second"), pooled, strict=True)
+            }
+            | {"note": "; ".join(filter(None, note)) or None}
+        )
+    return rows

@@ -30,7 +30,7 @@ def exact_interval(share: float, records: int, confidence: float) -> tuple[float
     return float(low), float(high)
 
 
-def lead(first: float, second: float, records: int, alpha: float) -> dict:
+def lead_significance(first: float, second: float, records: int, alpha: float) -> dict:
     """What a lead can mean, whatever the predictions were: McNemar's exact test at its best and its worst.
 
     The test needs to know on how many records the models differ. At best the second model is right on no record that
@@ -82,7 +82,7 @@ def table_arithmetic(paper: Paper, confidence: float, reference: str = "swin_lgf
                 {"model": model, "accuracy": value, "right": round(value * records), "low": low, "high": high}
             )
             if model != reference and reference in accuracy:
-                leads.append({"second": model} | lead(accuracy[reference], value, records, 1 - confidence))
+                leads.append({"second": model} | lead_significance(accuracy[reference], value, records, 1 - confidence))
         found.append(
             {"table": table.id, "dataset": table.dataset, "limit": table.limit, "sizes": sizes, "records": records}
             | {"models": models, "leads": leads}

@@ -1,16 +1,17 @@
-"""The scores of one run with their bootstrap intervals."""
+"""The scores of one run with their bootstrap intervals.
+
+Scores of one run: the reported role, resampled by what belongs together.
+"""
 
 import numpy as np
+import pandas as pd
 from sklearn import metrics
 
 from ecgpipe.artifacts.predictions import Predictions
 from ecgpipe.config.analysis import EvaluateConfig
-from ecgpipe.evaluate.calibration import reliability
-from ecgpipe.evaluate.confusion import binary_cells
-from ecgpipe.evaluate.measures import Measures
-from ecgpipe.evaluate.recalibrate import recalibrate
-from ecgpipe.evaluate.resample import distinct_groups, group_counts, interval
-from ecgpipe.evaluate.roc import ratio, roc_curve, thin
+from ecgpipe.evaluate.bootstrap import bootstrap_interval, distinct_groups, group_counts
+from ecgpipe.evaluate.calibration import recalibrate
+from ecgpipe.metrics import BINS, Scorer, binary_cells, ratio, reliability, roc_curve, thin
 
 
 def evaluate_predictions(
@@ -30,7 +31,7 @@ def evaluate_predictions(
     Raises:
         DataError: no records, or logits that are no numbers.
     """
-    measures = Measures(predictions, config)
+    measures = Scorer(predictions, config)
     classes, targets, probabilities = predictions.classes, measures.targets, measures.probabilities
     tables = {name: _Thresholds(i, measures, config, validation) for i, name in enumerate(classes)}
     value, class_value = measures(np.ones((len(targets), 1)))
@@ -47,11 +48,13 @@ def evaluate_predictions(
     missing = measures.missing(classes)
 
     def overall(name: str) -> dict:
-        return interval(value[name][0], np.concatenate([part[name] for part in drawn]), config.confidence)
+        return bootstrap_interval(value[name][0], np.concatenate([part[name] for part in drawn]), config.confidence)
 
     def of_class(i: int, name: str) -> dict:
         every = np.concatenate([part[name][:, i] for part in class_drawn])
-        return interval(class_value[name][0, i], every, config.confidence, missing.get(classes[i], "not measurable"))
+        return bootstrap_interval(
+            class_value[name][0, i], every, config.confidence, missing.get(classes[i], "not measurable")
+        )
 
     result = {
         "task": predictions.task,
@@ -66,10 +69,10 @@ def evaluate_predictions(
         "left_out": missing,
         "roc": {},
         "calibration": {
-            name: reliability(probabilities[:, i], targets[:, i], config.bins, config.confidence)
+            name: reliability(probabilities[:, i], targets[:, i], BINS, config.confidence)
             for i, name in enumerate(classes)
         },
-        "recalibration": recalibrate(predictions, validation, config.bins),
+        "recalibration": recalibrate(predictions, validation, BINS),
         "thresholds": {name: tables[name].rows() for name in classes},
         "confusion_per_class": {
             name: table.astype(int).tolist()
@@ -83,16 +86,14 @@ def evaluate_predictions(
     if measures.single:
         truth, called = targets.argmax(axis=1), measures.called.argmax(axis=1)
         result["confusion"] = metrics.confusion_matrix(truth, called, labels=range(len(classes))).tolist()
-        result["calibration_top"] = reliability(
-            probabilities.max(axis=1), measures.right, config.bins, config.confidence
-        )
+        result["calibration_top"] = reliability(probabilities.max(axis=1), measures.right, BINS, config.confidence)
     return result
 
 
 class _Thresholds:
     """Sensitivity of one class at the threshold that gives a fixed specificity on the records it is chosen on."""
 
-    def __init__(self, i: int, measures: Measures, config: EvaluateConfig, validation: Predictions | None) -> None:
+    def __init__(self, i: int, measures: Scorer, config: EvaluateConfig, validation: Predictions | None) -> None:
         truth, scores = measures.targets[:, i], measures.probabilities[:, i]
         self.chosen_on = "validation" if validation is not None else "the reported records"
         if validation is not None:
@@ -133,6 +134,36 @@ class _Thresholds:
             }
             for name, rate, position in (("sensitivity", rates[0], 0), ("specificity", rates[1], 1)):
                 every = np.concatenate([part[number][position] for part in self.drawn])
-                row[name] = interval(rate[0], every, self.config.confidence)
+                row[name] = bootstrap_interval(rate[0], every, self.config.confidence)
             rows.append(row)
         return rows
+
+
+GROUPED_BY = ["record_id", "patient_id", "content"]
+"""Columns of records.parquet that tell what is resampled together."""
+
+
+def reported_role(predictions: Predictions) -> str:
+    """``test`` where the protocol has a test part, else ``validation`` (the paper's protocol)."""
+    return "test" if (predictions.roles == "test").any() else "validation"
+
+
+def resampling_groups(record_ids: np.ndarray, records: pd.DataFrame) -> np.ndarray:
+    """What is resampled as a whole, per record: its patient; else its file's content; else itself."""
+    rows = records.set_index("record_id").loc[record_ids]
+    alone = pd.Series(record_ids, index=rows.index)
+    return rows["patient_id"].fillna(rows["content"].where(rows["content"] != "", alone)).to_numpy(dtype=str)
+
+
+def evaluate_run(predictions: Predictions, records: pd.DataFrame, config: EvaluateConfig) -> dict:
+    """The content of metrics.json (see ``evaluate_predictions``).
+
+    Args:
+        predictions: of a trained run.
+        records: rows of records.parquet with the columns GROUPED_BY, for patients and duplicates.
+        config: intervals and thresholds.
+    """
+    role = reported_role(predictions)
+    chosen = predictions.of_role(role)
+    validation = predictions.of_role("validation") if role == "test" else None
+    return evaluate_predictions(chosen, resampling_groups(chosen.record_ids, records), config, validation)

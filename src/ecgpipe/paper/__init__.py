@@ -89,7 +89,7 @@ class Paper:
 
 
 @cache
-def the_paper() -> Paper:
+def load_paper() -> Paper:
     """The paper's tables and claims."""
     text = resources.files("ecgpipe.paper").joinpath("claims.yaml").read_text(encoding="utf-8")
     content = yaml.safe_load(text)

@@ -1,30 +1,25 @@
-"""The figures that the paper prints: tables 1 to 4 (doi:10.4108/eai.11.11675, retracted): claims to test.
-
-What people call a model, with what tells it from the model of that name.
-"""
+"""Names shown in the report: models, data sets, protocols, metrics; and the tables printed in the paper."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ecgpipe.paper import the_paper
+from ecgpipe.paper import load_paper
 from ecgpipe.report.collect import Run
 
-PAPER_METRICS = ("accuracy", "specificity", "recall", "precision", "f1")
-
-TABLE_1 = {
-    "cardiac-images": {"name": "ECG Images Dataset of Cardiac Patients", "classes": 4, "records": 928},
-    "ptb-xl": {"name": "PTB-XL", "classes": 5, "records": 21837},
-}
-
-TABLE_2, TABLE_3, TABLE_4 = (
-    {model: tuple(row.values()) for model, row in table.rows.items()} for table in the_paper().tables
+COLUMNS = (
+    ("accuracy", "Accuracy"),
+    ("specificity_macro", "Specificity"),
+    ("recall_weighted", "Recall"),
+    ("precision_weighted", "Precision"),
+    ("f1_weighted", "F1"),
+    ("auc_macro", "Macro AUC"),
 )
-"""Model -> the figures of METRICS."""
-
-PAPER_TABLES = {
-    "cardiac-images": (("Table 2: comparison with baselines", TABLE_2),),
-    "ptb-xl": (("Table 3: comparison with baselines", TABLE_3), ("Table 4: ablations", TABLE_4)),
-}
+"""Metrics of the tables of results, with their labels; the paper prints the first five."""
+TESTED = ("accuracy", "f1_weighted", "auc_macro", "f_max")
+"""Metrics of the tables of paired tests."""
+PUBLISHED = ("auc_macro", "accuracy", "f1_weighted")
+"""Metrics shown on the published page; its CSV files have all of COLUMNS."""
+LABELS = {**dict(COLUMNS), "f_max": "F-max"}
 
 MODEL_NAMES = {
     "resnet34": "ResNet-34",
@@ -43,22 +38,36 @@ DATASET_TITLES = {
     "simulated": "Simulated records",
 }
 PROTOCOL_MEANINGS = {
-    "paper": "random by record; the validation part both stops training and is reported, as in the paper",
-    "patient": "random, no patient on two sides; the test part is reported",
+    "paper": "random split by record; the validation part stops training and is also reported, as in the paper",
+    "patient": "random split by patient; the test part is reported",
     "folds": "the data set's own folds: one stops training, one is reported, the others train",
-    "unique": "random, all copies of an item (and all records of a patient) on one side; the test part is reported",
+    "unique": "random split that keeps duplicates, and all records of a patient, together; the test part is reported",
+}
+
+# the paper: doi:10.4108/eai.11.11675, retracted; its figures are claims to test
+TABLE_1 = {
+    "cardiac-images": {"name": "ECG Images Dataset of Cardiac Patients", "classes": 4, "records": 928},
+    "ptb-xl": {"name": "PTB-XL", "classes": 5, "records": 21837},
+}
+TABLE_2, TABLE_3, TABLE_4 = (
+    {model: tuple(row.values()) for model, row in table.rows.items()} for table in load_paper().tables
+)
+"""Model -> accuracy, specificity, recall, precision, F1."""
+PAPER_TABLES = {
+    "cardiac-images": (("Table 2: comparison with baselines", TABLE_2),),
+    "ptb-xl": (("Table 3: comparison with baselines", TABLE_3), ("Table 4: ablations", TABLE_4)),
 }
 
 
 def model_name(variant: str, options: Mapping[str, Any] | None = None) -> str:
-    """The name of a variant as it was built.
+    """The display name of a variant as it was built.
 
-    A baseline of another architecture is told by that: "resnet18 for ResNet-34"; one with other options is
-    "altered Swin-LGF-FPN". The recipe is told as the configuration names it: "Swin-LGF-FPN+paper".
+    Examples: "resnet18 for ResNet-34" for a baseline with another architecture, "altered Swin-LGF-FPN" for other
+    options, "Swin-LGF-FPN+paper" for the recipe ``paper``.
 
     Args:
         variant: a model of benchmark.DATASET.models, ``variant`` or ``variant+recipe``.
-        options: its model options where they are not the variant's own.
+        options: model options that differ from the variant's.
     """
     base, plus, recipe = variant.partition("+")
     name = MODEL_NAMES.get(base, base)
@@ -69,24 +78,23 @@ def model_name(variant: str, options: Mapping[str, Any] | None = None) -> str:
 
 
 def name_of_run(run: Run) -> str:
-    """The name of what a run trained."""
+    """The display name of a trained model."""
     return model_name(run.variant, (run.summary.get("model") or {}).get("options"))
 
 
 def names_of_runs(runs: Iterable[Run]) -> dict[str, str]:
-    """Variant -> name: of those that were run as they were built, of the paper's others as it has them."""
+    """Variant -> display name, for the given runs as they were built and for the paper's other models."""
     return MODEL_NAMES | {run.variant: name_of_run(run) for run in runs}
 
 
 def alterations(runs: Iterable[Run]) -> list[str]:
-    """A sentence per model that was not built as its variant says, each once: ``NAME: depths 2, 2; embed_dim 48.``"""
-    told = {}
+    """One sentence per model with options that differ from its variant's: ``NAME: depths 2, 2; embed_dim 48.``"""
+    changed = {}
     for run in runs:
         options = (run.summary.get("model") or {}).get("options") or {}
         if options:
-            changes = [f"{key} {_plain(value)}" for key, value in options.items()]
-            told[name_of_run(run)] = "; ".join(changes)
-    return [f"{name}: {changes}." for name, changes in told.items()]
+            changed[name_of_run(run)] = "; ".join(f"{key} {_plain(value)}" for key, value in options.items())
+    return [f"{name}: {changes}." for name, changes in changed.items()]
 
 
 def _plain(value: Any) -> str:

@@ -11,15 +11,20 @@ from ecgpipe.artifacts.images import pack, write_images
 from ecgpipe.artifacts.page_transform import index_row
 from ecgpipe.artifacts.pages import StoredPage, StoredPages, write_pages
 from ecgpipe.artifacts.tables import IMAGE_INDEX, Labels
+from ecgpipe.baselines.classifiers import linear, majority, nearest, run_baseline
+from ecgpipe.baselines.features import mask_page, outside_pixels, shard_features, trace_area
 from ecgpipe.config.analysis import BaselinesConfig
-from ecgpipe.control.area import mask_page, outside_pixels, trace_area
-from ecgpipe.control.classify import linear, majority, nearest
-from ecgpipe.control.features import shard_features
-from ecgpipe.control.run import run_control
 from ecgpipe.errors import DataError
 
-CONFIG = BaselinesConfig(thumbnail=(16, 16), outside=(32, 32), components=10, shuffles=2)
 CLASSES = ("A", "B", "C")
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """Sizes that fit pages of 64 x 64."""
+    monkeypatch.setattr("ecgpipe.baselines.features.THUMBNAIL", (16, 16))
+    monkeypatch.setattr("ecgpipe.baselines.features.OUTSIDE", (32, 32))
+    monkeypatch.setattr("ecgpipe.baselines.classifiers.COMPONENTS", 10)
 
 
 def one_hot(classes: np.ndarray, count: int = 3) -> np.ndarray:
@@ -49,7 +54,7 @@ def data_set(folder, truth, *, mark=False, trace=False, policy="single", copies=
     IMAGE_INDEX.write([index_row(name, 0.1, None) for name in ids], folder / "index.parquet")
     area = trace_area([folder / "images.npy"])
     features = shard_features(
-        StoredPages([folder / "pages.parquet"]), folder / "images.npy", folder / "index.parquet", area, CONFIG, "test"
+        StoredPages([folder / "pages.parquet"]), folder / "images.npy", folder / "index.parquet", area, "test"
     )
     features.write(folder / "features.npz")
     targets = one_hot(np.asarray(truth))
@@ -68,33 +73,33 @@ def truth_of(count: int, seed: int = 0) -> np.ndarray:
 
 def test_a_mark_in_the_border_is_found_outside_and_not_in_the_images(tmp_path):
     split, labels, files = data_set(tmp_path, truth_of(120), mark=True)
-    assert accuracy(run_control("baseline-outside", split, labels, files, CONFIG, 0)) == 1
-    assert accuracy(run_control("baseline-thumbnail", split, labels, files, CONFIG, 0)) < 0.6
+    assert accuracy(run_baseline("baseline-outside", split, labels, files, 0)) == 1
+    assert accuracy(run_baseline("baseline-thumbnail", split, labels, files, 0)) < 0.6
 
 
 def test_a_trace_that_tells_all_is_not_seen_outside(tmp_path):
     split, labels, files = data_set(tmp_path, truth_of(120), trace=True)
-    seen = run_control("baseline-thumbnail", split, labels, files, CONFIG, 0)
-    blind = run_control("baseline-outside", split, labels, files, CONFIG, 0)
+    seen = run_baseline("baseline-thumbnail", split, labels, files, 0)
+    blind = run_baseline("baseline-outside", split, labels, files, 0)
     assert accuracy(seen) == 1
     # nothing varies outside: every record gets the classes' shares
     np.testing.assert_allclose(
-        blind.logits, run_control("baseline-majority", split, labels, files, CONFIG, 0).logits, rtol=1e-6
+        blind.logits, run_baseline("baseline-majority", split, labels, files, 0).logits, rtol=1e-6
     )
     assert np.ptp(BaselineFeatures.read(files, "outside")[1], axis=0).max() == 0
 
 
 def test_shuffled_labels_fall_to_chance_and_are_the_same_each_time(tmp_path):
     split, labels, files = data_set(tmp_path, truth_of(240), trace=True)
-    assert accuracy(run_control("baseline-thumbnail", split, labels, files, CONFIG, 0)) == 1
+    assert accuracy(run_baseline("baseline-thumbnail", split, labels, files, 0)) == 1
     areas = []
     for number in range(1, 11):
-        predictions = run_control(f"baseline-shuffled-{number}", split, labels, files, CONFIG, 0)
+        predictions = run_baseline(f"baseline-shuffled-{number}", split, labels, files, 0)
         areas.append(roc_auc_score(predictions.targets, predictions.probabilities, average="macro"))
     assert abs(np.mean(areas) - 0.5) < 3 * np.std(areas, ddof=1) / np.sqrt(10) + 0.02
-    again = run_control("baseline-shuffled-10", split, labels, files, CONFIG, 0)
+    again = run_baseline("baseline-shuffled-10", split, labels, files, 0)
     np.testing.assert_array_equal(again.logits, predictions.logits)
-    other = run_control("baseline-shuffled-10", split, labels, files, CONFIG, 1)
+    other = run_baseline("baseline-shuffled-10", split, labels, files, 1)
     assert not np.array_equal(other.logits, predictions.logits)
 
 
@@ -104,16 +109,16 @@ def test_copies_across_the_split_make_the_nearest_neighbour_perfect(tmp_path):
     for i in range(2, 90, 3):  # each test record is a copy of the one before it
         copies[i], truth[i] = i - 1, truth[i - 1]
     split, labels, files = data_set(tmp_path, truth, copies=copies)
-    assert accuracy(run_control("baseline-nearest", split, labels, files, CONFIG, 0)) == 1
+    assert accuracy(run_baseline("baseline-nearest", split, labels, files, 0)) == 1
     split, labels, files = data_set(tmp_path, truth_of(90))
-    assert accuracy(run_control("baseline-nearest", split, labels, files, CONFIG, 0)) < 0.65
+    assert accuracy(run_baseline("baseline-nearest", split, labels, files, 0)) < 0.65
 
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_the_order_of_rows_does_not_matter(tmp_path, order):
     split, labels, files = data_set(tmp_path, truth_of(60), mark=True)
-    first = run_control("baseline-outside", split, labels, files, CONFIG, 0)
-    second = run_control("baseline-outside", split.iloc[::order], labels, files, CONFIG, 0)
+    first = run_baseline("baseline-outside", split, labels, files, 0)
+    second = run_baseline("baseline-outside", split.iloc[::order], labels, files, 0)
     np.testing.assert_array_equal(first.logits, second.logits)
 
 
@@ -136,7 +141,7 @@ def test_a_class_without_training_records_gets_finite_logits_and_is_never_called
     form = np.ones((60, 2)), np.ones((15, 2))
     for logits in (
         nearest(train, targets, test, task),
-        linear((train, form[0]), targets, (test, form[1]), task, CONFIG),
+        linear((train, form[0]), targets, (test, form[1]), task),
         majority(targets, 15, task),
     ):
         assert np.isfinite(logits).all()
@@ -149,7 +154,7 @@ def test_constant_pages_say_no_more_than_the_shares(task):
     train, test = np.full((50, 12), 200, np.uint8), np.full((7, 12), 200, np.uint8)
     targets = one_hot(np.r_[np.zeros(30, int), np.ones(15, int), np.full(5, 2)])
     form = np.full((50, 2), 640.0), np.full((7, 2), 640.0)
-    logits = linear((train, form[0]), targets, (test, form[1]), task, CONFIG)
+    logits = linear((train, form[0]), targets, (test, form[1]), task)
     np.testing.assert_array_equal(logits, majority(targets, 7, task))
     odds = np.exp(majority(targets, 1, "single")[0])
     np.testing.assert_allclose(odds / odds.sum(), [30.5 / 51.5, 15.5 / 51.5, 5.5 / 51.5], rtol=1e-6)
@@ -160,20 +165,15 @@ def test_multilabel_finds_each_class_by_itself():
     targets = (generator.random((300, 3)) < 0.5).astype(np.uint8)
     features = np.repeat(targets * 200, 4, axis=1).astype(np.uint8) + generator.integers(0, 20, (300, 12), np.uint8)
     form = np.zeros((300, 2))
-    logits = linear((features[:200], form[:200]), targets[:200], (features[200:], form[200:]), "multilabel", CONFIG)
+    logits = linear((features[:200], form[:200]), targets[:200], (features[200:], form[200:]), "multilabel")
     np.testing.assert_array_equal(logits >= 0, targets[200:])
 
 
-def test_a_page_size_that_tells_the_class_is_found():
+def test_a_page_size_that_tells_the_class_is_found(monkeypatch):
+    monkeypatch.setattr("ecgpipe.baselines.classifiers.REGULARISATION", 10)
     truth = truth_of(90)
     flat, form = np.zeros((90, 5), np.uint8), np.stack([600 + 40 * truth, 500 + 0 * truth], axis=1).astype(float)
-    logits = linear(
-        (flat[:60], form[:60]),
-        one_hot(truth[:60]),
-        (flat[60:], form[60:]),
-        "single",
-        BaselinesConfig(regularisation=10),
-    )
+    logits = linear((flat[:60], form[:60]), one_hot(truth[:60]), (flat[60:], form[60:]), "single")
     np.testing.assert_array_equal(logits.argmax(axis=1), truth[60:])
 
 
@@ -198,13 +198,13 @@ def test_the_area_holds_all_ink_and_the_mask_hides_it(tmp_path):
 def test_what_does_not_fit_is_told(tmp_path):
     split, labels, files = data_set(tmp_path, truth_of(30))
     with pytest.raises(DataError, match="no such control"):
-        run_control("baseline-other", split, labels, files, CONFIG, 0)
+        run_baseline("baseline-other", split, labels, files, 0)
     more = pd.concat([split, pd.DataFrame({"record_id": ["zzz"], "role": ["test"]})])
     with pytest.raises(DataError, match="1 records of the split have no labels, zzz first"):
-        run_control("baseline-nearest", more, labels, files, CONFIG, 0)
+        run_baseline("baseline-nearest", more, labels, files, 0)
     (tmp_path / "features.npz").write_bytes(b"PK broken")
-    with pytest.raises(DataError, match="not a readable file of control features"):
-        run_control("baseline-nearest", split, labels, files, CONFIG, 0)
+    with pytest.raises(DataError, match="not a readable .npz file"):
+        run_baseline("baseline-nearest", split, labels, files, 0)
 
 
 def test_names_of_controls():

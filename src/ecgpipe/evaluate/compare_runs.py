@@ -11,16 +11,15 @@ from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.config.data import PROTOCOL_PATTERN
 from ecgpipe.errors import DataError
-from ecgpipe.evaluate.compare import COMPARED, bootstrap_row, check_same_records, correct, delong_rows, exact_rows
-from ecgpipe.evaluate.draws import draw
-from ecgpipe.evaluate.reported import Reported, read_reported
+from ecgpipe.evaluate.compare import COMPARED, add_holm, bootstrap_row, check_same_records, delong_rows, exact_rows
+from ecgpipe.evaluate.model_scores import Reported, bootstrap_scores, read_reported
 from ecgpipe.progress import progress
 
 FILE = "predictions.parquet"
 
 
 @dataclass(frozen=True)
-class Runs:
+class ResultsFolder:
     """The runs below a folder.
 
     Args:
@@ -34,7 +33,7 @@ class Runs:
     copies: bool
 
 
-def find_runs(folder: Path) -> Runs:
+def read_results_folder(folder: Path) -> ResultsFolder:
     """Read every run below a folder of results, of a data set, of a protocol or of one model, or one run's folder.
 
     Raises:
@@ -61,10 +60,10 @@ def find_runs(folder: Path) -> Runs:
         known &= records is not None
         for model, seeds in read_reported(own, records).items():
             found[dataset, protocol, model] = seeds
-    return Runs(folder, found, known)
+    return ResultsFolder(folder, found, known)
 
 
-def compare_results(first: Runs, second: Runs, config: EvaluateConfig) -> dict:
+def compare_results(first: ResultsFolder, second: ResultsFolder, config: EvaluateConfig) -> dict:
     """Compare what is of the same data set, protocol and model; if each side is one model, those two.
 
     Returns:
@@ -87,7 +86,7 @@ def compare_results(first: Runs, second: Runs, config: EvaluateConfig) -> dict:
     pairs = [_pair(*key, first, second, config) for key in progress(keys, "compare", len(keys))]
     if not any(pair["rows"] for pair in pairs):
         raise DataError("; ".join(dict.fromkeys(pair["note"] for pair in pairs)))
-    correct([row for pair in pairs for row in pair["rows"]])
+    add_holm([row for pair in pairs for row in pair["rows"]])
     used = [set(side) for side in zip(*keys, strict=True)]
     notes = [
         f"{side.folder}: patients are not known (no records.parquet beside the runs); every record stands for itself"
@@ -107,7 +106,11 @@ def compare_results(first: Runs, second: Runs, config: EvaluateConfig) -> dict:
 
 
 def _pair(
-    key: tuple[str, str, str], other: tuple[str, str, str], first: Runs, second: Runs, config: EvaluateConfig
+    key: tuple[str, str, str],
+    other: tuple[str, str, str],
+    first: ResultsFolder,
+    second: ResultsFolder,
+    config: EvaluateConfig,
 ) -> dict:
     mine, theirs = first.found[key], second.found[other]
     told = {
@@ -135,7 +138,7 @@ def _pair(
     pair = [{seed: side[seed].of_records(common[seed]) for seed in seeds} for side in (mine, theirs)]
     for seed in seeds:
         check_same_records(pair[0][seed], pair[1][seed], str(first.folder), str(second.folder))
-    drawn = draw({"first": pair[0], "second": pair[1]}, config)
+    drawn = bootstrap_scores({"first": pair[0], "second": pair[1]}, config)
     told |= {"seeds": seeds, "common": _records(pair[0].values())}
     if told["common"] < max(counted.values()):
         told["note"] = "compared on the records that both report; the others of each are left out"

@@ -1,15 +1,28 @@
 """The controls' classifiers. All take training targets (n, classes) 0/1 and return logits (m, classes) float32.
 
 ``single``: softmax of the logits are probabilities; ``multilabel``: a sigmoid of each.
+
+One control experiment under one split, as predictions like a model's.
 """
 
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import pairwise_distances_argmin_min
 
-from ecgpipe.config.analysis import BaselinesConfig
+from ecgpipe.artifacts.baselines import BaselineFeatures
+from ecgpipe.artifacts.predictions import Predictions
+from ecgpipe.artifacts.tables import Labels
+from ecgpipe.config.analysis import BASELINE_PREFIX
+from ecgpipe.errors import DataError
 
+COMPONENTS = 50  # principal components that the linear classifiers see
+REGULARISATION = 0.1  # C of the logistic regression: smaller is stronger
 PCA_ROWS = 4000
 """Records that the components are found from, at most: bounds memory."""
 CHUNK = 1000
@@ -58,21 +71,19 @@ def linear(
     targets: np.ndarray,
     test: tuple[np.ndarray, np.ndarray],
     task: str,
-    config: BaselinesConfig,
 ) -> np.ndarray:
     """Logistic regression on principal components and the page's form; everything is fitted on training records.
 
     Args:
         train, test: features (n, d) uint8 and form (n, 2), see ``ControlFeatures``.
-        config: components and regularisation.
     """
-    seen, unseen = _components(train[0], test[0], config.components)
+    seen, unseen = _components(train[0], test[0], COMPONENTS)
     forms = _standardised(train[1], test[1])
     seen, unseen = np.hstack([seen, forms[0]]), np.hstack([unseen, forms[1]])
     logits = majority(targets, len(unseen), task)
     if not seen.shape[1] or not len(unseen):
         return logits
-    model = LogisticRegression(C=config.regularisation, max_iter=2000)
+    model = LogisticRegression(C=REGULARISATION, max_iter=2000)
     if task == "single":
         truth = targets.argmax(axis=1)
         if len(np.unique(truth)) > 1:
@@ -113,3 +124,59 @@ def _standardised(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.n
     used = spread > 0
     mean = train[:, used].mean(axis=0)
     return (train[:, used] - mean) / spread[used], (test[:, used] - mean) / spread[used]
+
+
+FEATURES = {"majority": "images", "nearest": "pages", "outside": "outside", "thumbnail": "images", "shuffled": "images"}
+
+
+def run_baseline(name: str, split: pd.DataFrame, labels: Labels, files: Sequence[Path | str], seed: int) -> Predictions:
+    """Train a control on the training records of a split and predict the others.
+
+    Args:
+        name: as files name it: baseline-majority, -nearest, -outside, -thumbnail, -shuffled-<number>.
+        split: rows of the split format.
+        labels: targets.
+        files: features of all shards.
+        seed: of the run; with the shuffle's number it seeds the shuffle.
+
+    Raises:
+        DataError: no such control, or a record of the split has no label or no features.
+    """
+    kind, shuffle = _kind(name)
+    ids, features, form = BaselineFeatures.read(files, FEATURES[kind])
+    split = split.sort_values("record_id", ignore_index=True)
+    record_ids, roles = split["record_id"].to_numpy(dtype=str), split["role"].to_numpy(dtype=str)
+    targets = labels.targets[find_rows(labels.record_ids, record_ids, "labels")]
+    rows = find_rows(ids, record_ids, "control features")
+    features, form = features[rows], form[rows]
+    train, other = roles == "train", roles != "train"
+    if not train.any():
+        raise DataError("the split has no training records; check it")
+    known = targets[train]
+    if kind == "shuffled":
+        known = known[np.random.default_rng([seed, shuffle]).permutation(len(known))]
+    if kind == "majority":
+        logits = majority(known, int(other.sum()), labels.task)
+    elif kind == "nearest":
+        logits = nearest(features[train], known, features[other], labels.task)
+    else:
+        sides = [(features[side], form[side] if kind == "outside" else form[side][:, :0]) for side in (train, other)]
+        logits = linear(sides[0], known, sides[1], labels.task)
+    return Predictions(record_ids[other], roles[other], logits, targets[other], labels.classes, labels.task)
+
+
+def _kind(name: str) -> tuple[str, int]:
+    """``shuffled`` and 3 of ``baseline-shuffled-3``; other controls have number 0."""
+    match = re.fullmatch(rf"{BASELINE_PREFIX}([a-z]+)(?:-(\d+))?", name)
+    if match is None or match[1] not in FEATURES or (match[1] == "shuffled") != (match[2] is not None):
+        raise DataError(f"no such control: {name}")
+    return match[1], int(match[2] or 0)
+
+
+def find_rows(there: np.ndarray, wanted: np.ndarray, what: str) -> np.ndarray:
+    """Where the wanted record ids stand; an error if one is missing, which calls them ``what``."""
+    place = pd.Index(there).get_indexer(wanted)
+    if (place < 0).any():
+        missing = wanted[place < 0]
+        raise DataError(f"{len(missing)} records of the split have no {what}, {missing[0]} first; run it again")
+    return place

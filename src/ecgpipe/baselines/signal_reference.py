@@ -4,15 +4,25 @@ Readers ask what a picture costs: this says what the same records and splits giv
 design of the field (Wang et al. 2017; Strodthoff et al. 2021, arXiv:2004.13701), smaller, and from the latter takes
 training on windows of 2.5 s, drawn anew each time, and the mean over windows for a whole recording. With whole
 recordings of 10 s it scores clearly less (docs/baselines.md).
+
+The signal reference under one split, as predictions like a model's.
 """
 
 import math
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from timm.utils import ModelEmaV3
 from torch import nn
 
+from ecgpipe.artifacts.baselines import BaselineSignals
+from ecgpipe.artifacts.predictions import Predictions
+from ecgpipe.artifacts.tables import Labels
+from ecgpipe.baselines.classifiers import find_rows
+from ecgpipe.errors import DataError
 from ecgpipe.progress import progress
 
 WIDTHS = (32, 64, 128, 256)
@@ -156,3 +166,41 @@ def _logits(model: nn.Module, inputs: torch.Tensor, device: torch.device) -> tor
         for part in windows.split(256)
     ]
     return torch.cat(parts).float()
+
+
+EPOCHS = 30
+
+
+def run_reference(
+    split: pd.DataFrame,
+    labels: Labels,
+    files: Sequence[Path | str],
+    seed: int,
+    threads: int | None = None,
+    epochs: int = EPOCHS,
+) -> Predictions:
+    """Train the reference on the training records of a split and predict the others.
+
+    Args:
+        split: rows of the split format.
+        labels: targets.
+        files: signals of all shards.
+        epochs: of training.
+        seed: of the run.
+        threads: CPU threads.
+
+    Raises:
+        DataError: a record of the split has no label or no signal, or too few records are for training.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    split = split.sort_values("record_id", ignore_index=True)
+    record_ids, roles = split["record_id"].to_numpy(dtype=str), split["role"].to_numpy(dtype=str)
+    if (roles == "train").sum() < 2:
+        raise DataError(f"the signal reference needs training records, the split has {(roles == 'train').sum()}")
+    targets = labels.targets[find_rows(labels.record_ids, record_ids, "labels")]
+    stored = BaselineSignals.read(files)
+    signals = stored.signals[find_rows(stored.record_ids, record_ids, "signals")]
+    logits = signal_reference(signals, targets, roles, labels.task, epochs, seed)
+    other = roles != "train"
+    return Predictions(record_ids[other], roles[other], logits, targets[other], labels.classes, labels.task)

@@ -7,15 +7,17 @@ import pandas as pd
 
 from ecgpipe.artifacts.saliency import MEASURES
 from ecgpipe.config.analysis import EvaluateConfig
-from ecgpipe.evaluate.paired import bootstrap_p
-from ecgpipe.evaluate.resample import distinct_groups, group_counts, interval
-from ecgpipe.evaluate.run import resampling_groups
+from ecgpipe.evaluate.bootstrap import bootstrap_interval, distinct_groups, group_counts
+from ecgpipe.evaluate.scores import resampling_groups
+from ecgpipe.evaluate.tests import bootstrap_p
 
 MEASURE, RESOLUTION, MAPS = "finding", "common", "trained"
 """Share of the map on the samples that carry the finding; at one resolution for all models (docs/saliency.md)."""
 
 
-def compare_focus(first: Path, second: Path, method: str, records: pd.DataFrame, config: EvaluateConfig) -> dict | None:
+def compare_saliency(
+    first: Path, second: Path, method: str, records: pd.DataFrame, config: EvaluateConfig
+) -> dict | None:
     """First minus second, on the records whose maps were made for both.
 
     Args:
@@ -42,7 +44,7 @@ def compare_focus(first: Path, second: Path, method: str, records: pd.DataFrame,
             for counts in group_counts(len(names), config.resamples, config.seed)
         ]
     )
-    cell = interval(float(difference.mean()), drawn, config.confidence)
+    cell = bootstrap_interval(float(difference.mean()), drawn, config.confidence)
     note = f"share of the map on the finding's samples, {len(both)} records, one seed, maps at one resolution"
     return {
         "ours": cell["value"],

@@ -8,9 +8,8 @@ from sklearn.metrics import roc_auc_score
 
 from ecgpipe.artifacts.baselines import SIGNALS_SHAPE, BaselineSignals
 from ecgpipe.artifacts.tables import Labels
-from ecgpipe.control.reference import run_reference
-from ecgpipe.control.resnet1d import ResNet1d
-from ecgpipe.control.signals import as_reference
+from ecgpipe.baselines.features import as_reference
+from ecgpipe.baselines.signal_reference import ResNet1d, run_reference
 from ecgpipe.errors import DataError
 
 
@@ -36,7 +35,7 @@ def data_set(folder, count=240, policy="single"):
 def test_it_learns_what_the_signal_tells(tmp_path, policy):
     split, labels, files = data_set(tmp_path, policy=policy)
     before = torch.random.get_rng_state()
-    found = run_reference(split, labels, files, 3, 0)
+    found = run_reference(split, labels, files, 0, epochs=3)
     assert torch.equal(before, torch.random.get_rng_state())
     test = found.of_role("test")
     assert len(test.record_ids) == 60
@@ -45,7 +44,7 @@ def test_it_learns_what_the_signal_tells(tmp_path, policy):
 
 def test_the_seed_decides(tmp_path):
     split, labels, files = data_set(tmp_path, 64)
-    runs = [run_reference(split, labels, files, 1, seed).logits for seed in (0, 0, 1)]
+    runs = [run_reference(split, labels, files, seed, epochs=1).logits for seed in (0, 0, 1)]
     assert np.array_equal(runs[0], runs[1])
     assert not np.array_equal(runs[0], runs[2])
 
@@ -58,7 +57,7 @@ def test_a_split_that_does_not_fit_is_told(tmp_path):
         run_reference(split.assign(role="test"), labels, files, 1, 0)
     files[1].write_bytes(b"not an archive")
     with pytest.raises(DataError, match="delete it and run again"):
-        run_reference(split, labels, files, 1, 0)
+        run_reference(split, labels, files, 0, epochs=1)
 
 
 def test_signals_come_at_one_rate_and_length():

@@ -1,0 +1,188 @@
+"""Where on the page traces are: one rectangle for a whole data set, found without labels.
+
+Thumbnails of one shard: of pages, of model-ready images, and of what lies outside the traces.
+
+The signals of one shard for the signal reference: what the images were drawn from.
+"""
+
+from collections.abc import Iterable
+from math import gcd
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+from scipy.signal import resample_poly
+
+from ecgpipe.artifacts.baselines import SAMPLING_RATE, SIGNALS_SHAPE, BaselineFeatures, BaselineSignals
+from ecgpipe.artifacts.images import open_images, unpack
+from ecgpipe.artifacts.pages import PageSource
+from ecgpipe.artifacts.signals import read_record
+from ecgpipe.artifacts.sources import open_source
+from ecgpipe.artifacts.tables import IMAGE_INDEX
+from ecgpipe.errors import DataError, RecordError
+from ecgpipe.progress import progress
+
+SPARE = 0.005
+"""Share of the page's sides added around the traces, for their width and for rounding."""
+CHUNK = 256
+
+
+def trace_area(files: Iterable[Path | str], margins: tuple[float, float, float, float] = (0, 0, 0, 0)) -> dict:
+    """The smallest rectangle that holds the ink of every model-ready image, a little enlarged.
+
+    It is the same for every record, so that its shape says nothing of a record, and it holds what stands between
+    the traces too: lead names, calibration pulses, separators.
+
+    Args:
+        files: image arrays of all shards.
+        margins: shares of the page that the images do not show: top, right, bottom, left.
+
+    Returns:
+        The content of area.json: ``top``, ``bottom``, ``left``, ``right`` (0 to 1), ``records``.
+
+    Raises:
+        DataError: there are no images, or none has ink.
+    """
+    union, records = None, 0
+    for file in files:
+        packed = open_images(file)
+        records += len(packed)
+        for start in range(0, len(packed), CHUNK):
+            part = np.bitwise_or.reduce(packed[start : start + CHUNK], axis=0)
+            union = part if union is None else union | part
+    if union is None or not union.any():
+        raise DataError("no image has ink; see the problems tables")
+    ink = unpack(union)
+    up, right, down, left = margins
+    top, bottom = _reach(ink.any(axis=1), up, 1 - down)
+    first, last = _reach(ink.any(axis=0), left, 1 - right)
+    return {"top": top, "bottom": bottom, "left": first, "right": last, "records": records}
+
+
+def _reach(inked: np.ndarray, start: float, stop: float) -> tuple[float, float]:
+    """From where to where, as shares of the page, a side of the image that shows start to stop has ink."""
+    places = np.flatnonzero(inked)
+    scale = (stop - start) / len(inked)
+    low, high = start + scale * places[0] - SPARE, start + scale * (places[-1] + 1) + SPARE
+    return round(max(0.0, float(low)), 6), round(min(1.0, float(high)), 6)
+
+
+def mask_page(page: np.ndarray, area: dict) -> np.ndarray:
+    """A copy of a grey page (H, W) uint8 with the area of the traces white."""
+    height, width = page.shape
+    masked = page.copy()
+    rows = slice(int(np.floor(area["top"] * height)), int(np.ceil(area["bottom"] * height)))
+    columns = slice(int(np.floor(area["left"] * width)), int(np.ceil(area["right"] * width)))
+    masked[rows, columns] = 255
+    return masked
+
+
+def outside_pixels(area: dict, width: int, height: int) -> np.ndarray:
+    """(height, width) bool: the pixels of a thumbnail that do not touch the area."""
+    rows = _apart(height, area["top"], area["bottom"])
+    return rows[:, None] | _apart(width, area["left"], area["right"])[None, :]
+
+
+def _apart(length: int, start: float, stop: float) -> np.ndarray:
+    edges = np.arange(length + 1) / length
+    return (edges[1:] <= start) | (edges[:-1] >= stop)
+
+
+THUMBNAIL = (96, 64)  # width and height, pixels
+OUTSIDE = (480, 320)  # the same for pages of which only the outside is kept
+
+
+def shard_features(
+    pages: PageSource,
+    images_file: Path | str,
+    index_file: Path | str,
+    area: dict,
+    title: str,
+) -> BaselineFeatures:
+    """What the controls see of a shard, a page in memory at a time.
+
+    Args:
+        pages: of the shard.
+        images_file, index_file: of the shard.
+        area: content of area.json.
+        title: of the progress bar.
+
+    Raises:
+        DataError: a file is broken, or images and pages do not fit together.
+    """
+    images = open_images(images_file)
+    rows = {record_id: row for row, record_id in enumerate(IMAGE_INDEX.read(index_file)["record_id"])}
+    if len(rows) != len(images):
+        raise DataError(f"{index_file}: names {len(rows)} images, {images_file} holds {len(images)}; make both again")
+    kept = outside_pixels(area, *OUTSIDE)
+    width, height = THUMBNAIL
+    count = len(images)
+    result = BaselineFeatures(
+        record_ids=np.array(list(rows), dtype=str),
+        pages=np.zeros((count, height, width), np.uint8),
+        images=np.zeros((count, height, width), np.uint8),
+        outside=np.zeros((count, int(kept.sum())), np.uint8),
+        form=np.zeros((count, 2), np.float32),
+    )
+    seen = 0
+    for page in progress(pages, title, len(pages), "pages"):
+        row = rows.get(page.record_id)
+        if row is None:
+            continue
+        grey = cv2.imdecode(np.frombuffer(page.image, np.uint8), cv2.IMREAD_GRAYSCALE)
+        if grey is None:
+            raise DataError(f"{index_file}: the page of record {page.record_id} cannot be read; make the pages again")
+        result.pages[row] = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
+        result.images[row] = cv2.resize(255 * unpack(images[row]), (width, height), interpolation=cv2.INTER_AREA)
+        result.outside[row] = cv2.resize(mask_page(grey, area), OUTSIDE, interpolation=cv2.INTER_AREA)[kept]
+        result.form[row] = grey.shape[1], grey.shape[0]
+        seen += 1
+    if seen != count:
+        raise DataError(f"{index_file}: {count - seen} images have no page; make the pages and the images again")
+    return result
+
+
+def shard_signals(
+    records: pd.DataFrame,
+    source: Path | str,
+    sampling_rate: float | None,
+    *,
+    title: str,
+    derive_leads: bool = False,
+) -> BaselineSignals:
+    """The shard's signals at 100 Hz, 10 s; records that cannot be read are left out, as they have no page either.
+
+    Args:
+        records: the shard's rows of records.parquet.
+        source: folder or zip archive that the records' paths start from.
+        sampling_rate: Hz that every header must state; None accepts any.
+        title: of the progress bar.
+        derive_leads: as ``read_record``.
+    """
+    opened, ids, signals = open_source(source), [], []
+    rows = list(zip(records["record_id"], records["path"], strict=True))
+    for record_id, path in progress(rows, title, len(rows), "records"):
+        try:
+            signal, rate = read_record(opened, path, record_id, sampling_rate, derive_leads)
+        except RecordError:  # listed by the stage that draws
+            continue
+        ids.append(record_id)
+        signals.append(as_reference(signal, rate))
+    return BaselineSignals(np.array(ids, str), np.array(signals, np.float16).reshape(-1, *SIGNALS_SHAPE))
+
+
+def as_reference(signal: np.ndarray, rate: float) -> np.ndarray:
+    """(12, samples) mV at any rate -> (12, 1000) float32 at 100 Hz, cut to the first 10 s or filled with zeros.
+
+    The median of each lead is taken off: the paper's baseline is no part of the signal.
+    """
+    up, down = round(SAMPLING_RATE * 1000), round(rate * 1000)
+    common = gcd(up, down)
+    if up != down:
+        signal = resample_poly(signal, up // common, down // common, axis=1, padtype="line")
+    signal = signal - np.median(signal, axis=1, keepdims=True)
+    result = np.zeros(SIGNALS_SHAPE, np.float32)
+    length = min(signal.shape[1], SIGNALS_SHAPE[1])
+    result[:, :length] = signal[:, :length]
+    return result
