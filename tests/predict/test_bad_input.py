@@ -70,7 +70,7 @@ def test_folders_and_names_that_hold_nothing(made, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format_version": 99}, "format version 99, but this ecgpipe reads 1 and 2"),
+        ({"format_version": 99}, "format version 99, but this ecgpipe reads 1;"),
         ({"preprocessing": None}, "does not say how pages became images"),
         ({"classes": ["A", "B", "C"]}, "these weights are not of the model"),
     ],

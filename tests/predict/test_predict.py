@@ -166,8 +166,8 @@ def old_model(made, folder, **changes):
     return folder
 
 
-def test_a_model_of_the_version_before(made, files, tmp_path, capsys):
-    model = old_model(made, tmp_path / "old", format_version=1, calibration="gone", ood="gone", drawing="gone")
+def test_a_model_without_the_optional_parts(made, files, tmp_path, capsys):
+    model = old_model(made, tmp_path / "old", calibration="gone", ood="gone", drawing="gone")
     status, out, _ = run(capsys, model, files / "a.png")
     assert status == 0 and "No calibration is stored" in out and "no statistics for it" in out
     status, _, err = run(capsys, model, made.source / made.paths["00001"])

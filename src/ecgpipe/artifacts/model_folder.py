@@ -1,14 +1,13 @@
-"""From a model's outputs to probabilities, as they come and calibrated. Needs NumPy alone.
-
-A saved model: a folder that holds all that is needed to use it, and what is known about it.
+"""A saved model: a folder with everything that is needed to use it.
 
     weights.safetensors   parameters and buffers by their PyTorch names
     config.json           architecture, classes, input, preprocessing, training, thresholds, calibration (SavedModel)
-    ood.safetensors       what training images look like, where they were at hand (models.ood)
-    metrics.json          scores, where there are any: a run's metrics.json as it is
-    README.md             the model card, for people
+    ood.safetensors       statistics of training images, if they were available (models.ood)
+    metrics.json          the run's scores, if it has been scored
+    README.md             the model card
+    SHA256SUMS.txt        checksums of the weights, statistics and scores
 
-JSON, safetensors and Markdown: readable without this package. This module needs neither PyTorch nor tables.
+JSON, safetensors and Markdown can be read without this package. This module needs neither PyTorch nor tables.
 """
 
 import json
@@ -25,11 +24,11 @@ from ecgpipe.errors import DataError
 
 
 def probabilities_of(logits: np.ndarray, task: str) -> np.ndarray:
-    """Probabilities of logits.
+    """Convert logits to probabilities.
 
     Args:
         logits: (n, classes).
-        task: ``single`` (softmax over classes) or ``multilabel`` (a sigmoid for each).
+        task: ``single`` (softmax over classes) or ``multilabel`` (a sigmoid per class).
 
     Returns:
         (n, classes) float64 in [0, 1].
@@ -42,26 +41,26 @@ def probabilities_of(logits: np.ndarray, task: str) -> np.ndarray:
 
 
 class Calibration(BaseModel):
-    """What makes probabilities of a model's outputs that keep their promises: scaled and shifted logits.
+    """Scale and offset of the logits that give calibrated probabilities.
 
-    Neither changes which class is called (``temperature``), nor the order of records by a class (``platt``).
+    ``temperature`` does not change the predicted class, ``platt`` not the order of records by a class.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     method: Literal["temperature", "platt"] = Field(
-        description="temperature: one scale for all logits (Guo et al. 2017); platt: scale and offset a class (1999)"
+        description="temperature: one scale for all logits (Guo et al. 2017); platt: scale and offset per class (1999)"
     )
-    scale: tuple[float, ...] = Field(description="a class's logit is multiplied by it; 1 / temperature")
-    offset: tuple[float, ...] = Field(description="and this is added; 0 for a temperature")
-    fitted_on: str = Field(description="the records that it was fitted on: validation, or the reported records")
-    records: int = Field(description="their number")
+    scale: tuple[float, ...] = Field(description="factor of each class's logit; 1 / temperature")
+    offset: tuple[float, ...] = Field(description="added to each scaled logit; 0 for a temperature")
+    fitted_on: str = Field(description="records of the fit: validation, or the reported records")
+    records: int = Field(description="number of records of the fit")
     left_out: tuple[str, ...] = Field(
-        default=(), description="classes as they come, since none or all of the records have it"
+        default=(), description="classes without calibration, since none or all of the records have them"
     )
 
     def logits(self, logits: np.ndarray) -> np.ndarray:
-        """(n, classes) -> (n, classes) float64."""
+        """Calibrated logits: (n, classes) -> (n, classes) float64."""
         return np.asarray(logits, np.float64) * np.array(self.scale) + np.array(self.offset)
 
     def probabilities(self, logits: np.ndarray, task: str) -> np.ndarray:
@@ -72,26 +71,24 @@ class Calibration(BaseModel):
 MODEL_FOLDER = "model"  # below a run's folder
 CONFIG_FILE, CARD_FILE, OOD_FILE = "config.json", "README.md", "ood.safetensors"
 NOTICE = (
-    "This is no diagnosis. The model is a research tool that has not been validated for the care of any patient; it "
-    "knows its classes and nothing else."
+    "This is not a diagnosis. The model is a research tool that has not been validated for patient care; it knows only "
+    "its classes."
 )
-"""Goes with every prediction of a saved model."""
+"""Shown with every prediction of a saved model."""
 
-FORMAT, VERSION = "ecgpipe-model", 2
-READABLE = (1, 2)
-"""Version 1 lacks ``drawing``, ``calibration`` and ``ood``."""
+FORMAT, VERSION = "ecgpipe-model", 1
 
 
 class OodLimits(BaseModel):
-    """Up to where an image counts as usual."""
+    """Limits of the out-of-distribution scores; images beyond them are unusual."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    features: float = Field(gt=0, description="largest usual distance of the model's features")
-    ink: float = Field(gt=0, description="largest usual distance of the image's ink")
-    quantile: float = Field(description="share of validation images that are within both")
-    training_images: int = Field(description="images behind means and covariances")
-    validation_images: int = Field(description="images behind the limits")
+    features: float = Field(gt=0, description="limit of the distance of the model's features")
+    ink: float = Field(gt=0, description="limit of the distance of the image's ink")
+    quantile: float = Field(description="fraction of validation images within both limits")
+    training_images: int = Field(description="number of images behind means and covariances")
+    validation_images: int = Field(description="number of images behind the limits")
 
 
 class SavedModel(BaseModel):
@@ -100,30 +97,28 @@ class SavedModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal["ecgpipe-model"] = FORMAT  # type: ignore[assignment]
-    format_version: int = Field(VERSION, description="raised when a reader of the version before would err")
-    variant: str = Field(description="name for ``ecgpipe.models.create_model``: a variant, or a name of timm's")
-    architecture: dict[str, Any] = Field(description="what stands behind it: timm's name and its arguments")
-    model: ModelConfig = Field(description="input size, channels and options that the model was built with")
+    format_version: int = Field(VERSION, description="raised when older readers would fail")
+    variant: str = Field(description="name for ``ecgpipe.models.create_model``: a variant, or a timm name")
+    architecture: dict[str, Any] = Field(description="the timm name and its arguments")
+    model: ModelConfig = Field(description="input size, channels and options of the model")
     classes: tuple[str, ...] = Field(description="names of the outputs, in their order")
-    task: Literal["single", "multilabel"] = Field(description="softmax over the outputs, or a sigmoid for each")
-    input: dict[str, Any] = Field(description="in words and numbers, what the model reads")
-    preprocessing: PreprocessConfig | None = Field(
-        description="how pages became images; null where the run does not say"
-    )
+    task: Literal["single", "multilabel"] = Field(description="softmax over the outputs, or a sigmoid per output")
+    input: dict[str, Any] = Field(description="shape, type and values of the model's input")
+    preprocessing: PreprocessConfig | None = Field(description="how pages became images; null if unknown")
     drawing: dict[str, Any] | None = Field(
         None,
         description="how records became pages: render (the section; null for a data set of images), sampling_rate, "
-        "derive_leads; null where the run does not say",
+        "derive_leads; null if unknown",
     )
     training: dict[str, Any] = Field(description="data set, protocol, seed, records, recipe, course")
     thresholds: dict[str, Any] | None = Field(
-        None, description="class to decision thresholds as the evaluation chose them; null before, or without any"
+        None, description="decision thresholds of each class, chosen by the evaluation; null if not evaluated"
     )
     calibration: Calibration | None = Field(
-        None, description="what makes calibrated probabilities of the logits, from the evaluation; null before"
+        None, description="calibration of the logits, fitted by the evaluation; null if not evaluated"
     )
     ood: OodLimits | None = Field(
-        None, description="limits of the out-of-distribution score; null where the images were not at hand"
+        None, description="limits of the out-of-distribution score; null if the images were not available"
     )
 
     def write(self, folder: Path) -> None:
@@ -135,7 +130,7 @@ class SavedModel(BaseModel):
         """Read config.json.
 
         Raises:
-            DataError: missing, not of this format, or of another version of it.
+            DataError: missing, not a saved model, or of another format version.
         """
         folder = Path(folder)
         path = folder / CONFIG_FILE
@@ -149,14 +144,13 @@ class SavedModel(BaseModel):
             raise DataError(f"{path}: not JSON ({error})") from error
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise DataError(f'{path}: not a saved model of ecgpipe (its "format" is not "{FORMAT}")')
-        if content.get("format_version") not in READABLE:
-            readable = " and ".join(map(str, READABLE))
+        if content.get("format_version") != VERSION:
             raise DataError(
-                f"{path}: format version {content.get('format_version')!r}, but this ecgpipe reads {readable}; "
+                f"{path}: format version {content.get('format_version')!r}, but this ecgpipe reads {VERSION}; "
                 "use the ecgpipe that wrote it (training.versions names it), or save the model again"
             )
         try:
-            return cls.model_validate(content | {"format_version": VERSION})
+            return cls.model_validate(content)
         except ValidationError as error:
             problem = error.errors()[0]
             key = ".".join(map(str, problem["loc"]))

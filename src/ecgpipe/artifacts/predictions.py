@@ -1,10 +1,4 @@
-"""predictions.parquet: logits of a trained model for every validation and test record of its run.
-
-comparisons/<protocol>.json, comparisons/protocols.json and report/claims.json: what the statistics found.
-
-Each is a JSON object with one list of rows that also stands beside it as CSV, with the columns below. Every cell that
-cannot be filled is null (empty in the CSV), and ``note`` says why.
-"""
+"""Predictions of a model, and results of statistics (comparisons/*.json, report/claims.json) as JSON and CSV."""
 
 import json
 from collections.abc import Sequence
@@ -23,7 +17,7 @@ from ecgpipe.errors import DataError
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model said.
+    """predictions.parquet: logits of a model for the validation and test records of its run.
 
     Args:
         record_ids: (n,) strings.
@@ -54,7 +48,7 @@ class Predictions:
         )
 
     def write(self, path: Path | str) -> None:
-        """Write the file atomically: one column of logits and one of targets per class."""
+        """Write the file atomically, with one column of logits and one of targets per class."""
         columns = {"record_id": pa.array(self.record_ids.astype(str)), "role": pa.array(self.roles.astype(str))}
         columns |= {f"logit:{name}": self.logits[:, i].astype(np.float32) for i, name in enumerate(self.classes)}
         columns |= {f"target:{name}": self.targets[:, i].astype(np.uint8) for i, name in enumerate(self.classes)}
@@ -66,7 +60,7 @@ class Predictions:
         """Read a predictions file.
 
         Raises:
-            DataError: missing or not a predictions file.
+            DataError: missing, damaged or not a predictions file.
         """
         try:
             table = read_table(path)
@@ -83,29 +77,29 @@ class Predictions:
             raise DataError(f"{path}: not a readable predictions file ({error}); delete it and run again") from error
 
 
-COMPARISON = (
+COMPARISON_COLUMNS = (
     "first", "second", "family", "metric", "test", "seeds", "records", "groups", "first_value", "second_value",
     "difference", "low", "high", "between_seeds", "first_only", "second_only", "detectable", "detectable_records", "p",
     "p_holm", "note",
 )  # fmt: skip
-PROTOCOL = (
+PROTOCOL_COLUMNS = (
     "model", "metric", "first", "second", "first_value", "second_value", "difference", "low", "high", "first_records",
     "second_records", "first_seeds", "second_seeds", "note",
 )  # fmt: skip
-CLAIM = (
+CLAIM_COLUMNS = (
     "id", "kind", "place", "claim", "dataset", "model", "metric", "printed", "printed_low", "printed_high", "ours",
     "low", "high", "test", "p", "finding", "by_print", "verdict", "note",
 )  # fmt: skip
 
 
 def write_comparisons(path: Path | str, content: dict, rows: str, columns: Sequence[str]) -> None:
-    """Write the JSON file, and its rows as CSV beside it.
+    """Write a JSON file, and its rows also as a CSV file beside it. Cells that cannot be filled are null, with a note.
 
     Args:
         path: the JSON file.
         content: JSON object.
-        rows: the key of the rows.
-        columns: of the CSV file.
+        rows: the key of its list of rows.
+        columns: columns of the CSV file.
     """
     flat = [
         {key: " ".join(map(str, value)) if isinstance(value, list | tuple) else value for key, value in row.items()}
