@@ -1,10 +1,10 @@
-"""How many reported records of each split have a copy in training."""
+"""How many validation and test records of each split have a duplicate in training."""
 
 from pathlib import Path
 
 from ecgpipe.artifacts.files import write_json
 from ecgpipe.artifacts.tables import DUPLICATES, RECORDS, SPLIT
-from ecgpipe.audit.summary import leak_shares
+from ecgpipe.audit.summary import count_leaks
 from ecgpipe.logs import job_log
 
 with job_log(snakemake):
@@ -13,6 +13,6 @@ with job_log(snakemake):
     for file in map(Path, snakemake.input.splits):
         seed = int(file.stem.removeprefix("seed-"))
         leaks.append(
-            {"protocol": file.parent.name, "seed": seed, "roles": leak_shares(SPLIT.read(file), duplicates, records)}
+            {"protocol": file.parent.name, "seed": seed, "roles": count_leaks(SPLIT.read(file), duplicates, records)}
         )
     write_json(snakemake.output[0], leaks)

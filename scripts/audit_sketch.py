@@ -1,4 +1,4 @@
-"""Fingerprints and oddities of the raw files of one shard."""
+"""Sketches and anomalies of the raw files of one shard."""
 
 from ecgpipe.artifacts.tables import RECORDS, SKETCHES
 from ecgpipe.audit.sketch import sketch_records

@@ -1,18 +1,18 @@
-"""Each oddity of a signal is named, and a sound signal has none."""
+"""Each anomaly of a signal is named, and a normal signal has none."""
 
 import numpy as np
 import pytest
 import wfdb
 
 from ecgpipe.artifacts.signals import LEADS
-from ecgpipe.audit.anomalies import limb_residuals, longest_run, signal_anomalies, unusual
+from ecgpipe.audit.anomalies import limb_residuals, longest_run, signal_anomalies, unusual_properties
 from ecgpipe.audit.sketch import list_folder, sketch_records
 from ecgpipe.cli import main
 from ecgpipe.errors import DataError
 
 
-def sound(seed: int = 0) -> np.ndarray:
-    """(12, 5000) mV, limb leads as Einthoven and Goldberger have them."""
+def normal_signal(seed: int = 0) -> np.ndarray:
+    """(12, 5000) mV; the limb leads satisfy Einthoven's and Goldberger's relations."""
     x = np.random.default_rng(seed).normal(0, 0.2, (12, 5000))
     x[2] = x[1] - x[0]
     x[3], x[4], x[5] = -(x[0] + x[1]) / 2, (x[0] - x[2]) / 2, (x[1] + x[2]) / 2
@@ -20,7 +20,7 @@ def sound(seed: int = 0) -> np.ndarray:
 
 
 def spoil(kind: str) -> np.ndarray:
-    x = sound()
+    x = normal_signal()
     if kind == "flat-segment":
         x[7, 1000:1600] = x[7, 1000]
     elif kind == "clipped":
@@ -36,16 +36,16 @@ def spoil(kind: str) -> np.ndarray:
     return x
 
 
-def test_sound_signal_has_no_anomaly():
-    assert signal_anomalies(sound(), 500) == []
+def test_normal_signal_has_no_anomaly():
+    assert signal_anomalies(normal_signal(), 500) == []
 
 
 @pytest.mark.parametrize("kind", ["flat-segment", "clipped", "held-edge", "amplitude", "same-lead", "limb-leads"])
-def test_each_oddity_is_named(kind):
+def test_each_anomaly_is_named(kind):
     assert {found for found, _ in signal_anomalies(spoil(kind), 500)} == {kind}
 
 
-def test_a_value_held_at_an_end_is_no_clipping_but_does_not_hide_it():
+def test_a_value_held_at_an_end_is_not_clipping_and_does_not_hide_it():
     x = spoil("held-edge")
     assert [kind for kind, _ in signal_anomalies(x[:, ::-1], 500)] == ["held-edge"]
     x[8, 2000:2030] = 1.9
@@ -66,7 +66,7 @@ def test_longest_run():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Records with one fault each among 12 sound ones."""
+    """Records with one fault each among 12 normal ones."""
     top = tmp_path_factory.mktemp("wfdb")
 
     def write(name, x, rate=500, leads=LEADS, units="mV"):
@@ -74,11 +74,11 @@ def folder(tmp_path_factory):
         wfdb.wrsamp(name, rate, [units] * 12, list(leads), p_signal=x.T, **options)
 
     for number in range(12):
-        write(f"sound{number:02d}", sound(number))
-    write("again", sound(3))
-    write("slow", sound(20)[:, :2500], rate=250)
-    write("order", sound(21), leads=LEADS[::-1])
-    write("short", sound(22))
+        write(f"normal{number:02d}", normal_signal(number))
+    write("again", normal_signal(3))
+    write("slow", normal_signal(20)[:, :2500], rate=250)
+    write("order", normal_signal(21), leads=LEADS[::-1])
+    write("short", normal_signal(22))
     (top / "short.dat").write_bytes((top / "short.dat").read_bytes()[:-100])
     return top
 
@@ -91,10 +91,10 @@ def test_a_folder_of_records(folder):
     assert "truncated" in sketches.loc["short", "anomalies"]
     assert sketches.loc["short", "digest"] == ""
     assert "lead-order" in sketches.loc["order", "anomalies"]
-    assert sketches.loc["again", "digest"] == sketches.loc["sound03", "digest"]
-    odd = {(record_id, kind) for record_id, kind, _ in unusual(sketches)}
-    assert {("slow", "unusual sampling rate"), ("order", "unusual leads")} <= odd
-    assert not any(record_id.startswith("sound") for record_id, _ in odd)
+    assert sketches.loc["again", "digest"] == sketches.loc["normal03", "digest"]
+    unusual = {(record_id, kind) for record_id, kind, _ in unusual_properties(sketches)}
+    assert {("slow", "unusual sampling rate"), ("order", "unusual leads")} <= unusual
+    assert not any(record_id.startswith("normal") for record_id, _ in unusual)
 
 
 def test_command_prints_and_writes(folder, tmp_path, capsys):
@@ -103,7 +103,7 @@ def test_command_prints_and_writes(folder, tmp_path, capsys):
     assert main(["audit", str(folder), "--json", "--out", str(tmp_path / "out")]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["records"], found["unreadable"]) == (16, 1)
-    assert found["copies"] == [["again", "sound03"]]
+    assert found["copies"] == [["again", "normal03"]]
     assert {file.name for file in (tmp_path / "out").iterdir()} == {
         "duplicates.parquet", "pairs.parquet", "anomalies.parquet", "audit.json"
     }  # fmt: skip
@@ -111,15 +111,32 @@ def test_command_prints_and_writes(folder, tmp_path, capsys):
     assert "truncated: 1" in capsys.readouterr().out
 
 
-def test_a_folder_without_data_is_told(tmp_path, capsys):
-    with pytest.raises(DataError, match="neither images nor"):
+def test_a_folder_without_data_is_an_error(tmp_path, capsys):
+    with pytest.raises(DataError, match="no images or WFDB records"):
         list_folder(tmp_path)
     assert main(["audit", str(tmp_path / "absent")]) == 1
     assert "no such folder" in capsys.readouterr().err
 
 
 @pytest.mark.realdata
-def test_real_images(cardiac_copy, capsys):
+def test_some_real_images(cardiac_copy, tmp_path, capsys):
+    """A tenth of the files: two pages of one patient, and copies of 12 files."""
+    import json
+
+    for path in cardiac_copy.rglob("*.jpg"):
+        number = int(path.stem.split("(")[1].rstrip(")"))
+        if path.stem.startswith("HB") and 85 <= number < 105 or path.stem.startswith("MI(") and number < 60:
+            (tmp_path / path.parent.name).mkdir(exist_ok=True)
+            (tmp_path / path.parent.name / path.name).symlink_to(path)
+    assert main(["audit", str(tmp_path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["records"], found["distinct"], found["conflicts"]) == (79, 50, [])
+    assert [(p["first"][-10:], p["second"][-10:]) for p in found["pairs"]] == [("HB(93).jpg", "HB(94).jpg")]
+
+
+@pytest.mark.long
+@pytest.mark.realdata
+def test_all_real_images(cardiac_copy, capsys):
     import json
 
     assert main(["audit", str(cardiac_copy), "--json"]) == 0

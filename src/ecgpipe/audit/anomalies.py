@@ -1,4 +1,4 @@
-"""Anomalies of signals, and records that differ from the rest of their data set."""
+"""Anomalous signals, and records whose properties differ from the rest of their data set."""
 
 import json
 from collections.abc import Iterable
@@ -12,11 +12,11 @@ CLIPPED_SECONDS = 0.04
 FLAT_SECONDS = 1.0
 RESIDUAL = 0.1
 LARGE, SMALL = 20.0, 0.05
-"""mV from peak to peak: more than a heart makes, less than a trace shows."""
+"""mV from peak to peak: above a physiological amplitude, below a visible trace."""
 
 
 def signal_anomalies(signal: np.ndarray, rate: float) -> list[tuple[str, str]]:
-    """Oddities of a signal (12, samples) in mV at ``rate`` Hz, as (kind, detail)."""
+    """Return the anomalies of a signal (12, samples) in mV at ``rate`` Hz, as (kind, detail)."""
     found = []
     high, low = signal.max(axis=1), signal.min(axis=1)
     for row, lead in enumerate(LEADS):
@@ -35,7 +35,7 @@ def signal_anomalies(signal: np.ndarray, rate: float) -> list[tuple[str, str]]:
     for i in range(12):
         for j in range(i + 1, 12):
             if np.array_equal(signal[i], signal[j]):
-                found.append(("same-lead", f"{LEADS[i]} and {LEADS[j]} are the same"))
+                found.append(("same-lead", f"{LEADS[i]} and {LEADS[j]} are identical"))
     for name, residual in limb_residuals(signal).items():
         if residual > RESIDUAL:
             found.append(("limb-leads", f"{name} is off by {100 * residual:.0f}% of the limb leads"))
@@ -43,7 +43,7 @@ def signal_anomalies(signal: np.ndarray, rate: float) -> list[tuple[str, str]]:
 
 
 def limb_residuals(signal: np.ndarray) -> dict[str, float]:
-    """How far the limb leads are from Einthoven's and Goldberger's relations: RMS against the RMS of leads I and II."""
+    """Return the RMS deviation from Einthoven's and Goldberger's relations, relative to the RMS of leads I and II."""
     one, two, three, avr, avl, avf = signal[:6] - signal[:6].mean(axis=1, keepdims=True)
     scale = max(float(np.sqrt((one**2 + two**2).mean())), 1e-9)
     wrong = {
@@ -56,12 +56,12 @@ def limb_residuals(signal: np.ndarray) -> dict[str, float]:
 
 
 def _run_at_start(mask: np.ndarray) -> int:
-    """Length of the run of true values that a vector begins with."""
+    """Length of the run of true values at the start of a vector."""
     return len(mask) if mask.all() else int(mask.argmin())
 
 
 def _without_edges(mask: np.ndarray) -> np.ndarray:
-    """The vector without the runs of true values that it begins and ends with."""
+    """The vector without the runs of true values at its start and end."""
     return mask[_run_at_start(mask) : len(mask) - _run_at_start(mask[::-1])]
 
 
@@ -71,21 +71,21 @@ def longest_run(mask: np.ndarray) -> int:
     return int((edges[1::2] - edges[::2]).max(initial=0))
 
 
-def unusual(sketches: pd.DataFrame) -> Iterable[tuple[str, str, str]]:
-    """(record, kind, detail) of the records that differ from what most of the data set has in common.
+def unusual_properties(sketches: pd.DataFrame) -> Iterable[tuple[str, str, str]]:
+    """Yield (record, kind, detail) of the records with a property that at least 90% of the others do not have.
 
     Args:
-        sketches: rows of the sketches format, record_id and form of them.
+        sketches: columns record_id and properties of the sketches format.
     """
-    number, texts = pd.factorize(sketches["form"])  # few differ
-    forms = [json.loads(text) for text in texts]
-    for key in sorted({key for form in forms for key in form}):
-        values = pd.Series([form.get(key) for form in forms], dtype=object)[number]
+    number, texts = pd.factorize(sketches["properties"])
+    distinct = [json.loads(text) for text in texts]
+    for key in sorted({key for properties in distinct for key in properties}):
+        values = pd.Series([properties.get(key) for properties in distinct], dtype=object)[number]
         values = pd.Series(values.to_numpy(), index=sketches["record_id"]).dropna()
         counts = values.value_counts()
-        usual = min(counts[counts == counts.iloc[0]].index)  # a tie must not depend on the order
+        usual = min(counts[counts == counts.iloc[0]].index)  # independent of the order in a tie
         share = counts[usual] / len(values)
-        if share < 0.9:  # then nothing is usual; the summary counts the values
+        if share < 0.9:  # no usual value; the summary counts the values
             continue
         for record_id, value in values[values != usual].items():
             yield record_id, f"unusual {key}", f"{value}, where {share:.1%} have {usual}"

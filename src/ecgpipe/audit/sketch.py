@@ -1,15 +1,7 @@
-"""What the audit keeps of a record, whatever it is made of.
+"""Sketches: what the audit keeps of each record to find duplicates and anomalies.
 
-What an audit keeps of an image, and what may be odd about it.
-
-Most of an ECG page is the same form on every page, so a hash of the whole page calls strangers duplicates. The sketch is a
-map of dark ink; what all pages of a data set share is subtracted before maps are compared (audit.duplicates).
-
-What an audit keeps of a signal, and what may be odd about it.
-
-Sketches of one shard of a data set.
-
-Any folder or zip archive of images or of WFDB records as a records table.
+Most of an ECG page is printed on every page, so a hash of the page would match unrelated records. An image's sketch is
+a map of dark ink, from which ``audit.duplicates`` subtracts what all pages share.
 """
 
 import hashlib
@@ -24,7 +16,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import wfdb
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from scipy.signal import resample_poly
 
 from ecgpipe.artifacts.signals import LEADS, read_record
@@ -35,14 +27,18 @@ from ecgpipe.errors import DataError, RecordError
 
 
 class Sketch(NamedTuple):
-    """What is kept of one record.
+    """The sketch of one record.
 
-    ``sketch`` is int8 (n,), to search with; ``detail`` int8 (rows, columns), to decide with; ``form`` what most records
-    of a data set have in common; ``anomalies`` pairs of kind and detail.
+    Attributes:
+        digest: SHA-256 of the content; empty if unreadable.
+        properties: what most records of a data set share, such as the sampling rate or the image size.
+        anomalies: pairs of kind and detail.
+        sketch: int8 (n,), to search with.
+        detail: int8 (rows, columns), to compare.
     """
 
     digest: str
-    form: dict[str, str]
+    properties: dict[str, str]
     anomalies: list[tuple[str, str]]
     sketch: np.ndarray
     detail: np.ndarray
@@ -50,7 +46,7 @@ class Sketch(NamedTuple):
 
 WORK = (1152, 768)
 DETAIL = (192, 128)
-"""Columns and rows of the map that decides: about 1.5 mm of a page each."""
+"""Columns and rows of the map to compare, about 1.5 mm of a page each."""
 GRID = (72, 48)
 """Columns and rows of the map to search with."""
 MAX_PIXELS = 60_000_000
@@ -58,14 +54,14 @@ BLANK = 5e-4
 
 
 def sketch_image(content: bytes, record_id: str, name: str) -> Sketch:
-    """Digest, ink maps and oddities of an image file.
+    """Sketch an image file.
 
     Args:
         content: the file's bytes.
         record_id, name: for messages.
 
     Returns:
-        ``sketch`` (72 x 48,) and ``detail`` (128, 192): darkness of the ink, 0 to 127.
+        With ``sketch`` (72 x 48,) and ``detail`` (128, 192): darkness of the ink, 0 to 127.
 
     Raises:
         RecordError: not an image, broken, or over 60 million pixels.
@@ -76,16 +72,18 @@ def sketch_image(content: bytes, record_id: str, name: str) -> Sketch:
             with Image.open(io.BytesIO(content)) as picture:
                 if picture.width * picture.height > MAX_PIXELS:
                     raise RecordError(record_id, name, "too-large", f"{picture.width} x {picture.height} pixels")
-                form = {
+                properties = {
                     "size": f"{picture.width} x {picture.height}",
                     "mode": picture.mode,
                     "format": str(picture.format),
                 }
-                # a JPEG is decoded at the smallest scale that is still larger; does nothing to other formats
+                # decode a JPEG at the smallest scale that is large enough; no effect on other formats
                 picture.draft("RGB", WORK)
                 image = np.array(ImageOps.exif_transpose(picture).convert("RGB"))
     except RecordError:
         raise
+    except UnidentifiedImageError as error:  # its message has the address of a BytesIO
+        raise RecordError(record_id, name, "unreadable", "not a readable image (unknown format)") from error
     except Exception as error:  # Pillow raises many kinds for broken files
         raise RecordError(record_id, name, "unreadable", f"not a readable image ({error})") from error
     ink = _ink(image)
@@ -96,12 +94,12 @@ def sketch_image(content: bytes, record_id: str, name: str) -> Sketch:
         np.clip(np.round(cv2.resize(ink, size, interpolation=cv2.INTER_AREA) * scale), 0, 127).astype(np.int8)
         for size, scale in ((DETAIL, 254), (GRID, 400))
     )
-    return Sketch(hashlib.sha256(content).hexdigest(), form, anomalies, sketch.ravel(), detail)
+    return Sketch(hashlib.sha256(content).hexdigest(), properties, anomalies, sketch.ravel(), detail)
 
 
 def _ink(image: np.ndarray) -> np.ndarray:
-    """Darkness against the paper around, (768, 1152) float32 from 0 to 1."""
-    # the lightest channel: coloured grids are light in it, black ink is not
+    """Darkness relative to the surrounding paper, (768, 1152) float32 from 0 to 1."""
+    # in the lightest channel coloured grids are light and black ink is dark
     light = cv2.resize(image, WORK, interpolation=cv2.INTER_AREA).max(axis=2)
     small = cv2.resize(light, (144, 96), interpolation=cv2.INTER_AREA)
     paper = cv2.blur(cv2.morphologyEx(small, cv2.MORPH_CLOSE, np.ones((9, 9))), (9, 9))
@@ -110,33 +108,33 @@ def _ink(image: np.ndarray) -> np.ndarray:
 
 
 RATE = 50
-"""Hz of what is compared: an ECG's energy is below 25 Hz."""
+"""Hz at which signals are compared; an ECG's energy is below 25 Hz."""
 SECONDS = 10
 INDEPENDENT = [LEADS.index(lead) for lead in ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")]
 
 
 def sketch_signal(source: Source, path: str, record_id: str, derive_leads: bool = False) -> Sketch:
-    """Digest, spectra, low-passed signal and oddities of a WFDB record.
+    """Sketch a WFDB record.
 
     Args:
-        source: where the raw files are.
-        path: the record's name there, without suffix.
+        source: the raw files.
+        path: the record's path there, without suffix.
         record_id: for messages.
-        derive_leads: as ``read_record``.
+        derive_leads: as in ``read_record``.
 
     Returns:
-        ``sketch`` (8 x 200,): magnitudes of the spectrum up to 20 Hz, which a lag does not change; ``detail`` (8, 500):
-        the first 10 s of the independent leads at 50 Hz, scaled to their largest value.
+        With ``sketch`` (8 x 200,): magnitude spectra up to 20 Hz, which a lag does not change; ``detail`` (8, 500): the
+        first 10 s of the independent leads at 50 Hz, scaled to their largest value.
 
     Raises:
-        RecordError: as read_record.
+        RecordError: as in ``read_record``.
     """
     signal, rate = read_record(source, path, record_id, derive_leads=derive_leads)
     with source.record(path) as local:
         header = wfdb.rdheader(str(local))
     names = [name.upper() for name in header.sig_name]
     gains = sorted({f"{gain:g}/{unit}" for gain, unit in zip(header.adc_gain, header.units, strict=True)})
-    form = {
+    properties = {
         "sampling rate": f"{rate:g} Hz",
         "duration": f"{signal.shape[1] / rate:g} s",
         "gain": ", ".join(gains),
@@ -147,17 +145,17 @@ def sketch_signal(source: Source, path: str, record_id: str, derive_leads: bool 
         anomalies.append(("lead-order", " ".join(header.sig_name)))
     digest = hashlib.sha256(f"{rate:g}".encode() + np.round(signal * 1e6).astype("<i8").tobytes()).hexdigest()
     sketch, detail = compare_vectors(signal, rate)
-    return Sketch(digest, form, anomalies, sketch, detail)
+    return Sketch(digest, properties, anomalies, sketch, detail)
 
 
 def compare_vectors(signal: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
-    """The two int8 arrays of sketch_signal from a signal (12, samples) in mV."""
+    """Return ``sketch`` and ``detail`` of a signal (12, samples) in mV."""
     window = signal[INDEPENDENT, : round(SECONDS * rate)]
     window = window - np.median(window, axis=1, keepdims=True)
     low = resample_poly(window, RATE, round(rate), axis=1)[:, : RATE * SECONDS]
     low = np.pad(low, ((0, 0), (0, RATE * SECONDS - low.shape[1])))
     spectrum = np.fft.rfft(low, axis=1)
-    spectrum[:, : SECONDS // 2] = 0  # below 0.5 Hz: the baseline wanders
+    spectrum[:, : SECONDS // 2] = 0  # below 0.5 Hz: baseline wander
     detail = np.fft.irfft(spectrum, RATE * SECONDS, axis=1)
     magnitude = np.sqrt(np.abs(spectrum[:, : 20 * SECONDS]))
     return tuple(
@@ -166,12 +164,12 @@ def compare_vectors(signal: np.ndarray, rate: float) -> tuple[np.ndarray, np.nda
 
 
 def sketch_records(records: pd.DataFrame, source: Path | str, derive_leads: bool = False) -> Iterator[dict]:
-    """Rows of the sketches format, one per record; what cannot be read has an anomaly instead of a digest.
+    """Yield one row of the sketches format per record; an unreadable record has an anomaly instead of a digest.
 
     Args:
         records: rows of records.parquet.
         source: the data set's folder or zip archive.
-        derive_leads: of signals, as ``read_record``.
+        derive_leads: as in ``read_record``.
     """
     files = open_source(source)
     for record_id, path in zip(records["record_id"], records["path"], strict=True):
@@ -186,7 +184,7 @@ def sketch_records(records: pd.DataFrame, source: Path | str, derive_leads: bool
         yield {
             "record_id": record_id,
             "digest": sketch.digest,
-            "form": json.dumps(sketch.form),
+            "properties": json.dumps(sketch.properties),
             "anomalies": json.dumps(sketch.anomalies),
             "sketch": sketch.sketch.tobytes(),
             "detail": sketch.detail.tobytes(),
@@ -201,22 +199,22 @@ def _bytes(files: Source, path: str, record_id: str) -> bytes:
 
 
 def list_folder(source: Path | str) -> pd.DataFrame:
-    """All images, or else all WFDB records, below a folder; the folder that a file is in is taken for its class.
+    """List the images or WFDB records below a folder or in a zip archive; the folder of an image is its class.
 
     Returns:
-        Rows of records.parquet, ids are paths below the folder; patients are not known.
+        Rows of records.parquet; ids are paths below the folder, patients are unknown.
 
     Raises:
-        DataError: no such folder or archive, neither images nor .hea files in it, or both.
+        DataError: no such folder or archive, no images or .hea files in it, or both kinds.
     """
     names = [name for name in open_source(source).names() if not name.startswith("__MACOSX/")]
     images = [name for name in names if is_image(name)]
     signals = [name.removesuffix(".hea") for name in names if name.endswith(".hea")]
     if images and signals:
-        raise DataError(f"{source}: holds images and WFDB records; audit the folder of one kind at a time")
+        raise DataError(f"{source}: contains both images and WFDB records; audit one folder of each kind")
     paths = images or signals
     if not paths:
-        raise DataError(f"{source}: neither images nor WFDB records (.hea) below it")
+        raise DataError(f"{source}: no images or WFDB records (.hea) found")
     frame = pd.DataFrame({"record_id": paths, "path": paths})
     classes = [PurePosixPath(path).parent.as_posix() for path in paths]
     frame["statements"] = [json.dumps({name: 100.0} if images and name != "." else {}) for name in classes]

@@ -1,17 +1,18 @@
-"""Everything that an audit says of a data set."""
+"""The result of an audit: duplicates, anomalies, label conflicts and leaks."""
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import pandas as pd
 
-from ecgpipe.audit.anomalies import unusual
+from ecgpipe.audit.anomalies import unusual_properties
 from ecgpipe.audit.duplicates import Sketches, find_duplicates, kind_of
 
 
 class Audit(NamedTuple):
-    """Tables (artifacts.duplicates, artifacts.audit) and a summary for JSON."""
+    """Tables (``artifacts.tables``) and a summary for JSON."""
 
     duplicates: pd.DataFrame
     pairs: pd.DataFrame
@@ -20,27 +21,24 @@ class Audit(NamedTuple):
 
 
 def audit(records: pd.DataFrame, sketches: Sketches) -> Audit:
-    """Join the sketches of all shards.
+    """Audit a data set.
 
     Args:
-        records: rows of records.parquet with record_id, patient_id and statements.
-        sketches: one for every record.
+        records: columns record_id, patient_id and statements of records.parquet.
+        sketches: one per record.
     """
     duplicates, pairs = find_duplicates(sketches)
     text = sketches.text
-    odd = text[text["anomalies"] != "[]"]
-    own = ((row.record_id, kind, detail) for row in odd.itertuples() for kind, detail in json.loads(row.anomalies))
-    anomalies = pd.DataFrame([*own, *unusual(text)], columns=["record_id", "kind", "detail"])
-    anomalies = anomalies.sort_values(["record_id", "kind", "detail"], ignore_index=True)
-    said = records.set_index("record_id")["statements"].map(lambda text: " + ".join(sorted(json.loads(text))))
-    duplicates = duplicates.assign(said=said.reindex(duplicates["record_id"]).to_numpy())
+    anomalies = _anomalies(text)
+    labels = records.set_index("record_id")["statements"].map(lambda value: " + ".join(sorted(json.loads(value))))
+    labelled = duplicates.assign(label=labels.reindex(duplicates["record_id"]).to_numpy())
+    distinct = labelled[labelled["record_id"] == labelled["identical"]]
     patients = records["patient_id"].dropna()
-    forms: dict[str, Counter] = {}
-    for form, count in text["form"].value_counts().items():
-        for key, value in json.loads(form).items():
-            forms.setdefault(key, Counter())[value] += int(count)
-    classes = Counter(code for text in records["statements"] for code in json.loads(text))
-    distinct = duplicates[duplicates["record_id"] == duplicates["identical"]]
+    classes = Counter(code for value in records["statements"] for code in json.loads(value))
+    properties: dict[str, Counter] = {}
+    for value, count in text["properties"].value_counts().items():
+        for key, entry in json.loads(value).items():
+            properties.setdefault(key, Counter())[entry] += int(count)
     summary = {
         "kind": kind_of(sketches),
         "records": len(records),
@@ -48,33 +46,44 @@ def audit(records: pd.DataFrame, sketches: Sketches) -> Audit:
         "distinct": len(distinct),
         "distinct_groups": int(duplicates["near"].nunique()),
         "near_pairs": len(pairs),
-        "classes": dict(sorted(classes.items(), key=lambda item: (-item[1], item[0]))),
+        "classes": _most_frequent(classes),
         "distinct_by_class": dict(
-            sorted(Counter(code for text in distinct["said"] for code in str(text).split(" + ")).items())
+            sorted(Counter(code for label in distinct["label"] for code in str(label).split(" + ")).items())
         ),
-        "conflicts": _conflicts(duplicates),
+        "conflicts": _conflicts(labelled),
         "patients": int(patients.nunique()) if len(patients) else None,
         "patients_with_several": int((patients.value_counts() > 1).sum()) if len(patients) else None,
         "anomalies": {kind: int(group["record_id"].nunique()) for kind, group in anomalies.groupby("kind")},
-        "forms": {
-            key: dict(sorted(counter.items(), key=lambda item: (-item[1], item[0]))[:20])
-            for key, counter in sorted(forms.items())
-        },
+        "properties": {key: _most_frequent(counts, 20) for key, counts in sorted(properties.items())},
     }
-    return Audit(duplicates.drop(columns="said"), pairs, anomalies, summary)
+    return Audit(duplicates, pairs, anomalies, summary)
 
 
-def _conflicts(duplicates: pd.DataFrame) -> list[dict]:
-    """Groups of copies of which the source says different things."""
+def _anomalies(text: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the anomalies format: of the records themselves, and unusual properties."""
+    anomalous = text[text["anomalies"] != "[]"]
+    own = (
+        (row.record_id, kind, detail) for row in anomalous.itertuples() for kind, detail in json.loads(row.anomalies)
+    )
+    table = pd.DataFrame([*own, *unusual_properties(text)], columns=["record_id", "kind", "detail"])
+    return table.sort_values(["record_id", "kind", "detail"], ignore_index=True)
+
+
+def _most_frequent(counts: Mapping[str, int], most: int | None = None) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:most])
+
+
+def _conflicts(labelled: pd.DataFrame) -> list[dict]:
+    """Groups of duplicates with different labels."""
     found = []
-    for group in duplicates[duplicates.duplicated("near", keep=False)].groupby("near", sort=True):
-        if group[1]["said"].nunique() > 1:
-            found.append({"records": group[1]["record_id"].tolist(), "statements": sorted(set(group[1]["said"]))})
+    for _, group in labelled[labelled.duplicated("near", keep=False)].groupby("near", sort=True):
+        if group["label"].nunique() > 1:
+            found.append({"records": group["record_id"].tolist(), "statements": sorted(set(group["label"]))})
     return found
 
 
-def leak_shares(split: pd.DataFrame, duplicates: pd.DataFrame, records: pd.DataFrame) -> dict:
-    """How many validation and test records have a copy, or their patient, in training.
+def count_leaks(split: pd.DataFrame, duplicates: pd.DataFrame, records: pd.DataFrame) -> dict:
+    """Count the validation and test records that have a duplicate, or their patient, in training.
 
     Args:
         split: rows of the split format.
@@ -82,23 +91,26 @@ def leak_shares(split: pd.DataFrame, duplicates: pd.DataFrame, records: pd.DataF
         records: rows of records.parquet.
 
     Returns:
-        {role: {records, identical, near, patient}}: counts; ``near`` includes the identical; ``patient`` is None where
-        no patient is named.
+        {role: {records, identical, near, patient}}; ``near`` includes identical records; ``patient`` is None if no
+        patient is known.
     """
-    joined = split.merge(duplicates, on="record_id", how="left").merge(
-        records[["record_id", "patient_id"]], on="record_id"
-    )
-    train = joined[joined["role"] == "train"]
-    shares = {}
+    patients = records[["record_id", "patient_id"]]
+    joined = split.merge(duplicates, on="record_id", how="left").merge(patients, on="record_id")
+    known = joined["patient_id"].notna().any()
+    train = {
+        column: set(joined.loc[joined["role"] == "train", column].dropna())
+        for column in ("identical", "near", "patient_id")
+    }
+    counts = {}
     for role in ("validation", "test"):
         rows = joined[joined["role"] == role]
         if rows.empty:
             continue
-        shares[role] = {"records": len(rows)} | {
-            name: int(rows[column].isin(train[column].dropna()).sum())
-            for name, column in (("identical", "identical"), ("near", "near"))
+        found = {column: int(rows[column].isin(values).sum()) for column, values in train.items()}
+        counts[role] = {
+            "records": len(rows),
+            "identical": found["identical"],
+            "near": found["near"],
+            "patient": found["patient_id"] if known else None,
         }
-        named = joined["patient_id"].notna().any()
-        patients = set(train["patient_id"].dropna())
-        shares[role]["patient"] = int(rows["patient_id"].isin(patients).sum()) if named else None
-    return shares
+    return counts
