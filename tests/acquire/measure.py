@@ -1,7 +1,7 @@
-"""Measures an ECG without knowing how it was made: beats, intervals, and the criteria of textbooks, from the samples.
+"""Measures beats, intervals and textbook criteria of an ECG from its samples alone.
 
-Beats come from WFDB's detector, everything else from the median beat. Run as a script it counts how often records with
-a finding, and normal ones, meet its criterion, simulated and real:
+Beats come from WFDB's detector, everything else from the median beat. As a script it counts how many simulated and
+real records with a finding, and how many normal ones, meet its criterion:
 
     python -m tests.acquire.measure --records 100 --real PTBXL
 """
@@ -77,7 +77,7 @@ class Measured:
 
 def detect(signal: np.ndarray, rate: int) -> np.ndarray:
     """QRS times in seconds by WFDB's ``xqrs`` on the lead with the largest swing between 10 and 30 Hz; on the next
-    where its learning fails and it finds next to nothing."""
+    if its learning fails and it finds almost no beats."""
     swings = np.ptp(sosfiltfilt(butter(2, (10, 30), "band", fs=rate, output="sos"), signal), axis=1)
     for lead in np.argsort(-swings)[:6]:
         found = xqrs_detect(signal[lead], fs=rate, verbose=False) / rate
@@ -97,8 +97,8 @@ def peaks(signal: np.ndarray, rate: int) -> np.ndarray:
 def detection(detector: Callable[[np.ndarray, int], np.ndarray], rate: int, records: int) -> tuple[float, float]:
     """Sensitivity and positive predictivity of a detector on simulated records of all classes, rhythms and ectopics.
 
-    A beat is found within 150 ms (ANSI/AAMI EC57). The first half second, where a detector learns, and the last 0.3 s,
-    where a beat may be cut, do not count.
+    A beat counts as found within 150 ms (ANSI/AAMI EC57). The first 0.5 s, in which a detector learns, and the last
+    0.3 s, in which a beat may be cut, do not count.
     """
     hits = misses = false = 0
     for seed in range(records):
@@ -114,7 +114,7 @@ def detection(detector: Callable[[np.ndarray, int], np.ndarray], rate: int, reco
 
 
 def measure(signal: np.ndarray) -> Measured:
-    """``signal``: (12, samples) mV at 500 Hz, noise and all."""
+    """Measure a (12, samples) noisy signal in mV at 500 Hz."""
     slow = sosfiltfilt(butter(2, 40, fs=RATE, output="sos"), signal)
     beats = np.round(detect(signal, RATE) * RATE).astype(int)
     cycle = float(np.median(np.diff(beats))) / RATE
@@ -129,7 +129,7 @@ def measure(signal: np.ndarray) -> Measured:
 
 
 def _aligned(signal: np.ndarray, beats: np.ndarray) -> np.ndarray:
-    """The beats moved to where they fit their median best, and those that do not fit it left out."""
+    """The beats shifted to the best fit with their median, without those that do not fit."""
     for _ in range(2):
         template = np.median([signal[:, beat - 40 : beat + 40] for beat in beats], axis=0)
         shifts = range(-15, 16)
@@ -140,8 +140,8 @@ def _aligned(signal: np.ndarray, beats: np.ndarray) -> np.ndarray:
 
 
 def _qrs(slope: np.ndarray) -> tuple[int, int]:
-    """The samples about the fiducial point that are steeper than 9% of the steepest and than four times the beat's
-    median, without a gap of 24 ms."""
+    """Onset and offset: samples around the fiducial point steeper than 9% of the maximum and four times the median
+    slope, without a gap of 24 ms."""
     first = BEFORE - 70
     part = slope[first : BEFORE + 90]
     steep = np.flatnonzero(part > max(0.09 * part.max(), 4 * np.median(slope)))
@@ -151,7 +151,7 @@ def _qrs(slope: np.ndarray) -> tuple[int, int]:
 
 
 def _pr(median: np.ndarray, onset: int) -> float:
-    """From the onset of the P wave, by its height over the line between the ends of the window; tangent method."""
+    """From the onset of the P wave (tangent method on its height over the line between the ends of the window)."""
     size = np.linalg.norm(median[:, 30 : onset - 5], axis=0)
     size = size - np.linspace(size[:10].min(), size[-5:].min(), len(size))
     peak = int(np.argmax(size))
@@ -162,8 +162,8 @@ def _pr(median: np.ndarray, onset: int) -> float:
 
 
 def _qt(median: np.ndarray, onset: int, offset: int, cycle: float) -> float:
-    """To where the steepest tangent of the T wave's end meets the baseline, in the lead with the largest T; its peak is
-    looked for up to half the square root of the cycle after the onset."""
+    """To the intersection of the steepest tangent of the T wave's end with the baseline, in the lead with the largest
+    T; its peak is expected up to half the square root of the cycle after the onset."""
     within = round(0.5 * np.sqrt(cycle) * RATE) - 40 - (offset - onset)
     t_waves = median[:, offset + 40 : 515]
     t_wave = t_waves[np.argmax(np.ptp(t_waves[:, :within], axis=1))]
@@ -232,7 +232,7 @@ STAGES = ("Stadium I", "Stadium I-II", "Stadium II", "Stadium II-III", "Stadium 
 
 
 def record_with(code: str | None, stage: int, seed: int) -> SimulatedRecord:
-    """A noisy record in sinus rhythm, of a patient of its own; the finding is at or beyond its criterion."""
+    """A noisy record of a random patient in sinus rhythm; the finding is at or beyond its criterion."""
     rng = np.random.default_rng([seed, 77])
     severity = float(rng.uniform(0.55, 0.9))
     findings = () if code is None else (Finding(code, severity, STAGES[stage]),)
@@ -257,8 +257,8 @@ def real_signals(folder: Path, code: str, count: int) -> list[np.ndarray]:
 
 
 def main() -> None:
-    """Prints two tables: detector, sensitivity, predictivity; and criterion, the share of simulated records with the
-    finding that meet it, of normal ones, the same of real records, and how many real ones have the finding."""
+    """Prints two tables: detector, sensitivity, predictivity; and criterion, percentage of simulated records with the
+    finding that meet it, of normal ones, the same of real records, and number of real records with the finding."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records", type=int, default=100, help="of each finding")
     parser.add_argument("--real", type=Path, help="a copy of PTB-XL at 500 Hz")

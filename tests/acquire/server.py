@@ -1,4 +1,4 @@
-"""A web server on the loopback address with every fault that a download may meet."""
+"""A local web server with the faults that a download may meet."""
 
 import hashlib
 import threading
@@ -10,12 +10,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class FaultyServer:
-    """Serves files, and misbehaves as told.
+    """Serves files with configurable faults.
 
     files: path -> content.
-    faults: path -> faults, one per request in turn; after the last one the server behaves. Faults: "cut" (closes
-        after half of what was asked for), "503", "503-wait" (with Retry-After), "404", "ignore-range",
-        "wrong-range", "corrupt", "redirect", "slow", "short" (promises more than comes), "changed" (another file).
+    faults: path -> faults, one per request; later requests succeed. Faults: "cut" (closes after half of the content),
+        "503", "503-wait" (with Retry-After), "404", "ignore-range", "wrong-range", "corrupt", "redirect", "slow",
+        "short" (announces more than it sends), "changed" (another file).
     always: path -> a fault of every request.
     """
 
@@ -95,7 +95,7 @@ def handler_of(faulty: FaultyServer) -> type[BaseHTTPRequestHandler]:
                     faulty.served[self.path] += len(body[at : at + (1 << 16)])
                     if fault == "slow":
                         time.sleep(0.02)
-            except OSError:  # the other side was killed
+            except OSError:  # the client was killed
                 pass
             if fault in ("cut", "short"):
                 self.close_connection = True

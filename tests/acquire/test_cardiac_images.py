@@ -33,7 +33,7 @@ def test_published_folder_names_are_recognised(copy):
     assert [{Path(image).parent.name for image in found[name]} for name in CLASSES] == [{name} for name in FOLDERS]
 
 
-def test_images_with_their_checksums(copy):
+def test_images_have_checksums(copy):
     records = list_cardiac_images(copy, shards=3, expected=20).set_index("record_id")
     assert len(records) == 20
     assert records["content"].nunique() == 16
@@ -54,7 +54,7 @@ def test_a_changed_image_changes_the_hash_of_its_shard_and_the_listing(copy):
     assert changed != listing  # it contains the checksums of the images
 
 
-def test_what_is_missing_is_named(copy):
+def test_incomplete_copies(copy):
     with pytest.raises(DataError, match="20 images, expected 928"):
         list_cardiac_images(copy, 3, 928)
     (copy / FOLDERS[1] / "PMI(1).jpg").write_bytes(b"x")

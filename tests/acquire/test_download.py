@@ -1,14 +1,28 @@
-"""Archives that must not escape, and checksums."""
+"""PTB-XL releases, archives that must not escape their folder, and checksums."""
 
 import hashlib
 import io
+import re
 import zipfile
 
 import pytest
 
-from ecgpipe.acquire.download import needed_at_rate, unpack_zip, verify_checksums
-from ecgpipe.artifacts import sources as archive_module
+from ecgpipe.acquire.download import (
+    download,
+    download_ptbxl,
+    needed_at_rate,
+    unpack_zip,
+    verify_checksums,
+    web_address,
+)
+from ecgpipe.artifacts import sources
+from ecgpipe.artifacts.files import SUMS
+from ecgpipe.cli import main
 from ecgpipe.errors import DataError
+from tests.acquire.server import running
+
+CONTENT = hashlib.shake_256(b"a signal").digest(3_000_000)
+SUM = hashlib.sha256(CONTENT).hexdigest()
 
 
 def archive(tmp_path, entries):
@@ -19,7 +33,7 @@ def archive(tmp_path, entries):
     return path
 
 
-def test_one_top_folder_is_left_out(tmp_path):
+def test_a_single_top_folder_is_left_out(tmp_path):
     unpack_zip(archive(tmp_path, [("ptb/a/x.txt", "x"), ("ptb/y.txt", "y")]), tmp_path / "out")
     assert (tmp_path / "out/a/x.txt").read_text() == "x"
     assert (tmp_path / "out/y.txt").read_text() == "y"
@@ -52,23 +66,23 @@ def test_devices_and_encrypted_files_are_refused(tmp_path):
         unpack_zip(path, tmp_path / "out")
 
 
-def test_two_files_of_one_name_are_refused(tmp_path):
+def test_two_files_with_the_same_name_are_refused(tmp_path):
     with pytest.raises(DataError, match="have the same name"):
         unpack_zip(archive(tmp_path, [("a/Record.dat", "x"), ("a/record.DAT", "y"), ("b", "")]), tmp_path / "out")
 
 
 def test_bombs_are_refused_before_anything_is_written(tmp_path, monkeypatch):
     path = archive(tmp_path, [(f"f{i}", bytes(100_000)) for i in range(20)])
-    monkeypatch.setattr(archive_module, "LARGEST_UNPACKED", 1 << 20)
+    monkeypatch.setattr(sources, "LARGEST_UNPACKED", 1 << 20)
     with pytest.raises(DataError, match="would unpack to more"):
         unpack_zip(path, tmp_path / "out")
-    monkeypatch.setattr(archive_module, "MOST_FILES", 10)
+    monkeypatch.setattr(sources, "MOST_FILES", 10)
     with pytest.raises(DataError, match="20 files"):
         unpack_zip(path, tmp_path / "out")
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.zip"]
 
 
-def test_a_size_that_lies_is_found(tmp_path):
+def test_a_wrong_declared_size_is_detected(tmp_path):
     path = archive(tmp_path, [("a", bytes(100_000))])
     content = bytearray(path.read_bytes())
     at = content.rindex(b"PK\x01\x02") + 24  # the size after unpacking, in the central directory
@@ -79,7 +93,7 @@ def test_a_size_that_lies_is_found(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_damaged_or_cut_archive_leaves_nothing(tmp_path):
+def test_a_damaged_or_truncated_archive_leaves_nothing(tmp_path):
     path = archive(tmp_path, [("a", bytes(range(256)) * 100), ("b", "x")])
     whole = bytearray(path.read_bytes())
     path.write_bytes(whole[: len(whole) // 2])
@@ -92,7 +106,7 @@ def test_a_damaged_or_cut_archive_leaves_nothing(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.zip"]
 
 
-def test_damaged_compressed_data_is_an_error_wherever_it_is(tmp_path):
+def test_damaged_compressed_data_is_an_error(tmp_path):
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("a", "".join(f"line {i} {i * i}\n" for i in range(500)))
@@ -104,20 +118,20 @@ def test_damaged_compressed_data_is_an_error_wherever_it_is(tmp_path):
             unpack_zip(path, tmp_path / "out")
 
 
-def test_only_the_signals_that_are_asked_for(tmp_path):
+def test_only_signals_at_the_requested_rate_are_unpacked(tmp_path):
     names = ["p/ptbxl_database.csv", "p/records100/00000/00001_lr.dat", "p/records500/00000/00001_hr.dat"]
     unpack_zip(archive(tmp_path, [(name, "x") for name in names]), tmp_path / "out", needed_at_rate(500))
     found = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert found == {"ptbxl_database.csv", "records500/00000/00001_hr.dat"}
 
 
-def test_what_is_no_archive_is_named(tmp_path):
+def test_a_file_that_is_not_an_archive_is_named(tmp_path):
     (tmp_path / "a.zip").write_bytes(io.BytesIO(b"<html>not found</html>").read())
     with pytest.raises(DataError, match=r"a\.zip"):
         unpack_zip(tmp_path / "a.zip", tmp_path / "out")
 
 
-def test_sums_find_damaged_and_missing_files(tmp_path):
+def test_checksums_detect_damaged_and_missing_files(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).write_text(name)
     lines = [f"{hashlib.sha256(name.encode()).hexdigest()}  {name}" for name in ("a", "b", "c")]
@@ -132,3 +146,102 @@ def test_sums_find_damaged_and_missing_files(tmp_path):
     (tmp_path / "SHA256SUMS.txt").write_text("")
     with pytest.raises(DataError, match="lists no file"):
         verify_checksums(tmp_path)
+
+
+@pytest.fixture
+def server():
+    with running() as faulty:
+        faulty.files["/file"] = CONTENT
+        yield faulty
+
+
+def test_s3_addresses_become_public_endpoints():
+    assert web_address("s3://physionet-open/ptb-xl/1.0.3/") == "https://physionet-open.s3.amazonaws.com/ptb-xl/1.0.3/"
+    assert web_address("https://example.org/a") == "https://example.org/a"
+
+
+@pytest.fixture
+def release(server):
+    """A small release of PTB-XL: two tables and two records at both rates."""
+    names = ["ptbxl_database.csv", "scp_statements.csv", "LICENSE.txt"]
+    for rate, suffix in ((100, "lr"), (500, "hr")):
+        names += [f"records{rate}/00000/0000{i}_{suffix}.{kind}" for i in (1, 2) for kind in ("hea", "dat")]
+    contents = {name: hashlib.shake_256(name.encode()).digest(50_000) for name in names}
+    server.files |= {f"/ptb-xl/{name}": content for name, content in contents.items()}
+    lines = [f"{hashlib.sha256(content).hexdigest()} {name}" for name, content in contents.items()]
+    server.files[f"/ptb-xl/{SUMS}"] = ("\n".join(lines) + "\n").encode()
+    return {name: content for name, content in contents.items() if not name.startswith("records500")}
+
+
+def found_in(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("connections", [1, 4])
+def test_only_files_at_the_requested_rate_are_fetched(server, release, tmp_path, connections):
+    server.faults["/ptb-xl/LICENSE.txt"] = ["corrupt", "cut"]
+    server.faults["/ptb-xl/records100/00000/00001_lr.dat"] = ["503", "cut"]
+    assert download_ptbxl(server.address + "/ptb-xl", tmp_path / "ptb-xl", 100, connections, 0.01) == len(release)
+    found = found_in(tmp_path / "ptb-xl")
+    del found[SUMS]
+    assert found == release
+    assert [entry.name for entry in tmp_path.iterdir()] == ["ptb-xl"]
+
+
+def test_received_files_are_kept_if_one_fails(server, release, tmp_path):
+    broken = "/ptb-xl/records100/00000/00002_lr.dat"
+    server.always[broken] = "corrupt"
+    with pytest.raises(DataError, match=r"00002_lr\.dat.*SHA-256"):
+        download_ptbxl(server.address + "/ptb-xl", tmp_path / "ptb-xl", 100, 2, 0.01)
+    assert not (tmp_path / "ptb-xl").exists()
+    del server.always[broken]
+    before = dict(server.served)
+    download_ptbxl(server.address + "/ptb-xl", tmp_path / "ptb-xl", 100, 2, 0.01)
+    again = [path for path, served in server.served.items() if served > before.get(path, 0)]
+    assert len(found_in(tmp_path / "ptb-xl")) == len(release) + 1
+    assert "/ptb-xl/ptbxl_database.csv" not in again
+    assert broken in again
+
+
+def test_a_checksum_list_with_paths_outside_is_refused(server, release, tmp_path):
+    server.files[f"/ptb-xl/{SUMS}"] += f"{SUM} ../evil\n".encode()
+    with pytest.raises(DataError, match="leaves the folder"):
+        download_ptbxl(server.address + "/ptb-xl", tmp_path / "ptb-xl", 100, 2, 0.01)
+
+
+def test_an_archive_is_downloaded(server, tmp_path):
+    server.faults["/file"] = ["cut"]
+    download(server.address + "/file", tmp_path / "a.zip", SUM)
+    assert (tmp_path / "a.zip").read_bytes() == CONTENT
+
+
+def zipped(contents):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in contents.items():
+            file.writestr(f"ptb-xl-1.0.3/{name}", content)
+    return buffer.getvalue()
+
+
+def test_the_command_verifies_and_leaves_only_the_folder(server, release, tmp_path, capsys):
+    names = [*release, SUMS]
+    server.files["/z"] = zipped({name: server.files[f"/ptb-xl/{name}"] for name in names} | {"LICENSE.txt": b"other"})
+    (tmp_path / "got.zip").write_text("the user's own")
+    command = ["download", "ptb-xl", str(tmp_path / "got"), "--fetch", "archive", "--url", server.address + "/z"]
+    assert main(command) == 1
+    assert re.search(r"LICENSE\.txt: its SHA-256 differs", capsys.readouterr().err)
+    assert not (tmp_path / "got").exists()
+    server.files["/z"] = zipped({name: server.files[f"/ptb-xl/{name}"] for name in names})
+    assert main(command) == 0
+    assert found_in(tmp_path / "got") == {name: server.files[f"/ptb-xl/{name}"] for name in names}
+    assert (tmp_path / "got.zip").read_text() == "the user's own"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("dataset", ["ptb-xl", "cardiac-images"])
+def test_the_command_refuses_an_existing_folder(server, release, tmp_path, capsys, dataset):
+    (tmp_path / "mine").write_text("precious")
+    assert main(["download", dataset, str(tmp_path), "--url", server.address + "/ptb-xl/"]) == 1
+    assert "is there already" in capsys.readouterr().err
+    assert (tmp_path / "mine").read_text() == "precious"
+    assert not server.requests

@@ -1,5 +1,7 @@
 """Label policies on hand-made statements, and on PTB-XL's published counts."""
 
+import functools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -47,12 +49,12 @@ def test_single_keeps_records_of_exactly_one_class():
     }
 
 
-def test_an_empty_class_is_named():
+def test_an_empty_class_is_an_error():
     with pytest.raises(DataError, match="no record of class MI under the label policy 'single'"):
         make_labels(table_of({"1": {"NORM": 100}}), GROUP, ("NORM", "MI"), LabelsConfig(policy="single"))
 
 
-def test_primary_takes_the_likeliest_and_breaks_ties_by_the_order():
+def test_primary_takes_the_likeliest_class_and_breaks_ties_by_order():
     found = classes_of(policy="primary")
     assert found["two classes"] == {"STTC"}
     assert found["tie"] == {"STTC"}
@@ -69,7 +71,7 @@ def test_multilabel_keeps_every_class():
 def test_threshold_and_unknown_likelihood():
     found = classes_of(policy="multilabel", min_likelihood=15)
     assert found["two classes"] == {"MI", "STTC"}
-    assert found["unknown likelihood"] == {"CD"}  # nobody said that it is unlikely
+    assert found["unknown likelihood"] == {"CD"}  # unknown is not unlikely
     with pytest.raises(DataError, match="HYP"):
         classes_of(policy="single", min_likelihood=50)
     with pytest.raises(DataError, match="CD"):
@@ -112,11 +114,11 @@ def labelled(table, **settings):
         ("all", ("NDT", "NORM", "IMI", "AMI", "LBBB", "LVH", "PVC", "SR", "AFIB")),
     ],
 )
-def test_groupings_follow_the_table(table, name, classes):
+def test_groupings_follow_the_statements_table(table, name, classes):
     assert read_grouping(table, name)[1] == classes
 
 
-def test_a_grouping_of_ones_own(table):
+def test_a_grouping_file(table):
     own = table / "own.csv"
     own.write_text("statement,class\nIMI,infarction\nAMI,infarction\nNORM,normal\nSR,normal\n")
     labels, counts = labelled(table, grouping=str(own), policy="multilabel")
@@ -135,13 +137,13 @@ def test_a_grouping_of_ones_own(table):
         ("statement,class\n", "contains no statement"),
     ],
 )
-def test_a_wrong_grouping_file_is_told_by_its_line(table, text, expected):
+def test_an_error_in_a_grouping_file_names_its_line(table, text, expected):
     (table / "own.csv").write_text(text)
     with pytest.raises(DataError, match=expected):
         read_grouping(table, str(table / "own.csv"))
 
 
-def test_ties_of_any_grouping():
+def test_ties_in_any_grouping():
     classes = ("NORM", "IMI", "STTC")
     assert tie_order(classes, LabelsConfig(grouping="subclass")) == ["IMI", "STTC", "NORM"]
     assert tie_order(SUPERCLASSES, LabelsConfig()) == ["MI", "STTC", "CD", "HYP", "NORM"]
@@ -158,7 +160,7 @@ def test_ties_of_any_grouping():
     assert labels.targets.tolist() == [[0, 1, 0], [0, 0, 1], [1, 0, 0]]
 
 
-def test_rare_classes_are_left_out_and_told(table):
+def test_rare_classes_are_left_out_and_counted(table):
     labels, counts = labelled(table, grouping="subclass", policy="multilabel", min_records=2)
     assert counts.classes == {"STTC": 3, "IMI": 2, "LVH": 2}
     assert counts.rare == {"NORM": 1, "AMI": 1, "CLBBB": 1}
@@ -168,7 +170,7 @@ def test_rare_classes_are_left_out_and_told(table):
         labelled(table, grouping="subclass", policy="multilabel", min_records=4)
 
 
-def test_every_record_that_is_dropped_is_listed_with_its_reason(table):
+def test_every_dropped_record_has_a_reason(table):
     _, counts = labelled(table, policy="single", min_records=1)
     assert {row["record_id"]: (row["reason"], row["classes"]) for row in counts.dropped_records} == {
         "two classes": ("several classes", '["MI", "STTC"]'),
@@ -184,12 +186,17 @@ def test_every_record_that_is_dropped_is_listed_with_its_reason(table):
     }
 
 
-def test_zero_likelihood_keeps_rhythms(table):
-    """PTB-XL gives rhythm and form statements a likelihood of 0: not given, not absent."""
+def test_likelihood_0_keeps_rhythms(table):
+    """In PTB-XL, rhythm and form statements have a likelihood of 0: unknown, not absent."""
     _, counts = labelled(table, grouping="rhythm", policy="multilabel")
     assert counts.classes == {"SR": 2, "AFIB": 1}
     with pytest.raises(DataError, match="fewer than two classes"):
         labelled(table, grouping="rhythm", policy="multilabel", zero_likelihood="absent")
+
+
+@functools.cache
+def published_records(folder) -> pd.DataFrame:
+    return table_of(read_database(folder)["scp_codes"])
 
 
 @pytest.mark.realdata
@@ -202,10 +209,9 @@ def test_zero_likelihood_keeps_rhythms(table):
         ("v1.0.1", "multilabel", {"NORM": 9528, "MI": 5486, "STTC": 5250, "CD": 4907, "HYP": 2655}),
     ],
 )
-def test_counts_on_the_whole_metadata(shared_data, version, policy, expected):
+def test_published_counts(shared_data, version, policy, expected):
     top = shared_data / "ptb-xl"
-    database = read_database(top / version)
-    records = table_of(database["scp_codes"])
+    records = published_records(top / version)
     group_of, classes = read_grouping(top, "superclass")
     labels, counts = make_labels(records, group_of, classes, LabelsConfig(policy=policy))
     assert counts.classes == expected
@@ -217,7 +223,7 @@ def test_counts_on_the_whole_metadata(shared_data, version, policy, expected):
 @pytest.mark.realdata
 @pytest.mark.parametrize("version", ["", "v1.0.1"])
 @pytest.mark.parametrize("name", ["superclass", "subclass", "diagnostic", "form", "rhythm", "all"])
-def test_counts_of_every_grouping_are_those_of_pandas(shared_data, version, name):
+def test_counts_of_every_grouping_equal_an_independent_count(shared_data, version, name):
     """An independent count: explode the codes, join the statements' table, drop duplicates."""
     top = shared_data / "ptb-xl"
     raw = pd.read_csv(top / version / "ptbxl_database.csv", index_col="ecg_id", usecols=["ecg_id", "scp_codes"])
@@ -231,8 +237,7 @@ def test_counts_of_every_grouping_are_those_of_pandas(shared_data, version, name
         joined = (joined if name == "all" else joined[joined[name] == 1]).assign(group=lambda rows: rows["code"])
     expected = joined.drop_duplicates(["ecg_id", "group"]).groupby("group").size().to_dict()
 
-    database = read_database(top / version)
-    records = table_of(database["scp_codes"])
+    records = published_records(top / version)
     group_of, classes = read_grouping(top, name)
     config = LabelsConfig(policy="multilabel", grouping=name)
     _, counts = make_labels(records, group_of, classes, config)
@@ -246,13 +251,12 @@ def test_counts_of_every_grouping_are_those_of_pandas(shared_data, version, name
 
 
 @pytest.mark.realdata
-def test_the_published_rhythms(shared_data):
+def test_published_rhythm_counts(shared_data):
     """Wagner et al. 2020, doi:10.1038/s41597-020-0495-6, on release 1.0.1."""
     top = shared_data / "ptb-xl"
-    database = read_database(top / "v1.0.1")
+    records = published_records(top / "v1.0.1")
     group_of, classes = read_grouping(top, "rhythm")
     config = LabelsConfig(policy="multilabel", grouping="rhythm")
-    records = table_of(database["scp_codes"])
     counts = make_labels(records, group_of, classes, config)[1].classes
     assert (counts["SR"], counts["AFIB"], counts["STACH"], counts["SARRH"], counts["SBRAD"]) == (
         16782,

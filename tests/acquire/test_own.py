@@ -1,4 +1,4 @@
-"""Data sets of one's own: what a folder and a table become, and every mistake in them by its name."""
+"""User datasets: records from a table or class folders, and errors that name the file, line and key."""
 
 import json
 import shutil
@@ -63,7 +63,7 @@ def zipped(folder: Path, inside: str = "clinic") -> Path:
     return archive
 
 
-def test_what_a_table_says_of_records(clinic, tmp_path):
+def test_table_columns_become_record_columns(clinic, tmp_path):
     records, problems = list_own_records("clinic", config(clinic))
     assert problems == []
     RECORDS.write(records, tmp_path / "records.parquet")
@@ -79,7 +79,7 @@ def test_what_a_table_says_of_records(clinic, tmp_path):
     assert rows.loc["a/two", "path"] == "a/two"
 
 
-def test_a_zip_archive_reads_like_its_folder(clinic):
+def test_a_zip_archive_is_read_like_its_folder(clinic):
     archive = zipped(clinic)
     inside = list_own_records("clinic", config(archive))
     assert inside[0].equals(list_own_records("clinic", config(clinic))[0])
@@ -88,7 +88,7 @@ def test_a_zip_archive_reads_like_its_folder(clinic):
     assert list(clinic.parent.iterdir()) == [archive]  # nothing was unpacked beside it
 
 
-def test_columns_of_single_classes_ids_and_another_delimiter(clinic):
+def test_one_column_per_class_with_ids_and_another_delimiter(clinic):
     (clinic / "labels.csv").write_text("﻿file;id;AF;SR\na/one;1;1;0\na/two;2;0;1\nthree;3;1;1\nfour;4;0;\n", "utf-8")
     columns = {"path": "file", "record": "id", "label": ["AF", "SR"], "patient": None, "fold": None}
     settings = OwnConfig(
@@ -103,7 +103,7 @@ def test_columns_of_single_classes_ids_and_another_delimiter(clinic):
     assert counts.dropped == {"no statement of the grouping": 1}
 
 
-def test_the_shard_of_a_record_does_not_depend_on_labels_or_other_records(clinic):
+def test_a_shard_does_not_depend_on_labels_or_other_records(clinic):
     before = list_own_records("clinic", config(clinic, shards=3))[0].set_index("path")["shard"]
     (clinic / "labels.csv").write_text(ROWS.replace("AF", "XX").replace("three,SR", "three,AF"))
     write_record(clinic, "five")
@@ -132,7 +132,7 @@ def test_one_changed_file_changes_only_the_hash_of_its_shard(clinic):
     assert hashes()[1] != listing
 
 
-MISTAKES = {
+ERRORS = {
     "a missing column": (ROWS.replace("label", "diagnosis"), {}, "has no column 'label'; it has path, diagnosis"),
     "a misspelt column": (ROWS.replace("patient,", "pateint,"), {}, "did you mean pateint"),
     "another delimiter": (ROWS.replace(",", ";"), {}, r"separated by ';'; set own.clinic.delimiter: \";\""),
@@ -141,14 +141,14 @@ MISTAKES = {
     "a path that escapes": (ROWS + "../x,SR,p9,1,,\n", {}, "line 6, column path: '../x' leaves the folder"),
     "an absolute path": (ROWS + "/etc/passwd,SR,p9,1,,\n", {}, "leaves the folder"),
     "no path": (ROWS + ",SR,p9,1,,\n", {}, "line 6, column path: no path"),
-    "a fold that is none": (ROWS + "x,SR,p9,one,,\n", {}, "line 6, column fold: 'one' is not a whole number"),
-    "an age that is none": (ROWS + "x,SR,p9,1,old,\n", {}, "line 6, column age: 'old' is not a number"),
-    "a sex that is none": (ROWS + "x,SR,p9,1,,x\n", {}, "line 6, column sex: 'x'"),
+    "an invalid fold": (ROWS + "x,SR,p9,one,,\n", {}, "line 6, column fold: 'one' is not a whole number"),
+    "an invalid age": (ROWS + "x,SR,p9,1,old,\n", {}, "line 6, column age: 'old' is not a number"),
+    "an invalid sex": (ROWS + "x,SR,p9,1,,x\n", {}, "line 6, column sex: 'x'"),
     "a cell too many": (ROWS + "x,SR,LBBB,p9,1,,\n", {}, "line 6: 7 cells, but the header has 6 columns"),
-    "paths of something else": ("path,label\nx/1,SR\n", {"columns": {}}, "none of its 1 records is in"),
-    "no row": ("path,label\n", {"columns": {}}, "has no rows"),
+    "paths of other files": ("path,label\nx/1,SR\n", {"columns": {}}, "none of its 1 records is in"),
+    "no rows": ("path,label\n", {"columns": {}}, "has no rows"),
     "an empty file": ("", {"columns": {}}, "has no column 'path'"),
-    "a cell of no class": (
+    "an invalid class cell": (
         "path,AF\nthree,yes\n",
         {"columns": {"label": ["AF"]}},
         "'yes'; a column of a single class must be 0 or 1",
@@ -156,9 +156,9 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_in_the_table_names_file_line_and_remedy(clinic, name):
-    text, keys, expected = MISTAKES[name]
+@pytest.mark.parametrize("name", ERRORS)
+def test_an_error_in_the_table_names_file_line_and_remedy(clinic, name):
+    text, keys, expected = ERRORS[name]
     (clinic / "labels.csv").write_text(text)
     settings = config(clinic)
     if "columns" in keys:
@@ -169,7 +169,7 @@ def test_a_mistake_in_the_table_names_file_line_and_remedy(clinic, name):
     assert expected.replace("\\\\", "\\").replace('\\"', '"') in str(error.value)
 
 
-def test_a_table_that_is_not_there_or_is_no_text(clinic):
+def test_a_missing_or_unreadable_table(clinic):
     with pytest.raises(DataError, match=r"nowhere\.csv: no such file.*set own\.clinic\.labels"):
         list_own_records("clinic", config(clinic, labels="nowhere.csv"))
     (clinic / "labels.csv").write_bytes(b"path,label\n\xff\xfe")
@@ -177,7 +177,7 @@ def test_a_table_that_is_not_there_or_is_no_text(clinic):
         list_own_records("clinic", config(clinic))
 
 
-def test_records_that_are_not_there_are_listed(clinic):
+def test_missing_records_are_problems(clinic):
     (clinic / "labels.csv").write_text(ROWS + "ghost,SR,p9,1,,\n")
     records, problems = list_own_records("clinic", config(clinic))
     assert "ghost" not in set(records["record_id"])
@@ -185,7 +185,7 @@ def test_records_that_are_not_there_are_listed(clinic):
     assert "line 6" in problems[0].detail
 
 
-def test_an_empty_folder_and_none(tmp_path):
+def test_an_empty_or_missing_folder(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=r"contains no WFDB record.*own\.clinic\.source"):
         list_own_records("clinic", config(tmp_path / "empty"))
@@ -210,7 +210,7 @@ def test_images_in_class_folders(tmp_path):
         list_own_records("scans", settings)
 
 
-def test_classes_that_cannot_be(clinic):
+def test_invalid_classes(clinic):
     records, _ = list_own_records("clinic", config(clinic))
     with pytest.raises(
         DataError, match=r"own\.clinic\.classes: no record has the label VT; the labels are AF, LBBB, SR"
@@ -224,7 +224,7 @@ def test_classes_that_cannot_be(clinic):
         check_splittable(counts, "own.clinic")
 
 
-def test_a_sample_is_the_same_whatever_else_there_is(clinic):
+def test_a_larger_sample_contains_the_smaller_one(clinic):
     two = set(list_own_records("clinic", config(clinic, limit=2, seed=4))[0]["record_id"])
     three = set(list_own_records("clinic", config(clinic, limit=3, seed=4))[0]["record_id"])
     assert len(two) == 2

@@ -1,4 +1,4 @@
-"""Copies of PTB-XL: what they hold, what they lack, and their shards."""
+"""Copies of PTB-XL: records, problems and shards."""
 
 import io
 import json
@@ -29,7 +29,7 @@ def copy(pristine, tmp_path):
 
 
 def set_cell(column, value):
-    """A damage: another value in the third record's row."""
+    """Damage: another value in the third record's row."""
 
     def damage(text):
         table = pd.read_csv(io.StringIO(text), dtype=str)
@@ -50,7 +50,7 @@ def test_all_records_of_a_complete_copy(copy):
     assert (records["path"] == raw["filename_lr"].to_numpy()).all()
 
 
-def test_what_a_copy_lacks_is_listed(copy):
+def test_missing_files_are_problems(copy):
     (copy / "records100/00000/00003_lr.dat").unlink()
     (copy / "records100/00000/00004_lr.hea").unlink()
     (copy / "records100/00000/00099_lr.hea").write_text("")
@@ -92,7 +92,7 @@ def test_an_unreadable_database_is_named(copy, damage, expected):
     assert "ptbxl_database.csv" in str(error.value)
 
 
-def test_no_copy_at_all(tmp_path, copy):
+def test_unusable_copies(tmp_path, copy):
     with pytest.raises(DataError, match="no such file"):
         read_database(tmp_path)
     with pytest.raises(DataError, match="records500"):

@@ -39,7 +39,7 @@ def contents(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_wfdb_reads_both_rates_and_its_checksums_agree(folder):
+def test_wfdb_reads_both_rates_and_verifies_its_checksums(folder):
     for ecg_id in (1, 60, RECORDS):
         for rate, suffix in ((100, "lr"), (500, "hr")):
             path = str(folder / f"records{rate}/00000/{ecg_id:05d}_{suffix}")
@@ -55,7 +55,7 @@ def test_wfdb_reads_both_rates_and_its_checksums_agree(folder):
             assert np.abs(physical[:, 1] - physical[:, 0] - physical[:, 2]).max() < 0.002
 
 
-def test_a_header_has_the_form_of_the_published_ones(folder):
+def test_a_header_has_the_published_format(folder):
     lines = (folder / "records100/00000/00001_lr.hea").read_text().splitlines()
     assert lines[0] == "00001_lr 12 100 1000" and len(lines) == 13
     assert lines[1].startswith("00001_lr.dat 16 1000.0(0)/mV 16 0 ") and lines[1].endswith(" 0 I")
@@ -80,7 +80,7 @@ def test_the_tables_are_consistent(folder):
     assert (folder / "RECORDS").read_text().split() == [*table.filename_lr, *table.filename_hr]
 
 
-def test_every_file_is_in_the_checksums(folder):
+def test_every_file_has_a_checksum(folder):
     lines = (folder / "SHA256SUMS.txt").read_text().splitlines()
     sums = dict(reversed(line.split("  ")) for line in lines)
     files = contents(folder)
@@ -88,7 +88,7 @@ def test_every_file_is_in_the_checksums(folder):
     assert all(hashlib.sha256(files[name]).hexdigest() == digest for name, digest in sums.items())
 
 
-def test_workers_and_rates_change_nothing_and_more_records_only_folds(folder, tmp_path):
+def test_workers_and_rates_change_nothing_and_the_number_of_records_only_folds(folder, tmp_path):
     simulate_dataset(tmp_path / "two", records=RECORDS, seed=7, sampling_rates=(500, 100), workers=2)
     assert contents(tmp_path / "two") == contents(folder)
     simulate_dataset(tmp_path / "fewer", records=40, seed=7)
@@ -103,7 +103,7 @@ def test_workers_and_rates_change_nothing_and_more_records_only_folds(folder, tm
     assert contents(tmp_path / "other")["records100/00000/00001_lr.dat"] != whole["records100/00000/00001_lr.dat"]
 
 
-def test_no_two_records_are_alike_not_even_of_one_patient(folder):
+def test_all_records_differ_also_of_one_patient(folder):
     signals = {path.read_bytes() for path in folder.rglob("*_lr.dat")}
     assert len(signals) == RECORDS
 
@@ -115,7 +115,7 @@ def test_a_patient_keeps_sex_and_age(folder):
     assert table.patient_id.nunique() < RECORDS
 
 
-def test_the_cohort_has_ptbxls_structure():
+def test_the_cohort_has_the_structure_of_ptbxl():
     cohort = plan_cohort(20000, seed=1)
     records = np.bincount(cohort.patient)
     records = records[records > 0]
@@ -135,13 +135,13 @@ def test_the_cohort_has_ptbxls_structure():
     assert 0.01 < without < 0.03 and 0.2 < several < 0.27
 
 
-def test_a_longer_cohort_begins_with_the_shorter_one():
+def test_a_longer_cohort_starts_with_the_shorter_one():
     short, long = plan_cohort(130, seed=3), plan_cohort(1000, seed=3)
     assert np.array_equal(short.patient, long.patient[:130]) and np.array_equal(short.classes, long.classes[:130])
 
 
 @pytest.mark.realdata
-def test_metadata_share_ptbxls_columns(folder, shared_data):
+def test_metadata_have_the_columns_of_ptbxl(folder, shared_data):
     real = pd.read_csv(shared_data / "ptb-xl" / "ptbxl_database.csv", nrows=2000)
     mine = pd.read_csv(folder / "ptbxl_database.csv")
     assert mine.columns.tolist() == real.columns.tolist()
@@ -156,7 +156,7 @@ def test_metadata_share_ptbxls_columns(folder, shared_data):
     assert set(own.index) == set(STATEMENTS)
 
 
-def test_a_mix_of_ones_own_and_a_repeated_run(tmp_path):
+def test_a_custom_class_mix_and_a_repeated_run(tmp_path):
     mix = {("NORM",): 1, ("HYP",): 1}
     simulate_dataset(tmp_path / "a", records=20, seed=1, class_mix=mix)
     simulate_dataset(tmp_path / "b", records=20, seed=1, class_mix=mix)
@@ -176,7 +176,7 @@ def test_an_interrupted_run_leaves_no_tables(tmp_path):
     assert not list(tmp_path.rglob("*.partial"))
 
 
-def test_data_are_never_overwritten(tmp_path):
+def test_existing_data_are_not_overwritten(tmp_path):
     (tmp_path / "ptbxl_database.csv").write_text("ecg_id\n")
     with pytest.raises(DataError, match="already contains a data set"):
         simulate_dataset(tmp_path, records=5, seed=1)

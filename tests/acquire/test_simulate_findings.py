@@ -1,4 +1,4 @@
-"""Each finding as a cardiologist would check it, measured on the clean signal of one heart with and without it."""
+"""Clinical criteria of each finding, measured on the clean signal of one heart with and without it."""
 
 import numpy as np
 import pytest
@@ -35,14 +35,14 @@ def beat(code: str | None, severity: float = 0.65, seed: int = 0, **options) -> 
     return median - level, at, record
 
 
-def seen(signal: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+def select(signal: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
     return signal[[LEADS.index(name) for name in names]]
 
 
 def st_level(signal: np.ndarray, at: dict, names: tuple[str, ...]) -> np.ndarray:
     """ST deviation 40 ms after the J point, mV."""
     j = at["qrs_offset"]
-    return seen(signal, names)[:, j + 17 : j + 24].mean(axis=1)
+    return select(signal, names)[:, j + 17 : j + 24].mean(axis=1)
 
 
 def qrs_width(signal: np.ndarray) -> float:
@@ -54,7 +54,7 @@ def qrs_width(signal: np.ndarray) -> float:
 
 @pytest.mark.parametrize("code", GROUPS)
 @pytest.mark.parametrize("seed", SEEDS)
-def test_fresh_infarction_raises_st_in_its_leads_and_lowers_it_opposite(code, seed):
+def test_fresh_infarction_elevates_st_in_its_leads_and_depresses_it_opposite(code, seed):
     leads, opposite = GROUPS[code]
     healthy, at, _ = beat(None, seed=seed)
     signal, at_mi, record = beat(code, seed=seed, stage="Stadium I")
@@ -75,7 +75,7 @@ def test_old_infarction_has_a_q_of_30_ms_or_lost_r_and_no_st_elevation(code):
         healthy, _, _ = beat(None, seed=seed)
         assert np.abs(st_level(signal, at, leads)).mean() < 0.12
         pathological = 0
-        for row, before in zip(seen(signal, leads), seen(healthy, leads), strict=True):
+        for row, before in zip(select(signal, leads), select(healthy, leads), strict=True):
             early = row[150 : at["qrs_offset"]]
             below = np.flatnonzero(early < -0.05)
             r_comes_first = early[: below[0] if len(below) else None].max(initial=0) > 0.08
@@ -90,7 +90,7 @@ def test_posterior_infarction_is_a_mirror_image_in_v1_to_v3(seed):
     assert (st_level(signal, at, ("V2", "V3")) < -0.05).all()
     old, _, _ = beat("PMI", severity=0.8, seed=seed, stage="Stadium III")
     healthy, _, _ = beat(None, seed=seed)
-    assert seen(old, ("V2",)).max() > seen(healthy, ("V2",))[:, 150:210].max()
+    assert select(old, ("V2",)).max() > select(healthy, ("V2",))[:, 150:210].max()
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -99,14 +99,14 @@ def test_ischaemia_lowers_st_and_inverts_t(seed):
         signal, at, _ = beat(code, seed=seed)
         healthy, at_rest, _ = beat(None, seed=seed)
         assert (st_level(signal, at, leads) < st_level(healthy, at_rest, leads) - 0.04).all(), code
-        assert seen(signal, leads)[:, at["t_peak"]].mean() < -0.05, code
+        assert select(signal, leads)[:, at["t_peak"]].mean() < -0.05, code
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_low_t_and_long_qt(seed):
     flat, at, _ = beat("NDT", seed=seed)
-    r_in_v5 = seen(flat, ("V5",)).max()
-    assert abs(seen(flat, ("V5",))[0, at["t_peak"]]) < 0.12 * r_in_v5
+    r_in_v5 = select(flat, ("V5",)).max()
+    assert abs(select(flat, ("V5",))[0, at["t_peak"]]) < 0.12 * r_in_v5
     _, _, record = beat("LNGQT", seed=seed)
     assert record.truth.parameters["qtc"] >= 0.48
 
@@ -116,11 +116,11 @@ def test_bundle_branch_blocks(seed):
     right, at, record = beat("CRBBB", seed=seed)
     assert qrs_width(right) >= 0.118 and record.truth.parameters["qrs"] >= 0.12
     late = slice(at["qrs_offset"] - 30, at["qrs_offset"])
-    assert seen(right, ("V1",))[:, late].max() > 0.2 and seen(right, ("V6",))[:, late].min() < -0.1
+    assert select(right, ("V1",))[:, late].max() > 0.2 and select(right, ("V6",))[:, late].min() < -0.1
     left, at, record = beat("CLBBB", seed=seed)
     assert qrs_width(left) >= 0.118 and record.truth.parameters["qrs"] >= 0.12
     qrs = slice(150, at["qrs_offset"])
-    v1, v6 = seen(left, ("V1",))[0], seen(left, ("V6",))[0]
+    v1, v6 = select(left, ("V1",))[0], select(left, ("V6",))[0]
     assert v1[qrs].min() < -0.5 and v1[qrs].max() < 0.2 and v6[qrs].max() > 0.4 and v6[qrs].min() > -0.1  # no septal q
     assert v1[at["t_peak"]] > 0.1 and v6[at["t_peak"]] < 0  # T opposite to QRS
     for code in ("IRBBB", "ILBBB"):
@@ -133,7 +133,7 @@ def test_bundle_branch_blocks(seed):
 def test_av_block_preexcitation_and_fascicular_blocks(seed):
     signal, at, record = beat("1AVB", seed=seed)
     assert record.truth.parameters["pr"] > 0.2
-    ii = seen(signal, ("II",))[0]
+    ii = select(signal, ("II",))[0]
     p_peak = int(np.argmax(ii[:140]))
     assert (150 - p_peak) / RATE > 0.13  # the crest of P comes 50 to 60 ms after its onset
     _, _, record = beat("WPW", seed=seed)
@@ -141,7 +141,7 @@ def test_av_block_preexcitation_and_fascicular_blocks(seed):
     for code, low, high in (("LAFB", -90, -44), ("LPFB", 90, 160)):
         signal, at, record = beat(code, seed=seed)
         qrs = slice(150, at["qrs_offset"])
-        area = {name: seen(signal, (name,))[0, qrs].sum() for name in ("I", "AVF")}
+        area = {name: select(signal, (name,))[0, qrs].sum() for name in ("I", "AVF")}
         measured = np.rad2deg(np.arctan2(2 / np.sqrt(3) * area["AVF"], area["I"]))
         assert low - 10 < measured < high + 10, code
         assert low <= record.truth.parameters["axis"] <= high, code
@@ -152,28 +152,28 @@ def test_av_block_preexcitation_and_fascicular_blocks(seed):
 def test_left_ventricular_hypertrophy_meets_sokolow_lyon_and_strain_inverts_t(seed):
     signal, at, record = beat("LVH", seed=seed)
     qrs = slice(150, at["qrs_offset"])
-    voltage = -seen(signal, ("V1",))[:, qrs].min() + seen(signal, ("V5", "V6"))[:, qrs].max()
+    voltage = -select(signal, ("V1",))[:, qrs].min() + select(signal, ("V5", "V6"))[:, qrs].max()
     assert voltage >= 3.45
     assert record.truth.parameters["sokolow_lyon"] == pytest.approx(voltage, rel=0.08)
     strained, at, _ = beat("LVH", seed=seed, strain=1.0)
-    assert seen(strained, ("V6",))[0, at["t_peak"]] < 0
+    assert select(strained, ("V6",))[0, at["t_peak"]] < 0
     assert st_level(strained, at, ("V6",))[0] < st_level(signal, at, ("V6",))[0]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_right_ventricle_and_atria(seed):
     signal, _, record = beat("RVH", severity=0.75, seed=seed)
-    v1 = seen(signal, ("V1",))[0, 150:210]
+    v1 = select(signal, ("V1",))[0, 150:210]
     assert v1.max() >= 0.7 and v1.max() > -v1.min()
     assert record.truth.parameters["axis"] > 85
     left, at, _ = beat("LAO/LAE", seed=seed)
     assert (at["p_offset"] - at["p_onset"]) / RATE >= 0.12
-    assert seen(left, ("V1",))[0, at["p_onset"] : at["p_offset"]].min() < -0.06
+    assert select(left, ("V1",))[0, at["p_onset"] : at["p_offset"]].min() < -0.06
     right, at, _ = beat("RAO/RAE", seed=seed)
-    assert seen(right, ("II",))[0, at["p_onset"] : at["p_offset"]].max() > 0.23
+    assert select(right, ("II",))[0, at["p_onset"] : at["p_offset"]].max() > 0.23
 
 
-def test_findings_are_graded_and_named_where_they_are():
+def test_findings_are_graded_and_the_truth_names_their_leads():
     for code in KINDS:
         if code in ("LNGQT", "1AVB", "WPW", "CLBBB", "ILBBB"):  # graded in time rather than in millivolts
             continue
@@ -189,12 +189,12 @@ def test_findings_are_graded_and_named_where_they_are():
         assert carriers == set(finding.leads)
 
 
-def test_every_diagnostic_statement_can_be_drawn_and_applied():
+def test_every_diagnostic_statement_is_sampled_and_applied():
     diagnostic = {code for code, statement in STATEMENTS.items() if statement.superclass} - {"NORM"}
     assert diagnostic == set(KINDS)
     rng = np.random.default_rng(0)
-    drawn = {finding.code for _ in range(1500) for finding in sample_findings(rng, ("MI", "STTC", "CD", "HYP"), 0.25)}
-    assert len(drawn) > 0.9 * len(diagnostic)
+    sampled = {finding.code for _ in range(1500) for finding in sample_findings(rng, ("MI", "STTC", "CD", "HYP"), 0.25)}
+    assert len(sampled) > 0.9 * len(diagnostic)
     assert sample_findings(rng, ("NORM",), 0.25) == []
     for superclass in SUPERCLASSES[1:]:
         found = sample_findings(rng, (superclass,), 0.0)

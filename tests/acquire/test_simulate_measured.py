@@ -1,4 +1,4 @@
-"""The simulator against independent measurement: detectors, intervals and criteria from noisy samples, patients."""
+"""Independent measurements of simulated records: beats, intervals and criteria from noisy samples, and patients."""
 
 import functools
 import itertools
@@ -16,7 +16,7 @@ from tests.acquire.measure import BEFORE, CRITERIA, Measured, detect, detection,
 
 @pytest.mark.parametrize("detector", [detect, peaks])
 @pytest.mark.parametrize("rate", [100, 500])
-def test_known_detectors_find_the_beats_and_no_others(detector, rate):
+def test_published_detectors_find_all_beats_and_no_others(detector, rate):
     sensitivity, predictivity = detection(detector, rate, records=14)
     assert sensitivity > 0.98 and predictivity > 0.98
 
@@ -48,7 +48,7 @@ def test_criteria_are_met_with_the_finding_and_rarely_without(criterion):
     assert np.mean([meets(normal) for normal in normal_measured()]) < 0.2
 
 
-def test_limb_leads_of_the_written_files_obey_einthoven_and_goldberger_to_the_last_digit(tmp_path):
+def test_limb_leads_of_the_files_obey_einthoven_and_goldberger_up_to_rounding(tmp_path):
     simulate_dataset(tmp_path, records=12, seed=9, sampling_rates=(100, 500))
     for path in tmp_path.glob("records*/00000/*.hea"):
         units = wfdb.rdrecord(str(path.with_suffix("")), physical=False).d_signal.T.astype(float)
@@ -79,7 +79,7 @@ def test_records_of_one_patient_are_more_alike_than_those_of_strangers_with_the_
     assert np.mean(owners[alike.argmax(axis=1)] == owners) > 0.6
 
 
-def test_findings_stay_where_they_are_and_infarctions_age():
+def test_findings_persist_and_infarctions_age():
     for patient in range(30):
         chart = patient_chart(5, patient, ("MI", "CD"), 0.25)
         visits = [chart.findings(("MI", "CD"), visit, np.random.default_rng(visit)) for visit in range(4)]
@@ -94,7 +94,7 @@ def test_findings_stay_where_they_are_and_infarctions_age():
     assert len({finding.code for findings in codes for finding in findings}) > 3
 
 
-def test_patients_have_as_many_records_as_ptbxls():
+def test_patients_have_as_many_records_as_in_ptbxl():
     cohort = plan_cohort(21799, seed=4)
     patients, records = np.unique(cohort.patient, return_counts=True)
     assert abs(len(patients) - 18869) < 150  # PTB-XL 1.0.3: 21,799 records of 18,869 patients
