@@ -178,7 +178,7 @@ def test_an_interrupted_run_leaves_no_tables(tmp_path):
 
 def test_existing_data_are_not_overwritten(tmp_path):
     (tmp_path / "ptbxl_database.csv").write_text("ecg_id\n")
-    with pytest.raises(DataError, match="already contains a data set"):
+    with pytest.raises(DataError, match="already contains a dataset"):
         simulate_dataset(tmp_path, records=5, seed=1)
 
 

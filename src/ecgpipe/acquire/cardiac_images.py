@@ -13,6 +13,7 @@ from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.errors import DataError
 from ecgpipe.progress import progress
 
+SHARDS = 4
 CLASSES = ("Normal", "Myocardial Infarction", "History of Myocardial Infarction", "Abnormal Heartbeat")
 # class -> pattern of its folder's name, tried in this order: "History of MI" also matches MI
 CLASS_PATTERNS = {

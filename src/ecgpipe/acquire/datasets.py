@@ -148,8 +148,8 @@ class CardiacImages(Dataset):
 
     def __init__(self, config: CardiacImagesConfig, generated: str) -> None:
         self.source, self.user_supplied = config.source or generated, config.source is not None
-        self.settings, self.read_options = config.listing(), {}
-        self._number = self.settings["shards"]
+        self._number = cardiac_images.SHARDS
+        self.settings, self.read_options = {**config.listing(), "shards": self._number}, {}
 
     def shards(self) -> list[str]:
         """See Dataset."""

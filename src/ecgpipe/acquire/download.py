@@ -1,4 +1,4 @@
-"""Download of the public data sets: an archive and its unpacking, or a PTB-XL release file by file."""
+"""Download of the public datasets: an archive and its unpacking, or a PTB-XL release file by file."""
 
 import lzma
 import shutil

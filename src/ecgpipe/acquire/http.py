@@ -92,7 +92,7 @@ def fetch(
         if failures == TRIES:
             raise DataError(
                 f"{url}: cannot be fetched ({failure}), after {TRIES} tries; run again to go on from {size} bytes, "
-                "or fetch it by hand and set the data set's `source`"
+                "or fetch it by hand and set the dataset's `source`"
             )
         wait = min(max(failure.seconds, first_wait * 2 ** max(failures - 1, 0)), MAX_WAIT)
         logger.info("%s: %s; next try in %.0f s", url, failure, wait)
@@ -164,7 +164,7 @@ def _check_status(response: requests.Response, url: str) -> None:
         raise _RetryError(status, _retry_after(response))
     if response.status_code not in (200, 206):
         raise DataError(
-            f"{url}: {status}; check the address (key `url`), or fetch it by hand and set the data set's `source`"
+            f"{url}: {status}; check the address (key `url`), or fetch it by hand and set the dataset's `source`"
         )
 
 

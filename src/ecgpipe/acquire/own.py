@@ -206,7 +206,7 @@ def _path(text: str, kind: str, where: str) -> str:
     if not text or str(path) == ".":
         raise DataError(f"{where}: no path; give the record's path, or remove the line")
     if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
-        raise DataError(f"{where}: {text!r} leaves the folder of the data set; give paths below it")
+        raise DataError(f"{where}: {text!r} leaves the folder of the dataset; give paths below it")
     if kind == "signals" and path.suffix in (".hea", ".dat", ".mat"):
         path = path.with_suffix("")
     return str(path)

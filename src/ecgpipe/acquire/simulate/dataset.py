@@ -70,7 +70,7 @@ def simulate_dataset(
         raise ConfigError(f"seed {seed} must not be negative, and workers {workers} must be 1 or more")
     destination = Path(destination)
     if (destination / DATABASE).exists():
-        raise DataError(f"{destination} already contains a data set; choose another folder, or delete that one first")
+        raise DataError(f"{destination} already contains a dataset; choose another folder, or delete that one first")
     cohort = plan_cohort(records, seed, class_mix)
     rates = tuple(sorted(set(sampling_rates)))
     for rate in rates:
