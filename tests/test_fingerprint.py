@@ -51,6 +51,7 @@ def test_a_change_that_matters_changes_it(package, file, old, new):
     ("file", "old", "new"),
     [
         ("ecgpipe/sub/b.py", "LIMIT = 3", "LIMIT = 3  # of something"),
+        ("ecgpipe/sub/b.py", "LIMIT = 3", 'LIMIT = 3\n"""Of something."""'),
         ("ecgpipe/a.py", '"""A."""', '"""Another text."""'),
         ("ecgpipe/sub/b.py", "x * LIMIT", "x   *  LIMIT"),
         ("ecgpipe/sub/c.py", "from ecgpipe import a", "x = 5"),

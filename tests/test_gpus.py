@@ -42,7 +42,7 @@ with reserve_gpus(2):
 @pytest.fixture
 def machine(tmp_path, monkeypatch) -> Path:
     """Locks of its own, no assignment from outside, and no GPU but those that a test pretends."""
-    for name in ("SLURM_JOB_ID", "LOCAL_RANK", gpus.HELD, gpus.VISIBLE):
+    for name in ("SLURM_JOB_ID", "LOCAL_RANK", gpus.RESERVED, gpus.VISIBLE):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(gpus.LOCKS, str(tmp_path / "locks"))
     monkeypatch.setattr(gpus, "SECONDS_BETWEEN_TRIES", 0.05)
@@ -156,7 +156,7 @@ def test_none_asked_for_none_seen(machine):
 
 def test_more_than_there_are(machine, monkeypatch):
     monkeypatch.setenv(gpus.VISIBLE, "0,1")
-    with pytest.raises(ConfigError, match=r"3 GPUs are asked for; .* 2 \(GPU-1a2b-00, GPU-1a3c-01\)"), reserve_gpus(3):
+    with pytest.raises(ConfigError, match=r"3 GPUs are requested, .* 2 \(GPU-1a2b-00, GPU-1a3c-01\)"), reserve_gpus(3):
         pass
 
 
@@ -214,12 +214,12 @@ def test_without_waiting_there_are_so_many_or_none(machine, caplog):
         assert not [record for record in caplog.records if record.levelname == "WARNING"]
         # as another process; monkeypatch would put back what this block has set, after its end
         with patch.dict(os.environ, {gpus.VISIBLE: "0,1,2"}):
-            del os.environ[gpus.HELD]
+            del os.environ[gpus.RESERVED]
             with reserve_gpus(2, wait=False) as others:
                 assert others == [] and os.environ[gpus.VISIBLE] == ""
             with reserve_gpus(1, wait=False) as others:
                 assert others == [UUIDS[2]]
-    assert gpus.HELD not in os.environ and gpus.VISIBLE not in os.environ
+    assert gpus.RESERVED not in os.environ and gpus.VISIBLE not in os.environ
 
 
 def test_none_that_is_free_hides_them_all_and_is_told(all_taken, caplog):
@@ -227,7 +227,7 @@ def test_none_that_is_free_hides_them_all_and_is_told(all_taken, caplog):
         assert mine == [] and os.environ[gpus.VISIBLE] == ""
     assert gpus.VISIBLE not in os.environ
     assert [record.message for record in caplog.records] == [
-        f"no GPU is free (others hold {', '.join(UUIDS)}), so this runs on the processor"
+        f"no GPU is free (others have {', '.join(UUIDS)}); running on the CPU"
     ]
 
 
@@ -258,11 +258,11 @@ def seen(monkeypatch) -> list[str | None]:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_takes_a_gpu_of_its_own_for_as_long_as_it_works(machine, seen, command):
     with reserve_gpus(1):
-        os.environ.pop(gpus.HELD)  # as another process
+        os.environ.pop(gpus.RESERVED)  # as another process
         os.environ.pop(gpus.VISIBLE)
         assert main(COMMANDS[command]) == 0
         assert seen == [UUIDS[1]]
-        os.environ |= {gpus.HELD: UUIDS[0], gpus.VISIBLE: UUIDS[0]}
+        os.environ |= {gpus.RESERVED: UUIDS[0], gpus.VISIBLE: UUIDS[0]}
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -58,7 +58,7 @@ def test_another_name_is_an_attribute_error():
 def test_a_name_whose_library_is_missing_says_what_to_install(monkeypatch):
     error = ModuleNotFoundError("no", name="pytorch_grad_cam")
     monkeypatch.setattr("ecgpipe.public.importlib.import_module", lambda name: (_ for _ in ()).throw(error))
-    with pytest.raises(ImportError, match=r"saliency_maps needs pytorch_grad_cam.*ecgpipe\[explain\]"):
+    with pytest.raises(ImportError, match=r"saliency_maps requires pytorch_grad_cam.*ecgpipe\[explain\]"):
         from ecgpipe.public import load_public
 
         load_public("saliency_maps")

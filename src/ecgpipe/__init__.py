@@ -1,7 +1,7 @@
-"""Paper-like ECG images from recordings, image classifiers, and an honest report on them.
+"""Paper-like ECG images from recordings, image classifiers, and a report with intervals, tests and audits.
 
-The names of the public interface (docs/library.md) are attributes of this package: ``from ecgpipe import render_page``.
-Each is imported when it is first used, so that importing the package costs next to nothing.
+The public interface (docs/library.md) is imported on first use, so that importing the package is fast:
+``from ecgpipe import render_page``.
 """
 
 import importlib
@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    # By its name in a string: this module is part of the code fingerprint of every stage, what it leads to must not be.
+    # imported by a string: this module is in the code fingerprint of every stage, the public interface must not be
     value = importlib.import_module("ecgpipe.public").load_public(name)
     globals()[name] = value
     return value

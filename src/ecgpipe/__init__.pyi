@@ -1,4 +1,4 @@
-"""What type checkers see of the package: ecgpipe.public, as imports."""
+"""The public interface (ecgpipe.public) for type checkers."""
 
 from ecgpipe.acquire.simulate.dataset import simulate_dataset
 from ecgpipe.artifacts.model_folder import SavedModel

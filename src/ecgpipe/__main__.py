@@ -1,4 +1,4 @@
-"""python -m ecgpipe."""
+"""python -m ecgpipe"""
 
 from ecgpipe.cli import main
 

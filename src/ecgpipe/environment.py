@@ -1,7 +1,4 @@
-"""The environment: of the processes that a workflow starts, and which libraries are there.
-
-Jobs that Slurm still holds for a folder, so that none is started twice.
-"""
+"""The environment of a workflow: variables of its processes, installed libraries, and earlier jobs in Slurm's queue."""
 
 import os
 import shutil
@@ -12,19 +9,26 @@ from pathlib import Path
 
 from ecgpipe.errors import EcgpipeError
 
+JOB_COMMENTS = ("rule_", "group_")  # prefixes of the comments that Snakemake's Slurm executor gives its jobs
+FINISHED_STATES = (
+    "BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "REVOKED",
+    "TIMEOUT",
+)  # fmt: skip
+"""Slurm lists finished jobs for a while. A job in any other state (suspended, requeued, ...) may still write files."""
+
 
 def export_source(folder: Path | str) -> None:
-    """Let child processes use the library in a folder, whether it is installed or not, and share the processor well.
+    """Let child processes import the library from a folder, installed or not.
 
-    Threads that wait for others sleep instead of spinning: two trainings that shared two cores then each ran at more
-    than half the speed of one alone; spinning, at a quarter.
+    Also lets OpenMP threads sleep instead of spin while they wait: two trainings that share two cores then run at more
+    than half the speed of one alone, instead of a quarter.
     """
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def installed_versions(packages: Iterable[str]) -> dict[str, str]:
-    """Version by name of those packages that are installed."""
+    """Name -> version of the packages that are installed."""
     found = {}
     for name in packages:
         try:
@@ -34,52 +38,36 @@ def installed_versions(packages: Iterable[str]) -> dict[str, str]:
     return found
 
 
-# What Snakemake's executor for Slurm writes into a job's comment.
-COMMENTS = ("rule_", "group_")
-# States that Slurm remembers for a while; a job in any other (stopped, suspended, put back, ...) may still write files.
-OVER = (
-    "BOOT_FAIL",
-    "CANCELLED",
-    "COMPLETED",
-    "DEADLINE",
-    "FAILED",
-    "NODE_FAIL",
-    "OUT_OF_MEMORY",
-    "PREEMPTED",
-    "REVOKED",
-    "TIMEOUT",
-)
-
-
 def unfinished_jobs(folder: Path | str) -> list[tuple[str, str, str]]:
-    """Slurm's jobs of this user that a Snakemake in this folder submitted and that are not over.
+    """Unfinished Slurm jobs of this user that Snakemake submitted from a folder.
 
-    A Snakemake that was killed leaves its jobs running. Returns (number, state, rule and wildcards) of each; nothing
-    where there is no Slurm, where it does not answer within 30 s, and inside of a job.
+    Returns:
+        (number, state, rule and wildcards) of each. Empty without Slurm, inside a job, and if Slurm does not answer
+        within 30 s.
     """
     if shutil.which("squeue") is None or "SLURM_JOB_ID" in os.environ:
         return []
-    command = ["squeue", "--me", "--noheader", "--states=all"]
+    command = ["squeue", "--me", "--noheader", "--states=all", "--format=%i|%T|%k|%Z"]
     try:
-        listing = subprocess.run([*command, "--format=%i|%T|%k|%Z"], capture_output=True, text=True, timeout=30)
+        listing = subprocess.run(command, capture_output=True, text=True, timeout=30)
     except subprocess.TimeoutExpired:
         return []
     jobs = []
     for line in listing.stdout.splitlines():
         number, state, comment, work_folder = line.split("|", 3)
-        is_ours = comment.startswith(COMMENTS) and state not in OVER
-        if is_ours and Path(work_folder).resolve() == Path(folder).resolve():
+        unfinished = comment.startswith(JOB_COMMENTS) and state not in FINISHED_STATES
+        if unfinished and Path(work_folder).resolve() == Path(folder).resolve():
             jobs.append((number, state, comment))
     return jobs
 
 
 def refuse_second_submission(folder: Path | str) -> None:
-    """Raise EcgpipeError if jobs of an earlier Snakemake in this folder still wait or run: they would be run twice."""
+    """Raise EcgpipeError if jobs that a killed Snakemake submitted from this folder still wait or run."""
     jobs = unfinished_jobs(folder)
     if jobs:
         listed = "\n".join(f"  {number} {state} {comment}" for number, state, comment in jobs)
         numbers = " ".join(number for number, _, _ in jobs)
         raise EcgpipeError(
-            f"Slurm still holds jobs that an earlier Snakemake submitted from this folder:\n{listed}\n"
-            f"Wait until they are over (squeue --me), or end them (scancel {numbers}); then run the same command again."
+            f"Slurm has unfinished jobs that an earlier Snakemake submitted from this folder:\n{listed}\n"
+            f"Wait for them (squeue --me) or cancel them (scancel {numbers}), then run the same command again."
         )

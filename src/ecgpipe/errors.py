@@ -1,29 +1,26 @@
-"""The errors that a user can cause, and so must be able to read.
-
-Every message names the thing (file, record or key), what is wrong with it, and the remedy.
-"""
+"""Errors that users can cause. Every message names the file, record or key, the problem, and the remedy."""
 
 
 class EcgpipeError(Exception):
-    """Base of all errors that are shown without a traceback."""
+    """Base class; the command line shows these errors without a traceback."""
 
 
 class ConfigError(EcgpipeError):
-    """The configuration asks for something that does not exist or cannot be."""
+    """The configuration is invalid."""
 
 
 class DataError(EcgpipeError):
-    """An input file is missing, broken, or disagrees with another one."""
+    """An input file is missing, damaged, or contradicts another one."""
 
 
 class RecordError(DataError):
-    """One record (or image) is unusable; the others are not affected.
+    """One record or image cannot be used; others are not affected.
 
     Args:
         record: the record's id.
-        file: the file that shows the problem.
-        problem: a short stable word for the kind of problem, as in the ``problems`` table.
-        detail: what is wrong, in a sentence.
+        file: the file with the problem.
+        problem: the kind of problem, one stable word for the ``problems`` table.
+        detail: what is wrong.
     """
 
     def __init__(self, record: str, file: str, problem: str, detail: str) -> None:

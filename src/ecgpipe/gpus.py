@@ -1,4 +1,4 @@
-"""GPUs of a machine without a scheduler: each process gets its own, by locks that the kernel drops when it ends."""
+"""GPUs of a machine without a scheduler: each process reserves its own by file locks, released when it ends."""
 
 import contextlib
 import logging
@@ -17,16 +17,16 @@ from ecgpipe.errors import ConfigError, EcgpipeError
 logger = logging.getLogger(__name__)
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-HELD = "ECGPIPE_GPUS"  # tells the processes of one training (DDP) which GPUs the first of them chose
-LOCKS = "ECGPIPE_GPU_LOCKS"  # another folder for the locks
-DEFAULT_LOCKS = "/tmp/ecgpipe-gpus"  # not TMPDIR, which may differ between shells: all must see the same locks
+RESERVED = "ECGPIPE_GPUS"  # the GPUs of the first process of a training, for its other processes (DDP)
+LOCKS = "ECGPIPE_GPU_LOCKS"  # sets another folder for the locks
+DEFAULT_LOCKS = "/tmp/ecgpipe-gpus"  # not TMPDIR: all processes must see the same locks
 DRIVER = Path("/proc/driver/nvidia/gpus")
 SECONDS_BETWEEN_TRIES = 1.0
-SECONDS_BETWEEN_WORDS = 300
+SECONDS_BETWEEN_MESSAGES = 300
 
 
 def requested_gpus(resources: Mapping[str, Any], default: int = 0) -> int:
-    """GPUs that a rule's resources ask for: `gpu: 2`, `gres: gpu:2` or `gres: gpu:a100:2`; the default if neither."""
+    """Number of GPUs in a rule's resources: `gpu: 2`, `gres: gpu:2` or `gres: gpu:a100:2`; else the default."""
     gres = str(resources.get("gres") or "")
     if gres.startswith("gpu"):
         last = gres.split(":")[-1]
@@ -36,11 +36,10 @@ def requested_gpus(resources: Mapping[str, Any], default: int = 0) -> int:
 
 
 def visible_gpus() -> list[str]:
-    """Ids of the GPUs that this process may use: those in CUDA_VISIBLE_DEVICES if it is set, else all of the machine.
+    """UUIDs of the GPUs that this process may use: those in CUDA_VISIBLE_DEVICES if it is set, else all.
 
-    Ids are UUIDs, which mean the same GPU to every process. Numbers in CUDA_VISIBLE_DEVICES are taken as nvidia-smi
-    counts. What is neither a number nor a UUID of the driver's list (a part of a GPU: MIG-...) is kept as it is.
-    Only NVIDIA's GPUs are known here.
+    Numbers in CUDA_VISIBLE_DEVICES are in the order of nvidia-smi. Ids that are neither a number nor a UUID in the
+    driver's list (a part of a GPU: MIG-...) are kept. Supports only NVIDIA GPUs.
     """
     listed = _listed()
     chosen = os.environ.get(VISIBLE)
@@ -49,7 +48,7 @@ def visible_gpus() -> list[str]:
     found = []
     for name in filter(None, map(str.strip, chosen.split(","))):
         if name == "-1" or (name.isdigit() and listed and int(name) >= len(listed)):
-            break  # as CUDA does: nothing after it counts
+            break  # CUDA also ignores everything after it
         if name.isdigit() and listed:
             name = listed[int(name)]
         found.append(next((full for full in listed if name.startswith("GPU-") and full.startswith(name)), name))
@@ -58,33 +57,32 @@ def visible_gpus() -> list[str]:
 
 @contextmanager
 def reserve_gpus(count: int, *, wait: bool = True) -> Iterator[list[str]]:
-    """Let this process and those that it starts see so many GPUs, which no other block of this kind has.
+    """Reserve GPUs for this process and its children; they see no others.
 
-    Must begin before anything asks CUDA what there is. GPUs are held by locks on files in /tmp/ecgpipe-gpus (or
-    ECGPIPE_GPU_LOCKS), one a GPU, for all users of the machine; the kernel drops them however the process ends.
-    Programs that know nothing of these locks are not kept away.
+    Must be entered before CUDA is initialised. There is one lock file per GPU in /tmp/ecgpipe-gpus (or
+    ECGPIPE_GPU_LOCKS), for all users of the machine; the kernel releases a lock however the process ends. Other
+    programs do not respect these locks.
 
-    Nothing is touched where somebody else assigns GPUs: in a Slurm job, and in processes that torchrun or its like
-    started. The processes that a training starts itself share the GPUs of the first.
+    Does nothing in a Slurm job and in processes started by torchrun or the like, which assign GPUs themselves. Further
+    processes that a training starts share the GPUs of the first.
 
     Args:
-        count: 0 hides all GPUs.
-        wait: until so many are free; else, if they are not free now, a warning says so and all GPUs are hidden.
+        count: number of GPUs; 0 hides all.
+        wait: wait until they are free; if false and they are not free, log a warning and hide all.
 
     Yields:
-        Ids of the GPUs; none where there are none, where none is free and that is not waited for, or where they are
-        not ours to choose.
+        UUIDs of the GPUs; empty if there are none, none is free, or something else assigns them.
 
     Raises:
-        ConfigError: the machine has GPUs, but not so many.
-        EcgpipeError: a lock cannot be opened.
+        ConfigError: the machine has GPUs, but fewer.
+        EcgpipeError: a lock file cannot be opened.
     """
-    if "SLURM_JOB_ID" in os.environ or ("LOCAL_RANK" in os.environ and HELD not in os.environ):
+    if "SLURM_JOB_ID" in os.environ or ("LOCAL_RANK" in os.environ and RESERVED not in os.environ):
         yield []
         return
     with ExitStack() as held:
-        if os.environ.get(HELD):
-            gpus = os.environ[HELD].split(",")
+        if os.environ.get(RESERVED):
+            gpus = os.environ[RESERVED].split(",")
             for gpu in gpus:
                 _share(gpu, held)
             yield gpus
@@ -93,14 +91,14 @@ def reserve_gpus(count: int, *, wait: bool = True) -> Iterator[list[str]]:
         gpus = _take(count, usable, held, wait)
         if gpus:
             logger.info("GPUs of this process: %s", ", ".join(gpus))
-            held.enter_context(_environment({VISIBLE: ",".join(gpus), HELD: ",".join(gpus)}))
+            held.enter_context(_environment({VISIBLE: ",".join(gpus), RESERVED: ",".join(gpus)}))
         elif usable or not count:
             held.enter_context(_environment({VISIBLE: ""}))
         yield gpus
 
 
 def _listed() -> list[str]:
-    """UUIDs of this machine's GPUs in nvidia-smi's order; from the driver where that program is missing."""
+    """UUIDs of this machine's GPUs in the order of nvidia-smi; from the driver if that program is missing."""
     if shutil.which("nvidia-smi"):
         command = ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"]
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
@@ -111,15 +109,15 @@ def _listed() -> list[str]:
 
 
 def _take(count: int, usable: list[str], held: ExitStack, wait: bool) -> list[str]:
-    """So many of the usable GPUs, locked until `held` is closed; none if there are none, or none to wait for."""
+    """Lock GPUs until `held` is closed; empty if there are none, or none is free and `wait` is false."""
     if not usable:
         return []
     if count > len(usable):
         raise ConfigError(
-            f"{count} GPUs are asked for; this machine lets this process use {len(usable)} ({', '.join(usable)}): "
+            f"{count} GPUs are requested, but this process may use {len(usable)} ({', '.join(usable)}): "
             f"lower the rule's `gpu` in the profile (or --devices), or set {VISIBLE} to more"
         )
-    told = -float("inf")
+    last_message = -float("inf")
     while True:
         with ExitStack() as mine:
             got = []
@@ -129,24 +127,26 @@ def _take(count: int, usable: list[str], held: ExitStack, wait: bool) -> list[st
             if len(got) == count:
                 held.push(mine.pop_all())
                 return got
-        # those that were got are free again: two that wait for each other's second GPU would wait forever
+        # release what was locked: two processes that wait for each other's second GPU would wait forever
         if not wait:
-            logger.warning("no GPU is free (others hold %s), so this runs on the processor", ", ".join(usable))
+            logger.warning("no GPU is free (others have %s); running on the CPU", ", ".join(usable))
             return []
-        if time.monotonic() - told > SECONDS_BETWEEN_WORDS:
-            told = time.monotonic()
-            logger.info("waiting for %d of the GPUs %s: others hold them (%s)", count, ", ".join(usable), _folder())
-        time.sleep(SECONDS_BETWEEN_TRIES * (1 + os.getpid() % 8 / 8))  # not all at once
+        if time.monotonic() - last_message > SECONDS_BETWEEN_MESSAGES:
+            last_message = time.monotonic()
+            logger.info(
+                "waiting for %d of the GPUs %s: others have them (%s)", count, ", ".join(usable), _folder()
+            )
+        time.sleep(SECONDS_BETWEEN_TRIES * (1 + os.getpid() % 8 / 8))  # processes should not retry all at once
 
 
 def _lock(gpu: str, held: ExitStack) -> bool:
-    """Take a GPU if nobody has it. Whoever has it holds a shared lock, so that all processes of one training can."""
+    """Lock a GPU if it is free. Its owner has a shared lock, so that all processes of one training can have one."""
     import fcntl
 
     file = _open(gpu)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # not one step: another may come between, and then has it
+        # two steps: another process may take it in between, which is an error here
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
         os.close(file)
@@ -156,7 +156,7 @@ def _lock(gpu: str, held: ExitStack) -> bool:
 
 
 def _share(gpu: str, held: ExitStack) -> None:
-    """Hold a GPU that the process which started this one holds, lest it be free when that one alone is killed."""
+    """Also lock a GPU of the parent process, so that it is not free if only the parent is killed."""
     import fcntl
 
     file = _open(gpu)
@@ -170,7 +170,7 @@ def _folder() -> Path:
 
 
 def _open(gpu: str) -> int:
-    """The GPU's lock file, which any user may have made; it is never deleted, and nothing is written to it."""
+    """The GPU's lock file, which any user may have created. It is never deleted or written to."""
     folder = _folder()
     path = folder / f"{re.sub(r'[^A-Za-z0-9-]', '_', gpu)}.lock"
     try:
@@ -178,17 +178,17 @@ def _open(gpu: str) -> int:
             folder.mkdir(parents=True)
             folder.chmod(0o1777)
     except FileExistsError:
-        pass  # another made it just now
+        pass  # another process created it
     try:
         with contextlib.suppress(FileExistsError):
             new = os.open(path, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
-            os.fchmod(new, 0o644)  # whatever the umask is: other users must be able to open it
+            os.fchmod(new, 0o644)  # whatever the umask: other users must be able to open it
             os.close(new)
         return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     except OSError as error:
         raise EcgpipeError(
             f"{path}: the lock of a GPU cannot be opened ({error.strerror}); delete it, or set {LOCKS} to a folder "
-            "that all who use this machine's GPUs can write to"
+            "that all users of this machine's GPUs can write to"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, a line in the log now and then elsewhere."""
+"""Progress of long work: a bar on a terminal, elsewhere a line in the log every 30 seconds."""
 
 import logging
 import sys
@@ -15,12 +15,12 @@ logger = logging.getLogger(__name__)
 
 
 def progress_bars_shown() -> bool:
-    """Whether to draw progress bars: on a terminal, unless silence was asked for (a log level above warnings)."""
+    """Whether to show progress bars: on a terminal, unless the log level hides warnings."""
     return sys.stderr.isatty() and logger.isEnabledFor(logging.WARNING)
 
 
 def progress(items: Iterable[Item], title: str, total: int | None = None, unit: str = "records") -> Iterator[Item]:
-    """Pass the items on, showing how many are done, the rate and the time left."""
+    """Yield the items and show how many are done, the speed and the remaining time."""
     bar = tqdm(
         items,
         desc=title,
@@ -46,10 +46,13 @@ def progress(items: Iterable[Item], title: str, total: int | None = None, unit: 
 
 
 def progress_counter(title: str, unit: str = "records") -> Callable[[int, int | None], None]:
-    """A callback ``(done, total)`` that shows the same, for work that counts for itself.
+    """A callback ``(done, total)`` that shows the same, for work that does its own counting.
+
+    The total may be unknown (None); ``done`` may fall, if work starts over.
 
     Args:
-        unit: ``B`` counts bytes, in binary multiples. The total may be unknown (None), and what is done grow less.
+        title: what is counted.
+        unit: ``B`` for bytes, shown in binary multiples.
     """
     scale = {"unit_scale": True, "unit_divisor": 1024} if unit == "B" else {}
     bar = tqdm(desc=title, unit=f" {unit}", disable=not progress_bars_shown(), dynamic_ncols=True, leave=False, **scale)  # type: ignore[call-overload]
@@ -62,7 +65,7 @@ def progress_counter(title: str, unit: str = "records") -> Callable[[int, int | 
     def show(done: int, total: int | None) -> None:
         nonlocal first, last, start
         now = time.monotonic()
-        if first is None or done < first:  # what was there before does not count into the rate
+        if first is None or done < first:  # earlier work does not count into the speed
             first, start = done, now
         bar.total = total
         bar.update(done - bar.n)

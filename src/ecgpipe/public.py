@@ -1,7 +1,4 @@
-"""The public interface: which names the package exports, and where each is defined.
-
-Which extra of this package brings a library that is not installed.
-"""
+"""The public interface: exported names, where they are defined, and the extras that bring their libraries."""
 
 import importlib
 from typing import Any
@@ -32,26 +29,7 @@ PUBLIC = {
     "saliency_maps": "ecgpipe.explain.saliency",
     "simulate_dataset": "ecgpipe.acquire.simulate.dataset",
 }
-"""Name to module, with ``:name`` where it has another name there. ``__init__.pyi`` tells type checkers."""
-
-
-def load_public(name: str) -> Any:
-    """What a public name stands for.
-
-    Raises:
-        AttributeError: there is no such name.
-        ImportError: a library that it needs is not installed; the message names the extra that brings it.
-    """
-    if name not in PUBLIC:
-        raise AttributeError(f"module 'ecgpipe' has no attribute {name!r}")
-    module, _, inner = PUBLIC[name].partition(":")
-    try:
-        return getattr(importlib.import_module(module), inner or name)
-    except ImportError as error:
-        if (found := install_hint(error.name)) is None:
-            raise
-        raise ImportError(f"ecgpipe.{name} {found}", name=error.name) from error
-
+"""Exported name -> module, with ``:name`` if it has another name there. ``__init__.pyi`` repeats it for mypy."""
 
 EXTRA_OF = {
     "cv2": "data",
@@ -83,12 +61,30 @@ EXTRA_OF = {
     "onnxscript": "onnx",
     "shtab": "completion",
 }
-"""Module as imported to the name in ``pip install 'ecgpipe[name]'``."""
+"""Imported module -> name in ``pip install 'ecgpipe[name]'``."""
+
+
+def load_public(name: str) -> Any:
+    """The object behind a public name.
+
+    Raises:
+        AttributeError: no such name.
+        ImportError: a required library is not installed; the message names the extra that brings it.
+    """
+    if name not in PUBLIC:
+        raise AttributeError(f"module 'ecgpipe' has no attribute {name!r}")
+    module, _, inner = PUBLIC[name].partition(":")
+    try:
+        return getattr(importlib.import_module(module), inner or name)
+    except ImportError as error:
+        if (hint := install_hint(error.name)) is None:
+            raise
+        raise ImportError(f"ecgpipe.{name} {hint}", name=error.name) from error
 
 
 def install_hint(module: str | None) -> str | None:
-    """What to do about a module that cannot be imported, or None if it is not one of ours to bring."""
+    """How to install a module that cannot be imported; None if no extra brings it."""
     name = (module or "").partition(".")[0]
     if name not in EXTRA_OF:
         return None
-    return f"needs {name}, which is not installed: pip install 'ecgpipe[{EXTRA_OF[name]}]'"
+    return f"requires {name}, which is not installed: pip install 'ecgpipe[{EXTRA_OF[name]}]'"

@@ -1,4 +1,4 @@
-"""The same function on many items, in several processes; results in the order of the items, whatever the number."""
+"""A function applied to many items in several processes; results in the order of the items."""
 
 import multiprocessing
 import sys
@@ -13,21 +13,21 @@ from ecgpipe.errors import EcgpipeError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-CHUNK = 8  # items a task
-QUEUED = 2  # tasks that wait or run, a process
-AHEAD = 8  # tasks done or queued ahead of the one that is next, a process
+CHUNK = 8  # items per task
+QUEUED = 2  # tasks per process that wait or run
+AHEAD = 8  # tasks per process that are done or queued before the next result
 
 
 def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], workers: int = 1) -> Iterator[Result]:
-    """``map`` in several processes, of which the calling one is one: it works while the others start or are busy.
+    """``map`` in several processes. The calling process also works while the others start or are busy.
 
-    The processes are forked, so that Snakemake's scripts, which have no main guard, can call this. Items are taken as
-    results are used, a few dozen ahead.
+    Processes are forked, since Snakemake's scripts have no main guard. Items are taken as results are used, a few dozen
+    ahead.
 
     Args:
-        function: picklable; must not depend on what other calls did.
-        items: picklable, and so the results.
-        workers: processes.
+        function: picklable, independent of other calls.
+        items: picklable, as are the results.
+        workers: number of processes.
 
     Raises:
         EcgpipeError: a process was killed.
@@ -43,14 +43,14 @@ def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], worke
             if sum(not task.done() for task in tasks) < QUEUED * (workers - 1):
                 tasks.append(pool.submit(_apply, function, chunk))
             else:
-                tasks.append(_done(function, chunk))
+                tasks.append(_run_here(function, chunk))
             while tasks and (tasks[0].done() or len(tasks) > AHEAD * workers):
                 yield from tasks.popleft().result()
         while tasks:
             yield from tasks.popleft().result()
     except BrokenProcessPool as error:
         raise EcgpipeError(
-            "a worker process was killed, most likely for want of memory; use fewer threads for this rule"
+            "a worker process was killed, probably out of memory; use fewer threads for this rule"
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
@@ -60,8 +60,8 @@ def _apply(function: Callable[[Item], Result], chunk: list[Item]) -> list[Result
     return [function(item) for item in chunk]
 
 
-def _done(function: Callable[[Item], Result], chunk: list[Item]) -> Future:
-    """The chunk's results, or its error, to be met when its turn comes."""
+def _run_here(function: Callable[[Item], Result], chunk: list[Item]) -> Future:
+    """A finished task with the results of a chunk, or with its error, which is raised in order."""
     task: Future = Future()
     try:
         task.set_result(_apply(function, chunk))

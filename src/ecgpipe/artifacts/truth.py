@@ -1,4 +1,4 @@
-"""truth.jsonl: what the simulator knows about each record, a line per record beside its signals."""
+"""truth.jsonl: the simulator's ground truth, one line per record."""
 
 import json
 from collections.abc import Iterable
@@ -10,7 +10,6 @@ import numpy as np
 from ecgpipe.errors import DataError
 
 BEAT_FIELDS = ("p_onset", "p_offset", "qrs_onset", "r_peak", "qrs_offset", "t_onset", "t_peak", "t_offset")
-# Where each part of a beat begins and ends; PR and QT are intervals, the others waves or segments.
 PARTS = {
     "P": ("p_onset", "p_offset"),
     "PR": ("p_onset", "qrs_onset"),
@@ -19,15 +18,16 @@ PARTS = {
     "T": ("t_onset", "t_offset"),
     "QT": ("qrs_onset", "t_offset"),
 }
+"""Beginning and end of each wave, segment (ST) and interval (PR, QT) of a beat."""
 
 
 @dataclass(frozen=True)
 class FindingTruth:
-    """A finding as it is in the record.
+    """A finding in a record.
 
     Attributes:
-        parts: the parts of each beat (keys of ``PARTS``) that differ from the same heart without the finding.
-        leads: the leads in which they differ by 0.05 mV and by a third of the largest difference.
+        parts: parts of a beat (keys of ``PARTS``) that differ from the same heart without the finding.
+        leads: leads in which they differ by at least 0.05 mV and a third of the largest difference.
     """
 
     code: str
@@ -43,14 +43,15 @@ class Truth:
     """The ground truth of one record. Times in seconds from the first sample.
 
     Attributes:
-        beats: for each of ``BEAT_FIELDS`` a (B,) array; NaN where a beat lacks the wave. Waves may
-            reach over the recording's ends, and into the next beat's P at fast rates.
-        kinds: (B,) "N" from the sinus or the AV node, "V" ventricular, "A" atrial ectopic.
+        beats: (B,) array for each of ``BEAT_FIELDS``; NaN if a beat lacks the wave. Waves may extend beyond the
+            recording and, at high heart rates, into the next P wave.
+        kinds: (B,) "N" sinus or AV node, "V" ventricular, "A" atrial ectopic.
         rhythm: SR, SARRH, SBRAD, STACH, AFIB or AFLT.
-        findings: the diagnostic findings. ectopics: PVC, PAC or both.
-        parameters: heart_rate (1/min, mean of the recorded cycles), axis (degrees), pr, qrs, qt, qtc (seconds,
-            of the dominant beat; pr is NaN without P), sokolow_lyon (mV), respiration (Hz) and the noise levels (mV);
-            burst_start, burst_stop and motion_at (seconds) where there is a muscle burst or a moved electrode.
+        findings: the diagnostic findings.
+        ectopics: PVC, PAC, both or none.
+        parameters: heart_rate (1/min, mean of the recorded cycles), axis (degrees), pr, qrs, qt, qtc (seconds, of the
+            dominant beat; pr is NaN without P), sokolow_lyon (mV), respiration (Hz) and the noise levels (mV);
+            burst_start, burst_stop and motion_at (seconds) if there is a muscle burst or a moved electrode.
     """
 
     seconds: float
@@ -62,14 +63,13 @@ class Truth:
     parameters: dict[str, float]
 
     def intervals(self, part: str) -> np.ndarray:
-        """(n, 2): start and stop of ``part`` (a key of ``PARTS``) in every beat that has it, seconds."""
+        """(n, 2) start and stop, in seconds, of ``part`` (a key of ``PARTS``) in every beat that has it."""
         start, stop = PARTS[part]
         times = np.stack([self.beats[start], self.beats[stop]], axis=1)
         return times[~np.isnan(times).any(axis=1)]
 
     def finding_mask(self, finding: FindingTruth, leads: tuple[str, ...], sampling_rate: int) -> np.ndarray:
-        """(len(leads), samples) of bool: where ``finding`` is, in leads named ``leads``. Premature ventricular beats,
-        which have their own shape, are left out."""
+        """(len(leads), samples) of bool: the samples that show ``finding``, without premature ventricular beats."""
         samples = round(self.seconds * sampling_rate)
         mask = np.zeros((len(leads), samples), dtype=bool)
         rows = [row for row, lead in enumerate(leads) if lead in finding.leads]
@@ -81,7 +81,7 @@ class Truth:
         return mask
 
     def to_dict(self) -> dict:
-        """A JSON-ready dict; times in ms, parameters rounded to six digits, NaN as None."""
+        """A dict for JSON; times in ms, parameters rounded to six digits, NaN as None."""
         return {
             "seconds": self.seconds,
             "rhythm": self.rhythm,
@@ -123,10 +123,10 @@ class Truth:
 
 
 def read_truth(path: Path | str, record_ids: Iterable[str]) -> dict[str, Truth]:
-    """The truth of the given records (ids as in records.parquet, five digits); those not found are absent.
+    """The truth of some records (ids of five digits, as in records.parquet); records not found are absent.
 
     Raises:
-        DataError: the file is missing or broken.
+        DataError: the file is missing or damaged.
     """
     wanted = {int(record_id) for record_id in record_ids}
     found = {}
