@@ -11,7 +11,6 @@ if CONFIG.ptb_xl.source is None and CONFIG.ptb_xl.fetch == "files":
         params:
             url=CONFIG.ptb_xl.address,
             sampling_rate=CONFIG.ptb_xl.sampling_rate,
-            connections=CONFIG.ptb_xl.connections,
         message:
             "Downloading PTB-XL file by file"
         script:

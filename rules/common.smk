@@ -16,12 +16,12 @@ from ecgpipe.config.targets import SIGNAL_BASELINE, Targets, job_name
 from ecgpipe.environment import export_source, refuse_second_submission
 from ecgpipe.errors import EcgpipeError
 from ecgpipe.fingerprint import file_hash, fingerprint
-from ecgpipe.paper import the_paper
+from ecgpipe.paper import load_paper
 
 export_source(SOURCE)
 
 try:
-    CONFIG = validate_config(config)
+    CONFIG = validate_config(config, workflow.config_settings.config_args)
 except EcgpipeError as error:
     raise WorkflowError(str(error)) from None
 

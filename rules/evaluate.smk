@@ -72,7 +72,7 @@ rule compare_protocols:
         mem_mb=scaled(3000),
         runtime=scaled(60),
     params:
-        evaluate=section("evaluate", "resamples", "confidence", "threshold", "seed", "bins"),
+        evaluate=section("evaluate", "resamples", "confidence", "threshold", "seed"),
         protocols=lambda wildcards: CONFIG.benchmark.of(wildcards.dataset).protocols,
     message:
         "Comparing the protocols of {wildcards.dataset}"
@@ -85,7 +85,7 @@ rule claims:
         comparisons=TARGETS.comparisons(),
         runs=TARGETS.runs("run.json"),
         labels=TARGETS.of_datasets("labels.json"),
-        saliency=TARGETS.saliency_of(the_paper().claims),
+        saliency=TARGETS.saliency_of(load_paper().claims),
         records=TARGETS.of_datasets("records.parquet"),
     output:
         claims=f"{RESULTS}/report/claims.json",

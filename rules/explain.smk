@@ -1,6 +1,4 @@
-# A trained run -> saliency maps of some records, their overlays on the pages, and what the maps are worth
-
-MEASURED_ONLY = {"variants", "common_stride", "curve_steps", "cascade_steps"}
+# A trained run -> saliency maps of some records, their overlays on the pages, and measures of the maps
 
 
 rule findings:
@@ -56,7 +54,7 @@ rule explain:
         mem_mb=scaled(8000),
         runtime=scaled(120),
     params:
-        explain=CONFIG.explain.model_dump(mode="json", exclude=MEASURED_ONLY),
+        explain=CONFIG.explain.model_dump(mode="json", exclude={"variants", "curve_steps"}),
         preprocess=section("preprocess"),
         drawing=None if CONFIG.keep_pages else drawing,
     message:
@@ -98,7 +96,7 @@ rule measure_saliency:
     threads: 4
     resources:
         mem_mb=scaled(4000),
-        runtime=scaled(240),
+        runtime=scaled(120),
     params:
         explain=CONFIG.explain.model_dump(mode="json", exclude={"variants"}),
         preprocess=section("preprocess"),

@@ -1,5 +1,7 @@
-"""The configuration: the shipped files are valid, and mistakes are told with the key's path."""
+"""The configuration: the shipped files are valid, and messages name the wrong key."""
 
+import json
+import re
 from typing import get_args
 
 import pytest
@@ -7,7 +9,7 @@ import yaml
 from snakemake.cli import parse_config
 
 from ecgpipe.config.base import Section
-from ecgpipe.config.reference import reference
+from ecgpipe.config.reference import reference, schema
 from ecgpipe.config.schema import Config, validate_config
 from ecgpipe.errors import ConfigError
 from tests.conftest import PROJECT
@@ -93,11 +95,14 @@ def test_a_recipe_may_start_from_a_training_of_the_benchmark():
         ({"benchmark": {"ptbxl": {}}}, "benchmark: no data set 'ptbxl'; did you mean ptb-xl?"),
         ({"own": {"mine": {"source": "x"}}}, "own.mine.kind: Field required"),
         ({"own": {"mine": {"kind": "signals", "source": "x"}}}, "own.mine: labels: signals need a CSV table"),
-        ({"own": {"mine": {"kind": "images", "source": "x", "derive_leads": True}}}, "derive_leads: for kind signals"),
+        (
+            {"own": {"mine": {"kind": "images", "source": "x", "derive_leads": True}}},
+            "derive_leads: only for kind signals",
+        ),
         ({"own": {"mine": {"kind": "images", "source": "x", "columns": {}}}}, "there is no label table"),
         ({"own": {"mine": IMAGES | {"colums": {}}}}, "own.mine.colums: unknown key; did you mean columns?"),
         ({"own": {"mine": IMAGES | {"columns": {"lable": "x"}}}}, "own.mine.columns.lable: unknown key; did you mean"),
-        ({"own": {"report": IMAGES}}, "own.report: this name has another meaning"),
+        ({"own": {"report": IMAGES}}, "own.report: this name is reserved"),
         ({"own": {"my data": IMAGES}}, "own.my data"),
         ({"own": {"mine": IMAGES}, "datasets": ["min"]}, "did you mean mine?"),
         ({"own": {"mine": IMAGES}, "benchmark": {"mine": {"seed": [1]}}}, "benchmark.mine.seed: unknown key; did you"),
@@ -105,42 +110,42 @@ def test_a_recipe_may_start_from_a_training_of_the_benchmark():
             {"own": {"mine": IMAGES}, "datasets": ["mine"], "benchmark": {"mine": {"protocols": ["patient-cv5"]}}},
             "benchmark.mine.protocols: patient-cv5 needs columns.patient",
         ),
-        ({"benchmark": {"cardiac-images": {"protocols": ["folds"]}}}, "folds would need patients or folds"),
+        ({"benchmark": {"cardiac-images": {"protocols": ["folds"]}}}, "folds needs patients or folds"),
         ({"ptb_xl": "some/folder"}, "ptb_xl: "),
         ({"ptb_xl": {"source": ""}}, "ptb_xl.source"),
         ({"ptb_xl": {"url": "ftp://x"}}, "ptb_xl.url"),
-        ({"labels": {"tie_order": ["FOO"]}}, "tie_order: FOO: no superclass; they are NORM"),
+        ({"labels": {"tie_order": ["FOO"]}}, "tie_order: no superclass: FOO; allowed are NORM"),
         ({"benchmark": {"ptb-xl": {"models": ["swn"]}}}, "no such model; did you mean swin"),
         ({"benchmark": {"ptb-xl": {"models": []}}}, "benchmark.ptb-xl.models"),
-        ({"benchmark": {"ptb-xl": {"seeds": [0, 0]}}}, "0 is there twice"),
+        ({"benchmark": {"ptb-xl": {"seeds": [0, 0]}}}, "seeds: 0 occurs twice"),
         ({"benchmark": {"ptb-xl": {"seeds": [-1]}}}, "greater than or equal to 0"),
-        ({"datasets": ["ptb-xl", "ptb-xl"]}, "ptb-xl is there twice"),
-        ({"explain": {"variants": ["swn"]}}, "explain.variants: swn: no such model"),
+        ({"datasets": ["ptb-xl", "ptb-xl"]}, "datasets: ptb-xl occurs twice"),
+        ({"explain": {"variants": ["swn"]}}, "explain.variants: no such model: swn"),
         ({"variants": {"swin_lgf_fnp": {}}}, "did you mean swin_lgf_fpn"),
         ({"variants": {"swin": {"imgsize": 3}}}, "variants.swin.imgsize: unknown key; did you mean image_size?"),
         ({"variants": {"vit": {"options": {"architecture": "vit_nothing"}}}}, "vit_nothing"),
         ({"variants": {"my_vit": {"options": {"architecture": "vit_nothing"}}}}, "my_vit.options.architecture: no "),
         (
             {"variants": {"a": {"options": {"architecture": "vit"}}, "b": {"options": {"architecture": "a"}}}},
-            "b.options.architecture: no such model",  # a name of one's own stands for a model, not for another name
+            "b.options.architecture: no such model",  # an architecture is a model, not another user-defined name
         ),
         ({"variants": {"vit": {"options": {"architecture": 5}}}}, "vit.options.architecture: no such model"),
-        ({"variants": {"my+vit": {"options": {"architecture": "vit"}}}}, "a name of yours (letters, digits, _ and .)"),
+        ({"variants": {"my+vit": {"options": {"architecture": "vit"}}}}, "your own names (letters, digits, _ and .)"),
         ({"variants": {"my_vit": {"image_size": 64}}}, "no such model"),
         ({"model": {"options": {"num_classes": 7}}}, "num_classes cannot be options"),
         ({"variants": {"swin": {"options": True}}}, "variants.swin.options"),
-        ({"model": ENDLESS}, "nested without end"),
+        ({"model": ENDLESS}, "model: Input should be a valid dictionary"),
         ({7: 1}, "7: Keys should be strings"),
         ({"variants": {"swin": {"options": {"pretrained_cfg": "x.pth"}}}}, "pretrained_cfg cannot be options"),
         ({"split": {"validation_fold": 11}}, "split.validation_fold"),
         ({"benchmark": {"ptb-xl": {"models": ["swin+fast"]}}}, "no recipe fast; known are none"),
         ({"recipes": {"fast": {"epoch": 3}}}, "recipes.fast.epoch: unknown key; did you mean epochs?"),
-        ({"recipes": {"a b": {}}}, "recipes.a b: a name has letters"),
-        ({"train": {"init_from": "ptb-xl/folds/vit"}}, "train.init_from: belongs into a recipe of its own"),
+        ({"recipes": {"a b": {}}}, "recipes.a b: names consist of letters"),
+        ({"train": {"init_from": "ptb-xl/folds/vit"}}, "train.init_from: set it in a recipe"),
         (pretrained("simulated"), "recipes.pre.init_from: must be DATASET/PROTOCOL/MODEL"),
         (pretrained("simulated/patient/vit"), "recipes.pre.init_from: simulated is not among the datasets"),
         (pretrained("cardiac-images/paper/vit"), "the benchmark has no training cardiac-images/paper/vit"),
-        (pretrained("cardiac-images/unique/swin+pre"), "starts from another training itself"),
+        (pretrained("cardiac-images/unique/swin+pre"), "itself starts from another training"),
         (pretrained("cardiac-images/unique/swin", seeds=(0, 1)), "benchmark.cardiac-images.seeds lacks 1"),
         (pretrained("ptb-xl/folds/vit"), "both trainings need the same split"),
         ({"tuning": {"grid": {"train.rate": [1]}}}, "train.rate: no such setting"),
@@ -149,26 +154,45 @@ def test_a_recipe_may_start_from_a_training_of_the_benchmark():
         ({"tuning": {"protocol": "paper"}}, "tuning.protocol: under paper"),
     ],
 )
-def test_a_mistake_names_the_key_and_what_is_allowed(change, expected):
+def test_messages_name_the_key_and_what_is_allowed(change, expected):
     with pytest.raises(ConfigError) as error:
         validate_config(merged(shipped(), change))
     assert expected in str(error.value)
 
 
-def test_all_mistakes_are_told_at_once():
+def test_all_mistakes_are_reported_at_once():
     with pytest.raises(ConfigError) as error:
         validate_config({"train": {"epochs": "many", "clip_norm": -1}, "colour": "blue"})
     assert all(key in str(error.value) for key in ("train.epochs", "train.clip_norm", "colour"))
 
 
-def test_values_inside_a_command_line_override():
-    """As Snakemake parses --config: what stands inside braces arrives as text."""
-    given = parse_config(
-        ["ptb_xl={source: null, sampling_rate: 500, limit: 5}", "variants={swin: {options: {drop_rate: 0.2, x: abc}}}"]
-    )
-    config = validate_config(given)
+def test_values_of_the_command_line():
+    """Snakemake parses --config into text wherever braces are; the arguments themselves are read as YAML."""
+    arguments = [
+        "ptb_xl={source: null, sampling_rate: 500, limit: 5}",
+        "variants={swin: {options: {drop_rate: 0.2, x: abc, rate: 1e-3}}}",
+        'own={mine: {kind: images, source: x, classes: ["01", "02"]}}',
+        "strict=true",
+    ]
+    config = validate_config(parse_config(arguments), arguments)
     assert (config.ptb_xl.source, config.ptb_xl.sampling_rate, config.ptb_xl.limit) == (None, 500, 5)
-    assert config.model_of("swin").options == {"drop_rate": 0.2, "x": "abc"}
+    assert config.model_of("swin").options == {"drop_rate": 0.2, "x": "abc", "rate": 0.001}
+    assert config.own["mine"].classes == ("01", "02")
+    assert config.strict
+
+
+def test_a_command_line_value_overrides_only_its_own_key():
+    given = merged({"train": {"epochs": 3, "warmup_epochs": 0}}, parse_config(["train={epochs: 5}"]))
+    train = validate_config(given, ["train={epochs: 5}"]).train
+    assert (train.epochs, train.warmup_epochs) == (5, 0)
+
+
+def test_quoted_text_stays_text():
+    """In a YAML file quotes make text of a number, of null and of true."""
+    values = yaml.safe_load('own: {a: {kind: images, source: x, title: "null", classes: ["01", "02", "true"]}}')
+    config = validate_config(values)
+    assert config.own["a"].classes == ("01", "02", "true")
+    assert config.own["a"].title == "null"
     assert validate_config({"ptb_xl": {"version": "1.0.1", "source": "2024_records"}}).ptb_xl.version == "1.0.1"
 
 
@@ -184,7 +208,7 @@ def test_a_variant_overrides_only_its_own_keys():
     assert config.model_of("swin").image_size == 640
 
 
-def test_one_architecture_at_two_sizes_takes_a_name_of_ones_own():
+def test_a_user_defined_name_gives_one_architecture_a_second_size():
     large = {"image_size": 960, "options": {"architecture": "resnet34"}}
     change = {
         "variants": {"large": large},
@@ -198,8 +222,25 @@ def test_one_architecture_at_two_sizes_takes_a_name_of_ones_own():
     assert config.model_of("resnet34").image_size == 640
 
 
-def test_the_reference_page_is_up_to_date():
+def test_the_reference_page_and_the_schema_are_up_to_date():
     assert (PROJECT / "docs" / "config.md").read_text(encoding="utf-8") == reference()
+    assert (PROJECT / "config" / "schema.json").read_text(encoding="utf-8") == schema() + "\n"
+
+
+@pytest.mark.parametrize("name", ["config.yaml", *(f"config/{name}.yaml" for name in SHIPPED)])
+def test_the_schema_fits_the_shipped_files_and_each_names_it(name):
+    jsonschema = pytest.importorskip("jsonschema")
+    text = (PROJECT / name).read_text(encoding="utf-8")
+    named = re.match(r"# yaml-language-server: \$schema=(\S+)\n", text)
+    assert named and (PROJECT / name).parent.joinpath(named[1]).resolve() == PROJECT / "config" / "schema.json"
+    jsonschema.validate(yaml.safe_load(text), json.loads(schema()))
+
+
+def test_the_schema_refuses_an_unknown_key():
+    jsonschema = pytest.importorskip("jsonschema")
+    for wrong in ({"train": {"epoch": 3}}, {"recipes": {"a": {"epoch": 3}}}, {"variants": {"vit": {"size": 1}}}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(wrong, json.loads(schema()))
 
 
 def test_a_recipe_changes_only_its_own_keys():
@@ -210,13 +251,10 @@ def test_a_recipe_changes_only_its_own_keys():
 
 
 def test_the_points_of_a_grid():
-    grid = {"train.learning_rate": [1e-4, 1e-3], "model.image_size": [128, 224]}
+    grid = {"train.learning_rate": [1e-4, "1e-3"], "model.image_size": [128, 224]}
     config = validate_config({"tuning": {"models": ["vit"], "grid": grid}})
     assert len(config.trials) == 4
     trial = config.trials["vit/train.learning_rate=0.001,model.image_size=224"]
     assert (trial.train.learning_rate, trial.model.image_size) == (1e-3, 224)
-    some = [
-        validate_config({"tuning": {"models": ["vit"], "grid": grid, "trials": 2, "seed": n}}).trials for n in (0, 0, 1)
-    ]
-    assert len(some[0]) == 2
-    assert some[0] == some[1] != some[2]
+    some = [validate_config({"tuning": {"models": ["vit"], "grid": grid, "trials": 2}}).trials for _ in range(2)]
+    assert some[0] == some[1] and set(some[0]) < set(config.trials) and len(some[0]) == 2

@@ -112,7 +112,7 @@ def test_signals_end_to_end(documented):
     metrics = json.loads((top / "clinic/patient/resnet34/seed-0/metrics.json").read_text())
     assert metrics["task"] == "multilabel"
     assert metrics["groups"] < metrics["records"] <= 2 * metrics["groups"]  # two records a patient
-    forms = json.loads((top / "clinic/audit/audit.json").read_text())["forms"]
+    forms = json.loads((top / "clinic/audit/audit.json").read_text())["properties"]
     assert set(forms["sampling rate"]) == {"100 Hz", "200 Hz"}
     assert (top / "clinic/patient/resnet34/seed-0/saliency.png").is_file()
     page = (top / "report/index.html").read_text()

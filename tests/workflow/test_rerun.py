@@ -54,7 +54,7 @@ def test_an_evaluation_key(workflow):
 
 
 def test_a_key_of_comparisons_alone(workflow):
-    workflow.replace("tiny.yaml", "resamples: 100", "resamples: 100, power: 0.9")
+    workflow.replace("tiny.yaml", "resamples: 100", "resamples: 100, reference: resnet10t")
     assert workflow.plan() == {"compare_models": 1, "claims": 1, "report": 1, "all": 1}
 
 
@@ -64,7 +64,7 @@ def test_what_the_paper_claims(workflow):
 
 
 def test_a_saliency_key_that_only_measuring_needs(workflow):
-    workflow.replace("tiny.yaml", "cascade_steps: 2", "cascade_steps: 3")
+    workflow.replace("tiny.yaml", "curve_steps: 2", "curve_steps: 3")
     assert workflow.plan() == {"measure_saliency": 1, "report": 1, "all": 1}
 
 

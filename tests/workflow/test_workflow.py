@@ -188,7 +188,7 @@ def test_a_few_dozen_real_records(ptbxl_copy, tmp_path):
         "train: {epochs: 1, warmup_epochs: 0}\n"
         "evaluate: {resamples: 100}\n"
         "benchmark: {ptb-xl: {protocols: [paper], models: [swin_lgf_fpn]}}\n"
-        "explain: {variants: [swin_lgf_fpn], measured_per_class: 1, curve_steps: 2, cascade_steps: 2}\n"
+        "explain: {variants: [swin_lgf_fpn], measured_per_class: 1, curve_steps: 2}\n"
         "baselines: {enabled: [majority]}\n"
     )
     subset = folder / "config" / "subset.yaml"

@@ -38,11 +38,10 @@ def run(args: Arguments) -> None:
         from_archive(images.url, lambda name: True, has_sums=False)
         return
     config = PtbXlConfig(
-        version=args.version, sampling_rate=args.sampling_rate, fetch=args.fetch, connections=args.connections,
-        url=args.url,
+        version=args.version, sampling_rate=args.sampling_rate, fetch=args.fetch, url=args.url,
     )  # fmt: skip
     if config.fetch == "files":
-        download_ptbxl(config.address, folder, config.sampling_rate, config.connections)
+        download_ptbxl(config.address, folder, config.sampling_rate, args.connections)
     else:
         from_archive(config.address, needed_at_rate(config.sampling_rate), has_sums=True)
 

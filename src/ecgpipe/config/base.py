@@ -1,38 +1,53 @@
-"""The base of all configuration sections.
-
-Values as they come from the command line.
-"""
+"""The base of all configuration sections, and values from the command line."""
 
 import re
-from typing import Any
+from collections.abc import Sequence
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+Seed = Annotated[int, Field(ge=0)]
 
 
 class Section(BaseModel):
-    """A part of the configuration: unknown keys are errors, values never change after reading."""
+    """A part of the configuration: unknown keys are errors, and values are constant."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
 
-_WORDS = {"null": None, "true": True, "false": False}
+def check_unique(values: Sequence[Any], prefix: str = "") -> None:
+    """Raise ValueError if a value occurs twice."""
+    twice = [str(value) for value in dict.fromkeys(values) if values.count(value) > 1]
+    if twice:
+        raise ValueError(f"{prefix}{', '.join(twice)} occurs twice; remove one")
 
 
-def plain_values(value: Any) -> Any:
-    """Text that writes a number, true, false or null -> that value, at any depth.
+def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """A mapping with the changes of another one, merged key by key as Snakemake merges configuration files."""
+    result = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merge(result[key], value) if both else value
+    return result
 
-    Snakemake hands over what stands inside ``--config 'section={key: 500}'`` as text.
+
+def command_line_values(arguments: Sequence[str]) -> dict[str, Any]:
+    """Values of ``--config name=value ...``, read as YAML.
+
+    Snakemake reads every value inside braces as text, quoted or not.
     """
-    if isinstance(value, dict):
-        return {key: plain_values(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain_values(inner) for inner in value]
-    if isinstance(value, str):
-        text = value.strip().lower()
-        if text in _WORDS:
-            return _WORDS[text]
-        if re.fullmatch(r"[+-]?\d+", text):
-            return int(text)
-        if re.fullmatch(r"[+-]?(\d+\.\d*|\.?\d+)(e[+-]?\d+)?", text):
-            return float(text)
-    return value
+    import yaml  # not needed by training
+
+    values: dict[str, Any] = {}
+    for argument in arguments:
+        key, _, text = argument.partition("=")
+        try:
+            values = merge(values, {key: yaml.safe_load(text)})
+        except yaml.YAMLError:
+            values[key] = text
+    return values
+
+
+def yaml_number(value: Any) -> Any:
+    """The number of a text like ``1e-3``, which YAML 1.1 reads as text; any other value unchanged."""
+    return float(value) if isinstance(value, str) and re.fullmatch(r"[+-]?\d+e[+-]?\d+", value) else value

@@ -1,9 +1,4 @@
-"""Options of the ``render`` stage: what a page goes through between the printer and the file.
-
-Options of the ``render`` stage: what a page looks like.
-
-Options of the ``preprocess`` stage: from a page to the binary image that models see.
-"""
+"""Pages: how they are drawn and degraded, and how images are made from them."""
 
 import difflib
 from pathlib import Path
@@ -11,17 +6,22 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from ecgpipe.config.base import Section
+from ecgpipe.config.base import Section, Seed
 
+LAYOUTS = ("kit", "cardiac-images", "6x2", "12x1")
 DEGRADE_LEVELS = ("none", "scan", "photo", "harsh")
-Number = Annotated[float, Field(ge=-1000, le=1000)]
+Strength = Annotated[float, Field(ge=-1000, le=1000)]
+Channel = Annotated[int, Field(ge=0, le=255)]
+Colour = tuple[Channel, Channel, Channel]
+Margin = Annotated[float, Field(ge=0, lt=0.5)]
+Margins = tuple[Margin, Margin, Margin, Margin]
 
 
 class DegradeEffect(Section):
-    """One kind of degradation: how often, and how strong where it happens."""
+    """One kind of degradation: its probability and the range of its strength."""
 
-    probability: float = Field(ge=0, le=1, description="Share of pages.")
-    range: tuple[Number, Number] = Field(description="The strength is drawn evenly from this range.")
+    probability: float = Field(ge=0, le=1, description="share of pages")
+    range: tuple[Strength, Strength] = Field(description="the strength is uniform in this range")
 
     @model_validator(mode="after")
     def _ordered(self) -> "DegradeEffect":
@@ -30,47 +30,45 @@ class DegradeEffect(Section):
         return self
 
 
-# kind: (unit and meaning, least and greatest strength allowed, then probability, low and high of scan, photo, harsh)
+# kind: (meaning and unit, lowest and highest strength allowed, then probability, low and high of scan, photo, harsh)
 Effect = tuple[float, float, float]
 DEGRADE_KINDS: dict[str, tuple[str, tuple[float, float], Effect, Effect, Effect]] = {
-    "grid_colour": ("another hue of the grid, and its density against the layout's", (0, 2), (0.5, 0.6, 1.2),
+    "grid_colour": ("another hue of the grid, and its density relative to the layout's", (0, 2), (0.5, 0.6, 1.2),
                     (0.5, 0.5, 1.2), (0.7, 0.3, 1.5)),
-    "no_grid": ("the grid is left out (the range has no effect)", (0, 1), (0.05, 0, 0), (0.05, 0, 0), (0.15, 0, 0)),
+    "no_grid": ("no grid; the range has no effect", (0, 1), (0.05, 0, 0), (0.05, 0, 0), (0.15, 0, 0)),
     "paper": ("yellowed paper, percent", (0, 40), (0.3, 0, 8), (0.5, 0, 12), (0.7, 0, 25)),
-    "pen": ("another colour of the ink, and mm that its traces are wider", (0, 0.5), (0.3, 0, 0.1), (0.3, 0, 0.12),
+    "pen": ("another colour of the ink, and traces wider by so many mm", (0, 0.5), (0.3, 0, 0.1), (0.3, 0, 0.12),
             (0.6, 0, 0.2)),
-    "printed_text": ("printed lines", (0, 12), (0.4, 1, 4), (0.4, 1, 4), (0.7, 2, 8)),
+    "printed_text": ("printed lines of text", (0, 12), (0.4, 1, 4), (0.4, 1, 4), (0.7, 2, 8)),
     "handwriting": ("handwritten words", (0, 12), (0.2, 1, 3), (0.3, 1, 4), (0.6, 2, 8)),
     "creases": ("folds", (0, 12), (0.2, 1, 2), (0.5, 1, 4), (0.8, 2, 8)),
     "wrinkles": ("depth of wrinkles, percent of brightness", (0, 60), (0.1, 2, 5), (0.4, 3, 12), (0.8, 8, 25)),
-    "bend": ("height of the wave of paper that does not lie flat, mm", (0, 5), (0, 0, 0), (0.4, 0.2, 1.2),
-             (0.7, 0.5, 2.5)),
+    "bend": ("height of the wave of paper that is not flat, mm", (0, 5), (0, 0, 0), (0.4, 0.2, 1.2), (0.7, 0.5, 2.5)),
     "rotation": ("degrees", (-45, 45), (0.8, -1.5, 1.5), (0.9, -4, 4), (1, -10, 10)),
-    "perspective": ("percent of the page that a corner moves at most", (0, 15), (0, 0, 0), (0.9, 0.5, 3), (1, 1, 7)),
-    "crop": ("percent cut off at each edge; below 0: background shows", (-20, 10), (0.3, -1, 0.5), (1, -5, 0.5),
+    "perspective": ("largest shift of a corner, percent of the page", (0, 15), (0, 0, 0), (0.9, 0.5, 3), (1, 1, 7)),
+    "crop": ("percent cut off at each edge; below 0: background is visible", (-20, 10), (0.3, -1, 0.5), (1, -5, 0.5),
              (1, -8, 2)),
     "shadow": ("darkness of a shadow, percent", (0, 80), (0, 0, 0), (0.4, 10, 35), (0.8, 20, 60)),
-    "uneven_light": ("fall of the light across the page, percent", (0, 80), (0.2, 2, 8), (0.8, 5, 30), (1, 10, 50)),
+    "uneven_light": ("light falls off across the page, percent", (0, 80), (0.2, 2, 8), (0.8, 5, 30), (1, 10, 50)),
     "temperature": ("colder (below 0) or warmer light, percent", (-50, 50), (0.3, -4, 4), (0.8, -15, 15), (1, -25, 25)),
     "blur": ("standard deviation, mm", (0, 0.6), (0.5, 0.02, 0.08), (0.7, 0.03, 0.12), (0.9, 0.05, 0.2)),
     "noise": ("standard deviation, percent of white", (0, 20), (0.5, 0.3, 1.5), (0.9, 0.5, 3), (1, 1.5, 6)),
-    "jpeg": ("quality of the JPEG file; a page without is a PNG", (5, 100), (0.8, 80, 95), (1, 65, 92), (1, 30, 80)),
+    "jpeg": ("quality of the JPEG file; other pages are PNG files", (5, 100), (0.8, 80, 95), (1, 65, 92), (1, 30, 80)),
 }  # fmt: skip
 
 
 def _kind(name: str) -> Any:
     meaning, (low, high), *_ = DEGRADE_KINDS[name]
-    text = f"{meaning[0].upper()}{meaning[1:]} ({low:g} to {high:g}); none: as the level has it."
-    return Field(None, description=text)
+    return Field(None, description=f"{meaning}; strength {low:g} to {high:g}; null: as `level` defines it")
 
 
 class DegradeConfig(Section):
-    """Scans and photographs of pages; each record's draw depends on the seed and its id alone."""
+    """Scans and photographs of pages; the choices for a record depend only on the seed and its id."""
 
     level: Literal["none", "scan", "photo", "harsh"] = Field(
-        "none", description="none: pages as drawn; scan, photo, harsh: sets of the kinds below, each harder."
+        "none", description="none: pages as drawn; scan, photo, harsh: sets of the effects below, each harder"
     )
-    seed: int = Field(0, ge=0, description="Seed of all choices.")
+    seed: Seed = Field(0, description="seed of all choices")
     grid_colour: DegradeEffect | None = _kind("grid_colour")
     no_grid: DegradeEffect | None = _kind("no_grid")
     paper: DegradeEffect | None = _kind("paper")
@@ -99,7 +97,7 @@ class DegradeConfig(Section):
         return self
 
     def effect(self, name: str) -> DegradeEffect:
-        """The kind's own setting, or the level's."""
+        """The effect that is set, or the level's."""
         own = getattr(self, name)
         if own is not None:
             return own
@@ -114,22 +112,38 @@ class DegradeConfig(Section):
         return any(self.effect(name).probability > 0 for name in DEGRADE_KINDS)
 
 
-Channel = Annotated[int, Field(ge=0, le=255)]
-Colour = tuple[Channel, Channel, Channel]
-
-
-LAYOUTS = ("kit", "cardiac-images", "6x2", "12x1")
-
-
 class RenderConfig(Section):
-    """One look of page; hashable, so that what is common to all its pages is prepared once."""
+    """The look of pages. Hashable, so that what all pages share is drawn once."""
 
     layout: str = Field(
         "kit",
         min_length=1,
-        description="Where things stand on the page: kit, cardiac-images, 6x2, 12x1, or the path of a layout file "
-        "(.json, .yaml).",
+        description="kit, cardiac-images, 6x2, 12x1, or the path of a layout file (.json, .yaml)",
     )
+    dpi: float = Field(200, ge=50, le=600, description="resolution, pixels per inch")
+    paper_speed: float = Field(25, gt=0, le=200, description="mm of paper per second")
+    gain: float = Field(10, gt=0, le=100, description="mm of paper per millivolt")
+    trace_width: float | None = Field(
+        None, gt=0, le=5, description="width of the traces, points (1/72 inch); null: the layout's"
+    )
+    grid: bool = Field(True, description="draw the grid")
+    pulse: bool = Field(True, description="draw the calibration pulses")
+    separators: bool = Field(True, description="draw the marks between the leads of a row")
+    lead_names: bool = Field(True, description="write the names of the leads")
+    annotations: bool = Field(True, description="write the layout's other texts (speed, gain, header, footer)")
+    paper: Colour = Field((255, 255, 255), description="colour of the paper, RGB")
+    ink: Colour = Field((0, 0, 0), description="colour of traces and text, RGB")
+    grid_major: Colour | None = Field(None, description="colour of the 5 mm lines, RGB; null: the layout's")
+    grid_minor: Colour | None = Field(None, description="colour of the 1 mm lines, RGB; null: the layout's")
+    degrade: DegradeConfig = Field(default_factory=DegradeConfig, description="scans and photographs of pages")
+    renderer: Literal["ecgpipe", "ecg-image-kit"] = Field(
+        "ecgpipe",
+        description="ecgpipe: this library; ecg-image-kit: ECG-Image-Kit itself, with its own pages",
+    )
+    kit_path: str | None = Field(
+        None, description="ecg-image-kit: folder of its checkout, or its folder codes/ecg-image-generator"
+    )
+    kit_python: str = Field("python", min_length=1, description="ecg-image-kit: Python interpreter that runs it")
 
     @field_validator("layout")
     @classmethod
@@ -137,121 +151,66 @@ class RenderConfig(Section):
         if value not in LAYOUTS and not Path(value).is_file():
             close = difflib.get_close_matches(value, LAYOUTS, n=1)
             hint = f"did you mean {close[0]}? " if close else ""
-            raise ValueError(
-                f"no such layout or layout file; {hint}allowed are {', '.join(LAYOUTS)}, or the path of a file"
-            )
+            raise ValueError(f"no such layout or file; {hint}allowed are {', '.join(LAYOUTS)} and the path of a file")
         return value
 
-    dpi: float = Field(200, ge=50, le=600, description="Resolution in pixels per inch.")
-    paper_speed: float = Field(25, gt=0, le=200, description="Millimetres of paper per second of signal.")
-    gain: float = Field(10, gt=0, le=100, description="Millimetres of paper per millivolt.")
-    trace_width: float | None = Field(
-        None, gt=0, le=5, description="Width of the traces in points (1/72 inch); none: the layout's own."
-    )
-    grid: bool = Field(True, description="Draw the grid.")
-    pulse: bool = Field(True, description="Draw the calibration pulses (1 mV, 0.2 s or as the layout has it).")
-    separators: bool = Field(True, description="Draw the marks between leads of one row.")
-    lead_names: bool = Field(True, description="Write the leads' names.")
-    annotations: bool = Field(True, description="Write the layout's other texts (speed, gain, header, footer).")
-    paper: Colour = Field((255, 255, 255), description="Colour of the paper, RGB.")
-    ink: Colour = Field((0, 0, 0), description="Colour of traces and text, RGB.")
-    grid_major: Colour | None = Field(None, description="Colour of the 5 mm lines, RGB; none: the layout's own.")
-    grid_minor: Colour | None = Field(None, description="Colour of the 1 mm lines, RGB; none: the layout's own.")
-    degrade: DegradeConfig = Field(
-        default_factory=DegradeConfig, description="What happens to pages between the printer and the file."
-    )
-    renderer: Literal["ecgpipe", "ecg-image-kit"] = Field(
-        "ecgpipe", description="What draws: this pipeline, or ECG-Image-Kit itself (its own pages, at dpi)."
-    )
-    kit_path: str | None = Field(
-        None, description="ecg-image-kit: its checkout, or the folder codes/ecg-image-generator of it."
-    )
-    kit_python: str = Field("python", min_length=1, description="ecg-image-kit: the interpreter that runs it.")
-    kit_timeout: float = Field(3600, gt=0, description="ecg-image-kit: seconds that a shard may take.")
-
     @model_validator(mode="after")
-    def _kit_is_there(self) -> "RenderConfig":
+    def _kit_is_set(self) -> "RenderConfig":
         if self.renderer == "ecg-image-kit":
             if self.kit_path is None:
                 raise ValueError("renderer ecg-image-kit needs kit_path, the folder of its checkout")
             if self.degrade.active:
-                raise ValueError("degrade works on this pipeline's own pages; set renderer: ecgpipe, or level: none")
+                raise ValueError("degrade needs renderer: ecgpipe; change it, or set degrade.level: none")
         return self
 
 
-Margin = Annotated[float, Field(ge=0, lt=0.5)]
-
-
 class PreprocessConfig(Section):
-    """One way of preprocessing."""
+    """How a page becomes the binary image that models see."""
 
     variant: Literal["trace", "paper"] = Field(
-        "trace",
-        description="trace keeps the trace and drops grid, text and frame; paper follows equations 1-4 to the letter.",
+        "trace", description="trace: keep the traces, drop grid, text and frame; paper: equations 1 to 4 of the paper"
     )
-    size: int = Field(640, ge=32, le=4096, description="Side of the square image in pixels.")
-    crop: tuple[Margin, Margin, Margin, Margin] = Field(
-        (0.01, 0.01, 0.01, 0.01),
-        description="paper: shares of the page cut off at the top, right, bottom and left edge.",
+    size: int = Field(640, ge=32, le=4096, description="side of the square image, pixels; a multiple of 8")
+    crop: Margins = Field(
+        (0.01, 0.01, 0.01, 0.01), description="paper: shares cut off at the top, right, bottom and left edge"
     )
-    canny_low: float = Field(50, ge=0, description="paper: lower hysteresis threshold on the Sobel magnitude.")
-    canny_high: float = Field(150, ge=0, description="paper: upper hysteresis threshold on the Sobel magnitude.")
-    kernel: int = Field(3, ge=1, le=31, description="paper: side of the square structuring element in pixels (odd).")
     darkness: float = Field(
         0.55,
         gt=0,
         lt=1,
-        description="trace: a pixel is ink where its brightest colour channel is less than this share of the way "
-        "from the page's ink (0) to its paper (1).",
+        description="trace: a pixel is ink if its brightest channel is below this share of the range from ink (0) to "
+        "paper (1)",
     )
-    rectified_darkness: float = Field(
-        0.48,
-        gt=0,
-        lt=1,
-        description="trace: the same for pages that deskew turned; photographed grids are darker, traces blurred.",
-    )
-    trace_crop: tuple[Margin, Margin, Margin, Margin] = Field(
+    trace_crop: Margins = Field(
         (0, 0, 0, 0),
-        description="trace: shares of the page cut off at the top, right, bottom and left edge once the trace is "
-        "found: where a layout leaves much of the page to its header, traces become larger. Needs deskew: false, "
-        "since of a page that was turned nobody knows the edges.",
+        description="trace: shares cut off at the top, right, bottom and left edge after the traces are found, so that "
+        "they become larger; needs `deskew: false`, because a rectified page has no known edges",
     )
     coverage: float = Field(
         0.25,
         gt=0,
         le=1,
-        description="trace: an output pixel is ink where ink covers at least this share of it; at 0.25 no line of "
-        "the pages' width breaks up.",
+        description="trace: an output pixel is ink if ink covers at least this share of it; at 0.25 no line breaks up",
     )
-    max_side: int = Field(
-        2600, ge=256, le=20000, description="trace: larger images are first reduced to this many pixels a side."
-    )
-    deskew: bool = Field(
-        True,
-        description="trace: turn pages upright that were scanned or photographed at an angle; straight pages are left "
-        "exactly as they are.",
-    )
-    drop_text: bool = Field(True, description="trace: drop lead names and other small marks.")
+    max_side: int = Field(2600, ge=256, le=20000, description="trace: reduce larger pages to this side, pixels")
+    deskew: bool = Field(True, description="trace: rectify scanned and photographed pages; straight ones do not change")
+    drop_text: bool = Field(True, description="trace: drop lead names and other small marks")
+    drop_marks: bool = Field(True, description="trace: drop calibration pulses, separators, rules and frames")
     from_traces: bool = Field(
         False,
-        description="trace, with keep_pages: false: draw only the traces of records, since all else would be dropped "
-        "again; faster, and the images differ a little (docs/preprocessing.md).",
+        description="trace, with `keep_pages: false`: draw only the traces of records; faster, and the images differ "
+        "slightly (docs/preprocessing.md)",
     )
-    drop_marks: bool = Field(True, description="trace: drop calibration pulses, separators, rules and frames.")
 
     @model_validator(mode="after")
     def _consistent(self) -> "PreprocessConfig":
         if self.size % 8:
-            raise ValueError(f"size ({self.size}) must be a multiple of 8: images are stored at 8 pixels a byte")
-        if self.canny_low > self.canny_high:
-            raise ValueError("canny_low is above canny_high")
-        if self.kernel % 2 == 0:
-            raise ValueError("kernel must be odd")
+            raise ValueError(f"size ({self.size}) must be a multiple of 8: images are stored with 8 pixels per byte")
         for key, (top, right, bottom, left) in (("crop", self.crop), ("trace_crop", self.trace_crop)):
             if top + bottom >= 0.9 or left + right >= 0.9:
                 raise ValueError(f"{key} leaves less than a tenth of the page")
         if any(self.trace_crop) and self.deskew:
-            raise ValueError("trace_crop needs deskew: false; its shares are those of a page that lies straight")
+            raise ValueError("trace_crop needs deskew: false, because a rectified page has no known edges")
         return self
 
     @property

@@ -1,5 +1,11 @@
-"""The reference of all keys as Markdown, from the models: `python -m ecgpipe.config.reference > docs/config.md`."""
+"""All keys as Markdown, and the JSON schema for editors, made from the configuration models.
 
+``python -m ecgpipe.config.reference > docs/config.md``
+``python -m ecgpipe.config.reference --schema > config/schema.json``
+"""
+
+import json
+import sys
 import types
 import typing
 from typing import Any
@@ -8,56 +14,79 @@ import annotated_types
 from pydantic.fields import FieldInfo
 
 from ecgpipe.config.base import Section
-from ecgpipe.config.schema import Config
+from ecgpipe.config.schema import Benchmark, Config, DatasetRuns
 
-HEAD = """# Every key of the configuration
+HEAD = """# All configuration keys
 
-Made from the configuration models by `python -m ecgpipe.config.reference`; a test holds it to them.
-`config.yaml` states the paper's benchmark, `config/demo.yaml` and `config/subset.yaml` what differs from it. Several
-files and `--config` values are merged key by key. A wrong key or value stops the run before any job, with the key's
-path, what was given and what is allowed.
+Made from the configuration models by `python -m ecgpipe.config.reference`; a test keeps the page up to date.
+`config.yaml` states the paper's benchmark; the files in `config/` contain only what differs from it. Snakemake merges
+several configuration files, and `--config` values, key by key. A wrong key or value stops the run before any job; the
+message names the key, the value and what is allowed. Editors with YAML support check and complete keys by
+`config/schema.json`.
 """
+TABLE = ["| key | values | default | meaning |", "| --- | --- | --- | --- |"]
 
 
 def reference() -> str:
     """The whole page."""
-    lines = [HEAD, "| key | values | default | meaning |", "| --- | --- | --- | --- |"]
-    sections = [HEAD, "## Top level", "", *lines[1:]]
-    nested: list[tuple[str, type[Section]]] = []
+    top, sections = [HEAD, "## Top level", "", *TABLE], []
     for name, field in Config.model_fields.items():
-        inner = typing.get_args(field.annotation)[-1:]
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            nested.append((field.alias or name, field.annotation))
-        elif inner and isinstance(inner[0], type) and issubclass(inner[0], Section):  # by names of the user's own
-            nested.append((f"{field.alias or name}.<name>", inner[0]))
+        section, key = _section_of(field.annotation), field.alias or name
+        if section is Benchmark:
+            sections += _table(f"{key}.<data set>", DatasetRuns)
+        elif section is not None:
+            sections += _table(key if section is field.annotation else f"{key}.<name>", section)
         else:
-            sections.append(_row(name, field))
-    for name, section in nested:
-        sections += ["", f"## `{name}`", "", (section.__doc__ or "").strip(), "", *lines[1:]]
-        for key, field in section.model_fields.items():
-            inner = field.annotation
-            if isinstance(inner, type) and issubclass(inner, Section):
-                sections += [_row(f"{field.alias or key}.{sub}", each) for sub, each in inner.model_fields.items()]
-            else:
-                sections.append(_row(field.alias or key, field))
-    return "\n".join(sections) + "\n"
+            top.append(_row(key, field))
+    return "\n".join([*top, *sections]) + "\n"
+
+
+def schema() -> str:
+    """The JSON schema, indented."""
+    content = Config.model_json_schema(by_alias=True)
+    content["title"] = "Configuration of ecgpipe"
+    for key, section in (("variants", "ModelConfig"), ("recipes", "TrainConfig")):
+        content["properties"][key]["additionalProperties"] = {"$ref": f"#/$defs/{section}"}
+    return json.dumps(content, indent=1, ensure_ascii=False)
+
+
+def _section_of(annotation: Any) -> type[Section] | None:
+    """The section that a key has, or a mapping's values have."""
+    for candidate in (annotation, *typing.get_args(annotation)[-1:]):
+        if isinstance(candidate, type) and issubclass(candidate, Section):
+            return candidate
+    return None
+
+
+def _table(title: str, section: type[Section]) -> list[str]:
+    lines = ["", f"## `{title}`", "", (section.__doc__ or "").strip(), "", *TABLE]
+    for name, field in section.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, Section):
+            lines += [_row(f"{name}.{sub}", each) for sub, each in inner.model_fields.items()]
+        else:
+            lines.append(_row(name, field))
+    return lines
 
 
 def _row(name: str, field: FieldInfo) -> str:
     default = field.get_default(call_default_factory=True)
     if field.is_required():
-        return f"| `{name}` | {_values(field)} | needed | {field.description} |"
-    shown = ", ".join(map(str, default)) if isinstance(default, tuple) else "null" if default is None else str(default)
-    shown = str(default).lower() if isinstance(default, bool) else shown
-    return f"| `{name}` | {_values(field)} | `{shown}` | {field.description} |"
+        shown = "required"
+    elif isinstance(default, tuple):
+        shown = f"`{', '.join(map(str, default)) or '[]'}`"
+    else:
+        shown = f"`{json.dumps(default) if default is None or isinstance(default, bool) else default}`"
+    return f"| `{name}` | {_values(field)} | {shown} | {field.description} |"
 
 
 def _values(field: FieldInfo) -> str:
-    limits = []
-    for rule in field.metadata:
-        for kind, sign in (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<")):
-            if isinstance(rule, annotated_types.BaseMetadata) and hasattr(rule, kind):
-                limits.append(f"{sign} {getattr(rule, kind):g}")
+    limits = [
+        f"{sign} {getattr(rule, kind):g}"
+        for rule in field.metadata
+        for kind, sign in (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"))
+        if isinstance(rule, annotated_types.BaseMetadata) and hasattr(rule, kind)
+    ]
     return ", ".join([_type(field.annotation), *limits])
 
 
@@ -72,11 +101,9 @@ def _type(annotation: Any) -> str:
     if origin is tuple:
         inner = dict.fromkeys(_type(part) for part in arguments if part is not Ellipsis)
         return f"list of {' or '.join(inner)}"
-    if origin is dict:
-        return "mapping"
     names = {str: "text", int: "whole number", float: "number", bool: "true or false", type(None): "null"}
     return names.get(annotation, "mapping")
 
 
 if __name__ == "__main__":
-    print(reference(), end="")
+    print(schema() if "--schema" in sys.argv else reference().rstrip("\n"))

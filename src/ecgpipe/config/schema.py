@@ -1,15 +1,15 @@
-"""The whole configuration, and its validation with messages that name the key."""
+"""The whole configuration, validated with messages that name the key."""
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from ecgpipe.config.analysis import BaselinesConfig, EvaluateConfig, ExplainConfig, ReportConfig
-from ecgpipe.config.base import Section, plain_values
+from ecgpipe.config.base import Section, Seed, check_unique, command_line_values, merge
 from ecgpipe.config.data import (
     RESERVED,
     CardiacImagesConfig,
@@ -22,57 +22,43 @@ from ecgpipe.config.data import (
     base_protocol,
     protocol_parts,
 )
-from ecgpipe.config.models import VARIANTS, ModelConfig, architecture_of, named_models, plugin_models, unknown_model
+from ecgpipe.config.models import (
+    VARIANTS,
+    ModelConfig,
+    architecture_of,
+    check_models,
+    named_models,
+    plugin_models,
+    unknown_model,
+)
 from ecgpipe.config.pages import PreprocessConfig, RenderConfig
 from ecgpipe.config.training import TrainConfig, Trial, TuningConfig, init_from_problems
 from ecgpipe.errors import ConfigError
 
-Seed = Annotated[int, Field(ge=0)]
 DATASETS = ("ptb-xl", "cardiac-images", "simulated")
 
 
-def each_once(values: tuple) -> tuple:
-    """The values, if none is there twice."""
-    twice = [value for value in dict.fromkeys(values) if values.count(value) > 1]
-    if twice:
-        raise ValueError(f"{', '.join(map(str, twice))} is there twice")
-    return values
-
-
-def models_exist(names: Iterable[str], info: ValidationInfo) -> tuple[str, ...]:
-    """The names, if all are models, each perhaps with a recipe (``swin+strong``)."""
-    own = (info.context or {}).get("own_models", ())
-    problems = [problem for name in names if (problem := unknown_model(name.partition("+")[0], own))]
-    if problems:
-        raise ValueError("; ".join(problems))
-    return tuple(names)
-
-
 class DatasetRuns(Section):
-    """Which trainings a data set gets: every protocol x model x seed."""
+    """The trainings of a data set: every protocol x model x seed."""
 
     protocols: tuple[str, ...] = Field(
         ("paper",),
         min_length=1,
-        description="split protocols: paper, patient, folds, unique; patient-cv5 is five-fold cross-validation",
+        description="split protocols: paper, patient, folds, unique; with -cv5, e.g., five-fold cross-validation",
     )
     models: tuple[str, ...] = Field(
         VARIANTS,
         min_length=1,
-        description="variants, or names of timm models; swin+strong trains swin by `recipes.strong`",
+        description="variants, names of timm models or of your own; swin+strong trains swin with `recipes.strong`",
     )
-    seeds: tuple[Seed, ...] = Field(
-        (0,), min_length=1, description="each seeds the split, the weights and the data order"
-    )
-    baselines: bool = Field(
-        True,
-        description="the classifiers of `baselines` beside the models; false where a data set only pre-trains others",
-    )
+    seeds: tuple[Seed, ...] = Field((0,), min_length=1, description="seeds of split, weights and data order")
+    baselines: bool = Field(True, description="false: no baselines, for data sets that only pre-train models of others")
 
     @field_validator("protocols", "models", "seeds")
     @classmethod
-    def _each_once(cls, values: tuple) -> tuple:
-        return each_once(values)
+    def _unique(cls, values: tuple) -> tuple:
+        check_unique(values)
+        return values
 
     @field_validator("protocols")
     @classmethod
@@ -81,28 +67,29 @@ class DatasetRuns(Section):
             protocol_parts(name)
         return names
 
-    @property
-    def splits(self) -> tuple[str, ...]:
-        """The protocols with each part of a cross-validation by itself."""
-        return tuple(part for name in self.protocols for part in protocol_parts(name))
-
     @field_validator("models")
     @classmethod
     def _models_exist(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        return models_exist(names, info)
+        check_models(names, info)
+        return names
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The protocols, with every part of a cross-validation."""
+        return tuple(part for name in self.protocols for part in protocol_parts(name))
 
 
 class Benchmark(Section):
-    """The trainings of each data set; one of your own by its name in `own`."""
+    """The trainings of each data set, also of your own ones by their names in `own`."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, DatasetRuns]
 
-    ptb_xl: DatasetRuns = Field(default_factory=DatasetRuns, alias="ptb-xl", description="runs on PTB-XL")
+    ptb_xl: DatasetRuns = Field(default_factory=DatasetRuns, alias="ptb-xl", description="trainings on PTB-XL")
     cardiac_images: DatasetRuns = Field(
-        default_factory=DatasetRuns, alias="cardiac-images", description="runs on the image data set"
+        default_factory=DatasetRuns, alias="cardiac-images", description="trainings on the ECG images"
     )
-    simulated: DatasetRuns = Field(default_factory=DatasetRuns, description="runs on simulated records")
+    simulated: DatasetRuns = Field(default_factory=DatasetRuns, description="trainings on simulated records")
 
     def of(self, dataset: str) -> DatasetRuns:
         """The trainings of a data set by its name."""
@@ -114,17 +101,15 @@ class Benchmark(Section):
 class Config(Section):
     """config.yaml."""
 
-    results: str = Field("results", description="folder for everything that runs produce")
+    results: str = Field("results", description="folder for all results")
     resources: str = Field("resources", description="folder for downloads")
     container: str | None = Field(
-        None,
-        description="image that jobs run in with --sdm apptainer: a .sif file, or docker://... (docs/containers.md)",
+        None, description="image for jobs with --sdm apptainer: a .sif file or docker://... (docs/containers.md)"
     )
-    strict: bool = Field(False, description="stop at the first broken record instead of listing it as a problem")
+    strict: bool = Field(False, description="true: stop at the first broken record; false: leave it out and report it")
     keep_pages: bool = Field(
         True,
-        description="keep the pages as files; false: images are made straight from records or image files, and the few "
-        "pages that are looked at are drawn again",
+        description="false: make images directly, without pages files; the few pages that are shown are drawn again",
     )
     datasets: tuple[str, ...] = Field(
         ("ptb-xl", "cardiac-images"),
@@ -136,25 +121,22 @@ class Config(Section):
         default_factory=CardiacImagesConfig, description="ECG Images dataset of Cardiac Patients"
     )
     simulated: SimulatedConfig = Field(default_factory=SimulatedConfig, description="simulated records")
-    own: dict[DatasetName, OwnConfig] = Field(
-        default_factory=dict, description="data sets of your own, by names of your own"
-    )
+    own: dict[DatasetName, OwnConfig] = Field(default_factory=dict, description="your own data sets, by name")
     labels: LabelsConfig = Field(default_factory=LabelsConfig, description="labels from diagnostic statements")
     render: RenderConfig = Field(default_factory=RenderConfig, description="pages")
-    preprocess: PreprocessConfig = Field(default_factory=PreprocessConfig, description="model-ready images")
+    preprocess: PreprocessConfig = Field(default_factory=PreprocessConfig, description="images")
     split: SplitConfig = Field(default_factory=SplitConfig, description="split protocols")
-    model: ModelConfig = Field(default_factory=ModelConfig, description="settings of every model")
+    model: ModelConfig = Field(default_factory=ModelConfig, description="settings of all models")
     variants: dict[str, dict[str, Any]] = Field(
-        default_factory=dict, description="per variant: keys of `model` that differ"
+        default_factory=dict, description="model -> keys of `model` that differ"
     )
     train: TrainConfig = Field(default_factory=TrainConfig, description="the training recipe")
     recipes: dict[str, dict[str, Any]] = Field(
-        default_factory=dict,
-        description="further recipes by name, for models like swin+name: keys of `train` that differ",
+        default_factory=dict, description="recipe name, used as swin+name -> keys of `train` that differ"
     )
     tuning: TuningConfig = Field(default_factory=TuningConfig, description="search for a recipe")
     evaluate: EvaluateConfig = Field(default_factory=EvaluateConfig, description="scores")
-    baselines: BaselinesConfig = Field(default_factory=BaselinesConfig, description="control experiments")
+    baselines: BaselinesConfig = Field(default_factory=BaselinesConfig, description="baselines")
     explain: ExplainConfig = Field(default_factory=ExplainConfig, description="saliency")
     report: ReportConfig = Field(default_factory=ReportConfig, description="report")
     benchmark: Benchmark = Field(default_factory=Benchmark, description="which trainings to run")
@@ -166,13 +148,14 @@ class Config(Section):
 
     @field_validator("datasets")
     @classmethod
-    def _each_once(cls, values: tuple) -> tuple:
-        return each_once(values)
+    def _unique(cls, values: tuple) -> tuple:
+        check_unique(values)
+        return values
 
     @field_validator("variants")
     @classmethod
     def _variants_exist(cls, values: dict[str, dict[str, Any]], info: ValidationInfo) -> dict[str, dict[str, Any]]:
-        models_exist(values, info)
+        check_models(values, info)
         plugins = (info.context or {}).get("plugin_models", ())
         for name, keys in values.items():
             architecture = architecture_of(keys)
@@ -181,12 +164,11 @@ class Config(Section):
         return values
 
     def model_of(self, variant: str) -> ModelConfig:
-        """The settings of one variant: `model`, overridden by `variants.<variant>`."""
-        merged = self.model.model_dump() | self.variants.get(variant.partition("+")[0], {})
-        return ModelConfig(**merged)
+        """The settings of a model: `model`, overridden by `variants.<variant>`."""
+        return ModelConfig(**self.model.model_dump() | self.variants.get(variant.partition("+")[0], {}))
 
     def train_of(self, variant: str) -> TrainConfig:
-        """The recipe of a variant: `train`, overridden by the recipe that its name ends with."""
+        """The recipe of a model: `train`, overridden by the recipe at the end of its name."""
         return TrainConfig(**self.train.model_dump() | self.recipes.get(variant.partition("+")[2], {}))
 
     @property
@@ -204,17 +186,15 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _datasets_exist(self) -> "Config":
-        taken = [name for name in self.own if name in RESERVED]
-        if taken:
-            raise ValueError(f"own.{taken[0]}: this name has another meaning; use another")
+        if taken := [name for name in self.own if name in RESERVED]:
+            raise ValueError(f"own.{taken[0]}: this name is reserved; use another")
         known = (*DATASETS, *self.own)
         for place, names in (("datasets", self.datasets), ("benchmark", self.benchmark.__pydantic_extra__)):
             for name in names:
                 if name not in known:
-                    close = difflib.get_close_matches(name, known, n=1)
-                    hint = f"did you mean {close[0]}? " if close else ""
                     raise ValueError(
-                        f"{place}: no data set {name!r}; {hint}there are {', '.join(known)}; yours go into `own`"
+                        f"{place}: no data set {name!r}; {_did_you_mean(name, known)}allowed are {', '.join(known)}; "
+                        "add your own to `own`"
                     )
         return self
 
@@ -222,7 +202,7 @@ class Config(Section):
     def _pages_can_be_drawn_again(self) -> "Config":
         if not self.keep_pages and self.render.renderer != "ecgpipe":
             raise ValueError(
-                f"keep_pages: false draws pages again when they are looked at, which takes renderer: ecgpipe, not "
+                f"keep_pages: false draws pages again when they are shown and needs renderer: ecgpipe, not "
                 f"{self.render.renderer}"
             )
         if self.preprocess.from_traces and (
@@ -236,51 +216,42 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _plugins_exist(self) -> "Config":
-        named = {"model": self.model.plugin} | {
-            f"variants.{name}": k.get("plugin") for name, k in self.variants.items()
-        }
-        for place, plugin in named.items():
+        plugins = {f"variants.{name}": keys.get("plugin") for name, keys in self.variants.items()}
+        for place, plugin in ({"model": self.model.plugin} | plugins).items():
             if plugin is not None and not Path(str(plugin)).is_file():
-                raise ValueError(f"{place}.plugin: no such file {plugin!r}; paths start where the workflow is started")
+                raise ValueError(f"{place}.plugin: no such file {plugin!r}; paths start at the working directory")
         return self
 
     @model_validator(mode="after")
-    def _variants_fit(self, info: ValidationInfo) -> "Config":
-        own = (info.context or {}).get("own_models", ())
+    def _variants_and_recipes_fit(self) -> "Config":
         for variant in self.variants:
-            try:
-                self.model_of(variant)
-            except ValidationError as error:
-                told = [_explain(problem, ModelConfig, f"variants.{variant}.") for problem in error.errors()]
-                raise ValueError("; ".join(told)) from None
+            _check(lambda variant=variant: self.model_of(variant), ModelConfig, f"variants.{variant}.")
         if self.train.init_from is not None:
-            raise ValueError("train.init_from: belongs into a recipe of its own, recipes.NAME.init_from")
-        for name, changes in self.recipes.items():
+            raise ValueError("train.init_from: set it in a recipe, recipes.NAME.init_from")
+        for name in self.recipes:
             if not re.fullmatch(r"[A-Za-z0-9_]+", name):
-                raise ValueError(f"recipes.{name}: a name has letters, digits and _ alone")
-            try:
-                TrainConfig(**self.train.model_dump() | changes)
-            except ValidationError as error:
-                told = [_explain(problem, TrainConfig, f"recipes.{name}.") for problem in error.errors()]
-                raise ValueError("; ".join(told)) from None
+                raise ValueError(f"recipes.{name}: names consist of letters, digits and _")
+            _check(lambda name=name: self.train_of(f"+{name}"), TrainConfig, f"recipes.{name}.")
         for dataset in self.datasets:
-            asked = {name.partition("+")[2] for name in self.benchmark.of(dataset).models if "+" in name}
-            if missing := sorted(asked - set(self.recipes)):
+            used = {name.partition("+")[2] for name in self.benchmark.of(dataset).models if "+" in name}
+            if missing := sorted(used - set(self.recipes)):
                 raise ValueError(
                     f"benchmark.{dataset}.models: no recipe {', '.join(missing)}; known are "
                     f"{', '.join(self.recipes) or 'none: add them to recipes'}"
                 )
-        if problems := list(init_from_problems(self.datasets, self.benchmark.of, self.train_of)):
-            raise ValueError("; ".join(dict.fromkeys(problems)))
-        try:
-            _ = self.trials
-        except ValidationError as error:
-            raise ValueError("; ".join(f"tuning.grid: {_explain(problem)}" for problem in error.errors())) from None
+        if problems := dict.fromkeys(init_from_problems(self.datasets, self.benchmark.of, self.train_of)):
+            raise ValueError("; ".join(problems))
+        _check(lambda: self.trials, None, "tuning.grid: ")
+        return self
+
+    @model_validator(mode="after")
+    def _runs_fit(self, info: ValidationInfo) -> "Config":
+        user_defined = (info.context or {}).get("user_models", ())
         used = {name for dataset in self.datasets for name in self.benchmark.of(dataset).models}
-        strange = [name for name in self.explain.variants if name not in used and unknown_model(name, own)]
-        if strange:
+        unknown = [name for name in self.explain.variants if name not in used and unknown_model(name, user_defined)]
+        if unknown:
             raise ValueError(
-                f"explain.variants: {', '.join(strange)}: no such model; in use are {', '.join(sorted(used))}"
+                f"explain.variants: no such model: {', '.join(unknown)}; in use: {', '.join(sorted(used))}"
             )
         for dataset in self.datasets:
             unfit = getattr(self.settings_of(dataset), "unfit", lambda protocol: None)
@@ -290,44 +261,58 @@ class Config(Section):
         return self
 
 
-def validate_config(values: dict[str, Any]) -> Config:
+def validate_config(values: dict[str, Any], command_line: Sequence[str] = ()) -> Config:
     """Check a configuration as read from YAML.
 
+    Args:
+        values: the configuration.
+        command_line: ``name=value`` arguments that Snakemake has already merged into it, as text.
+
     Raises:
-        ConfigError: a line per wrong key: its path, what was given, what is allowed.
+        ConfigError: one line per wrong key: its path, what was given, what is allowed.
     """
+    values = merge(values, command_line_values(command_line))
+    plugins = plugin_models(values)
+    context = {"plugin_models": plugins, "user_models": plugins | named_models(values)}
     try:
-        plain = plain_values(values)
-        plugins = plugin_models(plain)
-        context = {"plugin_models": plugins, "own_models": plugins | named_models(plain)}
-        return Config.model_validate(plain, context=context)
-    except RecursionError:
-        raise ConfigError(
-            "the configuration is not valid:\n  it is nested without end: a YAML anchor within itself"
-        ) from None
+        return Config.model_validate(values, context=context)
     except ValidationError as error:
-        lines = [_explain(problem) for problem in error.errors()]
-        raise ConfigError("the configuration is not valid:\n" + "\n".join(f"  {line}" for line in lines)) from None
+        lines = "\n".join(f"  {line}" for line in _explain(error))
+        raise ConfigError(f"the configuration is not valid:\n{lines}") from None
 
 
-def _explain(problem: Any, top: type[Section] = Config, prefix: str = "") -> str:
-    """One pydantic problem as a line a person can act on."""
-    path = prefix + ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        known = _keys_at(problem["loc"][:-1], top)
-        close = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        return f"{path}: unknown key; {hint}allowed here: {', '.join(known)}"
-    if problem["type"] == "value_error":
-        return f"{path}: {problem['ctx']['error']}" if path else str(problem["ctx"]["error"])
-    return f"{path}: {problem['msg']}; given: {problem['input']!r}"
+def _check(make: Any, section: type[Section] | None, prefix: str) -> None:
+    """Raise ValueError with the messages of a section that cannot be made."""
+    try:
+        make()
+    except ValidationError as error:
+        raise ValueError("; ".join(_explain(error, section or Config, prefix))) from None
+
+
+def _explain(error: ValidationError, top: type[Section] = Config, prefix: str = "") -> Iterator[str]:
+    """One line per problem that says what to do."""
+    for problem in error.errors():
+        path = prefix + ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            known = _keys_at(problem["loc"][:-1], top)
+            hint = _did_you_mean(str(problem["loc"][-1]), known)
+            yield f"{path}: unknown key; {hint}allowed here: {', '.join(known)}"
+        elif problem["type"] == "value_error":
+            yield f"{path}: {problem['ctx']['error']}" if path else str(problem["ctx"]["error"])
+        else:
+            yield f"{path}: {problem['msg']}; given: {problem['input']!r}"
+
+
+def _did_you_mean(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]}? " if close else ""
 
 
 def _keys_at(location: tuple, top: type[Section]) -> list[str]:
-    """The keys that the section at a location knows."""
+    """The keys of the section at a location."""
     section: Any = top
     for part in location:
-        if arguments := get_args(section):  # a mapping, by names of the user's own
+        if arguments := get_args(section):  # a mapping whose keys the user names
             section = arguments[-1]
             continue
         fields = getattr(section, "model_fields", {})

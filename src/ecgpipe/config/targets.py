@@ -102,8 +102,8 @@ class Targets:
         """
         if recipe.windows > 1 and self.config.kind_of(dataset) == "images":
             raise ConfigError(
-                f"train.windows is {recipe.windows}, but {dataset} has images, not recordings, so no further pages can be "
-                "drawn; train its models with a recipe that does not set windows"
+                f"train.windows is {recipe.windows}, but {dataset} has images, not recordings, so no further pages can "
+                "be drawn; train its models with a recipe that does not set windows"
             )
         folders = [f"windows/{number}-of-{recipe.windows}" for number in range(2, recipe.windows + 1)]
         return [file for folder in folders for file in self.of_shards(f"{folder}/{{shard}}.{suffix}", [dataset])]
@@ -151,7 +151,7 @@ class Targets:
         ]
 
     def explained(self, file: str) -> list[str]:
-        """A file of every explained training: one seed, and of a cross-validation one part, since one picture says it."""
+        """A file of every explained training: the first seed and, of a cross-validation, the first part."""
         return [file for _, file in self._explained(file)]
 
     def saliency_of(self, claims: Iterable[Claim]) -> list[str]:
