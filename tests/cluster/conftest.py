@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ecgpipe.doctor.profile import stated_in_rules
 from tests.cluster.slurm import Cluster, missing
 from tests.workflow.conftest import ENVIRONMENT, copy_project
 
@@ -21,7 +22,7 @@ REQUEUED, CANCELLED, TIMED_OUT, OUT_OF_MEMORY = SEEDS = range(4)
 RESULTS = Path("results/tiny/simulated")
 MODEL = "test_convnext"  # learns from 42 images, so that its best epoch is not the first, before any disturbance
 PRETENDED_GPUS = ("GPU-0-of-a-workstation", "GPU-1-of-a-workstation")
-# One CPU a job, since the machine has few; the rest of the profile as it stands.
+# One CPU per job, since the machine has few; the rest of the profile is unchanged.
 OPTIONS = ["--workflow-profile", "profiles/slurm"]
 SNAKEMAKE = Path(__file__).parent / "impatient.py"
 MEMORY = {"train": 2500, "predict": 2000}
@@ -39,7 +40,7 @@ def fit_profile(folder: Path, **train) -> None:
     """
     file = folder / "profiles/slurm/config.yaml"
     profile = yaml.safe_load(file.read_text())
-    profile["set-threads"] = dict.fromkeys(profile["set-threads"], 1)
+    profile["set-threads"] = dict.fromkeys(stated_in_rules(folder / "profiles/slurm"), 1)
     for rule, mem_mb in MEMORY.items():
         profile["set-resources"][rule] = {**profile["set-resources"][rule], "mem_mb": mem_mb, "runtime": 10}
     profile["set-resources"]["train"].update(train)

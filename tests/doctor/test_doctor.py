@@ -16,6 +16,7 @@ from ecgpipe.doctor.profile import (
     gpus_of_machine,
     read_profile,
     requests,
+    stated_in_rules,
 )
 from ecgpipe.errors import EcgpipeError
 from tests.conftest import PROJECT
@@ -39,8 +40,18 @@ def test_partitions_with_several_kinds_of_nodes():
 
 
 def test_the_profile_that_comes_with_the_project_fits_a_usual_cluster():
-    wanted = {request.rule: request for request in requests(read_profile(PROJECT / "profiles/slurm"))}
-    assert (wanted["train"].partition, wanted["train"].gpus, wanted["train"].mem_mb) == ("gpu", 1, 16000)
+    profile = PROJECT / "profiles/slurm"
+    wanted = {request.rule: request for request in requests(read_profile(profile), stated_in_rules(profile))}
+    train, predict = wanted["train"], wanted["predict"]
+    assert (train.partition, train.gpus, train.mem_mb, train.threads, train.minutes) == ("gpu", 1, 16000, 8, 1440)
+    assert (predict.partition, predict.gpus, predict.mem_mb, predict.threads, predict.minutes) == (
+        "main",
+        0,
+        6000,
+        4,
+        120,
+    )
+    assert wanted["measure_saliency"].mem_mb >= 2900  # as measured
     assert (wanted[DEFAULT].partition, wanted[DEFAULT].mem_mb, wanted[DEFAULT].minutes) == ("main", 1500, 30)
     assert faults_on_cluster(list(wanted.values()), parse_partitions(LISTING)) == []
 

@@ -25,11 +25,12 @@ def run(args: Arguments) -> None:
         gpus_of_machine,
         read_profile,
         requests,
+        stated_in_rules,
     )
 
     machine = look_at_machine(args.results)
     profile = read_profile(args.profile)
-    wanted = requests(profile)
+    wanted = requests(profile, stated_in_rules(args.profile))
     on_cluster = profile.get("executor") == "slurm"
     partitions, settings = (list_partitions(), cluster_settings()) if on_cluster else ({}, {})
     faults = faults_of_profile(profile, wanted) + faults_of_machine(machine)

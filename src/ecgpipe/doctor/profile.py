@@ -51,13 +51,45 @@ def read_profile(folder: Path) -> dict:
     return profile
 
 
-def requests(profile: dict) -> list[Request]:
-    """What the profile asks for, rule by rule; first what holds for all others."""
+def stated_in_rules(profile: Path) -> dict[str, dict[str, int]]:
+    """Rule -> ``threads``, ``mem_mb``, ``runtime`` and ``gpu`` as the rules beside a profile's folder state them.
+
+    Args:
+        profile: the folder, or its config.yaml; rules are in ``../../rules/*.smk`` of the folder.
+    """
+    folder = (profile.parent if profile.is_file() else profile).resolve().parent.parent / "rules"
+    found: dict[str, dict[str, int]] = {}
+    for file in sorted(folder.glob("*.smk"), key=lambda file: file.name == "tune.smk"):  # it uses rules of train.smk
+        stated: dict[str, int] = {}
+        for line in file.read_text(encoding="utf-8").splitlines():
+            if match := re.match(r"\s*(?:use )?rule (\w+)(?: as (\w+) with)?:", line):
+                stated = found[match[2] or match[1]] = dict(found[match[1]]) if match[2] else {}
+            elif match := re.match(r"\s*(threads: |mem_mb=|runtime=|gpu=)(?:scaled\()?(\d+)", line):
+                stated[match[1].strip(" :=")] = int(match[2])
+    return {rule: stated for rule, stated in found.items() if stated}
+
+
+def requests(profile: dict, stated: dict[str, dict[str, int]] | None = None) -> list[Request]:
+    """What the jobs of each rule request; the first entry stands for rules that state and override nothing.
+
+    Args:
+        profile: content of a profile.
+        stated: what the rules state; the profile overrides it.
+    """
     base = _pairs(profile.get("default-resources"))
     threads = _pairs(profile.get("set-threads"))
     special = profile.get("set-resources") or {}
-    rules = [DEFAULT, *sorted({*threads, *special})]
-    return [_request(rule, base | _pairs(special.get(rule)), threads.get(rule, 1)) for rule in rules]
+    stated = stated or {}
+    return [
+        _request(
+            rule,
+            base
+            | {key: value for key, value in stated.get(rule, {}).items() if key != "threads"}
+            | _pairs(special.get(rule)),
+            threads.get(rule, stated.get(rule, {}).get("threads", 1)),
+        )
+        for rule in [DEFAULT, *sorted({*threads, *special, *stated})]
+    ]
 
 
 def gpus_of_machine(profile: dict) -> int | None:
