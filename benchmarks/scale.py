@@ -62,7 +62,7 @@ def split(folder: Path, protocol: str) -> str:
     """One split, as the rule ``split`` makes it."""
     from ecgpipe.artifacts.tables import RECORDS, SPLIT, Labels
     from ecgpipe.config.data import SplitConfig
-    from ecgpipe.split.table import split_table
+    from ecgpipe.split.protocols import split_table
 
     records = RECORDS.read(folder / "records.parquet")
     indices = [rows[["record_id"]] for _, rows in records.groupby("shard")]

@@ -1,10 +1,10 @@
-"""One split of a data set."""
+"""Split a data set."""
 
 from ecgpipe.artifacts.files import write_json
 from ecgpipe.artifacts.tables import DUPLICATES, IMAGE_INDEX, RECORDS, SPLIT, Labels
 from ecgpipe.config.data import SplitConfig
 from ecgpipe.logs import job_log
-from ecgpipe.split.table import split_table
+from ecgpipe.split.protocols import split_table
 
 with job_log(snakemake):
     split, counts = split_table(

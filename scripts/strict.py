@@ -1,4 +1,4 @@
-"""Fails if any record was left out."""
+"""Fail if any record was left out."""
 
 from ecgpipe.artifacts.tables import PROBLEMS
 from ecgpipe.errors import DataError

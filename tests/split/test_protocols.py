@@ -9,8 +9,15 @@ import pytest
 from ecgpipe.artifacts.tables import Labels
 from ecgpipe.config.data import PROTOCOL_PATTERN, SplitConfig, protocol_parts
 from ecgpipe.errors import DataError
-from ecgpipe.split.protocols import assign_roles, check_groups, check_shares, deviation, group_linked, leaks
-from ecgpipe.split.table import split_table
+from ecgpipe.split.protocols import (
+    assign_roles,
+    check_groups,
+    check_shares,
+    deviation,
+    group_linked,
+    leaks,
+    split_table,
+)
 
 CLASSES = ("NORM", "MI", "STTC")
 
@@ -111,7 +118,7 @@ def test_names_of_cross_validations():
     assert protocol_parts("unique-cv3") == ("unique-cv3-1", "unique-cv3-2", "unique-cv3-3")
     assert all(PROTOCOL_PATTERN.fullmatch(part) for part in protocol_parts("folds-cv10"))
     for wrong in ("patients", "patient-cv2", "patient-cv21", "patient-cv05", "patient-cv5-1", "cv5"):
-        with pytest.raises(ValueError, match="is no protocol; allowed are paper, patient, folds, unique"):
+        with pytest.raises(ValueError, match="is not a protocol; allowed are paper, patient, folds, unique"):
             protocol_parts(wrong)
 
 
@@ -164,7 +171,7 @@ def test_what_is_promised_is_checked_after_the_fact():
     wrong = roles.copy()
     several = np.flatnonzero(np.bincount(groups)[groups] > 1)[0]
     wrong[several] = "test" if roles[several] != "test" else "train"
-    with pytest.raises(DataError, match="'patient': 1 patients or sets of copies ended up on two sides"):
+    with pytest.raises(DataError, match="'patient': 1 patients or groups of duplicates are in two sets"):
         check_groups(wrong, groups, "patient")
     with pytest.raises(DataError, match="train misses its share of class MI"):
         check_shares(np.where(targets[:, 1] == 1, "test", roles), targets, groups, CLASSES, "patient", SplitConfig())
@@ -193,7 +200,7 @@ def test_the_table_tells_what_leaks(duplicates):
     assert unknown == {"patient": None, "identical file": None, "near-identical": None}
     with pytest.raises(DataError, match="lacks 1 of 400 records"):
         split_table("unique", records, labels, [records[["record_id"]]], config, 0, copies.iloc[1:])
-    with pytest.raises(DataError, match="needs the audit's table"):
+    with pytest.raises(DataError, match="requires the audit's table"):
         split_table("unique", records, labels, [records[["record_id"]]], config, 0)
 
 

@@ -1,13 +1,13 @@
-"""Split protocols: who trains, who stops training, who is reported.
+"""Split protocols: the role (train, validation or test) of every record.
 
-paper    random, stratified by class, by record: 80/20; the validation part is also reported (section 3.1)
-patient  random, stratified, all records of a patient on one side: train/validation/test
+paper    random, stratified by class, by record: 80/20; the validation set is also reported (section 3.1)
+patient  random, stratified, all records of a patient in the same set: train/validation/test
 folds    the data set's own folds (PTB-XL: 1-8 train, 9 validation, 10 test)
-unique   random, stratified, all copies of an item (and all records of a patient, if known) on one side
+unique   random, stratified, all duplicates of a record (and all records of a patient, if known) in the same set
 
-Cross-validation, ``<protocol>-cv<K>-<k>``: one partition into K parts; part k is the test part and the one before it
-stops training (``paper``: part k does both). Over ``folds`` the data set's own folds rotate, so that ``folds-cv10-10``
-is ``folds``.
+Cross-validation, ``<protocol>-cv<K>-<k>``: one partition into K parts; part k is the test set and part k - 1 the
+validation set (``paper``: part k is the validation set). With ``folds`` the data set's own folds rotate, so that
+``folds-cv10-10`` equals ``folds``.
 """
 
 from collections.abc import Sequence
@@ -17,9 +17,78 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from ecgpipe.config.data import PROTOCOL_PATTERN, SplitConfig
+from ecgpipe.artifacts import ROLES
+from ecgpipe.artifacts.tables import Labels
+from ecgpipe.config.data import PROTOCOL_PATTERN, SplitConfig, base_protocol
 from ecgpipe.errors import DataError
 from ecgpipe.split.stratify import divide
+
+
+def split_table(
+    protocol: str,
+    records: pd.DataFrame,
+    labels: Labels,
+    indices: Sequence[pd.DataFrame],
+    config: SplitConfig,
+    seed: int,
+    duplicates: pd.DataFrame | None = None,
+) -> tuple[pd.DataFrame, dict]:
+    """Split the records that have both a label and an image.
+
+    Args:
+        protocol: paper, patient, folds or unique, or a part of a cross-validation.
+        records: rows of records.parquet.
+        labels: targets.
+        indices: the image indices of all shards.
+        config: fractions and folds.
+        seed: for the random protocols.
+        duplicates: rows of the audit's duplicates.parquet; required by ``unique``.
+
+    Returns:
+        Rows of the split format, and a summary: records per role and class, the largest deviation of a class from its
+        share (records), and leaks (records outside training with their patient, file or near-identical copy in it).
+
+    Raises:
+        DataError: no record is left, or the protocol does not suit the records.
+    """
+    with_image = {record_id for index in indices for record_id in index["record_id"]}
+    rows = [i for i, record_id in enumerate(labels.record_ids) if record_id in with_image]
+    if not rows:
+        raise DataError("no record has both a label and an image; see the problems tables")
+    record_ids, targets = labels.record_ids[rows], labels.targets[rows]
+    chosen = records.set_index("record_id", drop=False).loc[record_ids].reset_index(drop=True)
+    copies = None
+    if duplicates is not None:
+        copies = duplicates.set_index("record_id").reindex(record_ids)
+        missing = int(copies["near"].isna().sum())
+        if missing:
+            raise DataError(
+                f"the audit's table of duplicates lacks {missing} of {len(record_ids)} records; run the audit again"
+            )
+        chosen["duplicate"] = copies[config.duplicates].to_numpy()
+    elif base_protocol(protocol) == "unique":
+        raise DataError("the protocol 'unique' requires the audit's table of duplicates")
+    roles = assign_roles(protocol, chosen, targets, labels.classes, config, seed)
+    # None where it is unknown: no patients in the data set, or neither checksums of its files nor an audit
+    leaked_files = None
+    if (chosen["content"] != "").any():
+        leaked_files = leaks(roles, chosen["content"])
+    elif copies is not None:
+        leaked_files = leaks(roles, copies["identical"])
+    counts = {
+        "settings": config.of(protocol),
+        "deviation": deviation(roles, targets, protocol, config),
+        "records": {role: int((roles == role).sum()) for role in ROLES},
+        "classes": {
+            role: dict(zip(labels.classes, targets[roles == role].sum(axis=0).tolist(), strict=True)) for role in ROLES
+        },
+        "leaks": {
+            "patient": leaks(roles, chosen["patient_id"]) if chosen["patient_id"].notna().any() else None,
+            "identical file": leaked_files,
+            "near-identical": leaks(roles, copies["near"]) if copies is not None else None,
+        },
+    }
+    return pd.DataFrame({"record_id": record_ids, "role": roles}), counts
 
 
 def assign_roles(
@@ -30,38 +99,46 @@ def assign_roles(
     config: SplitConfig,
     seed: int,
 ) -> np.ndarray:
-    """The role of every record.
+    """Assign a role to every record.
 
     Args:
         protocol: paper, patient, folds or unique, or a part of a cross-validation.
-        records: (n) rows with record_id, patient_id, fold, and for ``unique`` duplicate, in the order of targets.
+        records: n rows with record_id, patient_id, fold and, for ``unique``, duplicate, in the order of targets.
         targets: (n, classes) uint8.
         classes: class names, for messages.
-        config: shares and folds.
-        seed: of the random protocols.
+        config: fractions and folds.
+        seed: for the random protocols.
 
     Returns:
         (n,) strings: train, validation or test.
 
     Raises:
-        DataError: the records lack what the protocol needs, or a class is missing from a side.
+        DataError: the records lack what the protocol requires, or a class is missing from a set.
     """
-    base, parts, part = _named(protocol)
+    base, parts, part = _parse(protocol)
     if base == "folds":
-        roles = _folds(records, config, parts, part)
+        roles = _roles_of_folds(records, config, parts, part)
     else:
         groups = _groups(base, records)
         names, weights = _parts(base, config, parts, part)
-        shares = divide(targets, groups, records["record_id"].astype(str).tolist(), weights, seed)
-        roles = np.array(names, dtype=object)[shares]
+        numbers = divide(targets, groups, records["record_id"].astype(str).tolist(), weights, seed)
+        roles = np.array(names, dtype=object)[numbers]
         check_groups(roles, groups, protocol)
         check_shares(roles, targets, groups, classes, protocol, config)
     _check_classes(roles, targets, classes, protocol)
     return roles.astype(str)
 
 
+def _parse(protocol: str) -> tuple[str, int, int]:
+    """Base protocol, number of parts and part; 0 and 0 without cross-validation."""
+    match = PROTOCOL_PATTERN.fullmatch(protocol)
+    if match is None:
+        raise DataError(f"unknown split protocol {protocol!r}")
+    return match[1], int(match[2] or 0), int(match[3] or 0)
+
+
 def _parts(base: str, config: SplitConfig, parts: int, part: int) -> tuple[list[str], list[int]]:
-    """Names and weights of the parts that a protocol divides records into."""
+    """Roles and weights of the parts that records are divided into."""
     if parts:
         names = ["train"] * parts
         names[part - 1] = "validation" if base == "paper" else "test"
@@ -76,14 +153,14 @@ def _parts(base: str, config: SplitConfig, parts: int, part: int) -> tuple[list[
 
 
 def _groups(base: str, records: pd.DataFrame) -> np.ndarray:
-    """A number per record; records that share it stay together."""
+    """(n,) group numbers; records of a group stay together."""
     if base == "paper":
         return np.arange(len(records))
     if base == "patient":
         missing = int(records["patient_id"].isna().sum())
         if missing:
             raise DataError(
-                f"the protocol 'patient' needs patient_id for every record; {missing} of {len(records)} have none: "
+                f"the protocol 'patient' requires patient_id for every record; {missing} of {len(records)} have none: "
                 "use paper or unique"
             )
         return pd.factorize(records["patient_id"])[0]
@@ -91,32 +168,31 @@ def _groups(base: str, records: pd.DataFrame) -> np.ndarray:
 
 
 def group_linked(columns: Sequence[pd.Series]) -> np.ndarray:
-    """A number per row; rows that share a value in any column, directly or by way of others, share it; nulls do not."""
+    """(n,) group numbers: equal for rows that share a value of a column, directly or through others; nulls differ."""
     size = len(columns[0])
     component = np.arange(size)
     for column in columns:
         values = pd.factorize(column)[0]
-        there = values >= 0
+        rows = np.flatnonzero(values >= 0)
         first = np.full(values.max(initial=-1) + 1, -1)
-        rows = np.flatnonzero(there)
         first[values[rows][::-1]] = rows[::-1]
         edges = coo_array((np.ones(len(rows)), (component[rows], component[first[values[rows]]])), shape=(size, size))
         component = connected_components(edges, directed=False)[1][component]
     return component
 
 
-def _folds(records: pd.DataFrame, config: SplitConfig, parts: int, part: int) -> np.ndarray:
+def _roles_of_folds(records: pd.DataFrame, config: SplitConfig, parts: int, part: int) -> np.ndarray:
     if records["fold"].isna().any():
-        raise DataError("the protocol 'folds' needs a fold for every record; this data set has none")
+        raise DataError("the protocol 'folds' requires a fold for every record; this data set has none")
     fold = records["fold"].to_numpy(dtype=int)
     test, validation = config.test_fold, config.validation_fold
     if parts:
-        there = np.unique(fold)
-        if len(there) != parts:
+        folds = np.unique(fold)
+        if len(folds) != parts:
             raise DataError(
-                f"folds-cv{parts} needs {parts} folds; this data set has {len(there)}: use folds-cv{len(there)}"
+                f"folds-cv{parts} requires {parts} folds; this data set has {len(folds)}: use folds-cv{len(folds)}"
             )
-        test, validation = there[part - 1], there[part - 2]
+        test, validation = folds[part - 1], folds[part - 2]
     roles = np.full(len(records), "train", dtype=object)
     roles[fold == validation] = "validation"
     roles[fold == test] = "test"
@@ -124,16 +200,16 @@ def _folds(records: pd.DataFrame, config: SplitConfig, parts: int, part: int) ->
 
 
 def check_groups(roles: np.ndarray, groups: np.ndarray, protocol: str) -> None:
-    """What a protocol promises, checked after the fact: no group (patient, copies) is on two sides.
+    """Check that no group (patient, duplicates) is in two sets.
 
     Raises:
         DataError: one is.
     """
-    sides = pd.Series(roles).groupby(groups).nunique()
-    if (sides > 1).any():
+    sets = pd.Series(roles).groupby(groups).nunique()
+    if (sets > 1).any():
         raise DataError(
-            f"protocol {protocol!r}: {int((sides > 1).sum())} patients or sets of copies ended up on two sides; "
-            "this is a fault of the program: report it with the seed"
+            f"protocol {protocol!r}: {int((sets > 1).sum())} patients or groups of duplicates are in two sets; "
+            "this is a bug: report it with the seed"
         )
 
 
@@ -145,18 +221,18 @@ def check_shares(
     protocol: str,
     config: SplitConfig,
 ) -> None:
-    """No side misses its share of a class by more than twice the largest group of the class (ungrouped: two records).
+    """Check that each set has its share of each class, within twice the class's largest group (ungrouped: two records).
 
-    A side of a cross-validation that is made of several parts may miss it twice as far.
+    In cross-validation the limit is twice as high, since a set is made of several parts.
 
     Raises:
-        DataError: one does; names the class and the side.
+        DataError: names the class and the set.
     """
     _, numbers = np.unique(groups, return_inverse=True)
     largest = np.array([np.bincount(numbers, weights=column).max() for column in targets.T])
-    allowed = 2 * np.maximum(largest, 1) * (2 if _named(protocol)[1] else 1)
-    for role, missed in _missed(roles, targets, protocol, config).items():
-        for name, records, limit in zip(classes, missed, allowed, strict=True):
+    limits = 2 * np.maximum(largest, 1) * (2 if _parse(protocol)[1] else 1)
+    for role, deviations in _deviations(roles, targets, protocol, config).items():
+        for name, records, limit in zip(classes, deviations, limits, strict=True):
             if records > limit:
                 raise DataError(
                     f"protocol {protocol!r}: {role} misses its share of class {name} by {records:.1f} records, more "
@@ -165,34 +241,33 @@ def check_shares(
 
 
 def _check_classes(roles: np.ndarray, targets: np.ndarray, classes: Sequence[str], protocol: str) -> None:
-    """Every class must be on every side, else nothing can be learned or measured about it."""
-    expected = ("train", "validation") if protocol.startswith("paper") else ("train", "validation", "test")
-    for role in expected:
+    """Check that every set has every class: otherwise it can be neither learned nor measured."""
+    for role in ("train", "validation") if base_protocol(protocol) == "paper" else ROLES:
         counts = targets[roles == role].sum(axis=0)
         empty = [name for name, count in zip(classes, counts, strict=True) if count == 0]
         if empty:
             raise DataError(
                 f"protocol {protocol!r}: no record of class {', '.join(empty)} is left for {role}; "
-                "use more records, other shares (section `split`), or leave rare classes out (labels: min_records)"
+                "use more records, other fractions (section `split`), or leave rare classes out (labels: min_records)"
             )
 
 
 def leaks(roles: np.ndarray, groups: Sequence[str | None]) -> int:
-    """Records outside training whose group (patient, content) also trains."""
+    """Number of records outside training whose group (patient, content) is also in training."""
     table = pd.DataFrame({"role": roles, "group": list(groups)}).dropna()
     trained = set(table.loc[table["role"] == "train", "group"])
     return int(table.loc[table["role"] != "train", "group"].isin(trained).sum())
 
 
 def deviation(roles: np.ndarray, targets: np.ndarray, protocol: str, config: SplitConfig) -> float | None:
-    """By how many records the worst class of the worst side misses its share; None where shares are given (folds)."""
-    missed = _missed(roles, targets, protocol, config)
-    return round(float(max(records.max() for records in missed.values())), 3) if missed else None
+    """Largest deviation of a class in a set from its share, records; None for ``folds``."""
+    deviations = _deviations(roles, targets, protocol, config)
+    return round(float(max(records.max() for records in deviations.values())), 3) if deviations else None
 
 
-def _missed(roles: np.ndarray, targets: np.ndarray, protocol: str, config: SplitConfig) -> dict[str, np.ndarray]:
-    """Role -> by how many records each class misses its share there; nothing where the shares are given (folds)."""
-    base, parts, part = _named(protocol)
+def _deviations(roles: np.ndarray, targets: np.ndarray, protocol: str, config: SplitConfig) -> dict[str, np.ndarray]:
+    """Role -> deviation of each class from its share, records; empty for ``folds``, whose shares are given."""
+    base, parts, part = _parse(protocol)
     if base == "folds":
         return {}
     names, weights = _parts(base, config, parts, part)
@@ -202,11 +277,3 @@ def _missed(roles: np.ndarray, targets: np.ndarray, protocol: str, config: Split
         role: np.abs(targets[roles == role].sum(axis=0) - weight / sum(weights) * totals)
         for role, weight in weight_of.items()
     }
-
-
-def _named(protocol: str) -> tuple[str, int, int]:
-    """Base protocol, number of parts and part (0: no cross-validation)."""
-    match = PROTOCOL_PATTERN.fullmatch(protocol)
-    if match is None:
-        raise DataError(f"unknown split protocol {protocol!r}")
-    return match[1], int(match[2] or 0), int(match[3] or 0)

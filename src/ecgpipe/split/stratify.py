@@ -1,10 +1,10 @@
-"""Division of groups of records into parts with given shares of every class.
+"""Divide groups of records into parts that have given shares of every class.
 
-Iterative stratification (Sechidis et al. 2011, doi:10.1007/978-3-642-23808-6_10) of whole groups: a group counts with
-the sum of its records' labels. Groups with equal sums are interchangeable, so most are dealt out together, in whole
-quotas; the rest one by one, the rarest class first, to the part that lacks most; then groups move, or change places,
-while that brings the parts nearer to their shares. Integers throughout, and the order of groups comes from a hash of
-the seed: the same on any machine and with any version of any library.
+Iterative stratification (Sechidis et al. 2011, doi:10.1007/978-3-642-23808-6_10) of whole groups; the labels of a group
+are the sum of its records' labels. Groups with equal sums are interchangeable, so most are assigned together, in
+quotas. The rest are assigned one by one, the rarest class first, to the part that lacks it most. Then groups move or
+are exchanged while this brings the parts closer to their shares. All arithmetic is in integers and the order of groups
+comes from a hash of the seed, so that a split is the same on every machine and with every version of NumPy.
 """
 
 import hashlib
@@ -13,21 +13,21 @@ from collections.abc import Sequence
 import numpy as np
 
 MOST_MOVES = 2000
-PARTNERS = 3  # parts that are tried for an exchange
-GIVABLE, TAKABLE = 24, 256  # groups that are tried for an exchange, the likeliest first
+PARTNERS = 3  # parts tried for an exchange
+GIVABLE, TAKABLE = 24, 256  # groups tried for an exchange, the most promising first
 
 
 def divide(
     targets: np.ndarray, groups: np.ndarray, keys: Sequence[str], weights: Sequence[int], seed: int
 ) -> np.ndarray:
-    """The part of every record.
+    """Assign every record to a part.
 
     Args:
         targets: (n, classes) of 0 and 1.
-        groups: (n,) numbers; records of one group go to one part.
-        keys: (n,) unique ids; with the seed they decide who goes where.
-        weights: whole numbers in proportion to the parts' shares; a part with weight 0 gets nothing.
-        seed: any whole number.
+        groups: (n,) numbers; records of a group go to the same part.
+        keys: (n,) unique ids; the assignment depends on them and the seed.
+        weights: integers proportional to the parts' shares; a part with weight 0 gets nothing.
+        seed: any integer.
 
     Returns:
         (n,) index into ``weights``.
@@ -38,14 +38,14 @@ def divide(
     signatures, signature_of = np.unique(sums, axis=0, return_inverse=True)
     members = _members(signature_of.ravel(), _hash_order(groups, keys, seed), len(signatures))
     state = _Division(signatures, members, np.asarray(weights, np.int64))
-    state.deal_quotas()
-    state.deal_rest()
+    state.assign_quotas()
+    state.assign_rest()
     state.fill_empty()
     state.improve()
     part_of_group = np.empty(len(sums), np.int64)
-    for part, heaps in enumerate(state.held):
-        for heap in heaps.values():
-            part_of_group[heap] = part
+    for part, held in enumerate(state.held):
+        for members_of_part in held.values():
+            part_of_group[members_of_part] = part
     return part_of_group[groups]
 
 
@@ -65,11 +65,11 @@ def _members(signature_of: np.ndarray, order: np.ndarray, count: int) -> list[li
 
 
 class _Division:
-    """Who is where, and what each part still lacks.
+    """The groups of each part, and what each part still lacks.
 
     Args:
-        signatures: (s, classes + 1) distinct sums of labels, the last column the number of records.
-        members: per signature its groups, in random order.
+        signatures: (s, classes + 1) distinct sums of labels; the last column is the number of records.
+        members: the groups of each signature, in random order.
         weights: (parts,).
     """
 
@@ -79,14 +79,14 @@ class _Division:
         self.weights = weights
         counts = np.array([len(groups) for groups in members], np.int64)
         self.totals = counts @ signatures
-        # in units of 1 / sum(weights) records
+        # `lacking` is in units of 1 / sum(weights) records
         self.unit = int(weights.sum())
         self.lacking = weights[:, None] * self.totals[None, :]
-        # a record of a rare class weighs more; the number of records least
+        # records of rare classes weigh more, the number of records least
         self.importance = 1_000_000 // np.maximum(self.totals, 1) + 1
         self.importance[-1] = self.importance[-1] // 4 + 1
         self.held: list[dict[int, list[int]]] = [{} for _ in weights]
-        # groups that have a class, per part
+        # number of groups with each class, per part
         self.having = np.zeros_like(self.lacking)
 
     def give(self, part: int, signature: int, groups: list[int]) -> None:
@@ -94,8 +94,8 @@ class _Division:
         self.lacking[part] -= self.unit * len(groups) * self.signatures[signature]
         self.having[part] += len(groups) * (self.signatures[signature] > 0)
 
-    def deal_quotas(self) -> None:
-        """Whole quotas of each signature; what is left of it stays in ``members``."""
+    def assign_quotas(self) -> None:
+        """Assign whole quotas of each signature; the remaining groups stay in ``members``."""
         for signature, groups in enumerate(self.members):
             start = 0
             for part, weight in enumerate(self.weights.tolist()):
@@ -105,8 +105,8 @@ class _Division:
                     start += quota
             self.members[signature] = groups[start:]
 
-    def deal_rest(self) -> None:
-        """The others one by one: large groups and those of rare classes first, each to the part that lacks it most."""
+    def assign_rest(self) -> None:
+        """Assign the remaining groups, large ones and rare classes first, each to the part that lacks it most."""
         rarest = [(self.totals[np.flatnonzero(row[:-1])].min(initial=self.totals[-1])) for row in self.signatures]
         order = sorted(range(len(self.members)), key=lambda i: (-int(self.signatures[i, -1]), int(rarest[i]), i))
         closed = np.where(self.weights == 0, np.iinfo(np.int64).min, 0)
@@ -124,17 +124,17 @@ class _Division:
         self.give(target, signature, [group])
 
     def fill_empty(self) -> None:
-        """A group of every class for every part, where there are enough."""
+        """Give every part a group of every class, if there are enough."""
         for label in np.argsort(self.totals[:-1], kind="stable").tolist():
             for part in np.flatnonzero(self.weights).tolist():
-                rich = int(np.argmax(self.having[:, label]))
-                if not self.having[part, label] and self.having[rich, label] >= 2:
-                    _, signature = self._best(rich, part, label)
+                richest = int(np.argmax(self.having[:, label]))
+                if not self.having[part, label] and self.having[richest, label] >= 2:
+                    _, signature = self._best_move(richest, part, label)
                     if signature >= 0:
-                        self.move(signature, rich, part)
+                        self.move(signature, richest, part)
 
     def improve(self) -> None:
-        """Move a group, or exchange two, between a part that misses a class's share and another, while that helps."""
+        """Move or exchange groups between a part that misses its share of a class and others, while it helps."""
         open_parts = np.flatnonzero(self.weights)
         given_up: set[tuple[int, int]] = set()
         for _ in range(MOST_MOVES):
@@ -147,7 +147,7 @@ class _Division:
                 return
             others = [int(other) for other in open_parts if other != part]
             lacks = self.lacking[part, label] > 0
-            # the parts that can best spare it, or need it most, first
+            # first the parts that can best spare it, or lack it most
             others.sort(key=lambda other: (self.lacking[other, label] * (1 if lacks else -1), other))
             for other in others[:PARTNERS]:
                 source, target = (other, part) if lacks else (part, other)
@@ -162,31 +162,31 @@ class _Division:
                 given_up.add((part, label))
 
     def _excess(self, lacking: np.ndarray) -> np.ndarray:
-        """By how much deviations exceed half a record, squared; classes in which a part is that near count nothing."""
+        """Squared excess of deviations over half a record; 0 for classes within half a record."""
         return np.maximum(2 * np.abs(lacking) - self.unit, 0) ** 2
 
-    def _best(self, source: int, target: int, label: int) -> tuple[int, int]:
-        """The signature with the label whose move helps most, after what the weighted squared deviations fall by.
+    def _best_move(self, source: int, target: int, label: int) -> tuple[int, int]:
+        """Gain and signature of the best move of a group with the label; (0, -1) if there is none.
 
-        No move takes the last group of a class from a part. (0, -1) if there is none.
+        The gain is the decrease of the weighted squared deviations. A part keeps its last group of a class.
         """
-        there = self._there(source, label)
+        movable = self._signatures_in(source, label)
         last = (self.having[source] == 1) & (self.totals > 0)
-        there = there[~(self.signatures[there][:, last] > 0).any(axis=1)]
-        if not there.size:
+        movable = movable[~(self.signatures[movable][:, last] > 0).any(axis=1)]
+        if not movable.size:
             return 0, -1
-        gains = self._gains(there, source, target)
+        gains = self._gains(movable, source, target)
         at = int(np.argmax(gains))
-        return int(gains[at]), int(there[at])
+        return int(gains[at]), int(movable[at])
 
     def _best_exchange(self, source: int, target: int, label: int) -> tuple[int, int, int]:
-        """The best gain, by the signature with the label to give and the one to take in return (-1: none)."""
-        givable = self._there(source, label)
+        """Gain of the best exchange, the signature to give (with the label), and the one to take (-1: none)."""
+        givable = self._signatures_in(source, label)
         if not givable.size:
             return 0, -1, -1
         gains = self._gains(givable, source, target)
         givable = givable[np.argsort(-gains, kind="stable")[:GIVABLE]]
-        takable = self._there(target)
+        takable = self._signatures_in(target)
         gains = self._gains(takable, target, source)
         takable = takable[np.argsort(-gains, kind="stable")[:TAKABLE]]
         nothing = np.zeros((1, self.signatures.shape[1]), np.int64)
@@ -195,7 +195,7 @@ class _Division:
         before = self._excess(self.lacking[[source, target]]).sum()
         after = self._excess(self.lacking[source] + moved) + self._excess(self.lacking[target] - moved)
         gains = before - after.sum(axis=-1)
-        # neither part gives away its last group of a class
+        # each part keeps its last group of a class
         has = self.signatures > 0
         gives, takes = has[givable][:, None], np.concatenate([nothing > 0, has[takable]])[None]
         gains[((self.having[source] - gives + takes == 0) & gives).any(axis=-1)] = 0
@@ -203,13 +203,13 @@ class _Division:
         at, other = np.unravel_index(int(np.argmax(gains)), gains.shape)
         return int(gains[at, other]), int(givable[at]), int(takable[other - 1]) if other else -1
 
-    def _there(self, part: int, label: int | None = None) -> np.ndarray:
-        """Signatures of which a part holds groups; only those with a label, if given."""
-        there = np.array(sorted(self.held[part]), np.int64)
-        return there if label is None else there[self.signatures[there, label] > 0]
+    def _signatures_in(self, part: int, label: int | None = None) -> np.ndarray:
+        """Signatures of the groups in a part; only those with a label, if given."""
+        found = np.array(sorted(self.held[part]), np.int64)
+        return found if label is None else found[self.signatures[found, label] > 0]
 
     def _gains(self, signatures: np.ndarray, source: int, target: int) -> np.ndarray:
-        """What the sum of weighted squared deviations falls by when a group of each signature moves."""
+        """Decrease of the weighted squared deviations when a group of each signature moves."""
         moved = self.unit * self.signatures[signatures]
         before = self.lacking[source] ** 2 + self.lacking[target] ** 2
         after = (self.lacking[source] + moved) ** 2 + (self.lacking[target] - moved) ** 2
