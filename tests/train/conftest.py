@@ -1,4 +1,4 @@
-"""A small prepared run: horizontal or vertical bars, which any model can tell apart."""
+"""A small prepared run: images of horizontal or vertical bars, which any model can classify."""
 
 import multiprocessing
 from pathlib import Path
@@ -31,7 +31,7 @@ def draw_bars(count: int, seed: int = 0) -> tuple[list[np.ndarray], list[int]]:
 
 @pytest.fixture(scope="session")
 def processes():
-    """Makes fresh processes that have the trainer imported already, so that they can be killed by the dozen."""
+    """Starts processes quickly, with the trainer imported already."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["ecgpipe.train.engine"])
     return context
@@ -40,7 +40,7 @@ def processes():
 @pytest.fixture
 def make_run(tmp_path):
     def make(
-        variant: str = "resnet10t", name: str = "run", seed: int = 1, task: str = "single", options=None, **recipe
+        variant: str = "test_resnet", name: str = "run", seed: int = 1, task: str = "single", options=None, **recipe
     ) -> Path:
         images, labels = draw_bars(60)
         ids = [f"{i:05d}" for i in range(60)]

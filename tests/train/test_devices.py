@@ -1,4 +1,4 @@
-"""Where a training runs does not decide what comes out."""
+"""The result of a training does not depend on the devices it runs on."""
 
 import json
 import os
@@ -12,26 +12,26 @@ from lightning.pytorch import seed_everything
 from safetensors.numpy import load_file
 
 from ecgpipe.artifacts.runs import RunConfig
-from ecgpipe.errors import ConfigError
 from ecgpipe.models.factory import build_model
-from ecgpipe.train.data import EpochBatchSampler
+from ecgpipe.train import engine
 from ecgpipe.train.engine import train_run
-from ecgpipe.train.hardware import Energy, TrainerOptions, hardware_info
+from ecgpipe.train.hardware import EnergyMeter, TrainerOptions, hardware_info
 
 ONE = TrainerOptions(threads=1)
 
 
 def test_two_processes_equal_one_at_the_same_global_batch(make_run, tmp_path):
-    """DDP with gloo on the CPU; a model without batch normalisation, whose statistics are those of a process there.
+    """DDP with gloo on the CPU, and a model without batch normalization, whose statistics are per process there.
 
-    The GPUs are pretended, so that PyTorch finds none; they are assigned to the training all the same.
+    The GPU names are fake: PyTorch finds none, but they are assigned to the training anyway.
     """
     settings = {"epochs": 2, "learning_rate": 1e-4, "batch_size": 8}
     one, two = (make_run("test_convnext", name, **settings) for name in "ab")
     expected = train_run(one, ONE)
     command = [sys.executable, "-m", "ecgpipe", "train", str(two), "--threads", "1"]
     gpus = {"CUDA_VISIBLE_DEVICES": "GPU-a,GPU-b,GPU-c", "ECGPIPE_GPU_LOCKS": str(tmp_path / "locks")}
-    done = subprocess.run([*command, "--devices", "2"], capture_output=True, text=True, env=os.environ | gpus)
+    command += ["--devices", "2", "--images-on-device", "yes"]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | gpus)
     assert done.returncode == 0, done.stderr
     assert "GPUs of this process: GPU-a, GPU-b\n" in done.stderr
     found = json.loads((two / "train.json").read_text())
@@ -48,12 +48,7 @@ def test_two_processes_equal_one_at_the_same_global_batch(make_run, tmp_path):
     assert apart < 0.01 * moved
 
 
-def test_a_batch_that_cannot_be_divided_is_told(make_run):
-    with pytest.raises(ConfigError, match=r"train\.batch_size 9 cannot be divided among 2 processes in 1 parts"):
-        EpochBatchSampler(np.arange(40), 9, 1, rank=0, world=2)
-
-
-def test_images_on_the_device_change_nothing(make_run):
+def test_images_on_the_device_give_the_same_weights(make_run):
     runs = [make_run("test_resnet", name) for name in "ab"]
     summaries = [
         train_run(folder, TrainerOptions(threads=1, on_device=there))
@@ -64,7 +59,21 @@ def test_images_on_the_device_change_nothing(make_run):
     assert all(np.array_equal(first[name], second[name]) for name in first)
 
 
-def test_the_summary_tells_what_it_ran_on(make_run):
+def test_images_on_the_device_are_not_a_buffer_that_ddp_broadcasts(make_run, monkeypatch):
+    buffers = {}
+
+    def fit(self, classifier, **_):
+        buffers.update(classifier.named_buffers())
+        raise InterruptedError
+
+    monkeypatch.setattr(engine.Trainer, "fit", fit)
+    with pytest.raises(InterruptedError):
+        train_run(make_run(), TrainerOptions(threads=1, on_device="yes"))
+    assert "loss.alpha" in buffers
+    assert all(name == "loss.alpha" or name.startswith("model.") for name in buffers)
+
+
+def test_summary_reports_the_hardware(make_run):
     summary = train_run(make_run("test_resnet", epochs=1, warmup_epochs=0), ONE)
     assert summary["hardware"]["cores"] >= 1
     assert summary["hardware"]["processor"]
@@ -74,23 +83,23 @@ def test_the_summary_tells_what_it_ran_on(make_run):
     assert hardware_info()["gpus"] == [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())]
 
 
-def test_energy_is_the_counters_difference_also_when_it_begins_anew(tmp_path, monkeypatch):
-    """Counters as Linux shows them, in files of our own: this machine may have none."""
+def test_energy_is_the_difference_of_counters_that_may_wrap(tmp_path, monkeypatch):
+    """Files like those of Linux, because this machine may have none."""
     for number, (start, end) in enumerate([(1_000_000, 3_500_000), (9_000_000, 1_000_000)]):
         zone = tmp_path / f"intel-rapl:{number}"
         zone.mkdir()
         (zone / "energy_uj").write_text(f"{start}\n")
         (zone / "max_energy_range_uj").write_text("10000000\n")
         (zone / "end").write_text(f"{end}\n")
-    (tmp_path / "intel-rapl:0:0").mkdir()  # a part of the first
+    (tmp_path / "intel-rapl:0:0").mkdir()  # part of the first zone
     monkeypatch.setattr("ecgpipe.train.hardware.RAPL", tmp_path)
-    energy = Energy()
+    energy = EnergyMeter()
     for zone in tmp_path.glob("intel-rapl:?"):
         (zone / "energy_uj").write_text((zone / "end").read_text())
-    assert energy.used()["processors"] == pytest.approx(2.5 + 2.0)
+    assert energy.joules()["processors"] == pytest.approx(2.5 + 2.0)
 
 
-def test_tensorboard_logs_hold_the_history(make_run):
+def test_tensorboard_logs_contain_the_history(make_run):
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -103,8 +112,8 @@ def test_tensorboard_logs_hold_the_history(make_run):
     assert losses == pytest.approx(history["validation_loss"].tolist(), rel=1e-5)
 
 
-def test_importing_the_trainer_asks_nothing_of_cuda():
-    """CUDA reads which GPUs it may see once, when it is first asked; they are assigned after the imports."""
+def test_importing_the_trainer_does_not_initialise_cuda():
+    """CUDA reads the visible GPUs only once, when it is initialised; they are assigned after the imports."""
     code = """
 import torch
 def asked(*args, **kwargs): raise AssertionError("CUDA was asked")

@@ -1,4 +1,4 @@
-"""Interruptions: at any moment, by any means, the end is the same as without one."""
+"""A training that is interrupted at any moment and resumed gives the same result as an undisturbed one."""
 
 import json
 import os
@@ -16,11 +16,11 @@ import torch
 from safetensors.numpy import load_file
 
 from ecgpipe.artifacts.files import read_json
-from ecgpipe.artifacts.runs import RunConfig
+from ecgpipe.artifacts.runs import CHECKPOINTS, RunConfig
 from ecgpipe.errors import DataError
 from ecgpipe.train import engine
 from ecgpipe.train.callbacks import LAST
-from ecgpipe.train.engine import CHECKPOINTS, train_run
+from ecgpipe.train.engine import train_run
 from ecgpipe.train.hardware import TrainerOptions
 
 EVERY_STEP = TrainerOptions(threads=1, save_minutes=0, tensorboard=False)
@@ -55,13 +55,13 @@ def assert_same_result(first: Path, second: Path) -> None:
     pd.testing.assert_frame_equal(*tables, check_exact=True)
 
 
-def kill_when_it_copies(folder: Path) -> None:
+def kill_at_the_final_copy(folder: Path) -> None:
     """Between the end of training and the last copy of the weights."""
     engine.shutil.copyfile = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
     train_run(folder, EVERY_STEP)
 
 
-def test_two_runs_are_the_same_to_the_last_digit_and_another_seed_is_not(make_run):
+def test_one_seed_gives_identical_runs_and_another_seed_does_not(make_run):
     runs = [
         make_run("test_resnet", name, seed, options=DROPOUT, **RICH) for name, seed in (("a", 1), ("b", 1), ("c", 2))
     ]
@@ -99,7 +99,7 @@ def test_killed_between_early_stopping_and_the_copy_of_the_weights(make_run, pro
     settings = {"epochs": 30, "warmup_epochs": 0, "learning_rate": 1e-12, "patience": 2}
     undisturbed, killed = (make_run("test_resnet", name, **settings) for name in "ab")
     epochs = train_run(undisturbed, EVERY_STEP)["epochs"]
-    process = processes.Process(target=kill_when_it_copies, args=(killed,))
+    process = processes.Process(target=kill_at_the_final_copy, args=(killed,))
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL
@@ -110,7 +110,7 @@ def test_killed_between_early_stopping_and_the_copy_of_the_weights(make_run, pro
     assert_same_result(undisturbed, killed)
 
 
-def test_a_finished_run_is_left_alone(make_run, monkeypatch):
+def test_a_finished_run_is_not_trained_again(make_run, monkeypatch):
     folder = make_run("test_resnet", epochs=1, warmup_epochs=0)
     summary = train_run(folder, EVERY_STEP)
     monkeypatch.setattr(engine, "_train", None)
@@ -119,13 +119,13 @@ def test_a_finished_run_is_left_alone(make_run, monkeypatch):
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGUSR1, 138)])
 def test_a_signal_saves_the_state_and_ends_with_its_status(make_run, tmp_path, number, status):
-    """As SLURM does; the command that puts a job back into the queue is one that notes what it was asked."""
+    """As Slurm sends them; a fake scontrol writes its arguments to a file."""
     settings = {"epochs": 12, "options": DROPOUT}
     undisturbed, stopped = (make_run("test_resnet", name, **settings) for name in "ab")
     train_run(undisturbed, EVERY_STEP)
     command = tmp_path / "bin" / "scontrol"
     command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\n')
+    command.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/arguments\n')
     command.chmod(command.stat().st_mode | stat.S_IXUSR)
     environment = os.environ | {"PATH": f"{command.parent}:{os.environ['PATH']}", "SLURM_JOB_ID": "77"}
     line = [sys.executable, "-m", "ecgpipe", "train", str(stopped), "--threads", "1", "--save-minutes", "0"]
@@ -133,18 +133,18 @@ def test_a_signal_saves_the_state_and_ends_with_its_status(make_run, tmp_path, n
     while process.poll() is None and not (stopped / CHECKPOINTS / LAST).exists():
         time.sleep(0.005)
     process.send_signal(number)
-    _, told = process.communicate()
-    assert process.returncode == status, told
-    assert f"stopped by {signal.Signals(number).name}" in told
-    asked = tmp_path / "asked"
-    assert (asked.read_text() == "requeue 77\n") if number == signal.SIGUSR1 else not asked.exists()
+    _, log = process.communicate()
+    assert process.returncode == status, log
+    assert f"stopped by {signal.Signals(number).name}" in log
+    arguments = tmp_path / "arguments"
+    assert (arguments.read_text() == "requeue 77\n") if number == signal.SIGUSR1 else not arguments.exists()
     assert not (stopped / "weights.safetensors").exists()
     assert train_run(stopped, EVERY_STEP)["resumed"]
     assert_same_result(undisturbed, stopped)
 
 
-def interrupted(folder: Path, monkeypatch) -> None:
-    """Leave the folder as a training that stopped after an epoch does."""
+def interrupt(folder: Path, monkeypatch) -> None:
+    """Interrupt a training in its second epoch."""
     step = engine.Classifier.training_step
 
     def power_cut(self, batch, number):
@@ -160,7 +160,7 @@ def interrupted(folder: Path, monkeypatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "different"),
     [
         ({"variant": "resnet10t"}, "variant, settings"),
         ({"train": {"learning_rate": 1e-3}}, "settings"),
@@ -168,9 +168,9 @@ def interrupted(folder: Path, monkeypatch) -> None:
         ("code", "code"),
     ],
 )
-def test_a_checkpoint_of_another_training_is_not_resumed(make_run, monkeypatch, caplog, change, told):
+def test_a_checkpoint_of_another_training_is_not_resumed(make_run, monkeypatch, caplog, change, different):
     folder = make_run("test_resnet", epochs=2)
-    interrupted(folder, monkeypatch)
+    interrupt(folder, monkeypatch)
     if isinstance(change, str):
         note = folder / CHECKPOINTS / "identity.json"
         note.write_text(json.dumps(json.loads(note.read_text()) | {change: "of long ago"}))
@@ -180,11 +180,11 @@ def test_a_checkpoint_of_another_training_is_not_resumed(make_run, monkeypatch, 
         run.model_copy(update={"variant": change.get("variant", run.variant), "train": train}).write(folder)
     with caplog.at_level("WARNING"):
         assert not train_run(folder, EVERY_STEP)["resumed"]
-    assert f"is of another training (it differs in: {told})" in caplog.text
+    assert f"belongs to another training (different: {different})" in caplog.text
 
 
 class Bomb:
-    """Unpickled, it makes a file."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -195,7 +195,7 @@ class Bomb:
 
 def test_a_checkpoint_that_holds_code_is_refused(make_run, monkeypatch, tmp_path):
     folder = make_run("test_resnet", epochs=2)
-    interrupted(folder, monkeypatch)
+    interrupt(folder, monkeypatch)
     last = folder / CHECKPOINTS / LAST
     torch.save(torch.load(last, weights_only=True) | {"loops": Bomb(tmp_path / "exploded")}, last)
     with pytest.raises(DataError, match=r"last\.ckpt: .*delete the folder"):
@@ -215,7 +215,7 @@ def test_a_checkpoint_that_holds_code_is_refused(make_run, monkeypatch, tmp_path
 )
 def test_a_corrupt_checkpoint_is_named(make_run, monkeypatch, damage):
     folder = make_run("test_resnet", epochs=2)
-    interrupted(folder, monkeypatch)
+    interrupt(folder, monkeypatch)
     last = folder / CHECKPOINTS / LAST
     last.write_bytes(damage(last.read_bytes()))
     with pytest.raises(DataError, match=r"last\.ckpt: not a readable checkpoint.*delete the folder"):

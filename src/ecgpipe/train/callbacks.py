@@ -1,7 +1,4 @@
-"""What happens beside the steps: the history, the best weights, the log.
-
-The state of an unfinished training on disk: when it is written, whose it is, and what signals do.
-"""
+"""Trainer callbacks: history and log, best weights, and the checkpoint of an interrupted training."""
 
 import csv
 import hashlib
@@ -28,31 +25,32 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, EarlyStopping
 
-from ecgpipe.artifacts.files import atomic_path, file_crc32, read_json, write_json, write_text
+from ecgpipe.artifacts.files import atomic_path, file_sha256, read_json, write_checksums, write_json, write_text
 from ecgpipe.artifacts.runs import RunConfig, RunIndex
 from ecgpipe.errors import DataError, EcgpipeError
 from ecgpipe.models.weights import write_weights
 from ecgpipe.train.hardware import gpu_utilisation
 
 logger = logging.getLogger(__name__)
+
 HISTORY_COLUMNS = (
-    "epoch",
-    "train_loss",
-    "validation_loss",
-    "validation_accuracy",
-    "validation_auc_macro",
-    "learning_rate",
-    "images_per_second",
-    "seconds",
-    "gpu_memory_mb",
-    "gpu_utilisation",
-)
-HEADER = "epoch  train loss  val. loss  accuracy  macro AUC       rate  images/s      left"
-STEPS_BETWEEN_LOOKS = 50  # at the GPU's utilisation
+    "epoch", "train_loss", "validation_loss", "validation_accuracy", "validation_auc_macro", "learning_rate",
+    "images_per_second", "seconds", "gpu_memory_mb", "gpu_utilisation",
+)  # fmt: skip
+LOG_HEADER = "epoch  train loss  val. loss  accuracy  macro AUC         lr  images/s      left"
+STEPS_BETWEEN_GPU_READS = 50
+LAST, IDENTITY = "last.ckpt", "identity.json"
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+BATCHES_BETWEEN_SIGNAL_CHECKS = 16  # with several processes, which must agree
 
 
 class History(Callback):
-    """A row per epoch, written to history.csv as it grows; its rows survive an interruption with the checkpoint."""
+    """Writes history.csv, one row per epoch, and logs it; the checkpoint keeps its rows.
+
+    Args:
+        path: of history.csv.
+        images: training images per epoch.
+    """
 
     def __init__(self, path: Path, images: int) -> None:
         self.path, self.images = path, images
@@ -63,11 +61,9 @@ class History(Callback):
         self._utilisation: list[float] = []
 
     def state_dict(self) -> dict:
-        """For the checkpoint."""
         return {"rows": self.rows, "seconds": self._elapsed()}
 
     def load_state_dict(self, state: dict) -> None:
-        """From the checkpoint."""
         self.rows, self._before = list(state["rows"]), state["seconds"]
         self._start = time.monotonic()
 
@@ -75,22 +71,18 @@ class History(Callback):
         return self._before + time.monotonic() - self._start
 
     def on_train_epoch_start(self, trainer: Trainer, module: LightningModule) -> None:
-        """Start the clock."""
         self._before, self._start = 0.0, time.monotonic()
 
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: object, batch: object, batch_idx: int
     ) -> None:
-        """Look at the GPU now and then."""
-        if batch_idx % STEPS_BETWEEN_LOOKS == 0 and (found := gpu_utilisation(module.device)) is not None:
+        if batch_idx % STEPS_BETWEEN_GPU_READS == 0 and (found := gpu_utilisation(module.device)) is not None:
             self._utilisation.append(found)
 
     def on_validation_start(self, trainer: Trainer, module: LightningModule) -> None:
-        """Stop the clock of training proper."""
         self._train_seconds = self._elapsed()
 
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
-        """Add the epoch's row."""
         on_gpu = module.device.type == "cuda"
         row = {
             "epoch": trainer.current_epoch + 1,
@@ -112,20 +104,20 @@ class History(Callback):
         writer.writerows(self.rows)
         write_text(self.path, text.getvalue())
         if len(self.rows) == 1:
-            logger.info(HEADER)
-        logger.info(epoch_line(row, trainer.max_epochs))
+            logger.info(LOG_HEADER)
+        logger.info(log_line(row, trainer.max_epochs))
 
 
-def epoch_line(row: dict, epochs: int) -> str:
-    """A row of the table that is printed while training goes on; HEADER names its columns."""
-    area = row["validation_auc_macro"]
+def log_line(row: dict, epochs: int) -> str:
+    """Format a row of the history under LOG_HEADER, with the time left."""
+    auc = row["validation_auc_macro"]
     left = int((epochs - row["epoch"]) * row["seconds"])
     cells = (
         f"{row['epoch']:5d}",
         f"{row['train_loss']:10.4f}",
         f"{row['validation_loss']:9.4f}",
         f"{row['validation_accuracy']:8.3f}",
-        f"{area if area == '' else format(area, '.3f'):>9}",
+        f"{auc if auc == '' else format(auc, '.3f'):>9}",
         f"{row['learning_rate']:9.2e}",
         f"{row['images_per_second']:8.1f}",
         f"{left // 3600:2d}:{left // 60 % 60:02d}:{left % 60:02d}",
@@ -134,7 +126,11 @@ def epoch_line(row: dict, epochs: int) -> str:
 
 
 class BestWeights(Callback):
-    """Keeps the weights with the lowest validation loss, as safetensors."""
+    """Saves the weights with the lowest validation loss as safetensors.
+
+    Args:
+        path: of the file.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -142,86 +138,81 @@ class BestWeights(Callback):
         self.epoch = -1
 
     def state_dict(self) -> dict:
-        """For the checkpoint."""
         return {"loss": self.loss, "epoch": self.epoch}
 
     def load_state_dict(self, state: dict) -> None:
-        """From the checkpoint."""
         self.loss, self.epoch = state["loss"], state["epoch"]
         if self.epoch > 0 and not self.path.is_file():
-            raise DataError(f"{self.path}: missing, though the checkpoint counts on it; delete {self.path.parent}")
+            raise DataError(f"{self.path}: missing, although a checkpoint exists; delete the folder {self.path.parent}")
 
     def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
-        """Save the weights if they are better than any before."""
         loss = module.scores["validation_loss"]
         if not loss < self.loss:
             return
         self.loss, self.epoch = loss, trainer.current_epoch + 1
         if not trainer.is_global_zero:
             return
-        weights: dict[str, torch.Tensor] = {
-            name: tensor.detach().cpu().contiguous() for name, tensor in module.result.state_dict().items()
-        }
+        weights = {name: tensor.detach().cpu() for name, tensor in module.kept_model.state_dict().items()}
         with atomic_path(self.path) as partial:
             write_weights(weights, partial)
+        write_checksums([self.path])
 
 
-class EndAgain(Callback):
-    """Ends a resumed training that had already run out of patience when it was killed."""
+class StopAgain(Callback):
+    """Stops a resumed training that early stopping had ended before it was killed.
 
-    def __init__(self, patience: EarlyStopping) -> None:
-        self.patience = patience
+    Args:
+        early_stopping: of the same trainer.
+    """
+
+    def __init__(self, early_stopping: EarlyStopping) -> None:
+        self.early_stopping = early_stopping
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-        """Before the first epoch."""
-        if self.patience.wait_count >= self.patience.patience:
+        if self.early_stopping.wait_count >= self.early_stopping.patience:
             trainer.should_stop = True
 
 
-LAST, IDENTITY = "last.ckpt", "identity.json"
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
-BATCHES_BETWEEN_QUESTIONS = 16  # among several processes, whether one got a signal
-
-
 class Stopped(EcgpipeError):
-    """A signal ended the training; its state is saved.
+    """A signal stopped the training, and its state is saved.
 
     Args:
-        number: of the signal.
+        number: the signal's.
     """
 
     def __init__(self, number: int) -> None:
-        super().__init__(f"stopped by {signal.Signals(number).name}; the state is saved, and the next start goes on")
+        super().__init__(
+            f"stopped by {signal.Signals(number).name}; the state is saved, and the next start resumes the training"
+        )
         self.exit_status = 128 + number
 
 
-class LastState(Checkpoint):
-    """Saves everything that a resumed training needs, after every epoch, within long ones, and before the end.
+class ResumeCheckpoint(Checkpoint):
+    """Saves the whole state after each epoch, at intervals within long ones, and on SIGTERM and SIGUSR1.
 
-    SIGTERM and SIGUSR1 (SLURM's warnings before it takes a node away) end the training after the step that is being
-    computed. In a SLURM job SIGUSR1 also puts it back into the queue.
+    The signals (Slurm's warnings before the end of a job) stop the training after the current step. In a Slurm job
+    SIGUSR1 also requeues the job.
 
     Args:
-        folder: of the checkpoints.
-        minutes: also within an epoch, so long after the last time.
+        folder: of the checkpoint.
+        minutes: interval within an epoch.
     """
 
     def __init__(self, folder: Path, minutes: float) -> None:
         self.folder, self.seconds = folder, minutes * 60
         self._saved = time.monotonic()
         self._signal = 0
-        self._before: dict[int, Any] = {}
+        self._handlers: dict[int, Any] = {}
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-        """Listen to signals, where Python allows it; after the trainer, whose own handlers would lose the state."""
-        if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
+        """Replace the trainer's signal handlers, which would lose the state."""
+        if threading.current_thread() is threading.main_thread():  # Python allows it only there
+            self._handlers = {number: signal.signal(number, self._note) for number in SIGNALS}
 
     def teardown(self, trainer: Trainer, module: LightningModule, stage: str) -> None:
-        """Listen no more."""
-        for number, handler in self._before.items():
+        for number, handler in self._handlers.items():
             signal.signal(number, handler)
-        self._before = {}
+        self._handlers = {}
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._signal = number
@@ -229,29 +220,29 @@ class LastState(Checkpoint):
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: object, batch: object, batch_idx: int
     ) -> None:
-        """Save if it is time, and stop if asked to; only between steps, never between parts of one."""
+        """Save if it is due or a signal came; only between optimizer steps."""
         done = batch_idx + 1
         if done % trainer.accumulate_grad_batches or done == trainer.num_training_batches:
-            return  # the end of the epoch is near, and saves by itself
+            return  # the end of the epoch saves anyway
         due = time.monotonic() - self._saved > self.seconds
         if trainer.world_size > 1:
-            if done // trainer.accumulate_grad_batches % BATCHES_BETWEEN_QUESTIONS:
+            if done // trainer.accumulate_grad_batches % BATCHES_BETWEEN_SIGNAL_CHECKS:
                 return
             due = trainer.strategy.reduce_boolean_decision(due, all=False)
-        stop = self._agree(trainer)
+        stop = self._any_signal(trainer)
         if due or stop:
             self._save(trainer)
         if stop:
             self._stop(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
-        """Save; the trainer calls this after all other callbacks, so their state is that of the epoch's end."""
+        """Save; the trainer calls checkpoint callbacks last, so the state of the others is complete."""
         self._save(trainer)
-        if self._agree(trainer):
+        if self._any_signal(trainer):
             self._stop(trainer)
 
-    def _agree(self, trainer: Trainer) -> bool:
-        """Whether any process got a signal."""
+    def _any_signal(self, trainer: Trainer) -> bool:
+        """Whether any process received a signal."""
         if trainer.world_size == 1:
             return bool(self._signal)
         return trainer.strategy.reduce_boolean_decision(bool(self._signal), all=False)
@@ -276,69 +267,50 @@ def _requeue(job: str) -> None:
     name = f"{array}_{task}" if array and task else job
     try:
         subprocess.run(["scontrol", "requeue", name], check=True, timeout=60)
-        logger.info("job %s is back in the queue", name)
+        logger.info("requeued job %s", name)
     except (OSError, subprocess.SubprocessError) as error:
-        logger.warning("job %s could not be put back into the queue (%s); submit it again", name, error)
+        logger.warning("job %s could not be requeued (%s); submit it again", name, error)
 
 
-def identity_of(run: RunConfig, items: RunIndex, code: str, init_from: Path | None = None) -> dict[str, str]:
-    """Of a training, by parts: a checkpoint of another one must not be resumed.
+def training_identity(run: RunConfig, index: RunIndex, code: str, init_from: Path | None = None) -> dict[str, str]:
+    """Identify a training by everything that decides its result; a checkpoint of another one is not resumed.
 
     Args:
-        run, items: what is trained.
+        run: its configuration.
+        index: its index.
         code: fingerprint of the code.
-        init_from: the weights that it starts from.
+        init_from: initial weights.
 
     Raises:
-        DataError: these are not there.
+        DataError: the initial weights do not exist.
     """
     if init_from is not None and not init_from.is_file():
-        raise DataError(f"{init_from}: no such file; the training starts from these weights: train that run first")
+        raise DataError(f"{init_from}: no such file, but this training starts from it; train that run first")
     digest = hashlib.sha256()
-    for array in (items.record_ids, items.roles, items.files, items.rows, items.targets):
+    for array in (index.record_ids, index.roles, index.files, index.rows, index.targets):
         digest.update(np.ascontiguousarray(array).tobytes())
-    settings = run.model_dump_json(exclude={"drawing"})  # it is for the model's card; the images are what counts
+    settings = run.model_dump_json(exclude={"drawing"})  # only for the model card: the images decide
     return {
         "variant": run.variant,
         "settings": hashlib.sha256(settings.encode()).hexdigest(),
         "records": digest.hexdigest(),
-        "init_from": "" if init_from is None else file_crc32(init_from),
+        "init_from": "" if init_from is None else file_sha256(init_from),
         "code": code,
         "torch": torch.__version__,
         "lightning": lightning.__version__,
     }
 
 
-def _check(last: Path) -> None:
-    """Refuse a checkpoint that is damaged, by the checksums in it, or that holds more than tensors and plain values.
-
-    Raises:
-        DataError: so it is.
-    """
-    try:
-        with zipfile.ZipFile(last) as file:
-            damaged = file.testzip()
-        problem = f"{damaged} in it is damaged" if damaged else None
-        if problem is None:
-            torch.load(last, weights_only=True, mmap=True, map_location="cpu")
-    except pickle.UnpicklingError:
-        problem = "it holds objects that no checkpoint of ours does, which are not loaded"
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        problem = str(error)
-    if problem:
-        raise DataError(f"{last}: not a readable checkpoint ({problem}); delete the folder {last.parent} to train anew")
-
-
-def find_last(folder: Path, identity: dict[str, str], *, first: bool) -> Path | None:
-    """The checkpoint to resume from, if there is one of this very training; others are removed.
+def find_checkpoint(folder: Path, identity: dict[str, str], *, first: bool) -> Path | None:
+    """Return the checkpoint of this training to resume from, if any; remove the checkpoint of another training.
 
     Args:
-        folder: of the checkpoints.
+        folder: of the checkpoint.
         identity: of the training.
-        first: whether this is the first of several processes, which alone changes files.
+        first: whether this is the first of several processes; only that one changes files.
 
     Raises:
-        DataError: it is of this training, but damaged, or holds code.
+        DataError: the checkpoint is damaged or contains code.
     """
     last = folder / LAST
     try:
@@ -346,17 +318,33 @@ def find_last(folder: Path, identity: dict[str, str], *, first: bool) -> Path | 
     except DataError:
         found = None
     if found == identity and last.is_file():
-        _check(last)
+        _check_readable(last)
         logger.info("resuming from %s", last)
         return last
     if first:
         if last.is_file():
             other = [key for key in identity if (found or {}).get(key) != identity[key]]
             logger.warning(
-                "starting anew: the checkpoint in %s %s",
+                "starting over: the checkpoint in %s %s",
                 folder,
-                f"is of another training (it differs in: {', '.join(other)})" if other else "is incomplete",
+                f"belongs to another training (different: {', '.join(other)})" if other else "is incomplete",
             )
         shutil.rmtree(folder, ignore_errors=True)
-        write_json(folder / IDENTITY, identity, checksum=False)
+        write_json(folder / IDENTITY, identity)
     return None
+
+
+def _check_readable(last: Path) -> None:
+    """Raise DataError for a checkpoint that is damaged or contains more than tensors and plain values."""
+    try:
+        with zipfile.ZipFile(last) as file:
+            damaged = file.testzip()
+        problem = f"{damaged} is damaged" if damaged else None
+        if problem is None:
+            torch.load(last, weights_only=True, mmap=True, map_location="cpu")
+    except pickle.UnpicklingError:
+        problem = "it contains objects that ecgpipe never writes, so it is not loaded"
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        problem = str(error)
+    if problem:
+        raise DataError(f"{last}: not a readable checkpoint ({problem}); delete the folder {last.parent} to start over")

@@ -1,4 +1,4 @@
-"""What a training runs on, and what it takes: for the summary, and to choose the trainer's devices."""
+"""Hardware of a training: trainer options, and what train.json reports (hardware, energy, git commit)."""
 
 import os
 import platform
@@ -14,18 +14,18 @@ RAPL = Path("/sys/class/powercap")
 
 @dataclass(frozen=True)
 class TrainerOptions:
-    """Where a training runs; nothing here is part of the run, since it must not decide the result.
+    """Where and how a training runs; not part of the run, since it must not change the result.
 
     Args:
         accelerator: ``auto``, ``cpu``, ``gpu`` or ``mps``.
-        devices: of each node; with more than one, the batch is divided among processes (DDP).
-        nodes: machines.
+        devices: per node; with more than one, each batch is divided among processes (DDP).
+        nodes: number of machines.
         strategy: Lightning's name; ``auto`` is ``ddp`` for several devices.
-        threads: CPU threads a process; None leaves PyTorch's choice.
-        on_device: keep all images in the device's memory: ``auto`` (on a GPU, if they take less than a quarter of what
-            is free), ``yes`` or ``no``.
+        threads: CPU threads per process; None leaves PyTorch's choice.
+        on_device: keep all images in device memory: ``auto`` (on a GPU, if they take less than a quarter of its
+            free memory), ``yes`` or ``no``.
         tensorboard: write TensorBoard logs; None: if it is installed.
-        save_minutes: also save the state within long epochs, so often.
+        save_minutes: interval of checkpoints within an epoch.
     """
 
     accelerator: str = "auto"
@@ -39,11 +39,11 @@ class TrainerOptions:
 
     @property
     def on_gpu(self) -> bool:
-        """Whether NVIDIA's (or AMD's) GPUs are used."""
+        """Whether NVIDIA or AMD GPUs are used."""
         return self.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
 
-    def holds(self, size: int) -> bool:
-        """Whether so many bytes of images are to be kept in the device's memory."""
+    def keeps_on_device(self, size: int) -> bool:
+        """Whether images of so many bytes are kept in device memory."""
         if self.on_device != "auto":
             return self.on_device == "yes"
         return self.on_gpu and size < torch.cuda.mem_get_info()[0] / 4
@@ -61,7 +61,7 @@ def hardware_info() -> dict[str, Any]:
 
 
 def git_state() -> dict[str, Any] | None:
-    """Commit of the library's source, and whether it was changed since; None if it is not in a repository."""
+    """Commit of the library's source and whether it has uncommitted changes; None outside a repository."""
     folder = Path(__file__).resolve().parent
     try:
         commit = _git(folder, "rev-parse", "HEAD")
@@ -71,39 +71,35 @@ def git_state() -> dict[str, Any] | None:
 
 
 def gpu_utilisation(device: torch.device) -> float | None:
-    """Share of the last moment in which a GPU was busy; None where NVIDIA's library does not tell."""
+    """Current utilisation of a GPU, 0 to 1; None if NVML does not report it."""
     if device.type != "cuda":
         return None
     try:
         return torch.cuda.utilization(device) / 100
-    except Exception:  # a missing module, a driver that refuses, ...: it is only for information
+    except Exception:  # no NVML, a driver that refuses, ...: for information only
         return None
 
 
-class Energy:
-    """Joules since it was made, where the machine tells: the processors' by RAPL, the GPUs' by NVML."""
+class EnergyMeter:
+    """Energy in joules used by the whole machine since construction: processors by RAPL, GPUs by NVML."""
 
     def __init__(self) -> None:
-        self._processors = {zone: (_read(zone / "energy_uj"), _read(zone / "max_energy_range_uj")) for zone in _zones()}
+        zones = [zone for zone in sorted(RAPL.glob("intel-rapl:*")) if zone.name.count(":") == 1]
+        self._processors = {zone: (_read(zone / "energy_uj"), _read(zone / "max_energy_range_uj")) for zone in zones}
         self._gpus = _gpu_millijoules()
 
-    def used(self) -> dict[str, float | None]:
-        """Of the whole machine, whoever used it; None where it cannot be read."""
+    def joules(self) -> dict[str, float | None]:
+        """``processors`` and ``gpus``; None where unknown."""
         joules: list[float] = []
-        for zone, (start, reach) in self._processors.items():
+        for zone, (start, wrap) in self._processors.items():
             end = _read(zone / "energy_uj")
             if start is not None and end is not None:
-                # a counter that began anew once since
-                joules.append((end - start if end >= start else end + (reach or 0) - start) / 1e6)
+                joules.append((end - start if end >= start else end + (wrap or 0) - start) / 1e6)  # counters wrap
         gpus = _gpu_millijoules()
         return {
             "processors": round(sum(joules), 1) if joules else None,
             "gpus": round((gpus - self._gpus) / 1e3, 1) if gpus is not None and self._gpus is not None else None,
         }
-
-
-def _zones() -> list[Path]:
-    return [zone for zone in sorted(RAPL.glob("intel-rapl:*")) if zone.name.count(":") == 1]
 
 
 def _read(file: Path) -> int | None:
@@ -120,7 +116,7 @@ def _gpu_millijoules() -> int | None:
         pynvml.nvmlInit()
         handles = map(pynvml.nvmlDeviceGetHandleByIndex, range(pynvml.nvmlDeviceGetCount()))
         return sum(map(pynvml.nvmlDeviceGetTotalEnergyConsumption, handles))
-    except Exception:  # no library, no driver, a GPU that does not tell: it is only for information
+    except Exception:  # no NVML, or a GPU without a counter: for information only
         return None
 
 

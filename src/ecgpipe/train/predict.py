@@ -1,4 +1,4 @@
-"""Logits of a trained run for the records that it was not trained on."""
+"""Logits of a trained run for its validation and test records."""
 
 from pathlib import Path
 
@@ -17,31 +17,25 @@ def predict_run(folder: Path | str, *, threads: int | None = None) -> tuple[RunI
     """Run the trained model over the validation and test records, in float32.
 
     Args:
-        folder: of a trained run.
+        folder: a trained run.
         threads: CPU threads.
 
     Returns:
-        The items of those two roles, and their logits (n, classes) float32.
+        The index of those records, and their logits (n, classes) float32.
     """
     folder = Path(folder)
     if threads:
         torch.set_num_threads(threads)
     model, run = load_trained(folder)
-    items = RunIndex.read(folder)
+    index = RunIndex.read(folder)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = model.to(device)
-    positions = np.flatnonzero(items.roles != ROLES.index("train"))
-    loader = make_loader(PackedImages(folder, run, items), EpochBatchSampler(positions, run.train.batch_size, None))
+    positions = np.flatnonzero(index.roles != ROLES.index("train"))
+    loader = make_loader(PackedImages(folder, run, index), EpochBatchSampler(positions, run.train.batch_size, None))
     logits = []
     with torch.inference_mode():
         for batch in progress(loader, f"predict {run.dataset}/{run.variant}", len(loader), "batches"):
             images = to_input(batch.packed.to(device), run.model.image_size, run.model.in_chans)
             logits.append(model(images).float().cpu().numpy())
-    chosen = RunIndex(
-        items.record_ids[positions],
-        items.roles[positions],
-        items.files[positions],
-        items.rows[positions],
-        items.targets[positions],
-    )
-    return chosen, np.concatenate(logits)
+    arrays = (index.record_ids, index.roles, index.files, index.rows, index.targets)
+    return RunIndex(*(array[positions] for array in arrays)), np.concatenate(logits)

@@ -1,7 +1,4 @@
-"""A run made ready for training: run.json and run_index.npz. Needs no tables, only arrays read from them.
-
-What would spoil a training, found before hours are spent on it.
-"""
+"""Prepare a run (run.json and run_index.npz), and pre-flight checks of a prepared run."""
 
 import errno
 import os
@@ -20,6 +17,8 @@ from ecgpipe.config.models import ModelConfig
 from ecgpipe.config.pages import PreprocessConfig
 from ecgpipe.config.training import TrainConfig
 from ecgpipe.errors import DataError, EcgpipeError
+
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def prepare_run(
@@ -47,35 +46,36 @@ def prepare_run(
 
     Args:
         folder: the run's folder.
-        dataset, protocol, variant, seed: what the run is.
+        dataset, protocol, variant, seed: names and seed of the run.
         classes: class names.
         task: single or multilabel.
-        record_ids: (n,) strings, each once: the records of the split, in any order.
+        record_ids: (n,) unique records of the split, in any order.
         roles: (n,) train, validation or test.
-        targets: (n, classes) of 0 and 1.
-        images: packed image file -> the record id of each of its rows; may hold further records.
-        windows: the same for pages that begin later in the recordings; training records get an item for each.
-        model, train: the settings.
-        init_from: weights that the training starts from, of another run; they need not be there yet.
-        policy, preprocess, drawing: where targets, images and pages come from, for the model's card.
+        targets: (n, classes) 0/1.
+        images: packed image file -> record id of each row; other records are ignored.
+        windows: the same for pages that begin later in the recordings; used for training records only.
+        model, train: settings.
+        policy, preprocess, drawing: origin of the targets, images and pages, for the model card.
+        init_from: weights file of another run to start from; it may not exist yet.
 
     Raises:
         DataError: a record of the split has no image.
-        ValueError: a role is none of ROLES.
+        ValueError: an unknown role.
     """
-    # Arrays throughout: a Python string, or a row of a table of its own, takes more room than all that is kept of it.
+    # NumPy strings, because Python strings take ten times the memory
     record_ids, roles = np.asarray(record_ids, dtype=str), np.asarray(roles, dtype=str)
     order = np.argsort(record_ids, kind="stable")
-    items = _items(record_ids[order], _numbers(roles)[order], targets[order], images, f"{dataset}/{protocol}")
-    printed, learnt = items, items.indices("train")
+    split = f"{dataset}/{protocol}"
+    first = index = _index(record_ids[order], _role_numbers(roles)[order], targets[order], images, split)
+    training = first.indices("train")
     for number, (file, ids) in enumerate((windows or {}).items(), len(images)):
-        drawn = learnt[np.isin(printed.record_ids[learnt], np.asarray(ids, dtype=str))]
-        further = _items(printed.record_ids[drawn], printed.roles[drawn], printed.targets[drawn], {file: ids}, dataset)
-        items = items.with_further(replace(further, files=np.full(len(drawn), number, np.int16)))
-    # images may have changed under the same names: an interrupted training must not go on with other ones
+        found = training[np.isin(first.record_ids[training], np.asarray(ids, dtype=str))]
+        window = _index(first.record_ids[found], first.roles[found], first.targets[found], {file: ids}, split)
+        index = index.append(replace(window, files=np.full(len(found), number, np.int16)))
+    # the images may have changed, so a checkpoint must not be resumed
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-    items.write(folder)
+    index.write(folder)
     RunConfig(
         dataset=dataset,
         protocol=protocol,
@@ -86,27 +86,31 @@ def prepare_run(
         policy=policy,
         preprocess=preprocess,
         drawing=None if drawing is None else dict(drawing),
-        images=tuple(Path(os.path.relpath(file, folder)).as_posix() for file in [*images, *(windows or {})]),
-        init_from=None if init_from is None else Path(os.path.relpath(init_from, folder)).as_posix(),
+        images=tuple(_relative(file, folder) for file in [*images, *(windows or {})]),
+        init_from=None if init_from is None else _relative(init_from, folder),
         model=model,
         train=train,
     ).write(folder)
 
 
-def _items(
+def _relative(file: Path | str, folder: Path) -> str:
+    return Path(os.path.relpath(file, folder)).as_posix()
+
+
+def _index(
     record_ids: np.ndarray,
     roles: np.ndarray,
     targets: np.ndarray,
     images: Mapping[Path, Sequence[str] | np.ndarray],
     split: str,
 ) -> RunIndex:
-    """Where the images of records are; DataError for those that have none."""
-    given = np.concatenate([np.empty(0, dtype=str), *(np.asarray(ids, dtype=str) for ids in images.values())])
-    rows, found = find_rows(record_ids, given)
+    """Find the image of each record; DataError if one has none."""
+    available = np.concatenate([np.empty(0, dtype=str), *(np.asarray(ids, dtype=str) for ids in images.values())])
+    rows, found = find_rows(record_ids, available)
     if not found.all():
         missing = record_ids[~found]
         raise DataError(
-            f"{len(missing)} records of the split {split} have no image, {missing[0]} first; "
+            f"{len(missing)} records of the split {split} have no image, the first is {missing[0]}; "
             "run the preprocessing again"
         )
     starts = np.cumsum([0, *map(len, images.values())])
@@ -120,77 +124,70 @@ def _items(
     )
 
 
-def _numbers(roles: np.ndarray) -> np.ndarray:
-    """(n,) strings -> (n,) int8, index into ROLES."""
+def _role_numbers(roles: np.ndarray) -> np.ndarray:
+    """Convert (n,) role names to (n,) int8 positions in ROLES."""
     numbers = np.full(len(roles), -1, np.int8)
     for number, role in enumerate(ROLES):
         numbers[roles == role] = number
     if (numbers < 0).any():
-        raise ValueError(f"'{roles[numbers < 0][0]}' is none of the roles {', '.join(ROLES)}")
+        raise ValueError(f"'{roles[numbers < 0][0]}' is not one of the roles {', '.join(ROLES)}")
     return numbers
 
 
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-
-
-def check_run(folder: Path, run: RunConfig, items: RunIndex) -> None:
-    """Look at a prepared run.
+def check_run(folder: Path, run: RunConfig, index: RunIndex) -> None:
+    """Check targets, roles and classes of a prepared run before training.
 
     Raises:
-        DataError: targets that do not fit the classes or the task, a role or a class without records.
+        DataError: the targets do not fit the classes or the task, or a role or class has no records.
     """
-    targets = items.targets
+    targets = index.targets
     if targets.ndim != 2 or targets.shape[1] != len(run.classes):
         raise DataError(
-            f"{folder}: the targets have shape {targets.shape}, but there are {len(run.classes)} classes and so many "
-            "outputs; prepare the run again"
+            f"{folder}: the targets have shape {targets.shape}, but the run has {len(run.classes)} classes; "
+            "prepare the run again"
         )
     if targets.max(initial=0) > 1:
         raise DataError(f"{folder}: targets must be 0 or 1, found {targets.max()}; prepare the run again")
     if run.task == "single" and (wrong := np.flatnonzero(targets.sum(axis=1) != 1)).size:
         raise DataError(
-            f"{folder}: {len(wrong)} records do not have exactly one class, {items.record_ids[wrong[0]]} first; the "
-            "task is single; use labels.policy multilabel, or prepare the run again"
+            f"{folder}: the task is single, but {len(wrong)} records do not have exactly one class, the first is "
+            f"{index.record_ids[wrong[0]]}; use labels.policy multilabel, or prepare the run again"
         )
     for role in ROLES[:2]:
-        if not len(items.indices(role)):
-            raise DataError(f"{folder}: no record to use for {role}; check the split {run.protocol!r}")
-    counts = targets[items.indices("train")].sum(axis=0)
+        if not len(index.indices(role)):
+            raise DataError(f"{folder}: no {role} records; check the split {run.protocol!r}")
+    counts = targets[index.indices("train")].sum(axis=0)
     empty = [name for name, count in zip(run.classes, counts, strict=True) if not count]
     if empty:
         raise DataError(f"{folder}: no training record of class {', '.join(empty)}; use more records")
     if len(run.classes) < 2 and run.task == "single":
-        raise DataError(f"{folder}: a single class ({run.classes[0]}) leaves nothing to tell apart")
+        raise DataError(f"{folder}: the run has only one class ({run.classes[0]}); a classifier requires two or more")
 
 
 def check_disk_space(folder: Path, weights: int, averaged: bool) -> None:
-    """Whether the weights and checkpoints will fit.
+    """Check that weights and checkpoints will fit on the disk.
 
     Args:
-        folder: of the run.
-        weights: bytes of the model's weights.
-        averaged: whether their average is kept too.
+        folder: the run's folder.
+        weights: size of the model's weights in bytes.
+        averaged: whether a moving average of them is also kept.
 
     Raises:
-        DataError: they will not.
+        DataError: they will not fit.
     """
-    # weights and two moments, written beside the last ones; the best weights, their copy, and one while it is written
+    # two checkpoints of weights and two moments each; best weights, the partial file that replaces them, final copy
     needed = weights * (2 * (3 + averaged) + 3)
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise DataError(
-            f"{folder}: the training needs {needed / 1e6:.0f} MB for its weights and checkpoints, but the disk has "
-            f"{free / 1e6:.0f} MB left; free some, or put `results` elsewhere"
+            f"{folder}: the training requires {needed / 1e6:.0f} MB for weights and checkpoints, but the disk has only "
+            f"{free / 1e6:.0f} MB free; free disk space, or move `results` to another disk"
         )
 
 
 @contextmanager
 def explain_disk_full(folder: Path) -> Iterator[None]:
-    """Turn the errors of a full disk into one that says so.
-
-    Raises:
-        EcgpipeError: the disk is full, a quota or a limit on file sizes is reached.
-    """
+    """Convert errors of a full disk, quota or file size limit into an EcgpipeError with a remedy."""
     try:
         yield
     except EcgpipeError:
@@ -198,13 +195,13 @@ def explain_disk_full(folder: Path) -> Iterator[None]:
     except Exception as error:
         cause: BaseException | None = error
         while cause is not None:
-            # safetensors' writer, in Rust, reports it as text only
-            if getattr(cause, "errno", None) in FULL or any(
+            # safetensors reports it only as text
+            if getattr(cause, "errno", None) in DISK_FULL or any(
                 text in str(cause) for text in ("No space left", "File too large", "quota exceeded")
             ):
                 raise EcgpipeError(
-                    f"{folder}: no more can be written there ({cause}); free some space and start again: the training "
-                    "goes on from its last saved state"
+                    f"{folder}: disk full ({cause}); free disk space and start again: the training resumes from its "
+                    "last checkpoint"
                 ) from error
             cause = cause.__cause__ or cause.__context__
         raise

@@ -1,11 +1,4 @@
-"""Focal loss (equation 25).
-
-Groups of parameters with their rates and weight decays.
-
-The learning rate: linear warm-up, then cosine decay (equation 27 as meant, see docs/paper.md).
-
-What is watched during training: computed from all validation records at once.
-"""
+"""The training recipe of section 2.5: focal loss, parameter groups, learning rate schedule, validation scores."""
 
 import math
 from typing import Any
@@ -20,18 +13,20 @@ from torchmetrics.functional.classification import binary_auroc
 from ecgpipe.config.training import TrainConfig
 from ecgpipe.errors import ConfigError
 
+MAX_CLASS_WEIGHT = 20.0  # multi-label
+
 
 class FocalLoss(nn.Module):
-    """-alpha_t (1 - p_t)^gamma log(p_t), equation 25 (Lin et al. 2017), mean over the batch.
+    """-alpha_t (1 - p_t)^gamma log(p_t), the mean over the batch (equation 25; Lin et al. 2017).
 
-    For single-label tasks p_t is the softmax probability of the true class; for multi-label tasks it is, for every
-    class on its own, the sigmoid probability of the truth (presence or absence), and the mean is over classes too.
-    Soft targets (smoothed or mixed) weigh the losses of the hard ones: the loss is linear in the targets.
+    Single-label: p_t is the softmax probability of the true class. Multi-label: p_t is, for each class, the sigmoid
+    probability of its truth (presence or absence), and the mean is also over classes. The loss is linear in the
+    targets, so soft targets (smoothed, mixed) weigh the losses of the hard ones.
 
     Args:
         task: ``single`` or ``multilabel``.
-        gamma: focusing parameter, >= 0; with 0 and alpha 1 this is the cross-entropy.
-        alpha: (classes,) weights of the classes; multilabel: weights of their presence, absence counts 1.
+        gamma: focusing parameter, >= 0; 0 with alpha 1 is the cross-entropy.
+        alpha: (classes,) class weights; multi-label: weights of presence, absence has 1.
     """
 
     def __init__(self, task: str, gamma: float, alpha: torch.Tensor) -> None:
@@ -41,7 +36,7 @@ class FocalLoss(nn.Module):
         self.register_buffer("alpha", alpha.float())
 
     def forward(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """(batch, classes) logits and targets in [0, 1] -> scalar; computed in float32 whatever the autocast."""
+        """Return a scalar for (batch, classes) logits and targets in [0, 1]; always computed in float32."""
         logits, targets = logits.float(), targets.float()
         if self.multilabel:
             present = self.alpha * _focal(-F.logsigmoid(logits), self.gamma)
@@ -50,24 +45,24 @@ class FocalLoss(nn.Module):
 
 
 def _focal(negative_log: torch.Tensor, gamma: float) -> torch.Tensor:
-    """(1 - p)^gamma * -log(p) from -log(p)."""
-    # 1 - p is kept above 0, where a power below 1 has no finite slope
+    """Compute (1 - p)^gamma * -log(p) from -log(p)."""
+    # 1 - p stays above 0, where the gradient of a power below 1 is infinite
     return (-torch.expm1(-negative_log)).clamp_min(1e-7) ** gamma * negative_log
 
 
-def smooth(targets: torch.Tensor, share: float, task: str) -> torch.Tensor:
-    """Label smoothing (Szegedy et al. 2016): a share of each target is spread evenly.
+def smooth_labels(targets: torch.Tensor, share: float, task: str) -> torch.Tensor:
+    """Spread a share of each target evenly (label smoothing, Szegedy et al. 2016).
 
     Args:
         targets: (batch, classes) in [0, 1].
         share: in [0, 1).
-        task: single: over the classes; multilabel: over presence and absence of each.
+        task: single: over the classes; multilabel: over presence and absence of each class.
     """
     return (1 - share) * targets + share / (targets.shape[1] if task == "single" else 2)
 
 
 def class_weights(targets: np.ndarray, task: str, mode: str) -> torch.Tensor:
-    """alpha of equation 25.
+    """Alpha of equation 25.
 
     Args:
         targets: (n, classes) 0/1 targets of the training records; every class occurs.
@@ -75,90 +70,86 @@ def class_weights(targets: np.ndarray, task: str, mode: str) -> torch.Tensor:
         mode: ``inverse-frequency`` or ``none`` (all 1).
 
     Returns:
-        (classes,) float32. Single-label: proportional to 1 / frequency, with mean 1 over the records. Multi-label: the
-        ratio of absences to presences, at most 20, so that both weigh the same.
+        (classes,) float32. Single-label: proportional to 1 / frequency, with mean 1 over the records. Multi-label:
+        absences / presences, at most 20.
     """
     counts = targets.sum(axis=0).astype(np.float64)
     if mode == "none":
         weights = np.ones_like(counts)
     elif task == "multilabel":
-        weights = np.minimum((len(targets) - counts) / counts, 20.0)
+        weights = np.minimum((len(targets) - counts) / counts, MAX_CLASS_WEIGHT)
     else:
         weights = len(targets) / (len(counts) * counts)
     return torch.tensor(weights, dtype=torch.float32)
 
 
 def parameter_groups(model: nn.Module, recipe: TrainConfig) -> list[dict[str, Any]]:
-    """Arguments of the optimiser: equation 26 decays every parameter at one rate, unless the recipe says otherwise.
+    """Parameter groups for AdamW; by default one group, since equation 26 decays every parameter.
 
-    With ``layer_decay`` the rate of a layer is that share of the next one's (Clark et al. 2020, BEiT); layers are
-    timm's, the classifier's the last. With ``decay_biases: false`` vectors (biases, scales) and what the
-    model itself names (``no_weight_decay``) have no weight decay.
+    ``layer_decay`` multiplies the learning rate once per layer before the classifier, with timm's layers (Clark et al.
+    2020; BEiT). ``decay_biases: false`` exempts biases, scales and ``model.no_weight_decay()`` from weight decay.
 
     Raises:
-        ConfigError: the model does not say what its layers are.
+        ConfigError: ``layer_decay`` is set, but the model has no ``group_matcher``.
     """
     depths: dict[str, int] = {}
     if recipe.layer_decay is not None:
         if not hasattr(model, "group_matcher"):
-            raise ConfigError("train.layer_decay: this model does not say what its layers are; leave it null")
+            raise ConfigError("train.layer_decay: this model has no group_matcher, so its layers are unknown; use null")
         depths = group_parameters(model, model.group_matcher(coarse=False), reverse=True)
     last = max(depths.values(), default=0)
-    spared = set(model.no_weight_decay()) if hasattr(model, "no_weight_decay") else set()
+    exempt = set(model.no_weight_decay()) if hasattr(model, "no_weight_decay") else set()
     groups: dict[tuple[float, float], dict[str, Any]] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
         scale = (recipe.layer_decay or 1.0) ** (last - depths.get(name, last))
-        decays = recipe.decay_biases or not (parameter.ndim <= 1 or name in spared)
+        decays = recipe.decay_biases or not (parameter.ndim <= 1 or name in exempt)
         decay = recipe.weight_decay if decays else 0.0
-        group = groups.setdefault(
-            (scale, decay), {"params": [], "lr": scale * recipe.peak_lr, "weight_decay": decay, "share": scale}
-        )
+        group = groups.setdefault((scale, decay), {"params": [], "lr": scale * recipe.peak_lr, "weight_decay": decay})
         group["params"].append(parameter)
     return list(groups.values())
 
 
-def lr_ratio(epoch: float, epochs: float, warmup: float, min_share: float) -> float:
-    """The rate as a share of its peak.
+def lr_ratio(epoch: float, epochs: float, warmup_epochs: float, min_lr_ratio: float) -> float:
+    """Learning rate as a share of its peak: linear warm-up, then half a cosine (equation 27, corrected).
 
-    As printed, equation 27 warms up to half the rate, then jumps to a constant, since its cosine does not contain t.
-    Meant is a line from min_share to 1 over the warm-up, then half a cosine down to min_share at the end.
+    As printed, equation 27 warms up to half the peak and then stays constant (docs/paper.md).
 
     Args:
-        epoch: time, in epochs, fractions allowed; from 0 to epochs.
+        epoch: time in epochs, 0 to epochs, fractions allowed.
         epochs: length of the training (T_warm + T_max).
-        warmup: length of the warm-up (T_warm).
-        min_share: eta_min / eta.
+        warmup_epochs: length of the warm-up (T_warm).
+        min_lr_ratio: first and last learning rate as a share of the peak (eta_min / eta).
     """
-    if epoch < warmup:
-        return min_share + (1 - min_share) * epoch / warmup
-    done = min((epoch - warmup) / max(epochs - warmup, 1e-9), 1.0)
-    return min_share + (1 - min_share) * (1 + math.cos(math.pi * done)) / 2
+    if epoch < warmup_epochs:
+        return min_lr_ratio + (1 - min_lr_ratio) * epoch / warmup_epochs
+    progress = min((epoch - warmup_epochs) / max(epochs - warmup_epochs, 1e-9), 1.0)
+    return min_lr_ratio + (1 - min_lr_ratio) * (1 + math.cos(math.pi * progress)) / 2
 
 
 def accuracy(logits: torch.Tensor, targets: torch.Tensor, task: str) -> float:
-    """Share of records that are right; multi-label: in every class, at a probability of 0.5."""
+    """Share of correct records; multi-label: correct in every class at a probability of 0.5."""
     if task == "single":
         return (logits.argmax(dim=1) == targets.argmax(dim=1)).float().mean().item()
     return ((logits > 0) == targets.bool()).all(dim=1).float().mean().item()
 
 
 def macro_auc(logits: torch.Tensor, targets: torch.Tensor, task: str) -> float:
-    """Mean area under the ROC curve, each class against the rest; NaN where a class has only one kind of record.
+    """Mean one-vs-rest area under the ROC curve; NaN if a class has no positive or no negative record.
 
     Args:
         logits: (n, classes).
         targets: (n, classes) 0/1.
-        task: single (scores are softmax probabilities) or multilabel (logits).
+        task: ``single`` (ranks softmax probabilities) or ``multilabel`` (ranks logits).
     """
     scores = logits.double().softmax(dim=1) if task == "single" else logits.double()
     truth = targets.bool()
     if not (truth.any(dim=0) & ~truth.all(dim=0)).all():
         return float("nan")
-    # ranks instead of values: torchmetrics would squeeze logits through a float32 sigmoid, and tie what is not tied
+    # ranks, because torchmetrics applies a float32 sigmoid to logits, which creates ties
     areas = []
-    for column, answers in zip(scores.T, truth.T, strict=True):
+    for column, positive in zip(scores.T, truth.T, strict=True):
         ranks = torch.unique(column, return_inverse=True)[1].double()
-        areas.append(binary_auroc(ranks / max(len(ranks), 1), answers.int()).item())
+        areas.append(binary_auroc(ranks / len(ranks), positive.int()).item())
     return float(np.mean(areas))
