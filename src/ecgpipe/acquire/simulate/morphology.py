@@ -90,7 +90,7 @@ class Morphology:
     def intervals(self, cycle: float) -> dict[str, float]:
         """Onsets and offsets of the waves after a cycle of ``cycle`` seconds, in seconds from the QRS onset.
 
-        The keys are those of ``truth.BEAT_FIELDS``; the times of a missing P are NaN.
+        The keys are those of ``truth.BEAT_FIELDS`` but r_peak; the times of a missing P are NaN.
         """
         qt = self.qt(cycle)
         t_fall = 0.1 * qt
@@ -100,7 +100,6 @@ class Morphology:
             "p_onset": -self.pr if has_p else np.nan,
             "p_offset": self.p_duration - self.pr if has_p else np.nan,
             "qrs_onset": 0.0,
-            "r_peak": self.r_peak(),
             "qrs_offset": self.qrs,
             "t_onset": max(self.qrs + 0.01, t_peak - FLANK * 1.45 * t_fall),
             "t_peak": t_peak,

@@ -217,9 +217,9 @@ def _truth(
     levels: NoiseLevels,
     torso: np.ndarray,
 ) -> Truth:
-    rows = []
+    rows, peaks = [], {kind: shape.r_peak() for kind, shape in shapes.items()}
     for onset, cycle, kind in zip(beats.onset, beats.cycle, beats.kind, strict=True):
-        at = shapes[kind].intervals(cycle)
+        at = shapes[kind].intervals(cycle) | {"r_peak": peaks[kind]}
         rows.append([onset + at[name] for name in BEAT_FIELDS])
     table = np.array(rows)
     r_peak = table[:, BEAT_FIELDS.index("r_peak")]
