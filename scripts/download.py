@@ -1,4 +1,4 @@
-"""An archive from its address."""
+"""Download an archive."""
 
 from ecgpipe.acquire.download import download
 from ecgpipe.logs import job_log

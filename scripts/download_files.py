@@ -1,4 +1,4 @@
-"""A release of PTB-XL, file by file."""
+"""Download a release of PTB-XL file by file."""
 
 from ecgpipe.acquire.download import download_ptbxl
 from ecgpipe.logs import job_log

@@ -1,4 +1,4 @@
-"""records.parquet of a dataset."""
+"""List the records of a dataset."""
 
 from ecgpipe.acquire.datasets import list_records
 from ecgpipe.artifacts.tables import RECORDS, ProblemList

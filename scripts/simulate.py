@@ -1,4 +1,4 @@
-"""A folder of simulated records in PTB-XL's layout."""
+"""Simulate records in PTB-XL's layout."""
 
 from pathlib import Path
 

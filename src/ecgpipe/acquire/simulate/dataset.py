@@ -7,25 +7,23 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from ecgpipe.acquire.ptbxl import DATABASE, STATEMENTS, record_path
 from ecgpipe.acquire.simulate.cohort import Cohort, patient_chart, plan_cohort
 from ecgpipe.acquire.simulate.metadata import DATABASE_HEADER, database_row, statements_csv
 from ecgpipe.acquire.simulate.patient import LEADS
 from ecgpipe.acquire.simulate.record import SimulatedRecord, simulate_rates
-from ecgpipe.artifacts.files import SUMS
 from ecgpipe.errors import ConfigError, DataError
 
-RATES = (100, 500)
+RATES = {100: "lr", 500: "hr"}
 CHUNK = 100  # records per task
 GAIN = 1000  # units per mV
-TRUTH = "truth.jsonl"
-INDEX_FILES = (TRUTH, STATEMENTS, "RECORDS", SUMS, DATABASE)
+TRUTH, STATEMENTS, RECORDS, SUMS, DATABASE = INDEX_FILES = (
+    "truth.jsonl", "scp_statements.csv", "RECORDS", "SHA256SUMS.txt", "ptbxl_database.csv"
+)  # fmt: skip
 
 
 def simulate_dataset(
@@ -75,7 +73,7 @@ def simulate_dataset(
     rates = tuple(sorted(set(sampling_rates)))
     for rate in rates:
         for thousand in range(0, records + 1, 1000):
-            (destination / record_path(thousand, rate)).parent.mkdir(parents=True, exist_ok=True)
+            (destination / _record_path(thousand, rate)).parent.mkdir(parents=True, exist_ok=True)
     for name in reversed(INDEX_FILES):
         (destination / name).unlink(missing_ok=True)
     settings = {"seconds": seconds, "difficulty": difficulty, "noise": noise}
@@ -89,23 +87,14 @@ def simulate_dataset(
             _write_index(destination, rates, records, pool.map(write, firsts, parts), progress)
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """What some records add to the tables."""
-
-    database: str
-    truth: str
-    checksums: str
-
-
 def _write_index(
     destination: Path,
     rates: tuple[int, ...],
     records: int,
-    parts: Iterable[_Rows],
+    parts: Iterable[tuple[str, str, str]],
     progress: Callable[[int, int], None] | None,
 ) -> None:
-    """Collects the tables while the records are written, and renames them at the end."""
+    """Collects the tables while the records are written, and names them at the end."""
     partial_files = {name: destination / f".{name}.partial" for name in INDEX_FILES}
     # streamed, so that memory does not grow with the tables
     with (
@@ -115,14 +104,13 @@ def _write_index(
     ):
         database.write(DATABASE_HEADER)
         for number, part in enumerate(parts, 1):
-            database.write(part.database)
-            truth.write(part.truth)
-            sums.write(part.checksums)
+            for file, text in zip((database, truth, sums), part, strict=True):
+                file.write(text)
             if progress:
                 progress(min(number * CHUNK, records), records)
     partial_files[STATEMENTS].write_text(statements_csv())
-    with partial_files["RECORDS"].open("w") as names:
-        names.writelines(f"{record_path(ecg_id, rate)}\n" for rate in rates for ecg_id in range(1, records + 1))
+    with partial_files[RECORDS].open("w") as names:
+        names.writelines(f"{_record_path(ecg_id, rate)}\n" for rate in rates for ecg_id in range(1, records + 1))
     with partial_files[SUMS].open("a") as sums:
         for name in INDEX_FILES:
             if name != SUMS:
@@ -134,8 +122,12 @@ def _write_index(
 
 def _write_records(
     destination: Path, seed: int, rates: tuple[int, ...], settings: dict[str, float], first: int, cohort: Cohort
-) -> _Rows:
-    """Writes the signals of the records of ``cohort``, whose row 0 has ecg_id ``first`` + 1."""
+) -> tuple[str, str, str]:
+    """Writes the signals of ``cohort``, whose row 0 has ecg_id ``first`` + 1.
+
+    Returns:
+        Their rows of ptbxl_database.csv, truth.jsonl and SHA256SUMS.txt.
+    """
     database, truth, checksums = io.StringIO(), [], []
     rows = csv.writer(database, lineterminator="\n")
     for row in range(len(cohort.patient)):
@@ -144,14 +136,14 @@ def _write_records(
         visit, fold = int(cohort.visit[row]), int(cohort.fold[row])
         versions = simulate_one(seed, ecg_id, patient_id, superclasses, condition, rates, visit=visit, **settings)
         for rate, record in versions.items():
-            checksums.append(_write_signal(destination, record_path(ecg_id, rate), record))
+            checksums.append(_write_signal(destination, _record_path(ecg_id, rate), record))
         record = versions[rates[0]]
-        files = (record_path(ecg_id, 100), record_path(ecg_id, 500))
+        files = (_record_path(ecg_id, 100), _record_path(ecg_id, 500))
         rng = np.random.default_rng([seed, 4, ecg_id])
         rows.writerow(database_row(rng, record, superclasses, ecg_id, patient_id, fold, files))
         stored = {"ecg_id": ecg_id, "patient_id": patient_id, "superclasses": superclasses}
         truth.append(json.dumps(stored | record.truth.to_dict(), separators=(",", ":")) + "\n")
-    return _Rows(database.getvalue(), "".join(truth), "".join(checksums))
+    return database.getvalue(), "".join(truth), "".join(checksums)
 
 
 def simulate_one(
@@ -186,6 +178,10 @@ def simulate_one(
         rhythm_code=rhythm_code,
         **settings,  # type: ignore[arg-type]
     )
+
+
+def _record_path(ecg_id: int, rate: int) -> str:
+    return f"records{rate}/{ecg_id // 1000 * 1000:05d}/{ecg_id:05d}_{RATES[rate]}"
 
 
 def _write_signal(destination: Path, name: str, record: SimulatedRecord) -> str:

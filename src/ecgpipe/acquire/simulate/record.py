@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import gcd
+from typing import Any
 
 import numpy as np
 from scipy.signal import resample_poly
@@ -53,7 +54,11 @@ class SimulatedRecord:
 
 
 def simulate_record(
-    rng: np.random.Generator, superclasses: Sequence[str], sampling_rate: int = 100, seconds: float = 10.0, **options
+    rng: np.random.Generator,
+    superclasses: Sequence[str],
+    sampling_rate: int = 100,
+    seconds: float = 10.0,
+    **options: Any,
 ) -> SimulatedRecord:
     """One resting 12-lead ECG; arguments and errors of ``simulate_rates``."""
     return simulate_rates(rng, superclasses, (sampling_rate,), seconds, **options)[sampling_rate]
@@ -89,7 +94,14 @@ def simulate_rates(
     Raises:
         ConfigError: an argument is out of range.
     """
-    _check(sampling_rates, seconds, difficulty, noise, rhythm_code, ectopics)
+    if not sampling_rates or not all(50 <= rate <= 1000 for rate in sampling_rates) or seconds < 2:
+        raise ConfigError(f"cannot simulate {seconds} s at {sampling_rates} Hz; use 50 to 1000 Hz and 2 s or more")
+    if not 0 <= difficulty <= 1 or noise < 0:
+        raise ConfigError(f"difficulty {difficulty} must be 0 to 1, and noise {noise} must not be negative")
+    if rhythm_code is not None and rhythm_code not in rhythm.RHYTHMS:
+        raise ConfigError(f"unknown rhythm {rhythm_code!r}; allowed: {', '.join(rhythm.RHYTHMS)}")
+    if set(ectopics or ()) - set(rhythm.ECTOPICS):
+        raise ConfigError(f"unknown ectopics {tuple(ectopics)}; allowed: {', '.join(rhythm.ECTOPICS)}")
     patient = sample_patient(rng) if patient is None else patient
     findings = sample_findings(rng, superclasses, difficulty) if findings is None else list(findings)
     rhythm_code = sample_rhythm(rng, superclasses, findings) if rhythm_code is None else rhythm_code
@@ -126,24 +138,6 @@ def simulate_rates(
         clean, added = LEAD_MATRIX @ _resample(electrodes, sampling_rate, seconds)
         records[sampling_rate] = SimulatedRecord(clean + added, clean, sampling_rate, truth, patient)
     return records
-
-
-def _check(
-    sampling_rates: Sequence[int],
-    seconds: float,
-    difficulty: float,
-    noise: float,
-    rhythm_code: str | None,
-    ectopics: Sequence[str] | None,
-) -> None:
-    if not sampling_rates or not all(50 <= rate <= 1000 for rate in sampling_rates) or seconds < 2:
-        raise ConfigError(f"cannot simulate {seconds} s at {sampling_rates} Hz; use 50 to 1000 Hz and 2 s or more")
-    if not 0 <= difficulty <= 1 or noise < 0:
-        raise ConfigError(f"difficulty {difficulty} must be 0 to 1, and noise {noise} must not be negative")
-    if rhythm_code is not None and rhythm_code not in rhythm.RHYTHMS:
-        raise ConfigError(f"unknown rhythm {rhythm_code!r}; allowed: {', '.join(rhythm.RHYTHMS)}")
-    if ectopics is not None and set(ectopics) - set(rhythm.ECTOPICS):
-        raise ConfigError(f"unknown ectopics {tuple(ectopics)}; allowed: {', '.join(rhythm.ECTOPICS)}")
 
 
 def _group(superclasses: Sequence[str], findings: Sequence[Finding]) -> str:
