@@ -125,7 +125,7 @@ def test_some_real_images(cardiac_copy, tmp_path, capsys):
 
     for path in cardiac_copy.rglob("*.jpg"):
         number = int(path.stem.split("(")[1].rstrip(")"))
-        if path.stem.startswith("HB") and 85 <= number < 105 or path.stem.startswith("MI(") and number < 60:
+        if (path.stem.startswith("HB") and 85 <= number < 105) or (path.stem.startswith("MI(") and number < 60):
             (tmp_path / path.parent.name).mkdir(exist_ok=True)
             (tmp_path / path.parent.name / path.name).symlink_to(path)
     assert main(["audit", str(tmp_path), "--json"]) == 0

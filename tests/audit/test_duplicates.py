@@ -1,4 +1,4 @@
-"""Copies are found whatever the order; strangers on the same form are not taken for copies."""
+"""Duplicates are found in any order of the records, and unrelated records on the same form are not duplicates."""
 
 import functools
 import io
@@ -78,7 +78,7 @@ def pages():
     ],
     ids=["recompressed", "half size", "shifted", "cropped"],
 )
-def test_changed_copy_of_a_page_is_found_and_strangers_are_not(pages, change):
+def test_changed_copy_of_a_page_is_found_and_unrelated_records_are_not(pages, change):
     sketches = table(pages | {"zz": change(page(3)), "copy": pages["p05"]})
     duplicates, pairs = find_duplicates(Sketches([sketches]))
     assert pairs[["first", "second"]].values.tolist() == [["p03", "zz"]]
@@ -88,7 +88,7 @@ def test_changed_copy_of_a_page_is_found_and_strangers_are_not(pages, change):
     assert duplicates["near"].nunique() == 24
 
 
-def test_few_strangers_on_one_form_are_not_copies(pages):
+def test_a_few_unrelated_pages_on_one_form_are_not_duplicates(pages):
     for names in (["p00", "p01"], ["p00", "p01", "p02", "p03", "p04"]):
         assert find_duplicates(Sketches([table({name: pages[name] for name in names})]))[1].empty
 
@@ -103,7 +103,7 @@ def test_the_order_of_the_records_does_not_matter(pages):
 
 
 def test_sketches_of_several_files_are_read_when_needed(tmp_path):
-    """600 signals: more than it takes to tell along which directions spectra differ; a copy of one in another file."""
+    """600 signals, enough for whitening, with a duplicate of one in another file."""
     rng, rows = np.random.default_rng(0), []
     for number in rng.permutation(600):
         sketch, detail = compare_vectors(signal(number if number != 599 else 3, 100), 100)
@@ -147,7 +147,7 @@ def signal(seed: int, rate: int = 500) -> np.ndarray:
 
 
 @pytest.mark.parametrize("change", ["gain", "offset", "noise", "lag", "rate"])
-def test_changed_copy_of_a_signal_is_found_and_strangers_are_not(change):
+def test_changed_copy_of_a_signal_is_found_and_unrelated_records_are_not(change):
     noise = np.random.default_rng(0).normal(0, 0.03, (12, 5000))
     x = signal(3)
     changed, rate = {

@@ -39,16 +39,18 @@ def test_mean_shares_over_seeds_and_the_text(tmp_path):
     assert audit_view(tmp_path / "audit.json", tmp_path / "leaks.json")["leak_figure"] is None
 
 
-def test_copies_are_shown_the_telling_ones_first(tmp_path):
+def test_the_most_relevant_duplicates_come_first(tmp_path):
     """Seven groups: of 6, 5, 4, 3 and 2 identical records, one near-identical pair, one pair with a conflict."""
     rows, said = [], {}
     for group, size in enumerate((6, 5, 4, 3, 2)):
         rows += [{"record_id": f"g{group}-{i}", "identical": f"g{group}-0", "near": f"g{group}-0"} for i in range(size)]
     rows += [{"record_id": name, "identical": name, "near": "near-a"} for name in ("near-a", "near-b")]
-    rows += [{"record_id": name, "identical": "odd-a", "near": "odd-a"} for name in ("odd-a", "odd-b")]
+    rows += [
+        {"record_id": name, "identical": "conflict-a", "near": "conflict-a"} for name in ("conflict-a", "conflict-b")
+    ]
     rows += [{"record_id": "alone", "identical": "alone", "near": "alone"}]
     DUPLICATES.write(rows, tmp_path / "duplicates.parquet")
-    said = {row["record_id"]: json.dumps({"AF" if row["record_id"] == "odd-b" else "SR": 100.0}) for row in rows}
+    said = {row["record_id"]: json.dumps({"AF" if row["record_id"] == "conflict-b" else "SR": 100.0}) for row in rows}
     records = pd.DataFrame({"record_id": list(said), "statements": list(said.values())})
     page = np.random.default_rng(0).integers(0, 256, (600, 900, 3), np.uint8)
     encoded = cv2.imencode(".png", cv2.GaussianBlur(page, (0, 0), 5))[1].tobytes()
@@ -56,7 +58,7 @@ def test_copies_are_shown_the_telling_ones_first(tmp_path):
     groups = duplicate_groups(tmp_path / "duplicates.parquet", records, StoredPages([tmp_path / "00.parquet"]))
     shown = [[page["record_id"] for page in group["shown"]] for group in groups]
     assert shown == [
-        ["odd-a", "odd-b"],
+        ["conflict-a", "conflict-b"],
         ["near-a", "near-b"],
         ["g0-0", "g0-1", "g0-2"],
         ["g1-0", "g1-2"],  # one was not drawn

@@ -1,4 +1,4 @@
-"""Traces that break at steep strokes, as pages do that were made smaller and compressed, are kept."""
+"""Traces that scaling and compression broke at steep strokes are kept."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""Pages at an angle are turned upright, straight ones are left alone; the exact map of the degradation is the judge."""
+"""Tilted pages are rectified and straight ones are not changed; the exact map of the degradation is the reference."""
 
 import cv2
 import numpy as np
@@ -39,7 +39,7 @@ def slopes(page, found) -> np.ndarray:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_straight_pages_are_left_exactly_as_they_are(layout):
+def test_straight_pages_are_not_changed(layout):
     page = render_page(beats(), 500, RenderConfig(layout=layout))
     assert is_straight(page.image)
     assert palette_is_straight(page.indices, page.palette)
@@ -54,14 +54,14 @@ def test_straight_pages_are_left_exactly_as_they_are(layout):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_the_long_way_round_finds_nothing_to_turn_either(layout, monkeypatch):
+def test_full_detection_does_not_change_straight_pages_either(layout, monkeypatch):
     page = render_page(beats(), 500, RenderConfig(layout=layout))
     monkeypatch.setattr("ecgpipe.preprocess.rectify.is_straight", lambda image: False)
     assert rectify(page.image).image is page.image
 
 
 @pytest.mark.parametrize("grid", [True, False])
-def test_straight_pages_without_colour_or_grid_are_left_alone(grid):
+def test_straight_pages_without_colour_or_grid_are_not_changed(grid):
     page = render_page(beats(), 500, RenderConfig(grid=grid))
     grey = cv2.cvtColor(page.image, cv2.COLOR_RGB2GRAY)
     assert not rectify(grey).changed
@@ -69,7 +69,7 @@ def test_straight_pages_without_colour_or_grid_are_left_alone(grid):
 
 @pytest.mark.parametrize("angle", [-12, -3, 0.5, 7])
 @pytest.mark.parametrize("layout", ["kit", "cardiac-images"])
-def test_turned_pages_become_upright(layout, angle):
+def test_rotated_pages_become_upright(layout, angle):
     page, image = photo(layout, rotation=(angle, angle))
     assert not is_straight(image)
     found = rectify(image)
@@ -93,7 +93,7 @@ def test_perspective_is_undone_and_the_table_cut_off(name):
     assert mask.sum() > 0.9 * page.trace_mask.sum()
 
 
-def test_a_bend_is_taken_out():
+def test_a_bend_is_removed():
     page, image = photo("kit", bend=(2, 2))
     found = rectify(image)
     x = np.linspace(100, page.shape[1] - 100, 50)
@@ -113,7 +113,7 @@ def test_points_and_pictures_move_alike():
         assert np.allclose([columns.mean(), rows.mean()], found.points(np.array([at]))[0], atol=0.5)
 
 
-def test_turning_sends_the_vanishing_points_to_infinity():
+def test_the_homography_sends_the_vanishing_points_to_infinity():
     transform = straightening_homography((0.05, 0.02), (-0.03, 0.04), (1000, 800))
     middle = np.array([499.5, 399.5])
     assert np.allclose(cv2.perspectiveTransform(middle[None, None], transform), middle)
@@ -128,7 +128,7 @@ def test_turning_sends_the_vanishing_points_to_infinity():
 
 
 @pytest.mark.parametrize("shape", [(20, 30, 3), (400, 500), (1200, 1600, 3), (40, 2000)])
-def test_pictures_without_lines_come_back_as_they_are(shape):
+def test_pictures_without_lines_are_not_changed(shape):
     flat = np.full(shape, 200, np.uint8)
     assert rectify(flat).image is flat
     noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)

@@ -55,7 +55,7 @@ KEPT_KEYS = {"lead_name", "lead_bounding_box", "text_bounding_box", "start_sampl
 
 
 @pytest.mark.realdata
-def test_a_shard_is_one_run_and_left_out_pages_are_listed(copy, shared_data, tmp_path, monkeypatch):
+def test_a_shard_is_one_run_and_missing_pages_are_listed(copy, shared_data, tmp_path, monkeypatch):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(scratch))
@@ -80,7 +80,7 @@ def test_pages_without_lead_names_have_no_text_boxes(copy, shared_data, tmp_path
     assert all(lead["lead_bounding_box"] for lead in leads)
 
 
-def test_no_path_or_a_wrong_one_is_told(tmp_path):
+def test_a_missing_or_wrong_path_is_an_error(tmp_path):
     with pytest.raises(ValidationError, match="kit_path"):
         RenderConfig(renderer="ecg-image-kit")
     with pytest.raises(ValidationError, match="degrade"):
@@ -95,7 +95,7 @@ def test_no_path_or_a_wrong_one_is_told(tmp_path):
         run_kit(tmp_path, tmp_path, missing)
 
 
-def test_a_failing_tool_is_quoted(copy, tmp_path):
+def test_the_error_of_a_failing_tool_is_quoted(copy, tmp_path):
     broken = stand_in(tmp_path / "tool", tmp_path, "sys.exit('no module named tensorflow')")
     with pytest.raises(DataError, match=r"status 1:\nno module named tensorflow"):
         run(copy, config(broken))
@@ -119,7 +119,7 @@ def test_broken_records_never_reach_the_tool(copy, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"leads": []}', '{"leads": 3}'])
-def test_a_broken_description_is_named(tmp_path, text):
+def test_a_broken_description_is_an_error_that_names_it(tmp_path, text):
     (tmp_path / "1-0.json").write_text(text)
     (tmp_path / "1-0.png").write_bytes(b"")
     with pytest.raises(RecordError, match=r"1-0\.json.*not a page description"):

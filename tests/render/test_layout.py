@@ -1,4 +1,4 @@
-"""Layouts: known names, files of one's own, and clear errors."""
+"""Layouts: built-in names, user-defined files, and clear errors."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""From a page image to the binary image that models see."""
+"""Convert a page into the binary image that models receive."""
 
 from typing import NamedTuple
 
@@ -11,24 +11,13 @@ from ecgpipe.preprocess.paper import paper_image
 from ecgpipe.preprocess.read import MIN_SIDE, read_image, read_palette
 from ecgpipe.preprocess.trace import trace_from_palette, trace_image
 
-__all__ = [
-    "Prepared",
-    "prepare",
-    "prepare_file",
-    "prepare_palette",
-    "preprocess",
-    "preprocess_file",
-    "preprocess_palette",
-    "read_image",
-]
-
 
 class Prepared(NamedTuple):
-    """An image for models, and how it lies on its page.
+    """A model-ready image.
 
     Attributes:
-        image: uint8 (size, size), 1 where there is trace (``trace``) or ink of any kind (``paper``), else 0.
-        turn: how the page was turned upright; None where it was taken as it lay.
+        image: uint8 (size, size), 1 for trace (variant ``trace``) or for any ink (``paper``), else 0.
+        transform: how the page was rectified; None if it was not.
     """
 
     image: np.ndarray
@@ -36,24 +25,24 @@ class Prepared(NamedTuple):
 
 
 def prepare(image: np.ndarray, config: PreprocessConfig) -> Prepared:
-    """Reduce a page to its ink.
+    """Preprocess a page.
 
     Args:
         image: uint8 (H, W) grey or (H, W, 3) RGB, dark ink on lighter paper.
         config: the variant and its keys.
 
     Raises:
-        ValueError: not an image of that shape and type.
-        DataError: too small, or nothing is left: a blank page, or one without a trace.
+        ValueError: wrong shape or type.
+        DataError: too small, or no ink found: a blank page, or one without a trace.
     """
     if image.dtype != np.uint8 or image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
-        raise ValueError(f"image of shape {image.shape} and type {image.dtype}: not uint8 (H, W) or (H, W, 3)")
+        raise ValueError(f"image of shape {image.shape} and type {image.dtype}: expected uint8 (H, W) or (H, W, 3)")
     _check_size(image)
     return _checked(*(trace_image(image, config) if config.variant == "trace" else (paper_image(image, config), None)))
 
 
 def prepare_palette(indices: np.ndarray, palette: np.ndarray, config: PreprocessConfig) -> Prepared:
-    """The same result for a palette image, sooner.
+    """Preprocess a palette image; faster than ``prepare``, with the same result and errors.
 
     Args:
         indices: uint8 (H, W) into ``palette``, uint8 (n <= 256, 3) RGB.
@@ -65,10 +54,10 @@ def prepare_palette(indices: np.ndarray, palette: np.ndarray, config: Preprocess
 
 
 def prepare_file(data: bytes, name: str, config: PreprocessConfig) -> Prepared:
-    """The same result from the content of an image file.
+    """Preprocess the content of an image file; ``name`` is for messages.
 
     Raises:
-        DataError: as ``read_image`` and ``prepare``.
+        DataError: as in ``read_image`` and ``prepare``.
     """
     if (paletted := read_palette(data, name)) is not None:
         return prepare_palette(*paletted, config)
@@ -76,26 +65,26 @@ def prepare_file(data: bytes, name: str, config: PreprocessConfig) -> Prepared:
 
 
 def preprocess(image: np.ndarray, config: PreprocessConfig) -> np.ndarray:
-    """The image alone of ``prepare``."""
+    """Return only the image of ``prepare``."""
     return prepare(image, config).image
 
 
 def preprocess_palette(indices: np.ndarray, palette: np.ndarray, config: PreprocessConfig) -> np.ndarray:
-    """The image alone of ``prepare_palette``."""
+    """Return only the image of ``prepare_palette``."""
     return prepare_palette(indices, palette, config).image
 
 
 def preprocess_file(data: bytes, name: str, config: PreprocessConfig) -> np.ndarray:
-    """The image alone of ``prepare_file``."""
+    """Return only the image of ``prepare_file``."""
     return prepare_file(data, name, config).image
 
 
 def _check_size(image: np.ndarray) -> None:
     if min(image.shape[:2]) < MIN_SIDE:
-        raise DataError(f"image of {image.shape[1]} x {image.shape[0]} pixels: at least {MIN_SIDE} a side are needed")
+        raise DataError(f"image of {image.shape[1]} x {image.shape[0]} pixels: at least {MIN_SIDE} per side")
 
 
 def _checked(image: np.ndarray, transform: PageTransform | None) -> Prepared:
     if not image.any():
-        raise DataError("no ink found on the page: is it blank, overexposed, or not an ECG?")
+        raise DataError("no ink found on the page; it may be blank, overexposed or not an ECG")
     return Prepared(image, transform)

@@ -1,9 +1,7 @@
-"""Vertical runs of ink: a page of thin lines as some thousand intervals instead of a million pixels.
+"""Separate traces from text by the shape of connected parts, which are stored as vertical runs of ink.
 
-Tell traces from text by shape.
-
-A trace is a function of time: in each column of pixels it is one run of ink, and it goes on over many columns.
-Letters are small, or hang on a trace as a second run over a few columns.
+A trace is a function of time: one run of ink per column of pixels, over many columns. Letters are small, or hang on a
+trace as a second run over a few columns.
 """
 
 from itertools import pairwise
@@ -19,9 +17,9 @@ class VerticalRuns(NamedTuple):
     """Vertical runs of ink, sorted by column, then by row; int arrays (n,).
 
     Attributes:
-        columns: where each run stands.
-        tops: its first row.
-        bottoms: the row after its last.
+        columns: column of each run.
+        tops: first row.
+        bottoms: row after the last one.
     """
 
     columns: np.ndarray
@@ -29,13 +27,13 @@ class VerticalRuns(NamedTuple):
     bottoms: np.ndarray
 
     def of(self, chosen: np.ndarray) -> "VerticalRuns":
-        """Some of the runs, by a mask or by positions in order."""
+        """Select runs by a mask or by sorted positions."""
         return VerticalRuns(self.columns[chosen], self.tops[chosen], self.bottoms[chosen])
 
 
 def vertical_runs(ink: np.ndarray) -> VerticalRuns:
-    """The vertical runs of what is not zero in an image, uint8 (H, W)."""
-    stride = len(ink) + 1  # a row of no ink below parts the columns
+    """Return the vertical runs of nonzero pixels in an image, uint8 (H, W)."""
+    stride = len(ink) + 1  # an empty row separates the columns
     flags = cv2.copyMakeBorder(cv2.transpose(ink), 0, 0, 0, 1, cv2.BORDER_CONSTANT, value=0).reshape(-1) != 0
     edges = np.flatnonzero(flags[1:] != flags[:-1]) + 1
     if flags[0]:
@@ -45,7 +43,7 @@ def vertical_runs(ink: np.ndarray) -> VerticalRuns:
 
 
 def connected_parts(runs: VerticalRuns) -> tuple[int, np.ndarray]:
-    """Which runs are connected, corners included: the number of parts, and each run's part from 0, int (n,)."""
+    """Find 8-connected parts: their number, and the part of each run, int (n,)."""
     count = len(runs.columns)
     stride = int(runs.bottoms.max(initial=0)) + 2
     here, beside = runs.columns * stride, (runs.columns + 1) * stride
@@ -60,7 +58,7 @@ def connected_parts(runs: VerticalRuns) -> tuple[int, np.ndarray]:
 
 
 def erase(ink: np.ndarray, runs: VerticalRuns) -> None:
-    """Take runs away from an image, in place."""
+    """Remove runs from an image, in place."""
     lengths = runs.bottoms - runs.tops
     ends = np.cumsum(lengths)
     rows = np.arange(ends[-1] if len(ends) else 0) + np.repeat(runs.tops - ends + lengths, lengths)
@@ -68,12 +66,12 @@ def erase(ink: np.ndarray, runs: VerticalRuns) -> None:
 
 
 def opened(binary: np.ndarray, height: int, width: int = 1) -> np.ndarray:
-    """What of a binary image, uint8 (H, W) of 0 and 1, is inside filled rectangles of that size; the same shape.
+    """Open a binary image, uint8 (H, W) of 0 and 1, with a rectangle.
 
-    A morphological opening that works on eight columns a byte and doubles its reach with each step.
+    Fast: eight columns per byte, and the height doubles with each step.
 
     Args:
-        height: of the rectangles in pixels.
+        height: of the rectangle in pixels.
         width: odd, less than 16.
     """
     rows, columns = binary.shape
@@ -89,7 +87,7 @@ def opened(binary: np.ndarray, height: int, width: int = 1) -> np.ndarray:
 
 
 def _doubled(packed: np.ndarray, height: int, combine: np.ufunc) -> np.ndarray:
-    """Each ``height`` rows that follow each other combined into one, (H - height + 1, n)."""
+    """Combine each ``height`` consecutive rows into one, (H - height + 1, n)."""
     reach = 1
     while reach < height:
         step = min(reach, height - reach)
@@ -99,7 +97,7 @@ def _doubled(packed: np.ndarray, height: int, combine: np.ufunc) -> np.ndarray:
 
 
 def _beside(packed: np.ndarray, reach: int, combine: np.ufunc) -> np.ndarray:
-    """Each pixel combined with those up to ``reach`` < 8 to its left and right; there are none beyond the edges."""
+    """Combine each pixel with up to ``reach`` < 8 pixels to its left and right; zero outside the image."""
     result = packed.copy()
     for by in range(1, reach + 1):
         right, left = packed >> by, packed << by
@@ -112,31 +110,30 @@ def _beside(packed: np.ndarray, reach: int, combine: np.ufunc) -> np.ndarray:
 
 Run = tuple[int, int, int]  # column, top, bottom (excluded)
 
-MIN_TRACE = 20.0  # mm that a connected part must span to be a trace by itself
-MAX_RUNS = 8  # per column on average; a part with more is a drawing or noise, and has no trace to follow
-MAX_TEXT = (12.0, 7.0)  # mm, width and height of the largest part that is taken for text on a trace
+MIN_TRACE = 20.0  # mm, least width of a single part that is a trace
+MAX_RUNS = 8  # per column on average; a part with more is a drawing or noise
+MAX_TEXT = (12.0, 7.0)  # mm, largest width and height of text on a trace
 
 MAX_WORD = (28.0, 10.0)  # mm, the same for handwriting
-MIN_CHAIN = 38.0  # mm that parts must span together on a page that may be written on
+MIN_CHAIN = 38.0  # mm, least width of a chain of parts
 GAP = (4.0, 3.0)  # mm, along and across, between parts of one trace
-BREAK = 1.6  # mm, along and across, that scaling or compression can take out of a trace on a straight page
-MIN_PIECE = 8.0  # mm that one of the pieces of a broken trace must span; no letter does
-MOST_PIECES = 3000  # parts within the recording; a page with more is noise
-LETTER = 4.0  # mm; smaller pieces link others, but could be letters, and go
+BREAK = 1.6  # mm, along and across, largest gap made by scaling or compression
+MIN_PIECE = 8.0  # mm, least width of one piece of a broken trace; letters are narrower
+MOST_PIECES = 3000  # parts in the recording; a page with more is noise
+LETTER = 4.0  # mm; smaller pieces may be letters: they link others but are dropped
 
 
 def drop_text(ink: np.ndarray, mm: float, rows: tuple[float, float], photographed: bool = False) -> None:
-    """Take away letters and other small parts, also those that touch a trace, and all parts above or below ``rows``.
+    """Remove text and other small parts, including text that touches a trace, and all parts outside ``rows``.
 
-    A wave that leaves the recording's rows stays whole. So do the pieces of a broken trace (``broken_traces``) that
-    are larger than a letter.
+    A wave that extends beyond ``rows`` remains, and so do pieces of a broken trace that are larger than a letter.
 
     Args:
         ink: uint8 (H, W), coverage from 0 to 255, changed in place.
         mm: pixels per millimetre.
-        rows: where the recording begins and ends.
-        worn: the page was photographed: it may be written on, and its traces may have gaps. A part is then a trace if
-            with others that begin where it ends it spans more than any word.
+        rows: first and last row of the recording.
+        photographed: the page may have handwriting, and its traces gaps; a trace is then a chain of parts that is
+            longer than any word.
     """
     runs = vertical_runs(ink)
     count, part_of = connected_parts(runs)
@@ -165,15 +162,14 @@ def drop_text(ink: np.ndarray, mm: float, rows: tuple[float, float], photographe
 def broken_traces(
     runs: VerticalRuns, part_of: np.ndarray, candidates: np.ndarray, left: np.ndarray, right: np.ndarray, mm: float
 ) -> np.ndarray:
-    """Which parts are pieces of a trace that breaks at its steep strokes, as scaled and compressed pages have them.
+    """Find pieces of traces that scaling or compression broke at steep strokes.
 
-    A piece begins where another ends, within ``BREAK``; together they span ``MIN_CHAIN``, one of them ``MIN_PIECE``.
-
-    Args and result: as ``in_long_chains``.
+    A piece begins within ``BREAK`` of another's end; together they span ``MIN_CHAIN``, one of them ``MIN_PIECE``.
+    Arguments and result are those of ``in_long_chains``.
     """
 
     def extent(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Top and bottom of each part's ink in the given column of each."""
+        """Top and bottom of each part in the given column of each."""
         there = runs.columns == columns[part_of]
         top, bottom = np.full(len(left), np.inf), np.full(len(left), -np.inf)
         np.minimum.at(top, part_of[there], runs.tops[there])
@@ -200,11 +196,11 @@ def broken_traces(
 def in_long_chains(
     runs: VerticalRuns, part_of: np.ndarray, candidates: np.ndarray, left: np.ndarray, right: np.ndarray, mm: float
 ) -> np.ndarray:
-    """Which parts belong to a chain of parts, each beginning where another ends, that is long enough for a trace.
+    """Find the parts of chains, in which each part begins where another ends, that are long enough for a trace.
 
     Args:
-        runs, part_of: all runs, and each one's part.
-        candidates: the parts that may belong.
+        runs, part_of: all runs, and the part of each.
+        candidates: the parts to consider.
         left, right: first and last column of each part.
 
     Returns:
@@ -212,7 +208,7 @@ def in_long_chains(
     """
 
     def heights(columns: np.ndarray) -> np.ndarray:
-        """The middle of each part's runs in the given column of each, float (parts,)."""
+        """Mean height of each part in the given column of each, float (parts,)."""
         there = runs.columns == columns[part_of]
         weight = np.bincount(part_of[there], minlength=len(left))
         total = np.bincount(part_of[there], (runs.tops + runs.bottoms)[there] / 2, minlength=len(left))
@@ -232,11 +228,10 @@ def in_long_chains(
 
 
 def hanging_runs(part: VerticalRuns, mm: float, largest: tuple[float, float] = MAX_TEXT) -> list[int]:
-    """Which runs of a connected part are not the trace itself, but text on it; their positions.
+    """Return the positions of the runs of a connected part that are text on the trace.
 
-    Where columns have several runs, the smoothest chain of runs through them is the trace, if it is unbroken (a
-    steep trace may lean over and need them all). The others are text if together they are no larger than text;
-    else they are another trace, and stay.
+    Where columns have several runs, the smoothest unbroken chain through them is the trace. The other runs are text if
+    together they are not larger than text, else another trace.
     """
     columns = part.columns - part.columns[0]
     width = int(columns[-1]) + 1
@@ -269,16 +264,16 @@ def hanging_runs(part: VerticalRuns, mm: float, largest: tuple[float, float] = M
 
 
 def _spans(flags: np.ndarray) -> list[tuple[int, int]]:
-    """Ranges (start, end) over which flags are set."""
+    """Ranges (start, end) of set flags."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
 def smoothest_chain(columns: list[list[tuple[int, int]]]) -> list[tuple[int, int]]:
-    """One run of each inner column, so that neighbours overlap as far as possible and the middle moves least.
+    """Choose one run per inner column so that neighbours overlap and the middle moves least (dynamic programming).
 
     Args:
-        columns: runs per column; the first and the last column hold one run at most and only anchor the chain.
+        columns: runs per column; the first and the last column have at most one run, which anchors the chain.
     """
     previous = [(0.0, None, run) for run in columns[0]] or [(0.0, None, None)]
     table = []
@@ -302,7 +297,7 @@ def smoothest_chain(columns: list[list[tuple[int, int]]]) -> list[tuple[int, int
 
 
 def _step(first: tuple[int, int] | None, second: tuple[int, int] | None) -> float:
-    """Cost of going from a run to one in the next column: gaps dearly, then movement of the middle."""
+    """Cost of a step to a run in the next column: mainly the gap, then the movement of the middle."""
     if first is None or second is None:
         return 0.0
     gap = max(0, max(first[0], second[0]) - min(first[1], second[1]))
@@ -310,12 +305,12 @@ def _step(first: tuple[int, int] | None, second: tuple[int, int] | None) -> floa
 
 
 def _unbroken(chain: list[tuple[int, int]]) -> bool:
-    """Whether each run touches the next, corners included."""
+    """Whether consecutive runs touch (8-connectivity)."""
     return all(a[0] <= b[1] and b[0] <= a[1] for a, b in pairwise(chain))
 
 
 def _clusters(runs: list[Run]) -> list[list[Run]]:
-    """Group runs that touch from column to column; ``runs`` are sorted by column."""
+    """Group runs that touch in neighbouring columns; ``runs`` are sorted by column."""
     clusters: list[list[Run]] = []
     for column, top, bottom in runs:
         touching = [

@@ -1,21 +1,21 @@
-"""Where a page has dark ink, and which part of the page is the recording."""
+"""Find the ink on a page, and the part of the page that is the recording."""
 
 import cv2
 import numpy as np
 
 TILE = 64  # pixels
-LEAST_INK = 0.005  # share of a page that is ink, if there is any
-WRITTEN_INK = 0.0075  # the same of a page that may be written on, with darker ink than the traces'
-LEAST_DARKNESS = 0.2  # of the way from ink to paper, that the limit lies at least
-PALEST_INK = 0.6  # of the paper's brightness
-BLACK = 0.1  # of the paper's brightness, at most, of ink that is sharp
-MOST_INK = 0.045  # share of a page that traces, text and marks can cover
-GRIDDED = 0.065  # share of a printed page that is dark only if its grid is, too
+LEAST_INK = 0.005  # least share of ink on a page that has any
+WRITTEN_INK = 0.0075  # the same for a page with handwriting, which may be darker than the traces
+LEAST_DARKNESS = 0.2  # lowest threshold, from ink (0) to paper (1)
+PALEST_INK = 0.6  # of the paper's brightness, at most
+BLACK = 0.1  # of the paper's brightness, at most, for sharp ink
+MOST_INK = 0.045  # largest share of a page covered by traces, text and marks
+GRIDDED = 0.065  # dark share of a page above which the grid must be dark, too
 COLOURED = 30  # largest minus smallest channel of what counts as coloured
 
 
 def brightest_channel(image: np.ndarray) -> np.ndarray:
-    """The largest of R, G and B, uint8 (H, W): coloured lines are bright in it, black ink is dark.
+    """Return the largest of R, G and B, uint8 (H, W), in which coloured lines are bright and black ink is dark.
 
     Args:
         image: uint8 (H, W) or (H, W, 3) RGB.
@@ -27,7 +27,7 @@ def brightest_channel(image: np.ndarray) -> np.ndarray:
 
 
 def find_ink(brightness: np.ndarray, darkness: float, least: float = LEAST_INK) -> np.ndarray:
-    """255 where the page is darker than ``ink_limits`` says, else 0; uint8 (H, W)."""
+    """Return 255 where the page is darker than ``ink_limits``, else 0; uint8 (H, W)."""
     limits = ink_limits(sample_grid(brightness), darkness, least)
     if limits.size == 1:
         return cv2.threshold(brightness, int(limits[0, 0]) - 1, 255, cv2.THRESH_BINARY_INV)[1]
@@ -35,24 +35,23 @@ def find_ink(brightness: np.ndarray, darkness: float, least: float = LEAST_INK) 
 
 
 def sample_grid(image: np.ndarray) -> np.ndarray:
-    """Every sixteenth pixel of every sixteenth row (all of a tiny image)."""
+    """Return every 16th pixel of every 16th row (all pixels of a tiny image)."""
     step = TILE // 4
     return image[step // 2 :: step, step // 2 :: step] if min(image.shape[:2]) >= 5 * TILE else image
 
 
 def ink_limits(samples: np.ndarray, darkness: float, least: float = LEAST_INK) -> np.ndarray:
-    """Below which brightness a pixel is ink: uint8 (1, 1), or one value per tile where the light is uneven.
+    """Return the brightness below which a pixel is ink: uint8 (1, 1), or one value per tile in uneven light.
 
-    The limit lies at ``darkness`` of the way from the ink, as the darkest of the samples show it, to the paper. A
-    tile's paper is as bright as the upper quartile of its 16 samples, so that lines on it do not count; a median
-    over neighbours then overrules tiles that are full of ink. Where more of the page than traces and text can be
-    would count as ink, and some of it is black but most is not, the dark lines of a grid are among it: a grey page.
-    Then the limit is halved.
+    The threshold is at ``darkness`` between the ink (the darkest samples) and the paper. A tile's paper brightness is
+    the upper quartile of its 16 samples, which ignores lines; a median over neighbours corrects tiles full of ink. If
+    more of the page than traces and text can cover would be ink, and only a part of it is black, a grey page's grid is
+    among it: the threshold is halved.
 
     Args:
-        samples: brightness as ``sample_grid`` takes it.
-        darkness: where the limit lies between ink (0) and paper (1).
-        least: share of the samples that show ink.
+        samples: brightness from ``sample_grid``.
+        darkness: position of the threshold between ink (0) and paper (1).
+        least: share of the samples that are ink.
     """
     rows, columns = samples.shape[0] // 4, samples.shape[1] // 4
     if min(rows, columns) < 5:
@@ -80,12 +79,12 @@ def ink_limits(samples: np.ndarray, darkness: float, least: float = LEAST_INK) -
 
 
 def drop_specks(ink: np.ndarray) -> None:
-    """Take away, in place, ink with less than three pixels in the 3 x 3 around it: dots, and no line of any width.
+    """Remove, in place, ink pixels with fewer than three ink pixels in their 3 x 3 neighbourhood; lines remain.
 
     Args:
         ink: uint8 (H, W), 0 or 255.
     """
-    # 255 is -1 in the arithmetic of bytes, so that a sum is minus the number of pixels
+    # 255 is -1 in uint8 arithmetic, so a sum is minus the number of pixels
     three = np.empty_like(ink)
     np.add(ink[:-2], ink[1:-1], out=three[1:-1])
     three[1:-1] += ink[2:]
@@ -101,11 +100,11 @@ def drop_specks(ink: np.ndarray) -> None:
 
 
 def drop_surroundings(ink: np.ndarray, valid: np.ndarray) -> None:
-    """Take away, in place, what is not on the paper: beyond the picture, and dark areas at its edges.
+    """Remove, in place, ink outside the picture and dark areas at its edges.
 
     Args:
         ink: uint8 (H, W), 0 or 255.
-        valid: uint8 (H, W), 0 beyond the picture.
+        valid: uint8 (H, W), 0 outside the picture.
     """
     ink[cv2.erode(valid, np.ones((5, 5), np.uint8), borderValue=0) == 0] = 0
     height, width = ink.shape
@@ -119,22 +118,22 @@ def drop_surroundings(ink: np.ndarray, valid: np.ndarray) -> None:
 
 
 def sample_columns(image: np.ndarray) -> np.ndarray:
-    """Every sixteenth column, enough to find what crosses the page."""
+    """Return every 16th column, enough to find lines across the page."""
     return np.ascontiguousarray(image[:, 8::16])
 
 
 def coloured(image: np.ndarray) -> np.ndarray:
-    """Nonzero where a colour, uint8 (h, w, 3) RGB, is far from grey; uint8 (h, w)."""
+    """Return 1 where a colour, uint8 (h, w, 3) RGB, is not grey, else 0; uint8 (h, w)."""
     red, green, blue = cv2.split(image)
     largest, smallest = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
     return cv2.threshold(cv2.subtract(largest, smallest), COLOURED, 1, cv2.THRESH_BINARY)[1]
 
 
 def recording_rows(crossed: np.ndarray | None, height: int) -> slice:
-    """Rows between the outermost coloured lines that cross the page: the grid or its frame.
+    """Return the rows between the outermost coloured lines across the page (grid or frame), without header and footer.
 
-    Header and footer lie outside of it. All rows where the page is grey or has no such lines, or where as much colour
-    lies beyond them: then they are lines of a grid that happen to be sharper than others.
+    All rows if the page is grey, has no such lines, or has as much colour outside them: then they are just the sharpest
+    lines of a grid.
 
     Args:
         crossed: ``coloured`` of ``sample_columns`` of the page, uint8 (height, n); None for a grey page.

@@ -1,7 +1,6 @@
-"""Find and take away the straight marks of a page: separators, rules, calibration pulses.
+"""Remove the straight marks of a page: separators, rules, calibration pulses.
 
-All functions take ``ink``, uint8 (H, W) coverage from 0 to 255, change it in place, and measure in ``mm``, pixels
-per millimetre.
+All functions change ``ink`` in place, uint8 (H, W) coverage from 0 to 255; ``mm`` is in pixels per millimetre.
 """
 
 import cv2
@@ -9,16 +8,16 @@ import numpy as np
 
 from ecgpipe.preprocess.components import opened
 
-LEVEL = 0.3  # mm, that a level line leaves its course
+LEVEL = 0.3  # mm, largest deviation of a level line
 
 
 def _odd(length: float) -> int:
-    """A length in pixels as an odd number, since an even structuring element shifts its result."""
+    """Round to an odd length: an even structuring element shifts its result."""
     return round(length) // 2 * 2 + 1
 
 
 def drop_frame(ink: np.ndarray, mm: float) -> None:
-    """Take away lines along the very edges of the page, up to 1 mm thick."""
+    """Remove lines at the edges of the page, up to 1 mm thick."""
     for side in (ink, ink[::-1], ink.T, ink.T[::-1]):
         for line in side[: max(1, round(mm))]:
             if cv2.countNonZero(line) < 0.5 * line.size:
@@ -27,7 +26,7 @@ def drop_frame(ink: np.ndarray, mm: float) -> None:
 
 
 def drop_rules(ink: np.ndarray, mm: float) -> None:
-    """Take away straight horizontal lines of 150 mm and more in the outer sixths of the page."""
+    """Remove straight horizontal lines of at least 150 mm in the top and bottom sixths of the page."""
     height, length = len(ink), 150 * mm
     for part in (ink[: height // 6], ink[height - height // 6 :]):
         full = (part > 0).view(np.uint8)
@@ -38,44 +37,41 @@ def drop_rules(ink: np.ndarray, mm: float) -> None:
 
 
 def drop_separators(ink: np.ndarray, mm: float, photographed: bool = False) -> None:
-    """Take away upright lines over 60 mm that no trace can draw.
-
-    What crosses them is continued into the gap from both sides.
+    """Remove vertical lines over 60 mm, and continue what crosses them into the gap from both sides.
 
     Args:
-        worn: the page was photographed: lines may have gaps, and lean over by a pixel or two.
+        photographed: lines may have gaps, and slant by a pixel or two.
     """
     any_ink = lines = (ink > 0).view(np.uint8)
     if photographed:
         lines = cv2.morphologyEx(any_ink, cv2.MORPH_CLOSE, np.ones((_odd(2 * mm), 3), np.uint8))
         lines = cv2.dilate(lines, np.ones((1, 3), np.uint8))
     for x, y, w, h in _rectangles(opened(lines, _odd(60 * mm)), mm, np.inf):
-        if _crowded(any_ink, x, y, w, h):  # steep strokes of several rows above each other
+        if _crowded(any_ink, x, y, w, h):  # steep strokes of several rows
             continue
         _bridge(ink, x, x + w, max(0, y - 1), y + h + 1)
 
 
 def drop_bars(ink: np.ndarray, mm: float, photographed: bool = False) -> None:
-    """Take away solid upright bars from 5 to 15 mm with free ends; what crosses them is continued.
+    """Remove solid vertical bars of 5 to 15 mm with free ends, and continue what crosses them.
 
     Args:
-        worn: the page was photographed: the ends are blurred.
+        photographed: the ends are blurred.
     """
     solid = (ink >= 120).view(np.uint8)
     around = solid if photographed else ink
     bars = opened(solid, _odd(5 * mm), _odd(0.65 * mm))
     for x, y, w, h in _rectangles(bars, mm, 15 * mm):
-        # a stroke of the trace goes on above or below, a mark does not
+        # a stroke of the trace continues above or below, a mark does not
         beside = slice(max(0, x - 1), x + w + 1)
         if not (around[max(0, y - 2) : max(0, y - 1), beside].any() or around[y + h + 1 : y + h + 2, beside].any()):
             _bridge(ink, x, x + w, max(0, y - 1), y + h + 1)
 
 
 def drop_flat_lines(ink: np.ndarray, mm: float) -> None:
-    """Take away, of a photographed page, long parts that run level, as no trace does: rules, edges of the paper.
+    """Remove level lines of a photographed page: rules and edges of the paper.
 
-    A trace leaves its baseline with every beat. Level are parts of 80 mm and more, and in the outer quarters, where
-    pieces of such lines are, of 10 mm.
+    A trace leaves its baseline with every beat. Lines have at least 80 mm; in the top and bottom quarters 10 mm.
     """
     height = len(ink)
     count, labels, boxes, _ = cv2.connectedComponentsWithStats((ink > 0).view(np.uint8), connectivity=8)
@@ -92,7 +88,7 @@ def drop_flat_lines(ink: np.ndarray, mm: float) -> None:
 
 
 def _rectangles(found: np.ndarray, mm: float, tallest: float) -> list[tuple[int, int, int, int]]:
-    """Boxes (x, y, w, h) of the parts of a binary image that are upright, narrow and filled."""
+    """Boxes (x, y, w, h) of the vertical, narrow and filled parts of a binary image."""
     boxes = _boxes(found)
     return [
         (x, y, w, h)
@@ -110,13 +106,13 @@ def _boxes(binary: np.ndarray) -> list[tuple[int, int, int, int]]:
 
 
 def _crowded(any_ink: np.ndarray, x: int, y: int, w: int, h: int) -> bool:
-    """Whether much ink stands close beside an upright line, on both sides."""
+    """Whether a vertical line has much ink close to both sides."""
     beside = [any_ink[y : y + h, at] for at in (x - 2, x + w + 1) if 0 <= at < any_ink.shape[1]]
     return all(column.mean() > 0.1 for column in beside)
 
 
 def _bridge(ink: np.ndarray, left: int, right: int, top: int, bottom: int) -> None:
-    """Replace the columns [left, right) of a bar, and its worn edges, by what stands beside them."""
+    """Replace the columns [left, right) of a bar, and its blurred edges, by the columns beside them."""
     width = ink.shape[1]
     rows, most = slice(top, bottom), 0.7 * (min(bottom, len(ink)) - top)
     while left > 0 and np.count_nonzero(ink[rows, left - 1]) > most:
@@ -129,7 +125,7 @@ def _bridge(ink: np.ndarray, left: int, right: int, top: int, bottom: int) -> No
 
 
 def drop_pulses(ink: np.ndarray, mm: float) -> None:
-    """Take away calibration pulses: two upright edges from 4 to 22 mm with one flat, closed top and nothing between."""
+    """Remove calibration pulses: two vertical edges of 4 to 22 mm joined by a flat top, with nothing between them."""
     binary = (ink > 0).view(np.uint8)
     edges = opened(binary, _odd(4 * mm))
     upright = [box for box in _boxes(edges) if box[2] <= 1.5 * mm and box[3] <= 22 * mm]
@@ -145,9 +141,9 @@ def drop_pulses(ink: np.ndarray, mm: float) -> None:
 
 
 def _is_pulse(binary: np.ndarray, left: int, right: int, top: int, height: int, mm: float) -> bool:
-    """Whether between two edges a flat line joins their tops and next to no ink is below it.
+    """Whether a flat line joins the tops of two edges, with hardly any ink below it.
 
-    The flat top tells a pulse from a QRS complex, whose strokes meet in a point.
+    The strokes of a QRS complex meet in a point instead.
     """
     inside = binary[top : top + height, left:right]
     roof = max(3, round(0.7 * mm))

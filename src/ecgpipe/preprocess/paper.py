@@ -1,4 +1,4 @@
-"""The paper's preprocessing to the letter: section 2.1, equations 1 to 4."""
+"""The preprocessing of the reproduced paper: section 2.1, equations 1 to 4."""
 
 import cv2
 import numpy as np
@@ -16,8 +16,7 @@ def paper_image(image: np.ndarray, config: PreprocessConfig) -> np.ndarray:
         image: uint8 (H, W) or (H, W, 3) RGB.
 
     Returns:
-        uint8 (size, size) of 0 and 1. Resizing averages over each output pixel's area and rounds to the
-        majority, so that the result stays binary.
+        uint8 (size, size) of 0 and 1; resizing averages over each output pixel's area and thresholds at one half.
     """
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if image.ndim == 3 else image
     edges = canny(crop_edges(grey, config.crop), *CANNY_THRESHOLDS)
@@ -27,7 +26,7 @@ def paper_image(image: np.ndarray, config: PreprocessConfig) -> np.ndarray:
 
 
 def crop_edges(grey: np.ndarray, margins: tuple[float, float, float, float]) -> np.ndarray:
-    """Cut the given shares off the top, right, bottom and left edge."""
+    """Crop shares of the height or width at the top, right, bottom and left edge."""
     if not any(margins):
         return grey
     height, width = grey.shape[:2]
@@ -39,16 +38,16 @@ def crop_edges(grey: np.ndarray, margins: tuple[float, float, float, float]) -> 
 
 
 def canny(grey: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Edges, uint8 0 or 255: Sobel magnitude and direction (equations 1 and 2), thinned, with hysteresis."""
+    """Canny edges, uint8 0 or 255, from Sobel magnitude and direction (equations 1 and 2)."""
     return cv2.Canny(grey, low, high, apertureSize=3, L2gradient=True)
 
 
 def close_open(edges: np.ndarray, side: int) -> np.ndarray:
-    """Closing, then opening, with a square element (equation 3)."""
+    """Close, then open with a square element (equation 3)."""
     element = np.ones((side, side), np.uint8)
     return cv2.morphologyEx(cv2.morphologyEx(edges, cv2.MORPH_CLOSE, element), cv2.MORPH_OPEN, element)
 
 
 def otsu(grey: np.ndarray) -> np.ndarray:
-    """1 above the threshold that maximises the variance between the classes (equation 4), else 0; uint8."""
+    """Threshold to uint8 0 or 1 at the maximum between-class variance (equation 4)."""
     return cv2.threshold(grey, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)[1]

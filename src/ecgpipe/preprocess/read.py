@@ -1,4 +1,4 @@
-"""Image files of any kind into RGB arrays, within bounds."""
+"""Read image files into RGB arrays, with limits on their size."""
 
 import io
 import warnings
@@ -16,25 +16,24 @@ FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 MAX_PIXELS = 60_000_000
 MIN_SIDE = 16
 MAX_FRAMES = 500  # of a TIFF file
-REDUCED, SUBFILE_TYPE = 1, 254  # TIFF's mark of a thumbnail, and its tag
+REDUCED, SUBFILE_TYPE = 1, 254  # TIFF: value and tag that mark a thumbnail
 
 
 def read_image(data: bytes, name: str, frame: int = 0) -> np.ndarray:
     """Decode an image file.
 
-    Sixteen-bit images are reduced to their upper eight bits, transparent pixels show white paper, and the
-    orientation that a camera noted is applied.
+    16-bit images are reduced to 8 bits, transparent pixels become white, and the camera's orientation is applied.
 
     Args:
         data: the content of a PNG, JPEG, TIFF, BMP or WebP file.
-        name: what to call it in errors.
-        frame: which picture of a file with several.
+        name: for messages.
+        frame: index of the image in a multi-image file.
 
     Returns:
         uint8 (H, W, 3) RGB.
 
     Raises:
-        DataError: not an image of these kinds, broken or cut off, too small, or over 60 million pixels.
+        DataError: another format, a broken or truncated file, too small, or over 60 million pixels.
     """
     with _opened(data, name) as picture:
         if frame:
@@ -44,10 +43,10 @@ def read_image(data: bytes, name: str, frame: int = 0) -> np.ndarray:
 
 
 def page_frames(data: bytes, name: str) -> list[int]:
-    """Which frames of an image file are pages: of a TIFF file all but its thumbnails, of others the first.
+    """Return the indices of the pages in an image file: all but thumbnails of a TIFF file, else the first.
 
     Raises:
-        DataError: as ``read_image``, or more than 500.
+        DataError: as in ``read_image``, or more than 500 pages.
     """
     with _opened(data, name) as picture:
         if picture.format != "TIFF":
@@ -64,14 +63,14 @@ def page_frames(data: bytes, name: str) -> list[int]:
 
 
 def read_palette(data: bytes, name: str) -> tuple[np.ndarray, np.ndarray] | None:
-    """Decode a palette PNG without spreading it to RGB: a third of the memory, and half of the time.
+    """Decode a palette PNG without expanding it to RGB.
 
     Returns:
-        indices uint8 (H, W) and palette uint8 (256, 3) RGB, or None where the file is of another kind, has
-        transparent colours or is to be turned; ``read_image`` reads those.
+        indices uint8 (H, W) and palette uint8 (256, 3) RGB; None for other formats, transparent colours or an
+        orientation, which ``read_image`` handles.
 
     Raises:
-        DataError: as ``read_image``.
+        DataError: as in ``read_image``.
     """
     if not data.startswith(PNG_SIGNATURE):
         return None
@@ -87,10 +86,10 @@ def read_palette(data: bytes, name: str) -> tuple[np.ndarray, np.ndarray] | None
 
 @contextmanager
 def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
-    """The file's picture, of bearable size; all that goes wrong with it while it is open is a DataError."""
+    """Open a file after checking its size; errors while it is open become a DataError."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of Pillow, on odd tags and on sizes that are checked here
+            warnings.simplefilter("ignore")  # Pillow warns about unusual tags, and about sizes that are checked here
             with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
                 _check_size(picture.size, name)
                 yield picture
@@ -107,7 +106,7 @@ def _check_size(size: tuple[int, int], name: str) -> None:
     if width * height > MAX_PIXELS:
         raise DataError(f"{name}: {width} x {height} pixels, more than {MAX_PIXELS}; scan at a lower resolution")
     if min(size) < MIN_SIDE:
-        raise DataError(f"{name}: {width} x {height} pixels are too few for an ECG (at least {MIN_SIDE} a side)")
+        raise DataError(f"{name}: {width} x {height} pixels, at least {MIN_SIDE} per side are required")
 
 
 def _decode(picture: Image.Image) -> np.ndarray:
@@ -121,9 +120,9 @@ def _decode(picture: Image.Image) -> np.ndarray:
 
 
 def _eight_bits(values: np.ndarray) -> np.ndarray:
-    """Grey values of a wide type as uint8: by 1/257 for sixteen bits, else from their own range."""
+    """Convert wide grey values to uint8: by 1/257 for 16 bits, else from their range."""
     if values.dtype == np.uint16:
-        return np.round(np.arange(65536) / 257).astype(np.uint8)[values]  # a table needs no wide copy of the image
+        return np.round(np.arange(65536) / 257).astype(np.uint8)[values]  # a table avoids a wide copy
     if values.min() >= 0 and 255 < values.max() <= 65535:
         return np.round(values / 257).astype(np.uint8)
     if values.min() >= 0 and values.max() <= 255:

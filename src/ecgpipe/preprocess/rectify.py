@@ -1,10 +1,8 @@
-"""From a scan or photo of a page, at an angle and with a table around it, to the page as it lay in the printer.
+"""Rectify a scan or photo of a page that was taken at an angle, with a table around it.
 
-Homographies are float (3, 3) for points (x, y) in pixels; the middle of the first pixel is (0, 0), as OpenCV has it.
-
-Tell at a glance that a page is straight, so that nothing need be turned: its printed lines cross it at one pixel.
-
-Where paper ends and the table begins, on a page whose lines already run along the axes.
+Homographies are float (3, 3) for points (x, y) in pixels; the centre of the first pixel is (0, 0), as in OpenCV.
+Straight pages are recognised quickly, because their printed lines cross them along rows and columns, and are not
+changed.
 """
 
 from collections.abc import Callable
@@ -18,23 +16,23 @@ from ecgpipe.artifacts.page_transform import PageTransform
 from ecgpipe.preprocess.ink import coloured
 from ecgpipe.preprocess.skew import LEAST_SIDE, find_skew
 
-WORK = 1100  # pixels of the longer side at which the page's lines are looked for
-STRAIGHT = 0.002  # of the longer side, that a corner must move for a page to be turned at all
-UNSURE = 0.008  # the same, more where the confidence is 0
-LARGEST = 1.6  # times the picture's sides, of the upright page
-CELL = 8  # pixels between the points where the map is computed; between them it is straight
+WORK = 1100  # pixels of the longer side at which lines are detected
+STRAIGHT = 0.002  # of the longer side, least movement of a corner for a page to be rectified
+UNSURE = 0.008  # added to it at a confidence of 0
+LARGEST = 1.6  # times the picture's sides, largest upright page
+CELL = 8  # pixels between the points where the map is computed; linear in between
 
 
 @dataclass(frozen=True)
 class Rectified:
-    """A page turned upright.
+    """A rectified page.
 
     Attributes:
-        image: uint8 (H, W) or (H, W, 3); as it came where the page was straight.
-        matrix: homography from the picture to ``image``, before the bend is taken out.
-        bend: float (W,), by how many pixels the paper bends down in each column: 0 where it lies flat.
+        image: uint8 (H, W) or (H, W, 3); the input if the page was straight.
+        matrix: homography from the picture to ``image``, before the bend is removed.
+        bend: float (W,), how many pixels the paper bends down in each column.
         confidence: from 0, no lines found, to 1, many lines that agree.
-        valid: uint8 (H, W), 255 where ``image`` shows the picture, 0 beyond its edges; None: everywhere.
+        valid: uint8 (H, W), 255 inside the picture, 0 outside; None if the page was straight.
     """
 
     image: np.ndarray = field(repr=False)
@@ -48,33 +46,33 @@ class Rectified:
         return self.valid is not None
 
     def transform(self, width: int, height: int) -> PageTransform | None:
-        """What was done to the picture of that size, in shares of its sides; None if nothing."""
+        """Return the transform of a picture of this size, in shares of its sides; None if unchanged."""
         after = self.image.shape[1], self.image.shape[0]
         return PageTransform.from_pixels(self.matrix, self.bend, (width, height), after) if self.changed else None
 
     def points(self, points: np.ndarray) -> np.ndarray:
-        """Where points (n, 2) of the picture are in ``image``."""
+        """Move points (n, 2) from the picture to ``image``."""
         moved = cv2.perspectiveTransform(np.asarray(points, np.float64)[None], self.matrix)[0]
         moved[:, 1] -= np.interp(moved[:, 0], np.arange(len(self.bend)), self.bend)
         return moved
 
     def warp(self, picture: np.ndarray, border: int = cv2.BORDER_CONSTANT) -> np.ndarray:
-        """Another picture of the same size, uint8, such as a mask, turned like this one."""
+        """Rectify another picture of the same size, uint8, such as a mask, in the same way."""
         return _warp(picture, self.matrix, self.bend, self.image.shape[:2], border) if self.changed else picture
 
 
 def rectify(image: np.ndarray) -> Rectified:
-    """Undo rotation (up to 25 degrees), perspective and a bend of the paper; cut away what lies around the paper.
+    """Correct rotation (up to 25 degrees), perspective and a bend of the paper, and crop to the paper.
 
-    The directions of lines (grid, frame, text, edges) give the homography but for the place of the page's edges, and
-    those are looked for where the page is upright. An edge that does not show, white paper on white, is taken to be
-    the picture's edge. Pages that lie on their side or head are not turned.
+    The directions of lines (grid, frame, text, edges) give the homography; the paper's edges are then found on the
+    upright page. Where an edge is invisible (white paper on white), the picture's edge is used. Rotations by 90 or 180
+    degrees are not detected.
 
     Args:
         image: uint8 (H, W) grey or (H, W, 3) RGB.
 
     Returns:
-        The upright page; ``image`` itself with the identity where it is straight already, or shows no lines.
+        The upright page; ``image`` itself with the identity if it is straight or has no lines.
     """
     height, width = image.shape[:2]
     factor = min(1.0, WORK / max(height, width))
@@ -87,7 +85,7 @@ def rectify(image: np.ndarray) -> Rectified:
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     darkest, brightest = (_extreme(small, choose) for choose in (cv2.min, cv2.max))
     skew = find_skew(darkest)
-    move, shape = _room(size, skew.homography)
+    move, shape = _view(size, skew.homography)
     bend = skew.bend(np.arange(shape[1]) - move[0, 2])
     move = move @ skew.homography
     views = [_warp(view, move, bend, shape, cv2.BORDER_REPLICATE) for view in (darkest, brightest)]
@@ -104,7 +102,7 @@ def rectify(image: np.ndarray) -> Rectified:
 
 
 def _extreme(image: np.ndarray, choose: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
-    """The smallest or the largest of the three channels, uint8 (H, W)."""
+    """The smallest or largest channel, uint8 (H, W)."""
     if image.ndim == 2:
         return image
     red, green, blue = cv2.split(image)
@@ -112,7 +110,7 @@ def _extreme(image: np.ndarray, choose: Callable[[np.ndarray, np.ndarray], np.nd
 
 
 def _scaled(factor: float) -> np.ndarray:
-    """The map to a picture ``factor`` times as large."""
+    """The homography that scales a picture by ``factor``."""
     return np.array([[factor, 0, (factor - 1) / 2], [0, factor, (factor - 1) / 2], [0, 0, 1]])
 
 
@@ -121,14 +119,14 @@ def _corners(width: int, height: int) -> np.ndarray:
 
 
 def _farthest(matrix: np.ndarray, bend: np.ndarray, before: tuple[int, int], after: tuple[int, int]) -> float:
-    """By how many pixels a corner moves, or the paper bends."""
+    """The largest movement of a corner, or bend, in pixels."""
     moved = cv2.perspectiveTransform(_corners(*before)[None], matrix)[0]
     return float(max(np.abs(moved - _corners(*after)).max(), np.abs(bend).max()))
 
 
-def _room(size: tuple[int, int], transform: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
-    """The shift after which all of the turned picture is in a picture, and the shape of that picture."""
-    moved = cv2.perspectiveTransform(_corners(*size)[None], transform)[0]
+def _view(size: tuple[int, int], homography: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
+    """The shift that moves the transformed picture into view, and the shape of the view."""
+    moved = cv2.perspectiveTransform(_corners(*size)[None], homography)[0]
     low, high = moved.min(axis=0), moved.max(axis=0)
     middle, most = (low + high) / 2, np.array(size) * LARGEST / 2
     low, high = np.maximum(low, middle - most), np.minimum(high, middle + most)
@@ -138,11 +136,11 @@ def _room(size: tuple[int, int], transform: np.ndarray) -> tuple[np.ndarray, tup
 
 
 def _warp(picture: np.ndarray, matrix: np.ndarray, bend: np.ndarray, shape: tuple[int, int], border: int) -> np.ndarray:
-    """The picture under the homography, and without the bend; ``shape`` is the result's."""
+    """Apply the homography and remove the bend; ``shape`` is that of the result."""
     if not bend.any():
         return cv2.warpPerspective(picture, matrix, shape[::-1], flags=cv2.INTER_LINEAR, borderMode=border)
     height, width = shape
-    columns, rows = -(-width // CELL) + 2, -(-height // CELL) + 2  # one cell more on each side
+    columns, rows = -(-width // CELL) + 2, -(-height // CELL) + 2  # with a margin of one cell
     x, y = np.meshgrid((np.arange(columns) - 0.5) * CELL - 0.5, (np.arange(rows) - 0.5) * CELL - 0.5)
     y = y + np.interp(x[0], np.arange(width), bend)
     there = cv2.perspectiveTransform(np.stack([x, y], axis=2), np.linalg.inv(matrix)).astype(np.float32)
@@ -152,21 +150,21 @@ def _warp(picture: np.ndarray, matrix: np.ndarray, bend: np.ndarray, shape: tupl
 
 
 def _valid(size: tuple[int, int], matrix: np.ndarray, bend: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """255 where a picture of that size (width, height) comes to lie, uint8 of ``shape``."""
+    """255 inside a transformed picture of this size (width, height), uint8 of ``shape``."""
     return _warp(np.full(size[::-1], 255, np.uint8), matrix, bend, shape, cv2.BORDER_CONSTANT)
 
 
-EVERY = 32  # pixels between the rows and columns that are looked at
-ACROSS = 0.85  # of the page's width, that a line crosses
-DOWN = 0.7  # of the page's height; a frame leaves out the header
-APART = 0.4  # of the page, that the outermost horizontals are at least
-BESIDE = 0.2  # of the page, that one upright is away from the middle at least: there, perspective would lean it over
-THIN = 0.006  # of the page, that a line is thick at most; what is thicker is a tint or a shadow
-DARK = 0.8  # of the page's usual brightness
+EVERY = 32  # pixels between sampled rows and columns
+ACROSS = 0.85  # of the page's width, least length of a horizontal line
+DOWN = 0.7  # of the page's height, least length of a vertical line; a frame excludes the header
+APART = 0.4  # of the page, least distance of the outermost horizontal lines
+BESIDE = 0.2  # of the page, least distance of a vertical line from the centre, where perspective would slant it
+THIN = 0.006  # of the page, largest thickness of a line; thicker ones are a tint or a shadow
+DARK = 0.8  # of the page's median brightness
 
 
 def is_straight(image: np.ndarray) -> bool:
-    """Whether lines of a grid or frame cross the page exactly along rows and columns.
+    """Check whether lines of a grid or frame run exactly along rows and columns.
 
     Args:
         image: uint8 (H, W) or (H, W, 3) RGB.
@@ -177,7 +175,7 @@ def is_straight(image: np.ndarray) -> bool:
 
 
 def palette_is_straight(indices: np.ndarray, palette: np.ndarray) -> bool:
-    """``is_straight`` of a palette image, uint8 (H, W) into ``palette``, uint8 (n <= 256, 3) RGB."""
+    """``is_straight`` for a palette image, uint8 (H, W) into ``palette``, uint8 (n <= 256, 3) RGB."""
     colours = np.zeros((256, 1, 3), np.uint8)
     colours[: len(palette), 0] = palette
     half = EVERY // 2
@@ -188,7 +186,7 @@ def palette_is_straight(indices: np.ndarray, palette: np.ndarray) -> bool:
 
 
 def _lines(image: np.ndarray, usual: float | None = None) -> np.ndarray:
-    """Nonzero where a pixel can belong to a line, coloured or dark; uint8 (h, w)."""
+    """Nonzero where a pixel may belong to a line, coloured or dark; uint8 (h, w)."""
     if image.ndim == 2:
         brightest, colour = image, None
     else:
@@ -200,50 +198,50 @@ def _lines(image: np.ndarray, usual: float | None = None) -> np.ndarray:
 
 
 def _crossed_along(lines: np.ndarray) -> bool:
-    """Whether sampled columns, uint8 (H, n) of 0 and 1, show horizontals, apart from each other."""
+    """Whether sampled columns, uint8 (H, n) of 0 and 1, show distant horizontal lines."""
     crossing = np.flatnonzero(lines.mean(axis=1) > ACROSS)
     return len(crossing) >= 2 and crossing[-1] - crossing[0] > APART * len(lines) and _thin(crossing, len(lines))
 
 
 def _crossed_down(lines: np.ndarray) -> bool:
-    """Whether sampled rows, uint8 (n, W) of 0 and 1, show an upright to one side of the middle."""
+    """Whether sampled rows, uint8 (n, W) of 0 and 1, show a vertical line off the centre."""
     width = lines.shape[1]
     crossing = np.flatnonzero(lines.mean(axis=0) > DOWN)
     return len(crossing) >= 1 and np.abs(crossing - width / 2).max() > BESIDE * width and _thin(crossing, width)
 
 
 def _thin(crossing: np.ndarray, size: int) -> bool:
-    """Whether none of the lines, given by all their rows or columns, is thick."""
+    """Whether all lines, given by their rows or columns, are thin."""
     ends = np.flatnonzero(np.diff(crossing) > 1)
     thickness = np.diff(np.concatenate([[-1], ends, [len(crossing) - 1]]))
     return bool(thickness.max() <= max(3, THIN * size))
 
 
-SEARCH = 0.3  # of a side, how deep the paper's edge is looked for
-STEP = 0.16  # of brightness, in natural logarithms, by which a dark table differs from paper
-ALONG = 0.6  # least share of a side along which it does
-SLACK = 10  # pixels that an edge may bend or slope to a side
-REACH = 5  # pixels on each side of an edge that are compared
-CHUNKS = 10  # of a side, in which the edge of a grid or of tinted paper is looked for
-WINDOW = 20  # pixels, 5 mm of a page of 1100 pixels: what is wider than any line
+SEARCH = 0.3  # of a side, depth of the search for the paper's edge
+STEP = 0.16  # natural logarithm of brightness, least step from a dark table to paper
+ALONG = 0.6  # least share of a side with that step
+SLACK = 10  # pixels, largest bend or slope of an edge to a side
+REACH = 5  # pixels compared on each side of an edge
+CHUNKS = 10  # parts of a side, for the edge of a grid or of tinted paper
+WINDOW = 20  # pixels, 5 mm of a page of 1100 pixels; wider than any line
 MARGIN = 7  # pixels
-TINT = 0.05  # of brightness, by which gridded or tinted paper is darker than a white table
+TINT = 0.05  # logarithm of brightness, least step from a white table to gridded or tinted paper
 
 
 def page_box(darkest: np.ndarray, brightest: np.ndarray, valid: np.ndarray) -> tuple[float, float, float, float]:
-    """Find the paper.
+    """Find the edges of the paper on an upright page.
 
     Args:
         darkest, brightest: uint8 (H, W), smallest and largest channel of the upright page.
-        valid: uint8 (H, W), 0 where there is no picture.
+        valid: uint8 (H, W), 0 outside the picture.
 
     Returns:
-        Left, top, right, bottom edge in pixels; an edge that does not show is the picture's.
+        Left, top, right, bottom edge in pixels; the picture's where the edge is invisible.
     """
     clean = cv2.morphologyEx(brightest, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))  # without ink and grid
     paper = np.log(np.maximum(cv2.blur(clean, (3, 3)), 4).astype(np.float32))
     lines_too = np.log(np.maximum(darkest, 4).astype(np.float32))
-    # left, top, right and bottom edge come to lie at the left
+    # rotate so that the left, top, right and bottom edge is at the left
     views = [[np.rot90(array, turns) for array in (paper, lines_too, valid > 250)] for turns in range(4)]
     dark_table = [_table_edge(view, there) for view, _, there in views]
     white_table = [
@@ -258,13 +256,13 @@ def page_box(darkest: np.ndarray, brightest: np.ndarray, valid: np.ndarray) -> t
 
 
 def _edges_box(edges: list[float | None], width: int, height: int) -> tuple[float, float, float, float]:
-    """The edges, each measured from its own side of the picture, as left, top, right, bottom."""
+    """Left, top, right and bottom from edges that are each measured from their own side."""
     left, top, right, bottom = (-0.5 if edge is None else edge for edge in edges)
     return left, top, width - 1 - right, height - 1 - bottom
 
 
 def _blank_beyond(box: tuple[float, float, float, float], darkest: np.ndarray, valid: np.ndarray) -> bool:
-    """Whether nothing is written beyond the box: a header beside a grid is no table."""
+    """Whether nothing is printed outside the box; a header outside a grid is not a table."""
     beyond = cv2.erode(valid, np.ones((7, 7), np.uint8), borderValue=0)
     left, top, right, bottom = (round(edge) for edge in box)
     beyond[max(0, top - MARGIN) : bottom + MARGIN, max(0, left - MARGIN) : right + MARGIN] = 0
@@ -273,11 +271,11 @@ def _blank_beyond(box: tuple[float, float, float, float], darkest: np.ndarray, v
 
 
 def _table_edge(paper: np.ndarray, there: np.ndarray) -> float | None:
-    """The left edge of paper on a darker table, or None if none shows.
+    """The left edge of paper on a darker table, or None if invisible.
 
     Args:
         paper: logarithm of brightness without ink, (H, W).
-        there: False where there is no picture.
+        there: False outside the picture.
     """
     height, width = paper.shape
     depth = int(SEARCH * width) + 2 * REACH
@@ -285,7 +283,7 @@ def _table_edge(paper: np.ndarray, there: np.ndarray) -> float | None:
     part = np.where(there, paper[:, :depth], -1).astype(np.float32)
     sums = np.cumsum(np.pad(part, ((0, 0), (1, 0))), axis=1)
     mean = (sums[:, REACH:] - sums[:, :-REACH]) / REACH  # mean[:, x] over x .. x + REACH - 1
-    outside = np.maximum.accumulate(mean, axis=1)  # paper is brighter than all that lies beyond its edge
+    outside = np.maximum.accumulate(mean, axis=1)  # paper is brighter than everything outside
     rise = mean[:, REACH:] - outside[:, :-REACH]  # at x + REACH - 0.5
     inside = there[:, : rise.shape[1]]
     rise = np.where(inside, rise, 0)
@@ -304,14 +302,14 @@ def _table_edge(paper: np.ndarray, there: np.ndarray) -> float | None:
 
 
 def _tint_edge(dark: np.ndarray, there: np.ndarray) -> float | None:
-    """The left edge of paper that is tinted or gridded all over, on a white table, or None if none shows.
+    """The left edge of tinted or gridded paper on a white table, or None if invisible.
 
-    A grid darkens the paper for as far as one looks, a frame or text does not: so three windows inside are compared
-    with all that is outside, in parts of the side.
+    A grid darkens the paper continuously, a frame or text does not: so three windows inside are compared with
+    everything outside, in parts of the side.
 
     Args:
         dark: logarithm of the smallest channel, (H, W).
-        there: False where there is no picture.
+        there: False outside the picture.
     """
     height, width = dark.shape
     depth = int(SEARCH * width) + 4 * WINDOW

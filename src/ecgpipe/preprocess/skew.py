@@ -1,8 +1,8 @@
-"""Which way the lines of a page run: the vanishing points of its horizontals and of its uprights.
+"""Estimate the directions of the lines on a page: the vanishing points of its horizontal and vertical lines.
 
-Positions are normalised: the origin is the middle of the picture, the unit half of its longer side. A direction of
-lines is (a, w): at (x, y), horizontals run along (1 - w x, a - w y); uprights are horizontals of the transposed page.
-a is the tangent of the angle in the middle, w how fast lines converge; both are 0 on a straight page.
+Positions are normalised: the origin is the centre of the picture, the unit half of its longer side. A direction of
+lines is (a, w): at (x, y), horizontal lines run along (1 - w x, a - w y); vertical lines are the horizontal ones of the
+transposed page. a is the tangent of the angle at the centre, w the convergence; both are 0 on a straight page.
 """
 
 from functools import lru_cache
@@ -14,26 +14,25 @@ from scipy.interpolate import CubicSpline
 
 TILE = 192  # pixels
 LEAST_SIDE = 2 * TILE  # pixels
-CLEAR = 0.18  # least clarity of lines to be believed
+CLEAR = 0.18  # least clarity of lines
 ROUNDS = 3
 LEAST_BEND = 0.8  # pixels
-STEEPEST = 25.0  # degrees
+STEEPEST = 25.0  # degrees, largest rotation
 STEP = 0.25  # degrees
-PERIODS = (2.7, 24.0)  # pixels; of the lines of a grid: 1 mm to 5 mm
+PERIODS = (2.7, 24.0)  # pixels, periods of grid lines: 1 mm to 5 mm
 CONVERGENCE = 0.3  # largest |w|
 STRIPS, WINDOWS = 10, 5
-LIKE = 0.5  # least correlation of neighbouring strips to be believed
-SHRINK = 0.2  # pull towards the coarse direction, where few strips have a say
-LAG = 4  # pixels that neighbouring strips can be off at most
+LIKE = 0.5  # least correlation of neighbouring strips
+SHRINK = 0.2  # regularisation towards the coarse direction
+LAG = 4  # pixels, largest shift of neighbouring strips
 
 
 class Skew(NamedTuple):
-    """How a page lies in its picture.
+    """The orientation and bend of a page.
 
     Attributes:
-        turn: homography (3, 3) of pixels, after which lines run along the axes; the picture's middle stays.
-        places, depths: where, from the left edge in pixels after the turn, the paper bends down by how many pixels;
-            empty where it lies flat.
+        homography: (3, 3) in pixels, aligns lines with the axes and keeps the centre of the picture.
+        places, depths: columns (pixels after the homography) and how far the paper bends down there; empty if flat.
         confidence: from 0, no lines found, to 1.
     """
 
@@ -43,7 +42,7 @@ class Skew(NamedTuple):
     confidence: float
 
     def bend(self, x: np.ndarray) -> np.ndarray:
-        """The depth at each x."""
+        """The bend at each x, in pixels."""
         if not len(self.places):
             return np.zeros(len(x))
         spline = CubicSpline(self.places, self.depths, bc_type="natural")
@@ -51,10 +50,10 @@ class Skew(NamedTuple):
 
 
 def find_skew(darkest: np.ndarray) -> Skew:
-    """Find the directions of lines and the bend.
+    """Estimate the directions of lines and the bend.
 
     Args:
-        darkest: uint8 (H, W), the smallest channel, in which lines of any colour are dark; about 1100 pixels wide.
+        darkest: uint8 (H, W), smallest channel, in which lines of any colour are dark; about 1100 pixels wide.
     """
     height, width = darkest.shape
     flat = flatten(darkest)
@@ -88,7 +87,7 @@ def find_skew(darkest: np.ndarray) -> Skew:
 def straightening_homography(
     horizontal: tuple[float, float], upright: tuple[float, float], size: tuple[int, int]
 ) -> np.ndarray:
-    """The homography after which lines with these directions (a, w) run along the axes; the middle stays.
+    """Return the homography that aligns lines with these directions (a, w) with the axes and keeps the centre.
 
     Args:
         size: width and height of the picture in pixels.
@@ -102,20 +101,20 @@ def straightening_homography(
 
 
 def flatten(grey: np.ndarray) -> np.ndarray:
-    """Brightness relative to the surroundings, float32 (H, W), without light and shadows."""
+    """Return the brightness relative to the surroundings, float32 (H, W), without light and shadows."""
     around = cv2.blur(grey, (31, 31), borderType=cv2.BORDER_REPLICATE)
     ratio = grey.astype(np.float32) / np.maximum(around, 8)
     return np.clip(ratio, 0.4, 1.4, out=ratio)
 
 
 def coarse_lines(flat: np.ndarray) -> tuple[tuple[float, float], tuple[float, float], float]:
-    """The directions of horizontals and uprights to about half a degree, from spectra of tiles, and their clarity.
+    """Estimate both directions to about half a degree from spectra of tiles, and their clarity.
 
-    Parallel lines put a tile's spectrum on a ray across them. The direction (a, w) that hits the brightest rays in
-    all tiles together wins; so tiles that show no lines have no say.
+    Parallel lines concentrate a tile's spectrum on a ray across them. The direction (a, w) with the brightest rays over
+    all tiles wins, so that tiles without lines hardly count.
 
     Args:
-        flat: as ``flatten`` returns it.
+        flat: from ``flatten``.
     """
     scores, places = _ray_scores(flat)
     horizontal, first = _vote(scores[:, 0], places)
@@ -125,20 +124,20 @@ def coarse_lines(flat: np.ndarray) -> tuple[tuple[float, float], tuple[float, fl
 
 @lru_cache(maxsize=1)
 def _rays() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where to sample a spectrum: x and y (2 * angles, radii), for horizontals, then for uprights; and the angles."""
+    """Sampling points of a spectrum (2 * angles, radii) for horizontal, then vertical lines; and the angles."""
     angles = np.deg2rad(np.arange(-STEEPEST, STEEPEST + STEP / 2, STEP))
     radii = np.arange(TILE / PERIODS[1], TILE / PERIODS[0])
     along, across = radii * np.cos(angles)[:, None], radii * np.sin(angles)[:, None]
-    # lines along (cos, sin) lie across (-sin, cos); only x frequencies from 0 are stored, with their y of any sign
+    # lines along (cos, sin) have frequencies along (-sin, cos); only x frequencies from 0 are stored
     fx, fy = np.concatenate([-across, along]), np.concatenate([along, -across])
     flip = fx < 0
     fx, fy = np.where(flip, -fx, fx), np.where(flip, -fy, fy)
-    # y frequencies are shifted so that 0 is in the middle
+    # y frequencies are shifted to put 0 in the middle
     return fx.astype(np.float32), (fy + TILE // 2).astype(np.float32), angles
 
 
 def _ray_scores(flat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How bright each ray of each tile's spectrum is against the others, (tiles, 2, angles), and the tiles' places."""
+    """Log brightness of each ray relative to the median ray, (tiles, 2, angles), and the positions of the tiles."""
     height, width = flat.shape
     fx, fy, angles = _rays()
     window = np.outer(np.hanning(TILE), np.hanning(TILE)).astype(np.float32)
@@ -162,7 +161,7 @@ def _starts(size: int) -> list[int]:
 
 
 def _vote(scores: np.ndarray, places: np.ndarray) -> tuple[tuple[float, float], float]:
-    """The direction that all tiles agree on best, and its mean score.
+    """The direction with the best mean score over all tiles, and that score.
 
     Args:
         scores: (tiles, angles).
@@ -187,18 +186,18 @@ def _vote(scores: np.ndarray, places: np.ndarray) -> tuple[tuple[float, float], 
 
 
 def _profiles(flat: np.ndarray) -> np.ndarray:
-    """Means of rows within each of the upright strips, less what is wider than lines, float32 (H, STRIPS)."""
+    """Row means in each vertical strip, high-pass filtered to keep lines, float32 (H, STRIPS)."""
     profiles = cv2.resize(flat, (STRIPS, len(flat)), interpolation=cv2.INTER_AREA)
     return profiles - cv2.blur(profiles, (1, 25), borderType=cv2.BORDER_REPLICATE)
 
 
 def sharpest_direction(flat: np.ndarray) -> tuple[float, float]:
-    """The direction (a, w) along which the few long lines of a page without a grid add up best.
+    """Return the direction (a, w) along which the profiles of strips add up to the most energy.
 
-    The profiles of strips are added along each of many directions; the sum with most energy wins.
+    For pages without a grid, which have few long lines.
 
     Args:
-        flat: as ``flatten`` returns it, turned by the coarse direction.
+        flat: from ``flatten``, rectified by the coarse direction.
     """
     profiles = np.ascontiguousarray(_profiles(flat).T)
     height, width = flat.shape
@@ -214,24 +213,23 @@ def sharpest_direction(flat: np.ndarray) -> tuple[float, float]:
         strips = np.tile(np.arange(STRIPS, dtype=np.float32), len(a))[:, None].repeat(height, axis=1)
         found = cv2.remap(profiles, at, strips, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
         energy = (found.reshape(len(a), STRIPS, height).sum(axis=1) ** 2).sum(axis=1)
-        energy *= 1 - 2 * np.abs(a[:, 0, 0] - 0) - np.abs(w[:, 0, 0])  # the smallest of equals
+        energy *= 1 - 2 * np.abs(a[:, 0, 0] - 0) - np.abs(w[:, 0, 0])  # prefers the smallest
         best = int(energy.argmax())
         direction = np.array([a[best, 0, 0], w[best, 0, 0]])
     return float(direction[0]), float(direction[1])
 
 
 def fine_direction(flat: np.ndarray) -> tuple[tuple[float, float], np.ndarray, float]:
-    """What is left of a nearly straight page's horizontals, by shifts between neighbouring strips.
+    """Estimate the remaining direction of a nearly straight page from shifts between neighbouring strips.
 
-    Each of ten upright strips is averaged across; where the lines slope, its profile is that of its neighbour, shifted.
-    Shifts are measured in five windows a strip, and fitted by (a, w) and a bend that all lines share.
+    Where lines slope, the profile of a strip is that of its neighbour, shifted. Shifts are measured in overlapping
+    windows and fitted by (a, w) and a bend common to all lines.
 
     Args:
-        flat: as ``flatten`` returns it, turned by the coarse direction.
+        flat: from ``flatten``, rectified by the coarse direction.
 
     Returns:
-        (a, w), the slope (STRIPS - 1,) between each two strips that is common to all heights, and the share of
-        windows that had a say.
+        (a, w), the slope (STRIPS - 1,) between neighbouring strips, and the share of windows used.
     """
     height, width = flat.shape
     profiles = _profiles(flat)
@@ -272,7 +270,7 @@ def fine_direction(flat: np.ndarray) -> tuple[tuple[float, float], np.ndarray, f
 
 
 def _shift(first: np.ndarray, second: np.ndarray, top: int, bottom: int) -> tuple[float, float]:
-    """How far ``second`` lies below ``first`` between two rows, in pixels, and how alike they then are (-1 to 1)."""
+    """Shift in pixels of ``second`` below ``first`` between two rows, and the correlation after it."""
     template = first[top:bottom]
     found = cv2.matchTemplate(
         second[top - LAG : bottom + LAG].reshape(-1, 1), template.reshape(-1, 1), cv2.TM_CCOEFF_NORMED

@@ -1,4 +1,4 @@
-"""The default preprocessing: keep the trace, drop everything else that is printed on the page."""
+"""The default preprocessing: keep the traces and drop everything else on the page."""
 
 from functools import lru_cache
 
@@ -25,27 +25,27 @@ from ecgpipe.preprocess.paper import crop_edges
 from ecgpipe.preprocess.rectify import palette_is_straight, rectify
 
 PAGE_WIDTH = 280.0
-"""Millimetres that the width of an image is taken for: letter and A4 pages across, photographed whole."""
+"""Assumed width of a page in millimetres: a whole landscape letter or A4 page."""
 
 WORK_WIDTH = 1400
-"""Shapes are judged on images up to this wide; wider ones are halved, thirded, ... first."""
+"""Largest width at which shapes are analysed; wider images are reduced by an integer factor."""
 
 
 FAINT = 64
-"""Coverage up to which the blurred edges of ink on a photographed page do not count."""
+"""Coverage up to which blurred edges of ink on a photographed page are ignored."""
 
 RECTIFIED_DARKNESS = 0.48
 """`darkness` for rectified photographs, whose grids are darker and traces blurred."""
 
 
 def trace_image(image: np.ndarray, config: PreprocessConfig) -> tuple[np.ndarray, PageTransform | None]:
-    """Ink by darkness and colour, less header, marks and text, scaled so that no line vanishes.
+    """Extract the traces of a page, rectified if necessary.
 
     Args:
         image: uint8 (H, W) or (H, W, 3) RGB.
 
     Returns:
-        uint8 (size, size) of 0 and 1, all 0 where nothing looks like a trace; and how the page was turned.
+        uint8 (size, size) of 0 and 1, all 0 if no trace is found; and the transform of a rectified page.
     """
     image = _bounded(image, config.max_side)
     if not config.deskew:
@@ -56,10 +56,10 @@ def trace_image(image: np.ndarray, config: PreprocessConfig) -> tuple[np.ndarray
 
 
 def upright_trace(image: np.ndarray, valid: np.ndarray | None, config: PreprocessConfig) -> np.ndarray:
-    """The same of a page that was turned upright already.
+    """Extract the traces of an upright page.
 
     Args:
-        valid: uint8 (H, W), 0 beyond the picture's edges; None: a page that was straight from the beginning.
+        valid: uint8 (H, W), 0 outside the picture; None for a page that was not rectified.
     """
     brightness = brightest_channel(image)
     if valid is None:
@@ -68,14 +68,14 @@ def upright_trace(image: np.ndarray, valid: np.ndarray | None, config: Preproces
     else:
         ink = find_ink(brightness, RECTIFIED_DARKNESS, WRITTEN_INK)
         drop_surroundings(ink, valid)
-        rows = slice(0, len(image))  # lines are no longer sharp enough to tell where the recording is
+        rows = slice(0, len(image))  # lines are too blurred to locate the recording
     return _trace(ink, rows, config, photographed=valid is not None)
 
 
 def trace_from_palette(
     indices: np.ndarray, palette: np.ndarray, config: PreprocessConfig
 ) -> tuple[np.ndarray, PageTransform | None]:
-    """As ``trace_image``, of a palette image: its colours are judged once each, not once a pixel.
+    """``trace_image`` for a palette image, faster: each colour is classified once.
 
     Args:
         indices: uint8 (H, W) into ``palette``, uint8 (n <= 256, 3) RGB.
@@ -94,9 +94,9 @@ def trace_from_palette(
 
 
 def _select(indices: np.ndarray, chosen: np.ndarray, used: int) -> np.ndarray:
-    """255 where the palette entry is one of the ``chosen``, bool (256,), of which the first ``used`` occur."""
+    """255 where the palette index is ``chosen``, bool (256,); only the first ``used`` entries occur."""
     first = int(np.argmax(chosen[:used]))
-    if first and chosen[first:used].all():  # a page of ours: darker entries stand last
+    if first and chosen[first:used].all():  # rendered pages list dark entries last
         return cv2.threshold(indices, first - 1, 255, cv2.THRESH_BINARY)[1]
     return cv2.LUT(indices, np.where(chosen, 255, 0).astype(np.uint8))
 
@@ -113,7 +113,7 @@ def _trace(ink: np.ndarray, rows: slice, config: PreprocessConfig, photographed:
     if config.drop_marks:
         drop_frame(ink, mm)
         drop_rules(ink, mm)
-        drop_pulses(ink, mm)  # while they are whole: one of their edges alone can pass for a separator or bar
+        drop_pulses(ink, mm)  # first, while complete: one edge looks like a separator or bar
         if photographed:
             drop_flat_lines(ink, mm)
         drop_separators(ink, mm, photographed)
@@ -121,7 +121,7 @@ def _trace(ink: np.ndarray, rows: slice, config: PreprocessConfig, photographed:
     if config.drop_text:
         drop_text(ink, mm, (rows.start * scale, rows.stop * scale), photographed)
     if config.drop_marks and photographed:
-        drop_bars(ink, mm, photographed)  # also those that touched text
+        drop_bars(ink, mm, photographed)  # again: bars that touched text
     return shrink(crop_edges(ink, config.margins), config.size, config.coverage)
 
 
@@ -135,7 +135,7 @@ def _bounded(image: np.ndarray, max_side: int) -> np.ndarray:
 
 
 def _reduce(ink: np.ndarray) -> np.ndarray:
-    """Average blocks of n x n pixels, n the smallest that makes the image no wider than ``WORK_WIDTH``."""
+    """Average blocks of n x n pixels, with the smallest n for which the width is at most ``WORK_WIDTH``."""
     height, width = ink.shape
     n = -(-width // WORK_WIDTH)
     if n == 1:
@@ -145,15 +145,15 @@ def _reduce(ink: np.ndarray) -> np.ndarray:
 
 
 MOST_SPARSE = 0.1
-"""Share of pixels with ink above which scaling them one by one is slower than scaling all."""
+"""Share of ink pixels above which dense scaling is faster."""
 
 
 @lru_cache(maxsize=16)
 def _shares(length: int, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """How ``length`` pixels fall on ``size`` <= ``length``: for each the first one below it, and its shares.
+    """Overlap of ``length`` input pixels with ``size`` <= ``length`` output pixels.
 
-    A pixel is ``size`` units long and an output pixel ``length``; the shares, float (length,), are the units above
-    the first and above the next.
+    Returns the first output pixel of each input pixel, and the overlaps with it and with the next one, float (length,),
+    in units in which an input pixel is ``size`` long and an output pixel ``length``.
     """
     start = np.arange(length) * size
     first = start // length
@@ -177,8 +177,8 @@ def shrink(ink: np.ndarray, size: int, coverage: float) -> np.ndarray:
     if min(height, width) < size or len(places) > MOST_SPARSE * ink.size:
         scaled = cv2.resize(ink, (size, size), interpolation=cv2.INTER_AREA)
         return cv2.threshold(scaled, int(least), 1, cv2.THRESH_BINARY)[1]
-    # Few pixels have ink: each adds its value times the area it shares to the one to four output pixels under it.
-    stride = size + 1  # what reaches beyond the last row or column has no area
+    # sparse ink: each pixel adds its value times the overlap to up to four output pixels
+    stride = size + 1  # the overlap beyond the last row or column is zero
     rows, columns = np.divmod(places, width)
     (row, upper, lower), (column, left, right) = _shares(height, size), _shares(width, size)
     at = row[rows] * stride + column[columns]
@@ -194,13 +194,10 @@ def shrink(ink: np.ndarray, size: int, coverage: float) -> np.ndarray:
 
 
 def scaled_traces(cover: np.ndarray, config: PreprocessConfig) -> np.ndarray:
-    """The image of a page that has nothing but traces, so that nothing is to be found or dropped.
-
-    Args:
-        cover: uint8 (H, W), how much of each pixel the traces cover, 0 to 255.
+    """Convert the coverage of traces, uint8 (H, W), into an image without searching for anything.
 
     Returns:
-        uint8 (size, size) of 0 and 1, by the same limits as ``trace_image`` uses on black ink on white paper.
+        uint8 (size, size) of 0 and 1, with the thresholds of ``trace_image`` for black ink on white paper.
     """
     ink = cv2.threshold(cover, int(255 * (1 - config.darkness)), 255, cv2.THRESH_BINARY)[1]
     return shrink(crop_edges(_reduce(ink), config.margins), config.size, config.coverage)

@@ -70,9 +70,7 @@ def run_kit(source: Path, target: Path, config: RenderConfig, seed: int = 0) -> 
     except PermissionError as error:
         raise ConfigError(f"render.kit_python {config.kit_python}: not executable ({error})") from error
     except subprocess.TimeoutExpired as error:
-        raise DataError(
-            f"ECG-Image-Kit was stopped after {TIMEOUT:g} s; use smaller shards"
-        ) from error
+        raise DataError(f"ECG-Image-Kit was stopped after {TIMEOUT:g} s; use smaller shards") from error
     if done.returncode:
         raise DataError(f"ECG-Image-Kit failed with status {done.returncode}:\n{done.stderr[-TAIL:].strip()}")
     sys.stderr.write(done.stderr[-TAIL:])

@@ -1,4 +1,4 @@
-"""Drawing: hand-computed geometry, exact repetition, a true mask, and lossless files."""
+"""Rendering: hand-computed geometry, exact repetition, a true mask, and lossless files."""
 
 from io import BytesIO
 
@@ -71,7 +71,7 @@ def test_page_sizes_and_mask_follow_the_plotted_points(layout, size):
     assert (page.trace_mask & ~cv2.dilate(drawn, np.ones((5, 5), np.uint8)) & 1).sum() == 0
 
 
-def test_trace_is_as_wide_as_asked():
+def test_trace_has_the_configured_width():
     page = render_page(np.zeros((12, 5000)), RATE, RenderConfig(grid=False, pulse=False, separators=False))
     column = (255 - page.image[:, 200, 0].astype(float)) / 255
     row = round(215.9 * 5 / 12 * MM)
@@ -86,7 +86,7 @@ def test_the_darkest_ink_of_every_column_lies_on_the_samples():
         assert page.image[int(y) - 1 : int(y) + 2, int(x), 0].min() < 128
 
 
-def test_same_input_same_bytes_and_signal_decides():
+def test_the_same_signal_gives_the_same_bytes_and_another_one_does_not():
     config = RenderConfig()
     first, second = render_page(beats(), RATE, config), render_page(beats(), RATE, config)
     assert first.encode() == second.encode()
@@ -103,7 +103,7 @@ def test_png_is_lossless_and_states_its_resolution():
         assert picture.info["dpi"] == pytest.approx((200, 200), abs=0.1)
 
 
-def test_boxes_hold_trace_pulse_and_name():
+def test_boxes_contain_trace_pulse_and_name():
     page = render_page(beats(), RATE, RenderConfig())
     boxes = page.boxes(plotted_pixels=True)
     assert (boxes["width"], boxes["height"], len(boxes["leads"])) == (2200, 1700, 13)
@@ -118,7 +118,26 @@ def test_boxes_hold_trace_pulse_and_name():
     assert (name < 100).sum() > 40
 
 
-def test_furniture_can_be_left_out():
+@pytest.mark.parametrize("layout", ["kit", "cardiac-images", "12x1"])
+def test_pulses_and_grid_lines_are_where_the_page_shows_them(layout):
+    page = render_page(beats(), RATE, RenderConfig(layout=layout, lead_names=False, separators=False))
+    assert len(page.pulses) == {"kit": 4, "cardiac-images": 4, "12x1": 12}[layout]
+    for points in page.pulses:
+        corners = points[1:-1] if len(points) > 4 else points  # without the baseline beside it
+        assert corners[0, 1] - corners[1, 1] == pytest.approx(10 * MM)
+        x, y = np.linspace(corners[1], corners[2], 9)[1:-1].T  # the flat top
+        assert page.image[np.floor(y).astype(int), np.floor(x).astype(int)].max() < 128
+    x0, y0, x1, y1 = page.grid.box
+    rows = slice(int(y0) + 5, int(y1) - 5)
+    lines = page.grid.x[(page.grid.x > x0 + 5) & (page.grid.x < x1 - 5)]
+    at = np.round(lines).astype(int)
+    darkness = 255 - page.image[rows].min(axis=2).mean(axis=0)
+    assert darkness[at].mean() > 1.5 * np.delete(darkness[int(x0) + 5 : int(x1) - 5], at - int(x0) - 5).mean()
+    assert np.diff(page.grid.x[page.grid.major_x]) == pytest.approx(5 * MM * {"cardiac-images": 1.009}.get(layout, 1))
+    assert render_page(beats(), RATE, RenderConfig(layout=layout, grid=False)).grid is None
+
+
+def test_everything_but_the_traces_can_be_left_out():
     plain = RenderConfig(grid=False, pulse=False, separators=False, lead_names=False, annotations=False)
     page = render_page(beats(), RATE, plain)
     ink = page.image[4:-4, 4:-4].max(axis=2) < 128
@@ -127,20 +146,22 @@ def test_furniture_can_be_left_out():
 
 
 def test_colours_are_as_configured():
-    config = RenderConfig(paper=(250, 240, 230), grid_major=(0, 0, 200), grid_minor=(150, 150, 250), ink=(10, 20, 30))
-    colours = {tuple(colour) for colour in render_page(beats(), RATE, config).image.reshape(-1, 3)[::7].tolist()}
+    config = RenderConfig(
+        dpi=100, paper=(250, 240, 230), grid_major=(0, 0, 200), grid_minor=(150, 150, 250), ink=(10, 20, 30)
+    )
+    colours = {tuple(colour) for colour in render_page(beats(), RATE, config).image.reshape(-1, 3)[::97].tolist()}
     assert {(250, 240, 230), (0, 0, 200), (150, 150, 250), (10, 20, 30)} <= colours
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_samples_that_are_not_numbers_are_refused(bad):
+def test_samples_that_are_not_finite_are_rejected(bad):
     signal = beats()
     signal[3, 100] = bad
     with pytest.raises(ValueError, match="finite"):
         render_page(signal, RATE, RenderConfig())
 
 
-def test_short_or_misshapen_signals_are_refused():
+def test_short_or_misshapen_signals_are_rejected():
     with pytest.raises(ValueError, match=r"5 s, .* shows 10 s"):
         render_page(beats(seconds=5), RATE, RenderConfig())
     with pytest.raises(ValueError, match="shape"):
@@ -161,5 +182,5 @@ def test_partial_coverage_is_exact():
     assert cover[0].tolist() == pytest.approx([0, 0.375, 0.5, 0.25, 0])
 
 
-def test_grid_lines_are_centred_and_as_wide_as_asked():
+def test_grid_lines_are_centred_and_have_the_configured_width():
     assert line_profile(7, np.array([3.2]), 1.4).tolist() == pytest.approx([0, 0, 0.2, 1, 0.2, 0, 0])
