@@ -1,14 +1,15 @@
-# make demo    simulated records through every stage, on the CPU; ends with the report's path
-# make test    all tests but those that take minutes each: long-test, docs-test, package-test, slurm-test, fault-test
-# make long-test    whole workflows on real records, scans and data of one's own
-# make lint    formatting, style, workflow lint, import rules, types
-# make docs    these pages as a site in build/site; docs-test runs every command in them
-# make package    wheel and source archive in dist/
-# make package-test  the wheel in an empty environment, without PyTorch; takes packages from the index
-# make slurm-test    the workflow on a Slurm of its own on this machine; installs Debian's packages where root may
-# make fuzz    random input for every reader of files that users bring; CASES of each, ten minutes as it stands
-# make fault-test    kills, full disks, damaged files, at FAULTS random moments; the results must be those of an undisturbed run
-# Each sets up .venv by itself; needs Python >= 3.11 and nothing else.
+# make demo          simulated records through all stages, on the CPU; prints the path of the report
+# make test          all tests, except those that take minutes each: long-test, docs-test, package-test, slurm-test, fault-test
+# make long-test     whole workflows on real records, scans and your own data
+# make lint          formatting, style, spelling, workflow lint, import rules, types
+# make docs          the documentation as a site in build/site; docs-test runs all its commands
+# make package       wheel and source archive in dist/
+# make package-test  the wheel in an empty environment, without PyTorch; downloads packages
+# make slurm-test    the workflow on a temporary Slurm on this machine; installs Debian's packages if run as root
+# make fuzz          random input for the readers of user files; CASES per reader, about ten minutes by default
+# make fault-test    kills, full disks and damaged files at FAULTS random moments; results must be those of an undisturbed run
+# make reference     docs/config.md and config/schema.json, from the configuration models
+# Each creates .venv if needed; requires only Python >= 3.11.
 
 PYTHON ?= python3
 VENV := .venv
@@ -24,7 +25,7 @@ export MPLBACKEND := Agg
 # waiting threads sleep instead of spinning, since tests and jobs share the cores
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo test long-test lint package package-test slurm-test docs docs-test fuzz fault-test format clean
+.PHONY: demo test long-test lint package package-test slurm-test docs docs-test fuzz fault-test format reference clean
 
 demo: $(READY)
 	snakemake --cores $(CORES) all --configfile config/demo.yaml
@@ -62,6 +63,7 @@ fault-test: $(READY)
 lint: $(READY)
 	ruff check .
 	ruff format --check .
+	codespell
 	snakefmt --check Snakefile rules
 	snakemake --lint --configfile config/demo.yaml
 	lint-imports
@@ -71,6 +73,10 @@ format: $(READY)
 	ruff check --fix .
 	ruff format .
 	snakefmt Snakefile rules
+
+reference: $(READY)
+	python -m ecgpipe.config.reference > docs/config.md
+	python -m ecgpipe.config.reference --schema > config/schema.json
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
