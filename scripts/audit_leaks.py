@@ -1,4 +1,4 @@
-"""How many validation and test records of each split have a duplicate in training."""
+"""Count validation and test records of each split that have a duplicate in training."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Sketches and anomalies of the raw files of one shard."""
+"""Sketch the raw files of one shard, and find their anomalies."""
 
 from ecgpipe.artifacts.tables import RECORDS, SKETCHES
 from ecgpipe.audit.sketch import sketch_records

@@ -1,4 +1,4 @@
-"""Predictions of one baseline."""
+"""Predict with one baseline."""
 
 from ecgpipe.artifacts.tables import SPLIT, Labels
 from ecgpipe.baselines.classifiers import run_baseline

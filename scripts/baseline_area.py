@@ -1,4 +1,4 @@
-"""Where the traces are on the pages of one data set."""
+"""Find where the traces are on the pages of one data set."""
 
 from ecgpipe.artifacts.files import write_json
 from ecgpipe.baselines.features import trace_area

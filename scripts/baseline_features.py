@@ -1,4 +1,4 @@
-"""What the baselines see of one shard."""
+"""Compute the features of one shard that baselines see."""
 
 from ecgpipe.artifacts.files import read_json
 from ecgpipe.baselines.features import shard_features

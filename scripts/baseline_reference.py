@@ -1,4 +1,4 @@
-"""Predictions of the signal reference."""
+"""Train the signal reference and predict with it."""
 
 from ecgpipe.artifacts.tables import SPLIT, Labels
 from ecgpipe.baselines.signal_reference import run_reference

@@ -1,4 +1,4 @@
-"""Signals of one shard for the signal reference."""
+"""Read the signals of one shard for the signal reference."""
 
 from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.baselines.features import shard_signals

@@ -1,4 +1,4 @@
-"""A trained and scored run as a model with its card."""
+"""Save a trained and scored run as a model with its card."""
 
 from pathlib import Path
 

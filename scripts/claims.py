@@ -1,6 +1,6 @@
-"""The paper's claims, with verdicts."""
+"""Check the paper's claims."""
 
-from ecgpipe.artifacts.predictions import CLAIM, write_comparisons
+from ecgpipe.artifacts.predictions import CLAIM_COLUMNS, write_comparisons
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.evaluate.claims import check_claims, gather_evidence
 from ecgpipe.logs import job_log
@@ -11,4 +11,4 @@ with job_log(snakemake):
     paper, config = load_paper(), EvaluateConfig(**snakemake.params.evaluate)
     evidence = gather_evidence(files.comparisons, files.runs, files.labels, files.saliency, paper, config)
     checked = check_claims(paper, evidence, config)
-    write_comparisons(snakemake.output.claims, checked, "claims", CLAIM)
+    write_comparisons(snakemake.output.claims, checked, "claims", CLAIM_COLUMNS)

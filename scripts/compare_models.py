@@ -1,6 +1,6 @@
-"""Models of one data set and protocol, compared."""
+"""Compare the models under one protocol."""
 
-from ecgpipe.artifacts.predictions import COMPARISON, write_comparisons
+from ecgpipe.artifacts.predictions import COMPARISON_COLUMNS, write_comparisons
 from ecgpipe.artifacts.tables import RECORDS, add_content_hashes
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.evaluate.compare import compare_models
@@ -14,4 +14,4 @@ with job_log(snakemake):
     models = read_reported(snakemake.input.predictions, records)
     compared = compare_models(models, EvaluateConfig(**snakemake.params.evaluate))
     names = {"dataset": snakemake.wildcards.dataset, "protocol": snakemake.wildcards.whole}
-    write_comparisons(snakemake.output.comparisons, names | compared, "comparisons", COMPARISON)
+    write_comparisons(snakemake.output.comparisons, names | compared, "comparisons", COMPARISON_COLUMNS)

@@ -1,6 +1,6 @@
-"""One data set's protocols, compared."""
+"""Compare the protocols of one data set."""
 
-from ecgpipe.artifacts.predictions import PROTOCOL, write_comparisons
+from ecgpipe.artifacts.predictions import PROTOCOL_COLUMNS, write_comparisons
 from ecgpipe.artifacts.tables import RECORDS, add_content_hashes
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.evaluate.compare import compare_protocols
@@ -14,4 +14,4 @@ with job_log(snakemake):
     protocols = {name: read_reported(snakemake.input[name], records) for name in snakemake.params.protocols}
     compared = compare_protocols(protocols, EvaluateConfig(**snakemake.params.evaluate))
     content = {"dataset": snakemake.wildcards.dataset} | compared
-    write_comparisons(snakemake.output.comparisons, content, "rows", PROTOCOL)
+    write_comparisons(snakemake.output.comparisons, content, "rows", PROTOCOL_COLUMNS)

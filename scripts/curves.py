@@ -1,4 +1,4 @@
-"""The losses and scores of one training by epoch, as a picture."""
+"""Draw the losses and scores of one training by epoch."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Scores of one run."""
+"""Score one run."""
 
 from ecgpipe.artifacts.files import write_json
 from ecgpipe.artifacts.predictions import Predictions

@@ -1,4 +1,4 @@
-"""Saliency of one run."""
+"""Make saliency maps of one run, and draw them over pages."""
 
 from pathlib import Path
 

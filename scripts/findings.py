@@ -1,4 +1,4 @@
-"""Where the findings of one shard of simulated records are on their pages."""
+"""Find the regions of simulated findings on the pages of one shard."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Targets of all records, and their counts."""
+"""Make the labels of all records, and count them."""
 
 from ecgpipe.acquire.labels import check_splittable, label_classes, make_labels, read_grouping
 from ecgpipe.artifacts.files import atomic_path, write_json

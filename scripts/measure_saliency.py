@@ -1,4 +1,4 @@
-"""Measures of one run's saliency maps."""
+"""Measure the saliency maps of one run."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Predictions of a trained run."""
+"""Predict with a trained run."""
 
 from pathlib import Path
 

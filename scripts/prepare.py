@@ -1,4 +1,4 @@
-"""run.json and run_index.npz of one training."""
+"""Prepare one training: run.json and run_index.npz."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ with job_log(snakemake):
         Path(snakemake.output.run).parent,
         dataset=snakemake.wildcards.dataset,
         protocol=snakemake.wildcards.protocol,
-        variant=snakemake.wildcards.variant.partition("+")[0],  # what follows names the recipe
+        variant=snakemake.wildcards.variant.partition("+")[0],  # the rest is the recipe
         seed=int(snakemake.wildcards.seed),
         classes=labels.classes,
         task=labels.task,
@@ -39,5 +39,5 @@ with job_log(snakemake):
         policy=labels.policy,
         preprocess=PreprocessConfig(**snakemake.params.preprocess),
         drawing=snakemake.params.drawing,
-        init_from=snakemake.params.init_from or None,
+        init_from=next(iter(snakemake.params.init_from), None),
     )

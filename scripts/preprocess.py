@@ -1,4 +1,4 @@
-"""The model-ready images of one shard, from its pages file or, if pages are not kept, from its records."""
+"""Make the images of one shard from its pages or, if pages are not kept, from its records."""
 
 from ecgpipe.config.pages import PreprocessConfig
 from ecgpipe.imaging.pages import page_source

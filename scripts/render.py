@@ -1,4 +1,4 @@
-"""The pages of one shard: rendered from records, or the files of an image data set."""
+"""Make the pages of one shard: rendered from records, or copied from an image data set."""
 
 from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.config.pages import RenderConfig

@@ -1,4 +1,4 @@
-"""The HTML report and its tables."""
+"""Write the report: index.html, report.json, tables and figures."""
 
 from pathlib import Path
 
@@ -44,8 +44,5 @@ with job_log(snakemake):
             **files,
         ),
         ReportConfig(**snakemake.params.report),
-        Path(snakemake.output.page),
-        Path(snakemake.output.scores),
-        Path(snakemake.output.problems),
-        Path(snakemake.output.tables),
+        Path(snakemake.output.page).parent,
     )

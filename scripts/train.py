@@ -1,4 +1,4 @@
-"""One training, resumed if it was interrupted."""
+"""Train one model, resumed if it was interrupted."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from ecgpipe.train.hardware import TrainerOptions
 folder, log = Path(snakemake.input.run).parent, snakemake.log[0]
 gpus = requested_gpus(snakemake.resources, default=1)
 if gpus > 1:
-    # the trainer starts the other processes with this one's command line, which must not be a script of Snakemake's
+    # the trainer starts its other processes with the command line of this one, which must not be a Snakemake script
     command = [sys.executable, "-m", "ecgpipe", "train", str(folder), "--devices", str(gpus)]
     with open(log, "w", encoding="utf-8") as file:
         sys.exit(subprocess.run([*command, "--threads", str(snakemake.threads)], stderr=file, stdout=file).returncode)

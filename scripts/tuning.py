@@ -1,4 +1,4 @@
-"""The table of a search, and the best settings."""
+"""Compare the trials of a search, and write the best settings."""
 
 from pathlib import Path
 
