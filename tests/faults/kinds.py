@@ -1,4 +1,4 @@
-"""Kinds of faults. Each strikes a world on the way to a stage and says what it did; what was damaged may be named."""
+"""Kinds of faults. Each strikes a world on the way to a stage and reports what it did and which file it damaged."""
 
 import os
 import random
@@ -11,10 +11,13 @@ from pathlib import Path
 
 from tests.faults.world import STAGES, World
 
-# What jobs read on the way from one stage to the next: files that a fault may damage beforehand.
+# Files that jobs read on the way from one stage to the next, and that a fault may damage beforehand.
 READ = {
     1: ("labels.parquet", "records.parquet", "pages/0*0.parquet"),
-    2: ("splits/*/seed-0.parquet", "labels.parquet", "images/*.npy", "images/*.index.parquet", "audit/duplicates.parquet"),
+    2: (
+        "splits/*/seed-0.parquet", "labels.parquet", "images/*.npy", "images/*.index.parquet",
+        "audit/duplicates.parquet",
+    ),
     3: (
         "*/resnet10t/seed-0/run.json", "*/resnet10t/seed-0/run_index.npz", "*/resnet10t/seed-0/weights.safetensors",
         "*/resnet10t/seed-0/train.json", "*/resnet10t/seed-0/history.csv", "images/*.npy", "images/*.index.parquet",
@@ -29,12 +32,12 @@ class Struck:
     """What a fault did.
 
     Attributes:
-        what: in words.
-        hit: whether it struck at all: a run may end before.
-        must_fail: whether the next run has to fail, or to give the undisturbed results all the same.
-        damaged: the file, whose name the message must give.
-        repair: what ends the fault, as a person would: more space, rights.
-        said: of the run that it struck.
+        what: description.
+        hit: whether it struck at all: the run may have ended first.
+        damaged: the damaged file; a message must name it.
+        repair: ends the fault as a user would: more space, permissions.
+        said: output of the run that it struck.
+        notes: problems of its messages.
     """
 
     what: str
@@ -46,7 +49,7 @@ class Struck:
 
 
 def _somewhere(run, chance: random.Random) -> bool:
-    """Wait for a random moment: after so many jobs, and a little more."""
+    """Wait for a random number of jobs and a random time."""
     share = chance.random()
     return run.wait_for(lambda: run.jobs[1] and run.jobs[0] >= int(share * run.jobs[1])) and _later(run, chance, 3.0)
 
@@ -58,7 +61,7 @@ def _later(run, chance: random.Random, most: float) -> bool:
 
 
 def kill_all(world: World, stage: int, chance: random.Random) -> Struck:
-    """Snakemake and all its jobs, by SIGKILL."""
+    """Kill Snakemake and all its jobs."""
     run = world.start(*STAGES[stage])
     hit = _somewhere(run, chance)
     done, total = run.jobs
@@ -67,7 +70,7 @@ def kill_all(world: World, stage: int, chance: random.Random) -> Struck:
 
 
 def kill_worker(world: World, stage: int, chance: random.Random) -> Struck:
-    """One job's process, by SIGKILL."""
+    """Kill the process of one job."""
     run = world.start(*STAGES[stage])
     _somewhere(run, chance)
     hit = run.wait_for(run.workers, 60)
@@ -83,7 +86,7 @@ def kill_worker(world: World, stage: int, chance: random.Random) -> Struck:
 
 
 def kill_training(world: World, stage: int, chance: random.Random) -> Struck:
-    """The training, by SIGKILL, at any moment between its start and its end."""
+    """Kill the training at a random moment."""
     run = world.start(*STAGES[2])
     run.wait_for(lambda: run.workers("train.py"))
     checkpoints = world.folder / "results/ptb-xl/paper/resnet10t/seed-0/checkpoints"
@@ -101,7 +104,7 @@ def kill_training(world: World, stage: int, chance: random.Random) -> Struck:
 
 
 def corrupt_checkpoint(world: World, stage: int, chance: random.Random) -> Struck:
-    """The training is killed when it has a checkpoint, which is then cut, changed or removed."""
+    """Kill the training when it has a checkpoint, then cut, change or remove the checkpoint."""
     run = world.start(*STAGES[2])
     last = world.folder / "results/ptb-xl/paper/resnet10t/seed-0/checkpoints/last.ckpt"
     hit = run.wait_for(last.exists)
@@ -114,7 +117,7 @@ def corrupt_checkpoint(world: World, stage: int, chance: random.Random) -> Struc
 
 
 def damage(path: Path, how: str, chance: random.Random) -> None:
-    """Cut, change bytes of, or remove a file; its time of change stays, as a bad disk would leave it."""
+    """Cut, change or remove a file and keep its modification time, as a failing disk would do."""
     stat, data = path.stat(), bytearray(path.read_bytes())
     if how == "removed":
         path.unlink()
@@ -144,12 +147,12 @@ def _damaged(how: str) -> Callable[[World, int, random.Random], Struck]:
 
 
 def disk_full(world: World, stage: int, chance: random.Random) -> Struck:
-    """The results on a file system of their own, with room for a part of what is to come."""
+    """Put the results on a file system that is too small for the next stage."""
     results = world.folder / "results"
     aside = results.rename(world.folder / "aside")
     results.mkdir()
 
-    def size(folder: Path) -> int:  # in pages of 4 KB, as a tmpfs counts
+    def size(folder: Path) -> int:  # in pages of 4 KB, as tmpfs counts
         return sum(-(-path.stat().st_size // 4096) * 4096 + 4096 for path in folder.rglob("*") if path.is_file())
 
     used, after = size(aside), size(world.folder.parent / f"stage-{stage + 1}/results")
@@ -158,20 +161,20 @@ def disk_full(world: World, stage: int, chance: random.Random) -> Struck:
     subprocess.run(["cp", "-a", f"{aside}/.", str(results)], check=True)
     run = world.start(*STAGES[stage])
     status = run.wait()
-    full = any(words in run.text for words in ("No space left", "room", "the disk has"))
+    full = any(words in run.text for words in ("No space left", "free disk space", "the disk has"))
 
     def repair() -> None:
         subprocess.run(["mount", "-o", "remount,size=2g", str(results)], check=True)
 
     struck = Struck(f"disk full, with {(room - used) >> 10} KB left", bool(status), repair=repair, said=run.text)
     if status and not full:
-        struck.notes.append("the message does not tell of space")
+        struck.notes.append("the message does not mention space")
     shutil.rmtree(aside)
     return struck
 
 
 def not_writable(world: World, stage: int, chance: random.Random) -> Struck:
-    """A folder, or a file that is to be replaced, that not even root may write (chattr +i)."""
+    """Make a folder, or a file that is to be replaced, read-only even for root (chattr +i)."""
     after = world.folder.parent / f"stage-{stage + 1}"
     new = {path.relative_to(after) for path in (after / "results").rglob("*") if path.is_file()}
     new -= {path.relative_to(world.folder) for path in (world.folder / "results").rglob("*")}
@@ -183,7 +186,7 @@ def not_writable(world: World, stage: int, chance: random.Random) -> Struck:
         victim.mkdir(parents=True, exist_ok=True)
     else:
         victim.parent.mkdir(parents=True, exist_ok=True)
-        victim.write_bytes(b"of another time")
+        victim.write_bytes(b"an older file")
         os.utime(victim, (1, 1))
     subprocess.run(["chattr", "+i", str(victim)], check=True)
     run = world.start(*STAGES[stage])
@@ -200,7 +203,7 @@ def not_writable(world: World, stage: int, chance: random.Random) -> Struck:
 
 
 def download(world: World, stage: int, chance: random.Random) -> Struck:
-    """The download: killed and what has come of it changed; or the unpacked data removed, or a file of theirs."""
+    """Kill the download and damage its part; or remove the unpacked data, or damage one of its files."""
     data = world.folder / "resources/ptb-xl"
     if data.exists():
         how = chance.choice(("all", "one"))
@@ -218,7 +221,7 @@ def download(world: World, stage: int, chance: random.Random) -> Struck:
         return Struck("no part of the download to damage", False, said=run.text)
     how = chance.choice(("cut", "changed", "removed"))
     damage(part, how, chance)
-    return Struck(f"download killed, what had come {how}", hit, said=run.text)
+    return Struck(f"download killed, its part {how}", hit, said=run.text)
 
 
 KINDS: dict[str, tuple[Callable, tuple[int, ...]]] = {
@@ -233,4 +236,4 @@ KINDS: dict[str, tuple[Callable, tuple[int, ...]]] = {
     "download damaged": (download, (0, 0, 1)),
     "file removed": (_damaged("removed"), (1, 2, 3)),
 }
-"""Kind -> what strikes, and on the way to which stages."""
+"""Kind -> function, and the stages on the way to which it strikes."""

@@ -1,4 +1,4 @@
-"""The workflow that faults strike: started, watched, killed, and its results compared."""
+"""The workflow that faults are injected into: start, watch and kill it, and compare its results."""
 
 import contextlib
 import csv
@@ -24,17 +24,17 @@ from tests.workflow.conftest import ENVIRONMENT, copy_project
 
 HERE = Path(__file__).resolve().parent
 STAGES = (("pages", "results/ptb-xl/labels.parquet"), ("images", "splits", "audits"), ("models",), ("all",))
-"""Targets, one after another: a fault strikes on the way from one to the next."""
-MEASURED = {"seconds", "seconds_this_time", "joules_this_time", "images_per_second", "resumed", "history_crc32"}
-"""Keys of files that differ between any two runs, for they tell how long it took."""
+"""Targets, in order: a fault strikes on the way from one to the next."""
+MEASURED = {"seconds", "seconds_this_time", "joules_this_time", "images_per_second", "resumed"}
+"""Keys of files that differ between any two runs: measured times."""
 TIMED = re.compile(
-    r"(^|/)(logs|benchmarks|tensorboard|checkpoints)/|/report/(index\.html|tables/times\.)|/model/README\.md$"
+    r"(^|/)(logs|benchmarks|tensorboard|checkpoints|\.checksums)/|/report/(index\.html|tables/times\.)|/model/README\.md$"
 )
 LEFT_OVER = re.compile(r"\.partial|\.part$|\.part\.json$|\.download$|/checkpoints/")
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    """A file server that says nothing and is slow enough to be interrupted."""
+    """A silent file server, slow enough to be interrupted."""
 
     def log_message(self, *_):
         pass
@@ -46,7 +46,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 class Shared(ThreadingHTTPServer):
-    """Several of these tests may work in one folder at a time, and then have one address."""
+    """Several of these tests may run in one folder at a time, with one address."""
 
     allow_reuse_port = True
 
@@ -60,7 +60,7 @@ def serve(folder: Path, port: int = 0) -> ThreadingHTTPServer:
 
 @dataclass
 class World:
-    """A copy of the project with the state that its runs have reached.
+    """A copy of the project and the results of its runs.
 
     Args:
         folder: of the copy.
@@ -74,11 +74,11 @@ class World:
 
     @property
     def scratch(self) -> Path:
-        """Where temporary files of its processes go."""
+        """Folder for temporary files of its processes."""
         return self.folder.parent / f"{self.folder.name}.tmp"
 
     def copy(self, folder: Path) -> "World":
-        """The same state elsewhere, with all times of change."""
+        """A copy elsewhere, with all modification times."""
         subprocess.run(["cp", "-a", str(self.folder), str(folder)], check=True)
         return World(folder, self.address, self.sha256)
 
@@ -96,13 +96,13 @@ class World:
         return Run(process, said)
 
     def finish(self, *targets: str) -> tuple[int, str]:
-        """Run to the end: the exit status, and what was said."""
+        """Run to the end; returns exit status and output."""
         run = self.start(*targets)
         run.process.wait(900)
         return run.process.returncode, run.text
 
     def check(self) -> tuple[int, str]:
-        """`ecgpipe check` of the results: the exit status, and what was said."""
+        """Run `ecgpipe check` on the results; returns exit status and output."""
         command = [sys.executable, "-m", "ecgpipe", "check", "results"]
         environment = ENVIRONMENT | {"PYTHONPATH": str(PROJECT / "src")}
         done = subprocess.run(
@@ -116,7 +116,7 @@ class World:
         return sorted(path for path in top.rglob("*") if path.is_file()) if top.exists() else []
 
     def digest(self) -> dict[str, str]:
-        """File -> a hash of what it says, without what tells how long it took."""
+        """File -> hash of its content without measured times."""
         found = {}
         for path in self.files():
             name = path.relative_to(self.folder).as_posix()
@@ -125,17 +125,17 @@ class World:
         return found
 
     def left_over(self) -> list[str]:
-        """Temporary files that nobody will remove, and locks."""
+        """Temporary files and locks that remain."""
         places = [self.folder / "results", self.folder / "resources", self.folder / ".snakemake/locks", self.scratch]
         found = [path for place in places if place.exists() for path in place.rglob("*")]
         names = [path.relative_to(self.folder.parent).as_posix() for path in found]
         mine = (f"{self.folder.name}/.snakemake/locks/", f"{self.scratch.name}/")
         found_names = [name for name in names if LEFT_OVER.search(name) or name.startswith(mine)]
-        # PyTorch's cache and the folder that a killed Snakemake leaves below TMPDIR are theirs, and no job's
+        # not those of PyTorch's cache and of a killed Snakemake
         return [name for name in found_names if not re.search(r"\.tmp/(torchinductor_|snakemake\w{8}(/|$))", name)]
 
     def remove(self) -> None:
-        """Delete it, also what is mounted in it or may not be written."""
+        """Delete the copy, including mounts and read-only files."""
         subprocess.run(["umount", "-l", str(self.folder / "results")], capture_output=True)
         subprocess.run(["chattr", "-R", "-f", "-i", str(self.folder)], capture_output=True)
         for folder in (self.folder, self.scratch):
@@ -153,36 +153,36 @@ def _timeless(path: Path) -> bytes:
 
 def _without(value):
     if isinstance(value, dict):
-        keys = sorted(set(value) - MEASURED - {"checksum", "checksums"})
+        keys = sorted(set(value) - MEASURED)
         return {key: _without(value[key]) for key in keys}
     return [_without(each) for each in value] if isinstance(value, list) else value
 
 
 @dataclass
 class Run:
-    """A Snakemake that runs."""
+    """A running Snakemake."""
 
     process: subprocess.Popen
     said: Path
 
     @property
     def text(self) -> str:
-        """What it has said so far."""
+        """Its output so far."""
         return self.said.read_text(errors="replace")
 
     @property
     def jobs(self) -> tuple[int, int]:
-        """Done, and to do in all (0 before it says)."""
+        """Number of jobs done, and in total (0 until it is known)."""
         done = re.findall(r"^(\d+) of (\d+) steps", self.text, re.M)
         total = re.search(r"^total +(\d+)", self.text, re.M)
         return (int(done[-1][0]) if done else 0), int(total[1]) if total else 0
 
     def alive(self) -> bool:
-        """Whether it still runs."""
+        """Whether it is running."""
         return self.process.poll() is None
 
     def wait_for(self, condition, seconds: float = 600) -> bool:
-        """Wait until a condition holds; False if the run ends before."""
+        """Wait for a condition; False if the run ends first."""
         end = time.monotonic() + seconds
         while self.alive() and time.monotonic() < end:
             if condition():
@@ -191,7 +191,7 @@ class Run:
         return False
 
     def workers(self, script: str = "") -> list[psutil.Process]:
-        """Its jobs' processes (of one script)."""
+        """Processes of its jobs, or of one script."""
         found = []
         try:
             for child in psutil.Process(self.process.pid).children(recursive=True):
@@ -203,21 +203,21 @@ class Run:
         return found
 
     def kill_all(self) -> None:
-        """SIGKILL for it and every job."""
-        with contextlib.suppress(ProcessLookupError):  # it may have just ended
+        """Send SIGKILL to it and all its jobs."""
+        with contextlib.suppress(ProcessLookupError):  # it may have ended
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def wait(self) -> int:
-        """Until it ends."""
+        """Wait until it ends."""
         return self.process.wait(900)
 
 
 def make_base(work: Path, records: int = 80) -> tuple[World, ThreadingHTTPServer, list[dict[str, str]]]:
-    """An undisturbed run, with a copy of its state at each stage in ``work/stage-<n>`` (reused if there).
+    """Run without faults, with a copy of its state at each stage in ``work/stage-<n>`` (reused if it exists).
 
     Returns:
-        the world at the start, the server of its archive, and the digest of the results after each stage.
+        The world at the start, the server of its archive, and the digest of the results after each stage.
     """
     served = work / "served"
     if not (served / "ptb-xl.zip").exists():
@@ -230,7 +230,7 @@ def make_base(work: Path, records: int = 80) -> tuple[World, ThreadingHTTPServer
         served.mkdir()
         shutil.make_archive(str(served / "ptb-xl"), "zip", work, "raw")
         shutil.rmtree(work / "raw")
-        port = serve(served)  # its number is part of the parameters, so that all runs must have the same
+        port = serve(served)  # the port is part of the parameters, so all runs use the same
         (work / "port").write_text(str(port.server_port))
         port.shutdown()
         port.server_close()
@@ -246,7 +246,7 @@ def make_base(work: Path, records: int = 80) -> tuple[World, ThreadingHTTPServer
             next_world = World(work / f"stage-{stage}", world.address, sha256).copy(after)
             status, said = next_world.finish(*targets)
             if status:
-                sys.exit(f"the undisturbed run failed on the way to {' '.join(targets)}:\n{said[-4000:]}")
+                sys.exit(f"the run without faults failed on the way to {' '.join(targets)}:\n{said[-4000:]}")
             (work / f"digest-{stage + 1}.json").write_text(json.dumps(next_world.digest()))
         digests.append(json.loads((work / f"digest-{stage + 1}.json").read_text()))
     return world, server, digests

@@ -1,6 +1,6 @@
-"""How long the fuzzing goes on, and what it met.
+"""Number of fuzzing cases, and a summary of their outcomes.
 
-ECGPIPE_FUZZ is the number of cases of each test: `make fuzz` sets it. Without it a few dozen, always the same.
+ECGPIPE_FUZZ is the number of cases per test (`make fuzz` sets it); without it 30, always the same.
 """
 
 import os
@@ -19,20 +19,20 @@ settings.register_profile(
     deadline=None,
     database=None,
     print_blob=True,
-    suppress_health_check=list(HealthCheck),  # files are written anew for every case; slow is not wrong here
+    suppress_health_check=list(HealthCheck),  # every case writes files, which is slow
 )
 settings.load_profile("ecgpipe")
 
 
 @pytest.fixture
 def met(request) -> Counter:
-    """Counts cases by what came of them."""
+    """Counts cases by outcome."""
     return COUNTS.setdefault(request.node.name, Counter())
 
 
 def pytest_terminal_summary(terminalreporter):
-    """A line for each test, of a long run."""
+    """After a long run, print one line per test."""
     if CASES and COUNTS:
-        terminalreporter.section("fuzzing: what came of the cases")
+        terminalreporter.section("fuzzing: outcomes")
         for name, count in COUNTS.items():
             terminalreporter.write_line(f"{name}: {count.total()} cases, {dict(count.most_common())}")

@@ -1,4 +1,4 @@
-"""Files made wrong: a good one with bytes, words and lines changed, by Hypothesis's choice."""
+"""Damaged files: Hypothesis changes bytes, words and lines of a valid one."""
 
 import re
 
@@ -70,7 +70,7 @@ WORDS = (
 
 @st.composite
 def damaged(draw, good: bytes, most: int = 6) -> bytes:
-    """The good file with one to ``most`` changes."""
+    """A valid file with one to ``most`` changes."""
     data = bytearray(good)
     for _ in range(draw(st.integers(1, most))):
         kind = draw(st.sampled_from(("word", "word", "word", "line", "byte", "cut", "insert")))
@@ -102,5 +102,5 @@ def damaged(draw, good: bytes, most: int = 6) -> bytes:
 
 
 def any_file(good: bytes) -> st.SearchStrategy[bytes]:
-    """Mostly a good file made wrong; sometimes anything at all."""
+    """Mostly a damaged valid file, sometimes random bytes."""
     return st.one_of(damaged(good), damaged(good), damaged(good, most=1), st.binary(max_size=200))

@@ -1,4 +1,4 @@
-"""Whatever stands in a file, a reader gives a value or an error of ours that names the file or key; it runs nothing."""
+"""Readers return a value or raise an ecgpipe error that names the file or key, for any content, and execute nothing."""
 
 import json
 import shutil
@@ -28,7 +28,7 @@ from tests.fuzz.damage import WORDS, any_file, damaged
 
 @contextmanager
 def only(kinds, count, *names, folder: Path):
-    """Count what came; let no other error pass, none without a name of what is wrong, and no file be made."""
+    """Count outcomes; fail on any other error, an error that names nothing, or a new file."""
     before = set(folder.iterdir())
     try:
         yield
@@ -45,7 +45,7 @@ def only(kinds, count, *names, folder: Path):
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory) -> Path:
-    """A good record of 100 samples, and its header."""
+    """A valid record of 100 samples."""
     folder = tmp_path_factory.mktemp("record")
     signal = np.random.default_rng(0).integers(-500, 500, (100, 12)).astype(np.int16)
     wfdb.wrsamp(
@@ -57,7 +57,7 @@ def record(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def ptbxl(tmp_path_factory) -> Path:
-    """A small copy in PTB-XL's layout, with a grouping file of one's own in it."""
+    """A small copy in PTB-XL's layout, with a user's grouping file in it."""
     folder = tmp_path_factory.mktemp("copy")
     simulate_dataset(folder, records=12, seed=1)
     (folder / "own.csv").write_text("statement,class\nNORM,good\nIMI,bad\nASMI,bad\n")
@@ -91,7 +91,7 @@ TABLES = {
 def test_ptbxls_tables(ptbxl, met, name, data):
     table = ptbxl / name
     good = table.read_bytes()
-    # short enough that a change hits something that is read
+    # short, so that most changes matter
     short = b"".join(good.splitlines(keepends=True)[:6])
     try:
         table.write_bytes(data.draw(any_file(short)))
@@ -108,7 +108,7 @@ COLUMNS = {"patient": "who", "fold": "fold", "age": "age", "sex": "sex"}
 
 
 @given(table=any_file(GOOD_TABLE.encode()))
-def test_label_tables_of_ones_own(tmp_path_factory, met, table):
+def test_user_defined_label_tables(tmp_path_factory, met, table):
     folder = tmp_path_factory.mktemp("own")
     for i in range(6):
         (folder / f"r{i}.hea").touch()
@@ -146,7 +146,7 @@ FILES = ("config.yaml", "config/demo.yaml", "config/subset.yaml")
 
 
 def places(node: object, path: tuple = ()) -> list[tuple]:
-    """Where a value of a nested mapping could be replaced."""
+    """Paths of the values in a nested mapping."""
     return [path] + ([at for key in node for at in places(node[key], (*path, key))] if isinstance(node, dict) else [])
 
 
