@@ -52,6 +52,7 @@ class Dataset:
     classes: tuple[str, ...] | None = None
     labels: Mapping[str, Any] | None = None
     duplicates_from_audit = False
+    _shards: int  # number of hashed shards; not used by PTB-XL's layout
 
     def shards(self) -> list[str]:
         """Names of the shards.
@@ -59,7 +60,7 @@ class Dataset:
         Raises:
             DataError: the source is unusable.
         """
-        raise NotImplementedError
+        return shard_names(self._shards)
 
     def raw_files_hash(self, shard: str) -> str:
         """Changes when a raw file of the shard does (name, size and modification time, or CRC in an archive)."""
@@ -88,18 +89,19 @@ class Dataset:
 
     @cached_property
     def _files(self) -> Mapping[Any, list[str]]:
-        """Record -> its raw files."""
+        """Record -> its raw files, in a stable order."""
         raise NotImplementedError
 
     def _shard_of(self, record: Any) -> str:
-        raise NotImplementedError
+        return shard_of(record, self._shards)
 
     @cached_property
     def _hashes(self) -> dict[str, str]:
-        source, lines = open_source(self.source), defaultdict(list)
+        source, digests = open_source(self.source), defaultdict(hashlib.sha256)
         for record, files in self._files.items():
-            lines[self._shard_of(record)] += [f"{name} {source.mark(name)}" for name in files]
-        return {shard: _hash(sorted(lines[shard])) for shard in lines}
+            for name in files:
+                digests[self._shard_of(record)].update(f"{name} {source.mark(name)}\n".encode())
+        return {shard: digest.hexdigest()[:16] for shard, digest in digests.items()}
 
 
 def _hash(lines: list[str]) -> str:
@@ -148,12 +150,8 @@ class CardiacImages(Dataset):
 
     def __init__(self, config: CardiacImagesConfig, generated: str) -> None:
         self.source, self.user_supplied = config.source or generated, config.source is not None
-        self._number = cardiac_images.SHARDS
-        self.settings, self.read_options = {**config.listing(), "shards": self._number}, {}
-
-    def shards(self) -> list[str]:
-        """See Dataset."""
-        return shard_names(self._number)
+        self._shards = cardiac_images.SHARDS
+        self.settings, self.read_options = {**config.listing(), "shards": self._shards}, {}
 
     def listing_hash(self) -> Any:
         """See Dataset; also changes with an image, since the listing contains their checksums."""
@@ -163,9 +161,6 @@ class CardiacImages(Dataset):
     def _files(self) -> dict[str, list[str]]:
         images = chain(*cardiac_images.class_images(self.source).values())
         return {PurePosixPath(name).stem: [name] for name in images}
-
-    def _shard_of(self, record: str) -> str:
-        return shard_of(record, self._number)
 
 
 class UserDataset(Dataset):
@@ -185,11 +180,7 @@ class UserDataset(Dataset):
     @property
     def settings(self) -> dict:
         """See Dataset."""
-        return {**self.config.listing(), "shards": self._number}
-
-    def shards(self) -> list[str]:
-        """See Dataset."""
-        return shard_names(self._number)
+        return {**self.config.listing(), "shards": self._shards}
 
     def listing_hash(self) -> str:
         """See Dataset: of the records, not of their files."""
@@ -204,11 +195,8 @@ class UserDataset(Dataset):
     def _files(self) -> dict[str, list[str]]:
         return own.present_records(self.source, self.kind)
 
-    def _shard_of(self, record: str) -> str:
-        return shard_of(record, self._number)
-
     @cached_property
-    def _number(self) -> int:
+    def _shards(self) -> int:
         return own.number_of_shards(self.source, self.kind, self.config.shards, self.key)
 
 
