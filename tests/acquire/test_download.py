@@ -203,6 +203,14 @@ def test_received_files_are_kept_if_one_fails(server, release, tmp_path):
     assert broken in again
 
 
+def test_files_of_another_release_are_removed(server, release, tmp_path):
+    stale = tmp_path / ".ptb-xl.download/records100/00000/00099_lr.dat"
+    stale.parent.mkdir(parents=True)
+    stale.write_bytes(b"left by an interrupted download of another release")
+    download_ptbxl(server.address + "/ptb-xl", tmp_path / "ptb-xl", 100, 2, 0.01)
+    assert set(found_in(tmp_path / "ptb-xl")) == {*release, SUMS}
+
+
 def test_a_checksum_list_with_paths_outside_is_refused(server, release, tmp_path):
     server.files[f"/ptb-xl/{SUMS}"] += f"{SUM} ../evil\n".encode()
     with pytest.raises(DataError, match="leaves the folder"):

@@ -92,6 +92,10 @@ def download_ptbxl(
         except BaseException:
             stop.set()
             raise
+    kept = {*sums, SUMS}
+    for path in staging.rglob("*"):  # an interrupted download of another release or rate may have left files
+        if path.is_file() and path.relative_to(staging).as_posix() not in kept:
+            path.unlink()
     if target.exists():
         shutil.rmtree(target)
     staging.replace(target)

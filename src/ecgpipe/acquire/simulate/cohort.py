@@ -74,7 +74,8 @@ class Cohort:
 
     def part(self, first: int, stop: int) -> "Cohort":
         """The records from row ``first`` up to ``stop``."""
-        return Cohort(*(column[first:stop] for column in list(vars(self).values())[:-1]), self.mix)
+        columns = {name: column[first:stop] for name, column in vars(self).items() if name != "mix"}
+        return replace(self, **columns)
 
 
 def plan_cohort(records: int, seed: int, class_mix: Mapping[tuple[str, ...], float] | None = None) -> Cohort:

@@ -114,8 +114,8 @@ def _write_index(
     with partial_files[SUMS].open("a") as sums:
         for name in INDEX_FILES:
             if name != SUMS:
-                with partial_files[name].open("rb") as file:
-                    sums.write(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {name}\n")
+                with partial_files[name].open("rb") as content:
+                    sums.write(f"{hashlib.file_digest(content, 'sha256').hexdigest()}  {name}\n")
     for name in INDEX_FILES:
         os.replace(partial_files[name], destination / name)
 
