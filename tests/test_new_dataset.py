@@ -1,4 +1,4 @@
-"""What `ecgpipe new-dataset` writes reads as a data set."""
+"""`ecgpipe new-dataset` writes a valid dataset and configuration."""
 
 import pytest
 import yaml
@@ -9,7 +9,7 @@ from ecgpipe.config.schema import validate_config
 
 
 @pytest.mark.parametrize(("kind", "patients"), [("signals", True), ("images", False)])
-def test_its_files_read_as_a_data_set(kind, patients, tmp_path, monkeypatch, capsys):
+def test_the_new_dataset_is_valid(kind, patients, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("ecgpipe.cli.new_dataset.RECORDS", 4)
     assert main(["new-dataset", "clinic", "--kind", kind]) == 0
@@ -20,10 +20,13 @@ def test_its_files_read_as_a_data_set(kind, patients, tmp_path, monkeypatch, cap
     assert records["patient_id"].notna().all() == patients
     trial = yaml.safe_load((tmp_path / "clinic/trial.yaml").read_text())
     validate_config(yaml.safe_load((tmp_path / "clinic/clinic.yaml").read_text()) | trial)
-    assert main(["new-dataset", "clinic"]) == 1  # what is there stays
-    assert "is left as it is" in capsys.readouterr().err
+    before = (tmp_path / "clinic/clinic.yaml").read_bytes()
+    assert main(["new-dataset", "clinic"]) == 1  # nothing is overwritten
+    assert "clinic: " in capsys.readouterr().err
+    assert (tmp_path / "clinic/clinic.yaml").read_bytes() == before
 
 
-def test_names_with_another_meaning_are_refused(tmp_path, capsys):
+def test_reserved_names_are_refused(tmp_path, capsys):
     assert main(["new-dataset", str(tmp_path / "simulated")]) == 1
-    assert "another meaning" in capsys.readouterr().err
+    assert "'simulated'" in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())

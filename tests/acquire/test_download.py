@@ -250,6 +250,6 @@ def test_the_command_verifies_and_leaves_only_the_folder(server, release, tmp_pa
 def test_the_command_refuses_an_existing_folder(server, release, tmp_path, capsys, dataset):
     (tmp_path / "mine").write_text("precious")
     assert main(["download", dataset, str(tmp_path), "--url", server.address + "/ptb-xl/"]) == 1
-    assert "is there already" in capsys.readouterr().err
+    assert f"{tmp_path}: " in capsys.readouterr().err
     assert (tmp_path / "mine").read_text() == "precious"
     assert not server.requests
