@@ -1,4 +1,4 @@
-"""The code fingerprint: what changes it, and what must not."""
+"""The code fingerprint: which changes of the code change it."""
 
 import shutil
 
@@ -10,7 +10,7 @@ from tests.conftest import PROJECT
 
 @pytest.fixture
 def package(tmp_path):
-    """A small package with the same shape: a script uses a, a uses b lazily, c is apart."""
+    """A small package: a script imports a, a imports b inside a function, nothing imports c."""
     source = tmp_path / "ecgpipe"
     for folder in (source, source / "sub"):
         folder.mkdir()
@@ -26,7 +26,7 @@ def mark(package) -> str:
     return fingerprint(package / "script.py", package / "ecgpipe")
 
 
-def test_the_closure_is_what_is_imported_also_lazily(package):
+def test_the_closure_includes_imports_inside_functions(package):
     found = closure(package / "script.py", package / "ecgpipe")
     assert found == {"ecgpipe", "ecgpipe.a", "ecgpipe.sub", "ecgpipe.sub.b"}
 
@@ -40,7 +40,7 @@ def test_the_closure_is_what_is_imported_also_lazily(package):
         ("script.py", "f(1)", "f(2)"),
     ],
 )
-def test_a_change_that_matters_changes_it(package, file, old, new):
+def test_a_change_of_code_changes_it(package, file, old, new):
     before = mark(package)
     path = package / file
     path.write_text(path.read_text().replace(old, new, 1) if old else new)
@@ -57,7 +57,7 @@ def test_a_change_that_matters_changes_it(package, file, old, new):
         ("ecgpipe/sub/c.py", "from ecgpipe import a", "x = 5"),
     ],
 )
-def test_a_change_that_does_not_matter_keeps_it(package, file, old, new):
+def test_a_change_of_text_keeps_it(package, file, old, new):
     before = mark(package)
     path = package / file
     assert old in path.read_text()
@@ -65,13 +65,13 @@ def test_a_change_that_does_not_matter_keeps_it(package, file, old, new):
     assert mark(package) == before
 
 
-def test_it_is_the_same_elsewhere(package, tmp_path_factory):
+def test_it_does_not_depend_on_the_folder(package, tmp_path_factory):
     copy = shutil.copytree(package, tmp_path_factory.mktemp("elsewhere") / "copy")
     assert mark(copy) == mark(package)
 
 
 def test_stages_do_not_depend_on_each_other():
-    """Editing the report retrains nothing, editing the loss redraws nothing."""
+    """Changing the report does not retrain models; changing the loss does not render pages again."""
 
     def modules(script):
         return closure(PROJECT / "scripts" / script)

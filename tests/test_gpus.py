@@ -1,4 +1,4 @@
-"""Each process has its own GPUs: pretended ids, real processes, a real kill."""
+"""Each process reserves its own GPUs: mock ids, real processes, a real kill."""
 
 import importlib
 import os
@@ -10,17 +10,17 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-import yaml
 
 from ecgpipe import gpus
 from ecgpipe.cli import main
+from ecgpipe.doctor.profile import read_rule_resources
 from ecgpipe.errors import ConfigError, EcgpipeError
 from ecgpipe.fingerprint import closure
 from ecgpipe.gpus import requested_gpus, reserve_gpus, visible_gpus
 from tests.conftest import PROJECT
 
 UUIDS = ("GPU-1a2b-00", "GPU-1a3c-01", "GPU-9f00-02")
-# Takes GPUs, says which, and holds them until its standard input ends or so many seconds are over.
+# Reserves GPUs, prints them, and keeps them until its standard input ends or a number of seconds is over.
 HOLDER = """
 import os, select, sys, time
 from ecgpipe.gpus import reserve_gpus
@@ -30,7 +30,7 @@ with reserve_gpus(int(sys.argv[1])) as mine:
     select.select([sys.stdin], [], [], float(sys.argv[2]))
     print(os.getpid(), time.monotonic(), flush=True)
 """
-# The same, and a process of its own beside it, as the trainer starts one for every further GPU.
+# The same with a child process, as the trainer starts one for every further GPU.
 TWO_PROCESSES = f"""
 import subprocess, sys
 from ecgpipe.gpus import reserve_gpus
@@ -41,7 +41,7 @@ with reserve_gpus(2):
 
 @pytest.fixture
 def machine(tmp_path, monkeypatch) -> Path:
-    """Locks of its own, no assignment from outside, and no GPU but those that a test pretends."""
+    """A machine with three mock GPUs, its own locks and no assignment from outside."""
     for name in ("SLURM_JOB_ID", "LOCAL_RANK", gpus.RESERVED, gpus.VISIBLE):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(gpus.LOCKS, str(tmp_path / "locks"))
@@ -60,7 +60,7 @@ def start(*arguments: str, code: str = HOLDER) -> subprocess.Popen:
 
 
 def taken(process: subprocess.Popen) -> tuple[float, list[str]]:
-    """When a process got its GPUs, and which; waits until it has."""
+    """Wait until a process has GPUs; returns the time and the GPUs."""
     _, moment, *mine = process.stdout.readline().split()
     return float(moment), mine
 
@@ -72,13 +72,13 @@ def taken(process: subprocess.Popen) -> tuple[float, list[str]]:
         ("", []),
         ("-1", []),
         ("2,0", [UUIDS[2], UUIDS[0]]),
-        ("1,7,0", [UUIDS[1]]),  # CUDA stops at the first that is not there
+        ("1,7,0", [UUIDS[1]]),  # CUDA stops at the first unknown number
         ("GPU-9f,0", [UUIDS[2], UUIDS[0]]),
         ("MIG-77", ["MIG-77"]),
         ("0,0", [UUIDS[0]]),
     ],
 )
-def test_usable_gpus(machine, monkeypatch, chosen, usable):
+def test_visible_gpus(machine, monkeypatch, chosen, usable):
     if chosen is not None:
         monkeypatch.setenv(gpus.VISIBLE, chosen)
     assert visible_gpus() == usable
@@ -88,23 +88,23 @@ def test_usable_gpus(machine, monkeypatch, chosen, usable):
     "resources, count",
     [({}, 0), ({"gpu": 2}, 2), ({"gres": "gpu"}, 1), ({"gres": "gpu:3"}, 3), ({"gres": "gpu:a100:2"}, 2)],
 )
-def test_what_a_rule_asks_for(resources, count):
+def test_requested_gpus(resources, count):
     assert requested_gpus(resources) == count
     assert requested_gpus({}, default=1) == 1
 
 
-def test_no_two_processes_share_one(machine):
+def test_processes_do_not_share_a_gpu(machine):
     processes = [start("1", "0.3") for _ in range(6)]
     spans: dict[str, list[tuple[float, float]]] = {}
     for process in processes:
         first, last = (line.split() for line in process.communicate(timeout=60)[0].splitlines())
         spans.setdefault(first[2], []).append((float(first[1]), float(last[1])))
-    assert set(spans) <= set(UUIDS)  # that none lies idle shows where all are held for long (all_taken)
+    assert set(spans) <= set(UUIDS)  # that all are used is shown with all_taken
     for each in map(sorted, spans.values()):
         assert all(end <= start for (_, end), (start, _) in pairwise(each)), spans
 
 
-def test_a_killed_process_leaves_its_gpu_to_the_next(machine, monkeypatch):
+def test_the_gpu_of_a_killed_process_is_free(machine, monkeypatch):
     monkeypatch.setenv(gpus.VISIBLE, "1")
     first, second = start("1", "60"), None
     try:
@@ -121,7 +121,7 @@ def test_a_killed_process_leaves_its_gpu_to_the_next(machine, monkeypatch):
             process.wait()
 
 
-def test_a_training_of_several_processes_holds_its_gpus_until_the_last_ends(machine, monkeypatch):
+def test_gpus_of_a_training_are_reserved_until_its_last_process_ends(machine, monkeypatch):
     monkeypatch.setenv(gpus.VISIBLE, "0,2")
     parent, waiting = start(code=TWO_PROCESSES), None
     try:
@@ -141,20 +141,20 @@ def test_a_training_of_several_processes_holds_its_gpus_until_the_last_ends(mach
             process.wait()
 
 
-def test_two_that_each_want_two_of_three_do_not_wait_for_each_other(machine):
+def test_processes_that_need_two_of_three_gpus_do_not_deadlock(machine):
     processes = [start("2", "0.2") for _ in range(4)]
     for process in processes:
         assert len(process.communicate(timeout=60)[0].splitlines()[0].split()) == 4
         assert process.returncode == 0
 
 
-def test_none_asked_for_none_seen(machine):
+def test_a_request_for_none_hides_all(machine):
     with reserve_gpus(0) as mine:
         assert mine == [] and os.environ[gpus.VISIBLE] == ""
     assert gpus.VISIBLE not in os.environ
 
 
-def test_more_than_there_are(machine, monkeypatch):
+def test_a_request_for_too_many_is_an_error(machine, monkeypatch):
     monkeypatch.setenv(gpus.VISIBLE, "0,1")
     with pytest.raises(ConfigError, match=r"3 GPUs are requested, .* 2 \(GPU-1a2b-00, GPU-1a3c-01\)"), reserve_gpus(3):
         pass
@@ -167,7 +167,7 @@ def test_a_lock_that_cannot_be_opened_is_named(machine):
         pass
 
 
-def test_others_may_open_the_locks(machine):
+def test_other_users_can_open_the_locks(machine):
     before = os.umask(0o077)
     try:
         with reserve_gpus(1):
@@ -178,7 +178,7 @@ def test_others_may_open_the_locks(machine):
     assert next((machine / "locks").iterdir()).stat().st_mode & 0o777 == 0o644
 
 
-def test_a_machine_without_gpus_waits_for_none(machine, monkeypatch):
+def test_a_machine_without_gpus_does_not_wait(machine, monkeypatch):
     monkeypatch.setenv("PATH", str(machine))
     monkeypatch.setattr(gpus, "DRIVER", machine / "none")
     with reserve_gpus(2) as mine:
@@ -187,7 +187,7 @@ def test_a_machine_without_gpus_waits_for_none(machine, monkeypatch):
 
 @pytest.mark.parametrize("name", ["SLURM_JOB_ID", "LOCAL_RANK"])
 @pytest.mark.parametrize("visible", ["5", None])
-def test_where_others_assign_gpus_nothing_is_touched(machine, monkeypatch, name, visible):
+def test_gpus_assigned_by_others_are_left_alone(machine, monkeypatch, name, visible):
     monkeypatch.setenv(name, "0")
     if visible is not None:
         monkeypatch.setenv(gpus.VISIBLE, visible)
@@ -199,7 +199,7 @@ def test_where_others_assign_gpus_nothing_is_touched(machine, monkeypatch, name,
 
 @pytest.fixture
 def all_taken(machine):
-    """Others hold every GPU."""
+    """Other processes have reserved every GPU."""
     holders = [start("1", "60") for _ in UUIDS]
     assert {taken(holder)[1][0] for holder in holders} == set(UUIDS)
     yield
@@ -208,7 +208,7 @@ def all_taken(machine):
         holder.wait()
 
 
-def test_without_waiting_there_are_so_many_or_none(machine, caplog):
+def test_without_waiting_all_are_reserved_or_none(machine, caplog):
     with reserve_gpus(2, wait=False) as mine:
         assert mine == list(UUIDS[:2]) and os.environ[gpus.VISIBLE] == ",".join(mine)
         assert not [record for record in caplog.records if record.levelname == "WARNING"]
@@ -222,7 +222,7 @@ def test_without_waiting_there_are_so_many_or_none(machine, caplog):
     assert gpus.RESERVED not in os.environ and gpus.VISIBLE not in os.environ
 
 
-def test_none_that_is_free_hides_them_all_and_is_told(all_taken, caplog):
+def test_a_warning_is_logged_if_no_gpu_is_free(all_taken, caplog):
     with reserve_gpus(1, wait=False) as mine:
         assert mine == [] and os.environ[gpus.VISIBLE] == ""
     assert gpus.VISIBLE not in os.environ
@@ -231,7 +231,7 @@ def test_none_that_is_free_hides_them_all_and_is_told(all_taken, caplog):
     ]
 
 
-def test_without_gpus_there_is_nothing_to_tell(machine, monkeypatch, caplog):
+def test_no_warning_without_gpus(machine, monkeypatch, caplog):
     monkeypatch.setenv("PATH", str(machine))
     monkeypatch.setattr(gpus, "DRIVER", machine / "none")
     with reserve_gpus(1, wait=False) as mine:
@@ -247,7 +247,7 @@ COMMANDS = {
 
 @pytest.fixture
 def seen(monkeypatch) -> list[str | None]:
-    """What the commands' own work would see of GPUs."""
+    """The GPUs that are visible to each command."""
     found: list[str | None] = []
     for name in COMMANDS:
         module = importlib.import_module(f"ecgpipe.cli.{name}")
@@ -256,7 +256,7 @@ def seen(monkeypatch) -> list[str | None]:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_takes_a_gpu_of_its_own_for_as_long_as_it_works(machine, seen, command):
+def test_a_command_reserves_a_gpu(machine, seen, command):
     with reserve_gpus(1):
         os.environ.pop(gpus.RESERVED)  # as another process
         os.environ.pop(gpus.VISIBLE)
@@ -266,13 +266,13 @@ def test_a_command_takes_a_gpu_of_its_own_for_as_long_as_it_works(machine, seen,
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_computes_on_the_processor_where_no_gpu_is_free(all_taken, seen, command, caplog):
+def test_a_command_uses_the_cpu_if_no_gpu_is_free(all_taken, seen, command, caplog):
     assert main(COMMANDS[command]) == 0
     assert seen == [""]
     assert "no GPU is free" in caplog.text
 
 
-def test_the_driver_lists_gpus_where_its_program_is_missing(machine, monkeypatch):
+def test_gpus_are_listed_by_the_driver_without_nvidia_smi(machine, monkeypatch):
     monkeypatch.setenv("PATH", str(machine))
     monkeypatch.setattr(gpus, "DRIVER", machine / "driver")
     for number, name in enumerate(("GPU-00aa", "GPU-00bb")):
@@ -282,14 +282,14 @@ def test_the_driver_lists_gpus_where_its_program_is_missing(machine, monkeypatch
     assert visible_gpus() == ["GPU-00aa", "GPU-00bb"]
 
 
-def test_every_script_that_may_use_a_gpu_takes_its_own():
-    """And its rule gets one on a workstation; else it would share one, or compute on the processor."""
-    profile = yaml.safe_load((PROJECT / "profiles/default/config.yaml").read_text())
+def test_every_script_that_may_use_a_gpu_reserves_it():
+    """And its rule requests one."""
+    resources = read_rule_resources(PROJECT / "profiles/default")
     users = set()
     for script in (PROJECT / "scripts").glob("*.py"):
         files = (PROJECT / "src" / Path(*module.split(".")).with_suffix(".py") for module in closure(script))
         if any("torch.cuda.is_available()" in file.read_text() for file in files if file.is_file()):
             users.add(script.stem)
             assert "reserve_gpus(" in script.read_text(), script.name
-            assert profile["set-resources"][script.stem]["gpu"] >= 1
+            assert resources[script.stem]["gpu"] >= 1
     assert {"train", "predict"} <= users

@@ -1,4 +1,4 @@
-"""The package as a library: what it exports, and what importing it costs."""
+"""The package as a library: exported names, and the cost of importing it."""
 
 import ast
 import subprocess
@@ -21,7 +21,7 @@ def imported_by(program: str) -> set[str]:
 
 
 @pytest.mark.parametrize("name", PUBLIC)
-def test_every_public_name_is_there_with_a_docstring(name):
+def test_every_public_name_has_a_docstring(name):
     assert getattr(ecgpipe, name).__doc__
     assert name in dir(ecgpipe)
 
@@ -37,25 +37,25 @@ def test_type_checkers_see_the_same_names():
     assert seen == {name: place if ":" in place else f"{place}:{name}" for name, place in PUBLIC.items()}
 
 
-def test_importing_the_package_imports_nothing_heavy():
+def test_importing_the_package_is_cheap():
     assert not HEAVY & imported_by("import ecgpipe; ecgpipe.__version__; dir(ecgpipe)")
 
 
-def test_drawing_imports_no_pytorch():
+def test_rendering_does_not_import_pytorch():
     assert "torch" not in imported_by("from ecgpipe import render_page, preprocess_page, RenderConfig, read_signal")
 
 
-def test_the_interface_is_in_no_stage_s_fingerprint():
+def test_the_public_interface_is_not_in_fingerprints():
     assert "ecgpipe" in closure(PROJECT / "scripts" / "train.py")
     assert "ecgpipe.public" not in closure(PROJECT / "scripts" / "train.py")
 
 
-def test_another_name_is_an_attribute_error():
+def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'rendr_page'"):
         _ = ecgpipe.rendr_page
 
 
-def test_a_name_whose_library_is_missing_says_what_to_install(monkeypatch):
+def test_a_missing_library_is_an_error_that_names_the_extra(monkeypatch):
     error = ModuleNotFoundError("no", name="pytorch_grad_cam")
     monkeypatch.setattr("ecgpipe.public.importlib.import_module", lambda name: (_ for _ in ()).throw(error))
     with pytest.raises(ImportError, match=r"saliency_maps requires pytorch_grad_cam.*ecgpipe\[explain\]"):

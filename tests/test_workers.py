@@ -1,4 +1,4 @@
-"""Several processes give what one gives, in the same order."""
+"""Several processes give the same results as one, in the same order."""
 
 import os
 
@@ -36,7 +36,7 @@ def test_order_and_processes(workers, count):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_an_error_comes_when_its_turn_comes(workers):
+def test_an_error_is_raised_in_order(workers):
     results = ordered_map(fail_at_50, range(100), workers)
     with pytest.raises(EcgpipeError, match="fifty"):
         for expected, result in enumerate(results):
@@ -44,7 +44,7 @@ def test_an_error_comes_when_its_turn_comes(workers):
     assert expected < 50
 
 
-def test_a_killed_process_is_told():
+def test_a_killed_process_is_an_error():
     with pytest.raises(EcgpipeError, match="memory"):
         list(ordered_map(die_elsewhere, [os.getpid()] * 100, 2))
 

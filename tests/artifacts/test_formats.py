@@ -1,4 +1,4 @@
-"""Each file format: what is written is read, and broken files are named."""
+"""File formats: what is written can be read, and errors name the file."""
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ def rng():
     return np.random.default_rng(0)
 
 
-def test_packed_images_come_back_bit_by_bit(tmp_path, rng):
+def test_packed_images_round_trip(tmp_path, rng):
     images = (rng.random((5, 64, 64)) < 0.1).astype(np.uint8)
     write_images([pack(image) for image in images], 64, tmp_path / "a.npy")
     assert (unpack(open_images(tmp_path / "a.npy")) == images).all()
@@ -32,7 +32,7 @@ def test_a_shard_without_images_is_a_valid_file(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"not numpy", None])
-def test_broken_image_files_are_named(tmp_path, content, rng):
+def test_damaged_image_files_are_named(tmp_path, content, rng):
     path = tmp_path / "a.npy"
     if content is None:  # cut short
         write_images([pack(rng.random((64, 64)) < 0.5)] * 9, 64, path)
@@ -43,7 +43,7 @@ def test_broken_image_files_are_named(tmp_path, content, rng):
         open_images(path)
 
 
-def test_pages_stream_in_order_and_are_found(tmp_path):
+def test_pages_are_read_in_order_and_found_by_id(tmp_path):
     pages = [StoredPage(f"{i:05d}", bytes([i]) * 10, "{}") for i in range(40)]
     assert write_pages(iter(pages), tmp_path / "p.parquet") == 40
     assert count_pages(tmp_path / "p.parquet") == 40
@@ -52,12 +52,12 @@ def test_pages_stream_in_order_and_are_found(tmp_path):
     assert found == {"00003": pages[3], "00039": pages[39]}
 
 
-def test_no_pages_at_all(tmp_path):
+def test_a_file_without_pages(tmp_path):
     assert write_pages(iter([]), tmp_path / "p.parquet") == 0
     assert list(read_pages(tmp_path / "p.parquet")) == []
 
 
-def test_a_page_that_fails_leaves_no_file(tmp_path):
+def test_an_error_while_writing_pages_leaves_no_file(tmp_path):
     def pages():
         yield StoredPage("1", b"", "")
         raise DataError("broken")
@@ -67,7 +67,7 @@ def test_a_page_that_fails_leaves_no_file(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_tables_refuse_wrong_columns(tmp_path):
+def test_tables_reject_wrong_columns(tmp_path):
     with pytest.raises(ValueError, match="colour"):
         RECORDS.write(pd.DataFrame({"record_id": ["1"], "colour": ["blue"]}), tmp_path / "r.parquet")
     (tmp_path / "r.parquet").write_bytes(b"PAR1 but not really")
@@ -88,7 +88,7 @@ def test_problems_are_listed_or_stop_the_run(tmp_path):
         ProblemList("render", strict=True).add(error)
 
 
-def test_labels_and_predictions_come_back(tmp_path, rng):
+def test_labels_and_predictions_round_trip(tmp_path, rng):
     ids = np.array(["b", "a"])
     labels = Labels(ids, np.array([[1, 0], [0, 1]], np.uint8), ("NORM", "MI"), "primary")
     labels.write(tmp_path / "l.parquet")
@@ -118,7 +118,7 @@ def test_targets_of_some_records_in_their_order(rng):
         labels.of_records(np.array(["3", "77", "50", "4"]))
 
 
-def test_a_table_read_in_part(tmp_path):
+def test_reading_part_of_a_table(tmp_path):
     ids = [f"{'é' * (number % 4)}{number}" for number in range(25_000)]
     SPLIT.write(pd.DataFrame({"record_id": ids, "role": "train"}), tmp_path / "split.parquet")
     (found,) = SPLIT.read_text(tmp_path / "split.parquet", ["record_id"])
@@ -129,7 +129,7 @@ def test_a_table_read_in_part(tmp_path):
         SPLIT.read_text(tmp_path / "none.parquet", ["record_id"])
 
 
-def test_a_run_comes_back(tmp_path):
+def test_a_run_round_trips(tmp_path):
     run = RunConfig(
         dataset="ptb-xl",
         protocol="folds",

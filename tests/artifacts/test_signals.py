@@ -1,4 +1,4 @@
-"""Reading signals: values as wfdb gives them, and every fault named."""
+"""Reading signals: values as read by wfdb, and every problem is named."""
 
 import os
 from pathlib import Path
@@ -77,7 +77,7 @@ def test_truncated_and_too_long(tmp_path, signal):
     assert problem_of(path).problem == "header-mismatch"
 
 
-def test_damaged_samples_do_not_add_up(tmp_path, signal):
+def test_damaged_samples_do_not_match_the_checksum(tmp_path, signal):
     path = write_record(tmp_path, signal)
     content = bytearray(path.with_suffix(".dat").read_bytes())
     content[1234] ^= 0x40
@@ -96,7 +96,7 @@ def test_nan_and_flat_leads_are_named(tmp_path, signal):
     assert "V6" in error.detail
 
 
-def test_other_rate_missing_lead_and_garbage(tmp_path, signal):
+def test_wrong_sampling_rate_missing_lead_and_garbage(tmp_path, signal):
     path = write_record(tmp_path, signal)
     assert problem_of(path, 500).problem == "sampling-rate"
     few = write_record(tmp_path, signal[:, :11], PRINTED_NAMES[:11])
@@ -106,7 +106,7 @@ def test_other_rate_missing_lead_and_garbage(tmp_path, signal):
 
 
 @pytest.mark.realdata
-def test_published_records_as_wfdb_reads_them(ptbxl_copy):
+def test_published_records_equal_wfdb(ptbxl_copy):
     for path in sorted(ptbxl_copy.glob("records100/*/*.hea"))[:20]:
         expected = wfdb.rdrecord(str(path.with_suffix(""))).p_signal.T
         found, _ = read_signal(path.with_suffix(""), path.stem, 100)
@@ -114,7 +114,7 @@ def test_published_records_as_wfdb_reads_them(ptbxl_copy):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "expected"),
     [
         ("rec.dat", "pipe", "'pipe' is not a plain file"),  # reading it would wait for ever
         ("rec.dat", ".", "'.' is not a plain file"),
@@ -127,11 +127,11 @@ def test_published_records_as_wfdb_reads_them(ptbxl_copy):
         ("rec 12", "#" + "x" * (1 << 20) + "\nrec 12", "too long for a header"),
     ],
 )
-def test_headers_that_would_hang_or_fill_the_memory(tmp_path, signal, old, new, told):
+def test_headers_that_would_hang_or_exhaust_memory(tmp_path, signal, old, new, expected):
     path = write_record(tmp_path, signal)
     os.mkfifo(tmp_path / "pipe")
     header = path.with_suffix(".hea")
     header.write_text(header.read_text().replace(old, new))
     found = problem_of(path)
     assert found.problem == "unreadable-header"
-    assert told in found.detail
+    assert expected in found.detail

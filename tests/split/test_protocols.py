@@ -1,4 +1,4 @@
-"""Split protocols: shares, who may not be on two sides, and what is refused."""
+"""Split protocols: shares, groups that stay together, and errors."""
 
 import hashlib
 
@@ -43,11 +43,11 @@ def make_records(n=600, seed=0, multilabel=False):
 
 def split(protocol, records, targets, seed=0, **settings):
     if protocol.startswith("unique") and "patient_id" in records and not records["patient_id"].isna().any():
-        records = records.assign(patient_id=None)  # else copies and patients link nearly all of these records
+        records = records.assign(patient_id=None)  # otherwise duplicates and patients link nearly all records
     return assign_roles(protocol, records, targets, CLASSES, SplitConfig(**settings), seed)
 
 
-def test_paper_is_stratified_to_the_record():
+def test_paper_is_stratified_to_one_record():
     records, targets = make_records()
     roles = split("paper", records, targets)
     assert set(roles) == {"train", "validation"}
@@ -59,13 +59,13 @@ def test_paper_is_stratified_to_the_record():
 @pytest.mark.parametrize(
     ("protocol", "group"), [("patient", "patient_id"), ("unique", "duplicate"), ("folds", "patient_id")]
 )
-def test_groups_stay_on_one_side(protocol, group, multilabel):
+def test_groups_stay_in_one_set(protocol, group, multilabel):
     records, targets = make_records(multilabel=multilabel)
     roles = split(protocol, records, targets)
     assert records.groupby(group)["record_id"].agg(lambda ids: len(set(roles[ids.index]))).max() == 1
     assert leaks(roles, records[group]) == 0
     if protocol == "folds":
-        return  # whose shares are the data set's
+        return  # its shares are given by the data set
     shares = {role: (roles == role).mean() for role in ("train", "validation", "test")}
     assert shares["validation"] == pytest.approx(0.1, abs=0.025)
     assert shares["test"] == pytest.approx(0.1, abs=0.025)
@@ -87,7 +87,7 @@ def test_class_shares_are_within_one_record(protocol, multilabel, n):
     assert deviation(roles, targets, protocol, SplitConfig()) == pytest.approx(worst, abs=1e-3)
 
 
-def test_unique_keeps_patients_together_where_they_are_known():
+def test_unique_keeps_known_patients_together():
     records, targets = make_records()
     patients = records["patient_id"].where(records.index % 3 > 0)
     roles = split("unique", records.assign(patient_id=patients), targets)
@@ -95,7 +95,7 @@ def test_unique_keeps_patients_together_where_they_are_known():
     assert leaks(roles, records["duplicate"]) == 0
 
 
-def test_links_by_way_of_others():
+def test_groups_are_linked_through_other_rows():
     copy, patient = pd.Series(["a", "b", "b", "c", "d"]), pd.Series(["p", "p", None, None, "q"])
     groups = group_linked([copy, patient])
     assert groups[0] == groups[1] == groups[2]
@@ -109,7 +109,7 @@ def test_cross_validation_reports_every_record_once(protocol):
     parts = [split(f"{protocol}-cv5-{part}", records, targets, seed=2) for part in range(1, 6)]
     assert (sum((roles == reported).astype(int) for roles in parts) == 1).all()
     if protocol != "paper":
-        # the part that stops training is the one reported before
+        # the validation part is the test part before it
         assert ((parts[1] == "validation") == (parts[0] == "test")).all()
 
 
@@ -122,7 +122,7 @@ def test_names_of_cross_validations():
             protocol_parts(wrong)
 
 
-def test_cross_validation_over_folds_rotates_them():
+def test_cross_validation_rotates_folds():
     records, targets = make_records()
     assert (split("folds-cv10-10", records, targets) == split("folds", records, targets)).all()
     first = split("folds-cv10-1", records, targets)
@@ -133,7 +133,7 @@ def test_cross_validation_over_folds_rotates_them():
 
 
 def test_a_split_is_the_same_on_every_machine():
-    """Ids and labels by rule, so that a change of any library would show."""
+    """Ids and labels are computed, so that a change in any library would be noticed."""
     records = pd.DataFrame({"record_id": [f"{i:04d}" for i in range(500)]})
     records["patient_id"] = (records.index // 3).astype(str)
     targets = np.eye(3, dtype=np.uint8)[[(i * i) % 7 % 3 for i in range(500)]]
@@ -152,8 +152,8 @@ def test_a_multilabel_split_is_the_same_on_every_machine():
 
 
 @pytest.mark.parametrize("protocol", ["paper", "patient"])
-def test_many_classes_that_overlap_are_within_one_record(protocol):
-    """Like PTB-XL's statements: forty labels, most of them rare, several a record."""
+def test_many_overlapping_classes_are_within_one_record(protocol):
+    """Like PTB-XL's statements: forty labels, most of them rare, several per record."""
     rng = np.random.default_rng(3)
     records, _ = make_records(n=3000)
     targets = (rng.random((3000, 40)) < np.geomspace(0.3, 0.01, 40)).astype(np.uint8)
@@ -162,7 +162,7 @@ def test_many_classes_that_overlap_are_within_one_record(protocol):
     assert deviation(roles, targets, protocol, SplitConfig()) <= 1
 
 
-def test_what_is_promised_is_checked_after_the_fact():
+def test_a_finished_split_is_checked():
     records, targets = make_records()
     roles = split("patient", records, targets)
     groups = pd.factorize(records["patient_id"])[0]
@@ -178,7 +178,7 @@ def test_what_is_promised_is_checked_after_the_fact():
 
 
 @pytest.mark.parametrize("duplicates", ["near", "identical"])
-def test_the_table_tells_what_leaks(duplicates):
+def test_the_summary_counts_leaks(duplicates):
     n = 400
     records, targets = make_records(n=n)
     records = records.assign(patient_id=None, content="", duplicate=None).drop(columns="duplicate")
@@ -204,7 +204,7 @@ def test_the_table_tells_what_leaks(duplicates):
         split_table("unique", records, labels, [records[["record_id"]]], config, 0)
 
 
-def test_rare_classes_reach_every_side():
+def test_rare_classes_are_in_every_set():
     records, _ = make_records(n=200)
     targets = np.eye(3, dtype=np.uint8)[[0] * 150 + [1] * 47 + [2] * 3]
     roles = split("patient", records.assign(patient_id=records["record_id"]), targets)
@@ -212,20 +212,20 @@ def test_rare_classes_reach_every_side():
 
 
 @pytest.mark.parametrize(("validation", "test"), [(0.2, 0.3), (0.1, 0.15), (0.25, 0.5), (0.04, 0.1)])
-def test_shares_are_those_of_the_configuration(validation, test):
+def test_shares_follow_the_configuration(validation, test):
     records, targets = make_records(n=3000)
     roles = split("patient", records, targets, validation=validation, test=test)
     assert (roles == "validation").mean() == pytest.approx(validation, abs=0.01)
     assert (roles == "test").mean() == pytest.approx(test, abs=0.01)
 
 
-def test_paper_leaks_what_the_others_do_not():
+def test_paper_leaks_patients():
     records, targets = make_records()
     assert leaks(split("paper", records, targets), records["patient_id"]) > 50
 
 
 @pytest.mark.parametrize("protocol", ["paper", "patient", "unique"])
-def test_the_seed_decides_not_the_order_of_rows(protocol):
+def test_splits_depend_on_the_seed_and_not_on_the_order_of_rows(protocol):
     records, targets = make_records()
     roles = split(protocol, records, targets, seed=4)
     order = np.random.default_rng(1).permutation(len(records))
@@ -234,7 +234,7 @@ def test_the_seed_decides_not_the_order_of_rows(protocol):
     assert (split(protocol, records, targets, seed=5) != roles).any()
 
 
-def test_folds_are_the_data_sets_own():
+def test_folds_of_the_data_set_are_used():
     records, targets = make_records()
     roles = split("folds", records, targets)
     assert (roles[records["fold"] == 9] == "validation").all()
@@ -242,7 +242,7 @@ def test_folds_are_the_data_sets_own():
     assert (roles[records["fold"] < 9] == "train").all()
 
 
-def test_what_a_protocol_lacks_is_named():
+def test_errors_name_what_is_missing():
     records, targets = make_records()
     with pytest.raises(DataError, match="patient_id"):
         split("patient", records.assign(patient_id=None), targets)

@@ -1,4 +1,4 @@
-"""Raw files in folders and in zip archives: the same answers, and no harm from hostile archives."""
+"""Raw files in folders and zip archives give the same results; hostile archives are rejected."""
 
 import stat
 import zipfile
@@ -33,13 +33,13 @@ def zipped(folder: Path, archive: Path, top: str = "ptb-xl-1.0.3/") -> Path:
 
 @pytest.fixture(scope="module")
 def copies(tmp_path_factory) -> tuple[Path, Path]:
-    """One simulated copy of PTB-XL, as a folder and as an archive."""
+    """A simulated data set in PTB-XL's layout, as a folder and as an archive."""
     top = tmp_path_factory.mktemp("source")
     simulate_dataset(top / "raw", records=12, seed=2)
     return top / "raw", zipped(top / "raw", top / "raw.zip")
 
 
-def test_names_and_contents_are_the_same(copies):
+def test_a_folder_and_its_archive_have_the_same_files(copies):
     folder, archive = map(open_source, copies)
     for below in ("", "records100", "records100/00000", "nowhere"):
         assert folder.names(below) == archive.names(below)
@@ -51,7 +51,7 @@ def test_names_and_contents_are_the_same(copies):
         archive.read("nowhere")
 
 
-def test_ptbxl_is_listed_labelled_and_watched_in_an_archive(copies):
+def test_ptbxl_in_an_archive(copies):
     folder, archive = copies
     one, other = (list_ptbxl_records(source, 100, 5) for source in copies)
     assert one[0].equals(other[0])
@@ -65,7 +65,7 @@ def test_ptbxl_is_listed_labelled_and_watched_in_an_archive(copies):
     assert len({of_archive.raw_files_hash(shard) for shard in of_archive.shards()}) == 3
 
 
-def test_pages_and_audits_of_an_archive_are_those_of_its_folder(copies, tmp_path):
+def test_pages_and_audit_are_the_same_for_an_archive(copies, tmp_path):
     records, _ = list_ptbxl_records(copies[0], 100, 1000)
     made = []
     for number, (source, workers) in enumerate(zip(copies, (1, 2), strict=True)):
@@ -79,7 +79,7 @@ def test_pages_and_audits_of_an_archive_are_those_of_its_folder(copies, tmp_path
     assert all(row["digest"] for row in sketches[0])
 
 
-def test_a_broken_record_of_an_archive_is_named_as_its_place_in_it(tmp_path):
+def test_errors_name_the_file_inside_the_archive(tmp_path):
     simulate_dataset(tmp_path / "raw", records=10, seed=2)
     data = tmp_path / "raw/records100/00000/00003_lr.dat"
     data.write_bytes(data.read_bytes()[:-2])
@@ -103,12 +103,12 @@ def hostile(archive: Path, *entries: tuple[str | zipfile.ZipInfo, str]) -> Path:
 
 
 @pytest.mark.parametrize("name", ["../x.hea", "/etc/x.hea", "a/../../x.hea", "C:/x.hea"])
-def test_archives_whose_names_escape_are_refused(tmp_path, name):
+def test_names_outside_the_archive_are_rejected(tmp_path, name):
     with pytest.raises(DataError, match="leaves the target folder"):
         open_source(hostile(tmp_path / "evil.zip", ("fine/x", ""), (name, "x")))
 
 
-def test_links_bombs_crowds_and_no_archives_are_refused(tmp_path, monkeypatch):
+def test_links_bombs_many_files_and_damaged_archives_are_rejected(tmp_path, monkeypatch):
     link = zipfile.ZipInfo("link.hea")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
     with pytest.raises(DataError, match="a link"):
@@ -138,7 +138,7 @@ def test_a_damaged_entry_is_named(tmp_path):
         open_source(archive).read("x.png")
 
 
-def test_a_header_names_no_file_outside(tmp_path):
+def test_a_header_cannot_name_a_file_outside_its_folder(tmp_path):
     header = "x 1 250 10\n../secret.dat 16 200/mV 16 0 0 0 0 I\n"
     archive = hostile(tmp_path / "a.zip", ("data/x.hea", header), ("secret.dat", "0" * 20), ("data/y", ""))
     with pytest.raises(RecordError, match="not a plain file"):
@@ -159,7 +159,7 @@ def test_links_to_folders_are_followed_once(tmp_path):
     assert open_source(tmp_path / "top").names() == ["linked/sub/x.png"]
 
 
-def test_limb_leads_are_computed_where_asked(tmp_path):
+def test_limb_leads_are_computed_on_request(tmp_path):
     rng = np.random.default_rng(0)
     signal = rng.normal(0, 0.3, (2500, 8))
     names = ["I", "II", *LEADS[6:]]

@@ -1,11 +1,11 @@
-"""Files appear whole or not at all."""
+"""Atomic writing, and JSON."""
 
 import pytest
 
 from ecgpipe.artifacts.files import atomic_folder, atomic_path, write_json
 
 
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+def test_a_failed_write_keeps_the_old_file(tmp_path):
     target = tmp_path / "table.csv"
     target.write_text("old")
     with pytest.raises(RuntimeError), atomic_path(target) as partial:
@@ -15,7 +15,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_the_target_does_not_exist_before_it_is_whole(tmp_path):
+def test_the_target_does_not_exist_until_it_is_complete(tmp_path):
     target = tmp_path / "new" / "table.csv"
     with atomic_path(target) as partial:
         partial.write_text("content")
@@ -24,7 +24,7 @@ def test_the_target_does_not_exist_before_it_is_whole(tmp_path):
     assert target.read_text() == "content"
 
 
-def test_folders_likewise(tmp_path):
+def test_atomic_folder(tmp_path):
     target = tmp_path / "data"
     with pytest.raises(RuntimeError), atomic_folder(target) as partial:
         (partial / "a").write_text("a")
