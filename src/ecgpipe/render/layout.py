@@ -1,6 +1,7 @@
 """Page layouts, in millimetres from the top left corner; y grows downwards."""
 
 import json
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -14,7 +15,6 @@ from ecgpipe.errors import ConfigError
 LEADS = ("I", "II", "III", "AVR", "AVL", "AVF", "V1", "V2", "V3", "V4", "V5", "V6")
 """Order of the rows of a signal, named as in the WFDB headers of PTB-XL. (Importing artifacts.signals takes 0.8 s.)"""
 
-COLUMNS = (LEADS[:3], LEADS[3:6], LEADS[6:9], LEADS[9:])
 PRINTED = {"AVR": "aVR", "AVL": "aVL", "AVF": "aVF"}
 INCH = 25.4
 
@@ -130,6 +130,47 @@ def layout_named(name: str) -> Layout:
         raise ConfigError(f"layout file {name}: {error}") from error
 
 
+def _slots(
+    rows: int,
+    left: float,
+    width: float,
+    baselines: Sequence[float],
+    name: Callable[[str, float, int], Text],
+    pulse: Pulse,
+) -> list[Slot]:
+    """Slots of all leads in columns of ``rows``; ``name`` gets the lead, x and the row, and pulses are in the first."""
+    slots = []
+    for index, lead in enumerate(LEADS):
+        column, row = divmod(index, rows)
+        x = left + column * width
+        slots.append(
+            Slot(
+                lead=lead,
+                x=x,
+                baseline=baselines[row],
+                width=width,
+                start=column * width,
+                name=name(printed_name(lead), x, row),
+                pulse=None if column else pulse,
+            )
+        )
+    return slots
+
+
+def _separators(slots: list[Slot], half_width: float, half_height: float) -> tuple[Bar, ...]:
+    """A short bar at the start of each slot but the first ones."""
+    return tuple(
+        Bar(
+            x0=slot.x - half_width,
+            x1=slot.x + half_width,
+            y0=slot.baseline - half_height,
+            y1=slot.baseline + half_height,
+        )
+        for slot in slots
+        if slot.start
+    )
+
+
 def kit_layout() -> Layout:
     """Build ECG-Image-Kit's letter page: 3 x 4 leads of 62.5 mm and a strip of lead II.
 
@@ -137,41 +178,23 @@ def kit_layout() -> Layout:
     the baselines. Measured on the pages and JSON files that the kit writes.
     """
     width, height, left, column = 11 * INCH, 8.5 * INCH, 15.0, 62.5
-    pulse, half, edge = Pulse(x=10), 2.25 / 72 * INCH / 2, 0.4 / 72 * INCH
-    slots, separators = [], []
-    for index, leads in enumerate(COLUMNS):
-        x = left + index * column
-        for lead, baseline in zip(leads, [height * share / 12 for share in (5, 7, 9)], strict=True):
-            slots.append(
-                Slot(
-                    lead=lead,
-                    x=x,
-                    baseline=baseline,
-                    width=column,
-                    start=index * column,
-                    name=Text(x=x, y=baseline + 7, text=printed_name(lead)),
-                    pulse=None if index else pulse,
-                )
-            )
-            if index:
-                separators.append(Bar(x0=x - half, x1=x + half, y0=baseline - 3.5, y1=baseline + 3.5))
-    strip = height - 20.992
+    edge, strip, pulse = 0.4 / 72 * INCH, height - 20.992, Pulse(x=10)
+    baselines = [height * share / 12 for share in (5, 7, 9)]
+    slots = _slots(3, left, column, baselines, lambda name, x, row: Text(x=x, y=baselines[row] + 7, text=name), pulse)
     name = Text(x=left, y=strip + 8, text="II")
-    slots.append(Slot(lead="II", x=left, baseline=strip, width=4 * column, name=name, pulse=pulse))
-    bars = (
-        Bar(x0=0, y0=0, x1=edge, y1=height),
-        Bar(x0=width - edge, y0=0, x1=width, y1=height),
-        Bar(x0=0, y0=0, x1=width, y1=edge),
-        Bar(x0=0, y0=height - edge, x1=width, y1=height),
-    )
     return Layout(
         name="kit",
         width=width,
         height=height,
-        slots=tuple(slots),
+        slots=(*slots, Slot(lead="II", x=left, baseline=strip, width=4 * column, name=name, pulse=pulse)),
         grid=Grid(x=0, y=height),
-        separators=tuple(separators),
-        bars=bars,
+        separators=_separators(slots, 2.25 / 72 * INCH / 2, 3.5),
+        bars=(
+            Bar(x0=0, y0=0, x1=edge, y1=height),
+            Bar(x0=width - edge, y0=0, x1=width, y1=height),
+            Bar(x0=0, y0=0, x1=width, y1=edge),
+            Bar(x0=0, y0=height - edge, x1=width, y1=height),
+        ),
         texts=(Text(x=50, y=height - 5, text="{speed}mm/s"), Text(x=100, y=height - 5, text="{gain}mm/mV")),
     )
 
@@ -182,30 +205,23 @@ def matrix_layout(rows: int, columns: int) -> Layout:
     6x2 shows I..AVF beside V1..V6 (5 s each at 25 mm/s), 12x1 one lead per row (10 s each).
     """
     width, height, left, top, total = 297.0, 210.0, 30.0, 25.0, 250.0
-    column, pitch = total / columns, (height - top - 15.0) / rows
-    slots, separators = [], []
-    for index, lead in enumerate(LEADS):
-        across, down = divmod(index, rows)
-        x, baseline = left + across * column, round(top + (down + 0.5) * pitch, 3)
-        slots.append(
-            Slot(
-                lead=lead,
-                x=x,
-                baseline=baseline,
-                width=column,
-                start=across * column,
-                name=Text(x=x + 1, y=baseline - min(5.0, 0.4 * pitch), text=printed_name(lead), size=9),
-                pulse=None if across else Pulse(x=left - 10),
-            )
-        )
-        if across:
-            separators.append(Bar(x0=x - 0.2, x1=x + 0.2, y0=baseline - 3, y1=baseline + 3))
+    pitch = (height - top - 15.0) / rows
+    baselines = [round(top + (row + 0.5) * pitch, 3) for row in range(rows)]
+    above = min(5.0, 0.4 * pitch)
+    slots = _slots(
+        rows,
+        left,
+        total / columns,
+        baselines,
+        lambda name, x, row: Text(x=x + 1, y=baselines[row] - above, text=name, size=9),
+        Pulse(x=left - 10),
+    )
     return Layout(
         name=f"{rows}x{columns}",
         width=width,
         height=height,
         slots=tuple(slots),
-        separators=tuple(separators),
+        separators=_separators(slots, 0.2, 3),
         texts=(Text(x=left, y=height - 5, text="{speed} mm/s   {gain} mm/mV", size=9),),
     )
 
@@ -245,27 +261,19 @@ def report_layout() -> Layout:
     Measured on the published files (Khan and Hussain, 10.17632/gwbz3fsgp8). At 200 dpi signal and pulses are to scale;
     the grid is printed 0.9% wider. The header's fields stay empty.
     """
-    left, column = 152.5, 62.5
+    left, column, rows = 152.5, 62.5, (463.5, 763.5, 1065.5)
     pulse = Pulse(x=_mm(105.5), width=_mm(16.5), foot=_mm(8.5))
-    slots, separators = [], []
-    for index, leads in enumerate(COLUMNS):
-        x = _mm(left) + index * column
-        for lead, baseline in zip(leads, (463.5, 763.5, 1065.5), strict=True):
-            slots.append(
-                Slot(
-                    lead=lead,
-                    x=x,
-                    baseline=_mm(baseline),
-                    width=column,
-                    start=index * column,
-                    name=Text(x=x, y=_mm(baseline - 7), text=printed_name(lead), size=10.3, font="serif"),
-                    pulse=None if index else pulse,
-                )
-            )
-        if index:
-            separators.append(Bar(x0=x - _mm(1.5), x1=x + _mm(1.5), y0=_mm(420.5), y1=_mm(1108.5)))
+    slots = _slots(
+        3,
+        _mm(left),
+        column,
+        [_mm(row) for row in rows],
+        lambda name, x, row: Text(x=x, y=_mm(rows[row] - 7), text=name, size=10.3, font="serif"),
+        pulse,
+    )
     name = Text(x=_mm(left), y=_mm(1359), text="II", size=10.3, font="serif")
-    slots.append(Slot(lead="II", x=_mm(left), baseline=_mm(1366), width=4 * column, name=name, pulse=pulse))
+    strip = Slot(lead="II", x=_mm(left), baseline=_mm(1366), width=4 * column, name=name, pulse=pulse)
+    edges = [_mm(left) + index * column for index in (1, 2, 3)]
     grid = Grid(
         x=_mm(145.5),
         y=_mm(324.5),
@@ -283,9 +291,9 @@ def report_layout() -> Layout:
         name="cardiac-images",
         width=_mm(REPORT_SIZE[0]),
         height=_mm(REPORT_SIZE[1]),
-        slots=tuple(slots),
+        slots=(*slots, strip),
         grid=grid,
-        separators=tuple(separators),
+        separators=tuple(Bar(x0=x - _mm(1.5), x1=x + _mm(1.5), y0=_mm(420.5), y1=_mm(1108.5)) for x in edges),
         bars=tuple(Bar(x0=_mm(68), x1=_mm(2155), y0=_mm(y), y1=_mm(y + 4)) for y in (136, 142)),
         texts=tuple(Text(x=_mm(x), y=_mm(y), text=text, size=size, font="serif") for x, y, size, text in REPORT_TEXTS),
         pulse_line=1.1,

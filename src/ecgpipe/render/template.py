@@ -6,6 +6,7 @@ many steps of coverage as a palette of 256 allows. Drawing then touches a third 
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ecgpipe.config.pages import RenderConfig
 from ecgpipe.errors import ConfigError
-from ecgpipe.render.layout import INCH, Grid, Layout, Slot, Text, layout_named
+from ecgpipe.render.layout import INCH, Grid, Layout, Text, layout_named
 
 Box = tuple[int, int, int, int]
 MAX_PIXELS = 40_000_000
@@ -89,7 +90,7 @@ def page_template(config: RenderConfig) -> PageTemplate:
         array.setflags(write=False)
     names = (slot.name if config.lead_names else None for slot in layout.slots)
     boxes = tuple(name_box(name, scale) if name else None for name in names)
-    pulses = tuple(_pulse_points(slot, config.gain, scale) for slot in layout.slots if config.pulse and slot.pulse)
+    pulses = _pulses(layout, config, scale)
     grid = _grid_lines(layout, scale) if config.grid else None
     return PageTemplate(layout, scale, ground, len(grounds), ink, full, palette, boxes, pulses, grid)
 
@@ -199,9 +200,10 @@ def _draw_shared_ink(layout: Layout, config: RenderConfig, shape: tuple[int, int
     cover = np.zeros(shape)
     for bar in [*layout.bars, *(layout.separators if config.separators else [])]:
         fill_rectangle(cover, bar.x0 * scale, bar.y0 * scale, bar.x1 * scale, bar.y1 * scale)
-    if config.pulse:
-        for slot in layout.slots:
-            _draw_pulse(cover, slot, config, layout.pulse_line * config.dpi / 72, scale)
+    half = layout.pulse_line * config.dpi / 72 / 2
+    for points in _pulses(layout, config, scale):
+        for start, end in pairwise(points):
+            fill_rectangle(cover, *(np.minimum(start, end) - half), *(np.maximum(start, end) + half))
     ink = np.round(cover * 255).astype(np.uint8)
     for text in _texts(layout, config):
         draw_text(ink, text, scale)
@@ -216,28 +218,17 @@ def _texts(layout: Layout, config: RenderConfig) -> list[Text]:
     return texts
 
 
-def _pulse_points(slot: Slot, gain: float, scale: float) -> np.ndarray:
-    """Corners of a pulse in pixels, float (n, 2), from left to right."""
-    pulse, top = slot.pulse, slot.baseline - gain
-    points = [(pulse.x, slot.baseline), (pulse.x, top), (pulse.x + pulse.width, top)]
-    points.append((pulse.x + pulse.width, slot.baseline))
-    if pulse.foot:
-        points = [(pulse.x - pulse.foot, slot.baseline), *points]
-        points.append((pulse.x + pulse.width + pulse.foot, slot.baseline))
-    return np.array(points) * scale
-
-
-def _draw_pulse(cover: np.ndarray, slot: Slot, config: RenderConfig, width: float, scale: float) -> None:
-    if slot.pulse is None:
-        return
-    left, right = slot.pulse.x * scale, (slot.pulse.x + slot.pulse.width) * scale
-    bottom, top, foot, half = slot.baseline * scale, (slot.baseline - config.gain) * scale, slot.pulse.foot, width / 2
-    fill_rectangle(cover, left - half, top - half, right + half, top + half)
-    for x, direction in ((left, -1), (right, 1)):
-        fill_rectangle(cover, x - half, top - half, x + half, bottom + half)
-        if foot:
-            ends = sorted((x, x + direction * foot * scale))
-            fill_rectangle(cover, ends[0] - half, bottom - half, ends[1] + half, bottom + half)
+def _pulses(layout: Layout, config: RenderConfig, scale: float) -> tuple[np.ndarray, ...]:
+    """Corners of the pulses in pixels, float (n, 2) each, from left to right."""
+    pulses = []
+    for slot in layout.slots:
+        if config.pulse and (pulse := slot.pulse):
+            left, right, bottom, top = pulse.x, pulse.x + pulse.width, slot.baseline, slot.baseline - config.gain
+            points = [(left, bottom), (left, top), (right, top), (right, bottom)]
+            if pulse.foot:
+                points = [(left - pulse.foot, bottom), *points, (right + pulse.foot, bottom)]
+            pulses.append(np.array(points) * scale)
+    return tuple(pulses)
 
 
 def fill_rectangle(cover: np.ndarray, x0: float, y0: float, x1: float, y1: float) -> None:
