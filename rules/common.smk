@@ -1,6 +1,7 @@
 # Configuration, paths, wildcard constraints, and what all rules have in common.
 
 import sys
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -19,25 +20,23 @@ from ecgpipe.fingerprint import file_hash, fingerprint
 from ecgpipe.paper import load_paper
 
 export_source(SOURCE)
+code_of = cache(fingerprint)
 
 try:
     CONFIG = validate_config(config, workflow.config_settings.config_args)
 except EcgpipeError as error:
     raise WorkflowError(str(error)) from None
 
-DATASETS = {
-    name: make_dataset(name, CONFIG.settings_of(name), CONFIG.results, CONFIG.resources) for name in CONFIG.datasets
-}
-SHARDS = {}
-for name, dataset in DATASETS.items():
+DATASETS, SHARDS = {}, {}
+for name in CONFIG.datasets:
+    DATASETS[name] = dataset = make_dataset(name, CONFIG.settings_of(name), CONFIG.results, CONFIG.resources)
     try:
         SHARDS[name] = dataset.shards()
     except EcgpipeError as error:
         raise WorkflowError(f"{dataset.key}.source: {error}") from None
 
 TARGETS = Targets(CONFIG, SHARDS)
-RESULTS = CONFIG.results
-RESOURCES = CONFIG.resources
+RESULTS, RESOURCES = CONFIG.results, CONFIG.resources
 DATASET = f"{RESULTS}/{{dataset}}"
 RUN = f"{DATASET}/{{protocol}}/{{variant}}/seed-{{seed}}"
 
@@ -62,7 +61,7 @@ def complete_rules():
             each.log_modifier = each.benchmark_modifier = each.output_modifier
             each.set_log(f"{RESULTS}/logs/{name}.log")
             each.benchmark = f"{RESULTS}/benchmarks/{name}.tsv"
-            each.set_params(code=fingerprint(Path(workflow.basedir, "rules", each.script)))
+            each.set_params(code=lambda w, script=Path(workflow.basedir, "rules", each.script): code_of(script))
             each.conda_env = each.conda_env or "../envs/data.yaml"
 
 
@@ -109,7 +108,7 @@ def drawing_of(dataset):
 
 
 def drawing(wildcards):
-    """The same for the data set of a job."""
+    """The same, for the data set of a job."""
     return drawing_of(wildcards.dataset)
 
 

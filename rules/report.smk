@@ -46,6 +46,8 @@ rule report:
             caption="../report/report.rst",
             category="Report",
         ),
+        content=f"{RESULTS}/report/report.json",
+        figures=directory(f"{RESULTS}/report/figures"),
         scores=report(
             f"{RESULTS}/report/scores.csv",
             caption="../report/scores.rst",

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ecgpipe.doctor.profile import stated_in_rules
+from ecgpipe.doctor.profile import read_rule_resources
 from tests.cluster.slurm import Cluster, missing
 from tests.workflow.conftest import ENVIRONMENT, copy_project
 
@@ -40,7 +40,7 @@ def fit_profile(folder: Path, **train) -> None:
     """
     file = folder / "profiles/slurm/config.yaml"
     profile = yaml.safe_load(file.read_text())
-    profile["set-threads"] = dict.fromkeys(stated_in_rules(folder / "profiles/slurm"), 1)
+    profile["set-threads"] = dict.fromkeys(read_rule_resources(folder / "profiles/slurm"), 1)
     for rule, mem_mb in MEMORY.items():
         profile["set-resources"][rule] = {**profile["set-resources"][rule], "mem_mb": mem_mb, "runtime": 10}
     profile["set-resources"]["train"].update(train)

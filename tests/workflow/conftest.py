@@ -1,5 +1,6 @@
 """Workflows in a copy of the project, so that tests can change its code."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -78,19 +79,31 @@ def copy_project(folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Workflow:
-    """The tiny workflow on simulated records, in PTB-XL's place, run to its end once."""
-    folder = copy_project(tmp_path_factory.mktemp("workflow") / "project")
-    simulate = [sys.executable, "-m", "ecgpipe", "simulate", "raw", "--records", "80", "--seed", "3"]
-    environment = {**ENVIRONMENT, "PYTHONPATH": str(folder / "src")}
-    subprocess.run(simulate, cwd=folder, env=environment, check=True)
+    """The tiny workflow on simulated records, in PTB-XL's place, run once for all processes of pytest-xdist.
+
+    Tests must not change its folder.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished"
+    shared.mkdir(exist_ok=True)
+    folder = shared / "project"
     workflow = Workflow(folder, (folder / "tiny.yaml",), ("ptb_xl={source: raw, shard_size: 40}", "datasets=[ptb-xl]"))
-    workflow.run("all")
+    with open(shared / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "done").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            copy_project(folder)
+            simulate = [sys.executable, "-m", "ecgpipe", "simulate", "raw", "--records", "80", "--seed", "3"]
+            environment = {**ENVIRONMENT, "PYTHONPATH": str(folder / "src")}
+            subprocess.run(simulate, cwd=folder, env=environment, check=True)
+            workflow.run("all")
+            (shared / "done").touch()
     return workflow
 
 
 @pytest.fixture
 def workflow(finished, tmp_path) -> Workflow:
-    """A finished workflow that a test may change: a copy with all times of change kept."""
+    """A finished workflow that a test may change: a copy with the same modification times."""
     folder = tmp_path / "project"
     shutil.copytree(finished.folder, folder, copy_function=shutil.copy2, symlinks=True)
     return Workflow(folder, (folder / "tiny.yaml",), finished.overrides)

@@ -1,4 +1,4 @@
-"""Data sets of one's own through every stage: docs/own-data.md word for word, with tiny settings and data."""
+"""User datasets through every stage: the examples of docs/own-data.md, with tiny settings and data."""
 
 import json
 import os
@@ -152,7 +152,7 @@ def test_one_changed_file_runs_its_shard_again(changed):
 def test_a_label_and_an_archive_packed_again(changed):
     table = changed / "clinic/labels.csv"
     table.write_text(table.read_text().replace("0000,SR", "0000,AF"))
-    assert plan(changed, "clinic.yaml")["records_of_own"] == 1
+    assert plan(changed, "clinic.yaml")["records"] == 1
     with zipfile.ZipFile(changed / "scans.zip") as old:
         content = {name: old.read(name) for name in old.namelist()}
     with zipfile.ZipFile(changed / "scans.zip", "w", zipfile.ZIP_DEFLATED) as new:
@@ -162,7 +162,7 @@ def test_a_label_and_an_archive_packed_again(changed):
     with zipfile.ZipFile(changed / "scans.zip", "a") as new:
         new.writestr("normal/more.png", content["normal/0000.png"])
     listed = {
-        "records_of_own",
+        "records",
         "labels",
         "collect",
         "preprocess",

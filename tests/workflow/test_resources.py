@@ -2,14 +2,14 @@
 
 import re
 
-from ecgpipe.doctor.profile import stated_in_rules
+from ecgpipe.doctor.profile import read_rule_resources
 from tests.conftest import PROJECT
 
 LOCAL = {"labels", "split", "audit_leaks", "prepare", "curves", "claims", "strict"}
 
 
 def test_heavy_rules_state_their_resources():
-    stated = stated_in_rules(PROJECT / "profiles/default")
+    stated = read_rule_resources(PROJECT / "profiles/default")
     assert stated["train"] == {"threads": 8, "mem_mb": 8000, "runtime": 1440, "gpu": 1} == stated["train_trial"]
     assert stated["measure_saliency"]["mem_mb"] > 2900 and stated["measure_saliency"]["runtime"] > 30  # as measured
     assert stated["evaluate"]["runtime"] >= 60  # 2,000 resamples for up to 71 classes
