@@ -1,4 +1,4 @@
-"""For the documentation's site: pages that lie outside of docs/."""
+"""Adds pages from outside of docs/ to the documentation site."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ OUTSIDE = ("SECURITY.md", "CHANGELOG.md")
 
 
 def on_files(files, config):
-    """Take the pages in; links to ../NAME are theirs."""
+    """Add the pages."""
     root = Path(config.config_file_path).parent
     for name in OUTSIDE:
         if (root / name).is_file():
@@ -17,7 +17,7 @@ def on_files(files, config):
 
 
 def on_page_markdown(markdown, page, **_):
-    """Links in and out of them as they are on the site."""
+    """Correct links to and from these pages."""
     for name in OUTSIDE:
         markdown = markdown.replace(f"](../{name}", f"]({name.lower()}")
     return markdown.replace("](docs/", "](") if page.file.src_uri in {name.lower() for name in OUTSIDE} else markdown

@@ -26,7 +26,7 @@ PRETENDED_GPUS = ("GPU-0-of-a-workstation", "GPU-1-of-a-workstation")
 OPTIONS = ["--workflow-profile", "profiles/slurm"]
 SNAKEMAKE = Path(__file__).parent / "impatient.py"
 MEMORY = {"train": 2500, "predict": 2000}
-ENOUGH_FOR_THE_WRAPPERS = 550  # MB; two Snakemakes stand around each job's script, and PyTorch wants more
+ENOUGH_FOR_THE_WRAPPERS = 550  # MB for the two Snakemake processes around each job's script; PyTorch needs more
 
 
 def run_of(seed: int) -> Path:
@@ -34,9 +34,9 @@ def run_of(seed: int) -> Path:
 
 
 def fit_profile(folder: Path, **train) -> None:
-    """The project's own profile with what a small machine has; other resources of the training if given.
+    """Change the project's profile for a small machine, with other resources of the training if given.
 
-    On the command line they would take the place of all that the profile sets.
+    On the command line they would replace everything that the profile sets.
     """
     file = folder / "profiles/slurm/config.yaml"
     profile = yaml.safe_load(file.read_text())
@@ -75,7 +75,7 @@ class Project:
         return project
 
     def start(self, *arguments: str, how: list[str] = OPTIONS, **environment: str) -> subprocess.Popen:
-        # targets first: options would take them for more of their values
+        # targets first: options would take them as values
         command = [sys.executable, str(SNAKEMAKE), *arguments, *how, "--configfile", self.config]
         with open(self.folder / "log.txt", "w") as log:
             return subprocess.Popen(
@@ -88,7 +88,7 @@ class Project:
             )
 
     def finish(self, process: subprocess.Popen, success: bool = True, seconds: float = 1800) -> str:
-        """Wait for a run; its output."""
+        """Wait for a run, and return its output."""
         try:
             status = process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -108,7 +108,7 @@ class Project:
         (self.folder / file).write_text(text.replace(old, new, 1))
 
     def epochs_done(self, seed: int) -> int:
-        """Epochs in the history of a training that runs."""
+        """Epochs in the history of a running training."""
         history = self.folder / run_of(seed) / "history.csv"
         return max(0, len(history.read_text().splitlines()) - 1) if history.is_file() else 0
 
@@ -117,7 +117,7 @@ class Project:
 
 
 def kill(process: subprocess.Popen) -> None:
-    """With all that it started on this machine; its jobs on the cluster run on."""
+    """Kill a process with its children on this machine; jobs on the cluster go on."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -134,7 +134,7 @@ def on_this_machine(cluster, tmp_path_factory):
     Where no cluster can be had there is nothing to compare it with.
     """
     project = Project.new(tmp_path_factory.mktemp("local") / "project")
-    # another number of threads gives other weights (docs/training.md)
+    # the weights depend on the number of threads (docs/training.md)
     process = project.start(
         *every_score(),
         how=["--cores", "2", "--set-threads", "train=1", "predict=1", "--resources", "gpu=2"],
@@ -147,7 +147,7 @@ def on_this_machine(cluster, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def undisturbed(on_this_machine) -> Project:
-    """The same, done."""
+    """The same, finished."""
     project, process = on_this_machine
     project.finish(process)
     return project
@@ -202,14 +202,14 @@ def cancel(cluster: Cluster, number: str) -> None:
 
 
 def time_out(cluster: Cluster, number: str) -> None:
-    """Slurm counts in minutes: the training stands still, as on a slow node, until its minute is over."""
+    """Stop the training until its minute is over, since Slurm counts in minutes."""
     cluster.call("scontrol", "update", f"JobId={number}", "TimeLimit=1")
     cluster.call("scancel", "--signal=STOP", number)
 
 
 @pytest.fixture
 def scored(cluster, undisturbed, tmp_path):
-    """A copy of the finished local run, to go on with on the cluster; all times of change kept."""
+    """A copy of the finished local run, to continue on the cluster; with the same modification times."""
     folder = tmp_path / "project"
     shutil.copytree(undisturbed.folder, folder, copy_function=shutil.copy2, symlinks=True)
     fit_profile(folder)
@@ -220,7 +220,7 @@ def scored(cluster, undisturbed, tmp_path):
 
 @pytest.fixture
 def prepared(scored) -> Project:
-    """The same with the first seed's run prepared and not trained."""
+    """The same with the first seed's run prepared but not trained."""
     for file in (scored.folder / run_of(0)).iterdir():
         if file.is_dir():
             shutil.rmtree(file)

@@ -1,4 +1,4 @@
-"""Snakemake that asks Slurm every two seconds. Its executor waits ten seconds more each time that no job ended."""
+"""Snakemake that asks Slurm every two seconds; its executor adds ten seconds each time that no job ended."""
 
 import sys
 

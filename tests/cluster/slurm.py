@@ -1,4 +1,4 @@
-"""A real Slurm of one node on this machine, with pretend GPUs, started and stopped by the tests.
+"""A real Slurm of one node on this machine, with simulated GPUs, started and stopped by the tests.
 
 Needs root and Debian's packages slurmctld, slurmd, slurm-client and munge (`make slurm-test` installs them). It has no
 accounting: states of jobs come from squeue. Slurm reads /etc/slurm; a configuration that is there already, of a real
@@ -89,7 +89,7 @@ class Cluster:
         for name in ("state", "spool"):
             (self.folder / name).mkdir()
         devices = [self.folder / f"gpu{number}" for number in range(4)]
-        for number, device in enumerate(devices):  # character devices that Slurm can hand out; nothing opens them
+        for number, device in enumerate(devices):  # character devices that Slurm can assign; nothing opens them
             os.mknod(device, 0o600 | 0o020000, os.makedev(195, number))
         config = CONFIG.format(host=host, folder=self.folder, port=free_port(), node_port=free_port())
         (self.folder / "slurm.conf").write_text(config)
@@ -103,7 +103,7 @@ class Cluster:
         self.wait_for(lambda: "idle" in self.call("sinfo", "--noheader", "--format=%T", check=False), 30)
 
     def _start_munge(self) -> None:
-        """A munge of our own, beside any that the machine runs."""
+        """A separate munge, beside any that the machine runs."""
         folder = self.folder / "munge"
         folder.mkdir()
         (folder / "key").write_bytes(os.urandom(1024))
@@ -116,9 +116,9 @@ class Cluster:
         subprocess.run(["runuser", "-u", MUNGE_USER, "--", *command], check=True)
 
     def stop(self) -> None:
-        """Stop the daemons that `start` started, jobs first; the system's configuration folder is left as it was."""
+        """Stop the daemons that `start` started, jobs first; the system's configuration folder is unchanged."""
         self.call("scancel", "--user=root", check=False)
-        with contextlib.suppress(TimeoutError, RuntimeError):  # a job's keeper outlives the daemons
+        with contextlib.suppress(TimeoutError, RuntimeError):  # a job's step daemon outlives the others
             self.wait_for(lambda: not self.jobs(), 30)
         for pid_file in ("slurmd.pid", "slurmctld.pid", "munge/pid"):
             path = self.folder / pid_file
@@ -135,7 +135,7 @@ class Cluster:
         return done.stdout
 
     def jobs(self, rule: str = "") -> dict[str, str]:
-        """Slurm's number -> state of the jobs of a rule (of all rules, if not given) that are not over."""
+        """Slurm's number -> state of the jobs of a rule (of all rules, if not given) that have not ended."""
         listing = self.call("squeue", "--noheader", "--format=%i|%T|%k").splitlines()
         rows = [line.split("|", 2) for line in listing]
         return {number: state for number, state, comment in rows if f"rule_{rule}" in comment}

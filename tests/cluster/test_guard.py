@@ -1,4 +1,4 @@
-"""Jobs that Slurm still holds, with an squeue that prints what the real one printed."""
+"""Unfinished Slurm jobs, with an squeue that prints recorded output."""
 
 import os
 
@@ -10,7 +10,7 @@ from ecgpipe.errors import EcgpipeError
 
 @pytest.fixture
 def squeue(tmp_path, monkeypatch):
-    """A program of that name that prints a listing; the real one is tried in test_slurm.py."""
+    """A program of that name that prints a listing; test_slurm.py uses the real one."""
 
     def say(listing: str) -> None:
         program = tmp_path / "bin" / "squeue"
@@ -23,7 +23,7 @@ def squeue(tmp_path, monkeypatch):
     return say
 
 
-def test_jobs_of_this_folder_alone_are_in_the_way(squeue, tmp_path):
+def test_only_jobs_of_this_folder_stop_the_start(squeue, tmp_path):
     squeue(f"7|RUNNING|rule_train_wildcards_x|{tmp_path}\n8|RUNNING|rule_train|/other\n9|RUNNING|(null)|{tmp_path}\n")
     assert unfinished_jobs(tmp_path) == [("7", "RUNNING", "rule_train_wildcards_x")]
     with pytest.raises(EcgpipeError, match="scancel 7"):
@@ -31,18 +31,18 @@ def test_jobs_of_this_folder_alone_are_in_the_way(squeue, tmp_path):
 
 
 @pytest.mark.parametrize("state", ["PENDING", "RUNNING", "SUSPENDED", "STOPPED", "COMPLETING", "REQUEUE_HOLD"])
-def test_a_job_that_may_still_write_is_in_the_way(squeue, tmp_path, state):
+def test_a_job_that_may_still_write_stops_the_start(squeue, tmp_path, state):
     over = "".join(f"{number}|{each}|rule_train|{tmp_path}\n" for number, each in enumerate(("COMPLETED", "TIMEOUT")))
     squeue(f"{over}7|{state}|rule_train|{tmp_path}\n")
     assert unfinished_jobs(tmp_path) == [("7", state, "rule_train")]
 
 
-def test_nothing_is_in_the_way_inside_of_a_job(squeue, tmp_path, monkeypatch):
+def test_nothing_stops_the_start_inside_of_a_job(squeue, tmp_path, monkeypatch):
     squeue(f"7|RUNNING|rule_train|{tmp_path}\n")
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     refuse_second_submission(tmp_path)
 
 
-def test_no_slurm_no_question(tmp_path, monkeypatch):
+def test_nothing_stops_the_start_without_slurm(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     refuse_second_submission(tmp_path)

@@ -1,4 +1,4 @@
-"""The workflow on a real Slurm: the same files as without, whatever happens to the jobs."""
+"""The workflow on a real Slurm makes the same files as without, also with disturbed jobs."""
 
 import csv
 import json
@@ -29,7 +29,7 @@ from tests.conftest import PROJECT
 from tests.workflow.conftest import copy_project
 
 pytestmark = pytest.mark.cluster
-TIMES = ("seconds", "images_per_second")  # columns of the history that no two trainings share
+TIMES = ("seconds", "images_per_second")  # columns of the history that differ between trainings
 
 
 def scores_by_epoch(project: Project, seed: int) -> list[dict[str, str]]:
@@ -49,7 +49,7 @@ def attempts_to_train(output: str, seed: int) -> list[str]:
     return re.findall(rf"has been submitted with SLURM jobid (\d+) \(log: \S+/rule_train/\S+_{seed}/\d+\.log\)", output)
 
 
-def test_the_doctor_tells_what_does_not_fit_this_cluster(cluster):
+def test_the_doctor_reports_what_does_not_fit_this_cluster(cluster):
     command = [sys.executable, "-m", "ecgpipe", "doctor", "--json", "--profile", PROJECT / "profiles/slurm"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1
@@ -75,8 +75,8 @@ def test_the_cluster_makes_the_same_data_as_this_machine(disturbed, undisturbed,
     assert ours == theirs
 
 
-def test_the_undisturbed_trainings_go_on_improving(undisturbed):
-    """Else their weights would be there before any disturbance."""
+def test_the_undisturbed_trainings_keep_improving(undisturbed):
+    """Otherwise their weights would exist before any disturbance."""
     best = [json.loads(undisturbed.file(seed, "train.json").read_text())["best_epoch"] for seed in SEEDS]
     assert sum(epoch > 5 for epoch in best) >= 3, best
 
@@ -89,13 +89,13 @@ def test_a_training_is_one_task_on_one_gpu(disturbed):
 
 
 def test_a_requeued_training_ends_as_if_undisturbed(disturbed, undisturbed):
-    assert attempts_to_train(disturbed.output, REQUEUED) == [disturbed.numbers[REQUEUED]]  # Slurm alone queued it again
+    assert attempts_to_train(disturbed.output, REQUEUED) == [disturbed.numbers[REQUEUED]]  # only Slurm queued it again
     assert json.loads(disturbed.project.file(REQUEUED, "train.json").read_text())["resumed"]
     assert_same_results(disturbed.project, undisturbed, REQUEUED)
 
 
 @pytest.mark.parametrize("seed, state", [(CANCELLED, "CANCELLED"), (TIMED_OUT, "TIMEOUT")])
-def test_a_stopped_training_is_reported_and_goes_on(disturbed, undisturbed, seed, state):
+def test_a_stopped_training_is_reported_and_continues(disturbed, undisturbed, seed, state):
     number = disturbed.numbers[seed]
     assert f"SLURM-job '{number}' failed, SLURM status is: '{state}'" in disturbed.output
     assert len(attempts_to_train(disturbed.output, seed)) == 2
@@ -128,7 +128,7 @@ def test_a_failing_job_is_reported_and_only_what_is_missing_runs_again(cluster, 
 
 
 def test_the_demo_runs_on_the_cluster_to_its_report(cluster, tmp_path):
-    """As `make demo`, but for the executor: each training a GPU job, the rest on the main partition."""
+    """Like `make demo`: each training is a GPU job, the rest is on the main partition."""
     project = Project(copy_project(tmp_path / "project"), "config/demo.yaml")
     fit_profile(project.folder)
     process = project.start("all")
@@ -159,7 +159,7 @@ def test_a_killed_snakemake_submits_nothing_twice(cluster, undisturbed, prepared
     cluster.wait_for(lambda: prepared.epochs_done(0), 900)
     (number,) = cluster.jobs("train")
     kill(process)
-    cluster.call("scancel", "--signal=STOP", number)  # three Snakemakes take longer to start than it to end
+    cluster.call("scancel", "--signal=STOP", number)  # starting Snakemake three times takes longer than the job
     assert "--unlock" in prepared.run(target, success=False)
     prepared.run("--unlock")
     assert f"scancel {number}" in prepared.run(target, success=False)
@@ -167,12 +167,12 @@ def test_a_killed_snakemake_submits_nothing_twice(cluster, undisturbed, prepared
     cluster.call("scancel", "--signal=CONT", number)
     cluster.wait_for(lambda: not cluster.jobs(), 900)
     output = prepared.run(target)
-    assert "Predicting" in output and "Training" not in output  # what the job made is taken as it is
+    assert "Predicting" in output and "Training" not in output  # the files of the job are used
     assert_same_results(prepared, undisturbed, 0)
 
 
-def test_on_this_machine_each_training_has_a_gpu_of_its_own(undisturbed):
-    """Two pretended GPUs, four trainings, `--resources gpu=2`."""
+def test_each_local_training_has_its_own_gpu(undisturbed):
+    """Two simulated GPUs, four trainings, `--resources gpu=2`."""
     spans = {gpu: [] for gpu in PRETENDED_GPUS}
     for seed in SEEDS:
         log = undisturbed.folder / f"results/tiny/logs/train/simulated/paper/{MODEL}/seed-{seed}.log"

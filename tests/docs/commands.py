@@ -18,7 +18,7 @@ PROGRAMS = (
     "docker",
     "podman",
 )
-GENERATED = ("commands.md",)  # its commands are those of --help, which tests/test_cli_manners.py parses
+GENERATED = ("commands.md",)  # made from --help, which tests of the command line parse
 
 
 def pages() -> list[Path]:

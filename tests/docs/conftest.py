@@ -1,4 +1,4 @@
-"""One project in which the documentation's commands run: finished tiny results, records, pages, data of one's own."""
+"""One project in which the documentation's commands run: finished tiny results, records, pages, a user's data."""
 
 import csv
 import re
@@ -23,7 +23,7 @@ def yaml_of(page: str, first: str) -> str:
 
 @pytest.fixture(scope="session")
 def project(finished: Workflow) -> Path:  # noqa: F811
-    """The folder; what each command names is there under that name."""
+    """The folder; it contains what the commands name."""
     folder = finished.folder
     for file in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy2(PROJECT / file, folder)

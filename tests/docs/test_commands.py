@@ -1,4 +1,4 @@
-"""Every command of the documentation runs, or is at least understood by the program that it is for."""
+"""Every command of the documentation runs, or at least its arguments are valid."""
 
 import re
 import shlex
@@ -18,12 +18,12 @@ from tests.workflow.conftest import ENVIRONMENT
 pytestmark = pytest.mark.docs
 
 NOT_RUN = {
-    r"ecgpipe download": "would fetch gigabytes from other people's servers; its arguments are parsed",
-    r"ecgpipe serve": "serves until it is stopped (tests/predict); its arguments are parsed",
-    r"pip install": "would fetch packages: `make package-test` does; its extras are looked up",
-    r"(podman|docker|apptainer) ": "wants a container engine; nothing here can read it",
-    r"snakemake .*--sdm apptainer": "wants Apptainer even for a plan",
-    r"ecgpipe bench": "minutes (tests/bench runs each); its arguments are parsed",
+    r"ecgpipe download": "downloads gigabytes; only its arguments are parsed",
+    r"ecgpipe serve": "runs until it is stopped (tests/predict); only its arguments are parsed",
+    r"pip install": "downloads packages, as `make package-test` does; its extras are checked",
+    r"(podman|docker|apptainer) ": "needs a container engine",
+    r"snakemake .*--sdm apptainer": "needs Apptainer even for a plan",
+    r"ecgpipe bench": "takes minutes; only its arguments are parsed",
     r"source ": "sets up a shell",
     r".*\[--|.*\.\.\.$": "a synopsis, not a command",
 }
@@ -41,13 +41,13 @@ SMALLER = (
     (r"--min-records 50", "--min-records 2"),
     (r"--image-size \d+", "--image-size 96"),
 )
-"""Placeholders and what stands for them here; and settings that would cost minutes, smaller."""
+"""Values of placeholders, and smaller settings for commands that take minutes."""
 
 SOURCES = (
     (r"source: (DIR|/data/ptb-xl)(, sampling_rate: 500)?", "source: raw, sampling_rate: 100"),  # it has no records500/
     (r"cardiac_images=\{source: [^}]*\}", "datasets=[ptb-xl]"),
 )
-"""The same for Snakemake's: there is no copy of the image data set here."""
+"""The same for Snakemake; the image data set is not available here."""
 
 
 PLANNED: set[str] = set()
@@ -71,8 +71,8 @@ def replaced(command: str, pairs) -> str:
     return command
 
 
-def understood(command: str) -> None:
-    """A command that is not run: what of it can be checked is."""
+def check_arguments(command: str) -> None:
+    """Check the arguments of a command that is not run."""
     words = shlex.split(command.partition(" > ")[0])
     if words[0] == "ecgpipe" and "[" not in command and "..." not in command:
         build_parser().parse_args(words[1:])
@@ -83,21 +83,21 @@ def understood(command: str) -> None:
 
 
 @pytest.mark.parametrize("command", all_commands())
-def test_it_runs(command, project):
+def test_the_command_runs(command, project):
     if any(re.match(pattern, command) for pattern in NOT_RUN):
-        understood(command)
+        check_arguments(command)
         return
     program = command.split(" ")[0]
     if program == "ecgpipe":
         own = replaced(command, SMALLER)
         if own.startswith("ecgpipe simulate"):
             shutil.rmtree(project / "data/simulated", ignore_errors=True)
-        # doctor says with 1 that something does not fit this machine, which is an answer
+        # doctor exits with 1 if something does not fit this machine
         run(f"python -m {own}", project, (0, 1) if "doctor" in own else (0,))
     elif program == "snakemake":
         planned = re.sub(r" -n(?= )", "", replaced(command, SOURCES))
         planned = planned.replace("snakemake", "python -m snakemake -n", 1)
-        planned = re.sub(r" --cores \d+", "", planned)  # a plan does not depend on it; so each plan is made once
+        planned = re.sub(r" --cores \d+", "", planned)  # no plan depends on it, so that each is made once
         planned += "" if "profiles/slurm" in planned else " --cores 1"
         if planned not in PLANNED:
             run(planned, project)
@@ -106,14 +106,14 @@ def test_it_runs(command, project):
         run(command.replace("make", "make -n", 1), project)
     elif program == "python":
         script = re.match(r"python (-m [\w.]+|\S+\.py)( [a-z]\w*(?= --))?", command)
-        told = run(f"{script[0]} --help", project)
+        shown = run(f"{script[0]} --help", project)
         for option in re.findall(r"--[\w-]+", command):
-            assert option in told, option
+            assert option in shown, option
     else:
-        pytest.fail(f"nobody knows how to run {command}")
+        pytest.fail(f"unknown program: {command}")
 
 
-def test_every_page_was_read_and_every_reason_is_needed():
+def test_all_pages_have_commands_and_all_exceptions_are_needed():
     commands = all_commands()
     assert len(commands) > 60
     assert {page.name for page in pages() if commands_of(page)} >= {"README.md", "install.md", "own-model.md"}
@@ -136,7 +136,7 @@ def test_the_notebook_executes(project, tmp_path):
     from nbclient import NotebookClient
 
     notebook = nbformat.read(PROJECT / "docs/examples/library.ipynb", as_version=4)
-    assert not [cell for cell in notebook.cells if cell.cell_type == "code" and cell.outputs]  # kept without outputs
+    assert not [cell for cell in notebook.cells if cell.cell_type == "code" and cell.outputs]  # stored without outputs
     for cell in notebook.cells:
         cell.source = replaced(cell.source, SMALLER)
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(project)}}).execute()

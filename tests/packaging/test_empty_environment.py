@@ -1,4 +1,4 @@
-"""The wheel in an environment of its own: what works with one extra, and what is said of the others."""
+"""The wheel in an empty environment: what works with one extra, and what the messages say about the others."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ def run(wheel, tmp_path_factory):
         assert not check or done.returncode == 0, done.stderr
         return done
 
-    # prefer binaries: an archive of sources would be built, which takes minutes and compilers
+    # prefer binaries: building from source takes minutes and compilers
     run("python", "-m", "pip", "install", "-q", "--prefer-binary", "-c", PROJECT / "constraints.txt", f"{wheel}[data]")
     return run
 

@@ -1,4 +1,4 @@
-"""What the wheel and the source archive hold."""
+"""Contents of the wheel and the source archive."""
 
 import re
 import tarfile
@@ -10,7 +10,7 @@ from ecgpipe.public import EXTRA_OF
 from tests.conftest import PROJECT
 
 
-def test_the_wheel_holds_every_file_of_the_package_and_no_other(wheel):
+def test_the_wheel_contains_exactly_the_files_of_the_package(wheel):
     package = PROJECT / "src" / "ecgpipe"
     there = {
         path.relative_to(package.parent).as_posix()
@@ -23,7 +23,7 @@ def test_the_wheel_holds_every_file_of_the_package_and_no_other(wheel):
     assert any(name.endswith("licenses/LICENSE") for name in held)
 
 
-def test_the_source_archive_holds_the_workflow_too(source_archive):
+def test_the_source_archive_contains_the_workflow(source_archive):
     with tarfile.open(source_archive) as archive:
         held = {name.partition("/")[2] for name in archive.getnames()}
     wanted = {"Snakefile", "config.yaml", "rules/common.smk", "scripts/train.py", "tests/conftest.py", "Makefile"}
@@ -31,7 +31,7 @@ def test_the_source_archive_holds_the_workflow_too(source_archive):
     assert not [name for name in held if name.startswith(("results", "resources", ".venv", "shared"))]
 
 
-def test_rendering_alone_asks_for_no_pytorch(wheel):
+def test_rendering_does_not_require_pytorch(wheel):
     archive = zipfile.ZipFile(wheel)
     (name,) = [name for name in archive.namelist() if name.endswith("METADATA")]
     metadata = Parser().parsestr(archive.read(name).decode())
@@ -44,5 +44,5 @@ def test_rendering_alone_asks_for_no_pytorch(wheel):
     assert not {"torch", "timm", "lightning"} & by_extra["data"]
     packages = {"cv2": "opencv-python-headless", "sklearn": "scikit-learn", "PIL": "pillow", "yaml": "pyyaml"}
     packages |= {"pytorch_grad_cam": "grad-cam"}
-    for module, extra in EXTRA_OF.items():  # what a message advises to install does bring the module
+    for module, extra in EXTRA_OF.items():  # the extra that a message names provides the module
         assert packages.get(module, module).lower() in by_extra[extra], module

@@ -1,4 +1,4 @@
-"""Baselines are scored beside a finished training, which they do not touch."""
+"""Baselines are scored without touching a finished training."""
 
 import json
 
@@ -7,7 +7,7 @@ import pytest
 pytestmark = [pytest.mark.workflow, pytest.mark.long]
 
 
-def test_baselines_are_scored_and_reported_and_nothing_is_trained_again(workflow):
+def test_baselines_are_scored_and_nothing_is_trained_again(workflow):
     tiny = workflow.folder / "tiny.yaml"
     tiny.write_text(tiny.read_text().replace("enabled: []", "enabled: [nearest, outside, shuffled], shuffles: 2"))
     workflow.replace("tiny.yaml", "  ptb-xl: {", "  ptb-xl: {baselines: false, ")

@@ -1,4 +1,4 @@
-"""A training that starts from the weights of another, through the workflow."""
+"""Recipes in the workflow that start from another training, or draw further pages."""
 
 import json
 
@@ -28,7 +28,7 @@ def test_a_training_waits_for_the_one_it_starts_from(workflow):
     assert both == {"prepare": 1, "train": 2}
 
 
-def test_training_records_give_further_pages(workflow):
+def test_training_records_have_further_pages(workflow):
     workflow.replace(
         "tiny.yaml",
         "ptb-xl: {protocols: [paper], models: [resnet10t], seeds: [0]",

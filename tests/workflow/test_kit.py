@@ -1,4 +1,4 @@
-"""ECG-Image-Kit's place in the workflow, with a stand-in for the kit and pages that it drew."""
+"""ECG-Image-Kit in the workflow: a stand-in with pages that the kit drew."""
 
 import sys
 
@@ -12,10 +12,10 @@ from tests.workflow.conftest import Workflow, copy_project
 pytestmark = [pytest.mark.workflow, pytest.mark.realdata]
 
 
-DRAWN = ("00001", "00002", "00008")  # of the first ten records, those whose pages by the kit are at hand
+DRAWN = ("00001", "00002", "00008")  # the first ten records of which the kit's pages are available
 
 
-def test_the_kits_pages_become_images_and_a_missing_kit_is_told(tmp_path, shared_data):
+def test_the_kits_pages_become_images_and_a_missing_kit_is_reported(tmp_path, shared_data):
     folder = copy_project(tmp_path / "project")
     kit = Workflow(folder, (folder / "tiny.yaml",))
     kit.replace("tiny.yaml", "records: 60", "records: 10")

@@ -1,4 +1,4 @@
-"""Only what changed runs again: one change at a time, and the jobs that Snakemake then plans.
+"""Only what changed runs again: one change at a time, and the jobs that Snakemake plans.
 
 The finished workflow has three shards (00000, 00040, and 00080 with one record) and one training.
 """
@@ -27,7 +27,7 @@ def test_nothing_changed(workflow):
     assert workflow.plan() == {}
 
 
-def test_touching_or_commenting_code_is_no_change(workflow):
+def test_touched_or_commented_code_changes_nothing(workflow):
     workflow.replace("src/ecgpipe/train/recipe.py", "import numpy as np", "import numpy as np  # arrays")
     os.utime(workflow.folder / "scripts" / "train.py")
     assert workflow.plan() == {}
@@ -58,7 +58,7 @@ def test_a_key_of_comparisons_alone(workflow):
     assert workflow.plan() == {"compare_models": 1, "claims": 1, "report": 1, "all": 1}
 
 
-def test_what_the_paper_claims(workflow):
+def test_the_list_of_claims(workflow):
     workflow.replace("src/ecgpipe/paper/claims.yaml", "[0.7779, 0.9334", "[0.7778, 0.9334")
     assert workflow.plan() == {"claims": 1, "report": 1, "all": 1}
 
@@ -78,22 +78,22 @@ def test_a_label_policy(workflow):
     assert workflow.plan() == {"labels": 1} | FROM_IMAGES
 
 
-def test_the_reports_code(workflow):
+def test_a_template_of_the_report(workflow):
     workflow.replace("src/ecgpipe/report/templates/data.html.j2", '<h2 id="data">Data', '<h2 id="data">Records')
     assert workflow.plan() == {"report": 1, "all": 1}
 
 
-def test_the_losss_code(workflow):
+def test_code_of_the_loss(workflow):
     workflow.replace("src/ecgpipe/train/recipe.py", "** gamma * negative_log", "** gamma * 2 * negative_log")
     assert workflow.plan() == TRAINING
 
 
-def test_the_renderers_code(workflow):
+def test_code_of_the_renderer(workflow):
     workflow.append("src/ecgpipe/render/shard.py", "\nUNUSED = 1\n")
     assert workflow.plan() == {"render": 3, "preprocess": 3} | FROM_IMAGES
 
 
-def test_one_shards_input(workflow):
+def test_a_signal_of_one_shard(workflow):
     signal = workflow.folder / "raw/records100/00000/00050_lr.dat"
     signal.write_bytes(signal.read_bytes())
     os.utime(signal, (time.time() + 5, time.time() + 5))
@@ -101,13 +101,13 @@ def test_one_shards_input(workflow):
     assert workflow.plan() == {"render": 1, "preprocess": 1} | audit | FROM_IMAGES
 
 
-def test_strictness_redoes_nothing_when_nothing_is_wrong(workflow):
+def test_strict_runs_nothing_again_if_nothing_is_wrong(workflow):
     strict = Workflow(workflow.folder, workflow.configs, (*workflow.overrides, "strict=true"))
     assert strict.plan() == {"strict": 1, "all": 1}
 
 
 def test_the_content_of_a_layout_file(finished, tmp_path):
-    """Before anything is drawn: the plan of the pages, drawn with one layout, then with another of the same name."""
+    """Pages drawn with a layout file, then planned with another content of the same file."""
     pages = Workflow(copy_project(tmp_path / "project"), (tmp_path / "project" / "tiny.yaml",), finished.overrides)
     shutil.copytree(finished.folder / "raw", pages.folder / "raw", copy_function=shutil.copy2)
     layout = pages.folder / "own.json"
@@ -132,7 +132,7 @@ def test_a_new_seed_trains_only_itself(workflow):
         "train": 1,
         "predict": 1,
         "explain": 1,  # of the first seed's records
-        "measure_saliency": 1,  # the first seed's: whether seeds agree
+        "measure_saliency": 1,  # of the first seed: whether seeds agree
         "report": 1,
         "all": 1,
     } | SCORING

@@ -1,4 +1,4 @@
-"""The whole workflow: what it leaves behind, and how it meets broken input and interruption."""
+"""The whole workflow: its files, broken input and interruptions."""
 
 import json
 import re
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.workflow
 RUN = "results/tiny/ptb-xl/paper/resnet10t/seed-0"
 
 
-def test_every_stage_left_its_files(finished):
+def test_every_stage_writes_its_files(finished):
     top = finished.folder
     metrics = json.loads((top / RUN / "metrics.json").read_text())
     predictions = Predictions.read(top / RUN / "predictions.parquet")

@@ -1,6 +1,11 @@
-"""Rules state what their jobs need, and only jobs of seconds run beside Snakemake itself."""
+"""What the rules state, and what they rely on in Snakemake."""
 
+import inspect
 import re
+
+from snakemake.cli import get_argument_parser
+from snakemake.scheduling.job_scheduler import JobRateLimiter, JobScheduler
+from snakemake.settings.types import MaxJobsPerTimespan
 
 from ecgpipe.doctor.profile import read_rule_resources
 from tests.conftest import PROJECT
@@ -21,3 +26,12 @@ def test_only_jobs_of_seconds_are_local():
     text = "\n".join(file.read_text() for file in (PROJECT / "rules").glob("*.smk"))
     assert set(re.findall(r"rule (\w+):(?:(?!\nrule ).)*?localrule: True", text, re.S)) == LOCAL
     assert "localrules:" not in (PROJECT / "Snakefile").read_text()
+
+
+def test_snakemakes_default_job_rate_limit_is_the_one_that_is_removed():
+    """disable_job_rate_limit depends on these names and this default of Snakemake."""
+    default = get_argument_parser().get_default("max_jobs_per_timespan")
+    limiter = JobRateLimiter(MaxJobsPerTimespan.parse_choice(str(default)))
+    assert (limiter.max_jobs, limiter.timespan) == (100, 1)
+    assert "self.job_rate_limiter = " in inspect.getsource(JobScheduler.__init__)
+    assert "self.job_rate_limiter is not None" in inspect.getsource(JobScheduler.schedule)

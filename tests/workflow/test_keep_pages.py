@@ -1,4 +1,4 @@
-"""``keep_pages: false`` on scanned pages, with a baseline: everything but the pages files, and the same images."""
+"""``keep_pages: false`` on scanned pages, with a baseline: the same images, and no pages files."""
 
 import pytest
 
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.workflow, pytest.mark.long]
 SCANNED = {"level": "scan", "seed": 4}
 
 
-def test_direct_images_of_scans_are_those_of_kept_pages_and_all_stages_run(tmp_path):
+def test_images_are_the_same_without_pages_files_and_all_stages_run(tmp_path):
     folder = copy_project(tmp_path / "project")
     direct = Workflow(folder, (folder / "tiny.yaml",), ("keep_pages=false",))
     direct.replace("tiny.yaml", "records: 60", "records: 39")
@@ -22,21 +22,20 @@ def test_direct_images_of_scans_are_those_of_kept_pages_and_all_stages_run(tmp_p
     direct.append("tiny.yaml", f"render: {{degrade: {SCANNED}}}\n")
     direct.run("all")
     results = folder / "results/tiny"
-    assert [file.name for file in (results / "simulated/pages").iterdir()] == ["00000.problems.parquet"]
+    assert not (results / "simulated/pages").exists()
     html = (results / "report/index.html").read_text()
     assert html.count("data:image/webp") >= 6  # five example pages and a sheet of overlays
     assert (results / "simulated/paper/baseline-outside/seed-0/metrics.json").is_file()
-    assert "records in" in (results / "logs/direct/simulated/00000.log").read_text()
+    assert "preprocess simulated/00000" in (results / "logs/preprocess/simulated/00000.log").read_text()
     refused = direct.run("-n", "pages", check=False)
     assert refused.returncode and "keep_pages is false" in refused.stdout + refused.stderr
 
-    # what changes set off
     assert not direct.plan()
     plan = Workflow(folder, direct.configs, ("keep_pages=false", "render={gain: 5}")).plan()
-    assert plan["direct"] == 1
+    assert plan["preprocess"] == 1
     assert {"split", "baseline_features", "prepare", "train", "predict", "evaluate", "explain", "report"} <= plan.keys()
 
-    # the same by way of a pages file, in two processes
+    # the same images with a pages file, in two processes
     records, pages = RECORDS.read(results / "simulated/records.parquet"), tmp_path / "pages.parquet"
     files = [tmp_path / name for name in ("images.npy", "index.parquet", "problems.parquet")]
     config = RenderConfig(degrade=SCANNED)
