@@ -35,7 +35,12 @@ def shipped() -> dict:
 SHIPPED = sorted(path.stem for path in (PROJECT / "config").glob("*.yaml"))
 
 
-@pytest.mark.parametrize("name", [*(f"config/{name}.yaml" for name in SHIPPED), "tests/workflow/tiny.yaml"])
+PUBLISHED = [str(path.relative_to(PROJECT)) for path in (PROJECT / "docs/results").glob("*/configuration.yaml")]
+
+
+@pytest.mark.parametrize(
+    "name", [*(f"config/{name}.yaml" for name in SHIPPED), "tests/workflow/tiny.yaml", *sorted(PUBLISHED)]
+)
 def test_shipped_configurations_are_valid(name):
     changes = yaml.safe_load((PROJECT / name).read_text())
     config = validate_config(merged(shipped(), changes))
