@@ -1,7 +1,6 @@
-"""The model library: Swin-LGF-FPN, its baselines and its ablations.
+"""The model library: Swin-LGF-FPN, its baselines and its ablations; importing it registers them with timm.
 
-Importing it registers ``swin_lgf_fpn_tiny`` with timm. Saliency targets are in ``ecgpipe.models.cam`` and costs in
-``ecgpipe.models.cost``: not imported here, so that a change to them does not count as one to every training.
+``cam`` and ``cost`` are not imported here, so a change to them does not retrain models.
 """
 
 from ecgpipe.models.factory import VARIANTS, Variant, create_model, load_model

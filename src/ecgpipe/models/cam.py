@@ -1,4 +1,4 @@
-"""Where Grad-CAM looks in each architecture, and how its features become maps."""
+"""Grad-CAM targets: the layer of each architecture, and the conversion of its features to maps."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ class CamTarget:
     """A layer to hook and the layout of its output.
 
     Attributes:
-        layer: the module whose output, and the output's gradient, Grad-CAM weighs.
-        to_nchw: turns that output, or its gradient, into maps (B, C, h, w).
+        layer: its output and the output's gradient are used by Grad-CAM.
+        to_nchw: converts them to maps (B, C, h, w).
     """
 
     layer: nn.Module
@@ -27,15 +27,14 @@ class CamTarget:
 
 
 def cam_target(model: nn.Module, level: int = 0) -> CamTarget:
-    """The layer for Grad-CAM of a model.
+    """Return the Grad-CAM target of a model.
 
     Args:
         model: a model of ``create_model``.
-        level: for models with a pyramid, which level: 0 is the finest (stride 4), 3 the coarsest (stride 32).
-            Other models have one target and ignore it.
+        level: of the pyramid, if there is one: 0 is the finest (stride 4), 3 the coarsest (stride 32).
 
     Raises:
-        ConfigError: for an architecture whose last maps cannot be found, or a level that the pyramid lacks.
+        ConfigError: an architecture without feature maps, or an unknown level.
     """
     match model:
         case SwinLgfFpn(neck=nn.Module() as neck):
@@ -51,21 +50,21 @@ def cam_target(model: nn.Module, level: int = 0) -> CamTarget:
         case ByobNet():
             return CamTarget(model.final_conv, _same)
         case VisionTransformer():
-            # After the last attention a class token no longer reads the patches: look at what it reads.
+            # the input of the last attention: after it the class token no longer reads the patches
             return CamTarget(model.blocks[-1].norm1, _tokens_to_nchw(model))
     return _last_feature(model)
 
 
 def _last_feature(model: nn.Module) -> CamTarget:
-    """The last stage by timm's own record of it; Swin models land here with NHWC maps."""
+    """Use the last entry of timm's feature_info; Swin models have NHWC maps."""
     name = type(model).__name__
     try:
         layer = model.get_submodule(model.feature_info[-1]["module"])
     except (AttributeError, KeyError, IndexError, TypeError) as error:
-        raise ConfigError(f"{name} names no last feature map: Grad-CAM does not know where to look") from error
+        raise ConfigError(f"{name} has no feature_info with a last feature map, which Grad-CAM requires") from error
     layout = str(getattr(model, "output_fmt", "NCHW"))
     if layout not in ("NCHW", "NHWC"):
-        raise ConfigError(f"{name} gives {layout} features: Grad-CAM needs maps")
+        raise ConfigError(f"{name} has {layout} features, but Grad-CAM requires maps (NCHW or NHWC)")
     return CamTarget(layer, _nhwc_to_nchw if layout == "NHWC" else _same)
 
 

@@ -1,4 +1,4 @@
-"""What a model costs: parameters, arithmetic and activation memory, from shapes alone (nothing is computed)."""
+"""Cost of a model: parameters, arithmetic and activation memory, from shapes on the meta device."""
 
 from typing import Any
 
@@ -13,18 +13,17 @@ from ecgpipe.models.swin_lgf_fpn import image_hw
 def model_cost(
     variant: str, num_classes: int, in_chans: int, img_size: int | tuple[int, int], **options: Any
 ) -> dict[str, Any]:
-    """Cost of one image through a variant.
+    """Cost per image.
 
     Args:
         variant, num_classes, in_chans, img_size, options: as for ``create_model``.
 
     Returns:
-        ``variant``; ``architecture`` (the class); ``height`` and ``width`` in pixels; ``parameters``;
-        ``gflops``, 1e9 floating point operations of matrix products, convolutions and attention in a forward pass,
-        a multiplication and an addition counting as two; ``gmacs``, half of that, the figure most papers print
-        as "FLOPs"; ``activation_mib``, MiB of tensors that a forward pass in 32-bit training keeps for the backward
-        pass, for each image of the batch, parameters not counted. Attention is counted as if unfused, with its
-        score matrices kept: a GPU's fused kernel keeps less, so the figure is an upper bound there.
+        ``variant``, ``architecture`` (the class), ``height``, ``width`` and ``parameters``; ``gflops``: 1e9 floating
+        point operations of matrix products, convolutions and attention in a forward pass (a multiply-add is two);
+        ``gmacs``: half of that, which most papers call FLOPs; ``activation_mib``: MiB that a 32-bit training step keeps
+        for the backward pass. Attention is counted as unfused, so on a GPU with a fused kernel the memory is an upper
+        bound.
     """
     height, width = image_hw(img_size)
     with torch.device("meta"):
@@ -33,8 +32,7 @@ def model_cost(
     with FlopCounterMode(display=False) as counter:
         kept_for_one = _saved_bytes(model, one)
     flops = counter.get_total_flops()
-    # Buffers and other tensors of the model itself cancel in the difference: what is left is one image's share.
-    kept_per_image = _saved_bytes(model, two) - kept_for_one
+    kept_per_image = _saved_bytes(model, two) - kept_for_one  # the model's own tensors cancel
     return {
         "variant": variant,
         "architecture": type(model).__name__,
@@ -53,7 +51,7 @@ def _saved_bytes(model: nn.Module, images: Tensor) -> int:
 
     def keep(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        storages[storage._cdata] = storage  # holding it keeps its identity from being reused
+        storages[storage._cdata] = storage  # a reference, so that its identity is not reused
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):

@@ -1,4 +1,4 @@
-"""A model as one ONNX file, which runs without this package and without PyTorch."""
+"""Export a model to a single ONNX file, which requires neither this package nor PyTorch."""
 
 import contextlib
 import io
@@ -29,31 +29,30 @@ def export_onnx(
     img_size: tuple[int, int],
     metadata: Mapping[str, Any] | None = None,
 ) -> float | None:
-    """Write a model as ONNX, weights inside, and compare it with PyTorch where onnxruntime is installed.
+    """Write a model as ONNX and compare its output with PyTorch's, if onnxruntime is installed.
 
-    The file has the input ``image`` (batch, in_chans, height, width), float32, any batch, and the output ``logits``
-    (batch, classes). The model is put into eval mode.
+    Input ``image`` (batch, in_chans, height, width) float32, output ``logits`` (batch, classes); any batch size.
 
     Args:
-        model: a classifier.
+        model: a classifier; it is set to eval mode.
         path: the file to write.
-        in_chans, img_size: the images that the model was built for.
-        metadata: entries for the file's own metadata; what is not a string is written as JSON.
+        in_chans, img_size: of the images that the model was built for.
+        metadata: entries for the file's metadata; values other than strings are written as JSON.
 
     Returns:
-        The largest difference of the logits to PyTorch's on random images; ``None`` without onnxruntime.
+        The largest difference of the logits on random images; None without onnxruntime.
 
     Raises:
-        EcgpipeError: onnx is not installed, or the file does not compute what the model does.
+        EcgpipeError: onnx is not installed.
+        DataError: the exported model does not run or gives different logits.
     """
     try:
-        import onnxscript  # noqa: F401  (torch.onnx needs it, and says so less clearly)
+        import onnxscript  # noqa: F401  (torch.onnx requires it)
     except ImportError as error:
-        raise EcgpipeError(f"ONNX export needs the extra `onnx`: pip install 'ecgpipe[onnx]' ({error})") from error
+        raise EcgpipeError(f"ONNX export requires the extra `onnx`: pip install 'ecgpipe[onnx]' ({error})") from error
     model.eval()
-    generator = torch.Generator().manual_seed(0)
-    images = torch.rand(2, in_chans, *img_size, generator=generator)
-    with unfused_attention(model), _quietly(), torch.no_grad():
+    images = torch.rand(2, in_chans, *img_size, generator=torch.Generator().manual_seed(0))
+    with unfused_attention(model), _silent(), torch.no_grad():
         program = torch.onnx.export(
             model,
             (images,),
@@ -72,7 +71,7 @@ def export_onnx(
 
 @contextmanager
 def unfused_attention(model: nn.Module) -> Iterator[None]:
-    """Attention spelled out as products and a softmax: the same numbers, in operators that ONNX has."""
+    """Compute attention by products and a softmax, since ONNX lacks the fused operator for Swin."""
     fused = [module for module in model.modules() if getattr(module, "fused_attn", False)]
     for module in fused:
         module.fused_attn = False
@@ -91,20 +90,20 @@ def _compare(model: nn.Module, path: Path, images: torch.Tensor) -> float | None
     try:
         session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
         worst = 0.0
-        for batch in (images, images[:1]):  # another batch size than the exporter saw
+        for batch in (images, images[:1]):  # another batch size than in the export
             with torch.no_grad():
                 expected = model(batch).numpy()
             worst = max(worst, float(np.abs(session.run([OUTPUT], {INPUT: batch.numpy()})[0] - expected).max()))
-    except Exception as error:  # onnxruntime's own classes have no common base
+    except Exception as error:  # onnxruntime's exceptions have no common base class
         raise DataError(f"onnxruntime cannot run the exported model: {error}") from error
     if not worst <= TOLERANCE * max(1.0, float(np.abs(expected).max())):
-        raise DataError(f"the exported model's logits differ from PyTorch's by {worst:g}; nothing was written")
+        raise DataError(f"the exported model's logits differ from PyTorch's by {worst:g}; no file was written")
     return worst
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
-    """The exporter tells of its own steps by print, log and warning; none of them is for its callers."""
+def _silent() -> Iterator[None]:
+    """Suppress the exporter's prints, logs and warnings about its own steps."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

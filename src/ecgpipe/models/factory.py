@@ -1,11 +1,4 @@
-"""The variants of the benchmark, and Swin-LGF-FPN's entry points in timm's registry.
-
-Models of one's own: a Python file that registers them with timm, named by the key ``plugin``.
-
-One way to build any model of the benchmark, or any other of timm's.
-
-Models from files: a run's, with or without its trained weights, and a saved model's.
-"""
+"""Build and load models: variants of the benchmark, any other model of timm, and user-defined models (plugins)."""
 
 import difflib
 import hashlib
@@ -31,13 +24,13 @@ from ecgpipe.models.weights import load_pretrained_weights, read_weights
 
 @dataclass(frozen=True)
 class Variant:
-    """A row of the benchmark.
+    """A model of the benchmark.
 
     Attributes:
-        architecture: name in timm's registry of what is built by default.
-        summary: what it is, in a few words.
-        options: options that make it this variant.
-        own: whether it is built by this package (the ``architecture`` option then names its Swin backbone).
+        architecture: default name in timm's registry.
+        summary: a few words.
+        options: options that define the variant.
+        own: whether this package implements it; the option ``architecture`` then names its Swin backbone.
     """
 
     architecture: str
@@ -59,37 +52,6 @@ VARIANTS: dict[str, Variant] = {
 }
 
 
-def use_plugin(path: Path | str) -> None:
-    """Run a file that registers models with timm (docs/own-model.md), unless the same content has run already.
-
-    It is run as code. So it is only ever named by a configuration, a run's folder or a caller, never by a saved model.
-
-    Raises:
-        ConfigError: no such file, or it fails; names the file, the line and the error.
-    """
-    file = Path(path)
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"plugin {file}: cannot be read ({error.strerror}); paths start where you do") from error
-    name = f"ecgpipe_plugin_{hashlib.sha256(content).hexdigest()[:16]}"
-    if name in sys.modules:
-        return
-    spec = importlib.util.spec_from_file_location(name, file)
-    if spec is None or spec.loader is None:
-        raise ConfigError(f"plugin {file}: not a Python file; its name must end with .py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # timm looks the module of a registered function up
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[name]
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
-        line = lines[-1] if lines else getattr(error, "lineno", None)
-        where = f", line {line}" if line else ""
-        raise ConfigError(f"plugin {file}{where}: {type(error).__name__}: {error}") from error
-
-
 def create_model(
     variant: str,
     *,
@@ -104,59 +66,82 @@ def create_model(
     """Build a classifier for images (B, in_chans, img_size, img_size) with logits (B, num_classes).
 
     Args:
-        variant: a name in ``VARIANTS``, any name of timm's registry, with or without a weights tag, or any other name
-            with the option ``architecture``.
+        variant: a name in ``VARIANTS`` or of timm's registry (a weights tag is allowed), or any other name with the
+            option ``architecture``.
         num_classes: outputs.
         in_chans: channels of the images.
-        img_size: side in pixels or (height, width); given to architectures that fix their input size.
-        pretrained: start the backbone from ImageNet weights; ``model.pretrained_report`` then says what matched
-            (it is ``None`` otherwise).
-        checkpoint_path: with ``pretrained``, a local safetensors file to read instead of timm's hub.
-        plugin: Python file to run first, which registers further names (docs/own-model.md).
-        options: keys of the architecture, e.g. ``drop_path_rate``, ``window_size``, ``neck_width``; ``None`` means
-            the default. ``architecture`` replaces the timm name behind a baseline, or the Swin backbone of a
-            Swin-LGF-FPN variant; of any other name it is the timm name or the variant that the name stands for.
+        img_size: in pixels, one side or (height, width).
+        pretrained: load ImageNet weights into the backbone; ``model.pretrained_report`` reports what matched (else it
+            is None).
+        checkpoint_path: with ``pretrained``, a local safetensors file instead of timm's hub.
+        plugin: Python file to run first, which registers more models (docs/own-model.md).
+        options: arguments of the architecture, e.g. ``drop_path_rate``, ``window_size``, ``neck_width``; None means the
+            default. ``architecture`` replaces the timm model behind a baseline, or the Swin backbone of a Swin-LGF-FPN
+            variant; for any other name it is required and names a timm model or a variant.
 
     Raises:
-        ConfigError: for an unknown name or option, or a value that the architecture refuses.
-        DataError: when the pretrained weights cannot be had.
+        ConfigError: an unknown name or option, or a value that the architecture refuses.
+        DataError: the pretrained weights are not available.
     """
     if plugin is not None:
-        use_plugin(plugin)
-    named, (variant, options) = variant, _named(variant, options)
-    architecture, arguments = timm_arguments(variant, img_size, **options)
-    arguments |= {"num_classes": num_classes, "in_chans": in_chans}
+        run_plugin(plugin)
+    architecture, arguments = timm_arguments(variant, num_classes, in_chans, img_size, **options)
     try:
         model = _build(architecture, arguments)
     except (TypeError, ValueError, AssertionError) as error:
-        given = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
-        raise ConfigError(f"model {named!r} cannot be built with {given}: {error}") from error
+        given = ", ".join(f"{key}={value!r}" for key, value in arguments.items() if key != "pretrained_cfg_overlay")
+        raise ConfigError(f"model {variant!r} cannot be built with {given}: {error}") from error
+    own = architecture.startswith("swin_lgf_fpn")
     if variant not in VARIANTS or options.get("architecture"):
-        _check_size(named, architecture, arguments, image_hw(img_size))
+        _check_size(variant, architecture, arguments, image_hw(img_size))
     model.pretrained_report = None  # type: ignore[assignment]
     if pretrained:
-        backbone = model.backbone if variant in VARIANTS and VARIANTS[variant].own else model
+        backbone = model.backbone if own else model
         model.pretrained_report = load_pretrained_weights(backbone, checkpoint_path)  # type: ignore[arg-type, assignment]
     return model
 
 
-def timm_arguments(variant: str, img_size: int | tuple[int, int], **options: Any) -> tuple[str, dict[str, Any]]:
-    """The name in timm's registry behind a variant, and the arguments besides classes and channels.
+def timm_arguments(
+    variant: str, num_classes: int, in_chans: int, img_size: int | tuple[int, int], **options: Any
+) -> tuple[str, dict[str, Any]]:
+    """Return the name and the arguments for ``timm.create_model``.
+
+    ``pretrained_cfg_overlay`` declares the input of the trained model for timm's users: values 0 and 1, no
+    normalisation, no crop.
 
     Args:
-        variant, img_size, options: as for :func:`create_model`.
+        variant, num_classes, in_chans, img_size, options: as for :func:`create_model`.
 
     Raises:
-        ConfigError: for an unknown name.
+        ConfigError: an unknown name.
     """
     options = {key: value for key, value in options.items() if value is not None}
-    architecture, options = _resolve(*_named(variant, options))
+    if variant not in VARIANTS and "architecture" in options:
+        variant = str(options.pop("architecture"))
+    architecture = variant
+    if variant in VARIANTS:
+        known = VARIANTS[variant]
+        options = known.options | options
+        architecture = known.architecture if known.own else options.pop("architecture", known.architecture)
+    for name in (architecture, options.get("architecture", architecture)):
+        if not timm.is_model(name.split(".")[0]):
+            raise ConfigError(_unknown(name))
     config = timm.get_pretrained_cfg(architecture)
     if config is not None and config.fixed_input_size:
         options["img_size"] = image_hw(img_size)
     if _is_swin(architecture):
         options.setdefault("window_size", choose_window(img_size))
-    return architecture, options
+    overlay = {
+        "input_size": (in_chans, *image_hw(img_size)),
+        "mean": (0.0,) * in_chans,
+        "std": (1.0,) * in_chans,
+        "crop_pct": 1.0,
+    }
+    return architecture, options | {
+        "num_classes": num_classes,
+        "in_chans": in_chans,
+        "pretrained_cfg_overlay": overlay,
+    }
 
 
 def _build(architecture: str, arguments: dict[str, Any]) -> nn.Module:
@@ -165,24 +150,24 @@ def _build(architecture: str, arguments: dict[str, Any]) -> nn.Module:
 
 
 def _check_size(variant: str, architecture: str, arguments: dict[str, Any], size: tuple[int, int]) -> None:
-    """Let a twin without memory look at the shape of an image: some architectures refuse sizes only when they run."""
+    """Run the model on the meta device: some architectures refuse a size only in the forward pass."""
     try:
         with torch.device("meta"):
-            twin = _build(architecture, arguments).eval()
-    except Exception:  # not every architecture can be built without memory; that says nothing about the size
+            model = _build(architecture, arguments).eval()
+    except Exception:  # not every architecture can be built there; that does not depend on the size
         return
     try:
         with torch.device("meta"), torch.no_grad():
-            twin(torch.empty(1, arguments["in_chans"], *size))
+            model(torch.empty(1, arguments["in_chans"], *size))
     except Exception as error:
         reason = " ".join(str(error).split())
-        if "meta" in reason:  # it looks at values, which the twin does not have
+        if "meta" in reason:  # it reads values, which a meta tensor does not have
             return
         known = timm.get_pretrained_cfg(architecture)
         made_for = f" (it was made for {known.input_size[1]} x {known.input_size[2]})" if known is not None else ""
         raise ConfigError(
-            f"model {variant!r} does not take images of {size[0]} x {size[1]}{made_for}; choose another image size or "
-            f"model: {reason[:160]}"
+            f"model {variant!r} does not accept images of {size[0]} x {size[1]}{made_for}; choose another image size "
+            f"or model: {reason[:160]}"
         ) from error
 
 
@@ -190,38 +175,49 @@ def _is_swin(architecture: str) -> bool:
     return architecture.startswith("swin_") and "_patch4_window" in architecture
 
 
-def _named(name: str, options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The model that a name stands for, and its options: itself, or for a name of one's own its architecture."""
-    if name in VARIANTS or not options.get("architecture"):
-        return name, options
-    return str(options["architecture"]), {key: value for key, value in options.items() if key != "architecture"}
-
-
-def _resolve(variant: str, options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The name for ``timm.create_model`` and the options that belong to it."""
-    if variant in VARIANTS:
-        known = VARIANTS[variant]
-        options = known.options | options
-        architecture = known.architecture if known.own else options.pop("architecture", known.architecture)
-    else:
-        architecture = variant
-    wanted = options.get("architecture", architecture)
-    for name in (architecture, wanted):
-        if not timm.is_model(name.split(".")[0]):
-            raise ConfigError(_unknown(name))
-    return architecture, options
-
-
 def _unknown(name: str) -> str:
     ours = difflib.get_close_matches(name, VARIANTS, n=3, cutoff=0.5)
     theirs = difflib.get_close_matches(name, timm.list_models(), n=3, cutoff=0.6)
     close = list(dict.fromkeys(ours + theirs))
-    hint = f"did you mean {', '.join(close)}?" if close else f"known are {', '.join(VARIANTS)} and all of timm's names"
-    return f"model {name!r} is not known: {hint}"
+    hint = f"did you mean {', '.join(close)}?" if close else f"use {', '.join(VARIANTS)} or any model of timm"
+    return f"unknown model {name!r}: {hint}"
+
+
+def run_plugin(path: Path | str) -> None:
+    """Run a Python file that registers models with timm (docs/own-model.md), once per content.
+
+    Only a configuration, a run's folder or a caller may name it, never a saved model: it is code.
+
+    Raises:
+        ConfigError: the file does not exist or fails; names the line and the error.
+    """
+    file = Path(path)
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"plugin {file}: cannot be read ({error.strerror}); paths are relative to the current folder"
+        ) from error
+    name = f"ecgpipe_plugin_{hashlib.sha256(content).hexdigest()[:16]}"
+    if name in sys.modules:
+        return
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"plugin {file}: not a Python file; its name must end with .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # timm looks up the module of a registered function
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+        line = lines[-1] if lines else getattr(error, "lineno", None)
+        where = f", line {line}" if line else ""
+        raise ConfigError(f"plugin {file}{where}: {type(error).__name__}: {error}") from error
 
 
 def build_model(run: RunConfig) -> nn.Module:
-    """The untrained model that a run describes."""
+    """Build the untrained model of a run."""
     return create_model(
         run.variant,
         num_classes=len(run.classes),
@@ -234,39 +230,39 @@ def build_model(run: RunConfig) -> nn.Module:
 
 
 def load_trained(folder: Path | str) -> tuple[nn.Module, RunConfig]:
-    """A run's model with its trained weights, in eval mode, on the CPU.
+    """Load the trained model of a run, in eval mode, on the CPU.
 
     Raises:
-        DataError: the weights are missing, broken, or of another model.
+        DataError: the weights are missing, damaged, or of another model.
     """
     run = RunConfig.read(folder)
-    # the trained weights replace all others, so none need be fetched
+    # no ImageNet weights: the trained ones replace them
     model = build_model(run.model_copy(update={"model": run.model.model_copy(update={"pretrained": False})}))
     _load_weights(model, Path(folder) / WEIGHTS_FILE, "train the run", "run.json")
     return model.eval(), run
 
 
 def load_model(folder: Path | str, plugin: Path | str | None = None) -> tuple[nn.Module, SavedModel]:
-    """A saved model (``<run>/model``, or wherever it was copied to), in eval mode, on the CPU.
+    """Load a saved model (``<run>/model`` or a copy of it), in eval mode, on the CPU.
 
     Args:
         folder: of the saved model.
-        plugin: the Python file that registers its architecture, for a model of one's own. It is run as code, and so
-            never taken from what the folder says.
+        plugin: for a user-defined model, the Python file that registers its architecture. It is run as code, so it is
+            never taken from the folder.
 
     Returns:
-        The model, images (B, in_chans, size, size) to logits (B, classes), and what config.json says of it.
+        The model, images (B, in_chans, size, size) to logits (B, classes), and the content of config.json.
 
     Raises:
-        DataError: no saved model, of another version of the format, or with missing, broken or other weights.
-        ConfigError: this version of timm or ecgpipe does not know the architecture, or its plugin is not given.
+        DataError: not a saved model, an unknown format version, or missing, damaged or wrong weights.
+        ConfigError: an architecture that this version of timm or ecgpipe does not know, or no plugin.
     """
     saved = SavedModel.read(folder)
     settings = saved.model
     if settings.plugin is not None and plugin is None:
         raise ConfigError(
-            f"{folder}: its architecture {saved.variant} was registered by a file of one's own, {settings.plugin}; "
-            "that is code, so look at it and name it: --plugin FILE, or load_model(folder, plugin=FILE)"
+            f"{folder}: the architecture {saved.variant} is defined by the file {settings.plugin}, which is run as "
+            "code; read it, then pass it with --plugin FILE or load_model(folder, plugin=FILE)"
         )
     model = create_model(
         saved.variant,

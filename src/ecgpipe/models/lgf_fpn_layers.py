@@ -1,13 +1,8 @@
-"""The local-global feature module (ECG-LGF) and its axial temporal attention: equations 9 to 14.
+"""Layers of Swin-LGF-FPN: the ECG-LGF module (equations 9-14), the pyramid neck (15-23) and the head (24).
 
-Maps are NHWC, as a Swin stage leaves them, so a 1x1 convolution is a linear layer over the last axis: one matrix
-product and no copy. The width axis of a map is the time axis of the page, its height axis runs over the leads.
-
-The feature pyramid neck: channel alignment, top-down fusion and refinement, equations 15 to 23.
-
-Levels are listed from fine to coarse, F1 to F4, as NCHW maps; their memory is that of the backbone's NHWC maps.
-
-The classification head on the pooled levels of a pyramid: equation 24 and the sentence before it.
+LGF modules work on NHWC maps, as Swin stages return them: a 1x1 convolution is a linear layer over the last axis, so
+nothing is copied. The neck reads the same memory as channels_last NCHW maps. Width is the time axis of the page; the
+leads are arranged along the height. Pyramid levels are listed from fine to coarse, F1 to F4.
 """
 
 import math
@@ -16,6 +11,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ecgpipe.errors import ConfigError
 
@@ -23,13 +19,11 @@ AtaGate = Literal["pixel", "column"]
 
 
 class GroupNorm(nn.GroupNorm):
-    """Group normalisation of an NHWC map, over height, width and the channels of a group.
+    """Group normalisation of an NHWC map; (B, H, W, C) to the same, contiguous.
 
     Args:
-        max_groups: wanted number of groups; the largest divisor that it shares with ``channels`` is used.
-        channels: channels C of the input.
-
-    Shapes: (B, H, W, C) to the same, contiguous.
+        max_groups: reduced to the largest number that divides the channels.
+        channels: C.
     """
 
     def __init__(self, max_groups: int, channels: int) -> None:
@@ -37,18 +31,15 @@ class GroupNorm(nn.GroupNorm):
 
     def forward(self, x: Tensor) -> Tensor:
         normed = super().forward(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        return normed.contiguous()  # copies only where the backend answers in NCHW
+        return normed.contiguous()  # a copy only if the backend returned NCHW memory
 
 
 class LocalPath(nn.Module):
-    """Local(x) = GELU(GroupNorm(Conv1x1(DWConv3x3(x)))), equation 9.
-
-    Shapes: (B, H, W, C) to the same.
-    """
+    """GELU(GroupNorm(Conv1x1(DWConv3x3(x)))), equation 9; (B, H, W, C) to the same."""
 
     def __init__(self, channels: int, norm_groups: int = 32) -> None:
         super().__init__()
-        # A bias here would only pass through the linear 1x1 convolution, which has its own.
+        # no bias: the linear layer after it has one
         self.depthwise = nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False)
         self.pointwise = nn.Linear(channels, channels)
         self.norm = GroupNorm(norm_groups, channels)
@@ -60,11 +51,9 @@ class LocalPath(nn.Module):
 
 
 class GlobalPath(nn.Module):
-    """GELU(Conv1x1(GlobalMaxPool(x))), equation 10 without its upsampling.
+    """GELU(Conv1x1(GlobalMaxPool(x))), equation 10; (B, H, W, C) to (B, 1, 1, C).
 
-    Upsampling a 1 x 1 map gives a constant map whatever the interpolation, so the map stays 1 x 1 and broadcasts.
-
-    Shapes: (B, H, W, C) to (B, 1, 1, C).
+    The upsampling of equation 10 is left to broadcasting: a 1 x 1 map gives a constant map.
     """
 
     def __init__(self, channels: int) -> None:
@@ -73,25 +62,25 @@ class GlobalPath(nn.Module):
         self.act = nn.GELU()
 
     def forward(self, x: Tensor) -> Tensor:
-        # amax shares the gradient among equal maxima: blank parts of a binary page give exactly equal features.
+        # amax divides the gradient among equal maxima, which blank parts of a binary page have
         return self.act(self.pointwise(x.amax(dim=(1, 2), keepdim=True)))
 
 
 class AxialTemporalAttention(nn.Module):
-    """The weight map sigmoid(Conv1x1(GELU(Conv1x1(f1)))) of equation 13; the caller multiplies it onto ``f1``.
+    """The weights sigmoid(Conv1x1(GELU(Conv1x1(f1)))) of equation 13; the caller multiplies them by f1.
 
     Args:
-        channels: channels C of ``f1``.
-        gate: ``"pixel"``, a weight per channel and pixel as the equation reads; ``"column"``, a weight per channel
-            and column of the time axis, from the mean of ``f1`` over the height.
+        channels: C.
+        gate: ``"pixel"``: a weight per channel and pixel, as the equation says; ``"column"``: a weight per channel and
+            column of the time axis, from the mean of f1 over the height.
 
-    Shapes: (B, H, W, C) to (B, H, W, C) for pixel, (B, 1, W, C) for column; values in (0, 1).
+    Shapes: (B, H, W, C) to (B, H, W, C) for pixel, to (B, 1, W, C) for column; values in (0, 1).
     """
 
     def __init__(self, channels: int, gate: AtaGate = "pixel") -> None:
         super().__init__()
         if gate not in ("pixel", "column"):
-            raise ConfigError(f"ata_gate {gate!r} is not known: use 'pixel' or 'column'")
+            raise ConfigError(f"unknown ata_gate {gate!r}: use 'pixel' or 'column'")
         self.gate = gate
         self.inner = nn.Linear(channels, channels)
         self.act = nn.GELU()
@@ -100,21 +89,17 @@ class AxialTemporalAttention(nn.Module):
     def forward(self, f1: Tensor) -> Tensor:
         if self.gate == "column":
             f1 = f1.mean(dim=1, keepdim=True)
-        # In place is safe: a linear layer's backward pass never looks at its output.
-        return self.outer(self.act(self.inner(f1))).sigmoid_()
+        return self.outer(self.act(self.inner(f1))).sigmoid_()  # a linear layer's backward pass ignores its output
 
 
 class LGF(nn.Module):
-    """The ECG-LGF module: both paths, their compression, the temporal gate and the residual, equations 9 to 14.
+    """The ECG-LGF module, equations 9 to 14; (B, H, W, C) to the same.
 
     Args:
-        channels: channels C of the map.
+        channels: C.
         ata_gate: see :class:`AxialTemporalAttention`.
-        norm_groups: groups of the group normalisations (the paper gives none).
-        init_gain: initial scale of the normalisation in equation 12. 1 is the framework's default; with 0 the
-            module starts as the identity, which keeps a pretrained backbone's features as they were.
-
-    Shapes: (B, H, W, C) to the same.
+        norm_groups: groups of the group normalisations (not given in the paper).
+        init_gain: initial scale of the normalisation in equation 12; 0 makes the module start as the identity.
     """
 
     def __init__(
@@ -130,45 +115,37 @@ class LGF(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         f1 = self.norm(self._compress(self.local_path(x), self.global_path(x)))
-        return torch.addcmul(x, f1, self.attention(f1))  # equations 13 and 14 in one pass over the map
+        return torch.addcmul(x, f1, self.attention(f1))  # equations 13 and 14 in one pass
 
     def _compress(self, local: Tensor, global_: Tensor) -> Tensor:
-        """Conv1x1(Concat(local, global)), equations 11 and 12, without building the concatenated map.
+        """Conv1x1(Concat(local, global)), equations 11 and 12, without the concatenation.
 
-        The convolution is linear in its input channels and the global half is constant over the map, so its share
-        is computed once an image instead of once a pixel.
+        The global half is constant over the map, so its part is computed once per image, not per pixel.
         """
         local_weight, global_weight = self.compress.weight.chunk(2, dim=1)
-        once = nn.functional.linear(global_, global_weight, self.compress.bias)
-        return nn.functional.linear(local, local_weight) + once
+        return F.linear(local, local_weight) + F.linear(global_, global_weight, self.compress.bias)
 
 
 class ChannelAlignment(nn.Module):
-    """ReLU(BN(Conv3x3(x)) + BN(Conv1x1(x))), equation 15.
-
-    Shapes: (B, C_in, H, W) to (B, width, H, W).
-    """
+    """ReLU(BN(Conv3x3(x)) + BN(Conv1x1(x))), equation 15; (B, C_in, H, W) to (B, width, H, W)."""
 
     def __init__(self, in_channels: int, width: int) -> None:
         super().__init__()
-        # No bias: batch normalisation takes it out again.
+        # no biases: batch normalisation removes them
         self.main = nn.Conv2d(in_channels, width, 3, padding=1, bias=False)
         self.main_norm = nn.BatchNorm2d(width)
         self.residual = nn.Linear(in_channels, width, bias=False)
         self.residual_norm = nn.BatchNorm2d(width)
 
     def forward(self, x: Tensor) -> Tensor:
-        # A 1x1 convolution is a linear layer over the channels, and here they lie together in memory.
+        # the 1x1 convolution as a linear layer: the channels are contiguous in memory
         residual = self.residual(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-        # In place is safe: the backward pass of a normalisation or a sum never looks at its output.
-        return nn.functional.relu_(self.main_norm(self.main(x)).add_(self.residual_norm(residual)))
+        # in place: the backward pass of a normalisation or a sum ignores its output
+        return F.relu_(self.main_norm(self.main(x)).add_(self.residual_norm(residual)))
 
 
 class Refinement(nn.Module):
-    """ReLU(Conv3x3(BN(x))), equations 20 to 23, in the printed order.
-
-    Shapes: (B, width, H, W) to the same.
-    """
+    """ReLU(Conv3x3(BN(x))), equations 20 to 23, in the printed order; (B, width, H, W) to the same."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -176,37 +153,34 @@ class Refinement(nn.Module):
         self.conv = nn.Conv2d(width, width, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return nn.functional.relu_(self.conv(self.norm(x)))
+        return F.relu_(self.conv(self.norm(x)))
 
 
 def top_down(levels: Sequence[Tensor]) -> list[Tensor]:
     """F34 = U(F4) + F3, F234 = U(F34) + F2, F1234 = U(F234) + F1, equations 16 to 19.
 
-    U is bilinear interpolation to the exact size of the finer level (pixel centres aligned, borders repeated), so
-    levels of odd sizes fit.
+    U is bilinear interpolation to the exact size of the finer level, so odd sizes fit.
 
     Args:
-        levels: F1 to F4, each (B, C, H_i, W_i) with one C.
+        levels: F1 to F4, each (B, C, H_i, W_i) with the same C.
 
     Returns:
-        F1234, F234, F34 and F4, in the order of the input.
+        F1234, F234, F34 and F4.
     """
     fused = [levels[-1]]
     for level in reversed(levels[:-1]):
-        upsampled = nn.functional.interpolate(fused[0], size=level.shape[-2:], mode="bilinear", align_corners=False)
+        upsampled = F.interpolate(fused[0], size=level.shape[-2:], mode="bilinear", align_corners=False)
         fused.insert(0, upsampled.add_(level))
     return fused
 
 
 class FeaturePyramid(nn.Module):
-    """Alignment, top-down sums and refinement: the whole neck, equations 15 to 23.
+    """The neck, equations 15 to 23: list of (B, C_i, H_i, W_i) to list of (B, width, H_i, W_i).
 
     Args:
-        in_channels: channels of the backbone's maps, fine to coarse.
-        width: channels of every level of the pyramid.
-        refine: ``False`` leaves equations 20 to 23 out; the fused levels are the output.
-
-    Shapes: list of (B, C_i, H_i, W_i) to list of (B, width, H_i, W_i), fine to coarse.
+        in_channels: C_i of the backbone's maps.
+        width: channels of each level.
+        refine: whether to apply equations 20 to 23.
     """
 
     def __init__(self, in_channels: Sequence[int], width: int = 256, refine: bool = True) -> None:
@@ -220,12 +194,9 @@ class FeaturePyramid(nn.Module):
 
 
 class LevelFusion(nn.Module):
-    """The mean of the levels under learnable weights that are positive and sum to one.
+    """Mean of the levels with learnable weights, a softmax that starts uniform; L tensors (B, C) to (B, C).
 
-    The paper says "learnable weights"; a softmax keeps the balance between levels free of their common scale.
-    They start equal.
-
-    Shapes: list of L tensors (B, C) to (B, C).
+    The paper says only "learnable weights".
     """
 
     def __init__(self, levels: int) -> None:
@@ -234,7 +205,7 @@ class LevelFusion(nn.Module):
 
     @property
     def weights(self) -> Tensor:
-        """The weights in use, (L,), positive, summing to one."""
+        """The weights (L,), positive, with sum 1."""
         return self.logits.softmax(dim=0)
 
     def forward(self, pooled: Sequence[Tensor]) -> Tensor:
@@ -242,17 +213,17 @@ class LevelFusion(nn.Module):
 
 
 class PyramidHead(nn.Module):
-    """Global average pooling, weighted fusion, LayerNorm and the two-layer MLP of equation 24.
+    """Global average pooling, LevelFusion, LayerNorm and the two-layer MLP of equation 24.
 
-    The equation as printed has a second bias without its weight matrix; the MLP is read as
+    The equation as printed has a second bias without its matrix; it is read as
     W2 Dropout(LayerNorm(CELU(W1 x + b1))) + b2.
 
     Args:
-        levels: number of maps; with one there is nothing to weigh and no fusion parameter.
-        channels: channels C of every map.
+        levels: number of maps; a single one has no fusion weights.
+        channels: C of each map.
         num_classes: outputs; 0 returns the features before the last linear layer.
-        hidden: width of the hidden layer; by default C.
-        drop_rate: probability of the dropout.
+        hidden: width of the hidden layer; None: C.
+        drop_rate: dropout probability.
 
     Shapes: list of (B, C, H_i, W_i) to logits (B, num_classes).
     """
@@ -271,11 +242,10 @@ class PyramidHead(nn.Module):
         self.reset(num_classes)
 
     def reset(self, num_classes: int) -> None:
-        """Replace the last linear layer by a fresh one with ``num_classes`` outputs."""
+        """Replace the last linear layer by a new one."""
         self.fc2 = nn.Linear(self.num_features, num_classes) if num_classes > 0 else nn.Identity()
         if num_classes > 0:
-            # Near-zero logits: training starts at the loss of a uniform guess.
-            nn.init.trunc_normal_(self.fc2.weight, std=0.02)
+            nn.init.trunc_normal_(self.fc2.weight, std=0.02)  # logits near 0: the first loss is that of a uniform guess
             nn.init.zeros_(self.fc2.bias)
 
     def forward(self, maps: Sequence[Tensor], pre_logits: bool = False) -> Tensor:

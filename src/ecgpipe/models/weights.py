@@ -1,9 +1,4 @@
-"""Files of weights, in safetensors format.
-
-Weights of another training as a start.
-
-ImageNet weights by timm's own loading, with a count of what arrived.
-"""
+"""Files of weights: trained weights in safetensors format, initial weights of another run, ImageNet weights of timm."""
 
 import logging
 import sys
@@ -21,6 +16,10 @@ from ecgpipe.artifacts.files import verify
 from ecgpipe.errors import DataError
 
 logger = logging.getLogger(__name__)
+
+GIVE_A_FILE = (
+    "give a safetensors file as the option checkpoint_path (variants.<name>.options), or set pretrained to false"
+)
 
 
 def write_weights(tensors: Mapping[str, torch.Tensor], path: Path | str) -> None:
@@ -41,17 +40,17 @@ def read_weights(path: Path | str) -> dict[str, torch.Tensor]:
 
 
 def load_init_weights(model: nn.Module, weights: Path) -> dict[str, int]:
-    """Give a model every tensor of a weights file that it has under the same name in the same shape.
+    """Load the weights of another run; a tensor whose name or shape differs (a head for other classes) is skipped.
 
     Args:
-        model: changed in place; its other tensors stay as they are, e.g. of a head for other classes.
+        model: changed in place.
         weights: weights.safetensors of a run.
 
     Returns:
-        ``taken`` and ``of``: tensors that were taken, and that the model has.
+        ``taken``: number of tensors loaded; ``of``: number of the model's tensors.
 
     Raises:
-        DataError: the file is missing or broken, or less than half of the model's tensors are in it: another model's.
+        DataError: the file is missing, damaged, or fits less than half of the model's tensors.
     """
     try:
         found = read_weights(weights)
@@ -61,8 +60,8 @@ def load_init_weights(model: nn.Module, weights: Path) -> dict[str, int]:
     taken = {name: tensor for name, tensor in found.items() if name in own and own[name].shape == tensor.shape}
     if 2 * len(taken) < len(own):
         raise DataError(
-            f"{weights}: only {len(taken)} of the model's {len(own)} tensors are in it, so it is another model's; "
-            "`init_from` must name a training of the same model, with the same options and image size"
+            f"{weights}: only {len(taken)} of the model's {len(own)} tensors fit; `init_from` must name a training of "
+            "the same model, with the same options and image size"
         )
     model.load_state_dict(taken, strict=False)
     logger.info("starting from %d of %d tensors of %s", len(taken), len(own), weights)
@@ -71,14 +70,14 @@ def load_init_weights(model: nn.Module, weights: Path) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class PretrainedReport:
-    """What a weight file gave a model.
+    """Result of loading ImageNet weights.
 
     Attributes:
         source: the file, or the name of the weights at timm's hub.
-        matched: tensors of the model that were loaded.
-        total: tensors of the model that could have been (its classifier included).
-        missing: names that the file did not give; they keep their random initial values.
-        unused: names in the file that the model has no place for.
+        matched: number of the model's tensors that were loaded.
+        total: number of the model's tensors, with its classifier.
+        missing: names that the file lacks; they keep their random initial values.
+        unused: names in the file that the model lacks.
     """
 
     source: str
@@ -92,32 +91,31 @@ class PretrainedReport:
 
 
 def load_pretrained_weights(model: nn.Module, weights_file: str | Path | None = None) -> PretrainedReport:
-    """Load the ImageNet weights of a model that timm built; its classifier stays as it is unless the classes agree.
+    """Load timm's ImageNet weights into a timm model; a classifier for other classes keeps its initial values.
 
-    timm adapts a stem with 3 channels to the model's, resizes position embeddings and relative position biases.
-    Of the hub's files only the safetensors one is asked for: left to itself, timm falls back to a pickled one.
+    timm adapts the stem to the model's channels and resizes position embeddings and biases. Only safetensors files are
+    requested from the hub; timm alone would fall back to a pickle.
 
     Args:
-        model: an unwrapped timm model.
-        weights_file: local safetensors file; ``None`` asks timm's hub (cache first, then the network).
+        model: a timm model without a wrapper.
+        weights_file: local safetensors file; None: timm's hub (the cache first).
 
     Raises:
-        DataError: when the file is missing, is not safetensors, or holds another architecture's weights, and when
-            the hub cannot be reached.
+        DataError: the file is missing, not safetensors, or of another architecture, or the hub cannot be reached.
     """
     config = dict(model.pretrained_cfg)
-    source = _source_name(config)
+    source = config["architecture"] + (f".{config['tag']}" if config.get("tag") else "")
     if weights_file is not None:
-        source = str(weights_file)
-        _check_weights_file(Path(weights_file))
+        path, source = Path(weights_file), str(weights_file)
+        if not path.is_file():
+            raise DataError(f"{path}: no such weights file; {GIVE_A_FILE}")
+        if path.suffix != ".safetensors":
+            raise DataError(f"{path}: not a .safetensors file; convert it, pickled weights are not read")
         config |= {"source": "", "state_dict": None, "file": source, "custom_load": False}
     elif config.get("hf_hub_id"):
         config |= {"source": "hf-hub", "hf_hub_filename": "model.safetensors", "custom_load": False}
     else:
-        raise DataError(
-            f"the weights {source} are published as a pickle only, which is not read: convert them to safetensors and "
-            "give that file as the option checkpoint_path (variants.<name>.options), or set pretrained to false"
-        )
+        raise DataError(f"the weights {source} are published as a pickle only, which is not read; {GIVE_A_FILE}")
 
     keys = {}
     hook = model.register_load_state_dict_post_hook(
@@ -139,33 +137,18 @@ def load_pretrained_weights(model: nn.Module, weights_file: str | Path | None = 
     except (RuntimeError, KeyError, AttributeError) as error:
         raise DataError(f"{source} does not fit {config['architecture']}: {error}") from error
     except OSError as error:
-        raise DataError(
-            f"the weights {source} could not be fetched ({error}): fetch them where there is a network and give the "
-            "safetensors file as the option checkpoint_path (variants.<name>.options), or set pretrained to false"
-        ) from error
+        raise DataError(f"the weights {source} could not be downloaded ({error}); {GIVE_A_FILE}") from error
     finally:
         hook.remove()
 
-    total = len(model.state_dict())
-    missing = keys.get("missing", ())
-    if total - len(missing) < total / 2:
+    total, missing = len(model.state_dict()), keys.get("missing", ())
+    matched = total - len(missing)
+    if matched < total / 2:
         raise DataError(
-            f"{source} gives only {total - len(missing)} of {total} tensors of {config['architecture']}: "
-            "it holds the weights of another architecture"
+            f"{source} contains only {matched} of the {total} tensors of {config['architecture']}: "
+            "these are the weights of another architecture"
         )
-    return PretrainedReport(source, total - len(missing), total, missing, keys.get("unused", ()))
-
-
-def _check_weights_file(path: Path) -> None:
-    if not path.is_file():
-        raise DataError(f"no weight file at {path}: give the path of a safetensors file")
-    if path.suffix != ".safetensors":
-        raise DataError(f"{path} is not a .safetensors file: convert it, pickled weights are not read")
-
-
-def _source_name(config: dict) -> str:
-    tag = f".{config['tag']}" if config.get("tag") else ""
-    return f"{config['architecture']}{tag}"
+    return PretrainedReport(source, matched, total, missing, keys.get("unused", ()))
 
 
 def _stem_channels(model: nn.Module, config: dict) -> int:

@@ -61,7 +61,7 @@ def test_window(window):
 
 
 def test_neck_width():
-    assert [level.shape[1] for level in build(neck_width=40).forward_pyramid(images())] == [40] * 4
+    assert [level.shape[1] for level in build(neck_width=40).forward_features(images())] == [40] * 4
 
 
 @pytest.mark.parametrize("channels", [1, 3])

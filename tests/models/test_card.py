@@ -1,4 +1,4 @@
-"""A saved model: written by a run at any stage, usable elsewhere, and refused with a reason when it is not."""
+"""A saved model: written from a run at any stage, usable elsewhere, or refused with a reason."""
 
 import json
 import re
@@ -8,6 +8,7 @@ import pytest
 import timm
 import torch
 from safetensors.torch import load_file
+from timm.data import resolve_data_config
 
 from ecgpipe.artifacts.images import pack, write_images
 from ecgpipe.artifacts.model_folder import SavedModel
@@ -88,7 +89,7 @@ def test_config_says_what_the_model_was_trained_on(saved):
     assert config["training"]["label_policy"] == "single"
     assert config["preprocessing"] == PreprocessConfig(coverage=0.3).model_dump(mode="json")
     assert config["thresholds"] is None and not (saved / "metrics.json").exists()
-    assert "Not scored yet" in (saved / "README.md").read_text()
+    assert "Not evaluated yet" in (saved / "README.md").read_text()
 
 
 def test_usable_without_this_package(saved):
@@ -104,6 +105,17 @@ def test_usable_without_this_package(saved):
     assert sorted(eval(call).state_dict()) == sorted(model.state_dict())
 
 
+@pytest.mark.parametrize("how", ["ecgpipe", "timm"])
+def test_timm_normalises_as_training_does(saved, how):
+    """Training feeds 0 and 1; timm's own configuration of this model has ImageNet's mean and deviation."""
+    architecture = json.loads((saved / "config.json").read_text())["architecture"]
+    own = how == "ecgpipe"
+    model = load_model(saved)[0] if own else timm.create_model(architecture["name"], **architecture["arguments"])
+    config = resolve_data_config(model=model)
+    assert tuple(config["input_size"]) == (1, 64, 64) and config["crop_pct"] == 1
+    assert tuple(config["mean"]) == (0,) and tuple(config["std"]) == (1,)
+
+
 def test_scores_and_thresholds_come_with_the_evaluation(run, tmp_path):
     (run / "metrics.json").write_text(json.dumps(METRICS))
     try:
@@ -111,7 +123,7 @@ def test_scores_and_thresholds_come_with_the_evaluation(run, tmp_path):
     finally:
         (run / "metrics.json").unlink()
     card = (folder / "README.md").read_text()
-    assert "| accuracy | 0.500 | 0.000 to 1.000 |" in card and "| auc macro | not measurable |  |" in card
+    assert "| accuracy | 0.500 | 0.000 to 1.000 |" in card and "| auc macro | not defined |  |" in card
     assert "| MI | 0.25 | 0.9 | validation |" in card
     assert json.loads((folder / "metrics.json").read_text()) == METRICS
     assert load_model(folder)[1].thresholds["NORM"][0]["threshold"] == 0.25
@@ -129,13 +141,13 @@ def test_a_calibration_comes_with_the_evaluation(run, tmp_path):
         (run / "metrics.json").unlink()
     calibration = load_model(folder)[1].calibration
     assert np.allclose(calibration.probabilities([[2.0, 0.0]], "single"), [[np.e / (np.e + 1), 1 / (np.e + 1)]])
-    assert "logits are divided by 2" in (folder / "README.md").read_text()
+    assert "divide the logits by 2" in (folder / "README.md").read_text()
 
 
 def test_unusual_images_are_told_by_what_the_training_images_were(run, saved, tmp_path):
     limits = load_model(saved)[1].ood
     assert (limits.training_images, limits.validation_images) == (4, 2) and (saved / "ood.safetensors").is_file()
-    assert "farther from 4 training images than 99% of 2" in (saved / "README.md").read_text()
+    assert "distance from 4 training images exceeds that of 99% of 2" in (saved / "README.md").read_text()
     images = run.parent / "images.npy"
     images.rename(tmp_path / "elsewhere.npy")
     try:

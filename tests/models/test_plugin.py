@@ -10,7 +10,7 @@ from ecgpipe.config.schema import validate_config
 from ecgpipe.errors import ConfigError
 from ecgpipe.models import create_model, load_model
 from ecgpipe.models.cam import cam_target
-from ecgpipe.models.factory import use_plugin
+from ecgpipe.models.factory import run_plugin
 
 
 @pytest.fixture
@@ -55,9 +55,9 @@ def test_a_file_that_fails_is_named_with_its_line(tmp_path, text, expected):
     file = tmp_path / "broken.py"
     file.write_text(text)
     with pytest.raises(ConfigError, match=expected):
-        use_plugin(file)
+        run_plugin(file)
     with pytest.raises(ConfigError, match="cannot be read"):
-        use_plugin(tmp_path / "none.py")
+        run_plugin(tmp_path / "none.py")
 
 
 def test_a_saved_model_never_has_its_file_run_unasked(folder, tmp_path):
@@ -79,7 +79,7 @@ def test_a_saved_model_never_has_its_file_run_unasked(folder, tmp_path):
     assert not (tmp_path / "sprung").exists()
 
 
-@pytest.mark.parametrize(("name", "expected"), [("swin", "there already"), ("My Net", "small letters")])
+@pytest.mark.parametrize(("name", "expected"), [("swin", "already exists"), ("My Net", "small letters")])
 def test_names_that_cannot_be(name, expected, tmp_path, capsys):
     assert main(["new-model", str(tmp_path / "x"), "--name", name]) == 1
     assert expected in capsys.readouterr().err
