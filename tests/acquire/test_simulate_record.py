@@ -1,16 +1,20 @@
-"""One simulated recording: lead relations, textbook ranges, truth against independent measurement."""
+"""One simulated recording: lead relations, textbook ranges, and truth compared with the signal."""
 
 import numpy as np
 import pytest
 from scipy.signal import welch
 
 from ecgpipe.acquire.simulate.patient import LEADS, STANDARD_LEADS, electrode_matrix, lead_matrix
-from ecgpipe.acquire.simulate.record import simulate_rates, simulate_record
+from ecgpipe.acquire.simulate.record import SimulatedRecord, simulate_rates, simulate_record
 from ecgpipe.acquire.simulate.rhythm import RHYTHMS
 from ecgpipe.artifacts.truth import Truth
 from ecgpipe.errors import ConfigError
 
 EVERY_CLASS = [("NORM",), ("MI",), ("STTC",), ("CD",), ("HYP",), ("MI", "STTC", "CD", "HYP"), ()]
+
+
+def simulate(seed: int, superclasses: tuple[str, ...] = (), sampling_rate: int = 100, **options) -> SimulatedRecord:
+    return simulate_record(np.random.default_rng(seed), superclasses, sampling_rate, **options)
 
 
 def lead(signal: np.ndarray, name: str) -> np.ndarray:
@@ -19,7 +23,7 @@ def lead(signal: np.ndarray, name: str) -> np.ndarray:
 
 @pytest.mark.parametrize("superclasses", EVERY_CLASS)
 def test_limb_leads_obey_einthoven_and_goldberger_with_noise(superclasses):
-    signal = simulate_record(np.random.default_rng(3), superclasses, noise=2.0).signal
+    signal = simulate(3, superclasses, noise=2.0).signal
     i, ii, iii = (lead(signal, name) for name in ("I", "II", "III"))
     assert np.allclose(ii, i + iii, atol=1e-12)
     assert np.allclose(lead(signal, "AVR"), -(i + ii) / 2, atol=1e-12)
@@ -36,7 +40,7 @@ def test_leads_of_the_mean_torso_are_those_of_dower():
 
 
 def test_normal_records_stay_within_textbook_ranges():
-    records = [simulate_record(np.random.default_rng(seed), ("NORM",), noise=0, ectopics=()) for seed in range(60)]
+    records = [simulate(seed, ("NORM",), noise=0, ectopics=()) for seed in range(60)]
     parameters = [record.truth.parameters for record in records]
     column = {name: np.array([p[name] for p in parameters]) for name in ("pr", "qrs", "qtc", "axis", "sokolow_lyon")}
     column["pr"] = column["pr"][~np.isnan(column["pr"])]
@@ -66,19 +70,14 @@ def test_heart_rates_of_the_rhythms():
     assert set(limits) == set(RHYTHMS)
     for rhythm_code, (low, high) in limits.items():
         for seed in range(12):
-            record = simulate_record(
-                np.random.default_rng(seed), (), rhythm_code=rhythm_code, findings=(), ectopics=(), noise=0
-            )
+            record = simulate(seed, rhythm_code=rhythm_code, findings=(), ectopics=(), noise=0)
             assert low - 2 <= record.truth.parameters["heart_rate"] <= high + 2, (rhythm_code, seed)
 
 
 def test_fibrillation_has_no_p_and_cycles_vary_by_rhythm():
     spread = {}
     for rhythm_code in ("SR", "SARRH", "AFIB"):
-        records = [
-            simulate_record(np.random.default_rng(seed), (), rhythm_code=rhythm_code, findings=(), ectopics=())
-            for seed in range(15)
-        ]
+        records = [simulate(seed, rhythm_code=rhythm_code, findings=(), ectopics=()) for seed in range(15)]
         cycles = [np.diff(record.truth.beats["r_peak"]) for record in records]
         spread[rhythm_code] = np.median([c.std() / c.mean() for c in cycles])
         no_p = [np.isnan(record.truth.beats["p_onset"]).all() for record in records]
@@ -89,7 +88,7 @@ def test_fibrillation_has_no_p_and_cycles_vary_by_rhythm():
 
 def test_ectopic_beats_are_early_and_ventricular_ones_wide():
     for seed in range(10):
-        record = simulate_record(np.random.default_rng(seed), (), ectopics=("PVC",), rhythm_code="SR", findings=())
+        record = simulate(seed, ectopics=("PVC",), rhythm_code="SR", findings=())
         truth = record.truth
         early = np.flatnonzero(truth.kinds == "V")
         assert len(early) >= 1
@@ -109,7 +108,7 @@ def _steepness(record):
 def test_onsets_of_the_truth_agree_with_the_clean_signal():
     errors = {"qrs_onset": [], "qrs_offset": [], "t_peak": [], "p_onset": []}
     for seed in range(25):
-        record = simulate_record(np.random.default_rng(seed), ("NORM",), 500, noise=0, rhythm_code="SR", ectopics=())
+        record = simulate(seed, ("NORM",), 500, noise=0, rhythm_code="SR", ectopics=())
         slope, beats = _steepness(record), record.truth.beats
         for beat in range(1, len(beats["r_peak"]) - 1):
             at = {name: round(float(times[beat]) * 500) for name, times in beats.items()}
@@ -130,7 +129,7 @@ def test_onsets_of_the_truth_agree_with_the_clean_signal():
 
 def test_the_waves_are_within_their_intervals():
     for seed in range(5):
-        record = simulate_record(np.random.default_rng(seed), ("NORM",), 500, noise=0, rhythm_code="SR", ectopics=())
+        record = simulate(seed, ("NORM",), 500, noise=0, rhythm_code="SR", ectopics=())
         energy = _steepness(record) ** 2
         inside = {part: np.zeros(len(energy), dtype=bool) for part in ("QRS", "P", "ST", "T")}
         for part, mask in inside.items():
@@ -146,7 +145,7 @@ def test_the_waves_are_within_their_intervals():
 
 def test_both_rates_are_the_same_recording():
     both = simulate_rates(np.random.default_rng(5), ("CD",), (100, 500))
-    alone = simulate_record(np.random.default_rng(5), ("CD",), 100)
+    alone = simulate(5, ("CD",), 100)
     assert both[100].signal.shape == (12, 1000) and both[500].signal.shape == (12, 5000)
     assert np.array_equal(both[100].signal, alone.signal)
     assert both[100].truth.to_dict() == both[500].truth.to_dict() == alone.truth.to_dict()
@@ -158,13 +157,13 @@ def test_both_rates_are_the_same_recording():
 
 
 def test_noise_scales_and_has_its_bands():
-    quiet = simulate_record(np.random.default_rng(1), ("NORM",), 500, noise=0)
-    noisy = simulate_record(np.random.default_rng(1), ("NORM",), 500, noise=1)
+    quiet = simulate(1, ("NORM",), 500, noise=0)
+    noisy = simulate(1, ("NORM",), 500, noise=1)
     assert np.array_equal(quiet.signal, quiet.clean)
     assert np.array_equal(noisy.clean, quiet.clean)
     added = noisy.signal - noisy.clean
     assert 0.005 < added.std() < 0.2
-    records = [simulate_record(np.random.default_rng(seed), ("NORM",), 500) for seed in range(12)]
+    records = [simulate(seed, ("NORM",), 500) for seed in range(12)]
     spectra = [welch(record.signal - record.clean, 500, nperseg=2500) for record in records]
     # The median record: one with a moved electrode has another spectrum.
     frequency, usual = spectra[0][0], np.median([power.mean(axis=0) for _, power in spectra], axis=0)
@@ -178,7 +177,7 @@ def test_noise_scales_and_has_its_bands():
 
 
 def test_truth_can_be_stored_and_read():
-    truth = simulate_record(np.random.default_rng(11), ("MI", "CD"), ectopics=("PVC",)).truth
+    truth = simulate(11, ("MI", "CD"), ectopics=("PVC",)).truth
     again = Truth.from_dict(truth.to_dict())
     assert again.findings[0].leads == truth.findings[0].leads
     assert np.array_equal(again.kinds, truth.kinds)
