@@ -16,8 +16,8 @@ LEAD_NAMES = (
 """Leads whose printed names the network locates, in the order of its channels."""
 PIXEL_MAPS = ("trace", "ink", "pulse", "grid", "offset")
 """Maps at full resolution: four logits, then how far a trace lies above its own baseline, in centimetres of paper."""
-GEOMETRY_MAPS = ("cos", "sin", "log2_x", "log2_y")
-"""Maps at an eighth: direction of the page's x axis in the picture, and log2(pixels per mm) - 2 along both axes."""
+GEOMETRY_MAPS = ("cos_x", "sin_x", "cos_y", "sin_y", "log2_x", "log2_y")
+"""Maps at an eighth: in which direction of the picture the page's x and y grow, and log2(pixels per mm) - 2 of each."""
 CELL = 8
 """Pixels per side of a cell of the coarse maps."""
 MULTIPLE = 32
@@ -53,7 +53,7 @@ class ReaderNet(nn.Module):
             pictures: float (B, 3, H, W), RGB scaled to -1..1; H and W multiples of 32.
 
         Returns:
-            The pixel maps (B, 5, H, W), and the coarse maps (B, 17 + 4, H / 8, W / 8): a logit for each lead name,
+            The pixel maps (B, 5, H, W), and the coarse maps (B, 17 + 6, H / 8, W / 8): a logit for each lead name,
             then the geometry.
         """
         x = self.first(F.pixel_unshuffle(pictures, 2))

@@ -163,9 +163,9 @@ def _pulse(
 
 def _texts(rng: np.random.Generator, window: Window, layout: RandomLayout) -> None:
     """Headers, tables, rules and time marks."""
-    if rng.random() < 0.6:
+    if rng.random() < 0.75:
         font, size = int(rng.integers(len(FONTS))), rng.uniform(1.8, 3.6)
-        for _ in range(int(rng.integers(1, 5))):
+        for _ in range(int(rng.integers(1, 7))):
             inside = max(5.0, layout.top - layout.pitch * 0.5) if rng.random() < 0.8 else layout.height
             x, y = rng.uniform(0, layout.width), rng.uniform(0, inside)
             for line in range(int(rng.integers(1, 6))):
@@ -178,6 +178,33 @@ def _texts(rng: np.random.Generator, window: Window, layout: RandomLayout) -> No
             window.line(window.ink, [(mark, layout.height - 6), (mark, layout.height - 4)], 0.3)
     if rng.random() < 0.12:
         for _ in range(int(rng.integers(1, 4))):
+            _scribble(rng, window)
+
+
+def draw_something_else(rng: np.random.Generator, window: Window) -> None:
+    """Print a page without an ECG: text, a chart, scribbles, or nothing."""
+    side = window.size / window.scale
+    kind = pick(rng, {"text": 0.35, "chart": 0.45, "scribbles": 0.1, "nothing": 0.1})
+    if kind == "text":
+        font, size = int(rng.integers(len(FONTS))), rng.uniform(1.8, 6)
+        for y in np.arange(rng.uniform(0, 2 * size), side, size * rng.uniform(1.4, 2.2)):
+            text = "  ".join(_phrase(rng) for _ in range(3))
+            window.write(window.x0 + rng.uniform(0, 3), window.y0 + y, text, size, font)
+    elif kind == "chart":
+        x, y = window.x0 + rng.uniform(0, 0.3) * side, window.y0 + rng.uniform(0.5, 0.95) * side
+        wide, high = rng.uniform(0.4, 1) * side, rng.uniform(0.2, 0.8) * side
+        window.line(window.ink, [(x, y - high), (x, y), (x + wide, y)], rng.uniform(0.2, 0.7))
+        for _ in range(int(rng.integers(1, 4))):
+            count = int(rng.integers(3, 40))
+            values = rng.uniform(0, 1, count) if rng.random() < 0.5 else np.linspace(0, 1, count) ** rng.uniform(0.3, 3)
+            if rng.random() < 0.25:  # bars
+                for at, value in zip(np.linspace(x, x + wide, count), values, strict=True):
+                    window.line(window.ink, [(at, y), (at, y - high * value)], wide / count * rng.uniform(0.2, 0.6))
+            else:
+                line = list(zip(np.linspace(x, x + wide, count), y - high * values, strict=True))
+                window.line(window.ink, line, rng.uniform(0.2, 0.8))
+    elif kind == "scribbles":
+        for _ in range(int(rng.integers(2, 10))):
             _scribble(rng, window)
 
 

@@ -7,12 +7,14 @@ import numpy as np
 
 from ecgpipe.reader.layouts import RandomLayout, Slot, random_furniture, random_layout
 from ecgpipe.reader.network import CELL, LEAD_NAMES
-from ecgpipe.reader.paper import FONTS, Window, draw_window, print_page
+from ecgpipe.reader.paper import FONTS, Window, draw_something_else, draw_window, print_page
 from ecgpipe.reader.world import View, degrade_view, take_picture
 
 MARGIN = 1.25
 """A window is this much larger than its picture, so that a rotated picture still shows paper."""
 OFFSET_UNIT = 10.0  # mm
+SOMETHING_ELSE = 0.06
+"""Share of examples without an ECG."""
 VISIBLE = 10  # of 255: a trace less dark than its surroundings by this much cannot be read
 
 
@@ -26,8 +28,7 @@ class Example:
             where there is trace that the picture does not show).
         offset: float32 (size, size), height of a trace above its baseline, in cm of paper, -4 to 4.
         names: float32 (17, size / 8, size / 8), 1 at the centre of a lead's name, falling to 0 around it.
-        geometry: float32 (4, size / 8, size / 8): cosine and sine of the direction of the page's x axis, and
-            log2(pixels per mm) - 2 along the page's x and y axes.
+        geometry: float32 (6, size / 8, size / 8), network.GEOMETRY_MAPS.
         paper: float32 (size / 8, size / 8), 1 where there is paper.
     """
 
@@ -52,7 +53,10 @@ def make_example(seed: tuple[int, int], signals: np.ndarray, sampling_rate: floa
     layout = random_layout(rng)
     style = random_furniture(rng, len(FONTS))
     window = _place_window(rng, layout, round(size * MARGIN))
-    draw_window(rng, window, layout, style, signals, sampling_rate)
+    if rng.random() < SOMETHING_ELSE:
+        draw_something_else(rng, window)
+    else:
+        draw_window(rng, window, layout, style, signals, sampling_rate)
     picture, grid = print_page(rng, window)
     view = take_picture(rng, window, picture, grid, size)
     return _example(view, degrade_view(rng, view))
@@ -81,10 +85,10 @@ def _example(view: View, picture: np.ndarray) -> Example:
     pulse = (view.covers[..., 2] > 110) & ~trace
     masks = np.stack([trace, ink, pulse, view.grid > 0.5, _readable(picture, trace)]).astype(np.uint8)
     centre = slice(CELL // 2, None, CELL)
-    right, down = np.gradient(view.x, axis=1)[centre, centre], np.gradient(view.x, axis=0)[centre, centre]
-    per_x = np.hypot(right, down)  # mm per pixel
-    per_y = np.hypot(np.gradient(view.y, axis=1)[centre, centre], np.gradient(view.y, axis=0)[centre, centre])
-    geometry = np.stack([right / per_x, down / per_x, -np.log2(per_x) - 2, -np.log2(per_y) - 2])
+    gradients = [np.gradient(axis, axis=1 - along)[centre, centre] for axis in (view.x, view.y) for along in (0, 1)]
+    per_x, per_y = np.hypot(*gradients[:2]), np.hypot(*gradients[2:])  # mm per pixel
+    directions = [part / per for part, per in zip(gradients, (per_x, per_x, per_y, per_y), strict=True)]
+    geometry = np.stack([*directions, -np.log2(per_x) - 2, -np.log2(per_y) - 2])
     return Example(
         picture=picture,
         masks=masks,

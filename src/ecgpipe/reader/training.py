@@ -17,11 +17,12 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from ecgpipe.artifacts.files import atomic_path
 from ecgpipe.errors import DataError
-from ecgpipe.reader.network import LEAD_NAMES, ReaderNet
+from ecgpipe.reader.network import GEOMETRY_MAPS, LEAD_NAMES, ReaderNet
 from ecgpipe.reader.teacher import make_example
 
 logger = logging.getLogger(__name__)
 PIXEL_WEIGHTS = (4.0, 2.0, 3.0, 1.0)  # of trace, ink, pulse and grid in the loss
+OTHER_INK = 2.0  # further weight of the trace's loss where there is other ink
 HISTORY = ("step", "seconds", "mask", "dice", "offset", "names", "geometry")
 
 
@@ -133,7 +134,8 @@ def reader_losses(
     weights = torch.tensor(PIXEL_WEIGHTS, device=pixels.device).view(1, 4, 1, 1)
     positive = torch.tensor((2.0, 1.0, 1.0, 1.0), device=pixels.device).view(1, 4, 1, 1)
     entropy = F.binary_cross_entropy_with_logits(pixels[:, :4], masks, reduction="none", pos_weight=positive)
-    entropy = torch.cat([entropy[:, :1] * counts[:, None], entropy[:, 1:]], dim=1) * weights
+    other = 1 + OTHER_INK * batch["masks"][:, 1:3].amax(dim=1, keepdim=True)  # text taken for trace costs more
+    entropy = torch.cat([entropy[:, :1] * counts[:, None] * other, entropy[:, 1:]], dim=1) * weights
     found, trace = pixels[:, 0].sigmoid() * counts, masks[:, 0] * counts
     overlap = (2 * (found * trace).sum((1, 2)) + 50) / (found.sum((1, 2)) + trace.sum((1, 2)) + 50)
     offset = F.smooth_l1_loss(pixels[:, 4], batch["offset"], reduction="none", beta=0.1)
@@ -145,7 +147,7 @@ def reader_losses(
         "dice": 1 - overlap.mean(),
         "offset": (offset * trace).sum() / (trace.sum() + 1),
         "names": 0.1 * _peak_loss(coarse[:, :names], batch["names"]),
-        "geometry": (geometry * paper).sum() / (4 * paper.sum() + 1),
+        "geometry": (geometry * paper).sum() / (len(GEOMETRY_MAPS) * paper.sum() + 1),
     }
 
 

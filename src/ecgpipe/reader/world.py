@@ -75,7 +75,15 @@ def take_picture(rng: np.random.Generator, window: Window, picture: np.ndarray, 
 def _moved(
     rng: np.random.Generator, x: np.ndarray, y: np.ndarray, scale: float, size: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rotation (up to 30 degrees), unequal zoom, perspective, bend and crumple of coordinates around (0, 0)."""
+    """Rotation (up to 30 degrees), unequal zoom, perspective, bend and crumple of coordinates around (0, 0).
+
+    One page in eight also lies on its side or upside down, one in fifty is mirrored.
+    """
+    if rng.random() < 0.12:
+        for _ in range(int(rng.integers(1, 4))):
+            x, y = y, -x
+    if rng.random() < 0.02:
+        x = -x
     angle = np.deg2rad(rng.normal(0, 4) if rng.random() < 0.8 else rng.uniform(-30, 30))
     zoom = np.exp(rng.normal(0, 0.04, 2))
     x, y = (np.cos(angle) * x + np.sin(angle) * y) * zoom[0], (np.cos(angle) * y - np.sin(angle) * x) * zoom[1]
@@ -110,13 +118,15 @@ def degrade_view(rng: np.random.Generator, view: View) -> np.ndarray:
     picture = view.picture * _light(rng, view.picture.shape[0], view.scale, photo)[..., None]
     if photo:
         warmth = rng.normal(0, 0.08)
-        picture = picture * np.array([1 + warmth, 1, 1 - warmth], np.float32) * rng.uniform(0.55, 1.1)
+        tint = np.array([1 + warmth, 1, 1 - warmth]) if rng.random() < 0.8 else rng.uniform(0.3, 1, 3)
+        picture = picture * tint.astype(np.float32) * rng.uniform(0.55, 1.1)
         if rng.random() < 0.15:
             picture = picture + _glare(rng, picture.shape[0])
     if rng.random() < 0.05:
         picture = picture * _moire(rng, picture.shape[0])
     picture = _blurred(rng, picture, view.scale)
-    grain = rng.normal(0, 1, (*picture.shape[:2], 1)) * rng.uniform(0, 0.04)
+    noise = rng.uniform(0, 0.04) if rng.random() < 0.85 else rng.uniform(0.04, 0.1)
+    grain = rng.normal(0, 1, (*picture.shape[:2], 1)) * noise
     picture = (picture + grain + rng.normal(0, 1, picture.shape) * rng.uniform(0, 0.02)).astype(np.float32)
     if rng.random() < 0.12:
         picture = _photocopied(rng, picture)
@@ -157,16 +167,28 @@ def _light(rng: np.random.Generator, size: int, scale: float, photo: bool) -> np
             edge = np.cos(angle) * x + np.sin(angle) * y - rng.uniform(-0.7, 0.7) + 0.1 * np.sin(3 * x + 2 * y)
             light *= 1 - rng.uniform(0.1, 0.6) / (1 + np.exp(-np.clip(edge / softness, -30, 30)))
     if rng.random() < (0.35 if photo else 0.1):
-        for _ in range(int(rng.integers(1, 4))):
-            angle, width = rng.uniform(0, np.pi), max(0.8, rng.uniform(0.2, 1) * scale)
-            away = (x * np.cos(angle) + y * np.sin(angle) - rng.uniform(-0.9, 0.9)) * size / 2 / width
-            light *= (
-                1 - rng.uniform(0.05, 0.3) * np.exp(-(away**2)) + rng.uniform(0, 0.1) * np.exp(-((away - 1.5) ** 2))
-            )
-            light *= 1 + np.sign(away) * rng.uniform(0, 0.06)
+        light *= _folds(rng, x, y, scale)
         if rng.random() < 0.5:
             slope = cv2.Sobel(np.abs(smooth_field(rng, size, int(rng.integers(4, 14)))), -1, 1, 1, ksize=3)
             light *= 1 + rng.uniform(0.03, 0.2) * np.clip(slope / (2.5 * slope.std() + 1e-6), -1, 0.6)
+    if rng.random() < 0.12:  # soft dark blotches, some of them black
+        height = smooth_field(rng, size, int(rng.integers(2, 12)))
+        light *= 1 - rng.uniform(0.2, 1) / (1 + np.exp(-(height - rng.uniform(0, 2)) / rng.uniform(0.05, 0.6)))
+    return light
+
+
+def _folds(rng: np.random.Generator, x: np.ndarray, y: np.ndarray, scale: float) -> np.ndarray:
+    """Light on folded paper: dark or bright lines, alone or parallel, and a step in brightness on some."""
+    light = np.ones_like(x)
+    angle, bright = rng.uniform(0, np.pi), rng.random() < 0.4
+    parallel = rng.random() < 0.4
+    for _ in range(int(rng.integers(1, 7 if parallel else 4))):
+        angle = angle if parallel else rng.uniform(0, np.pi)
+        width = max(0.8, rng.uniform(0.2, 1.5) * scale)
+        away = (x * np.cos(angle) + y * np.sin(angle) - rng.uniform(-0.9, 0.9)) * len(x) / 2 / width
+        line = rng.uniform(0.05, 0.3) * np.exp(-(away**2))
+        light *= 1 + line if bright else 1 - line + rng.uniform(0, 0.1) * np.exp(-((away - 1.5) ** 2))
+        light *= 1 + np.sign(away) * rng.uniform(0, 0.06)
     return light
 
 

@@ -1,0 +1,64 @@
+"""How much of the traces the page reader finds on pages with known plotted points.
+
+    python benchmarks/page_reader.py FOLDER [--weights reader.safetensors] [--masks OUT]
+
+FOLDER holds pairs of NAME.jpg (or .png) and NAME.npz: one array (n, 2) of plotted points (x, y), in pixels, per lead.
+A lead is lost if less than half of its points have trace within 1 mm. False ink is the share of the mask that is
+farther than 1 mm from every point. 1 mm is 1/250 of the picture's longer side, about its size on a full page.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ecgpipe.reader.read import load_reader, read_page
+
+
+def score(mask: np.ndarray, leads: list[np.ndarray]) -> tuple[list[float], float]:
+    """Share of each lead's points that the mask keeps, and the share of the mask that is far from all points."""
+    reach = max(mask.shape) / 250
+    near_mask = cv2.distanceTransform((mask == 0).astype(np.uint8), cv2.DIST_L2, 5) <= reach
+    plotted = np.ones(mask.shape, np.uint8)
+    kept = []
+    for points in leads:
+        columns, rows = np.rint(points.T).astype(int)
+        inside = (columns >= 0) & (rows >= 0) & (columns < mask.shape[1]) & (rows < mask.shape[0])
+        columns, rows = columns[inside], rows[inside]
+        line = np.stack([columns, rows], axis=1)[:, None].astype(np.int32)
+        cv2.polylines(plotted, [line], False, 0, 1)
+        kept.append(float(near_mask[rows, columns].mean()) if len(rows) else float("nan"))
+    far = cv2.distanceTransform(plotted, cv2.DIST_L2, 5) > reach
+    return kept, float((far & (mask > 0)).sum() / max(1, (mask > 0).sum()))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--weights", type=Path, help="default: the weights in the package")
+    parser.add_argument("--masks", type=Path, help="write the masks to this folder")
+    arguments = parser.parse_args()
+    net = load_reader(arguments.weights) if arguments.weights else load_reader()
+    totals: dict[str, list[tuple[int, int, float]]] = {}
+    for file in sorted(arguments.folder.glob("*.npz")):
+        picture = cv2.imread(str(next(p for p in file.parent.glob(f"{file.stem}.*") if p.suffix in (".jpg", ".png"))))
+        start = time.process_time()
+        mask = read_page(np.ascontiguousarray(picture[..., ::-1]), net).mask
+        seconds = time.process_time() - start
+        with np.load(file) as arrays:
+            kept, false_ink = score(mask, [arrays[name] for name in arrays.files])
+        lost = sum(share < 0.5 for share in kept)
+        totals.setdefault(file.stem.partition("-")[0], []).append((lost, len(kept), false_ink))
+        print(f"{file.stem:24} kept {np.nanmean(kept):.3f}  lost {lost:2d}  false ink {false_ink:.3f}  {seconds:.2f} s")
+        if arguments.masks:
+            arguments.masks.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(arguments.masks / f"{file.stem}.png"), mask)
+    for kind, rows in totals.items():
+        lost, leads, false_ink = (np.array(column) for column in zip(*rows, strict=True))
+        print(f"{kind}: {len(rows)} pages, lost {lost.sum()} of {leads.sum()} leads, false ink {false_ink.mean():.3f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+"""Read a picture of an ECG page: which pixels are trace, what else is on the page, and how the page lies."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from ecgpipe.errors import DataError
+from ecgpipe.reader.geometry import PageGeometry, fit_geometry
+from ecgpipe.reader.network import CELL, GEOMETRY_MAPS, LEAD_NAMES, MULTIPLE, PIXEL_MAPS, ReaderNet
+
+WEIGHTS = Path(__file__).parent / "weights" / "reader.safetensors"
+"""The reader that comes with the package; its card is beside it."""
+LONGEST, SHORTEST = 1408, 960
+"""Pixels of the longer side that the network sees: larger pictures are reduced, smaller ones enlarged."""
+LEAST_NAME = 0.3
+"""A peak of a name map below this does not count as a name."""
+LEAST_TRACE = 0.0005
+"""Share of a picture that must be trace: with less of it there is no ECG on it."""
+
+
+@dataclass(frozen=True)
+class FoundName:
+    """A printed lead name: its centre in the picture's pixels, and the network's confidence, 0 to 1."""
+
+    name: str
+    x: float
+    y: float
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the network found in one picture of (H, W) pixels.
+
+    Attributes:
+        trace: uint8 (H, W), probability that a pixel is trace, 0 to 255.
+        maps: float32 (5, h, w), the pixel maps at the resolution that the network saw (network.PIXEL_MAPS): four
+            probabilities, and the height above the baseline in cm of paper.
+        scale: pixels that the network saw per pixel of the picture.
+        names: lead names in the order of their confidence.
+        geometry: where each pixel of the picture lies on the paper.
+    """
+
+    trace: np.ndarray = field(repr=False)
+    maps: np.ndarray = field(repr=False)
+    scale: float
+    names: tuple[FoundName, ...]
+    geometry: PageGeometry
+
+    @property
+    def mask(self) -> np.ndarray:
+        """uint8 (H, W): 255 where there is trace."""
+        return np.where(self.trace >= 128, np.uint8(255), np.uint8(0))
+
+    @property
+    def has_trace(self) -> bool:
+        """Whether there is any ECG in the picture."""
+        return float((self.maps[0] > 0.5).mean()) >= LEAST_TRACE
+
+
+def load_reader(path: Path | str = WEIGHTS) -> ReaderNet:
+    """Load a reader's weights (training.save_reader), for prediction on a CPU.
+
+    Raises:
+        DataError: the file is missing, or holds other weights.
+    """
+    net = ReaderNet()
+    try:
+        tensors = {name: value.float() for name, value in load_file(path).items()}
+        missing, unexpected = net.load_state_dict(tensors, strict=False)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise DataError(f"{path}: not the weights of a page reader ({error})") from error
+    if unexpected or any(not name.endswith("num_batches_tracked") for name in missing):
+        raise DataError(f"{path}: not the weights of a page reader (other tensors)")
+    return net.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def read_page(picture: np.ndarray, net: ReaderNet) -> Reading:
+    """Read one picture.
+
+    Args:
+        picture: uint8 (H, W, 3), RGB.
+        net: from ``load_reader``.
+    """
+    seen, scale = _resized(picture)
+    pixels, coarse = _predict(seen, net)
+    pixels[:4] = _sigmoid(pixels[:4])
+    trace = cv2.resize(pixels[0], picture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    names = len(LEAD_NAMES)
+    found = _names(_sigmoid(coarse[:names]), CELL / scale)
+    geometry = fit_geometry(coarse[names:], _paper(pixels, coarse.shape[1:]), CELL / scale)
+    return Reading(np.rint(trace * 255).astype(np.uint8), pixels, scale, found, geometry)
+
+
+def _resized(picture: np.ndarray) -> tuple[np.ndarray, float]:
+    longest = max(picture.shape[:2])
+    scale = LONGEST / longest if longest > LONGEST else max(1.0, SHORTEST / longest)
+    if scale == 1:
+        return picture, 1.0
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=how), scale
+
+
+def _predict(seen: np.ndarray, net: ReaderNet) -> tuple[np.ndarray, np.ndarray]:
+    """The network's maps of a picture, without what was padded."""
+    height, width = seen.shape[:2]
+    padded = cv2.copyMakeBorder(seen, 0, -height % MULTIPLE, 0, -width % MULTIPLE, cv2.BORDER_REPLICATE)
+    batch = torch.from_numpy(padded).permute(2, 0, 1)[None].float().div(127.5).sub(1)
+    with torch.inference_mode():
+        pixels, coarse = net(batch.to(memory_format=torch.channels_last))
+    rows, columns = -(-height // CELL), -(-width // CELL)
+    assert pixels.shape[1] == len(PIXEL_MAPS) and coarse.shape[1] == len(LEAD_NAMES) + len(GEOMETRY_MAPS)
+    return pixels[0, :, :height, :width].numpy(), coarse[0, :, :rows, :columns].numpy()
+
+
+def _sigmoid(logits: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
+
+
+def _paper(pixels: np.ndarray, cells: tuple[int, ...]) -> np.ndarray:
+    """How much the geometry of each cell counts: where there is ink or grid, the network has seen paper."""
+    marks = pixels[:4].max(axis=0)
+    return cv2.resize(marks, cells[::-1], interpolation=cv2.INTER_AREA) + 1e-3
+
+
+def _names(maps: np.ndarray, cell: float) -> tuple[FoundName, ...]:
+    """Peaks of the name maps; of names that overlap, the more confident one."""
+    best, confidence = maps.argmax(axis=0), maps.max(axis=0)
+    peaks = (confidence >= cv2.dilate(confidence, np.ones((5, 5)))) & (confidence >= LEAST_NAME)
+    found = [
+        FoundName(
+            LEAD_NAMES[best[row, column]], (column + 0.5) * cell, (row + 0.5) * cell, float(confidence[row, column])
+        )
+        for row, column in zip(*np.nonzero(peaks), strict=True)
+    ]
+    return tuple(sorted(found, key=lambda name: -name.confidence))
+
+
+def describe_reading(reading: Reading) -> dict:
+    """The reading as JSON-ready values."""
+    return {
+        "has_trace": reading.has_trace,
+        "pixels_per_mm": round(reading.geometry.pixels_per_mm, 3),
+        "rotation_degrees": round(reading.geometry.angle, 2),
+        "mirrored": reading.geometry.mirrored,
+        "geometry_residual": round(reading.geometry.residual, 4),
+        "names": [
+            {"name": name.name, "x": round(name.x, 1), "y": round(name.y, 1), "confidence": round(name.confidence, 3)}
+            for name in reading.names
+        ],
+    }
+
+
+def overlay(picture: np.ndarray, reading: Reading) -> np.ndarray:
+    """The picture, paler, with trace in red, other ink in blue, pulses in orange, and the names that were read."""
+    shown = (255 - (255 - picture.astype(np.int16)) // 2).astype(np.uint8)
+    size = picture.shape[1::-1]
+    for index, colour in ((1, (60, 110, 220)), (2, (230, 140, 0)), (0, (215, 25, 30))):
+        shown[cv2.resize(reading.maps[index], size) >= 0.5] = colour
+    height = max(picture.shape) / 1400
+    for name in reading.names:
+        text, at = f"{name.name} {name.confidence:.1f}", (int(name.x), int(name.y))
+        cv2.putText(
+            shown, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.5 * height, (150, 0, 170), max(1, round(height)), cv2.LINE_AA
+        )
+    return shown
+
+
+def write_reading(reading: Reading, path: Path) -> None:
+    """Write ``describe_reading`` as JSON."""
+    path.write_text(json.dumps(describe_reading(reading), indent=1) + "\n", encoding="utf-8")
