@@ -11,7 +11,7 @@ from ecgpipe.explain.overlay import overlay
 from ecgpipe.explain.saliency import saliency_maps
 from ecgpipe.models.factory import create_model
 from ecgpipe.models.factory import load_model
-from ecgpipe.predict.pages import GivenPage, PageReader
+from ecgpipe.predict.pages import InputPage, PageReader
 from ecgpipe.predict.predictor import Prediction, Predictor
 from ecgpipe.preprocess.apply import preprocess as preprocess_page
 from ecgpipe.preprocess.apply import preprocess_file
@@ -26,7 +26,7 @@ __all__ = [
     "DataError",
     "DegradeConfig",
     "EcgpipeError",
-    "GivenPage",
+    "InputPage",
     "Page",
     "PageReader",
     "Prediction",

@@ -8,7 +8,7 @@ PUBLIC = {
     "DataError": "ecgpipe.errors",
     "DegradeConfig": "ecgpipe.config.pages",
     "EcgpipeError": "ecgpipe.errors",
-    "GivenPage": "ecgpipe.predict.pages",
+    "InputPage": "ecgpipe.predict.pages",
     "Page": "ecgpipe.render.page",
     "PageReader": "ecgpipe.predict.pages",
     "Prediction": "ecgpipe.predict.predictor",

@@ -89,9 +89,9 @@ def made(tmp_path_factory) -> Made:
     )
     train_run(run)
     items, logits = predict_run(run)
-    told = Predictions(items.record_ids, np.array(ROLES)[items.roles], logits, items.targets, CLASSES, "single")
-    told.write(run / "predictions.parquet")
-    test, validation = told.of_role("test"), told.of_role("validation")
+    predictions = Predictions(items.record_ids, np.array(ROLES)[items.roles], logits, items.targets, CLASSES, "single")
+    predictions.write(run / "predictions.parquet")
+    test, validation = predictions.of_role("test"), predictions.of_role("validation")
     metrics = evaluate_predictions(test, test.record_ids, EvaluateConfig(resamples=100), validation)
     (run / "metrics.json").write_text(json.dumps(metrics))
     return Made(
@@ -108,7 +108,7 @@ def made(tmp_path_factory) -> Made:
 @pytest.fixture(scope="session")
 def served(made):
     """The local page of that model, on a free port."""
-    page = LocalPage(made.model, port=0, largest=3_000_000, threads=1)
+    page = LocalPage(made.model, port=0, max_bytes=3_000_000, threads=1)
     thread = threading.Thread(target=page.run, daemon=True)
     thread.start()
     while not page.server.started:

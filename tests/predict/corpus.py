@@ -68,7 +68,7 @@ def images(page: bytes) -> dict[str, tuple[bytes, str]]:
         "head.png": (page[:30], "PNG"),
         "bomb.png": (bomb(), "lower resolution"),
         "20000.png": (encoded(Image.new("1", (20_000, 20_000), 1), "PNG"), "lower resolution"),
-        "tiny.png": (encoded(Image.new("L", (3, 3)), "PNG"), "too few"),
+        "tiny.png": (encoded(Image.new("L", (3, 3)), "PNG"), "at least 16"),
         "blank.png": (encoded(Image.new("L", (900, 700), 255), "PNG"), "blank"),
         "black.png": (encoded(Image.new("L", (900, 700), 0), "PNG"), "no ink"),
         "broken.pdf": (b"%PDF-1.7\nnothing of the kind", "broken"),
@@ -103,7 +103,7 @@ def records(folder: Path) -> dict[str, str]:
     (folder / "nothing.hea").write_bytes(b"")
     return {
         "eight.hea": "--derive-leads",
-        "limbs.hea": "records of 12 leads are needed",
+        "limbs.hea": "a record of 12 leads is required",
         "short.hea": "shorter layout",
         "lost.hea": "lost.dat: no such file",
         "half.hea": "truncated",

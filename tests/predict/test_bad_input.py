@@ -1,4 +1,4 @@
-"""What cannot be predicted gets a line with the remedy; the rest is predicted all the same; the exit status tells."""
+"""A file that cannot be predicted gets one line with the remedy; the others are predicted; the exit status is 1."""
 
 import json
 import re
@@ -17,8 +17,8 @@ pytestmark = pytest.mark.xdist_group("predict")
 
 def run(capsys, *arguments) -> tuple[int, str, str]:
     status = main(["predict", *map(str, arguments)])
-    told = capsys.readouterr()
-    return status, told.out, told.err
+    printed = capsys.readouterr()
+    return status, printed.out, printed.err
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +37,12 @@ def corpus(made, tmp_path_factory):
 def test_each_gets_one_line_and_the_rest_is_predicted(made, corpus, capsys):
     folder, expected = corpus
     status, out, err = run(capsys, made.model, folder, "--json")
-    told = json.loads(out)
+    document = json.loads(out)
     assert status == 1 and "Traceback" not in err
-    assert [one["name"] for one in told["predictions"]] == [str(folder / "good.png")]
+    assert [one["name"] for one in document["predictions"]] == [str(folder / "good.png")]
     lines = err.splitlines()
-    assert lines[-1] == f"ecgpipe: {len(expected)} of the inputs could not be used, 1 page was predicted"
-    assert lines[:-1] == [f"ecgpipe: {error}" for error in told["errors"]] and len(lines) == len(expected) + 1
+    assert lines[-1] == f"ecgpipe: inputs that could not be used: {len(expected)}; pages predicted: 1"
+    assert lines[:-1] == [f"ecgpipe: {error}" for error in document["errors"]] and len(lines) == len(expected) + 1
     for name, word in expected.items():
         own = [line for line in lines if re.search(rf"[/ ]{re.escape(name.removesuffix('.hea'))}\b", line)]
         assert len(own) == 1 and word in own[0], (name, own)
@@ -63,7 +63,7 @@ def test_folders_and_names_that_hold_nothing(made, tmp_path, capsys):
     (tmp_path / "empty" / "notes.txt").write_text("nothing here")
     status, out, err = run(capsys, made.model, tmp_path / "empty", tmp_path / "nowhere")
     assert status == 1 and out == ""
-    assert "empty: no images, PDF files or WFDB headers in this folder; give another" in err
+    assert "empty: no images, PDF files or WFDB headers in this folder; give another folder" in err
     assert "nowhere: no such file or record; check the name" in err
 
 
@@ -71,7 +71,7 @@ def test_folders_and_names_that_hold_nothing(made, tmp_path, capsys):
     ("change", "message"),
     [
         ({"format_version": 99}, "format version 99, but this ecgpipe reads 1;"),
-        ({"preprocessing": None}, "does not say how pages became images"),
+        ({"preprocessing": None}, "has no key preprocessing"),
         ({"classes": ["A", "B", "C"]}, "these weights are not of the model"),
     ],
 )
@@ -93,7 +93,7 @@ def test_no_model_at_all(made, tmp_path, capsys):
 def test_a_class_for_the_overlay_that_is_none(made, capsys, tmp_path):
     record = made.source / made.paths["00001"]
     status, _, err = run(capsys, made.model, record, "--cam", tmp_path, "--cam-class", "mi")
-    assert status == 1 and "--cam-class 'mi' is none of this model's classes: NORM, MI" in err
+    assert status == 1 and "--cam-class 'mi' is not a class of this model: NORM, MI" in err
 
 
 def test_random_damage_is_a_page_or_an_error(made):

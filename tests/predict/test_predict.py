@@ -1,4 +1,4 @@
-"""What is predicted is what the workflow predicts, whatever the file; and the command tells what it is worth."""
+"""`ecgpipe predict` gives the predictions of the workflow for every kind of file, with calibration and warnings."""
 
 import io
 import json
@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from ecgpipe.cli import main
-from ecgpipe.cli.predict import METHODS
+from ecgpipe.cli.models import CAM_METHODS
 from ecgpipe.config.analysis import SaliencyMethod
 from ecgpipe.config.pages import DegradeConfig, PreprocessConfig, RenderConfig
-from ecgpipe.predict import Predictor
+from ecgpipe.predict import NOTICE, Predictor
 from ecgpipe.preprocess.apply import preprocess_file
 from ecgpipe.render.shard import PageRenderer
 
@@ -32,8 +32,8 @@ def pages_of(predictor, path):
 
 def run(capsys, *arguments) -> tuple[int, str, str]:
     status = main(["predict", *map(str, arguments)])
-    told = capsys.readouterr()
-    return status, told.out, told.err
+    printed = capsys.readouterr()
+    return status, printed.out, printed.err
 
 
 def test_a_record_is_predicted_as_in_the_workflow(made, predictor):
@@ -42,13 +42,13 @@ def test_a_record_is_predicted_as_in_the_workflow(made, predictor):
         name = str(made.predictions.record_ids[row])
         (page,) = pages_of(predictor, (made.source / made.paths[name]).with_suffix(".hea"))
         assert page.kind == "record" and np.array_equal(page.image, made.images[name])
-        (told,) = predictor.predict([page])
-        assert np.allclose(told.raw, made.predictions.probabilities[row], atol=1e-6)
+        (prediction,) = predictor.predict([page])
+        assert np.allclose(prediction.uncalibrated, made.predictions.probabilities[row], atol=1e-6)
         fitted = predictor.saved.calibration
-        assert np.allclose(told.probabilities, fitted.probabilities(made.predictions.logits[[row]], "single")[0])
+        assert np.allclose(prediction.probabilities, fitted.probabilities(made.predictions.logits[[row]], "single")[0])
         for label, rows in predictor.saved.thresholds.items():
-            own = told.raw[told.classes.index(label)]
-            assert [d.called for d in told.decisions[label]] == [own >= (r["threshold"] or 2) for r in rows]
+            own = prediction.uncalibrated[prediction.classes.index(label)]
+            assert [t.reached for t in prediction.thresholds[label]] == [own >= (r["threshold"] or 2) for r in rows]
 
 
 def test_a_page_is_predicted_as_in_the_workflow(made, predictor, tmp_path):
@@ -57,17 +57,17 @@ def test_a_page_is_predicted_as_in_the_workflow(made, predictor, tmp_path):
         file.write_bytes(made.pages[name])
         (page,) = pages_of(predictor, file)
         assert np.array_equal(page.image, made.images[name])
-        assert page.page.shape == (1700, 2200, 3) and not page.straightened
+        assert page.page.shape == (1700, 2200, 3) and not page.rectified
 
 
-def test_a_photo_is_found_straightened_and_preprocessed_as_in_training(made, predictor, tmp_path):
+def test_a_photo_is_rectified_and_preprocessed_as_in_training(made, predictor, tmp_path):
     config = RenderConfig(degrade=DegradeConfig(level="photo", seed=2))
     page = PageRenderer(made.source, None, config).page(("00003", made.paths["00003"]))
     file = tmp_path / "photo.jpg"
     file.write_bytes(page.encode())
     (found,) = pages_of(predictor, file)
     assert np.array_equal(found.image, preprocess_file(page.encode(), "photo.jpg", PreprocessConfig()))
-    assert found.straightened and found.page.shape != page.image.shape
+    assert found.rectified and found.page.shape != page.image.shape
     # the readable page lies as the image does: what is ink there is dark here
     page_of_image = np.asarray(Image.fromarray(found.page).convert("L").resize((640, 640), Image.Resampling.BOX))
     ink = found.image == 1
@@ -89,23 +89,25 @@ def files(made, tmp_path_factory):
 
 
 def test_every_kind_of_file_and_every_page(made, predictor, files):
-    expected = predictor.predict(pages_of(predictor, files / "a.png"))[0].raw
-    second = predictor.predict(pages_of(predictor, (made.source / made.paths["00002"]).with_suffix(".hea")))[0].raw
+    expected = predictor.predict(pages_of(predictor, files / "a.png"))[0].uncalibrated
+    second = predictor.predict(pages_of(predictor, (made.source / made.paths["00002"]).with_suffix(".hea")))[
+        0
+    ].uncalibrated
     counts = {}
     for file in sorted(files.iterdir()):
-        told = predictor.predict(pages_of(predictor, file))
-        counts[file.suffix] = len(told)
-        assert np.allclose(told[0].raw, expected, atol=0.02), file
-        if len(told) > 1:
-            assert [one.name for one in told] == [f"{file}, page 1", f"{file}, page 2"]
-            assert np.allclose(told[1].raw, second, atol=0.02)
+        predictions = predictor.predict(pages_of(predictor, file))
+        counts[file.suffix] = len(predictions)
+        assert np.allclose(predictions[0].uncalibrated, expected, atol=0.02), file
+        if len(predictions) > 1:
+            assert [one.name for one in predictions] == [f"{file}, page 1", f"{file}, page 2"]
+            assert np.allclose(predictions[1].uncalibrated, second, atol=0.02)
     assert counts == {".png": 1, ".jpg": 1, ".bmp": 1, ".webp": 1, ".tif": 2, ".pdf": 2}
 
 
-def test_the_command(made, files, tmp_path, capsys):
+def test_predict_command(made, files, tmp_path, capsys):
     record = made.source / made.paths["00001"]
     status, out, err = run(capsys, made.model, files / "b.jpg", record, record.with_suffix(".dat"), "--cam", tmp_path)
-    assert status == 0 and "This is no diagnosis" in out and "Traceback" not in err
+    assert status == 0 and NOTICE in out and "Traceback" not in err
     assert "Probabilities are calibrated (temperature scaling on 6 validation records)" in out
     assert out.count("uncalibrated") == 4  # two pages, since one record was named twice
     overlays = sorted(tmp_path.glob("*.png"))
@@ -124,20 +126,20 @@ def test_json_of_a_folder(made, files, tmp_path, capsys):
     shutil.copy(files / "d.webp", folder)
     (folder / "notes.txt").write_text("left alone")
     status, out, _ = run(capsys, made.model, folder, "--json")
-    told = json.loads(out)
-    assert status == 0 and told["errors"] == []
+    document = json.loads(out)
+    assert status == 0 and document["errors"] == []
     names = [str(folder / "below" / "e.tif, page 1"), str(folder / "below" / "e.tif, page 2"), str(folder / "d.webp")]
-    assert [one["name"] for one in told["predictions"]] == names
-    assert told["notice"].startswith("This is no diagnosis") and told["model"]["calibration"]["records"] == 6
-    one = told["predictions"][0]
+    assert [one["name"] for one in document["predictions"]] == names
+    assert document["notice"] == NOTICE and document["model"]["calibration"]["records"] == 6
+    one = document["predictions"][0]
     assert sum(entry["probability"] for entry in one["classes"].values()) == pytest.approx(1)
-    assert sum(entry["raw"] for entry in one["classes"].values()) == pytest.approx(1)
-    assert one["called"][0] == max(one["classes"], key=lambda name: one["classes"][name]["probability"])
+    assert sum(entry["uncalibrated"] for entry in one["classes"].values()) == pytest.approx(1)
+    assert one["predicted"][0] == max(one["classes"], key=lambda name: one["classes"][name]["probability"])
     found = one["out_of_distribution"]
     assert found["score"] == max(found["features"], found["ink"]) and found["unusual"] == (found["score"] > 1)
 
 
-def test_what_does_not_look_like_the_training_images_is_told(made, tmp_path, capsys):
+def test_unusual_images_are_marked(made, tmp_path, capsys):
     rng = np.random.default_rng(0)
     picture = np.full((600, 800, 3), 250, np.uint8)
     for _ in range(60):  # a scribble
@@ -145,17 +147,19 @@ def test_what_does_not_look_like_the_training_images_is_told(made, tmp_path, cap
         picture[y : y + 4, x : x + 200] = 10
     Image.fromarray(picture).save(tmp_path / "scribble.png")
     status, out, _ = run(capsys, made.model, tmp_path / "scribble.png")
-    assert status == 0 and "UNUSUAL: this does not look like the training images" in out
+    assert status == 0 and "UNUSUAL: this image differs from the training images" in out
 
 
 @pytest.mark.parametrize(("quarters", "hint"), [(2, "upside down"), (1, "clockwise"), (3, "anticlockwise")])
-def test_a_page_that_lies_wrongly_is_told_how_to_turn(made, predictor, quarters, hint):
+def test_rotated_pages_get_a_hint(made, predictor, quarters, hint):
     upright = Image.open(io.BytesIO(made.pages["00001"])).convert("RGB")
     stream = io.BytesIO()
     upright.rotate(90 * quarters, expand=True).save(stream, "PNG", compress_level=1)
     (page,) = predictor.reader().read_content(stream.getvalue(), "turned.png")
-    (told,) = predictor.predict([page])
-    assert told.unusual.unusual and told.notes[0].startswith(f"turned {hint} it would look like the training images")
+    (prediction,) = predictor.predict([page])
+    assert prediction.ood.unusual and prediction.notes[0].startswith(
+        f"rotated {hint} it would look like the training images"
+    )
 
 
 def old_model(made, folder, **changes):
@@ -169,7 +173,7 @@ def old_model(made, folder, **changes):
 def test_a_model_without_the_optional_parts(made, files, tmp_path, capsys):
     model = old_model(made, tmp_path / "old", calibration="gone", ood="gone", drawing="gone")
     status, out, _ = run(capsys, model, files / "a.png")
-    assert status == 0 and "No calibration is stored" in out and "no statistics for it" in out
+    assert status == 0 and "has no calibration" in out and "No out-of-distribution score available" in out
     status, _, err = run(capsys, model, made.source / made.paths["00001"])
     assert status == 1 and "--layout kit" in err
     status, out, _ = run(capsys, model, made.source / made.paths["00001"], "--layout", "kit", "--json")
@@ -179,10 +183,14 @@ def test_a_model_without_the_optional_parts(made, files, tmp_path, capsys):
 def test_multilabel_calls_any_number_of_classes(made, tmp_path):
     changes = {"scale": [1.0, 1.0], "offset": [9.0, 9.0], "method": "platt", "fitted_on": "validation", "records": 6}
     predictor = Predictor(old_model(made, tmp_path / "many", task="multilabel", calibration=changes))
-    (told,) = predictor.predict(pages_of(predictor, (made.source / made.paths["00001"]).with_suffix(".hea")))
-    assert told.called == ("NORM", "MI") and (told.probabilities > 0.9).all() and (told.raw < 0.9).any()
+    (prediction,) = predictor.predict(pages_of(predictor, (made.source / made.paths["00001"]).with_suffix(".hea")))
+    assert (
+        prediction.predicted == ("NORM", "MI")
+        and (prediction.probabilities > 0.9).all()
+        and (prediction.uncalibrated < 0.9).any()
+    )
 
 
 def test_the_command_offers_every_method_of_the_configuration():
     """Its list stands by itself, so that --help needs no pydantic."""
-    assert get_args(SaliencyMethod) == METHODS
+    assert get_args(SaliencyMethod) == CAM_METHODS

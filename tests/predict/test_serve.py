@@ -1,5 +1,6 @@
 """The local page over HTTP: what it answers, whom it refuses, and that hostile files end nothing."""
 
+import html
 import http.client
 import json
 import re
@@ -12,15 +13,15 @@ from urllib.parse import quote
 import pytest
 
 from ecgpipe.cli import main
-from ecgpipe.serve.guard import HEADERS
-from ecgpipe.serve.server import LocalPage
+from ecgpipe.predict import NOTICE
+from ecgpipe.serve.server import SECURITY_HEADERS, LocalPage
 from tests.predict.corpus import images
 
 HOSTILE = ("zero.png", "page.jpg", "drawing.png", "bomb.png", "20000.png", "locked.pdf", "none.pdf", "astray.pdf")
 pytestmark = pytest.mark.xdist_group("predict")
 
 
-def ask(page, method="GET", path="/", body=None, **headers):
+def request(page, method="GET", path="/", body=None, **headers):
     """Status, headers and body of an answer; headers given replace those that a browser would send."""
     connection = http.client.HTTPConnection("127.0.0.1", page.port, timeout=120)
     sent = {name.replace("_", "-"): value for name, value in headers.items() if value is not None}
@@ -33,14 +34,14 @@ def ask(page, method="GET", path="/", body=None, **headers):
 
 @pytest.fixture(scope="module")
 def token(served):
-    return re.search(r'ecgpipe-token" content="([^"]+)"', ask(served)[2].decode())[1]
+    return re.search(r'ecgpipe-token" content="([^"]+)"', request(served)[2].decode())[1]
 
 
 @pytest.fixture(scope="module")
 def predict(served, token):
     def send(content, name="page.png", **headers):
         sent = {"x_ecgpipe_token": token, "x_file_name": quote(name), "Origin": f"http://127.0.0.1:{served.port}"}
-        return ask(served, "POST", "/predict", content, **(sent | headers))
+        return request(served, "POST", "/predict", content, **(sent | headers))
 
     return send
 
@@ -51,9 +52,9 @@ def test_a_file_is_predicted_and_not_kept(made, predict):
     status, headers, body = predict(made.pages["00001"], "secret.png")
     new = {file for place in places for file in place.iterdir()} - before
     assert not any("secret" in file.name or (file.is_file() and b"PNG" in file.read_bytes()[:8]) for file in new)
-    told = json.loads(body)
+    answer = json.loads(body)
     assert status == 200 and headers["content-type"] == "application/json"
-    (page,) = told["pages"]
+    (page,) = answer["pages"]
     assert set(page["prediction"]["classes"]) == {"NORM", "MI"} and page["overlay_of"] in {"NORM", "MI"}
     for kind in ("page", "image", "overlay"):
         assert re.match(r"data:image/(png|jpeg);base64,[A-Za-z0-9+/]{1000}", page[kind])
@@ -63,15 +64,15 @@ def test_a_file_is_predicted_and_not_kept(made, predict):
 
 
 def test_the_page_brings_all_that_it_needs(served):
-    status, headers, body = ask(served)
+    status, headers, body = request(served)
     text = body.decode()
-    assert status == 200 and "This is no diagnosis" in text and "[[" not in text
-    assert {name: headers[name] for name in HEADERS} == HEADERS and "server" not in headers
+    assert status == 200 and html.escape(NOTICE) in text and "[[" not in text
+    assert {name: headers[name] for name in SECURITY_HEADERS} == SECURITY_HEADERS and "server" not in headers
     assert re.findall(r'(?:src|href)="([^"]+)"', text) == ["data:,", "/page.css", "/page.js"]
     for path in ("/page.css", "/page.js"):
-        status, headers, body = ask(served, path=path)
+        status, headers, body = request(served, path=path)
         assert status == 200 and b"//" not in body.replace(b"\n// ", b"") and headers["content-type"][:5] == "text/"
-    assert ask(served, path="/../../etc/passwd")[0] == 404 and ask(served, path="/predict")[0] == 405
+    assert request(served, path="/../../etc/passwd")[0] == 404 and request(served, path="/predict")[0] == 405
 
 
 @pytest.mark.parametrize(
@@ -95,9 +96,9 @@ def test_others_are_refused(made, predict, headers):
 
 def test_the_page_itself_is_not_for_other_sites(served):
     for headers in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}, {"Sec_Fetch_Site": "cross-site"}):
-        status, _, body = ask(served, **headers)
+        status, _, body = request(served, **headers)
         assert status == 403 and b"token" not in body
-    assert ask(served, Host=f"localhost:{served.port}")[0] == 200
+    assert request(served, Host=f"localhost:{served.port}")[0] == 200
 
 
 def test_hostile_files_get_an_answer_and_end_nothing(made, predict):
@@ -105,9 +106,9 @@ def test_hostile_files_get_an_answer_and_end_nothing(made, predict):
     for name in HOSTILE:
         content, word = every[name]
         status, headers, body = predict(content, f"<img src=x>/../{name}")
-        told = json.loads(body)
-        assert status == 200 and told["pages"] == [] and len(told["errors"]) == 1, name
-        assert word in told["errors"][0] and told["errors"][0].startswith(name)
+        answer = json.loads(body)
+        assert status == 200 and answer["pages"] == [] and len(answer["errors"]) == 1, name
+        assert word in answer["errors"][0] and answer["errors"][0].startswith(name)
         assert headers["x-content-type-options"] == "nosniff"
     assert json.loads(predict(made.pages["00001"])[2])["pages"]
 
@@ -130,8 +131,8 @@ def test_size_limit(served, predict, token):
 def test_a_process_that_dies_or_takes_too_long_is_replaced(made, served, predict, monkeypatch):
     before = served.worker.process.pid
     monkeypatch.setattr(served.worker, "seconds", 0.0)
-    told = json.loads(predict(made.pages["00001"])[2])
-    assert told["pages"] == [] and "took longer than 0 s" in told["errors"][0]
+    answer = json.loads(predict(made.pages["00001"])[2])
+    assert answer["pages"] == [] and "not done after 0 s" in answer["errors"][0]
     monkeypatch.undo()
     assert served.worker.process.pid != before
     assert json.loads(predict(made.pages["00001"])[2])["pages"]
@@ -145,12 +146,12 @@ def test_a_queue_of_limited_length(made, served, monkeypatch, token):
         time.sleep(0.5)
         return {"pages": [], "errors": [str(arguments[1])], "more": False}
 
-    monkeypatch.setattr(served.worker, "ask", slow)
+    monkeypatch.setattr(served.worker, "predict", slow)
     seen = []
 
     def send(number):
         headers = {"x_ecgpipe_token": token, "x_file_name": f"{number}.png"}
-        seen.append(ask(served, "POST", "/predict", b"x", **headers)[0])
+        seen.append(request(served, "POST", "/predict", b"x", **headers)[0])
 
     threads = [threading.Thread(target=send, args=(number,)) for number in range(6)]
     for thread in threads:

@@ -7,6 +7,8 @@ import shutil
 
 import pytest
 
+from ecgpipe.predict import NOTICE
+
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed (extra dev)")
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = [
@@ -42,13 +44,13 @@ def test_a_dropped_file(made, served, tmp_path):
         page.get("about:blank")  # the browser's own new tab asks for things, too: leave it, forget what it asked for
         page.get_log("performance")
         page.get(served.address)
-        assert "This is no diagnosis" in page.find_element(By.ID, "notice").text
+        assert page.find_element(By.ID, "notice").text == NOTICE
         wait = WebDriverWait(page, 60)
         page.execute_script(DROP, "<b>page.png", base64.b64encode(made.pages["00001"]).decode())
         wait.until(lambda _: page.find_elements(By.TAG_NAME, "article"))
         assert page.find_element(By.TAG_NAME, "h2").text == "<b>page.png"  # as text
         rows = [row.text for row in page.find_elements(By.CSS_SELECTOR, "tbody tr")]
-        assert sorted(row.split()[0] for row in rows) == ["MI", "NORM"] and sum("called" in row for row in rows) == 1
+        assert sorted(row.split()[0] for row in rows) == ["MI", "NORM"] and sum("predicted" in row for row in rows) == 1
         pictures = page.find_elements(By.CSS_SELECTOR, "article img")
         loaded = page.execute_async_script(
             "Promise.all([...document.querySelectorAll('article img')].map(i => i.decode().then(() => i.naturalWidth)))"
@@ -60,12 +62,12 @@ def test_a_dropped_file(made, served, tmp_path):
         select = Select(page.find_element(By.CSS_SELECTOR, "article select"))
         other = next(one.text for one in select.options if not one.is_selected())
         select.select_by_visible_text(other)
-        wait.until(lambda _: pictures[2].get_attribute("alt").endswith(f"looks for {other}"))
+        wait.until(lambda _: pictures[2].get_attribute("alt").endswith(f"of the class {other}"))
         assert pictures[2].get_attribute("src") != before
 
         page.find_element(By.ID, "file").send_keys(str(write(tmp_path / "notes.png", b"no image, but words")))
         wait.until(lambda _: page.find_elements(By.CSS_SELECTOR, ".error"))
-        assert "notes.png: a text file, no image" in page.find_element(By.CSS_SELECTOR, ".error").text
+        assert "notes.png: a text file, not an image" in page.find_element(By.CSS_SELECTOR, ".error").text
         page.set_window_size(390, 844)
         width, room = page.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
         assert width <= room
@@ -87,5 +89,5 @@ def write(path, content):
 
 def requested(message):
     """The address of a request, if the log's message is of one."""
-    told = json.loads(message)["message"]
-    return [told["params"]["request"]["url"]] if told["method"] == "Network.requestWillBeSent" else []
+    entry = json.loads(message)["message"]
+    return [entry["params"]["request"]["url"]] if entry["method"] == "Network.requestWillBeSent" else []

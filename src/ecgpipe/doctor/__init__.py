@@ -1,1 +1,1 @@
-"""What a machine or cluster has, what a profile asks of it, and what does not fit."""
+"""Resources of a machine or cluster, the requests of the rules and a profile, and where they do not fit."""

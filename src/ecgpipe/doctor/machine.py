@@ -1,16 +1,18 @@
-"""What this machine has."""
+"""Resources of this machine and of a Slurm cluster."""
 
 import os
 import platform
+import re
 import shutil
 import subprocess
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 
 from ecgpipe.environment import installed_versions
+from ecgpipe.errors import EcgpipeError
 
 PACKAGES = (
     "torch",
@@ -28,14 +30,21 @@ PACKAGES = (
     "snakemake",
     "snakemake-executor-plugin-slurm",
 )
+MAX_SECONDS_BETWEEN_CHECKS = 180  # Snakemake's Slurm executor asks for the states of jobs at least this often
+SINFO_FORMAT = "%P|%l|%c|%m|%G"  # partition (* after the default), time limit, CPUs, memory (MB), generic resources
 
 
 @dataclass(frozen=True)
 class Machine:
-    """Cores that this process may use, memory and free disk space in MB, GPUs by name with their memory in MB.
+    """This machine.
 
-    `gpus` are those that PyTorch can use, `cuda` the version that it was built for, `driver` the version of
-    NVIDIA's driver and the GPUs that it has, where there is one.
+    Attributes:
+        cores: available to this process.
+        memory_mb, disk_free_mb: installed memory, and free space on the disk of the results.
+        gpus: name and memory (MB) of each GPU that PyTorch can use.
+        cuda: version for which PyTorch was built.
+        driver: version of NVIDIA's driver, and its GPUs.
+        packages: versions; None: not installed.
     """
 
     python: str
@@ -48,15 +57,12 @@ class Machine:
     driver: str | None
     packages: dict[str, str | None]
 
-    def as_dict(self) -> dict:
-        return asdict(self)
 
-
-def look_at_machine(results: Path) -> Machine:
-    """What this machine has.
+def inspect_machine(results: Path) -> Machine:
+    """Determine the resources of this machine.
 
     Args:
-        results: the disk that holds this folder (or would) is looked at.
+        results: folder, existing or not, whose disk is inspected.
     """
     gpus, cuda = _gpus()
     folder = results.absolute()
@@ -75,13 +81,13 @@ def look_at_machine(results: Path) -> Machine:
     )
 
 
-def faults_of_machine(machine: Machine) -> list[str]:
-    """GPUs that cannot be used, and packages that are missing or of a version that this one was not made for."""
+def machine_faults(machine: Machine) -> list[str]:
+    """GPUs that PyTorch cannot use, and packages of unsupported versions."""
     faults = []
     if machine.driver and not machine.gpus:
         faults.append(
-            f"GPU: the driver has one ({machine.driver}), PyTorch (CUDA {machine.cuda or 'none'}) sees none; is "
-            "CUDA_VISIBLE_DEVICES empty, or PyTorch built for another CUDA?"
+            f"GPU: the driver lists {machine.driver}, but PyTorch (CUDA {machine.cuda or 'none'}) finds none; is "
+            "CUDA_VISIBLE_DEVICES empty, or was PyTorch built for another CUDA version?"
         )
     for text in metadata.requires("ecgpipe") or ():
         try:
@@ -90,12 +96,12 @@ def faults_of_machine(machine: Machine) -> list[str]:
             continue
         version = machine.packages.get(wanted.name)
         if version and not wanted.specifier.contains(version, prereleases=True):
-            faults.append(f"package {wanted.name}: {version} is installed, {wanted.specifier} is wanted")
+            faults.append(f"package {wanted.name}: {version} is installed, {wanted.specifier} is required")
     return list(dict.fromkeys(faults))
 
 
 def _driver() -> str | None:
-    """NVIDIA's driver's version and GPUs, by nvidia-smi."""
+    """Version of NVIDIA's driver and its GPUs, from nvidia-smi."""
     if shutil.which("nvidia-smi") is None:
         return None
     command = ["nvidia-smi", "--query-gpu=driver_version,name", "--format=csv,noheader"]
@@ -107,10 +113,99 @@ def _driver() -> str | None:
 
 
 def _gpus() -> tuple[list[tuple[str, int]], str | None]:
-    """GPUs that PyTorch sees, and the CUDA version that it was built for; nothing without PyTorch."""
+    """PyTorch's GPUs and CUDA version."""
     try:
         import torch
     except ImportError:
         return [], None
     properties = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
     return [(gpu.name, gpu.total_memory // 2**20) for gpu in properties], torch.version.cuda
+
+
+@dataclass(frozen=True)
+class Partition:
+    """The largest node of a partition, and its time limit (None: unlimited)."""
+
+    name: str
+    minutes: int | None
+    cpus: int
+    memory_mb: int
+    gres: str
+    is_default: bool
+
+    @property
+    def gpus(self) -> int:
+        """The largest number of GPUs of one model in a node."""
+        counts = re.findall(r"gpu(?::[^:,()]*[^\d:,()][^:,()]*)?(?::(\d+))?", self.gres)
+        return max((int(count or 1) for count in counts), default=0)
+
+
+def parse_minutes(limit: str) -> int | None:
+    """Minutes of Slurm's time limit ([days-]hours:minutes:seconds, minutes:seconds, infinite); None: unlimited."""
+    if limit in ("infinite", "n/a", "UNLIMITED"):
+        return None
+    days, _, clock = limit.rpartition("-")
+    parts = [int(part) for part in clock.split(":")]
+    while len(parts) < 3:
+        parts.insert(0, 0)
+    hours, minutes, seconds = parts
+    return int(days or 0) * 1440 + hours * 60 + minutes + (seconds > 0)
+
+
+def parse_partitions(listing: str) -> dict[str, Partition]:
+    """Parse the output of ``sinfo --noheader --format=%P|%l|%c|%m|%G``; a partition may have several rows."""
+    found: dict[str, Partition] = {}
+    for line in filter(None, listing.splitlines()):
+        name, limit, cpus, memory, gres = line.split("|")
+        is_default = name.endswith("*")
+        name = name.removesuffix("*")
+        row = Partition(name, parse_minutes(limit), int(cpus.rstrip("+")), int(memory.rstrip("+")), gres, is_default)
+        other = found.get(name)
+        if other is not None:
+            gres = ",".join(filter(lambda text: text != "(null)", {row.gres, other.gres})) or "(null)"
+            cpus, memory = max(row.cpus, other.cpus), max(row.memory_mb, other.memory_mb)
+            row = Partition(name, row.minutes, cpus, memory, gres, is_default)
+        found[name] = row
+    return found
+
+
+def list_partitions() -> dict[str, Partition]:
+    """List the partitions of this cluster.
+
+    Raises:
+        EcgpipeError: this machine has no sinfo.
+    """
+    if shutil.which("sinfo") is None:
+        raise EcgpipeError("sinfo: not found; run this on the login node of the cluster")
+    return parse_partitions(_output("sinfo", "--noheader", f"--format={SINFO_FORMAT}"))
+
+
+def cluster_settings() -> dict[str, str]:
+    """Slurm's settings from ``scontrol show config``, by name."""
+    lines = _output("scontrol", "show", "config").splitlines()
+    pairs = (line.split("=", 1) for line in lines if "=" in line)
+    return {name.strip(): value.strip() for name, value in pairs}
+
+
+def status_command_faults(profile: dict, settings: dict[str, str]) -> list[str]:
+    """Whether the profile's status command can report how jobs ended."""
+    command = profile.get("slurm-status-command")
+    if command == "sacct" and settings.get("AccountingStorageType") in (None, "(null)", "accounting_storage/none"):
+        return ["slurm-status-command: sacct; this cluster stores no accounting, so Snakemake would wait forever"]
+    age = int(re.sub(r"\D.*", "", settings.get("MinJobAge", "")) or 300)
+    if command == "squeue" and age < MAX_SECONDS_BETWEEN_CHECKS:
+        return [
+            f"slurm-status-command: squeue; Slurm forgets finished jobs after {age} s (MinJobAge), but Snakemake "
+            f"may ask {MAX_SECONDS_BETWEEN_CHECKS} s later: use sacct"
+        ]
+    return []
+
+
+def _output(*command: str) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise EcgpipeError(f"{command[0]} failed: {error}") from None
+    if done.returncode:
+        raise EcgpipeError(f"{command[0]} failed: {done.stderr.strip()}")
+    return done.stdout

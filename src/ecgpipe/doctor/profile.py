@@ -1,4 +1,4 @@
-"""What a Snakemake profile asks for, and whether it is there."""
+"""Resources that the rules and a Snakemake profile request, compared with a machine or cluster."""
 
 import math
 import re
@@ -8,22 +8,23 @@ from typing import Any
 
 import yaml
 
-from ecgpipe.doctor.machine import Machine
-from ecgpipe.doctor.partitions import Partition
+from ecgpipe.doctor.machine import Machine, Partition
 from ecgpipe.errors import EcgpipeError
 from ecgpipe.gpus import requested_gpus
 
 DEFAULT = "(every other rule)"
-LEAST_MEMORY_MB = 500  # two Snakemakes stand around the script of a job on a cluster
+MIN_MEMORY_MB = 500  # a job on a cluster also runs two Snakemake processes
 UNIT_MINUTES = {"s": 1 / 60, "m": 1, "h": 60, "d": 1440, "w": 10080}
 UNIT_MB = {"kb": 1e-3, "mb": 1, "gb": 1e3, "tb": 1e6, "kib": 2**10 / 1e6, "mib": 2**20 / 1e6, "gib": 2**30 / 1e6}
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the jobs of a rule ask for at their first attempt; None: not said, or by a formula that is not known here.
+    """Resources that the jobs of a rule request at their first attempt; None: not stated, or not a number.
 
-    `unread` names the keys with such formulas.
+    Attributes:
+        unread: keys whose value is a formula that was not evaluated.
+        two_gpu_keys: whether both ``gpu`` and ``gres`` request GPUs.
     """
 
     rule: str
@@ -34,25 +35,29 @@ class Request:
     gpus: int
     gpu_model: str | None
     unread: tuple[str, ...] = ()
-    both_ways: bool = False
+    two_gpu_keys: bool = False
 
 
 def read_profile(folder: Path) -> dict:
-    """A profile's config.yaml as it stands."""
+    """Read config.yaml of a profile.
+
+    Raises:
+        EcgpipeError: missing, not YAML, or not a mapping.
+    """
     file = folder if folder.is_file() else folder / "config.yaml"
     if not file.is_file():
-        raise EcgpipeError(f"{file}: no such file; --profile wants a folder with a config.yaml, such as profiles/slurm")
+        raise EcgpipeError(f"{file}: no such file; --profile requires a folder with config.yaml, as profiles/slurm")
     try:
         profile = yaml.safe_load(file.read_text())
     except yaml.YAMLError as error:
         raise EcgpipeError(f"{file}: not readable as YAML: {error}") from None
     if not isinstance(profile, dict):
-        raise EcgpipeError(f"{file}: not a profile: a mapping of Snakemake's options is wanted")
+        raise EcgpipeError(f"{file}: not a profile: must be a mapping of Snakemake options")
     return profile
 
 
-def stated_in_rules(profile: Path) -> dict[str, dict[str, int]]:
-    """Rule -> ``threads``, ``mem_mb``, ``runtime`` and ``gpu`` as the rules beside a profile's folder state them.
+def read_rule_resources(profile: Path) -> dict[str, dict[str, int]]:
+    """Read ``threads``, ``mem_mb``, ``runtime`` and ``gpu`` of each rule from the rule files beside a profile.
 
     Args:
         profile: the folder, or its config.yaml; rules are in ``../../rules/*.smk`` of the folder.
@@ -70,11 +75,11 @@ def stated_in_rules(profile: Path) -> dict[str, dict[str, int]]:
 
 
 def requests(profile: dict, stated: dict[str, dict[str, int]] | None = None) -> list[Request]:
-    """What the jobs of each rule request; the first entry stands for rules that state and override nothing.
+    """List the requests of each rule; the first entry is for all other rules.
 
     Args:
         profile: content of a profile.
-        stated: what the rules state; the profile overrides it.
+        stated: resources of the rules; the profile overrides them.
     """
     base = _pairs(profile.get("default-resources"))
     threads = _pairs(profile.get("set-threads"))
@@ -92,14 +97,14 @@ def requests(profile: dict, stated: dict[str, dict[str, int]] | None = None) -> 
     ]
 
 
-def gpus_of_machine(profile: dict) -> int | None:
-    """GPUs that all jobs may use at a time, as `resources` of the profile say; None if they do not."""
+def gpu_limit(profile: dict) -> int | None:
+    """GPUs that all jobs together may use (``resources: [gpu=...]`` of the profile); None: not stated."""
     value = _pairs(profile.get("resources")).get("gpu")
     return value if value is None else int(value)
 
 
 def _pairs(value: Any) -> dict:
-    """A mapping, or Snakemake's other form of one: a list of `name=value`."""
+    """A mapping, or Snakemake's other form: a list of ``name=value``."""
     if isinstance(value, list):
         return dict(text.split("=", 1) for text in value)
     return dict(value or {})
@@ -134,10 +139,10 @@ def _request(rule: str, resources: dict, threads: Any) -> Request:
 
 
 def _number(value: Any, units: dict[str, float]) -> int | None:
-    """A number at the first attempt: as it stands, with a unit, or a product like `attempt * 1500`; None if neither."""
+    """A number at the first attempt: plain, with a unit, or a product like ``attempt * 1500``; None: no such form."""
     if value is None or isinstance(value, int):
         return value
-    text = re.sub(r"attempt\s*\*\*\s*\d+", "attempt", str(value).strip())  # 1 at first, to any power
+    text = re.sub(r"attempt\s*\*\*\s*\d+", "attempt", str(value).strip())  # 1 at the first attempt, to any power
     if (match := re.fullmatch(r"([\d.]+)\s*([A-Za-z]+)", text)) and match[2].lower() in units:
         return math.ceil(float(match[1]) * units[match[2].lower()])
     product = 1
@@ -149,32 +154,32 @@ def _number(value: Any, units: dict[str, float]) -> int | None:
     return product
 
 
-def faults_of_profile(profile: dict, wanted: list[Request]) -> list[str]:
-    """What cannot be right on any machine."""
+def profile_faults(profile: dict, wanted: list[Request]) -> list[str]:
+    """Requests that are wrong on every machine."""
     faults = []
     for request in wanted:
-        if request.both_ways:
-            faults.append(f"{request.rule}: asks for GPUs by `gpu` and by `gres`; keep one")
-        if profile.get("executor") == "slurm" and request.mem_mb and request.mem_mb < LEAST_MEMORY_MB:
+        if request.two_gpu_keys:
+            faults.append(f"{request.rule}: both `gpu` and `gres` request GPUs; remove one")
+        if profile.get("executor") == "slurm" and request.mem_mb and request.mem_mb < MIN_MEMORY_MB:
             faults.append(
-                f"{request.rule}: mem_mb {request.mem_mb}; jobs with less than {LEAST_MEMORY_MB} are killed at once"
+                f"{request.rule}: mem_mb {request.mem_mb}; Slurm kills jobs with less than {MIN_MEMORY_MB} at once"
             )
     return faults
 
 
-def faults_on_cluster(wanted: list[Request], partitions: dict[str, Partition]) -> list[str]:
-    """What jobs ask for and would never get; such jobs are refused or wait forever."""
+def cluster_faults(wanted: list[Request], partitions: dict[str, Partition]) -> list[str]:
+    """Requests that no partition can satisfy; Slurm rejects such jobs or lets them wait forever."""
     faults = []
     default = next((partition.name for partition in partitions.values() if partition.is_default), None)
     for request in wanted:
         if not (request.partition or default):
-            faults.append(f"{request.rule}: no slurm_partition, and this cluster has no default one")
+            faults.append(f"{request.rule}: no slurm_partition, and this cluster has no default partition")
             continue
-        names = str(request.partition or default).split(",")  # Slurm takes the first of several that has room
+        names = str(request.partition or default).split(",")  # of several, Slurm uses the first with free nodes
         missing = [name for name in names if name not in partitions]
         if missing:
             faults += [
-                f"{request.rule}: no partition {name!r} here; slurm_partition may be {', '.join(partitions)}"
+                f"{request.rule}: no partition {name!r}; slurm_partition may be {', '.join(partitions)}"
                 for name in missing
             ]
             continue
@@ -192,40 +197,40 @@ def _faults_in(request: Request, offer: Partition) -> list[str]:
     if request.minutes and offer.minutes and request.minutes > offer.minutes:
         faults.append(f"runtime {request.minutes} minutes; {name} allows {offer.minutes}")
     if request.gpus and not offer.gpus:
-        faults.append(f"asks for a GPU; no node of {name} has one")
+        faults.append(f"a GPU is requested; no node of {name} has one")
     elif request.gpus > offer.gpus:
-        faults.append(f"asks for {request.gpus} GPUs; the nodes of {name} have {offer.gpus} at most")
+        faults.append(f"{request.gpus} GPUs are requested; the nodes of {name} have at most {offer.gpus}")
     if request.gpu_model and request.gpu_model not in offer.gres:
         faults.append(f"no GPU {request.gpu_model!r} in {name}, which has {offer.gres}")
     return [f"{request.rule}: {fault}" for fault in faults]
 
 
-def faults_on_machine(wanted: list[Request], machine: Machine, at_a_time: int | None = None) -> list[str]:
-    """What jobs ask for and this machine does not have. Threads do not count: Snakemake caps them at --cores.
+def workstation_faults(wanted: list[Request], machine: Machine, limit: int | None = None) -> list[str]:
+    """Requests that this machine cannot satisfy. Threads are not compared: Snakemake caps them at --cores.
 
     Args:
-        wanted: by rule.
-        machine: this one.
-        at_a_time: GPUs that all jobs together may use (`resources: [gpu=...]`). Without any GPU jobs run on the CPU.
+        wanted: requests by rule.
+        machine: this machine. Without any GPU, jobs run on the CPU.
+        limit: see ``gpu_limit``.
     """
     faults = [
         f"{request.rule}: mem_mb {request.mem_mb}; this machine has {machine.memory_mb}"
         for request in wanted
         if request.mem_mb and request.mem_mb > machine.memory_mb
     ]
-    there = len(machine.gpus)
-    if there:
+    available = len(machine.gpus)
+    if available:
         faults += [
-            f"{request.rule}: asks for {request.gpus} GPUs; this machine has {there}"
+            f"{request.rule}: {request.gpus} GPUs are requested; this machine has {available}"
             for request in wanted
-            if request.gpus > there
+            if request.gpus > available
         ]
-    if at_a_time is not None:
+    if limit is not None:
         faults += [
-            f"{request.rule}: asks for {request.gpus} GPUs; resources: [gpu={at_a_time}] never allows so many"
+            f"{request.rule}: {request.gpus} GPUs are requested; resources: [gpu={limit}] does not allow so many"
             for request in wanted
-            if request.gpus > at_a_time
+            if request.gpus > limit
         ]
-        if there and at_a_time > there:
-            faults.append(f"resources: gpu={at_a_time}; this machine has {there}: jobs beyond that only wait")
+        if available and limit > available:
+            faults.append(f"resources: gpu={limit}; this machine has {available}, so further jobs only wait")
     return faults

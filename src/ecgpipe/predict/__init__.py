@@ -1,7 +1,7 @@
-"""A saved model at work: photos, scans, PDF pages and WFDB records in, probabilities and overlays out."""
+"""Prediction with a saved model: photos, scans, PDF pages and WFDB records to probabilities and overlays."""
 
 from ecgpipe.artifacts.model_folder import NOTICE
-from ecgpipe.predict.pages import GivenPage, PageReader
+from ecgpipe.predict.pages import InputPage, PageReader
 from ecgpipe.predict.predictor import Prediction, Predictor
 
-__all__ = ["NOTICE", "GivenPage", "PageReader", "Prediction", "Predictor"]
+__all__ = ["NOTICE", "InputPage", "PageReader", "Prediction", "Predictor"]

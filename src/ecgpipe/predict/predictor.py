@@ -1,7 +1,7 @@
-"""Predictions of a saved model, with calibrated probabilities, thresholds, a word on unusual images, and overlays."""
+"""Predictions of a saved model: calibrated probabilities, thresholds, out-of-distribution scores and overlays."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +16,21 @@ from ecgpipe.explain.saliency import saliency_maps
 from ecgpipe.models import load_model
 from ecgpipe.models.inputs import to_input
 from ecgpipe.models.ood import OodDetector, logits_and_features
-from ecgpipe.predict.pages import GivenPage, PageReader
+from ecgpipe.predict.pages import InputPage, PageReader
 from ecgpipe.preprocess.apply import prepare
 
-CALLED = 0.5  # multi-label: calibrated probability from which a class is called
+PREDICTED = 0.5  # multi-label: calibrated probability from which a class is predicted
 BATCH = 8
-QUARTERS = {"upside down": 2, "clockwise": 1, "anticlockwise": 3}
+QUARTER_TURNS = {"upside down": 2, "clockwise": 1, "anticlockwise": 3}
 
 
 @dataclass(frozen=True)
-class Unusual:
-    """How far an image is from the training images.
+class OodScore:
+    """Out-of-distribution score: distances from the training images, each divided by its limit.
 
     Attributes:
-        features, ink: distances of the model's features and of where the ink is, each divided by its limit.
+        features: distance of the model's features.
+        ink: distance of the position of the ink.
     """
 
     features: float
@@ -37,90 +38,84 @@ class Unusual:
 
     @property
     def score(self) -> float:
-        """The out-of-distribution score, the larger of both; above 1 is unusual."""
+        """The larger of both distances; above 1 is unusual."""
         return max(self.features, self.ink)
 
     @property
     def unusual(self) -> bool:
-        """Whether the image does not look like those of the training."""
+        """Whether the image differs from the training images; true for NaN."""
         return not self.score <= 1
 
 
 @dataclass(frozen=True)
-class Decision:
-    """Whether a class is called at a threshold of the evaluation.
+class ThresholdResult:
+    """Whether a class reaches a threshold of the evaluation.
 
     Attributes:
-        specificity: that the threshold was chosen for.
-        threshold: of the uncalibrated probability; None: none reaches that specificity, so nothing is called.
-        chosen_on: the records that it was chosen on.
+        specificity: the target for which the threshold was chosen.
+        threshold: of the uncalibrated probability; None: no threshold achieves that specificity.
+        chosen_on: the records on which it was chosen.
+        reached: whether the uncalibrated probability reaches the threshold.
     """
 
     specificity: float
     threshold: float | None
     chosen_on: str
-    called: bool
+    reached: bool
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says of one page.
+    """A model's prediction of one page.
 
     Attributes:
-        name: of the page.
-        kind: image, pdf or record.
+        name, kind, rectified, notes: as in ``InputPage``.
         classes: names, in the order of the outputs.
-        raw: (classes,) probabilities as the model gives them.
+        uncalibrated: (classes,) probabilities of the model's outputs.
         calibrated: (classes,) with the stored calibration; None: none is stored.
-        called: single: the class of the highest probability; multi-label: those of 0.5 or more.
-        decisions: by class, at the thresholds of the evaluation; empty without them.
-        unusual: distance from the training images; None: no statistics are stored.
-        straightened, notes: as of the page.
+        predicted: single-label: the most probable class; multi-label: the classes of 0.5 or more.
+        thresholds: class -> its thresholds of the evaluation; empty if none are stored.
+        ood: out-of-distribution score; None: no statistics are stored.
     """
 
     name: str
     kind: str
     classes: tuple[str, ...]
-    raw: np.ndarray
+    uncalibrated: np.ndarray
     calibrated: np.ndarray | None
-    called: tuple[str, ...]
-    decisions: dict[str, tuple[Decision, ...]]
-    unusual: Unusual | None
-    straightened: bool
+    predicted: tuple[str, ...]
+    thresholds: dict[str, tuple[ThresholdResult, ...]]
+    ood: OodScore | None
+    rectified: bool
     notes: tuple[str, ...]
 
     @property
     def probabilities(self) -> np.ndarray:
-        """(classes,) calibrated where that is stored."""
-        return self.raw if self.calibrated is None else self.calibrated
+        """(classes,) calibrated if a calibration is stored."""
+        return self.uncalibrated if self.calibrated is None else self.calibrated
 
     @property
     def top(self) -> str:
-        """The class of the highest probability."""
+        """The most probable class."""
         return self.classes[int(self.probabilities.argmax())]
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready (docs/predict.md)."""
+        """Values for JSON (docs/predict.md)."""
         return {
             "name": self.name,
             "kind": self.kind,
-            "straightened": self.straightened,
-            "called": list(self.called),
+            "rectified": self.rectified,
+            "predicted": list(self.predicted),
             "classes": {
                 label: {
                     "probability": float(self.probabilities[i]),
-                    "raw": float(self.raw[i]),
-                    "decisions": [vars(decision) for decision in self.decisions.get(label, ())],
+                    "uncalibrated": float(self.uncalibrated[i]),
+                    "thresholds": [asdict(each) for each in self.thresholds.get(label, ())],
                 }
                 for i, label in enumerate(self.classes)
             },
-            "out_of_distribution": self.unusual
-            and {
-                "score": self.unusual.score,
-                "unusual": self.unusual.unusual,
-                "features": self.unusual.features,
-                "ink": self.unusual.ink,
-            },
+            "out_of_distribution": self.ood
+            and {"score": self.ood.score, "unusual": self.ood.unusual, **asdict(self.ood)},
             "notes": list(self.notes),
         }
 
@@ -130,12 +125,12 @@ class Predictor:
 
     Args:
         folder: of the saved model (``RUN_DIR/model``).
-        threads: CPU threads; None leaves PyTorch's choice.
-        device: PyTorch's name; None: a GPU if there is one, else the CPU.
-        plugin: Python file that registers the architecture, for a model of one's own (``load_model``).
+        threads: CPU threads; None: PyTorch's default.
+        device: PyTorch's name; None: the GPU if there is one, else the CPU.
+        plugin: Python file that registers the architecture of a user-defined model (``load_model``).
 
     Raises:
-        DataError: no saved model, or broken, or of another version of the format.
+        DataError: not a saved model, damaged, or of another version of the format.
     """
 
     def __init__(
@@ -156,8 +151,8 @@ class Predictor:
         self.detector = OodDetector.read(folder, self.saved.ood) if self.saved.ood is not None else None
 
     @property
-    def about(self) -> dict[str, Any]:
-        """What a reader of predictions should know of the model; JSON-ready."""
+    def description(self) -> dict[str, Any]:
+        """What a reader of predictions should know about the model; values for JSON."""
         saved, fitted, ood = self.saved, self.saved.calibration, self.saved.ood
         return {
             "folder": str(self.folder),
@@ -171,41 +166,41 @@ class Predictor:
         }
 
     def reader(self, layout: str | None = None, derive_leads: bool | None = None) -> PageReader:
-        """What reads files and records for this model."""
+        """A reader of files and records for this model."""
         return PageReader(self.saved, layout, derive_leads)
 
-    def inputs(self, pages: Sequence[GivenPage]) -> torch.Tensor:
-        """(n, channels, size, size): what the model sees of pages."""
+    def inputs(self, pages: Sequence[InputPage]) -> torch.Tensor:
+        """(n, channels, size, size): the model's input for pages."""
         packed = np.stack([pack(page.image) for page in pages])
         settings = self.saved.model
         return to_input(torch.from_numpy(packed).to(self.device), settings.image_size, settings.in_chans)
 
-    def predict(self, pages: Sequence[GivenPage]) -> list[Prediction]:
-        """Predictions of pages, a few at a time."""
-        told = [one for start in range(0, len(pages), BATCH) for one in self._batch(pages[start : start + BATCH])]
-        return [self._with_hint(page, one) for page, one in zip(pages, told, strict=True)]
+    def predict(self, pages: Sequence[InputPage]) -> list[Prediction]:
+        """Predict pages in batches."""
+        predictions = [p for start in range(0, len(pages), BATCH) for p in self._batch(pages[start : start + BATCH])]
+        return [self._with_rotation_hint(*pair) for pair in zip(pages, predictions, strict=True)]
 
-    def _with_hint(self, page: GivenPage, prediction: Prediction) -> Prediction:
-        """Of an unusual picture, whether it would be usual if it were turned."""
-        if prediction.unusual is None or not prediction.unusual.unusual or page.kind == "record":
+    def _with_rotation_hint(self, page: InputPage, prediction: Prediction) -> Prediction:
+        """Note it if rotating an unusual picture would make it usual."""
+        if prediction.ood is None or not prediction.ood.unusual or page.kind == "record":
             return prediction
-        for angle, quarters in QUARTERS.items():
+        for direction, quarters in QUARTER_TURNS.items():
             try:
                 image = prepare(np.ascontiguousarray(np.rot90(page.page, -quarters)), self._config).image
             except DataError:
                 continue
-            turned = self._batch([replace(page, image=image)])[0].unusual
-            if turned is not None and not turned.unusual:
-                hint = f"turned {angle} it would look like the training images: turn the file and try again"
+            rotated = self._batch([replace(page, image=image)])[0].ood
+            if rotated is not None and not rotated.unusual:
+                hint = f"rotated {direction} it would look like the training images: rotate the file and try again"
                 return replace(prediction, notes=(*prediction.notes, hint))
         return prediction
 
-    def _batch(self, pages: Sequence[GivenPage]) -> list[Prediction]:
+    def _batch(self, pages: Sequence[InputPage]) -> list[Prediction]:
         with torch.inference_mode():
             outputs = logits_and_features(self.model, self.inputs(pages))
         logits, features = (part.float().cpu().numpy() for part in outputs)
         saved = self.saved
-        raw = probabilities_of(logits, saved.task)
+        uncalibrated = probabilities_of(logits, saved.task)
         calibrated = saved.calibration.probabilities(logits, saved.task) if saved.calibration is not None else None
         distances = None
         if self.detector is not None:
@@ -215,56 +210,56 @@ class Predictor:
                 name=page.name,
                 kind=page.kind,
                 classes=saved.classes,
-                raw=raw[i],
+                uncalibrated=uncalibrated[i],
                 calibrated=None if calibrated is None else calibrated[i],
-                called=self._called((raw if calibrated is None else calibrated)[i]),
-                decisions=self._decisions(raw[i]),
-                unusual=None if distances is None else Unusual(*map(float, distances[i])),
-                straightened=page.straightened,
+                predicted=self._predicted((uncalibrated if calibrated is None else calibrated)[i]),
+                thresholds=self._thresholds(uncalibrated[i]),
+                ood=None if distances is None else OodScore(*map(float, distances[i])),
+                rectified=page.rectified,
                 notes=page.notes,
             )
             for i, page in enumerate(pages)
         ]
 
-    def _called(self, probabilities: np.ndarray) -> tuple[str, ...]:
+    def _predicted(self, probabilities: np.ndarray) -> tuple[str, ...]:
         if self.saved.task == "single":
             return (self.saved.classes[int(probabilities.argmax())],)
-        return tuple(np.array(self.saved.classes)[probabilities >= CALLED].tolist())
+        return tuple(np.array(self.saved.classes)[probabilities >= PREDICTED].tolist())
 
-    def _decisions(self, raw: np.ndarray) -> dict[str, tuple[Decision, ...]]:
-        """The evaluation's thresholds are of probabilities as they come."""
-        decisions = {}
+    def _thresholds(self, uncalibrated: np.ndarray) -> dict[str, tuple[ThresholdResult, ...]]:
+        """The evaluation chose its thresholds on uncalibrated probabilities."""
+        results = {}
         for label, rows in (self.saved.thresholds or {}).items():
-            own = raw[self.saved.classes.index(label)]
-            decisions[label] = tuple(
-                Decision(
+            probability = uncalibrated[self.saved.classes.index(label)]
+            results[label] = tuple(
+                ThresholdResult(
                     specificity=row["asked_specificity"],
                     threshold=row["threshold"],
                     chosen_on=row["chosen_on"],
-                    called=row["threshold"] is not None and bool(own >= row["threshold"]),
+                    reached=row["threshold"] is not None and bool(probability >= row["threshold"]),
                 )
                 for row in rows
             )
-        return decisions
+        return results
 
-    def overlay(self, page: GivenPage, label: str, method: str = "gradcam") -> np.ndarray:
-        """Where the model looks for a class, drawn over the readable page.
+    def overlay(self, page: InputPage, label: str, method: str = "gradcam") -> np.ndarray:
+        """Draw the saliency map of a class over the page for display.
 
         Args:
-            page: what was predicted.
+            page: a predicted page.
             label: the class.
-            method: gradcam, or another of ``ecgpipe.explain.saliency``.
+            method: gradcam, or another method of ``ecgpipe.explain.saliency``.
 
         Returns:
             uint8 (H, W, 3) RGB.
 
         Raises:
-            ConfigError: no such class, or an architecture that has no maps.
+            ConfigError: no such class, or the architecture has no saliency maps.
         """
         if label not in self.saved.classes:
-            raise ConfigError(f"class {label!r} is none of this model's: {', '.join(self.saved.classes)}")
+            raise ConfigError(f"class {label!r} is not a class of this model: {', '.join(self.saved.classes)}")
         inputs = self.inputs([page])
         if self.device.type == "cpu":
             inputs = inputs.contiguous()
-        found = saliency_maps(self.model, inputs, [self.saved.classes.index(label)], method, title=None)[0]
-        return overlay(page.page, found, self._config.margins)
+        saliency = saliency_maps(self.model, inputs, [self.saved.classes.index(label)], method, title=None)[0]
+        return overlay(page.page, saliency, self._config.margins)

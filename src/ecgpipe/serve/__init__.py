@@ -1,1 +1,1 @@
-"""A local web page: drop a file, see the page found, the model's image, its probabilities and where it looked."""
+"""A local web page for predictions: rectified page, model input, probabilities and saliency of dropped files."""

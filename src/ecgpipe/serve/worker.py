@@ -1,8 +1,7 @@
 """The process that reads uploaded files and runs the model.
 
-It is apart from the web server so that a file that makes a decoder crash, hang or take all memory ends this process
-alone; the next file gets a new one. Messages are JSON and bytes, never pickles: what comes from here has seen hostile
-files.
+It is separate from the web server: a file that makes a decoder crash, hang or use all memory ends only this process,
+and the next file gets a new one. Messages are JSON and bytes, never pickles, since this process reads untrusted files.
 """
 
 import base64
@@ -18,9 +17,9 @@ from typing import Any
 
 from ecgpipe.errors import DataError, EcgpipeError
 
-MOST_PAGES = 8  # of a file; the command predicts more
-LONGEST = 1500  # pixels of the pictures that the browser gets
-LARGEST_ANSWER = 1 << 27  # bytes
+MAX_PAGES = 8  # per file; the command `ecgpipe predict` has no limit
+DISPLAY_SIDE = 1500  # pixels of the pictures in the browser
+MAX_ANSWER_BYTES = 1 << 27
 
 logger = logging.getLogger(__name__)
 
@@ -30,9 +29,9 @@ class Worker:
 
     Args:
         folder: of the saved model.
-        seconds: that a file may take.
+        seconds: time limit per file.
         threads: CPU threads.
-        plugin: as ``Predictor`` has it.
+        plugin: see ``Predictor``.
 
     Raises:
         DataError: the model cannot be used.
@@ -53,47 +52,47 @@ class Worker:
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, other = context.Pipe()
-        self.process = context.Process(target=_work, args=(other, self.folder, self.options), daemon=True)
+        self.process = context.Process(target=_run, args=(other, self.folder, self.options), daemon=True)
         self.process.start()
         other.close()
         try:
-            ready = json.loads(self._connection.recv_bytes(LARGEST_ANSWER))
+            ready = json.loads(self._connection.recv_bytes(MAX_ANSWER_BYTES))
         except (EOFError, OSError) as error:
-            raise DataError(f"{self.folder}: the process that was to run the model ended at once") from error
+            raise DataError(f"{self.folder}: the process that runs the model ended at once") from error
         if "error" in ready:
             raise DataError(ready["error"])
-        self.about: dict[str, Any] = ready
+        self.model: dict[str, Any] = ready  # Predictor.description
 
-    def ask(self, content: bytes, name: str, label: str | None = None) -> dict[str, Any]:
+    def predict(self, content: bytes, name: str, label: str | None = None) -> dict[str, Any]:
         """Predict a file.
 
         Args:
             content: of the file.
             name: for messages.
-            label: class that the overlay is of; None: each page's most probable one.
+            label: class of the overlay; None: the most probable class of each page.
 
         Returns:
             ``pages``, each with ``prediction``, ``overlay_of`` (its class), and ``page``, ``image`` and ``overlay``
-            as data URLs; ``errors``; ``more``, whether there are pages beyond the eighth.
+            as data URLs; ``errors``; ``more``, whether the file has more than eight pages.
 
         Raises:
-            DataError: it took too long, or the process ended over it; a new one is there.
+            DataError: it took too long or ended the process; a new process was started.
         """
         with self._lock:
             if not self.process.is_alive():
-                self._again()
+                self._restart()
             try:
                 self._connection.send_bytes(json.dumps({"name": name, "label": label}).encode())
                 self._connection.send_bytes(content)
                 if not self._connection.poll(self.seconds):
-                    self._again()
-                    raise DataError(f"{name}: took longer than {self.seconds:g} s and was given up")
-                return json.loads(self._connection.recv_bytes(LARGEST_ANSWER))
+                    self._restart()
+                    raise DataError(f"{name}: not done after {self.seconds:g} s; ended")
+                return json.loads(self._connection.recv_bytes(MAX_ANSWER_BYTES))
             except (EOFError, OSError) as error:
-                self._again()
-                raise DataError(f"{name}: the program that reads files broke down over it; is it damaged?") from error
+                self._restart()
+                raise DataError(f"{name}: the process that reads files crashed; is the file damaged?") from error
 
-    def _again(self) -> None:
+    def _restart(self) -> None:
         self.stop()
         self._start()
 
@@ -104,9 +103,9 @@ class Worker:
         self._connection.close()
 
 
-def _work(connection: Connection, folder: str, options: dict[str, Any]) -> None:
-    """The process: says what the model is, then answers files until nobody asks any more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server ends it
+def _run(connection: Connection, folder: str, options: dict[str, Any]) -> None:
+    """The process: send the model's description, then predict files until the connection closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server ends this process
     from ecgpipe.predict import Predictor
 
     try:
@@ -114,45 +113,47 @@ def _work(connection: Connection, folder: str, options: dict[str, Any]) -> None:
     except EcgpipeError as error:
         connection.send_bytes(json.dumps({"error": str(error)}).encode())
         return
-    connection.send_bytes(json.dumps(predictor.about).encode())
+    connection.send_bytes(json.dumps(predictor.description).encode())
     while True:
         try:
-            asked = json.loads(connection.recv_bytes())
+            request = json.loads(connection.recv_bytes())
             content = connection.recv_bytes()
         except EOFError:
             return
-        connection.send_bytes(json.dumps(answer(predictor, content, asked["name"], asked["label"])).encode())
+        connection.send_bytes(
+            json.dumps(predict_content(predictor, content, request["name"], request["label"])).encode()
+        )
 
 
-def answer(predictor: Any, content: bytes, name: str, label: str | None) -> dict[str, Any]:
-    """What ``Worker.ask`` returns."""
-    from ecgpipe.predict import GivenPage
+def predict_content(predictor: Any, content: bytes, name: str, label: str | None) -> dict[str, Any]:
+    """Predict a file; the result is that of ``Worker.predict``."""
+    from ecgpipe.predict import InputPage
 
     pages: list[dict] = []
     errors: list[str] = []
     more = False
     try:
         for page in predictor.reader().read_content(content, name):
-            if len(pages) + len(errors) == MOST_PAGES:
+            if len(pages) + len(errors) == MAX_PAGES:
                 more = True
                 break
-            if not isinstance(page, GivenPage):
+            if not isinstance(page, InputPage):
                 errors.append(str(page))
                 continue
             prediction = predictor.predict([page])[0]
-            shown = label if label in predictor.saved.classes else prediction.top
+            overlay_class = label if label in predictor.saved.classes else prediction.top
             pages.append(
                 {
                     "prediction": prediction.to_dict(),
-                    "overlay_of": shown,
+                    "overlay_of": overlay_class,
                     "page": _data_url(page.page, "JPEG"),
                     "image": _data_url((1 - page.image) * 255, "PNG"),
-                    "overlay": _data_url(predictor.overlay(page, shown), "JPEG"),
+                    "overlay": _data_url(predictor.overlay(page, overlay_class), "JPEG"),
                 }
             )
     except EcgpipeError as error:
         errors.append(str(error))
-    except Exception as error:  # the page must hear of it, and the log
+    except Exception as error:  # shown on the page and logged
         logger.exception("%s", name)
         errors.append(f"{name}: unexpected {type(error).__name__}")
     return {"pages": pages, "errors": errors, "more": more}
@@ -161,8 +162,8 @@ def answer(predictor: Any, content: bytes, name: str, label: str | None) -> dict
 def _data_url(picture: Any, kind: str) -> str:
     from PIL import Image
 
-    drawn = Image.fromarray(picture)
-    drawn.thumbnail((LONGEST, LONGEST))
+    shown = Image.fromarray(picture)
+    shown.thumbnail((DISPLAY_SIDE, DISPLAY_SIDE))
     stream = io.BytesIO()
-    drawn.save(stream, kind, **({"quality": 85} if kind == "JPEG" else {}))
+    shown.save(stream, kind, **({"quality": 85} if kind == "JPEG" else {}))
     return f"data:image/{kind.lower()};base64,{base64.b64encode(stream.getvalue()).decode()}"

@@ -1,8 +1,8 @@
 "use strict";
-// All text from files and answers goes in as text (textContent), never as markup.
+// Text from files and answers is inserted as text (textContent), never as markup.
 const meta = (name) => document.querySelector(`meta[name="ecgpipe-${name}"]`).content;
 const classes = JSON.parse(meta("classes"));
-const largest = Number(meta("largest"));
+const maxBytes = Number(meta("max-bytes"));
 const drop = document.getElementById("drop");
 const input = document.getElementById("file");
 const status = document.getElementById("status");
@@ -18,7 +18,7 @@ async function ask(file, label) {
   return answer.json();
 }
 
-function complain(text) {
+function showError(text) {
   const line = document.createElement("p");
   line.className = "error";
   line.textContent = text;
@@ -36,17 +36,17 @@ function cell(row, text, kind) {
 
 function rows(body, prediction) {
   const order = Object.entries(prediction.classes).sort((a, b) => b[1].probability - a[1].probability);
-  for (const [label, told] of order) {
+  for (const [label, entry] of order) {
     const row = document.createElement("tr");
     cell(row, label, "head");
-    cell(row, percent(told.probability), "number");
+    cell(row, percent(entry.probability), "number");
     const meter = document.createElement("meter");
-    meter.value = told.probability;
-    meter.setAttribute("aria-label", `${label}: ${percent(told.probability)}`);
+    meter.value = entry.probability;
+    meter.setAttribute("aria-label", `${label}: ${percent(entry.probability)}`);
     cell(row, "").append(meter);
-    cell(row, percent(told.raw), "number raw");
-    const marks = prediction.called.includes(label) ? ["called"] : [];
-    const reached = told.decisions.filter((decision) => decision.called).map((decision) => decision.specificity);
+    cell(row, percent(entry.uncalibrated), "number raw");
+    const marks = prediction.predicted.includes(label) ? ["predicted"] : [];
+    const reached = entry.thresholds.filter((threshold) => threshold.reached).map((threshold) => threshold.specificity);
     if (reached.length) marks.push(`above the threshold of ${Math.round(100 * Math.max(...reached))}% specificity`);
     cell(row, marks.join(", "));
     body.append(row);
@@ -58,35 +58,35 @@ function show(file, number, page) {
   const prediction = page.prediction, find = (selector) => article.querySelector(selector);
   find("h2").textContent = prediction.name;
   rows(find("tbody"), prediction);
-  const unusual = prediction.out_of_distribution;
-  if (unusual && unusual.unusual) {
+  const ood = prediction.out_of_distribution;
+  if (ood && ood.unusual) {
     find(".unusual").hidden = false;
     find(".unusual").textContent =
-      `Unusual: this does not look like the training images (score ${unusual.score.toFixed(2)}, usual up to 1). ` +
-      "Is it a whole ECG page, upright, of the layout that the model learned? The probabilities mean little here.";
+      `Unusual: this image differs from the training images (score ${ood.score.toFixed(2)}, limit 1). ` +
+      "Is it a whole, upright ECG page in a layout that the model learned? Do not rely on the probabilities.";
   }
   for (const note of prediction.notes) {
     const line = document.createElement("li");
     line.textContent = note;
     find(".notes").append(line);
   }
-  if (prediction.straightened) find(".straight").textContent = ", found and straightened";
+  if (prediction.rectified) find(".rectified").textContent = ", found and rectified";
   const select = find("select");
   for (const label of classes) select.add(new Option(label, label, false, label === page.overlay_of));
-  const draw = (answer) => {
+  const fill = (answer) => {
     find(".page").src = answer.page;
     find(".image").src = answer.image;
     find(".overlay").src = answer.overlay;
-    find(".overlay").alt = `The page, coloured where the model looks for ${answer.overlay_of}`;
+    find(".overlay").alt = `The page, saliency map of the class ${answer.overlay_of}`;
   };
-  draw(page);
+  fill(page);
   select.addEventListener("change", () => {
     const wanted = select.value;
     find(".overlay").classList.add("busy");
-    later(async () => {
+    enqueue(async () => {
       try {
         const answer = await ask(file, wanted);
-        if (select.value === wanted && answer.pages[number]) draw(answer.pages[number]);
+        if (select.value === wanted && answer.pages[number]) fill(answer.pages[number]);
       } finally {
         find(".overlay").classList.remove("busy");
       }
@@ -95,24 +95,24 @@ function show(file, number, page) {
   results.prepend(article);
 }
 
-function later(work) {
-  queue = queue.then(work).catch((error) => complain(error.message || String(error)));
+function enqueue(work) {
+  queue = queue.then(work).catch((error) => showError(error.message || String(error)));
   return queue;
 }
 
-function take(files) {
+function addFiles(files) {
   for (const file of files) {
-    if (file.size > largest) {
-      complain(`${file.name}: larger than ${largest / 1e6} MB; use ecgpipe predict`);
+    if (file.size > maxBytes) {
+      showError(`${file.name}: larger than ${maxBytes / 1e6} MB; use ecgpipe predict`);
       continue;
     }
-    later(async () => {
+    enqueue(async () => {
       status.textContent = `Predicting ${file.name} …`;
       try {
         const answer = await ask(file, null);
         answer.pages.forEach((page, number) => show(file, number, page));
-        answer.errors.forEach(complain);
-        if (answer.more) complain(`${file.name}: only its first pages are shown; use ecgpipe predict for all`);
+        answer.errors.forEach(showError);
+        if (answer.more) showError(`${file.name}: only the first pages are shown; ecgpipe predict has no limit`);
       } finally {
         status.textContent = "";
       }
@@ -120,11 +120,11 @@ function take(files) {
   }
 }
 
-input.addEventListener("change", () => { take([...input.files]); input.value = ""; });
+input.addEventListener("change", () => { addFiles([...input.files]); input.value = ""; });
 for (const kind of ["dragenter", "dragover"]) {
   document.addEventListener(kind, (event) => { event.preventDefault(); drop.classList.add("over"); });
 }
 for (const kind of ["dragleave", "drop"]) {
   document.addEventListener(kind, (event) => { event.preventDefault(); drop.classList.remove("over"); });
 }
-document.addEventListener("drop", (event) => take([...event.dataTransfer.files]));
+document.addEventListener("drop", (event) => addFiles([...event.dataTransfer.files]));
