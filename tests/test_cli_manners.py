@@ -11,8 +11,8 @@ import termios
 import pytest
 
 from ecgpipe.cli import main
-from ecgpipe.cli.command import Command
 from ecgpipe.cli.main import COMMANDS, build_parser
+from ecgpipe.cli.parser import Command
 
 TOOL = [sys.executable, "-m", "ecgpipe"]
 BY_NAME = {command.name: command for command in COMMANDS}
@@ -51,7 +51,7 @@ def failing(monkeypatch):
         {}["a key"]
 
     def use(how=fail):
-        command = Command("doctor", how, BY_NAME["doctor"].add_arguments, "doctor")
+        command = Command("doctor", how, BY_NAME["doctor"].arguments, "doctor", logs=False)
         monkeypatch.setattr(sys.modules["ecgpipe.cli.main"], "COMMANDS", (command,))
 
     return use
@@ -116,7 +116,7 @@ def test_an_unforeseen_fault_is_a_line_and_verbose_shows_where(failing, capsys):
     assert main(["doctor"]) == 70
     message = capsys.readouterr().err
     assert message.splitlines() == [
-        "ecgpipe: unexpected KeyError: 'a key'; --verbose shows where (please report it with that)"
+        "ecgpipe: unexpected KeyError: 'a key'; --verbose shows where (please report it with that output)"
     ]
     assert main(["doctor", "--verbose"]) == 70
     assert "Traceback" in capsys.readouterr().err

@@ -1,6 +1,5 @@
 """Each process reserves its own GPUs: mock ids, real processes, a real kill."""
 
-import importlib
 import os
 import signal
 import subprocess
@@ -250,8 +249,7 @@ def seen(monkeypatch) -> list[str | None]:
     """The GPUs that are visible to each command."""
     found: list[str | None] = []
     for name in COMMANDS:
-        module = importlib.import_module(f"ecgpipe.cli.{name}")
-        monkeypatch.setattr(module, f"_{name}", lambda args: found.append(os.environ.get(gpus.VISIBLE)))
+        monkeypatch.setattr(f"ecgpipe.cli.models._{name}", lambda args: found.append(os.environ.get(gpus.VISIBLE)))
     return found
 
 

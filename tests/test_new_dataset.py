@@ -11,7 +11,7 @@ from ecgpipe.config.schema import validate_config
 @pytest.mark.parametrize(("kind", "patients"), [("signals", True), ("images", False)])
 def test_the_new_dataset_is_valid(kind, patients, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("ecgpipe.cli.new_dataset.RECORDS", 4)
+    monkeypatch.setattr("ecgpipe.cli.new.EXAMPLE_RECORDS", 4)
     assert main(["new-dataset", "clinic", "--kind", kind]) == 0
     config = validate_config(yaml.safe_load((tmp_path / "clinic/clinic.yaml").read_text()))
     records, problems = list_own_records("clinic", config.own["clinic"])

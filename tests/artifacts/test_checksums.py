@@ -211,7 +211,7 @@ def results(tmp_path) -> Path:
 
 def test_check_counts_files(results, capsys):
     assert main(["check", str(results)]) == 0
-    assert re.match(r"4 files .*, 3 ", capsys.readouterr().out)
+    assert re.match(r"files damaged: 0; intact: 4; without a checksum: 3", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize("name", ["ptb-xl/labels.dropped.parquet", "ptb-xl/images/00000.npy"])
@@ -220,7 +220,7 @@ def test_check_names_a_damaged_file_with_the_remedy(results, name, capsys):
     assert main(["check", str(results)]) == 1
     shown = capsys.readouterr()
     assert re.fullmatch(rf"{re.escape(str(results / name))}: damaged.*delete it and run again.*", shown.out.strip())
-    assert "1 file is damaged" in shown.err
+    assert "files damaged: 1;" in shown.err
     assert main(["check", str(results), "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
     assert [row["delete"] for row in found["damaged"]] == [str(results / name)]

@@ -103,7 +103,7 @@ def test_command_prints_and_writes(folder, tmp_path, capsys):
     assert main(["audit", str(folder), "--json", "--out", str(tmp_path / "out")]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["records"], found["unreadable"]) == (16, 1)
-    assert found["copies"] == [["again", "normal03"]]
+    assert found["duplicates"] == [["again", "normal03"]]
     assert {file.name for file in (tmp_path / "out").iterdir()} == {
         "duplicates.parquet", "pairs.parquet", "anomalies.parquet", "audit.json"
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""The command line tool: a module per command, each with its arguments and what it does."""
+"""The command line tool."""
 
 from ecgpipe.cli.main import main
 

@@ -1,100 +1,47 @@
-"""The parser of all commands, and what every command does with mistakes."""
+"""The command line: its parser, and the exit status and message of a failed command."""
 
 import argparse
 import logging
+import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 from ecgpipe import __version__
-from ecgpipe.cli.audit import AUDIT
-from ecgpipe.cli.bench import BENCH
-from ecgpipe.cli.card import CARD
-from ecgpipe.cli.check import CHECK
-from ecgpipe.cli.claims import CLAIMS
-from ecgpipe.cli.colour import paint
-from ecgpipe.cli.compare import COMPARE
-from ecgpipe.cli.completion import COMPLETION
-from ecgpipe.cli.doctor import DOCTOR
-from ecgpipe.cli.download import DOWNLOAD
-from ecgpipe.cli.export import EXPORT
-from ecgpipe.cli.failures import exit_status
-from ecgpipe.cli.labels import LABELS
-from ecgpipe.cli.models import MODELS
-from ecgpipe.cli.new_dataset import NEW_DATASET
-from ecgpipe.cli.new_model import NEW_MODEL
-from ecgpipe.cli.parser import Parser
-from ecgpipe.cli.predict import PREDICT
-from ecgpipe.cli.preprocess import PREPROCESS
-from ecgpipe.cli.publish import PUBLISH
-from ecgpipe.cli.render import RENDER
-from ecgpipe.cli.serve import SERVE
-from ecgpipe.cli.simulate import SIMULATE
-from ecgpipe.cli.train import TRAIN
+from ecgpipe.cli import data, models, new, pages, results, system
+from ecgpipe.cli.parser import Command, Parser, paint
+from ecgpipe.errors import EcgpipeError
+from ecgpipe.public import install_hint
 
-COMMANDS = (
-    DOWNLOAD,
-    SIMULATE,
-    LABELS,
-    AUDIT,
-    RENDER,
-    PREPROCESS,
-    MODELS,
-    TRAIN,
-    CARD,
-    EXPORT,
-    PREDICT,
-    SERVE,
-    COMPARE,
-    CLAIMS,
-    CHECK,
-    PUBLISH,
-    BENCH,
-    DOCTOR,
-    NEW_DATASET,
-    NEW_MODEL,
-    COMPLETION,
+COMMANDS: tuple[Command, ...] = (
+    data.download,
+    data.simulate,
+    data.labels,
+    data.audit,
+    pages.render,
+    pages.preprocess,
+    models.models,
+    models.train,
+    models.card,
+    models.export,
+    models.predict,
+    models.serve,
+    results.compare,
+    results.claims,
+    results.check,
+    results.publish,
+    system.bench,
+    system.doctor,
+    new.new_dataset,
+    new.new_model,
+    system.completion,
 )
-
-
-def build_parser() -> Parser:
-    """The parser of all commands."""
-    parser = Parser(
-        prog="ecgpipe",
-        description="ECG images: simulate, draw, preprocess, train. Snakemake runs the benchmark: README.md.",
-        epilog=_examples("render RECORD -o page.png\nCOMMAND --help    # the command's arguments, and examples"),
-    )
-    parser.add_argument("--version", action="version", version=f"ecgpipe {__version__}")
-    _add_talk(parser, False)
-    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in COMMANDS:
-        text = (command.run.__doc__ or "").strip()
-        sub = subparsers.add_parser(command.name, help=text, description=text, epilog=_examples(command.example))
-        command.add_arguments(sub)
-        # here too, so that their place does not matter; without a default, which would undo what stands before
-        _add_talk(sub.add_argument_group("messages"), argparse.SUPPRESS)
-        sub.set_defaults(command=command, parser=sub)
-    return parser
-
-
-def _add_talk(parser: argparse._ActionsContainer, default: object) -> None:
-    parser.add_argument(
-        "-q", "--quiet", action="store_true", default=default, help="results and errors only: no progress, no notes"
-    )
-    parser.add_argument(
-        "-v", "--verbose", action="store_true", default=default, help="say more of what is done, and where it failed"
-    )
-
-
-def _examples(text: str) -> str:
-    lines = text.strip().splitlines()
-    return "\n".join(
-        [paint("examples:" if len(lines) > 1 else "example:", "bold", sys.stdout)]
-        + [f"  ecgpipe {line.strip()}" for line in lines]
-    )
+FAILED, UNEXPECTED, INTERRUPTED, BROKEN_PIPE = 1, 70, 130, 141
+"""Exit statuses: a user can correct it; a bug (EX_SOFTWARE); 128 + number of the signal."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit status (see ecgpipe.cli.failures): 0, or 1 after a message on what to mend."""
+    """Run a command and return its exit status."""
     parser = build_parser()
     if not (sys.argv[1:] if arguments is None else arguments):
         parser.print_help(sys.stderr)
@@ -104,7 +51,72 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.ERROR if args.quiet else level, format="%(message)s")
     try:
         args.command.run(args)
-        sys.stdout.flush()  # here, where a reader that has gone can still be told from a fault
+        sys.stdout.flush()  # raises a broken pipe here instead of at the exit of the interpreter
     except (Exception, KeyboardInterrupt) as error:
-        return exit_status(error, args.verbose)
+        return report_failure(error, args.verbose)
     return 0
+
+
+def build_parser() -> Parser:
+    """Build the parser of all commands."""
+    parser = Parser(
+        prog="ecgpipe",
+        description="ECG images: simulate, render, preprocess, train, predict. Snakemake runs the benchmark.",
+        epilog=_examples("render RECORD -o page.png\nCOMMAND --help    # arguments and examples of a command"),
+    )
+    parser.add_argument("--version", action="version", version=f"ecgpipe {__version__}")
+    parser.set_defaults(all_commands=parser)  # for completion
+    _add_verbosity(parser, False)
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        text, examples = command.help, _examples(command.examples)
+        sub = subparsers.add_parser(command.name, help=text, description=text, epilog=examples)
+        for names, options in command.arguments:
+            sub.add_argument(*names, **options)
+        # also after the command's name; a default would overwrite an option before the name
+        _add_verbosity(sub.add_argument_group("messages"), argparse.SUPPRESS)
+        sub.set_defaults(command=command, parser=sub)
+    return parser
+
+
+def _add_verbosity(parser: argparse._ActionsContainer, default: object) -> None:
+    options = {"action": "store_true", "default": default}
+    parser.add_argument("-q", "--quiet", **options, help="show only results and errors")
+    parser.add_argument("-v", "--verbose", **options, help="show more messages, and the traceback of a failure")
+
+
+def _examples(text: str) -> str:
+    lines = text.strip().splitlines()
+    heading = paint("examples:" if len(lines) > 1 else "example:", "bold", sys.stdout)
+    return "\n".join([heading, *(f"  ecgpipe {line.strip()}" for line in lines)])
+
+
+def report_failure(error: BaseException, verbose: bool) -> int:
+    """Print one line about a failed command (with --verbose also the traceback), and return the exit status."""
+    if isinstance(error, BrokenPipeError):
+        # otherwise the interpreter complains at exit that it cannot write the rest of the buffer
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    if verbose:
+        traceback.print_exception(error)
+    if isinstance(error, KeyboardInterrupt):
+        return _fail("interrupted", INTERRUPTED)
+    if isinstance(error, EcgpipeError):
+        return _fail(str(error), getattr(error, "exit_status", FAILED))
+    if isinstance(error, ImportError) and (hint := install_hint(error.name)):
+        return _fail(f"this command {hint}")
+    if isinstance(error, OSError) and error.strerror:
+        return _fail(f"{error.filename}: {error.strerror}" if error.filename else error.strerror)
+    if type(error).__name__ == "ValidationError":  # pydantic's, of a configuration built from options
+        for problem in error.errors():  # type: ignore[attr-defined]
+            name = "--" + "-".join(map(str, problem["loc"])).replace("_", "-") if problem["loc"] else "the options"
+            _fail(f"{name}: {problem['msg']}; given: {problem['input']!r}")
+        return FAILED
+    first_line = (str(error).strip().splitlines() or ["no message"])[0]
+    hint = "" if verbose else "; --verbose shows where (please report it with that output)"
+    return _fail(f"unexpected {type(error).__name__}: {first_line}{hint}", UNEXPECTED)
+
+
+def _fail(message: str, status: int = FAILED) -> int:
+    print(f"{paint('ecgpipe', 'red', sys.stderr)}: {message}", file=sys.stderr)
+    return status

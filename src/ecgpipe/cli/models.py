@@ -1,13 +1,40 @@
-"""ecgpipe models"""
+"""Commands on models: models, train, card, export, predict, serve."""
 
 import argparse
 import json
+import sys
+from contextlib import nullcontext
+from pathlib import Path
 
-from ecgpipe.cli.command import Arguments, Command
+from ecgpipe.cli.parser import Arguments, argument, command
+from ecgpipe.errors import DataError, EcgpipeError
+
+CAM_METHODS = ("gradcam", "gradcam++", "layercam", "eigencam", "integrated-gradients")
+MODEL = argument("model", type=Path, metavar="MODEL_DIR", help="folder of a saved model (RUN_DIR/model)")
+PLUGIN = argument(
+    "--plugin", type=Path, metavar="FILE.py", help="Python file that registers the architecture of a user-defined model"
+)
+THREADS = argument("--threads", type=int, metavar="N", help="CPU threads")
 
 
-def run(args: Arguments) -> None:
-    """List the variants with their cost: parameters, arithmetic and activation memory at some sizes."""
+@command(
+    argument("models", nargs="*", metavar="MODEL", help="variants or timm models (default: the nine variants)"),
+    argument(
+        "--image-size",
+        type=int,
+        nargs="+",
+        default=[224, 640],
+        metavar="PIXELS",
+        help="sides of the input (default 224 640)",
+    ),
+    argument("--in-chans", type=int, default=1, metavar="N", help="channels of the input (default 1)"),
+    argument("--classes", type=int, default=5, metavar="N", help="outputs (default 5)"),
+    argument("--json", action="store_true", help="print JSON"),
+    examples="""models swin swin_lgf_fpn --image-size 640
+    models efficientnet_b0 --image-size 224 --json    # any timm model""",
+)
+def models(args: Arguments) -> None:
+    """List models with their cost: parameters, operations and activation memory."""
     from ecgpipe.models.cost import model_cost
     from ecgpipe.models.factory import VARIANTS
 
@@ -20,29 +47,233 @@ def run(args: Arguments) -> None:
         print(json.dumps(rows, indent=1))
         return
     width = max(len(row["variant"]) for row in rows)
-    print(f"{'model':{width}}  {'size':>5}  {'parameters':>11}  {'GMAC':>8}  {'GFLOP':>8}  {'MiB an image':>12}")
+    print(f"{'model':{width}}  {'size':>5}  {'parameters':>11}  {'GMAC':>8}  {'GFLOP':>8}  {'MiB per image':>13}")
     for row in rows:
         print(
             f"{row['variant']:{width}}  {row['width']:5}  {row['parameters']:11,}  {row['gmacs']:8.2f}  "
-            f"{row['gflops']:8.2f}  {row['activation_mib']:12.0f}"
+            f"{row['gflops']:8.2f}  {row['activation_mib']:13.0f}"
         )
-    print("GFLOP: 1e9 operations of a forward pass of one image, 2 to a MAC. MiB: kept for the backward pass, float32.")
+    print(
+        "GFLOP: 1e9 operations of the forward pass of one image, 2 per MAC. MiB: activations kept for the backward "
+        "pass, float32."
+    )
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which models, and the size of the input."""
-    parser.add_argument("models", nargs="*", metavar="MODEL", help="variants or names of timm's (default: the nine)")
-    sizes = {"type": int, "nargs": "+", "default": [224, 640], "metavar": "PIXELS"}
-    parser.add_argument("--image-size", **sizes, help="sides of the input (default 224 640)")
-    parser.add_argument("--in-chans", type=int, default=1, metavar="N", help="channels of the input (default 1)")
-    parser.add_argument("--classes", type=int, default=5, metavar="N", help="outputs (default 5)")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-
-
-MODELS = Command(
-    "models",
-    run,
-    add_arguments,
-    """models swin swin_lgf_fpn --image-size 640
-models efficientnet_b0 --image-size 224 --json    # any name of timm's""",
+@command(
+    argument("run", type=Path, metavar="RUN_DIR", help="folder of a prepared run"),
+    argument("--threads", type=int, metavar="N", help="CPU threads per process"),
+    argument("--accelerator", default="auto", choices=("auto", "cpu", "gpu", "mps"), help="default: auto"),
+    argument("--devices", type=int, default=1, metavar="N", help="GPUs or processes per node (default 1)"),
+    argument("--nodes", type=int, default=1, metavar="N", help="nodes (default 1)"),
+    argument("--strategy", default="auto", help="Lightning's strategy, e.g. ddp (default for several devices)"),
+    argument(
+        "--images-on-device",
+        default="auto",
+        choices=("auto", "yes", "no"),
+        help="keep all images in the memory of the device (default: on a GPU if they fit)",
+    ),
+    argument(
+        "--tensorboard",
+        action=argparse.BooleanOptionalAction,
+        help="write TensorBoard logs (default: if it is installed)",
+    ),
+    argument(
+        "--save-minutes",
+        type=float,
+        default=15.0,
+        metavar="M",
+        help="minutes between checkpoints within an epoch (default 15)",
+    ),
+    examples="""train results/ptb-xl/folds/swin_lgf_fpn/seed-0
+    train results/ptb-xl/folds/swin_lgf_fpn/seed-0 --devices 2 --strategy ddp""",
+    logs=True,
 )
+def train(args: Arguments) -> None:
+    """Train a prepared run (a folder with run.json and run_index.npz); an interrupted run is resumed."""
+    from ecgpipe.gpus import reserve_gpus
+
+    with reserve_gpus(args.devices) if args.accelerator in ("auto", "gpu") else nullcontext():
+        _train(args)
+
+
+def _train(args: Arguments) -> None:
+    from lightning.pytorch.utilities import rank_zero_only
+
+    from ecgpipe.models.card import save_model
+    from ecgpipe.progress import progress_bars_shown
+    from ecgpipe.train.engine import train_run
+    from ecgpipe.train.hardware import TrainerOptions
+
+    options = TrainerOptions(
+        accelerator=args.accelerator,
+        devices=args.devices,
+        nodes=args.nodes,
+        strategy=args.strategy,
+        threads=args.threads,
+        on_device=args.images_on_device,
+        tensorboard=args.tensorboard,
+        save_minutes=args.save_minutes,
+    )
+    summary = train_run(args.run, options, show_progress=progress_bars_shown())
+    if rank_zero_only.rank != 0:  # type: ignore[attr-defined]
+        return
+    print(
+        f"{summary['variant']}: {summary['epochs']} epochs in {summary['seconds']:.0f} s, lowest validation loss "
+        f"{summary['best_validation_loss']:.4f} in epoch {summary['best_epoch']}; weights in {args.run}"
+    )
+    print(f"saved the model with its card in {save_model(args.run)}")
+
+
+@command(
+    argument("run", type=Path, metavar="RUN_DIR", help="folder of a trained run"),
+    argument("-o", "--output", type=Path, metavar="FOLDER", help="default: model/ in the run's folder"),
+    examples="card results/ptb-xl/folds/swin_lgf_fpn/seed-0",
+)
+def card(args: Arguments) -> None:
+    """Save the model of a trained run with its card: weights, configuration, preprocessing and scores."""
+    from ecgpipe.gpus import reserve_gpus
+
+    with reserve_gpus(1, wait=False):
+        _card(args)
+
+
+def _card(args: Arguments) -> None:
+    from ecgpipe.models.card import save_model
+
+    print(save_model(args.run, args.output))
+
+
+@command(
+    MODEL,
+    PLUGIN,
+    argument("-o", "--output", type=Path, metavar="FILE", required=True, help="the ONNX file"),
+    examples="export results/ptb-xl/folds/swin/seed-0/model -o swin.onnx",
+)
+def export(args: Arguments) -> None:
+    """Export a saved model to one ONNX file, and compare its outputs with PyTorch's."""
+    from ecgpipe.models import load_model
+    from ecgpipe.models.export import export_onnx
+
+    model, saved = load_model(args.model, args.plugin)
+    size = saved.model.image_size
+    metadata = saved.model_dump(mode="json", include={"format_version", "classes", "task", "input", "preprocessing"})
+    error = export_onnx(model, args.output, in_chans=saved.model.in_chans, img_size=(size, size), metadata=metadata)
+    checked = "not compared: onnxruntime is not installed" if error is None else f"logits within {error:.1e}"
+    print(f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB, {checked}")
+
+
+@command(
+    MODEL,
+    argument(
+        "files",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="PNG, JPEG, TIFF, BMP, WebP or PDF file, WFDB record (with or without .hea), or a folder of them",
+    ),
+    argument("--cam", type=Path, metavar="DIR", help="write saliency overlays to DIR"),
+    argument("--cam-method", choices=CAM_METHODS, default="gradcam", help="default: gradcam"),
+    argument("--cam-class", metavar="CLASS", help="class of the overlays (default: the most probable class)"),
+    argument("--layout", metavar="NAME", help="draw records in this layout instead of the training's"),
+    argument(
+        "--derive-leads", action="store_true", help="compute III, aVR, aVL and aVF from I and II if a record lacks them"
+    ),
+    PLUGIN,
+    THREADS,
+    argument("--json", action="store_true", help="print JSON (docs/predict.md)"),
+    examples="""predict results/demo/simulated/patient/resnet34/seed-0/model photo.jpg scan.pdf --cam overlays
+    predict RUN_DIR/model records100/00000/00001_lr --json""",
+)
+def predict(args: Arguments) -> None:
+    """Predict photos, scans, PDF pages and WFDB records with a saved model. For research only, not for diagnosis."""
+    from ecgpipe.gpus import reserve_gpus
+
+    with reserve_gpus(1, wait=False):  # a training may keep its GPU for hours
+        _predict(args)
+
+
+def _predict(args: Arguments) -> None:
+    from tqdm import tqdm
+
+    from ecgpipe.predict import NOTICE, Predictor
+    from ecgpipe.predict.output import OverlayFolder, describe_calibration, format_prediction
+    from ecgpipe.predict.pages import find_files
+    from ecgpipe.progress import progress
+
+    predictor = Predictor(args.model, threads=args.threads, plugin=args.plugin)
+    reader = predictor.reader(args.layout, args.derive_leads or None)
+    overlays = OverlayFolder(predictor, args.cam, args.cam_method, args.cam_class) if args.cam else None
+    predictions, errors, files = [], [], []
+
+    def add_error(error: Exception) -> None:
+        errors.append(" ".join(str(error).split()))
+        tqdm.write(f"ecgpipe: {errors[-1]}", file=sys.stderr)
+
+    for path in args.files:
+        try:
+            files += find_files([path])
+        except DataError as error:
+            add_error(error)
+    for path in progress(list(dict.fromkeys(files)), "predict", unit="files"):
+        for page in reader.read(path):
+            if isinstance(page, DataError):
+                add_error(page)
+                continue
+            prediction = predictor.predict([page])[0]
+            row = prediction.to_dict()
+            if overlays is not None:
+                row["overlay"] = overlays.write(page, prediction)
+            predictions.append(row)
+            if not args.json:
+                tqdm.write(format_prediction(prediction), file=sys.stdout)
+                if overlays is not None:
+                    tqdm.write(f"  overlay: {row['overlay']}", file=sys.stdout)
+    if args.json:
+        document = {"notice": NOTICE, "model": predictor.description, "predictions": predictions, "errors": errors}
+        print(json.dumps(document, indent=1, allow_nan=False))
+    elif predictions:
+        print(f"\n{describe_calibration(predictor.saved)}\n{NOTICE}")
+    if errors:
+        raise EcgpipeError(f"inputs that could not be used: {len(errors)}; pages predicted: {len(predictions)}")
+
+
+@command(
+    MODEL,
+    argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this machine only)"),
+    argument("--port", type=int, default=8765, help="0 selects a free port (default 8765)"),
+    argument("--allow-host", action="append", default=[], metavar="NAME", help="another host name of the page"),
+    THREADS,
+    argument("--seconds", type=float, default=120, metavar="S", help="time limit per file (default 120)"),
+    argument("--megabytes", type=int, default=40, metavar="M", help="size limit per file (default 40)"),
+    PLUGIN,
+    examples="serve results/demo/simulated/patient/resnet34/seed-0/model",
+)
+def serve(args: Arguments) -> None:
+    """Serve a local web page that predicts dropped files with a saved model. For research only, not for diagnosis."""
+    from ecgpipe.gpus import reserve_gpus
+
+    with reserve_gpus(1, wait=False):  # before the model's process starts, which inherits it
+        _serve(args)
+
+
+def _serve(args: Arguments) -> None:
+    from ecgpipe.serve.server import LocalPage, is_loopback
+
+    page = LocalPage(
+        args.model,
+        args.host,
+        args.port,
+        args.allow_host,
+        threads=args.threads,
+        seconds=args.seconds,
+        max_bytes=args.megabytes * 10**6,
+        plugin=args.plugin,
+    )
+    if not is_loopback(args.host):
+        print(
+            "ecgpipe: the page has no password and no encryption: anyone who can reach this address can use it, and "
+            "others on the network can read the files. Put it behind a server that has both, or use the default --host",
+            file=sys.stderr,
+        )
+    print(f"Open {page.address}; end with Ctrl-C. For research only, not for diagnosis.", flush=True)
+    page.run()

@@ -1,16 +1,62 @@
-"""argparse with help that shows examples, and with suggestions for what was mistyped."""
+"""Commands, and argparse with examples in the help and suggestions for mistyped words."""
 
 import argparse
 import difflib
+import os
 import sys
-from collections.abc import Iterable, Sequence
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn, TextIO
 
-from ecgpipe.cli.colour import paint
+Arguments = argparse.Namespace
+Argument = tuple[tuple[str, ...], dict[str, Any]]
+STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command.
+
+    Attributes:
+        name: as typed.
+        run: executes it. Its docstring is the help text; it imports the library itself, so that --help is fast.
+        arguments: see ``argument``.
+        examples: command lines without the program's name, one per line.
+        logs: whether its log messages are shown without --verbose.
+    """
+
+    name: str
+    run: Callable[[Arguments], None]
+    arguments: tuple[Argument, ...]
+    examples: str
+    logs: bool
+
+    @property
+    def help(self) -> str:
+        """The help text."""
+        return (self.run.__doc__ or "").strip()
+
+
+def argument(*names: str, **options: Any) -> Argument:
+    """The parameters of one ``ArgumentParser.add_argument``."""
+    return names, options
+
+
+def command(*arguments: Argument, examples: str, logs: bool = False) -> Callable[[Callable], Command]:
+    """Decorator that makes a command of a function; ``new_model`` becomes ``new-model``."""
+    return lambda run: Command(run.__name__.replace("_", "-"), run, arguments, examples, logs)
+
+
+def paint(text: str, style: str, stream: TextIO | None) -> str:
+    """The text in a style if the stream is a terminal and NO_COLOR is not set (no-color.org)."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    if plain or stream is None or stream.closed or not stream.isatty():
+        return text
+    return f"\033[{STYLES[style]}m{text}\033[0m"
 
 
 class Formatter(argparse.RawDescriptionHelpFormatter):
-    """Help with bold headings on terminals; examples stay on their own lines."""
+    """Bold headings on terminals; line breaks in examples are kept."""
 
     def start_section(self, heading: str | None) -> None:
         super().start_section(paint(heading, "bold", sys.stdout) if heading else heading)
@@ -21,20 +67,20 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("formatter_class", Formatter)
-        if sys.version_info >= (3, 14):  # which colours and suggests by itself, in other words
+        if sys.version_info >= (3, 14):  # has its own colours and suggestions
             kwargs |= {"color": False, "suggest_on_error": False}
         super().__init__(*args, **kwargs)
 
     def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
-        """As argparse, but an unknown option is compared with those of its own command."""
+        """Like argparse, but suggest an option of the same command for an unknown one."""
         found, unknown = self.parse_known_args(args, namespace)
         if unknown:
             parser = getattr(found, "parser", self)
-            hints = [parser._hint_of_option(text) for text in unknown if text.startswith("-")]
+            hints = [parser._option_hint(text) for text in unknown if text.startswith("-")]
             parser.error(f"unrecognized arguments: {' '.join(unknown)}{next(filter(None, hints), '')}")
         return found
 
-    def _hint_of_option(self, text: str) -> str:
+    def _option_hint(self, text: str) -> str:
         known = [option for action in self._actions for option in action.option_strings if option.startswith("--")]
         return did_you_mean(text.partition("=")[0], known)
 
@@ -46,13 +92,13 @@ class Parser(argparse.ArgumentParser):
         raise argparse.ArgumentError(action if what == "choice" else None, f"no such {what}: {value!r}{hint}")
 
     def error(self, message: str) -> NoReturn:
-        """One line on what is wrong, one on where to read on; exit status 2."""
+        """Print the error and a reference to --help; exit with status 2."""
         print(f"{paint(self.prog, 'red', sys.stderr)}: {message}", file=sys.stderr)
         print(f"try: {self.prog} --help", file=sys.stderr)
         raise SystemExit(2)
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
-    """``; did you mean NAME?``, or nothing where no known name is close."""
+    """``; did you mean NAME?``, or nothing if no known name is similar."""
     close = difflib.get_close_matches(given, list(known), n=2, cutoff=0.6)
     return f"; did you mean {' or '.join(close)}?" if close else ""

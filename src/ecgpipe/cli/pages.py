@@ -1,0 +1,70 @@
+"""Commands on single pages: render, preprocess."""
+
+from pathlib import Path
+
+from ecgpipe.cli.parser import Arguments, argument, command
+from ecgpipe.errors import DataError
+
+
+@command(
+    argument("record", type=Path, metavar="RECORD", help="WFDB record"),
+    argument("-o", "--output", type=Path, required=True, metavar="PAGE.png", help="the page"),
+    argument("--layout", default="kit", help="kit (default), cardiac-images, 6x2, 12x1, or the path of a layout file"),
+    argument("--dpi", type=float, default=200, help="resolution (default 200)"),
+    argument(
+        "--degrade",
+        choices=("none", "scan", "photo", "harsh"),
+        default="none",
+        help="degrade the page like a scan or a photo (default none)",
+    ),
+    argument("--degrade-seed", type=int, default=0, metavar="SEED", help="seed of the degradation (default 0)"),
+    argument("--boxes", type=Path, metavar="BOXES.json", help="also write the position of each lead"),
+    examples="""render records100/00000/00001_lr -o page.png --boxes boxes.json
+    render records100/00000/00001_lr -o photo.png --layout cardiac-images --degrade photo""",
+)
+def render(args: Arguments) -> None:
+    """Render the page of one WFDB record."""
+    from ecgpipe.artifacts.files import atomic_path, write_json
+    from ecgpipe.artifacts.signals import read_signal
+    from ecgpipe.config.pages import DegradeConfig, RenderConfig
+    from ecgpipe.render.degrade import degrade_page
+    from ecgpipe.render.page import render_page
+
+    record = args.record.with_suffix("") if args.record.suffix in {".hea", ".dat"} else args.record
+    signal, rate = read_signal(record, record.name)
+    degrade = DegradeConfig(level=args.degrade, seed=args.degrade_seed)
+    config = RenderConfig(layout=args.layout, dpi=args.dpi, degrade=degrade)
+    page = degrade_page(render_page(signal, rate, config), degrade, record.name)
+    with atomic_path(args.output) as partial:
+        partial.write_bytes(page.encode())
+    if args.boxes:
+        write_json(args.boxes, page.boxes())
+
+
+@command(
+    argument("page", type=Path, metavar="PAGE", help="a page: PNG, JPEG, TIFF, ..."),
+    argument("-o", "--output", type=Path, required=True, metavar="IMAGE.png", help="the binary image"),
+    argument("--variant", choices=("trace", "paper"), default="trace", help="default: trace"),
+    argument("--size", type=int, default=640, help="side in pixels (default 640)"),
+    examples="""preprocess page.png -o image.png
+    preprocess photo.jpg -o image.png --variant paper --size 224""",
+)
+def preprocess(args: Arguments) -> None:
+    """Preprocess one page to the binary image that models read."""
+    import cv2
+
+    from ecgpipe.artifacts.files import atomic_path
+    from ecgpipe.config.pages import PreprocessConfig
+    from ecgpipe.preprocess.apply import preprocess_file
+
+    try:
+        content = args.page.read_bytes()
+    except OSError as error:
+        raise DataError(f"{args.page}: cannot be read ({error.strerror})") from error
+    image = preprocess_file(content, str(args.page), PreprocessConfig(variant=args.variant, size=args.size))
+    if not cv2.haveImageWriter(str(args.output)):
+        raise DataError(f"{args.output}: not the suffix of an image format; use .png")
+    # imencode, because imwrite does not report a full disk
+    encoded = cv2.imencode(args.output.suffix, (1 - image) * 255, [cv2.IMWRITE_PNG_BILEVEL, 1])[1]
+    with atomic_path(args.output) as partial:
+        partial.write_bytes(encoded.tobytes())
