@@ -71,17 +71,30 @@ def test_snakemakes_own_report(workflow):
         assert file in names, file
 
 
-def test_broken_records_are_listed_and_left_out(workflow):
-    raw = workflow.folder / "raw/records100/00000"
+def break_records(raw: Path) -> dict[str, str]:
+    """Break three records; returns record -> problem."""
     (raw / "00010_lr.dat").write_bytes((raw / "00010_lr.dat").read_bytes()[:-500])
     (raw / "00011_lr.hea").write_text("nonsense\n")
     (raw / "00012_lr.dat").unlink()
+    return {"00010": "truncated", "00011": "unreadable-header", "00012": "missing-file"}
+
+
+def test_broken_records_are_left_out(workflow):
+    broken = break_records(workflow.folder / "raw/records100/00000")
+    workflow.run("images")
+    results = workflow.folder / "results/tiny/ptb-xl"
+    tables = [results / "records.problems.parquet", results / "pages/00000.problems.parquet"]
+    problems = pd.concat([pd.read_parquet(table) for table in tables])
+    assert dict(zip(problems["record_id"], problems["problem"], strict=True)) == broken
+    assert not set(broken) & set(pd.read_parquet(results / "images/00000.index.parquet")["record_id"])
+
+
+@pytest.mark.long
+def test_broken_records_are_in_the_report(workflow):
+    broken = break_records(workflow.folder / "raw/records100/00000")
     workflow.run("all")
     problems = pd.read_csv(workflow.folder / "results/tiny/report/problems.csv", dtype=str)
-    found = dict(zip(problems["record_id"], problems["problem"], strict=True))
-    assert found == {"00010": "truncated", "00011": "unreadable-header", "00012": "missing-file"}
-    index = pd.read_parquet(workflow.folder / "results/tiny/ptb-xl/images/00000.index.parquet")
-    assert not {"00010", "00011", "00012"} & set(index["record_id"])
+    assert dict(zip(problems["record_id"], problems["problem"], strict=True)) == broken
     assert "00010_lr.dat" in problems.loc[problems["record_id"] == "00010", "file"].item()
 
 
@@ -118,6 +131,7 @@ def test_a_source_that_does_not_exist(workflow):
     assert "ptb_xl.source" in done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_killed_and_resumed_gives_the_same(finished, tmp_path):
     """SIGKILL of Snakemake and its jobs in the middle; then, after the advised --unlock, the same results."""
     folder = copy_project(tmp_path / "project")

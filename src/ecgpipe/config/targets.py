@@ -92,7 +92,10 @@ class Targets:
     def init_weights(self, model: str, seed: int | str) -> list[str]:
         """The weights that a model's training starts from, if its recipe names another training."""
         init_from = self.config.train_of(model).init_from
-        return [] if init_from is None else [self.run(*init_from.split("/"), seed, "weights.safetensors")]
+        if init_from is None:
+            return []
+        dataset, protocol, first = init_from.split("/")
+        return [self.run(dataset, protocol, first, seed, "weights.safetensors")]
 
     def windows(self, dataset: str, recipe: TrainConfig, suffix: str) -> list[str]:
         """Files of the further pages of each training record (`train.windows`), of every shard.
@@ -133,6 +136,19 @@ class Targets:
         return [
             self.run(dataset, part, model, seed, "predictions.parquet")
             for model in runs.models
+            for seed in runs.seeds
+            for part in protocol_parts(protocol)
+        ]
+
+    def signal_predictions(self, dataset: str, protocol: str) -> list[str]:
+        """The predictions of the baseline on the recordings, if it is configured and the data set has recordings."""
+        runs = self.config.benchmark.of(dataset)
+        if not runs.baselines or SIGNAL_BASELINE not in self.config.baselines.names:
+            return []
+        if self.config.kind_of(dataset) != "signals":
+            return []
+        return [
+            self.run(dataset, part, SIGNAL_BASELINE, seed, "predictions.parquet")
             for seed in runs.seeds
             for part in protocol_parts(protocol)
         ]
