@@ -42,7 +42,7 @@ METRICS = {
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A trained run: four pictures to learn from, two to stop by, two for the test."""
+    """A trained run: four training, two validation and two test images."""
     folder = tmp_path_factory.mktemp("run")
     rng = np.random.default_rng(0)
     ids = [f"{number}" for number in range(8)]
@@ -73,7 +73,7 @@ def saved(run, tmp_path):
     return save_model(run, tmp_path / "saved")
 
 
-def test_loaded_model_answers_like_the_run(run, saved):
+def test_the_loaded_model_is_the_trained_one(run, saved):
     model, config = load_model(saved)
     assert not model.training
     assert config.classes == CLASSES and config.preprocessing.coverage == 0.3
@@ -81,7 +81,7 @@ def test_loaded_model_answers_like_the_run(run, saved):
     assert model(torch.rand(1, 1, 64, 64)).shape == (1, 2)
 
 
-def test_config_says_what_the_model_was_trained_on(saved):
+def test_config_describes_the_training(saved):
     config = json.loads((saved / "config.json").read_text())
     assert config["training"]["records"] == {"train": 4, "validation": 2, "test": 2}
     assert config["training"]["classes"]["train"] == {"NORM": 2, "MI": 2}
@@ -92,8 +92,7 @@ def test_config_says_what_the_model_was_trained_on(saved):
     assert "Not evaluated yet" in (saved / "README.md").read_text()
 
 
-def test_usable_without_this_package(saved):
-    """timm, safetensors and json alone build the model that config.json describes."""
+def test_timm_alone_builds_the_model(saved):
     config = json.loads((saved / "config.json").read_text())
     architecture = config["architecture"]
     assert architecture["library"] == "timm"
@@ -116,7 +115,7 @@ def test_timm_normalises_as_training_does(saved, how):
     assert tuple(config["mean"]) == (0,) and tuple(config["std"]) == (1,)
 
 
-def test_scores_and_thresholds_come_with_the_evaluation(run, tmp_path):
+def test_scores_and_thresholds_are_added_after_the_evaluation(run, tmp_path):
     (run / "metrics.json").write_text(json.dumps(METRICS))
     try:
         folder = save_model(run, tmp_path / "scored")
@@ -127,11 +126,11 @@ def test_scores_and_thresholds_come_with_the_evaluation(run, tmp_path):
     assert "| MI | 0.25 | 0.9 | validation |" in card
     assert json.loads((folder / "metrics.json").read_text()) == METRICS
     assert load_model(folder)[1].thresholds["NORM"][0]["threshold"] == 0.25
-    save_model(run, folder)  # trained again and not scored: the old scores are no longer the model's
+    save_model(run, folder)  # without metrics.json, the scores of earlier weights are deleted
     assert not (folder / "metrics.json").exists()
 
 
-def test_a_calibration_comes_with_the_evaluation(run, tmp_path):
+def test_calibration_is_added_after_the_evaluation(run, tmp_path):
     fitted = {"method": "temperature", "scale": [0.5, 0.5], "offset": [0, 0], "fitted_on": "validation", "records": 2}
     metrics = METRICS | {"recalibration": fitted | {"left_out": [], "ece": {"before": 0.2, "after": 0.1}}}
     (run / "metrics.json").write_text(json.dumps(metrics))
@@ -144,14 +143,14 @@ def test_a_calibration_comes_with_the_evaluation(run, tmp_path):
     assert "divide the logits by 2" in (folder / "README.md").read_text()
 
 
-def test_unusual_images_are_told_by_what_the_training_images_were(run, saved, tmp_path):
+def test_out_of_distribution_statistics_require_the_images(run, saved, tmp_path):
     limits = load_model(saved)[1].ood
     assert (limits.training_images, limits.validation_images) == (4, 2) and (saved / "ood.safetensors").is_file()
     assert "distance from 4 training images exceeds that of 99% of 2" in (saved / "README.md").read_text()
     images = run.parent / "images.npy"
     images.rename(tmp_path / "elsewhere.npy")
     try:
-        save_model(run, saved)  # on a machine without the images: what was known of other weights goes
+        save_model(run, saved)  # without the images, the statistics of earlier weights are deleted
     finally:
         (tmp_path / "elsewhere.npy").rename(images)
     assert load_model(saved)[1].ood is None and not (saved / "ood.safetensors").exists()
@@ -166,7 +165,7 @@ def test_a_folder_without_the_optional_parts_is_read(saved):
     assert model(torch.rand(1, 1, 64, 64)).shape == (1, 2)
 
 
-def test_head_of_the_card_is_yaml(run, saved, tmp_path):
+def test_the_card_has_a_yaml_head(run, saved, tmp_path):
     yaml = pytest.importorskip("yaml")
     (run / "metrics.json").write_text(json.dumps(METRICS))
     try:
@@ -194,13 +193,13 @@ def change(folder, **entries):
         ({"preprocessing": {"coverage": 7}}, r"config.json: preprocessing.coverage: .*less than or equal to 1"),
     ],
 )
-def test_unreadable_config_is_named(saved, entries, message):
+def test_an_invalid_config_is_refused(saved, entries, message):
     change(saved, **entries)
     with pytest.raises(DataError, match=message):
         load_model(saved)
 
 
-def test_architecture_that_is_gone(saved):
+def test_an_unknown_architecture_is_refused(saved):
     settings = json.loads((saved / "config.json").read_text())["model"]
     change(saved, variant="my_model", model=settings | {"options": {"architecture": "resnet_of_the_future"}})
     with pytest.raises(ConfigError, match="resnet_of_the_future"):
@@ -210,11 +209,11 @@ def test_architecture_that_is_gone(saved):
         load_model(saved)
 
 
-def test_weights_that_do_not_fit(saved):
+def test_weights_that_do_not_fit_are_refused(saved):
     change(saved, classes=["NORM", "MI", "CD"])
     with pytest.raises(DataError, match=r"weights\.safetensors: these weights are not of the model in config\.json"):
         load_model(saved)
-    (saved / "weights.safetensors").unlink()  # a second name of the run's file: not to be written through
+    (saved / "weights.safetensors").unlink()  # a hard link to the run's file
     (saved / "weights.safetensors").write_bytes(b"no weights")
     with pytest.raises(DataError, match=r"weights\.safetensors: damaged"):
         load_model(saved)
@@ -223,7 +222,7 @@ def test_weights_that_do_not_fit(saved):
         load_model(saved)
 
 
-def test_the_run_instead_of_its_model(run):
+def test_a_run_instead_of_its_model_is_refused(run):
     with pytest.raises(DataError, match="give the folder of a saved model"):
         load_model(run)
     save_model(run)
@@ -231,7 +230,7 @@ def test_the_run_instead_of_its_model(run):
         load_model(run)
 
 
-def test_untrained_run(run, tmp_path):
+def test_an_untrained_run_is_refused(run, tmp_path):
     (tmp_path / "run.json").write_bytes((run / "run.json").read_bytes())
     (tmp_path / "run_index.npz").write_bytes((run / "run_index.npz").read_bytes())
     with pytest.raises(DataError, match="not trained yet"):

@@ -1,4 +1,4 @@
-"""The cost table: counted from shapes, checked by hand and against published figures."""
+"""Cost of models: against published figures, and by hand."""
 
 import json
 
@@ -40,7 +40,7 @@ def test_parameters_are_those_of_the_built_model(variant):
     assert model_cost(variant, 5, 1, 96)["parameters"] == sum(p.numel() for p in model.parameters())
 
 
-def test_ablations_cost_less():
+def test_ablations_cost_less_than_the_full_model():
     costs = {variant: model_cost(variant, 5, 1, 96, **SHALLOW) for variant in VARIANTS if variant.startswith("swin")}
     full = costs.pop("swin_lgf_fpn")
     assert len(costs) == 4
@@ -55,7 +55,7 @@ def test_refinement_costs_what_its_convolutions_cost():
 
 
 def test_activation_memory_is_what_autograd_keeps():
-    """Saved tensors of a real forward pass on real memory, counted by address."""
+    """Count the tensors that a real forward pass saves, by address."""
     kept = {}
     model = create_model("resnet34", num_classes=5, img_size=64).train()
 

@@ -1,4 +1,4 @@
-"""Every equation of the model (5 to 24) against a plain NumPy computation in float64."""
+"""Equations 5 to 24 of the model against a plain NumPy computation in float64."""
 
 import math
 
@@ -31,7 +31,7 @@ def rng():
 
 
 def randomised(module, rng):
-    """The module in float64 with every parameter and running statistic drawn at random, so that none hides."""
+    """Set all parameters and running statistics to random values, in float64."""
     module = module.double()
     with torch.no_grad():
         for parameter in module.parameters():
@@ -57,7 +57,7 @@ def sigmoid(x):
 
 
 def conv(x, layer):
-    """A zero-padded convolution, grouped or not, one pair of channels at a time. x: (B, C, H, W)."""
+    """Zero-padded, optionally grouped convolution of x (B, C, H, W)."""
     weight, groups = numpy_of(layer.weight), getattr(layer, "groups", 1)
     weight = weight[..., None, None] if weight.ndim == 2 else weight  # a 1x1 convolution kept as a linear layer
     out_channels, group_inputs = weight.shape[:2]
@@ -83,7 +83,7 @@ def group_norm(x, layer):
 
 
 def batch_norm(x, layer):
-    """In training mode by the batch's statistics, else by the running ones."""
+    """Batch statistics in training mode, else running statistics."""
     if layer.training:
         mean, var = x.mean(axis=(0, 2, 3)), x.var(axis=(0, 2, 3))
     else:
@@ -103,7 +103,7 @@ def linear(x, layer):
 
 
 def upsample(x, size):
-    """Equation 16, literally: a sum over all source pixels under the triangular kernel, borders repeated."""
+    """Equation 16: a sum over all source pixels with a triangular kernel, borders repeated."""
 
     def kernel(target, source):
         weights = np.zeros((target, source))
@@ -122,7 +122,7 @@ def compare(module, reference, *shape, rng):
 
 
 def on_nhwc(module, x):
-    """The answer of a module for NHWC maps to an NCHW map, as NCHW."""
+    """Apply a module for NHWC maps to an NCHW map."""
     return module(torch.from_numpy(x).permute(0, 2, 3, 1)).detach().permute(0, 3, 1, 2).numpy()
 
 
@@ -162,7 +162,7 @@ def test_gate_is_equation_13(rng, gate):
     np.testing.assert_allclose(on_nhwc(module, x), gate_weights(x, module), **CLOSE)
 
 
-def test_column_gate_weighs_every_row_of_a_column_alike(rng):
+def test_column_gate_has_one_weight_per_column(rng):
     weights = on_nhwc(randomised(AxialTemporalAttention(4, "column"), rng), rng.normal(size=(1, 4, 5, 3)))
     assert weights.shape == (1, 4, 1, 3)
 
@@ -264,7 +264,7 @@ def test_dropout_acts_between_norm_and_last_layer(rng):
 
 
 def window_attention(x, attention, shift):
-    """W-MSA or SW-MSA token by token: a token reads those of its (shifted) window that are truly its neighbours."""
+    """W-MSA or SW-MSA, token by token; in a shifted window, a token reads only its real neighbours."""
     height, width, channels = x.shape
     window, heads = attention.window_size[0], attention.num_heads
     head_dim = channels // heads

@@ -1,4 +1,4 @@
-"""The out-of-distribution score: of the stated share of validation images 1 or less, of others more."""
+"""Out-of-distribution score: at most 1 for 99% of validation images, above 1 for other images."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ SIZE = 64
 
 
 def waves(count: int, rng: np.random.Generator) -> np.ndarray:
-    """Four rows of a wave each, as on a page."""
+    """Four rows of waves, as on a page."""
     images = np.zeros((count, SIZE, SIZE), np.uint8)
     x = np.arange(SIZE)
     for image in images:
@@ -68,7 +68,7 @@ def scores(model, detector, images):
     return detector.scores(features, packed(images)).max(axis=1)
 
 
-def test_the_limit_holds_for_the_stated_share_of_validation_images(fitted):
+def test_99_percent_of_validation_images_are_within_the_limit(fitted):
     model, detector, images, _ = fitted
     found = scores(model, detector, images[200:])
     assert detector.limits.validation_images == 160 and detector.limits.training_images == 200
@@ -76,7 +76,7 @@ def test_the_limit_holds_for_the_stated_share_of_validation_images(fitted):
     assert found.max() > 0.99
 
 
-def test_other_images_are_beyond_it(fitted):
+def test_other_images_exceed_the_limit(fitted):
     model, detector, images, _ = fitted
     rng = np.random.default_rng(1)
     assert (scores(model, detector, waves(40, rng)) <= 1).mean() > 0.9
@@ -90,7 +90,7 @@ def test_other_images_are_beyond_it(fitted):
         assert (scores(model, detector, strange) > 1).mean() > 0.8, name
 
 
-def test_from_its_folder(fitted, tmp_path):
+def test_write_and_read(fitted, tmp_path):
     model, detector, images, _ = fitted
     detector.write(tmp_path)
     again = OodDetector.read(tmp_path, detector.limits)
@@ -103,7 +103,7 @@ def test_from_its_folder(fitted, tmp_path):
         OodDetector.read(tmp_path / "none", OodLimits(**detector.limits.model_dump()))
 
 
-def test_images_that_are_gone(fitted, tmp_path):
+def test_without_images_there_is_no_detector(fitted, tmp_path):
     model, _, _, folder = fitted
     run = RunConfig.read(folder / "run").model_copy(update={"images": ("../gone.npy",)})
     assert fit_ood(model, folder / "run", run, RunIndex.read(folder / "run")) is None
@@ -117,7 +117,7 @@ def test_shrinkage_is_that_of_scikit_learn():
     assert np.allclose(shrunk_covariance(vectors), expected, atol=1e-5)
 
 
-def test_ink_is_counted_where_it_is():
+def test_ink_statistics_of_a_line():
     image = np.zeros((1, SIZE, SIZE), np.uint8)
     image[0, 10, :] = 1
     found = ink_statistics(packed(image))[0]
@@ -127,7 +127,7 @@ def test_ink_is_counted_where_it_is():
 
 
 @pytest.mark.parametrize("name", ["resnet10t", "convnext_atto", "swin_lgf_fpn", "levit_128s"])
-def test_features_are_what_the_last_layer_reads(name):
+def test_features_are_the_input_of_the_last_layer(name):
     options = {"embed_dim": 24, "neck_width": 32, "depths": (1, 1, 1, 1)} if name == "swin_lgf_fpn" else {}
     size = 224 if name.startswith("levit") else 64
     model = create_model(name, num_classes=3, in_chans=1, img_size=size, **options).eval()
@@ -141,7 +141,7 @@ def test_features_are_what_the_last_layer_reads(name):
     assert not any(module._forward_pre_hooks for module in model.modules())
 
 
-def test_a_model_without_a_last_layer():
+def test_without_a_last_layer_the_logits_are_the_features():
     model = timm.create_model("resnet10t", num_classes=0, in_chans=1).eval()
     with torch.inference_mode():
         logits, features = logits_and_features(model, torch.rand(1, 1, 64, 64))

@@ -1,4 +1,4 @@
-"""The keys for what the paper leaves open, as a run's settings reach the model: each of them changes it."""
+"""Options of a run's configuration reach the model and change it."""
 
 import pytest
 import torch
@@ -18,7 +18,7 @@ def build(in_chans=1, image_size=64, **options):
     settings = ModelConfig(
         image_size=image_size, in_chans=in_chans, options={k: v for k, v in (SMALL | options).items() if k != "depths"}
     )
-    # lists are no options of a configuration; the depths only make the model small
+    # a configuration has no lists; depths only makes the model small
     settings = settings.model_copy(update={"options": settings.options | {"depths": SMALL["depths"]}})
     run = RunConfig(
         dataset="d",
@@ -45,7 +45,7 @@ def logits(model, channels=1):
 
 
 @pytest.mark.parametrize("options", [{"lgf_placement": "side"}, {"ata_gate": "column"}, {"norm_groups": 1}])
-def test_keys_that_reroute_the_same_weights(options):
+def test_options_that_reroute_the_same_weights(options):
     default, other = build(), build(**options)
     other.load_state_dict(default.state_dict())
     assert not torch.allclose(logits(default), logits(other), atol=1e-5)
@@ -83,7 +83,7 @@ def test_drop_path():
 
 
 class Copies(TorchDispatchMode):
-    """Counts the operators that copy a tensor to lay it out anew."""
+    """Counts the operators that copy a tensor."""
 
     def __init__(self):
         super().__init__()
@@ -102,7 +102,7 @@ def copies(**options):
     return counted.count
 
 
-def test_modules_and_neck_add_no_copy_to_those_of_the_stages():
+def test_lgf_modules_and_neck_copy_no_map():
     plain = copies(lgf=False, fpn=False)
     assert plain > 0  # windows are cut and joined by copying: the counter counts
     assert copies() == copies(fpn=False) == copies(lgf=False) == plain
@@ -130,7 +130,7 @@ FAMILIES = (
 
 @pytest.mark.parametrize("size", [(640, 640), (650, 490)], ids=["640", "odd"])
 @pytest.mark.parametrize("name", FAMILIES)
-def test_other_families_work_or_say_in_a_line_why_not(name, size):
+def test_other_families_work_or_fail_with_a_short_message(name, size):
     try:
         with torch.device("meta"):
             model = create_model(name, num_classes=5, in_chans=1, img_size=size)
@@ -141,7 +141,7 @@ def test_other_families_work_or_say_in_a_line_why_not(name, size):
         assert "image" in message or "img_size" in message
 
 
-def test_a_size_that_an_architecture_refuses_is_found_when_it_is_built():
+def test_a_size_that_an_architecture_refuses_fails_at_construction():
     with pytest.raises(ConfigError, match=r"crossvit_9_240.*640 x 640 \(it was made for 240 x 240\).*choose another"):
         create_model("crossvit_9_240", num_classes=5, in_chans=1, img_size=640)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Models from a file of one's own: found, built, refused with the line, and never run for a saved model unasked."""
+"""User-defined models: built from their file, which is never run for a saved model without consent."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ from ecgpipe.models.factory import run_plugin
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """What `ecgpipe new-model` writes, in the current folder."""
+    """The output of `ecgpipe new-model`, in the current folder."""
     monkeypatch.chdir(tmp_path)
     assert main(["new-model", "my-net"]) == 0
     return tmp_path / "my-net"
@@ -29,7 +29,7 @@ def test_the_template_is_a_model_of_the_benchmark(folder):
     assert cam_target(model).layer is model.stages[2]
 
 
-def test_a_configuration_knows_its_names_without_running_it(folder):
+def test_a_configuration_reads_its_names_without_running_it(folder):
     (folder / "my_net.py").write_text((folder / "my_net.py").read_text() + "\nraise RuntimeError('it ran')\n")
     values = {
         "datasets": ["simulated"],
@@ -51,7 +51,7 @@ def test_a_configuration_knows_its_names_without_running_it(folder):
     ("text", "expected"),
     [("x = 1\ny = x / 0\n", "line 2: ZeroDivisionError"), ("def f(:\n", "line 1: SyntaxError")],
 )
-def test_a_file_that_fails_is_named_with_its_line(tmp_path, text, expected):
+def test_a_failing_file_is_reported_with_its_line(tmp_path, text, expected):
     file = tmp_path / "broken.py"
     file.write_text(text)
     with pytest.raises(ConfigError, match=expected):
@@ -60,7 +60,7 @@ def test_a_file_that_fails_is_named_with_its_line(tmp_path, text, expected):
         run_plugin(tmp_path / "none.py")
 
 
-def test_a_saved_model_never_has_its_file_run_unasked(folder, tmp_path):
+def test_the_file_of_a_saved_model_is_not_run_without_consent(folder, tmp_path):
     trap = tmp_path / "trap.py"
     trap.write_text("from pathlib import Path\nPath('sprung').touch()\n")
     saved = SavedModel(
@@ -80,6 +80,6 @@ def test_a_saved_model_never_has_its_file_run_unasked(folder, tmp_path):
 
 
 @pytest.mark.parametrize(("name", "expected"), [("swin", "already exists"), ("My Net", "small letters")])
-def test_names_that_cannot_be(name, expected, tmp_path, capsys):
+def test_invalid_names_are_refused(name, expected, tmp_path, capsys):
     assert main(["new-model", str(tmp_path / "x"), "--name", name]) == 1
     assert expected in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Pretrained weights: exactly timm's loading, from a local file, with a count of what arrived."""
+"""ImageNet weights: loaded as timm does, with a report of what matched."""
 
 import pickle
 
@@ -24,7 +24,7 @@ BASELINES = {
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    """Builds, once each, files in the form of timm's ImageNet weights: 3 channels, 1000 classes, 224 px."""
+    """Creates files like timm's ImageNet weights (3 channels, 1000 classes, 224 px), once each."""
     files = {}
 
     def make(architecture):
@@ -43,7 +43,7 @@ def state(model, exclude):
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_baseline_gets_what_timm_itself_would_load(name, weights):
+def test_baselines_load_what_timm_loads(name, weights):
     path = weights(BASELINES[name])
     ours = create_model(name, num_classes=5, img_size=320, pretrained=True, checkpoint_path=str(path))
     sizes = {"vit": {"img_size": 320}, "swin": {"img_size": 320, "window_size": 10}}.get(name, {})
@@ -69,7 +69,7 @@ def test_baseline_gets_what_timm_itself_would_load(name, weights):
 
 
 @pytest.mark.parametrize("variant", ["swin_lgf_fpn", "swin_lgf_fpn_no_fpn"])
-def test_backbone_of_the_full_model_gets_them(variant, weights):
+def test_the_backbone_of_the_full_model_loads_them(variant, weights):
     path = weights(SWIN)
     model = create_model(variant, num_classes=5, img_size=224, pretrained=True, checkpoint_path=str(path))
     source = timm.create_model(SWIN, checkpoint_path=str(path))
@@ -83,7 +83,7 @@ def test_backbone_of_the_full_model_gets_them(variant, weights):
 
 
 @pytest.mark.parametrize("channels", [1, 2])
-def test_stem_is_adapted_by_timms_own_function(channels, weights):
+def test_the_stem_is_adapted_as_by_timm(channels, weights):
     path = weights("resnet34")
     model = create_model("resnet34", num_classes=5, in_chans=channels, pretrained=True, checkpoint_path=str(path))
     colour = load_file(path)["conv1.weight"]
@@ -91,7 +91,7 @@ def test_stem_is_adapted_by_timms_own_function(channels, weights):
     assert torch.equal(model.conv1.weight, adapt_input_conv(channels, colour))
 
 
-def test_without_network_the_remedy_is_named(monkeypatch, tmp_path):
+def test_without_a_network_the_message_has_a_remedy(monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(DataError) as caught:
@@ -135,7 +135,7 @@ def load(path, variant="swin_lgf_fpn"):
     return create_model(variant, num_classes=5, img_size=96, pretrained=True, checkpoint_path=str(path))
 
 
-def test_missing_file_is_named(tmp_path):
+def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"absent\.safetensors"):
         load(tmp_path / "absent.safetensors")
 
@@ -152,8 +152,8 @@ def test_pickled_weights_are_never_opened(tmp_path):
     assert not (tmp_path / "exploded").exists()
 
 
-def test_of_the_hub_only_safetensors_are_asked_for(monkeypatch, tmp_path):
-    """Left to itself, timm takes the pickle where the hub has no safetensors."""
+def test_only_safetensors_are_requested_from_the_hub(monkeypatch, tmp_path):
+    """timm alone would fall back to the pickle."""
     asked = []
 
     def hub(*names, **keys):
@@ -164,12 +164,12 @@ def test_of_the_hub_only_safetensors_are_asked_for(monkeypatch, tmp_path):
         return str(tmp_path / "pytorch_model.bin")
 
     monkeypatch.setattr(timm.models._hub, "hf_hub_download", hub)
-    with pytest.raises(DataError, match=r"could not be fetched.*checkpoint_path"):
+    with pytest.raises(DataError, match=r"could not be downloaded.*checkpoint_path"):
         create_model("resnet10t", num_classes=5, img_size=64, pretrained=True)
     assert asked == ["model.safetensors"]
 
 
-def test_weights_that_are_published_as_a_pickle_only_are_refused():
+def test_weights_published_only_as_a_pickle_are_refused():
     with pytest.raises(DataError, match=r"gcvit_xxtiny.*published as a pickle only.*checkpoint_path"):
         create_model("gcvit_xxtiny", num_classes=5, img_size=224, pretrained=True)
 

@@ -38,12 +38,12 @@ def test_timm_entry_point_builds_the_published_size():
     assert model.neck.refine[0].conv.weight.shape == (256, 256, 3, 3)
 
 
-def test_timm_is_told_that_images_are_not_normalised():
+def test_default_cfg_declares_no_normalisation():
     config = resolve_data_config(model=timm.create_model("swin_lgf_fpn_tiny", **SMALL))
     assert (config["mean"], config["std"], config["crop_pct"]) == ((0.0,), (1.0,), 1.0)
 
 
-def test_features_only_gives_the_pyramid():
+def test_features_only_returns_the_pyramid():
     features = timm.create_model(
         "swin_lgf_fpn_tiny", features_only=True, out_indices=(0, 2), in_chans=1, **SMALL
     ).eval()
@@ -90,13 +90,13 @@ def test_removing_a_component_removes_exactly_its_parameters():
     assert all(count(model, "backbone") == backbone for model in (lgf, refine, neckless))
 
 
-def test_side_modules_without_a_neck_are_only_built_where_they_are_read():
+def test_side_without_a_neck_builds_only_the_last_module():
     model = build(fpn=False, lgf_placement="side")
     assert [count(model, f"lgf.{i}") > 0 for i in range(4)] == [False, False, False, True]
 
 
 @pytest.mark.parametrize("placement", ["inline", "side"])
-def test_placement_decides_what_the_next_stage_reads(placement):
+def test_lgf_placement_selects_the_input_of_the_next_stage(placement):
     model = build(lgf_placement=placement).eval()
     inputs, outputs = [], []
 
@@ -126,7 +126,7 @@ def test_nothing_is_copied_between_stages_and_modules():
     assert [x.data_ptr() for x in stage_inputs[1:]] == [x.data_ptr() for x in maps[:3]]
 
 
-def test_identity_at_init_with_zero_gain():
+def test_lgf_with_zero_gain_starts_as_the_identity():
     plain = build(lgf=False, fpn=False).eval()
     gated = build(fpn=False, lgf_init_gain=0.0).eval()
     gated.backbone.load_state_dict(plain.backbone.state_dict())
@@ -134,7 +134,7 @@ def test_identity_at_init_with_zero_gain():
         assert torch.equal(ours, expected)
 
 
-def test_plain_stages_are_those_of_timm():
+def test_stages_without_lgf_are_those_of_timm():
     model = build(lgf=False).eval()
     swin = timm.create_model(
         "swin_tiny_patch4_window7_224", img_size=96, in_chans=1, embed_dim=24, depths=(1, 2, 1, 1), window_size=7
@@ -163,7 +163,7 @@ def test_chosen_window_pads_only_when_none_of_the_three_fits(side):
     assert chosen == (fitting[0] if fitting else 7)
 
 
-def test_attention_is_fused_and_the_setting_does_not_leak():
+def test_attention_is_fused_and_the_global_setting_is_restored():
     before = use_fused_attn(), use_fused_attn(experimental=True)
     model = build()
     assert all(block.attn.fused_attn for stage in model.backbone.layers for block in stage.blocks)
@@ -204,7 +204,7 @@ def test_compression_does_not_compute_the_constant_half_per_pixel():
         {"architecture": "resnet18"},
     ],
 )
-def test_impossible_options_are_refused_by_name(options):
+def test_invalid_options_are_refused(options):
     with pytest.raises((ConfigError, TypeError), match=str(next(iter(options.values())))):
         build(**options)
 
@@ -217,7 +217,7 @@ def test_classifier_can_be_replaced():
     assert torch.equal(model.get_classifier()(features), model(images()))
 
 
-def test_gradient_checkpointing_changes_nothing_but_memory():
+def test_gradient_checkpointing_gives_the_same_output():
     model = build().train()
     model.head.drop.p = 0.0
     expected = model(images())

@@ -1,4 +1,4 @@
-"""All nine variants (and one more of timm's) through the one factory."""
+"""The nine variants and another model of timm, built by create_model."""
 
 import itertools
 
@@ -49,11 +49,11 @@ def images(batch=2, size=(64, 64), channels=1, seed=5):
 
 @pytest.fixture(scope="module", params=[*NAMES, "efficientnet_b0"])
 def small(request):
-    """A variant at 64 px in evaluation mode, built once for the tests that do not change it."""
+    """A variant at 64 px in eval mode, shared by tests that do not change it."""
     return request.param, build_thin(request.param).eval()
 
 
-def test_the_variants_are_the_nine_of_the_benchmark():
+def test_variants():
     assert list(VARIANTS) == NAMES
 
 
@@ -88,7 +88,7 @@ def test_weights_survive_safetensors(small, tmp_path):
         assert torch.equal(other(images()), expected)
 
 
-def test_cam_target_gives_maps_with_a_gradient(small):
+def test_cam_target_has_maps_and_a_gradient(small):
     name, model = small
     target = cam_target(model)
     kept = {}
@@ -107,8 +107,8 @@ def test_cam_target_gives_maps_with_a_gradient(small):
 
 
 @pytest.mark.parametrize("name", ["resnet34", "vit", "swin", "convnext", "mobilevit", "swin_lgf_fpn"])
-def test_cam_maps_lie_as_the_image_lies(name):
-    """A patch changed at the top right of the image must change the map most at the top right."""
+def test_cam_maps_have_the_orientation_of_the_image(name):
+    """A change at the top right of the image changes the map most at the top right."""
     size = (128, 192)  # not square: swapped axes would show
     model = build_thin(name, img_size=size).eval()
     target = cam_target(model)
@@ -154,7 +154,7 @@ def test_real_size_on_a_large_page_that_is_not_square(name):
 def test_training_reaches_every_parameter_and_lowers_the_loss(name):
     model = build_thin(name, drop_path_rate=0.0, drop_rate=0.0).train()
     x, y = torch.zeros(4, 1, 64, 64), torch.arange(4)
-    for label in range(4):  # a class is told by the quarter of the image that is bright
+    for label in range(4):  # the class is the bright quarter of the image
         x[label, :, label // 2 * 32 :, label % 2 * 32 :] = 1.0
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
     losses, reached = [], set()
@@ -176,14 +176,14 @@ def test_variants_differ():
     assert all(shapes[a] != shapes[b] for a, b in itertools.combinations(NAMES, 2))
 
 
-def test_architecture_option_replaces_what_is_behind_a_name():
+def test_the_architecture_option_replaces_the_default():
     assert build("vit", architecture="vit_tiny_patch16_224").embed_dim == 192
     small_swin = build("swin_lgf_fpn", architecture="swin_small_patch4_window7_224")
     assert len(small_swin.backbone.layers[2].blocks) == 18
 
 
 @pytest.mark.parametrize("stands_for", ["resnet18", "swin_lgf_fpn"])
-def test_a_name_of_ones_own_is_the_model_that_it_stands_for(stands_for):
+def test_a_new_name_builds_the_model_of_its_architecture(stands_for):
     own, known = build("my_model", architecture=stands_for), build(stands_for)
     assert type(own) is type(known)
     shapes = [{key: tensor.shape for key, tensor in model.state_dict().items()} for model in (own, known)]
@@ -209,7 +209,7 @@ def test_position_embedding_of_vit_fits_its_input():
     ("wrong", "suggestion"),
     [("swin_lgf_fnp", "swin_lgf_fpn"), ("resnet35", "resnet34"), ("vit_small_patch16_225", "vit_small_patch16_224")],
 )
-def test_unknown_name_suggests_close_ones(wrong, suggestion):
+def test_an_unknown_name_suggests_similar_ones(wrong, suggestion):
     with pytest.raises(ConfigError, match=f"(?s){wrong}.*{suggestion}"):
         build(wrong)
 
@@ -230,7 +230,7 @@ def test_none_means_the_default():
     assert swin.layers[0].blocks[0].window_size == (10, 10)
 
 
-def test_any_timm_name_is_the_model_of_timm():
+def test_a_timm_name_builds_the_model_of_timm():
     ours = build("resnet18").eval()
     theirs = timm.create_model("resnet18", num_classes=5, in_chans=1).eval()
     theirs.load_state_dict(ours.state_dict())

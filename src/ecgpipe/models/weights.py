@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import timm
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -105,6 +106,8 @@ def load_pretrained_weights(model: nn.Module, weights_file: str | Path | None = 
     """
     config = dict(model.pretrained_cfg)
     source = config["architecture"] + (f".{config['tag']}" if config.get("tag") else "")
+    if (published := timm.get_pretrained_cfg(source)) is not None:
+        config["input_size"] = published.input_size  # of the weights; the model's own is that of our images
     if weights_file is not None:
         path, source = Path(weights_file), str(weights_file)
         if not path.is_file():
