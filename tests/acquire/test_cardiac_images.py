@@ -33,6 +33,15 @@ def test_published_folder_names_are_recognised(copy):
     assert [{Path(image).parent.name for image in found[name]} for name in CLASSES] == [{name} for name in FOLDERS]
 
 
+def test_class_folders_may_be_one_level_deeper_and_other_files_are_ignored(copy, tmp_path_factory):
+    top = tmp_path_factory.mktemp("deeper")
+    shutil.copytree(copy, top / "dataset")
+    for name in ("cover.jpg", "__MACOSX/Normal/x.jpg", "dataset/more/Normal/y.jpg", f"dataset/{FOLDERS[0]}/notes.txt"):
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_bytes(b"x")
+    assert sum(len(images) for images in class_images(top).values()) == 20
+
+
 def test_images_have_checksums(copy):
     records = list_cardiac_images(copy, shards=3, expected=20).set_index("record_id")
     assert len(records) == 20

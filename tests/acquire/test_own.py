@@ -142,6 +142,8 @@ ERRORS = {
     "an absolute path": (ROWS + "/etc/passwd,SR,p9,1,,\n", {}, "leaves the folder"),
     "no path": (ROWS + ",SR,p9,1,,\n", {}, "line 6, column path: no path"),
     "an invalid fold": (ROWS + "x,SR,p9,one,,\n", {}, "line 6, column fold: 'one' is not a whole number"),
+    "a fold out of range": (ROWS + "x,SR,p9,1001,,\n", {}, "line 6, column fold: '1001' is not a whole number"),
+    "a reserved class": (ROWS + "x,record_id,p9,1,,\n", {}, "line 6: 'record_id' is not allowed as a class name"),
     "an invalid age": (ROWS + "x,SR,p9,1,old,\n", {}, "line 6, column age: 'old' is not a number"),
     "an invalid sex": (ROWS + "x,SR,p9,1,,x\n", {}, "line 6, column sex: 'x'"),
     "a cell too many": (ROWS + "x,SR,LBBB,p9,1,,\n", {}, "line 6: 7 cells, but the header has 6 columns"),
@@ -183,6 +185,27 @@ def test_missing_records_are_problems(clinic):
     assert "ghost" not in set(records["record_id"])
     assert [(p.record, p.problem) for p in problems] == [("ghost", "missing-file")]
     assert "line 6" in problems[0].detail
+
+
+def test_record_names_may_contain_dots_and_folds_0_and_1000_are_valid(clinic):
+    for name in ("v1.5", "v1.6"):
+        (clinic / f"{name}.hea").touch()
+    (clinic / "labels.csv").write_text("path,label,fold\nv1.5,SR,0\nv1.6.hea,AF,1000\n")
+    columns = {"patient": None, "age": None, "sex": None}
+    records, _ = list_own_records("clinic", config(clinic, columns=columns))
+    assert records[["path", "fold"]].values.tolist() == [["v1.5", 0], ["v1.6", 1000]]
+
+
+def test_images_with_a_table_outside_the_folder(tmp_path):
+    (tmp_path / "scans").mkdir()
+    for name in ("1.png", "2.JPG", "3.txt"):
+        (tmp_path / "scans" / name).write_bytes(b"x")
+    table = tmp_path / "labels.csv"
+    table.write_text("path,label\n2.JPG,sick\n1.png,well\n")
+    settings = OwnConfig(kind="images", source=str(tmp_path / "scans"), labels=str(table))
+    records, problems = list_own_records("scans", settings)
+    assert records["path"].tolist() == ["1.png", "2.JPG"] and not problems
+    assert make_dataset("scans", settings, "results", "resources").listing_inputs() == [str(table)]
 
 
 def test_an_empty_or_missing_folder(tmp_path):

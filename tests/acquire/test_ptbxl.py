@@ -10,7 +10,7 @@ import pytest
 
 from ecgpipe.acquire.datasets import make_dataset
 from ecgpipe.acquire.labels import read_grouping
-from ecgpipe.acquire.ptbxl import list_ptbxl_records, read_database
+from ecgpipe.acquire.ptbxl import list_ptbxl_records, read_database, record_path
 from ecgpipe.acquire.simulate.dataset import simulate_dataset
 from ecgpipe.config.data import PtbXlConfig, SimulatedConfig
 from ecgpipe.errors import DataError
@@ -61,6 +61,11 @@ def test_missing_files_are_problems(copy):
     assert found["00003", "missing-file"].endswith("00003_lr.dat")
 
 
+def test_record_paths():
+    assert record_path(1, 100) == "records100/00000/00001_lr"
+    assert record_path(21837, 500) == "records500/21000/21837_hr"
+
+
 def test_a_limited_sample_grows_without_changing(copy):
     ten = set(list_ptbxl_records(copy, 100, 1000, limit=10, seed=5)[0]["record_id"])
     twenty = set(list_ptbxl_records(copy, 100, 1000, limit=20, seed=5)[0]["record_id"])
@@ -80,7 +85,7 @@ def test_a_limited_sample_grows_without_changing(copy):
         (lambda text: text.replace("\n7,", "\n7.5,"), "line 8: ecg_id '7.5'"),
         (set_cell("age", "old"), "line 4: age 'old' is not valid"),
         (set_cell("strat_fold", "3.5"), "line 4: strat_fold '3.5' is not valid"),
-        (set_cell("strat_fold", "99999"), "line 4: strat_fold"),
+        (set_cell("strat_fold", "1001"), "line 4: strat_fold"),
         (lambda text: text.replace("\"{'", "\"__import__('os').abort() or {'", 1), "line 2"),
     ],
 )
@@ -109,6 +114,7 @@ def dataset(copy, shard_size=1000):
 
 def test_shards_follow_the_record_numbers(copy):
     assert dataset(copy).shards() == ["00000"]
+    assert dataset(copy).read_options == {"sampling_rate": 100, "derive_leads": False}
     assert dataset(copy, 15).shards() == ["00000", "00015", "00030"]
     records, _ = list_ptbxl_records(copy, 100, 15)
     assert Counter(records["shard"]) == {"00000": 14, "00015": 15, "00030": 11}
