@@ -28,7 +28,7 @@ STAGES = (("pages", "results/ptb-xl/labels.parquet"), ("images", "splits", "audi
 MEASURED = {"seconds", "seconds_this_time", "joules_this_time", "images_per_second", "resumed"}
 """Keys of files that differ between any two runs: measured times."""
 TIMED = re.compile(
-    r"(^|/)(logs|benchmarks|tensorboard|checkpoints|\.checksums)/|/report/(index\.html|tables/times\.)|/model/README\.md$"
+    r"(^|/)(logs|benchmarks|tensorboard|checkpoints|\.checksums)/|/report/(index\.html|report\.json|tables/(times|trainings)\.)|/model/README\.md$"
 )
 LEFT_OVER = re.compile(r"\.partial|\.part$|\.part\.json$|\.download$|/checkpoints/")
 
