@@ -9,7 +9,13 @@ import pandas as pd
 from ecgpipe.acquire.ptbxl import list_ptbxl_records
 from ecgpipe.acquire.simulate.dataset import simulate_dataset
 from ecgpipe.artifacts.pages import StoredPage, StoredPages, read_pages, write_pages
-from ecgpipe.artifacts.predictions import CLAIM, COMPARISON, PROTOCOL, Predictions, write_comparisons
+from ecgpipe.artifacts.predictions import (
+    CLAIM_COLUMNS,
+    COMPARISON_COLUMNS,
+    PROTOCOL_COLUMNS,
+    Predictions,
+    write_comparisons,
+)
 from ecgpipe.artifacts.saliency import Saliency
 from ecgpipe.artifacts.tables import RECORDS, Labels, ProblemList
 from ecgpipe.config.analysis import EvaluateConfig
@@ -17,8 +23,9 @@ from ecgpipe.config.pages import PreprocessConfig, RenderConfig
 from ecgpipe.config.schema import validate_config
 from ecgpipe.errors import RecordError
 from ecgpipe.evaluate.claims import check_claims, gather_evidence_from_folder
-from ecgpipe.evaluate.compare import compare_models, compare_protocols
+from ecgpipe.evaluate.compare import compare_models
 from ecgpipe.evaluate.model_scores import read_reported
+from ecgpipe.evaluate.protocols import compare_protocols
 from ecgpipe.evaluate.scores import evaluate_predictions
 from ecgpipe.explain.measure_run import group_means, percentile_interval
 from ecgpipe.imaging.shard import make_images
@@ -32,6 +39,17 @@ EVIL_ID = "</script><img src=x onerror=alert(1)>"
 EVIL_CLASS = '"><b onclick=alert(2)>$\\frac{$'
 """As they may stand in a table: the second is no formula of matplotlib's, either."""
 COUNT = 12
+SETTINGS = {
+    "datasets": ["simulated", "cardiac-images"],
+    "ptb_xl": {"source": "/home/someone/data/ptb-xl-1.0.3.zip"},
+    "resources": "/home/someone/resources",
+    "explain": {"variants": ["resnet34"]},
+    "report": {"title": "A | B"},
+    "benchmark": {
+        "simulated": {"protocols": ["patient"], "models": ["resnet34", "swin"], "seeds": [0, 1]},
+        "cardiac-images": {"protocols": ["paper"], "models": ["resnet34"], "seeds": [0]},
+    },
+}
 
 
 def make_results(folder: Path, hearts: tuple[str, str] = HEARTS, first_id: str = "HB(0)") -> Inputs:
@@ -81,11 +99,11 @@ def _statistics(folder, protocols):
         files = sorted((folder / dataset / protocol).glob("*/*/predictions.parquet"))
         models = read_reported(files, records)
         content = {"dataset": dataset, "protocol": protocol} | compare_models(models, config)
-        write_comparisons(folder / dataset / f"comparisons/{protocol}.json", content, "comparisons", COMPARISON)
+        write_comparisons(folder / dataset / f"comparisons/{protocol}.json", content, "comparisons", COMPARISON_COLUMNS)
         content = {"dataset": dataset} | compare_protocols({protocol: models}, config)
-        write_comparisons(folder / dataset / "comparisons/protocols.json", content, "rows", PROTOCOL)
+        write_comparisons(folder / dataset / "comparisons/protocols.json", content, "rows", PROTOCOL_COLUMNS)
     checked = check_claims(load_paper(), gather_evidence_from_folder(folder, load_paper(), config), config)
-    write_comparisons(folder / "report/claims.json", checked, "claims", CLAIM)
+    write_comparisons(folder / "report/claims.json", checked, "claims", CLAIM_COLUMNS)
 
 
 def _runs(folder, dataset, ids, classes, truth, models, rng):
@@ -179,11 +197,12 @@ def inputs_of(folder: Path, datasets: tuple[str, ...]) -> Inputs:
         },
         images=of("images/*.npy"),
         indices=of("images/*.index.parquet"),
-        metrics=of("*/*/seed-*/metrics.json"),
+        metrics=[file for file in of("*/*/seed-*/metrics.json") if "baseline-" not in file.parts[-3]],
+        baselines=of("*/baseline-*/seed-*/metrics.json"),
         overlays=of("*/*/seed-*/saliency.png"),
         saliency=of("*/*/seed-*/saliency.json"),
         comparisons=[file for file in of("comparisons/*.json") if file.stem != "protocols"],
         protocols=of("comparisons/protocols.json"),
         claims=[folder / "report/claims.json"],
-        configuration=validate_config({}).model_dump(mode="json", by_alias=True),
+        configuration=validate_config(SETTINGS).model_dump(mode="json", by_alias=True),
     )

@@ -1,4 +1,4 @@
-"""The page in Chromium: silent console, whole images, working filters, keyboard, names for screen readers, print."""
+"""The page in Chromium: console, images, filters, keyboard, accessibility, print."""
 
 import base64
 import itertools
@@ -6,14 +6,10 @@ import shutil
 
 import pytest
 
-from ecgpipe.config.analysis import ReportConfig
-from ecgpipe.report.build import build_report
-from tests.report.made import make_results
-
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed (extra dev)")
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="chromium and chromedriver are not there (Debian: chromium, chromium-driver)"
+    not (CHROMIUM and DRIVER), reason="chromium and chromedriver are not installed (Debian: chromium, chromium-driver)"
 )
 ARGUMENTS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -22,21 +18,15 @@ ARGUMENTS = (
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
+def page(built, tmp_path_factory):
     folder = tmp_path_factory.mktemp("browser")
-    out = folder / "report"
-    out.mkdir()
-    build_report(
-        make_results(folder / "results"), ReportConfig(explorer_pictures=9), out / "index.html", out / "scores.csv",
-        out / "problems.csv", out / "tables",
-    )  # fmt: skip
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
     for argument in (*ARGUMENTS, f"--user-data-dir={folder / 'profile'}"):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    driver.get((out / "index.html").as_uri())
+    driver.get((built.results / "report/index.html").as_uri())
     yield driver
     driver.quit()
 
@@ -55,14 +45,14 @@ def choose(page, field, value):
 
 
 def shown(page):
-    """Cells of the listed records."""
+    """The cells of the listed records."""
     return script(
         page,
         "return [...document.querySelectorAll('#records tbody tr')].map(r => [...r.children].map(c => c.textContent))",
     )
 
 
-def test_the_console_is_silent_and_every_image_loads(page):
+def test_no_console_messages_and_every_image_loads(page):
     script(page, "document.querySelectorAll('details').forEach(d => d.open = true)")
     script(page, "document.querySelectorAll('img').forEach(i => i.loading = 'eager')")
     states = page.execute_async_script(
@@ -88,16 +78,16 @@ def test_filters(page):
     choose(page, "f-truth", "0")
     assert {row[2] for row in shown(page)} == {"NORM"}
     assert len(shown(page)) == sum(row[2] == "NORM" for row in everything)
-    choose(page, "f-truth", "4")  # HYP, which no record has
+    choose(page, "f-truth", "4")  # HYP has no record
     assert shown(page) == [] and "0 of 12" in script(page, "return document.getElementById('count').textContent")
     script(page, "document.querySelector('#filters button[type=reset]').click()")
     page.implicitly_wait(1)
     choose(page, "f-id", "00003")
     assert [row[0] for row in shown(page)] == ["00003"]
     choose(page, "f-id", "")
-    choose(page, "f-order", "sure")
-    sure = [float(row[4]) for row in shown(page)]
-    assert sure == sorted(sure)
+    choose(page, "f-order", "truth")
+    truth = [float(row[4]) for row in shown(page)]
+    assert truth == sorted(truth)
     script(page, "document.getElementById('f-pictures').click()")
     assert 0 < len(shown(page)) < 12
     script(page, "document.getElementById('f-pictures').click()")
@@ -107,11 +97,11 @@ def test_filters(page):
     choose(page, "f-view", "0")
 
 
-def test_a_record_opens_by_keyboard_with_its_overlay_and_gives_focus_back(page):
+def test_record_opens_by_keyboard_with_its_overlay_and_returns_focus(page):
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
 
-    choose(page, "f-id", "00001")  # the first explained one
+    choose(page, "f-id", "00001")
     button = page.find_element(By.CSS_SELECTOR, "#records button.open")
     button.send_keys(Keys.ENTER)
     assert script(page, "return document.getElementById('record').open")
@@ -161,8 +151,8 @@ def test_names_for_screen_readers(page):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_stands_out_from_its_ground(page, scheme):
-    """WCAG's contrast of 4.5 for the text of the page, its tables, links and figures."""
+def test_contrast_of_text(page, scheme):
+    """WCAG AA: a contrast of at least 4.5."""
     page.execute_cdp_cmd(
         "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
     )
@@ -183,7 +173,7 @@ def test_text_stands_out_from_its_ground(page, scheme):
 
 
 @pytest.mark.parametrize("width", [360, 1200])
-def test_the_page_is_as_wide_as_the_window(page, width):
+def test_no_horizontal_scrolling(page, width):
     page.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride", {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
     )
@@ -191,6 +181,6 @@ def test_the_page_is_as_wide_as_the_window(page, width):
     page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-def test_it_prints(page, tmp_path):
+def test_print_to_pdf(page, tmp_path):
     printed = base64.b64decode(page.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})["data"])
     assert printed.startswith(b"%PDF") and len(printed) > 50_000

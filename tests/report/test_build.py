@@ -1,4 +1,4 @@
-"""The built page, its tables and the explorer's data."""
+"""The HTML page, report.json, the tables and the explorer's data."""
 
 import csv
 import json
@@ -12,28 +12,25 @@ import pytest
 
 from ecgpipe.artifacts.predictions import Predictions
 from ecgpipe.config.analysis import ReportConfig
+from ecgpipe.errors import DataError
 from ecgpipe.report.build import build_report
-from ecgpipe.report.pictures import RunFiles, explorer_data, first_seeds, with_pictures, wrong_answers
+from ecgpipe.report.collect import Run, first_seeds
+from ecgpipe.report.pictures import choose_pictured, explorer_data, wrong_answers
 from ecgpipe.report.tables import latex, write_tables
-from tests.report.made import COUNT, EVIL_CLASS, EVIL_ID, make_results
+from tests.report.made import COUNT, EVIL_CLASS, EVIL_ID
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("results")
-    inputs = make_results(folder)
-    return inputs, build(inputs, folder / "report")
+def made(built):
+    return built, built.results / "report"
 
 
 def build(inputs, out, **settings):
-    out.mkdir(exist_ok=True)
-    build_report(
-        inputs, ReportConfig(**settings), out / "index.html", out / "scores.csv", out / "problems.csv", out / "tables"
-    )
+    build_report(inputs, ReportConfig(**settings), out)
     return out
 
 
-def test_the_page_needs_nothing_else(made):
+def test_page_is_self_contained(made):
     text = (made[1] / "index.html").read_text()
     addresses = re.findall(r'(?:src|href)="([^"]*)"', text)
     assert addresses and all(address.startswith(("data:", "#")) for address in addresses)
@@ -52,37 +49,47 @@ class Elements(HTMLParser):
         self.found.append((tag, dict(attributes)))
 
 
-def test_names_from_tables_put_nothing_into_the_page(made, tmp_path):
-    inputs = make_results(tmp_path / "results", hearts=("Normal", EVIL_CLASS), first_id=EVIL_ID)
-    text = (build(inputs, tmp_path / "report") / "index.html").read_text()
-    plain, evil = Elements((made[1] / "index.html").read_text()).found, Elements(text).found
-    assert "onclick=alert(2)" in text and "onerror=alert(1)" in text  # as words
-    for _, attributes in evil:
+def test_names_cannot_inject_html(made, evil):
+    text = (evil.results / "report/index.html").read_text()
+    plain, injected = Elements((made[1] / "index.html").read_text()).found, Elements(text).found
+    assert "onclick=alert(2)" in text and "onerror=alert(1)" in text  # as text
+    for _, attributes in injected:
         assert not any(name.startswith("on") or "alert(" in name for name in attributes), attributes
     for tag in ("script", "img", "b", "iframe", "style"):
-        assert sum(name == tag for name, _ in evil) == sum(name == tag for name, _ in plain), tag
+        assert sum(name == tag for name, _ in injected) == sum(name == tag for name, _ in plain), tag
     data = json.loads(re.search(r'id="explorer-data">(.*?)</script>', text, re.S)[1])
     assert EVIL_ID in data["views"][1]["ids"] and EVIL_CLASS in data["views"][1]["classes"]
 
 
-def test_what_is_missing_is_said(made):
+def test_report_json_has_the_whole_content(made):
+    content = json.loads((made[1] / "report.json").read_text(), parse_constant=pytest.fail)  # no NaN
+    assert (content["format"], content["version"]) == ("ecgpipe report", 1)
+    assert content["configuration"] == made[0].configuration
+    (view,) = content["datasets"][0]["protocols"]
+    assert {model["variant"]: model["seeds"] for model in view["models"]} == {"resnet34": 2, "swin": 1}
+    assert set(content["tables"]) == {file.stem for file in (made[1] / "tables").glob("*.csv")}
+    assert {f"roc-simulated-patient-{name}.svg" for name in ("resnet34", "swin")} <= {
+        file.name for file in (made[1] / "figures").iterdir()
+    }
+
+
+def test_models_must_be_compared(made, tmp_path):
+    with pytest.raises(DataError, match="were not compared; run the rule compare_models"):
+        build(replace(made[0], comparisons=()), tmp_path)
+
+
+def test_missing_parts_are_reported(made):
     text = (made[1] / "index.html").read_text()
     assert "Swin Transformer (backbone only): seed 1" in text  # its second seed
     assert "not run" in text  # the paper's variants that this run lacks
-    assert "without boxes" in text or "come without boxes" in text
-    assert "Where the findings are is not known in this data set" in text
+    assert "The pages have no lead boxes" in text
+    assert "positions of findings are known for simulated records only" in text
     assert "No reported record of" in text and "HYP" in text
     assert "1 of 3 maps by gradcam of the trained network are empty" in text
     assert "&lt;b&gt;at all&lt;/b&gt;" in text and "<b>at all</b>" not in text.split("explorer-data")[0]
 
 
-def test_no_saliency_no_overlays_no_controls(made, tmp_path):
-    out = build(replace(made[0], saliency=(), overlays=()), tmp_path, explorer_pictures=0)
-    text = (out / "index.html").read_text()
-    assert 'id="saliency"' not in text and '"pictures":{}' in text and "0 of 24 records carry pictures" in text
-
-
-def test_tables_are_the_pages_as_csv_and_latex(made):
+def test_tables_are_written_as_csv_and_latex(made):
     folder = made[1] / "tables"
     assert {file.stem for file in folder.glob("*.csv")} == {file.stem for file in folder.glob("*.tex")}
     metrics = [json.loads(file.read_text()) for file in made[0].metrics if "simulated/patient/resnet34" in str(file)]
@@ -113,10 +120,10 @@ def predictions(folder, variant, seed, logits, targets, task="single", roles=Non
     Predictions(ids, roles, np.array(logits, np.float32), np.array(targets, np.uint8), ("A", "B"), task).write(
         own / "predictions.parquet"
     )
-    return RunFiles(own)
+    return Run(own)
 
 
-def test_the_explorers_answers_by_hand(tmp_path):
+def test_explorer_data_by_hand(tmp_path):
     targets = [[1, 0], [0, 1], [1, 0]]
     one = predictions(tmp_path, "swin", 0, [[2, 0], [2, 0], [0, 0]], targets)
     two = predictions(tmp_path, "vit", 0, [[0, 2], [2, 0], [3, 0]], targets)
@@ -124,11 +131,11 @@ def test_the_explorers_answers_by_hand(tmp_path):
     assert view["ids"] == ["00000", "00001", "00002"] and view["truth"] == [[0], [1], [0]]
     assert view["models"][0]["p"] == [881, 119, 881, 119, 500, 500]
     assert wrong_answers(view) == [1, 2, 0]
-    chosen = with_pictures({"views": [view]}, [one, two], 2)
-    assert chosen == {"ptb-xl": ["00001", "00000"]}  # those that most models get wrong
+    chosen = choose_pictured({"views": [view]}, [one, two], {}, 2)
+    assert chosen == {"ptb-xl": ["00001", "00000"]}
 
 
-def test_the_explorer_with_several_labels_and_a_model_that_lacks_records(tmp_path):
+def test_explorer_with_several_labels_and_missing_records(tmp_path):
     targets = [[1, 1], [0, 0]]
     one = predictions(tmp_path, "swin", 0, [[3, -3], [-3, -3]], targets, "multilabel")
     roles = np.array(["test", "validation"])
@@ -139,16 +146,23 @@ def test_the_explorer_with_several_labels_and_a_model_that_lacks_records(tmp_pat
     assert wrong_answers(view) == [1, 0]
 
 
-def test_the_first_seed_of_each_model_is_shown(tmp_path):
-    runs = [RunFiles(tmp_path / f"ptb-xl/folds/{name}") for name in ("swin/seed-2", "swin/seed-1", "vit/seed-5")]
+def test_first_seed_of_each_model_is_shown(tmp_path):
+    runs = [Run(tmp_path / f"ptb-xl/folds/{name}") for name in ("swin/seed-2", "swin/seed-1", "vit/seed-5")]
     assert [(run.variant, run.seed) for run in first_seeds(runs)] == [("swin", 1), ("vit", 5)]
 
 
-def test_pictures_are_shared_fairly_and_bounded(made):
-    text = (build(made[0], made[1].parent / "few", explorer_pictures=5) / "index.html").read_text()
+def test_heat_maps_of_the_explorer(made):
+    text = (made[1] / "index.html").read_text()
     data = json.loads(re.search(r'id="explorer-data">(.*?)</script>', text, re.S)[1])
-    shown = {name: len(pictures) for name, pictures in data["pictures"].items()}
-    assert sum(shown.values()) == 5 and min(shown.values()) == 2
-    assert all(set(one) == {"page", "image"} for pictures in data["pictures"].values() for one in pictures.values())
     assert len(data["views"]) == 2 and all(len(view["ids"]) == COUNT for view in data["views"])
     assert data["heats"] and all(one["heat"].startswith("data:image/png") for one in data["heats"])
+
+
+def test_pictures_are_limited_and_saliency_is_optional(made, tmp_path):
+    inputs = replace(made[0], saliency=(), overlays=())
+    text = (build(inputs, tmp_path, explorer_pictures=5) / "index.html").read_text()
+    assert 'id="saliency"' not in text and "5 of 24 records have pictures" in text
+    data = json.loads(re.search(r'id="explorer-data">(.*?)</script>', text, re.S)[1])
+    shown = {name: len(pictures) for name, pictures in data["pictures"].items()}
+    assert sum(shown.values()) == 5 and min(shown.values()) == 2 and data["heats"] == []
+    assert all(set(one) == {"page", "image"} for pictures in data["pictures"].values() for one in pictures.values())

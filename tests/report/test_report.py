@@ -1,12 +1,13 @@
-"""The report's parts: the paper's tables as printed, cells over seeds, figures that stand alone."""
+"""Parts of the report: printed tables, scores over seeds, figures, names."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from ecgpipe.report.collect import Cell, Run, over_seeds, score_table, stage_seconds, whole_protocol
+from ecgpipe.report.collect import Cell, Run, over_seeds, score_table, stage_times, whole_protocol
 from ecgpipe.report.figures import comparison_figure, confusion_figure, history_figure, roc_figure
 from ecgpipe.report.names import MODEL_NAMES, TABLE_2, TABLE_3, TABLE_4, alterations, model_name, names_of_runs
 
@@ -26,10 +27,10 @@ def make_run(seed: int, accuracy: float | None, low: float | None = None, high: 
     history = pd.DataFrame(
         {"epoch": [1, 2], "train_loss": [2.0, 1.0], "validation_loss": [2.0, 1.5], "validation_accuracy": [0.4, 0.6]}
     )
-    return Run("ptb-xl", "folds", "swin", seed, metrics, {}, history)
+    return Run(Path(f"ptb-xl/folds/swin/seed-{seed}"), metrics, {}, history)
 
 
-def test_the_papers_tables_as_it_describes_them():
+def test_printed_tables_match_the_papers_text():
     """Recall equals accuracy in tables 3 and 4; table 4 repeats two rows; the lead in table 2 is 1 of 183."""
     for table in (TABLE_3, TABLE_4):
         assert all(row[0] == row[2] for row in table.values())
@@ -42,38 +43,39 @@ def test_the_papers_tables_as_it_describes_them():
     assert all(round(k := 183 * row[0]) == pytest.approx(k, abs=0.02) for row in TABLE_2.values())
 
 
-def test_a_cell_is_the_mean_and_the_widest_reach_over_seeds():
+def test_cell_is_the_mean_with_the_widest_limits_over_seeds():
     runs = [make_run(0, 0.6, 0.5, 0.7), make_run(1, 0.8, 0.7, 0.85)]
     assert over_seeds(runs, "accuracy") == Cell(pytest.approx(0.7), 0.5, 0.85, 2)
 
 
-def test_the_parts_of_a_cross_validation_are_one_protocol():
+def test_parts_of_a_cross_validation_are_one_protocol():
     assert {whole_protocol(f"patient-cv3-{part}") for part in (1, 2, 3)} == {"patient-cv3"}
     assert whole_protocol("unique") == "unique"
 
 
-def test_what_was_not_measured_is_none():
+def test_missing_metrics_are_none():
     assert over_seeds([make_run(0, None)], "accuracy") == Cell(None, None, None, 0)
     assert over_seeds([], "accuracy").value is None
     assert over_seeds([make_run(0, 0.5)], "no_such_metric").value is None
     assert over_seeds([make_run(0, 0.5), make_run(1, None)], "accuracy").value == 0.5
 
 
-def test_the_score_table_has_a_row_per_class_and_metric():
+def test_score_table_has_a_row_per_class_and_metric():
     table = score_table([make_run(0, 0.6, 0.5, 0.7)])
     assert len(table) == 4
     row = table[(table["class"] == "all") & (table["metric"] == "accuracy")].iloc[0]
     assert (row["value"], row["low"], row["high"], row["records"]) == (0.6, 0.5, 0.7, 40)
 
 
-def test_figures_are_plain_svg_and_the_same_each_time():
+def test_figures_are_reproducible_svg():
     run = make_run(0, 0.6, 0.5, 0.7)
-    cells = {"swin": {"accuracy": Cell(0.6, 0.5, 0.7, 1), "f1_weighted": Cell(None, None, None, 0)}}
+    cells = {"accuracy": Cell(0.6, 0.5, 0.7, 1), "f1_weighted": Cell(None, None, None, 0)}
+    models = [{"variant": "swin", "name": "Swin", "cells": cells}]
     makers = [
         lambda: roc_figure(run),
         lambda: history_figure([run]),
         lambda: confusion_figure(run),
-        lambda: comparison_figure(cells, TABLE_3, MODEL_NAMES),
+        lambda: comparison_figure(models, TABLE_3),
     ]
     for make in makers:
         svg = make()
@@ -90,22 +92,22 @@ def test_stage_times_are_summed_per_rule(tmp_path):
     for number, seconds in enumerate((1.5, 2.5)):
         (folder / f"{number}.tsv").write_text(f"s\tmax_rss\n{seconds}\t{100 + number}\n")
     (tmp_path / "benchmarks" / "report.tsv").write_text("s\tmax_rss\n1.0\t-\n")
-    table = stage_seconds(tmp_path).set_index("stage")
+    table = stage_times(tmp_path).set_index("stage")
     assert table.loc["render", ["jobs", "seconds", "peak_mb"]].tolist() == [2, 4.0, 101.0]
     assert np.isnan(table.loc["report", "peak_mb"])
-    assert stage_seconds(tmp_path / "nowhere").empty
+    assert stage_times(tmp_path / "nowhere").empty
 
 
-def test_a_model_is_called_by_what_was_built():
+def test_model_names_state_what_was_built():
     assert model_name("resnet34") == "ResNet-34"
     assert model_name("swin_lgf_fpn+paper", {}) == "Swin-LGF-FPN+paper"
     assert model_name("resnet34", {"architecture": "resnet18"}) == "resnet18 for ResNet-34"
     assert model_name("swin+long", {"embed_dim": 48}) == "altered Swin Transformer (backbone only)+long"
     assert model_name("swin_lgf_fpn", {"architecture": "swin_small_patch4_window7_224"}) == "altered Swin-LGF-FPN"
-    assert model_name("resnet18+both", {"drop_rate": 0.1}) == "resnet18+both"  # told by its own name already
+    assert model_name("resnet18+both", {"drop_rate": 0.1}) == "resnet18+both"
 
 
-def test_alterations_are_told_once_for_all_seeds():
+def test_alterations_are_listed_once_for_all_seeds():
     plain, narrow = make_run(0, 0.5), make_run(1, 0.6)
     narrow.summary["model"] = {"options": {"embed_dim": 48, "depths": [2, 2]}}
     assert alterations([plain]) == []
@@ -114,5 +116,5 @@ def test_alterations_are_told_once_for_all_seeds():
     assert alterations([narrow, narrow]) == [f"{name}: embed_dim 48; depths 2, 2."]
     assert names_of_runs([narrow]) == MODEL_NAMES | {"swin": name}
     options = {"architecture": "resnet34", "channels": [96, 192]}
-    own = replace(plain, variant="resnet34_wide+long", summary={"model": {"options": options}})
+    own = replace(plain, folder=Path("ptb-xl/folds/resnet34_wide+long/seed-0"), summary={"model": {"options": options}})
     assert alterations([own]) == ["resnet34_wide+long: architecture resnet34; channels 96, 192."]

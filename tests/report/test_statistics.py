@@ -1,6 +1,7 @@
-"""Sections on comparisons and claims: figures of the files, words where there is none."""
+"""Tables of comparisons and scores."""
 
-from ecgpipe.report.statistics import Statistics, comparison_tables, pooled_cells, sentences
+from ecgpipe.report.results import pooled_cells
+from ecgpipe.report.statistics import Statistics, comparison_sentences, comparison_tables
 
 ROW = {"first": "swin", "second": "vit", "family": "reference", "test": "bootstrap", "difference": 0.1, "note": None}
 
@@ -11,40 +12,44 @@ def compared(**changes) -> dict:
     return named | {"confidence": 0.95, "resamples": 2000, "comparisons": rows}
 
 
-def test_the_summary_counts_what_is_significant_after_correction():
+def test_summary_counts_significant_differences_after_correction():
     names, titles = {"swin": "Swin"}, {"ptb-xl": "PTB-XL"}
     for changes, counted in (
-        ({}, "1 show it better and 0 worse"),
-        ({"difference": -0.1}, "0 show it better and 1 worse"),
+        ({}, "1 times and worse 0 times"),
+        ({"difference": -0.1}, "0 times and worse 1 times"),
     ):
-        (told,) = sentences(comparison_tables(Statistics([compared(**changes)])), names, titles)
-        assert told.startswith("PTB-XL, protocol folds: of 1 paired tests of Swin") and counted in told
-    (told,) = sentences(comparison_tables(Statistics([compared(p_holm=0.2)])), names, titles)
-    assert "0 show it better and 0 worse" in told
-    assert sentences(comparison_tables(Statistics([compared(p_holm=None)])), names, titles) == []
+        (sentence,) = comparison_sentences(comparison_tables(Statistics([compared(**changes)])), names, titles)
+        assert (
+            sentence.startswith("PTB-XL, protocol folds: in 1 paired tests (Holm-corrected), Swin")
+            and counted in sentence
+        )
+    (sentence,) = comparison_sentences(comparison_tables(Statistics([compared(p_holm=0.2)])), names, titles)
+    assert "0 times and worse 0 times" in sentence
+    assert comparison_sentences(comparison_tables(Statistics([compared(p_holm=None)])), names, titles) == []
 
 
 def test_cells_keep_their_notes():
     cell = {"value": 1.0, "low": None, "high": None, "note": "every resample gives this value"}
     models = {"models": [{"model": "vit", "seeds": [0, 1], "scores": {"accuracy": cell}}]}
-    cells = pooled_cells(models, (("accuracy", "Accuracy"), ("auc_macro", "Macro AUC")))["vit"]
+    cells = pooled_cells(models)["vit"]
     assert (cells["accuracy"].value, cells["accuracy"].seeds, cells["accuracy"].note) == (1.0, 2, cell["note"])
     assert (cells["auc_macro"].value, cells["auc_macro"].note) == (None, "not measured")
 
 
-def test_too_few_resamples_are_told():
+def test_too_few_resamples_are_reported():
     """By hand: 66 tests at the smallest p of 2,000 resamples, 2 / 2001, give 0.066; 2,640 resamples give 0.04998."""
     smallest = 2 / 2001
     (table,) = comparison_tables(Statistics([compared(p=smallest, p_holm=66 * smallest)]))
-    assert (
-        table["significant"] == 0 and "at least 2,640" in table["limit"] and "Of the others, 1 have" in table["limit"]
-    )
-    for p, p_holm in ((smallest, 40 * smallest), (0.3, 0.9)):  # significant; not so and for no want of resamples
+    assert table["significant"] == 0 and "at least 2,640" in table["limit"] and "1 more have" in table["limit"]
+    for p, p_holm in (
+        (smallest, 40 * smallest),
+        (0.3, 0.9),
+    ):
         (table,) = comparison_tables(Statistics([compared(p=p, p_holm=p_holm)]))
         assert table["limit"] == ""
 
 
-def test_pairs_are_the_others_only_beside_a_reference():
+def test_pairs_are_alone_without_a_reference():
     both = compared()
     both["comparisons"] = both["comparisons"] + [
         ROW | {"family": "pairs", "metric": "accuracy", "p": 0.3, "p_holm": 0.3}

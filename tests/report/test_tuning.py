@@ -1,4 +1,4 @@
-"""The table of a search, against a computation by hand, and the curves."""
+"""The table of a hyperparameter search, against a calculation by hand, and training curves."""
 
 import pandas as pd
 import pytest
@@ -18,7 +18,7 @@ def history(folder, losses, areas):
     return folder / "history.csv"
 
 
-def test_the_best_is_chosen_at_the_epochs_of_lowest_loss(tmp_path):
+def test_best_trial_is_chosen_at_the_epochs_of_lowest_loss(tmp_path):
     trials = {
         "a0": ({"train.ema_decay": None}, [0.5, 0.3, 0.4], [0.6, 0.7, 0.99]),  # 0.99 is not of the best epoch
         "a1": ({"train.ema_decay": None}, [0.5, 0.2], [0.6, 0.8]),
@@ -37,7 +37,7 @@ def test_the_best_is_chosen_at_the_epochs_of_lowest_loss(tmp_path):
     assert pd.read_csv(tmp_path / "t.csv")["validation_loss"].is_monotonic_increasing
 
 
-def test_curves_are_drawn_for_several_runs(tmp_path):
+def test_curves_of_several_runs(tmp_path):
     files = {name: history(tmp_path / name, [0.5, 0.3], [0.6, 0.7]) for name in ("swin", "vit")}
     draw_curves(files, tmp_path / "curves.png")
     assert min(Image.open(tmp_path / "curves.png").size) > 300

@@ -1,60 +1,61 @@
-"""The report: one HTML page that needs nothing else."""
+"""Build the report: report.json with the whole content, and from it one self-contained HTML page.
+
+The Markdown page of ``ecgpipe publish`` is made from the same report.json (publish.py).
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, is_dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from ecgpipe.artifacts.files import atomic_path, read_json, write_text
+from ecgpipe.artifacts.files import atomic_folder, atomic_path, read_json, write_json, write_text
 from ecgpipe.artifacts.pages import PageSource
 from ecgpipe.artifacts.tables import RECORDS, Labels
 from ecgpipe.config.analysis import ReportConfig
+from ecgpipe.report import figures, pictures, tables
 from ecgpipe.report.audit import audit_view, duplicate_groups
 from ecgpipe.report.collect import (
     Run,
+    first_seeds,
     provenance,
     read_problems,
     read_runs,
     score_table,
-    stage_seconds,
+    stage_times,
+    trainings_table,
     whole_protocol,
 )
-from ecgpipe.report.figures import class_figure, comparison_figure, confusion_figure, history_figure, roc_figure
-from ecgpipe.report.names import DATASET_TITLES, MODEL_NAMES, TABLE_1, names_of_runs
-from ecgpipe.report.pictures import (
-    RunFiles,
-    encode,
-    example_records,
-    explorer_data,
-    first_seeds,
-    heat_maps,
-    pictures,
-    translated_images,
-    with_pictures,
-)
-from ecgpipe.report.results import COLUMNS, baseline_tables, nearest_by_protocol, protocol_view, read_baselines
-from ecgpipe.report.saliency import saliency_groups, saliency_table
+from ecgpipe.report.names import COLUMNS, DATASET_TITLES, LABELS, MODEL_NAMES, PAPER_TABLES, TABLE_1, names_of_runs
+from ecgpipe.report.results import baseline_tables, best_model_view, nearest_by_protocol, protocol_view
+from ecgpipe.report.saliency import saliency_groups
 from ecgpipe.report.statistics import (
     Statistics,
     calibration_tables,
     claim_view,
+    comparison_sentences,
     comparison_tables,
+    first_seed_runs,
     protocol_tables,
     read_statistics,
-    sentences,
 )
 from ecgpipe.report.summary import summary
-from ecgpipe.report.tables import beside_paper, cell_table, write_tables
 
+FORMAT, VERSION = "ecgpipe report", 1
+"""Identify report.json."""
 PROBLEMS_SHOWN = 200
+EXAMPLES = 1
+"""Example pages per class."""
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the report is made from: files in the order of the data sets and shards, and each data set's pages."""
+    """The files that the report is made from, in the order of the data sets and shards."""
 
     results: Path
     datasets: Sequence[str]
@@ -73,7 +74,7 @@ class Inputs:
     leaks: Sequence[Path] = ()
     duplicates: Sequence[Path] = ()
     titles: Mapping[str, str] = field(default_factory=dict)
-    """What to call data sets of one's own."""
+    """Titles of user-supplied data sets."""
     saliency: Sequence[Path] = ()
     comparisons: Sequence[Path] = ()
     protocols: Sequence[Path] = ()
@@ -81,157 +82,144 @@ class Inputs:
     configuration: dict = field(default_factory=dict)
     margins: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
 
-    def own(self, dataset: str, files: Sequence[Path]) -> list[Path]:
-        """Those of the files that are of a data set."""
+    def of(self, dataset: str, files: Sequence[Path]) -> list[Path]:
+        """The files of a data set."""
         return [Path(file) for file in files if Path(file).relative_to(self.results).parts[0] == dataset]
 
 
-def build_report(inputs: Inputs, config: ReportConfig, page: Path, scores: Path, problems: Path, tables: Path) -> None:
-    """Write the page and its tables.
+def build_report(inputs: Inputs, config: ReportConfig, folder: Path) -> None:
+    """Write index.html, report.json, scores.csv, problems.csv, tables/ (CSV and LaTeX) and figures/ (SVG).
 
     Args:
         inputs: what to report.
-        config: title, examples and pictures.
-        page: the HTML file.
-        scores: CSV, a row per run, class and metric.
-        problems: CSV, a row per record or file that was left out.
-        tables: folder, the page's tables as CSV and LaTeX.
+        config: title and number of pictures.
+        folder: for the files.
     """
     runs = read_runs(inputs.metrics)
-    problem_table = read_problems(inputs.problems, inputs.results)
-    for table, path in ((score_table(runs), scores), (problem_table, problems)):
-        with atomic_path(path) as partial:
+    baseline_runs = read_runs(inputs.baselines, trained=False)
+    statistics = read_statistics(inputs.comparisons, inputs.protocols, inputs.claims)
+    problems = read_problems(inputs.problems, inputs.results)
+    for table, name in ((score_table(runs), "scores.csv"), (problems, "problems.csv")):
+        with atomic_path(folder / name) as partial:
             table.to_csv(partial, index=False)
-    controls = baseline_tables(read_baselines(inputs.baselines), runs)
     names = names_of_runs(runs)
-    saliency = saliency_groups(inputs.saliency, inputs.overlays, names)
-    stages = stage_seconds(inputs.results)
+    datasets = [_dataset(name, number, inputs, runs, statistics) for number, name in enumerate(inputs.datasets)]
+    titles = {dataset["name"]: dataset["title"] for dataset in datasets}
+    baselines = baseline_tables(baseline_runs, runs, statistics=statistics)
+    saliency = saliency_groups(inputs.saliency, names)
+    comparisons, claims = comparison_tables(statistics), claim_view(statistics)
+    stages, trainings = stage_times(inputs.results), trainings_table(runs)
+    kinds = problems.groupby(["dataset", "stage", "problem"]).size().reset_index(name="records")
+    overview = tables.overview_table(datasets, baselines)
+    own_tables = tables.report_tables(datasets, runs, baselines, statistics, saliency)
+    own_tables |= {"overview": overview, "trainings": trainings, "times": stages, "problems": kinds}
+    content = plain(
+        {
+            "format": FORMAT,
+            "version": VERSION,
+            "title": config.title,
+            "written": datetime.now(UTC).date().isoformat(),
+            "configuration": inputs.configuration,
+            "provenance": provenance(),
+            "titles": titles,
+            "names": names,
+            "paper_names": MODEL_NAMES,
+            "columns": COLUMNS,
+            "labels": LABELS,
+            "summary": summary(
+                datasets,
+                baselines,
+                saliency,
+                len(problems),
+                claims,
+                comparison_sentences(comparisons, names, DATASET_TITLES | titles),
+            ),
+            "overview": overview,
+            "datasets": datasets,
+            "baselines": baselines,
+            "baseline_sentences": nearest_by_protocol(baselines),
+            "comparisons": comparisons,
+            "protocol_comparisons": protocol_tables(statistics),
+            "calibration": calibration_tables(runs),
+            "claims": claims,
+            "saliency": saliency,
+            "trainings": trainings,
+            "times": stages,
+            "total": {
+                "jobs": int(stages["jobs"].sum()),
+                "hours": stages["seconds"].sum() / 3600,
+                "cpu_hours": stages["cpu_seconds"].sum() / 3600,
+            },
+            "problems": {"count": len(problems), "kinds": kinds, "first": problems.head(PROBLEMS_SHOWN)},
+            "tables": list(own_tables),
+        }
+    )
+    downloads = tables.write_tables(own_tables, folder / "tables")
+    drawn = _figures(datasets, runs)
+    with atomic_folder(folder / "figures") as partial:
+        for name, svg in drawn.items():
+            (partial / f"{name}.svg").write_text(figures.standalone(svg), encoding="utf-8")
+    write_json(folder / "report.json", content)
+    write_text(
+        folder / "index.html",
+        html_environment()
+        .get_template("report.html.j2")
+        .render(
+            **content,
+            downloads=downloads,
+            figure=drawn,
+            pictures=_pictures(inputs, runs),
+            explorer=_explorer(inputs, runs, config, titles, names),
+            settings=yaml.safe_dump(inputs.configuration, sort_keys=False, allow_unicode=True, width=110),
+        ),
+    )
+
+
+def html_environment() -> Environment:
+    """Jinja environment of the HTML templates."""
     environment = Environment(
         loader=PackageLoader("ecgpipe.report"), autoescape=select_autoescape(("html.j2",)), undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["score"] = lambda value: "–" if value is None else f"{value:.3f}"
-    statistics = read_statistics(inputs.comparisons, inputs.protocols, inputs.claims)
-    comparisons, claims = comparison_tables(statistics), claim_view(statistics)
-    datasets = [_dataset(name, number, inputs, runs, config, statistics) for number, name in enumerate(inputs.datasets)]
-    counts = pd.DataFrame(
-        {"dataset": dataset["title"], "class": name, "records": count}
-        for dataset in datasets
-        for name, count in dataset["labels"]["classes"].items()
-    )
-    downloads = write_tables(_tables(datasets, saliency, stages, counts, names), tables)
-    text = environment.get_template("report.html.j2").render(
-        title=config.title,
-        datasets=datasets,
-        titles={dataset["name"]: dataset["title"] for dataset in datasets},
-        summary=summary(
-            datasets,
-            controls,
-            saliency,
-            len(problem_table),
-            claims,
-            sentences(comparisons, names, DATASET_TITLES),
-        ),
-        comparisons=comparisons,
-        protocol_tables=protocol_tables(statistics),
-        calibration=calibration_tables(runs),
-        claims=claims,
-        class_figure=class_figure(counts),
-        columns=COLUMNS,
-        problems=problem_table.head(PROBLEMS_SHOWN).to_dict("records"),
-        problem_count=len(problem_table),
-        problem_kinds=problem_table.groupby(["dataset", "stage", "problem"])
-        .size()
-        .reset_index(name="count")
-        .to_dict("records"),
-        stages=stages.to_dict("records"),
-        cost={
-            "jobs": int(stages["jobs"].sum()),
-            "hours": stages["seconds"].sum() / 3600,
-            "cpu_hours": stages["cpu_seconds"].sum() / 3600,
-        },
-        runs=runs,
-        controls=controls,
-        control_sentences=nearest_by_protocol(controls),
-        saliency=saliency,
-        explorer=_explorer(inputs, datasets, config, names),
-        downloads=downloads,
-        names=names,
-        paper_names=MODEL_NAMES,
-        provenance=provenance(),
-        configuration=yaml.safe_dump(inputs.configuration, sort_keys=False, allow_unicode=True, width=110),
-    )
-    write_text(page, text)
+    environment.filters["slug"] = slug
+    return environment
 
 
-def _explorer(inputs: Inputs, datasets: list[dict], config: ReportConfig, names: dict[str, str]) -> dict:
-    """The explorer's data as JSON, and how much of it there is."""
-    maps = {file.parent: file.with_suffix(".npz") for file in inputs.saliency}
-    runs = first_seeds([RunFiles(file.parent, maps.get(file.parent)) for file in inputs.metrics])
-    settings = inputs.configuration
-    data = explorer_data(runs, settings.get("evaluate", {}).get("threshold", 0.5))
-    chosen = with_pictures(data, runs, config.explorer_pictures)
-    shown = {
-        name: pictures(ids, inputs.pages[name], inputs.own(name, inputs.images), inputs.own(name, inputs.indices))
-        for name, ids in chosen.items()
-    }
-    data |= {
-        "titles": {dataset["name"]: dataset["title"] for dataset in datasets},
-        "names": names,
-        "margins": dict.fromkeys(inputs.datasets, inputs.margins),
-        "pictures": shown,
-        "heats": heat_maps(runs, chosen, {name: inputs.own(name, inputs.indices) for name in chosen}),
-    }
-    return {
-        "json": encode(data),
-        "records": len({(view["dataset"], record_id) for view in data["views"] for record_id in view["ids"]}),
-        "pictured": sum(map(len, chosen.values())),
-    }
+def slug(variant: str) -> str:
+    """A variant's name in file names."""
+    return variant.replace("+", "-")
 
 
-def _tables(
-    datasets: list[dict], saliency: list[dict], stages: pd.DataFrame, counts: pd.DataFrame, names: dict[str, str]
-) -> dict:
-    """The page's tables by the names of their files."""
-    tables = {
-        "table-1": pd.DataFrame(
-            {
-                "data set": dataset["title"],
-                "classes paper": (dataset["paper"] or {}).get("classes"),
-                "records paper": (dataset["paper"] or {}).get("records"),
-                "records here": dataset["records"],
-                "used": dataset["labels"]["kept"],
-                "label policy": dataset["labels"]["policy"],
-            }
-            for dataset in datasets
-        ),
-        "classes": counts,
-        "times": stages,
-    }
-    for dataset in datasets:
-        for protocol in dataset["protocols"]:
-            cells = protocol["cells"]
-            tables[f"results-{dataset['name']}-{protocol['name']}"] = cell_table(cells, names, COLUMNS)
-            for caption, printed in protocol["paper_tables"]:
-                name = caption.partition(":")[0].lower().replace(" ", "-")
-                tables[name] = beside_paper(printed, cells, names, COLUMNS)
-    if saliency:
-        tables["saliency"] = saliency_table(saliency)
-    return tables
+def plain(value: Any) -> Any:
+    """A value as JSON has it: tables become lists of rows, dataclasses objects, NaN null."""
+    if isinstance(value, pd.DataFrame):
+        return [plain(row) for row in value.to_dict("records")]
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): plain(own) for key, own in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(own) for own in value]
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if value is pd.NA or (isinstance(value, float) and value != value):
+        return None
+    return value
 
 
-def _dataset(
-    name: str, number: int, inputs: Inputs, runs: list[Run], config: ReportConfig, statistics: Statistics
-) -> dict:
-    """Everything that the page says of one data set."""
-
-    def own(files: Sequence[Path]) -> list[Path]:
-        return inputs.own(name, files)
-
-    labels, shards = Labels.read(inputs.label_tables[number]), (own(inputs.images), own(inputs.indices))
-    examples = example_records(labels, inputs.pages[name], *shards, config.examples)
-    reach = inputs.configuration.get("train", {}).get("translate", 0)
+def _dataset(name: str, number: int, inputs: Inputs, runs: list[Run], statistics: Statistics) -> dict:
+    """The content about one data set."""
     protocols = list(dict.fromkeys(whole_protocol(run.protocol) for run in runs if run.dataset == name))
+    views = []
+    for protocol in protocols:
+        own = [run for run in runs if (run.dataset, whole_protocol(run.protocol)) == (name, protocol)]
+        view = protocol_view(name, protocol, runs, statistics)
+        views.append(view | {"key": f"{name}-{protocol}", "best_model": best_model_view(own, view)})
+        views[-1]["shown"] = [
+            {"variant": run.variant, "confusion": "confusion" in run.metrics}
+            for run in first_seed_runs(own, name, own[0].protocol)
+        ]
     return {
         "name": name,
         "title": inputs.titles.get(name) or DATASET_TITLES.get(name, name),
@@ -240,29 +228,85 @@ def _dataset(
         "records": len(RECORDS.read(inputs.records[number], ["record_id"])),
         "splits": [
             {"protocol": file.parent.name, "seed": file.stem.removeprefix("seed-"), **read_json(file)}
-            for file in own(inputs.splits)
+            for file in inputs.of(name, inputs.splits)
         ],
-        "examples": examples,
-        "translated": translated_images(examples[:1], reach),
-        "audit": _audit(number, inputs, inputs.pages[name]) if inputs.audits else None,
-        "protocols": [_protocol(name, protocol, runs, statistics) for protocol in protocols],
+        "audit": audit_view(inputs.audits[number], inputs.leaks[number]) if inputs.audits else None,
+        "protocols": views,
     }
 
 
-def _audit(number: int, inputs: Inputs, pages: PageSource) -> dict:
-    """The audit of a data set, with thumbnails of copies."""
-    records = RECORDS.read(inputs.records[number], ["record_id", "statements"])
-    copies = duplicate_groups(inputs.duplicates[number], records, pages) if inputs.duplicates else []
-    return audit_view(inputs.audits[number], inputs.leaks[number]) | {"copies": copies}
+def _figures(datasets: list[dict], runs: list[Run]) -> dict[str, str]:
+    """Figures as inline SVG, by the names of their files."""
+    drawn = {"classes": figures.class_figure(tables.class_counts(datasets))}
+    for dataset in datasets:
+        if dataset["audit"] and dataset["audit"]["leaks"]:
+            drawn[f"leaks-{dataset['name']}"] = figures.leak_figure(dataset["audit"]["leaks"])
+        for view in dataset["protocols"]:
+            key = view["key"]
+            own = [
+                run for run in runs if (run.dataset, whole_protocol(run.protocol)) == (dataset["name"], view["name"])
+            ]
+            shown = first_seed_runs(own, dataset["name"], own[0].protocol)
+            best = next((run for run in own if run.variant == view["best"]), None)
+            printed = {v: row for _, table in PAPER_TABLES.get(dataset["name"], ()) for v, row in table.items()}
+            drawn[f"comparison-{key}"] = figures.comparison_figure(
+                view["models"], printed if view["paper_tables"] else {}
+            )
+            drawn[f"history-{key}"] = figures.history_figure(shown)
+            for run in shown if best is None else [*shown, best]:
+                drawn[f"roc-{key}-{slug(run.variant)}"] = figures.roc_figure(run)
+                if "confusion" in run.metrics:
+                    drawn[f"confusion-{key}-{slug(run.variant)}"] = figures.confusion_figure(run)
+            if best is not None:
+                drawn[f"reliability-{key}"] = figures.reliability_figure([best])
+    for dataset_name, protocol in dict.fromkeys((run.dataset, run.protocol) for run in runs):
+        drawn[f"calibration-{dataset_name}-{protocol}"] = figures.reliability_figure(
+            first_seed_runs(runs, dataset_name, protocol)
+        )
+    return drawn
 
 
-def _protocol(dataset: str, protocol: str, all_runs: list[Run], statistics: Statistics) -> dict:
-    """The results of a data set under one protocol, with their figures."""
-    view = protocol_view(dataset, protocol, all_runs, statistics)
-    shown = view["shown"]
-    return view | {
-        "comparison": comparison_figure(view["cells"], view["printed"], view["names"]),
-        "history": history_figure(shown),
-        "roc": [(run.variant, roc_figure(run)) for run in shown],
-        "confusion": [(run.variant, confusion_figure(run)) for run in shown if "confusion" in run.metrics],
+def _pictures(inputs: Inputs, runs: list[Run]) -> dict[str, dict]:
+    """Pictures of the HTML page: by data set ``examples``, ``translated``, ``duplicates``; ``sheets`` by run."""
+    limit = inputs.configuration.get("train", {}).get("translate", 0)
+    found: dict[str, dict] = {"examples": {}, "translated": {}, "duplicates": {}, "sheets": {}}
+    for number, name in enumerate(inputs.datasets):
+        labels, pages = Labels.read(inputs.label_tables[number]), inputs.pages[name]
+        examples = pictures.example_records(
+            labels, pages, inputs.of(name, inputs.images), inputs.of(name, inputs.indices), EXAMPLES
+        )
+        found["examples"][name] = examples
+        found["translated"][name] = pictures.translated_images(examples[:1], limit)
+        if inputs.duplicates:
+            records = RECORDS.read(inputs.records[number], ["record_id", "statements"])
+            found["duplicates"][name] = duplicate_groups(inputs.duplicates[number], records, pages)
+    for file in inputs.overlays:
+        dataset, protocol, variant = file.parts[-5:-2]
+        found["sheets"][f"{dataset}/{protocol}/{variant}"] = pictures.overlay_sheet(file)
+    return found
+
+
+def _explorer(
+    inputs: Inputs, runs: list[Run], config: ReportConfig, titles: dict[str, str], names: dict[str, str]
+) -> dict:
+    """The explorer's data as JSON, and how many records and pictures it has."""
+    maps = {file.parent: file.with_suffix(".npz") for file in inputs.saliency}
+    shown = first_seeds(runs)
+    data = pictures.explorer_data(shown, inputs.configuration.get("evaluate", {}).get("threshold", 0.5))
+    chosen = pictures.choose_pictured(data, shown, maps, config.explorer_pictures)
+    indices = {name: inputs.of(name, inputs.indices) for name in chosen}
+    data |= {
+        "titles": titles,
+        "names": names,
+        "margins": dict.fromkeys(inputs.datasets, inputs.margins),
+        "pictures": {
+            name: pictures.record_pictures(ids, inputs.pages[name], inputs.of(name, inputs.images), indices[name])
+            for name, ids in chosen.items()
+        },
+        "heats": pictures.heat_maps(shown, maps, chosen, indices),
+    }
+    return {
+        "json": pictures.script_json(data),
+        "records": len({(view["dataset"], record_id) for view in data["views"] for record_id in view["ids"]}),
+        "pictured": sum(map(len, chosen.values())),
     }

@@ -1,70 +1,89 @@
-"""Gathers what the stages left behind into tables.
-
-What made a report: commit, versions, machine, time.
-"""
+"""Read the runs, problems, times and machine that the report shows."""
 
 import os
 import platform
 import re
 import subprocess
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 import ecgpipe
-from ecgpipe.artifacts.files import read_json
-from ecgpipe.artifacts.runs import HISTORY_FILE, SUMMARY_FILE, check_history
+from ecgpipe.artifacts.files import read_json, verify
+from ecgpipe.artifacts.runs import HISTORY_FILE, SUMMARY_FILE
 from ecgpipe.artifacts.tables import PROBLEMS
 from ecgpipe.environment import installed_versions
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training with its results."""
+    """A scored model or baseline.
 
-    dataset: str
-    protocol: str
-    variant: str
-    seed: int
-    metrics: dict
-    summary: dict
-    history: pd.DataFrame
+    Attributes:
+        folder: RESULTS/dataset/protocol/variant/seed-N.
+        metrics: metrics.json.
+        summary: train.json; empty for baselines.
+        history: history.csv; None for baselines.
+    """
+
+    folder: Path
+    metrics: dict = field(default_factory=dict)
+    summary: dict = field(default_factory=dict)
+    history: pd.DataFrame | None = None
 
     @property
-    def score(self) -> dict[str, dict]:
-        """Name -> value, low, high."""
+    def dataset(self) -> str:
+        return self.folder.parts[-4]
+
+    @property
+    def protocol(self) -> str:
+        return self.folder.parts[-3]
+
+    @property
+    def variant(self) -> str:
+        return self.folder.parts[-2]
+
+    @property
+    def seed(self) -> int:
+        return int(self.folder.parts[-1].removeprefix("seed-"))
+
+    @property
+    def scores(self) -> dict[str, dict]:
+        """Metric -> value, low, high."""
         return self.metrics["scores"]
 
 
-def read_runs(metrics_files: Iterable[Path | str]) -> list[Run]:
-    """The runs whose metrics.json are given, from their folders (dataset/protocol/variant/seed-n)."""
+def read_runs(metrics_files: Iterable[Path | str], trained: bool = True) -> list[Run]:
+    """The runs with the given metrics.json files; with ``trained``, also how they were trained."""
     runs = []
     for file in map(Path, metrics_files):
-        dataset, protocol, variant, seed = file.parts[-5:-1]
-        check_history(file.parent)
-        history = pd.read_csv(file.parent / HISTORY_FILE)
-        summary = read_json(file.parent / SUMMARY_FILE)
-        number = int(seed.removeprefix("seed-"))
-        runs.append(Run(dataset, protocol, variant, number, read_json(file), summary, history))
+        summary, history = {}, None
+        if trained:
+            verify(file.parent / HISTORY_FILE)
+            summary, history = read_json(file.parent / SUMMARY_FILE), pd.read_csv(file.parent / HISTORY_FILE)
+        runs.append(Run(file.parent, read_json(file), summary, history))
     return runs
 
 
+def first_seeds(runs: Iterable[Run]) -> list[Run]:
+    """For each data set, protocol and model, the run with the lowest seed."""
+    runs = list(runs)
+    lowest: dict[tuple[str, str, str], Run] = {}
+    for run in sorted(runs, key=lambda run: run.seed):
+        lowest.setdefault((run.dataset, run.protocol, run.variant), run)
+    return [run for run in runs if any(run is one for one in lowest.values())]
+
+
 def score_table(runs: Iterable[Run]) -> pd.DataFrame:
-    """A row per run, class ("all" for the whole) and metric: value and interval."""
+    """One row per run, class ("all" for overall scores) and metric."""
     rows = []
     for run in runs:
-        head = {
-            "dataset": run.dataset,
-            "protocol": run.protocol,
-            "variant": run.variant,
-            "seed": run.seed,
-            "role": run.metrics["role"],
-            "records": run.metrics["records"],
-        }
-        for scope, scores in {"all": run.score, **run.metrics["per_class"]}.items():
+        head = {"dataset": run.dataset, "protocol": run.protocol, "variant": run.variant, "seed": run.seed}
+        head |= {"role": run.metrics["role"], "records": run.metrics["records"]}
+        for scope, scores in {"all": run.scores, **run.metrics["per_class"]}.items():
             rows += [
                 head
                 | {"class": scope, "metric": name, "value": entry["value"]}
@@ -76,7 +95,7 @@ def score_table(runs: Iterable[Run]) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Cell:
-    """A score over seeds with its interval; ``note`` says what to mind, such as why there is no interval."""
+    """A score over seeds with its interval; ``note`` explains, for example, a missing interval."""
 
     value: float | None
     low: float | None
@@ -92,32 +111,28 @@ class Cell:
 
 
 def over_seeds(runs: Iterable[Run], metric: str) -> Cell:
-    """The mean over seeds and the widest reach of their intervals; None where no run has the metric."""
-    entries = [run.score[metric] for run in runs if run.score.get(metric, {}).get("value") is not None]
+    """Mean over seeds, lowest lower and highest upper limit of their intervals; None if no run has the metric."""
+    entries = [run.scores[metric] for run in runs if run.scores.get(metric, {}).get("value") is not None]
     if not entries:
         return Cell(None, None, None, 0)
     lows = [entry["low"] for entry in entries if entry["low"] is not None]
     highs = [entry["high"] for entry in entries if entry["high"] is not None]
-    return Cell(
-        float(np.mean([entry["value"] for entry in entries])),
-        min(lows, default=None),
-        max(highs, default=None),
-        len(entries),
-    )
+    mean = float(np.mean([entry["value"] for entry in entries]))
+    return Cell(mean, min(lows, default=None), max(highs, default=None), len(entries))
 
 
 CROSS_VALIDATION = re.compile(r"(?P<whole>(?P<base>\w+)-cv(?P<parts>\d+))-\d+")
-"""A part of a cross-validation, as protocols name it."""
+"""Name of a part of a cross-validation."""
 
 
 def whole_protocol(protocol: str) -> str:
-    """``patient-cv5`` of ``patient-cv5-2``; other protocols are themselves."""
+    """``patient-cv5`` for its part ``patient-cv5-2``; other protocols unchanged."""
     match = CROSS_VALIDATION.fullmatch(protocol)
     return match["whole"] if match else protocol
 
 
 def read_problems(files: Iterable[Path | str], results: Path | str) -> pd.DataFrame:
-    """All problems, with the data set that each belongs to."""
+    """All problems, with their data set."""
     tables = []
     for file in files:
         table = PROBLEMS.read(file)
@@ -126,7 +141,7 @@ def read_problems(files: Iterable[Path | str], results: Path | str) -> pd.DataFr
     return pd.concat(tables, ignore_index=True)
 
 
-def stage_seconds(results: Path | str) -> pd.DataFrame:
+def stage_times(results: Path | str) -> pd.DataFrame:
     """Jobs, seconds, processor seconds and peak memory (MB) per rule, from Snakemake's benchmark files."""
     rows = []
     folder = Path(results) / "benchmarks"
@@ -138,17 +153,48 @@ def stage_seconds(results: Path | str) -> pd.DataFrame:
         rows.append({"stage": rule, "seconds": float(table["s"].sum()), "cpu_seconds": cpu, "peak_mb": memory})
     if not rows:
         return pd.DataFrame(columns=["stage", "jobs", "seconds", "cpu_seconds", "peak_mb"])
+    grouped = pd.DataFrame(rows).groupby("stage", sort=False)
+    sums = grouped[["seconds", "cpu_seconds"]].sum(min_count=1)
     return (
-        pd.DataFrame(rows)
-        .groupby("stage", sort=False)
-        .agg(
-            jobs=("seconds", "size"),
-            seconds=("seconds", "sum"),
-            cpu_seconds=("cpu_seconds", "sum"),
-            peak_mb=("peak_mb", "max"),
-        )
-        .reset_index()
+        sums.assign(peak_mb=grouped["peak_mb"].max())
+        .assign(jobs=grouped.size())
+        .reset_index()[["stage", "jobs", "seconds", "cpu_seconds", "peak_mb"]]
     )
+
+
+def trainings_table(runs: Iterable[Run]) -> pd.DataFrame:
+    """One row per training: duration, speed, device, machine and commit."""
+    rows = []
+    for run in runs:
+        summary, history = run.summary, run.history
+        hardware, model = summary.get("hardware") or {}, summary.get("model") or {}
+        rows.append(
+            {"dataset": run.dataset, "protocol": run.protocol, "model": run.variant, "seed": run.seed}
+            | {key: model.get(key) for key in ("image_size", "pretrained")}
+            | {"options": ", ".join(f"{key} {value}" for key, value in (model.get("options") or {}).items())}
+            | {key: summary.get(key) for key in ("parameters", "training_records", "epochs", "best_epoch", "seconds")}
+            | {
+                column: float(history[name].median()) if history is not None and name in history else None
+                for column, name in (("seconds_per_epoch", "seconds"), ("images_per_second", "images_per_second"))
+            }
+            | {key: summary.get(key) for key in ("device", "precision", "processes", "peak_gpu_bytes")}
+            | {key: hardware.get(key) for key in ("processor", "cores", "memory_gb")}
+            | {"system": system_name(hardware.get("system"))}
+            | {"gpus": ", ".join(hardware.get("gpus") or []), "commit": commit_of_run(run)}
+            | {"versions": ", ".join(f"{name} {value}" for name, value in (summary.get("versions") or {}).items())}
+        )
+    return pd.DataFrame(rows).convert_dtypes()  # integers stay integers beside missing values
+
+
+def system_name(system: object) -> str:
+    """The operating system without its kernel version: Linux-6.1-x86 -> Linux."""
+    return str(system or "unknown").partition("-")[0]
+
+
+def commit_of_run(run: Run) -> str | None:
+    """The commit of the code that trained a run; None outside a repository."""
+    git = run.summary.get("git")
+    return f"{git['commit'][:12]}{'-dirty' if git['changed'] else ''}" if git else None
 
 
 LIBRARIES = (
@@ -165,7 +211,7 @@ LIBRARIES = (
 
 
 def provenance() -> dict[str, str]:
-    """Name -> what it was, of the code and the machine that this runs on."""
+    """Versions of the code and its libraries, and the machine that writes the report."""
     return {
         "ecgpipe": ecgpipe.__version__,
         "commit": commit_of(Path(ecgpipe.__file__).parent),
@@ -178,18 +224,12 @@ def provenance() -> dict[str, str]:
 
 
 def commit_of(folder: Path) -> str:
-    """The git commit of the checkout that a folder is in, marked where files differ from it; or why it is not known."""
+    """The git commit of a folder's checkout, with "-dirty" if files differ from it."""
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:
-        found = subprocess.run(
-            ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=True,
-        )
+        return subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
-        return "not known (no git checkout)"
-    return found.stdout.strip()
+        return "unknown (no git checkout)"
 
 
 def _processor() -> str:
@@ -205,4 +245,4 @@ def _memory() -> str:
     try:
         return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB"
     except (ValueError, OSError, AttributeError):
-        return "not known"
+        return "unknown"

@@ -1,7 +1,4 @@
-"""The report's figures as SVG text; colours that colour-blind people can tell apart (Okabe and Ito 2008).
-
-Losses and scores by epoch, as a picture.
-"""
+"""Figures as SVG text, in colours for colour-blind readers (Okabe and Ito 2008), and training curves as a file."""
 
 import hashlib
 import io
@@ -15,16 +12,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ecgpipe.artifacts.files import atomic_path
-from ecgpipe.artifacts.runs import check_history
+from ecgpipe.artifacts.files import atomic_path, verify
 from ecgpipe.errors import DataError
-from ecgpipe.report.collect import Cell, Run
+from ecgpipe.report.collect import Run
 from ecgpipe.report.names import model_name, name_of_run
 
 INK, FAINT = "#010203", "#848586"
-"""Stand for the page's own colours: text and axes, and what should recede."""
+"""Placeholders for the page's colours: text and axes, and what should recede."""
 ON_WHITE = "#222222"
-"""The ink where there is no page whose colour it could take."""
+"""The ink of figures outside a page."""
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", INK, "#A5694F", "#999999")
 STYLE = {
     "text.color": INK,
@@ -43,9 +39,9 @@ STYLE = {
     "axes.grid": True,
     "grid.alpha": 0.3,
     "svg.fonttype": "none",
-    "svg.hashsalt": "ecgpipe",  # the same figure gives the same bytes
+    "svg.hashsalt": "ecgpipe",  # for reproducible files
     "legend.frameon": False,
-    "text.parse_math": False,  # a class may have dollars in its name
+    "text.parse_math": False,  # class names may contain dollars
 }
 
 
@@ -53,11 +49,11 @@ def to_svg(figure: Figure) -> str:
     text = io.StringIO()
     with matplotlib.rc_context(STYLE):
         figure.savefig(text, format="svg", bbox_inches="tight", metadata={"Date": None})
-    return _for_the_page(text.getvalue().partition("<!DOCTYPE")[2].partition(">")[2].strip())
+    return _inline(text.getvalue().partition("<!DOCTYPE")[2].partition(">")[2].strip())
 
 
-def _for_the_page(svg: str) -> str:
-    """Ink takes the colour of the page's text; ids that are referred to become the figure's own, others go."""
+def _inline(svg: str) -> str:
+    """Prepare a figure for an HTML page: text in the page's colour, and ids that are unique in the page."""
     own = hashlib.sha256(svg.encode()).hexdigest()[:8]
     used = set(re.findall(r"(?:url\(#|href=\"#)([^)\"]+)", svg))
     svg = re.sub(r' id="([^"]*)"', lambda found: f' id="{own}-{found[1]}"' if found[1] in used else "", svg)
@@ -66,7 +62,7 @@ def _for_the_page(svg: str) -> str:
 
 
 def standalone(svg: str) -> str:
-    """A figure as a file of its own: dark on white, whatever the page around it."""
+    """An inline figure as a file of its own, dark on white."""
     head, _, rest = svg.partition(">")
     return (
         '<?xml version="1.0" encoding="utf-8"?>\n'
@@ -75,7 +71,7 @@ def standalone(svg: str) -> str:
 
 
 def roc_figure(run: Run) -> str:
-    """ROC curves of a run, a line per class (figure 12)."""
+    """ROC curves of a run, one line per class (figure 12)."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(4.2, 3.8))
         axes = figure.subplots()
@@ -94,7 +90,7 @@ def roc_figure(run: Run) -> str:
 
 
 def reliability_figure(runs: Sequence[Run]) -> str:
-    """Reliability curves, a panel per run: a line per class, and that of the class called with its intervals."""
+    """Reliability curves, one panel per run: a line per class, and the predicted class with its intervals."""
     columns = min(3, len(runs))
     rows = -(-len(runs) // columns)
     with matplotlib.rc_context(STYLE):
@@ -103,15 +99,21 @@ def reliability_figure(runs: Sequence[Run]) -> str:
         for panel, run in zip(panels, runs, strict=False):
             panel.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8, linestyle=":")
             for colour, (label, curve) in zip(COLOURS, run.metrics["calibration"].items(), strict=False):
-                points = [row["promised"] for row in curve], [row["found"] for row in curve]
+                points = [row["predicted"] for row in curve], [row["observed"] for row in curve]
                 panel.plot(*points, color=colour, linewidth=0.9, marker=".", markersize=3, label=label)
             top = run.metrics.get("calibration_top", ())
             for row in top:
-                panel.plot([row["promised"]] * 2, [row["low"], row["high"]], color=INK, linewidth=0.8)
+                panel.plot([row["predicted"]] * 2, [row["low"], row["high"]], color=INK, linewidth=0.8)
             if top:
-                points = [row["promised"] for row in top], [row["found"] for row in top]
-                panel.plot(*points, color=INK, linewidth=1.6, marker="o", markersize=4, label="class called")
-            panel.set(xlabel="Promised", ylabel="Found", xlim=(0, 1), ylim=(0, 1), aspect="equal")
+                points = [row["predicted"] for row in top], [row["observed"] for row in top]
+                panel.plot(*points, color=INK, linewidth=1.6, marker="o", markersize=4, label="predicted class")
+            panel.set(
+                xlabel="Mean predicted probability",
+                ylabel="Observed frequency",
+                xlim=(0, 1),
+                ylim=(0, 1),
+                aspect="equal",
+            )
             panel.set_title(name_of_run(run), fontsize=8)
         for panel in panels[len(runs) :]:
             panel.set_axis_off()
@@ -126,7 +128,7 @@ def history_figure(runs: Sequence[Run]) -> str:
         figure = Figure(figsize=(8.4, 3.0 + 0.18 * lines), layout="constrained")
         losses, accuracies = figure.subplots(1, 2)
         for number, run in enumerate(runs):
-            # the colours come again with a marker; a line of one point is not seen without one
+            # markers distinguish reused colours, and make a single epoch visible
             marker = "." if len(run.history) == 1 else ("", "o", "s", "^")[number // len(COLOURS) % 4]
             style = {"color": COLOURS[number % len(COLOURS)], "marker": marker, "markersize": 4}
             label = name_of_run(run) + (f", seed {run.seed}" if run.seed else "")
@@ -141,30 +143,27 @@ def history_figure(runs: Sequence[Run]) -> str:
     return to_svg(figure)
 
 
-def comparison_figure(
-    cells: dict[str, dict[str, Cell]], paper: dict[str, tuple[float, ...]] | None, names: dict[str, str]
-) -> str:
-    """Accuracy and F1 of the variants with their intervals, the paper's as open diamonds (figures 10, 11, 13)."""
-    variants = list(cells)
+def comparison_figure(models: Sequence[dict], paper: Mapping[str, tuple[float, ...]]) -> str:
+    """Accuracy and F1 with their intervals, the paper's as open diamonds (figures 10, 11, 13).
+
+    Args:
+        models: of ``protocol_view``.
+        paper: variant -> printed accuracy, specificity, recall, precision, F1.
+    """
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(8.4, 0.7 + 0.32 * len(variants)))
-        for axes, metric, title, place in zip(
-            figure.subplots(1, 2, sharey=True),
-            ("accuracy", "f1_weighted"),
-            ("Accuracy", "F1 (weighted)"),
-            (0, 4),
-            strict=True,
-        ):
-            for row, variant in enumerate(variants):
-                cell = cells[variant][metric]
+        figure = Figure(figsize=(8.4, 0.7 + 0.32 * len(models)))
+        panels = (("accuracy", "Accuracy", 0), ("f1_weighted", "F1 (weighted)", 4))
+        for axes, (metric, title, column) in zip(figure.subplots(1, 2, sharey=True), panels, strict=True):
+            for row, model in enumerate(models):
+                cell = model["cells"][metric]
                 if cell.value is not None:
                     axes.plot(cell.value, row, "o", color=COLOURS[0])
                     if cell.low is not None:
                         axes.plot([cell.low, cell.high], [row, row], color=COLOURS[0], linewidth=1.6)
-                if paper and variant in paper:
-                    axes.plot(paper[variant][place], row, "D", color=COLOURS[1], fillstyle="none")
-            axes.set(xlabel=title, yticks=range(len(variants)), yticklabels=[names.get(v, v) for v in variants])
-            axes.set_ylim(len(variants) - 0.5, -0.5)  # the first variant on top
+                if model["variant"] in paper:
+                    axes.plot(paper[model["variant"]][column], row, "D", color=COLOURS[1], fillstyle="none")
+            axes.set(xlabel=title, yticks=range(len(models)), yticklabels=[model["name"] for model in models])
+            axes.set_ylim(len(models) - 0.5, -0.5)  # the first model on top
             axes.xaxis.set_major_locator(MaxNLocator(6))
         figure.tight_layout()
     return to_svg(figure)
@@ -192,7 +191,7 @@ def confusion_figure(run: Run) -> str:
 
 
 def class_figure(counts: pd.DataFrame) -> str:
-    """Records per class of each data set (rows: dataset, class, records)."""
+    """Records per class of each data set (columns: dataset, class, records)."""
     groups = list(counts.groupby("dataset", sort=False))
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(8.4, 1.9))
@@ -204,18 +203,38 @@ def class_figure(counts: pd.DataFrame) -> str:
     return to_svg(figure)
 
 
+LEAK_KINDS = (("identical", "identical"), ("near", "identical or near-identical"), ("patient", "same patient"))
+
+
+def leak_figure(rows: Sequence[dict]) -> str:
+    """Share of each protocol's validation and test records with a duplicate, or the patient, in training."""
+    names = [f"{row['protocol']}, {row['role']}" for row in rows]
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(8.4, 0.9 + 0.42 * len(rows)))
+        axes = figure.subplots()
+        for number, (kind, label) in enumerate(LEAK_KINDS):
+            shares = [100 * (row[kind] or 0) for row in rows]
+            axes.barh(np.arange(len(rows)) + 0.26 * (number - 1), shares, 0.24, color=COLOURS[number], label=label)
+        axes.set(xlabel="% with a duplicate or the patient in training", xlim=(0, 100), yticks=range(len(rows)))
+        axes.set_yticklabels(names)
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.legend(fontsize=7, loc="lower right")
+        figure.tight_layout()
+    return to_svg(figure)
+
+
 PANELS = (
     ("train_loss", "Loss, training"),
     ("validation_loss", "Loss, validation"),
     ("validation_accuracy", "Accuracy, validation"),
     ("validation_auc_macro", "Macro AUC, validation"),
     ("learning_rate", "Learning rate"),
-    ("images_per_second", "Images a second"),
+    ("images_per_second", "Images per second"),
 )
 
 
 def draw_curves(histories: Mapping[str, Path], picture: Path) -> None:
-    """Draw a line per training.
+    """Draw losses and scores by epoch, one line per training.
 
     Args:
         histories: name -> history.csv.
@@ -227,7 +246,7 @@ def draw_curves(histories: Mapping[str, Path], picture: Path) -> None:
     tables = {}
     for name, file in histories.items():
         try:
-            check_history(file.parent)
+            verify(file)
             tables[name] = pd.read_csv(file)
         except (OSError, ValueError) as error:
             raise DataError(f"{file}: cannot be read ({error}); train the run first") from error

@@ -3,23 +3,17 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ecgpipe.metrics import METRICS, metrics_shown
 from ecgpipe.paper import load_paper
 from ecgpipe.report.collect import Run
 
-COLUMNS = (
-    ("accuracy", "Accuracy"),
-    ("specificity_macro", "Specificity"),
-    ("recall_weighted", "Recall"),
-    ("precision_weighted", "Precision"),
-    ("f1_weighted", "F1"),
-    ("auc_macro", "Macro AUC"),
-)
+COLUMNS = tuple((metric.name, metric.label) for metric in metrics_shown("results"))
 """Metrics of the tables of results, with their labels; the paper prints the first five."""
-TESTED = ("accuracy", "f1_weighted", "auc_macro", "f_max")
+TESTED = tuple(metric.name for metric in metrics_shown("tests"))
 """Metrics of the tables of paired tests."""
-PUBLISHED = ("auc_macro", "accuracy", "f1_weighted")
+PUBLISHED = tuple(metric.name for metric in metrics_shown("page"))
 """Metrics shown on the published page; its CSV files have all of COLUMNS."""
-LABELS = {**dict(COLUMNS), "f_max": "F-max"}
+LABELS = {metric.name: metric.label for metric in METRICS}
 
 MODEL_NAMES = {
     "resnet34": "ResNet-34",

@@ -1,47 +1,34 @@
-"""What there is to say of a data set under one protocol, without figures.
+"""Results of a data set under one protocol: scores of the models, baselines beside them, the best model by class."""
 
-The report's section on control experiments: their scores beside the best model, and what follows from them.
-"""
-
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from scipy.stats import t
 
-from ecgpipe.artifacts.files import read_json
 from ecgpipe.config.analysis import BASELINE_PREFIX
 from ecgpipe.errors import DataError
 from ecgpipe.report.collect import CROSS_VALIDATION, Cell, Run, over_seeds, whole_protocol
-from ecgpipe.report.names import PAPER_TABLES, PROTOCOL_MEANINGS, alterations, names_of_runs
-from ecgpipe.report.statistics import Statistics, pooled_cells
+from ecgpipe.report.names import COLUMNS, PAPER_TABLES, PROTOCOL_MEANINGS, alterations, names_of_runs
+from ecgpipe.report.statistics import Statistics
 
-COLUMNS = (
-    ("accuracy", "Accuracy"),
-    ("specificity_macro", "Specificity"),
-    ("recall_weighted", "Recall"),
-    ("precision_weighted", "Precision"),
-    ("f1_weighted", "F1"),
-    ("auc_macro", "Macro AUC"),
-)
 FIGURES = {"cardiac-images": " (figure 10)", "ptb-xl": " (figures 11 and 13)"}
 
 
 def protocol_view(dataset: str, protocol: str, all_runs: Sequence[Run], statistics: Statistics) -> dict:
-    """The results of a data set under one protocol; the parts of a cross-validation together.
+    """The results of a data set under one protocol, with the parts of a cross-validation pooled.
 
     Args:
-        dataset: its name.
-        protocol: its name; of a cross-validation that of the whole.
-        all_runs: scored models, those of other data sets and protocols among them.
+        dataset: name.
+        protocol: name; of a cross-validation the whole, not a part.
+        all_runs: scored models; may include other data sets and protocols.
         statistics: comparisons.
 
     Returns:
-        ``name``, ``meaning``, ``parts`` (0: no cross-validation), ``role``, ``records`` and ``groups`` that are
-        reported, ``task``, ``coverage`` of the intervals, ``seeds``, ``cells`` (model -> metric of COLUMNS -> Cell),
-        ``paper_tables`` and their figures ``printed`` by model, ``figures``, ``missing`` (sentences), and ``shown``:
-        the runs of the first part and seed, whose curves stand for the others; ``names`` by variant; how models
-        were ``altered`` (sentences).
+        ``name``; ``meaning``; ``parts`` (0: no cross-validation); ``role``, ``records``, ``groups`` reported; ``task``;
+        ``coverage`` of the intervals; ``seeds``; ``models``: ``variant``, ``name``, ``parameters``, ``seeds``,
+        ``cells`` (metric -> Cell), ``paper`` (printed accuracy or None); ``best``: variant with the highest macro AUC,
+        or None; ``paper_tables``: ``caption``, ``file``, ``rows`` (``name``, ``cells``: (printed, ours or None));
+        ``figures`` of the paper, in words; ``altered`` and ``missing``: sentences.
 
     Raises:
         DataError: the models were not compared.
@@ -52,11 +39,16 @@ def protocol_view(dataset: str, protocol: str, all_runs: Sequence[Run], statisti
     compared = statistics.of(dataset, protocol)
     if compared is None:
         raise DataError(f"{dataset}, protocol {protocol}: its models were not compared; run the rule compare_models")
-    tables = PAPER_TABLES.get(dataset, ()) if protocol == "paper" else ()
     names = names_of_runs(runs)
     first_seed = min(run.seed for run in runs)
     scored = [run for run in runs if (run.variant, run.seed) == (runs[0].variant, first_seed)]  # one of each part
     meaning = PROTOCOL_MEANINGS[match["base"] if match else protocol]
+    cells = pooled_cells(compared)
+    tables = PAPER_TABLES.get(dataset, ()) if protocol == "paper" else ()
+    printed = {variant: row for _, table in tables for variant, row in table.items()}
+    sizes = {run.variant: run.summary.get("parameters") for run in reversed(runs)}
+    areas = {variant: own["auc_macro"].value for variant, own in cells.items()}
+    measured = {variant: area for variant, area in areas.items() if area is not None}
     return {
         "name": protocol,
         "meaning": f"cross-validation in {match['parts']} parts, each reported once; {meaning}" if match else meaning,
@@ -67,121 +59,160 @@ def protocol_view(dataset: str, protocol: str, all_runs: Sequence[Run], statisti
         "task": runs[0].metrics["task"],
         "coverage": f"{runs[0].metrics['confidence']:.0%}",
         "seeds": sorted({run.seed for run in runs}),
-        "cells": pooled_cells(compared, COLUMNS),
-        "paper_tables": tables,
-        "printed": {variant: row for _, table in tables for variant, row in table.items()},
+        "models": [
+            {"variant": variant, "name": names.get(variant, variant), "parameters": sizes.get(variant)}
+            | {"seeds": own["accuracy"].seeds, "cells": own, "paper": printed.get(variant, (None,))[0]}
+            for variant, own in cells.items()
+        ],
+        "best": max(measured, key=lambda variant: measured[variant], default=None),
+        "paper_tables": [_paper_table(caption, table, cells, names) for caption, table in tables],
         "figures": FIGURES.get(dataset, "") if tables else "",
-        "missing": _missing(runs, names),
-        "names": names,
         "altered": alterations(runs),
-        "shown": [run for run in runs if (run.protocol, run.seed) == (parts[0], first_seed)],
+        "missing": _missing_seeds(runs, names),
     }
 
 
-def _missing(runs: Sequence[Run], names: dict[str, str]) -> list[str]:
+def pooled_cells(compared: dict) -> dict[str, dict[str, Cell]]:
+    """Model -> metric of COLUMNS -> score over seeds and parts, from comparisons/<protocol>.json."""
+    return {model["model"]: {metric: _cell(model, metric) for metric, _ in COLUMNS} for model in compared["models"]}
+
+
+def _cell(model: dict, metric: str) -> Cell:
+    cell = model["scores"].get(metric)
+    if cell is None:
+        return Cell(None, None, None, 0, "not measured")
+    return Cell(cell["value"], cell["low"], cell["high"], len(model["seeds"]), cell["note"])
+
+
+def _paper_table(caption: str, table: dict, cells: dict[str, dict[str, Cell]], names: dict[str, str]) -> dict:
+    rows = [
+        {
+            "name": names[variant],
+            "cells": [
+                (value, cells[variant][metric] if variant in cells else None)
+                for (metric, _), value in zip(COLUMNS, values, strict=False)
+            ],
+        }
+        for variant, values in table.items()
+    ]
+    return {"caption": caption, "file": caption.partition(":")[0].lower().replace(" ", "-"), "rows": rows}
+
+
+def _missing_seeds(runs: Sequence[Run], names: dict[str, str]) -> list[str]:
     """Seeds that some models have and others lack."""
     seeds = {run.seed for run in runs}
-    lacking = []
+    missing = []
     for variant in dict.fromkeys(run.variant for run in runs):
         absent = sorted(seeds - {run.seed for run in runs if run.variant == variant})
         if absent:
-            lacking.append(f"{names.get(variant, variant)}: seed {', '.join(map(str, absent))}")
-    return lacking
+            missing.append(f"{names.get(variant, variant)}: seed {', '.join(map(str, absent))}")
+    return missing
 
 
 BASELINE_NAMES = {
-    "majority": "Majority: the classes' shares alone",
+    "majority": "Class frequencies alone",
     "nearest": "Nearest neighbour on page thumbnails",
     "outside": "Only what lies outside the traces",
     "thumbnail": "Logistic regression on image thumbnails",
     "shuffled": "The same, training labels shuffled",
     "signal": "Signal reference: a network on the recordings",
 }
-BASELINE_METRICS = ("accuracy", "auc_macro")
+METRICS = ("accuracy", "auc_macro")
 CHANCE_AUC = 0.5
-"""Macro AUC of a classifier that knows nothing."""
-
-
-def read_baselines(metrics_files: Iterable[Path | str]) -> list[Run]:
-    """The controls whose metrics.json are given, from their folders (dataset/protocol/baseline-name/seed-n)."""
-    runs = []
-    for file in map(Path, metrics_files):
-        dataset, protocol, variant, seed = file.parts[-5:-1]
-        runs.append(Run(dataset, protocol, variant, int(seed.removeprefix("seed-")), read_json(file), {}, None))
-    return runs
 
 
 def baseline_tables(
-    controls: Sequence[Run], models: Sequence[Run], metrics: Sequence[str] = BASELINE_METRICS
+    baselines: Sequence[Run],
+    models: Sequence[Run],
+    metrics: Iterable[str] = tuple(dict(COLUMNS)),
+    statistics: Statistics | None = None,
 ) -> list[dict]:
-    """A table per data set and protocol (each part of a cross-validation by itself).
+    """A table of baselines per data set and protocol; each part of a cross-validation has its own.
 
     Args:
-        controls: scored controls.
+        baselines: scored baselines.
         models: scored models.
-        metrics: of the rows, METRICS among them.
+        metrics: of the rows; must include METRICS.
+        statistics: comparisons, for the cost of the image.
 
     Returns:
-        ``dataset``, ``protocol``, ``rows`` (``name``, ``kind``, and a Cell per metric), ``findings`` (sentences).
+        ``dataset``; ``protocol``; ``rows``: ``name``, ``kind``, and one Cell per metric; ``model``: the model with the
+        highest mean macro AUC, ``variant`` and a Cell per metric of METRICS, or None; ``best``: name and accuracy of
+        the most accurate baseline, or None; ``findings``: sentences.
     """
     tables = []
-    for dataset, protocol in dict.fromkeys((run.dataset, run.protocol) for run in controls):
-        own = [run for run in controls if (run.dataset, run.protocol) == (dataset, protocol)]
+    for dataset, protocol in dict.fromkeys((run.dataset, run.protocol) for run in baselines):
+        own = [run for run in baselines if (run.dataset, run.protocol) == (dataset, protocol)]
         kinds = list(dict.fromkeys(_kind(run.variant) for run in own))
         cells = {kind: _cells([run for run in own if _kind(run.variant) == kind], kind, metrics) for kind in kinds}
+        model = _best_model([run for run in models if (run.dataset, run.protocol) == (dataset, protocol)])
         rows = [{"name": BASELINE_NAMES.get(kind, kind), "kind": kind, **cells[kind]} for kind in kinds]
-        best = _best_model([run for run in models if (run.dataset, run.protocol) == (dataset, protocol)])
+        scored = [(row["name"], row["accuracy"].value) for row in rows if row["accuracy"].value is not None]
+        compared = statistics and statistics.of(dataset, whole_protocol(protocol))
+        cost = image_cost_sentence(compared, names_of_runs(models))
+        findings = [*baseline_findings(cells, model), *([cost] if cost else [])]
         tables.append(
-            {"dataset": dataset, "protocol": protocol, "rows": rows, "best": best, "findings": _findings(cells, best)}
+            {"dataset": dataset, "protocol": protocol, "rows": rows, "model": model}
+            | {"best": max(scored, key=lambda one: one[1], default=None), "findings": findings}
         )
     return tables
 
 
+def image_cost_sentence(compared: dict | None, names: Mapping[str, str]) -> str | None:
+    """The baseline on the recordings against the best image model, from comparisons/<protocol>.json."""
+    row = compared and compared.get("image_cost")
+    if not row or row["difference"] is None:
+        return None
+    ci = "" if row["low"] is None else f" ({row['low']:+.3f} to {row['high']:+.3f})"
+    return (
+        f"Cost of the image: macro AUC of the network on the recordings {row['first_value']:.3f}, of "
+        f"{names.get(row['second'], row['second'])} {row['second_value']:.3f}; paired difference "
+        f"{row['difference']:+.3f}{ci}. The image model is the one with the highest macro AUC on "
+        f"{'the validation records' if row['chosen_on'] == 'validation' else 'the reported records, which favours it'}."
+    )
+
+
 def nearest_by_protocol(tables: Sequence[dict]) -> list[str]:
-    """What the nearest neighbour reaches under each protocol of a data set: what its copies and relatives are worth."""
+    """Accuracy of the nearest neighbour under each protocol of a data set: the effect of duplicates in training."""
     sentences = []
     for dataset in dict.fromkeys(table["dataset"] for table in tables):
-        reached = [
+        found = [
             f"{row['accuracy'].value:.3f} under {table['protocol']}"
             for table in tables
             if table["dataset"] == dataset
             for row in table["rows"]
             if row["kind"] == "nearest" and row["accuracy"].value is not None
         ]
-        if len(reached) > 1:
-            sentences.append(
-                f"{dataset}: a nearest neighbour on thumbnails reaches an accuracy of {', '.join(reached)}."
-            )
+        if len(found) > 1:
+            sentences.append(f"{dataset}: a nearest neighbour on thumbnails has an accuracy of {', '.join(found)}.")
     return sentences
 
 
 def _kind(variant: str) -> str:
-    """``shuffled`` of ``baseline-shuffled-3``."""
+    """``shuffled`` for ``baseline-shuffled-3``."""
     return variant.removeprefix(BASELINE_PREFIX).partition("-")[0]
 
 
-def _cells(runs: list[Run], kind: str, metrics: Sequence[str]) -> dict[str, Cell]:
-    """Scores over seeds. Of shuffles: the mean with its t interval, since one shuffle may lie far from chance."""
-    if kind != "shuffled":
-        return {metric: over_seeds(runs, metric) for metric in metrics}
-    return {metric: _mean_interval(runs, metric) for metric in metrics}
+def _cells(runs: list[Run], kind: str, metrics: Iterable[str]) -> dict[str, Cell]:
+    """Scores over seeds; for shuffled labels, the mean with its t interval: a single shuffle may be far from chance."""
+    return {
+        metric: _mean_interval(runs, metric) if kind == "shuffled" else over_seeds(runs, metric) for metric in metrics
+    }
 
 
 def _mean_interval(runs: list[Run], metric: str) -> Cell:
-    values = [run.score[metric]["value"] for run in runs if run.score.get(metric, {}).get("value") is not None]
+    values = [run.scores[metric]["value"] for run in runs if run.scores.get(metric, {}).get("value") is not None]
     if len(values) < 2:
         return Cell(values[0] if values else None, None, None, len(values))
     mean, error = float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(len(values)))
-    reach = error * float(t.ppf((1 + runs[0].metrics["confidence"]) / 2, len(values) - 1))
-    return Cell(mean, mean - reach, mean + reach, len(values))
+    half_width = error * float(t.ppf((1 + runs[0].metrics["confidence"]) / 2, len(values) - 1))
+    return Cell(mean, mean - half_width, mean + half_width, len(values))
 
 
 def _best_model(runs: list[Run]) -> dict | None:
     """The model with the highest mean macro AUC."""
     cells = {
-        variant: {
-            metric: over_seeds([run for run in runs if run.variant == variant], metric) for metric in BASELINE_METRICS
-        }
+        variant: {metric: over_seeds([run for run in runs if run.variant == variant], metric) for metric in METRICS}
         for variant in dict.fromkeys(run.variant for run in runs)
     }
     measured = {variant: cell for variant, cell in cells.items() if cell["auc_macro"].value is not None}
@@ -191,37 +222,53 @@ def _best_model(runs: list[Run]) -> dict | None:
     return {"variant": variant, **measured[variant]}
 
 
-def _findings(cells: dict[str, dict[str, Cell]], best: dict | None) -> list[str]:
-    """Sentences computed from the scores; what is as it should be is told, too."""
-    told = []
+def baseline_findings(cells: dict[str, dict[str, Cell]], model: dict | None) -> list[str]:
+    """Sentences computed from the scores, good news included."""
+    findings = []
     outside = cells.get("outside", {}).get("auc_macro")
     if outside and outside.low is not None:
-        reach = f"macro AUC {outside.value:.3f} ({outside.low:.3f} – {outside.high:.3f})"
-        told.append(
-            f"Leak: what lies outside the traces tells the class: {reach}, above chance in every seed."
+        findings.append(
+            f"Leak: the area outside the traces predicts the class, above chance in every seed: macro AUC {outside}."
             if outside.low > CHANCE_AUC
-            else f"What lies outside the traces is not shown to tell the class: {reach}."
+            else f"The area outside the traces does not predict the class: macro AUC {outside}."
         )
     shuffled = cells.get("shuffled", {}).get("auc_macro")
     if shuffled and shuffled.low is not None:
-        reach = (
-            f"mean macro AUC {shuffled.value:.3f} ({shuffled.low:.3f} – {shuffled.high:.3f}), {shuffled.seeds} shuffles"
-        )
-        told.append(
-            f"With shuffled training labels the classifier is not above chance: {reach}."
-            if shuffled.low <= CHANCE_AUC  # a leak of labels can only raise it
-            else f"With shuffled training labels the classifier is above chance: {reach}. If more shuffles "
-            "(baselines.shuffles) do not change that, labels reach the test records by another way."
-        )
-    signal = cells.get("signal", {}).get("auc_macro")
-    if best and signal and signal.value is not None:
-        lead = signal.value - best["auc_macro"].value
-        told.append(
-            f"What the image costs: the network on the recordings reaches a macro AUC of {signal.value:.3f}, the best "
-            f"image model {best['auc_macro'].value:.3f}, {abs(lead):.3f} {'less' if lead > 0 else 'more'}."
+        score = f"mean macro AUC {shuffled}, {shuffled.seeds} shuffles"
+        findings.append(
+            f"With shuffled training labels the classifier is not above chance: {score}."
+            if shuffled.low <= CHANCE_AUC  # a leak of labels can only raise the score
+            else f"With shuffled training labels the classifier is above chance: {score}. If more shuffles do not "
+            "change that, labels reach the test records in another way."
         )
     for kind in ("nearest", "thumbnail"):
         cell = cells.get(kind, {}).get("accuracy")
-        if best and cell and cell.value is not None and cell.value >= best["accuracy"].value:
-            told.append(f"No model is better than this control: {BASELINE_NAMES[kind]}, accuracy {cell.value:.3f}.")
-    return told
+        if model and cell and cell.value is not None and cell.value >= model["accuracy"].value:
+            findings.append(
+                f"The best model is not more accurate than this baseline: {BASELINE_NAMES[kind]}, {cell.value:.3f}."
+            )
+    return findings
+
+
+def best_model_view(runs: Sequence[Run], view: dict) -> dict | None:
+    """Scores by class of the best model's first run (the first part of a cross-validation).
+
+    Returns:
+        ``name``, ``protocol``, ``seed``, ``ece``, ``brier``, ``classes``: ``name``, ``records``, ``scores``.
+    """
+    run = next((run for run in runs if run.variant == view["best"]), None)
+    if run is None:
+        return None
+    names = {model["variant"]: model["name"] for model in view["models"]}
+    return {
+        "variant": run.variant,
+        "name": names[run.variant],
+        "protocol": run.protocol,
+        "seed": run.seed,
+        "ece": run.scores.get("ece"),
+        "brier": run.scores.get("brier"),
+        "classes": [
+            {"name": label, "records": run.metrics["support"].get(label), "scores": scores}
+            for label, scores in run.metrics["per_class"].items()
+        ],
+    }

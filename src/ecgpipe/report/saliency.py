@@ -1,4 +1,4 @@
-"""The report's section on saliency: pictures side by side, and what the measures say of them."""
+"""Saliency: what the measures of the maps show, per data set, protocol and model."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,99 +6,93 @@ from pathlib import Path
 import pandas as pd
 
 from ecgpipe.artifacts.files import read_json
-from ecgpipe.report.pictures import embed_file
 
 MEASURES = {
     "trace": "share on the traces",
-    "finding_leads": "share on the leads that carry the finding",
-    "finding": "share on the samples that carry the finding",
-    "finding_of_trace": "of the share on the traces, that on the finding's samples",
-    "pointing": "highest place on the finding (pointing game)",
+    "finding_leads": "share on the leads with the finding",
+    "finding": "share on the samples with the finding",
+    "finding_of_trace": "share of the saliency on the traces that is on the finding's samples",
+    "pointing": "maximum on the finding (pointing game)",
     "iou": "overlap with the finding (IoU)",
     "insertion": "insertion, area under the curve",
-    "deletion": "deletion, area under the curve (less is better)",
+    "deletion": "deletion, area under the curve (lower is better)",
 }
-TRUTH = ("finding_leads", "finding", "finding_of_trace", "pointing", "iou")
 CURVES = ("insertion", "deletion")
-VERDICTS = {1: "better than", 0: "not shown to differ from", -1: "worse than"}
+IN_VERDICTS = ("trace", "finding_of_trace", "pointing", *CURVES)
+VERDICTS = {1: "better than", 0: "not significantly different from", -1: "worse than"}
 FIGURES = {"swin": "figure 14", "swin_lgf_fpn": "figure 15"}
+ENTRIES = ("trained", "randomised", "difference")
 
 
-def saliency_groups(summaries: Sequence[Path], overlays: Sequence[Path], names: Mapping[str, str]) -> list[dict]:
+def saliency_groups(summaries: Sequence[Path], names: Mapping[str, str]) -> list[dict]:
     """One group per data set and protocol.
 
     Args:
         summaries: saliency.json of the explained runs.
-        overlays: saliency.png of the same.
-        names: variant -> what to call it.
+        names: variant -> display name.
 
     Returns:
-        ``dataset``, ``protocol``, ``sheets`` (``variant``, ``figure``, ``image``) and ``models`` (see ``_model``).
+        ``dataset``, ``protocol``, ``models`` (see ``_model``).
     """
-    pictures = {file.parent: file for file in overlays}
     groups: dict[tuple[str, str], dict] = {}
     for file in summaries:
         summary = read_json(file)
         key = summary["dataset"], summary["protocol"]
-        group = groups.setdefault(key, {"dataset": key[0], "protocol": key[1], "sheets": [], "models": []})
-        variant = summary["variant"]
-        if file.parent in pictures:
-            sheet = {"variant": variant, "figure": FIGURES.get(variant, ""), "image": embed_file(pictures[file.parent])}
-            group["sheets"].append(sheet)
+        group = groups.setdefault(key, {"dataset": key[0], "protocol": key[1], "models": []})
         group["models"].append(_model(summary, names))
     return list(groups.values())
 
 
 def _model(summary: dict, names: Mapping[str, str]) -> dict:
-    """A run's tables.
+    """The tables of a run.
 
-    ``methods``: for each method ``rows`` of ``name``, ``measure``, ``chance``, and for ``raw`` and ``common``
-    ``trained``, ``randomised``, ``beats``, each {value, low, high} or None; ``leads``, ``classes``, ``cascade``,
-    ``seeds``; ``notes``, what could not be measured and why; ``verdicts``, sentences.
+    ``methods``: per method ``rows`` of ``name``, ``measure``, ``chance``, and for ``raw`` and ``common`` the ENTRIES,
+    each {value, low, high} or None; ``leads``, ``classes``, ``cascade``, ``seeds``; ``notes``: what is missing and why;
+    ``verdicts``: sentences; ``summary``: the other keys of saliency.json.
     """
     rows = {(r["method"], r["maps"], r["resolution"], r["measure"], r["class"]): r for r in summary["rows"]}
-    beats = {(r["method"], r["resolution"], r["measure"]): r for r in summary["differences"]}
-    drawn = summary["methods"][0]
+    differences = {(r["method"], r["resolution"], r["measure"]): r for r in summary["differences"]}
+    shown = summary["methods"][0]
     methods = []
     for method in summary["methods"]:
         table = []
         for measure, name in MEASURES.items():
-            own = {
+            entries = {
                 resolution: {
                     "trained": rows.get((method, "trained", resolution, measure, "all")),
                     "randomised": rows.get((method, "randomised", resolution, measure, "all")),
-                    "beats": beats.get((method, resolution, measure)),
+                    "difference": differences.get((method, resolution, measure)),
                 }
                 for resolution in ("raw", "common")
             }
-            if own["raw"]["trained"]:
-                table.append({"name": name, "measure": measure, "chance": own["raw"]["trained"]["chance"], **own})
+            if entries["raw"]["trained"]:
+                chance = entries["raw"]["trained"]["chance"]
+                table.append({"name": name, "measure": measure, "chance": chance, **entries})
         methods.append({"name": method, "rows": table})
-    leads = [
-        {"lead": key[3].removeprefix("lead:"), "row": row}
-        for key, row in rows.items()
-        if key[:3] == (drawn, "trained", "common") and key[3].startswith("lead:") and key[4] == "all"
-    ]
     target = "finding_of_trace" if summary["with_truth"] else "trace"
-    classes = [
-        {"name": name, "row": rows.get((drawn, "trained", "common", target, name)), "records": records}
-        for name, records in summary["classes"].items()
-    ]
     return {
         "variant": summary["variant"],
         "name": names.get(summary["variant"], summary["variant"]),
-        "summary": summary,
+        "figure": FIGURES.get(summary["variant"], ""),
+        "summary": {key: value for key, value in summary.items() if key not in ("rows", "differences")},
         "methods": methods,
-        "leads": leads,
-        "classes": classes,
+        "leads": [
+            {"lead": key[3].removeprefix("lead:"), "row": row}
+            for key, row in rows.items()
+            if key[:3] == (shown, "trained", "common") and key[3].startswith("lead:") and key[4] == "all"
+        ],
+        "classes": [
+            {"name": name, "row": rows.get((shown, "trained", "common", target, name)), "records": records}
+            for name, records in summary["classes"].items()
+        ],
         "class_measure": MEASURES[target],
         "cascade": [
-            {"part": part, "row": rows.get((drawn, part, "common", "cascade_rank", "all"))}
-            for part in summary["cascade"]
+            {"stage": stage, "row": rows.get((shown, stage, "common", "cascade_rank", "all"))}
+            for stage in summary["cascade"]
         ],
-        "seeds": rows.get((drawn, "trained", "common", "seed_rank", "all")),
+        "seeds": rows.get((shown, "trained", "common", "seed_rank", "all")),
         "notes": _notes(summary),
-        "verdicts": _verdicts(methods[0]["rows"], summary),
+        "verdicts": _verdicts(methods[0]["rows"]),
     }
 
 
@@ -106,17 +100,17 @@ def _notes(summary: dict) -> list[str]:
     """What is missing from the tables, and why."""
     notes = []
     if summary["with_truth"] is None:
-        notes.append("Where the findings are is not known in this data set; only simulated records tell.")
+        notes.append("The positions of findings are known for simulated records only.")
     elif not summary["with_truth"]:
-        notes.append("No explained record carries a finding of its class.")
+        notes.append("No explained record has a finding of its class.")
     if not summary["with_boxes"]:
-        notes.append("The pages come without boxes of their leads: nothing is said per lead.")
+        notes.append("The pages have no lead boxes: no measures per lead.")
     if not summary["trained_on"]:
-        notes.append("One seed: whether seeds agree is not known.")
+        notes.append("One seed: agreement between seeds is unknown.")
     notes += [
-        f"{count} of {summary['records']} maps by {method} of the {whose} network are empty (nothing speaks for the "
-        "class): they are in no mean, and their records in no difference."
-        for whose, counts in (("trained", summary["empty_maps"]), ("untrained", summary["empty_randomised"]))
+        f"{count} of {summary['records']} maps by {method} of the {network} network are empty (nothing supports the "
+        "class); they are excluded from means and differences."
+        for network, counts in (("trained", summary["empty_maps"]), ("randomised", summary["empty_randomised"]))
         for method, count in counts.items()
         if count
     ]
@@ -128,55 +122,47 @@ def _notes(summary: dict) -> list[str]:
     return notes
 
 
-def _verdicts(rows: Sequence[dict], summary: dict) -> list[str]:
-    """Sentences from the drawn method's intervals."""
-    told = []
+def _verdicts(rows: Sequence[dict]) -> list[str]:
+    """One sentence per measure of the first method, from its intervals."""
+    verdicts = []
     for row in rows:
-        if row["measure"] not in ("trace", "finding_of_trace", "pointing", "insertion", "deletion"):
-            continue
-        side = "raw" if row["measure"] in CURVES else "common"
-        trained, beats = row[side]["trained"], row[side]["beats"]
-        if trained["value"] is None:
+        entries = row["raw" if row["measure"] in CURVES else "common"]
+        trained, difference = entries["trained"], entries["difference"]
+        if row["measure"] not in IN_VERDICTS or trained["value"] is None:
             continue
         sign = -1 if row["measure"] == "deletion" else 1
-        text = f"{row['name'][0].upper()}{row['name'][1:]}: {trained['value']:.3f} ({_reach(trained)})"
+        text = f"{row['name'][0].upper()}{row['name'][1:]}: {trained['value']:.3f} ({_interval(trained)})"
         if trained["chance"] is not None:
             text += f"; {VERDICTS[_sign(trained['above_chance']) * sign]} chance ({trained['chance']:.3f})"
-        if beats and beats["value"] is not None:
+        if difference and difference["value"] is not None:
             text += (
-                f"; {VERDICTS[_sign(beats) * sign]} the untrained network (by {beats['value']:.3f}, {_reach(beats)})"
+                f"; {VERDICTS[_sign(difference) * sign]} the randomised network "
+                f"(difference {difference['value']:.3f}, {_interval(difference)})"
             )
-        told.append(text + ".")
-    return told
+        verdicts.append(text + ".")
+    return verdicts
 
 
-def _reach(entry: dict) -> str:
+def _interval(entry: dict) -> str:
     return "no interval" if entry["low"] is None else f"{entry['low']:.3f} – {entry['high']:.3f}"
 
 
 def _sign(entry: dict) -> int:
-    """1 or -1 where the interval lies on one side of 0, else 0."""
+    """1 or -1 if the interval excludes 0, else 0."""
     if entry["value"] is None or entry["low"] is None:
         return 0
     return 1 if entry["low"] > 0 else -1 if entry["high"] < 0 else 0
 
 
 def saliency_table(groups: Sequence[dict]) -> pd.DataFrame:
-    """A row per run, method, resolution and measure, for the report's files."""
-    lines = [
-        {
-            "dataset": group["dataset"],
-            "protocol": group["protocol"],
-            "model": model["variant"],
-            "method": method["name"],
-            "resolution": resolution,
-            "measure": row["measure"],
-            "chance": row["chance"],
-            **{
-                f"{what}_{part}" if part != "value" else what: (row[resolution][what] or {}).get(part)
-                for what in ("trained", "randomised", "beats")
-                for part in ("value", "low", "high")
-            },
+    """One row per run, method, resolution and measure."""
+    return pd.DataFrame(
+        {"dataset": group["dataset"], "protocol": group["protocol"], "model": model["variant"]}
+        | {"method": method["name"], "resolution": resolution, "measure": row["measure"], "chance": row["chance"]}
+        | {
+            entry if part == "value" else f"{entry}_{part}": (row[resolution][entry] or {}).get(part)
+            for entry in ENTRIES
+            for part in ("value", "low", "high")
         }
         for group in groups
         for model in group["models"]
@@ -184,5 +170,4 @@ def saliency_table(groups: Sequence[dict]) -> pd.DataFrame:
         for row in method["rows"]
         for resolution in ("raw", "common")
         if row[resolution]["trained"]
-    ]
-    return pd.DataFrame(lines)
+    )

@@ -1,4 +1,4 @@
-"""The report's sections on comparisons, protocols, calibration and claims: what the rules computed, put in rows."""
+"""Comparisons of models and of protocols, calibration, and claims, as rows for the report."""
 
 import math
 from collections.abc import Sequence
@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ecgpipe.artifacts.files import read_json
-from ecgpipe.report.collect import Cell, Run
-from ecgpipe.report.figures import reliability_figure
+from ecgpipe.report.collect import Run
+from ecgpipe.report.names import TESTED
 
-SHOWN = ("accuracy", "f1_weighted", "auc_macro", "f_max")
 VERDICTS = ("supported", "contradicted", "undecided", "not run")
 
 
@@ -27,31 +26,19 @@ class Statistics:
 
 
 def read_statistics(comparisons: Sequence[Path], protocols: Sequence[Path], claims: Sequence[Path]) -> Statistics:
-    """Read the files, as far as they are there."""
+    """Read the files; each list may be empty."""
     claim = read_json(claims[0]) if claims else {}
     return Statistics(list(map(read_json, comparisons)), list(map(read_json, protocols)), claim)
 
 
-def pooled_cells(compared: dict, columns: Sequence[tuple[str, str]]) -> dict[str, dict[str, Cell]]:
-    """Cells of a table of results: model -> metric -> the score over seeds and parts, with its interval."""
-    return {model["model"]: {metric: _cell(model, metric) for metric, _ in columns} for model in compared["models"]}
-
-
-def _cell(model: dict, metric: str) -> Cell:
-    cell = model["scores"].get(metric)
-    if cell is None:
-        return Cell(None, None, None, 0, "not measured")
-    return Cell(cell["value"], cell["low"], cell["high"], len(model["seeds"]), cell["note"])
-
-
 def comparison_tables(statistics: Statistics) -> list[dict]:
-    """A table per data set and protocol with more than one model.
+    """A table per data set, protocol and family of tests.
 
     Returns:
-        ``dataset``, ``protocol``, ``family`` and its ``first`` model (None: all pairs), ``metrics``, ``rows``
-        (``first``, ``second``, a row of comparisons.json per metric, ``exact`` rows), ``significant`` of ``tests``
-        (bootstrap, after Holm's correction) at the ``level``, ``confidence``, ``limit`` (what too few
-        resamples hide, in words), ``alone`` (no other table of that protocol: no model is the reference).
+        ``dataset``, ``protocol``, ``family``; ``first``: the reference model (None: all pairs); ``metrics``; ``rows``:
+        ``first``, ``second``, ``cells`` (a row of comparisons.json per metric), ``exact`` tests; ``significant`` of
+        ``tests`` (bootstrap, after Holm's correction) at ``level``; ``confidence``; ``limit``: a sentence if there are
+        too few resamples; ``alone``: whether this is the protocol's only family.
     """
     tables = []
     for compared in statistics.comparisons:
@@ -59,13 +46,17 @@ def comparison_tables(statistics: Statistics) -> list[dict]:
         families = list(dict.fromkeys(row["family"] for row in rows))
         for family in families:
             own = [row for row in rows if row["family"] == family]
-            metrics = [metric for metric in SHOWN if any(row["metric"] == metric for row in own)]
+            metrics = [metric for metric in TESTED if any(row["metric"] == metric for row in own)]
             pairs = [
                 {
                     "first": first,
                     "second": second,
-                    "cells": [_find(own, first, second, metric) for metric in metrics],
-                    "exact": [r for r in own if (r["first"], r["second"]) == (first, second) and _exact(r)],
+                    "cells": [_bootstrap(own, first, second, metric) for metric in metrics],
+                    "exact": [
+                        row
+                        for row in own
+                        if (row["first"], row["second"]) == (first, second) and row["test"] in ("mcnemar", "sign-flip")
+                    ],
                 }
                 for first, second in dict.fromkeys((row["first"], row["second"]) for row in own)
             ]
@@ -76,52 +67,63 @@ def comparison_tables(statistics: Statistics) -> list[dict]:
                 | {"first": compared["reference"] if family == "reference" else None, "metrics": metrics, "rows": pairs}
                 | {"tests": len(tested), "significant": sum(cell["p_holm"] < level for cell in tested)}
                 | {"confidence": compared["confidence"], "level": level}
-                | {"limit": _limit(tested, level, compared["resamples"]), "alone": len(families) == 1}
+                | {"limit": _too_few_resamples(tested, level, compared["resamples"]), "alone": len(families) == 1}
             )
     return tables
 
 
-def _limit(tested: Sequence[dict], level: float, resamples: int) -> str:
-    """A sentence where resamples are too few for what they always show to pass Holm's correction; else nothing."""
-    smallest = 2 / (resamples + 1)  # evaluate.paired.bootstrap_p
+def _too_few_resamples(tested: Sequence[dict], level: float, resamples: int) -> str:
+    """A sentence if differences with the smallest possible p fail only because of Holm's correction; else empty."""
+    smallest = 2 / (resamples + 1)  # evaluate.tests.bootstrap_p
     bound = [cell for cell in tested if cell["p"] <= smallest and cell["p_holm"] >= level]
     if not bound:
         return ""
     needed = math.ceil(2 * max(cell["p_holm"] / cell["p"] for cell in bound) / level)
     return (
-        f"Of the others, {len(bound)} have the smallest p that {resamples:,} resamples can give ({smallest:.2g}) "
-        f"and fail by the correction alone: set evaluate.resamples to at least {needed:,} to tell."
+        f"{len(bound)} more have the smallest p that {resamples:,} resamples allow ({smallest:.2g}) and fail only "
+        f"because of the correction: set evaluate.resamples to at least {needed:,}."
     )
 
 
-def _exact(row: dict) -> bool:
-    return row["test"] in ("mcnemar", "sign-flip")
-
-
-def _find(rows: Sequence[dict], first: str, second: str, metric: str) -> dict | None:
+def _bootstrap(rows: Sequence[dict], first: str, second: str, metric: str) -> dict | None:
     for row in rows:
         if (row["first"], row["second"], row["metric"], row["test"]) == (first, second, metric, "bootstrap"):
             return row
     return None
 
 
+def comparison_sentences(tables: Sequence[dict], names: dict[str, str], titles: dict[str, str]) -> list[str]:
+    """One sentence per table with a reference model."""
+    sentences = []
+    for table in tables:
+        if table["first"] is None or not table["tests"]:
+            continue
+        significant = [
+            cell["difference"]
+            for row in table["rows"]
+            for cell in row["cells"]
+            if cell and cell["p_holm"] is not None and cell["p_holm"] < table["level"]
+        ]
+        better = sum(difference > 0 for difference in significant)
+        worse = sum(difference < 0 for difference in significant)
+        sentences.append(
+            f"{titles.get(table['dataset'], table['dataset'])}, protocol {table['protocol']}: in {table['tests']} "
+            f"paired tests (Holm-corrected), {names.get(table['first'], table['first'])} is significantly better than "
+            f"another model {better} times and worse {worse} times; the rest are inconclusive."
+        )
+    return sentences
+
+
 def protocol_tables(statistics: Statistics) -> list[dict]:
-    """A table per data set with several protocols: what the first adds to each score."""
+    """A table per data set with several protocols: each score's difference between the first protocol and another."""
     tables = []
     for found in statistics.protocols:
-        metrics = [metric for metric in SHOWN if any(row["metric"] == metric for row in found["rows"])]
-        keys = dict.fromkeys((row["model"], row["first"], row["second"]) for row in found["rows"])
+        metrics = [metric for metric in TESTED if any(row["metric"] == metric for row in found["rows"])]
+        cells = {(row["model"], row["first"], row["second"], row["metric"]): row for row in found["rows"]}
         rows = [
             {"model": model, "first": first, "second": second}
-            | {
-                "cells": [
-                    next(
-                        (r for r in found["rows"] if (r["model"], r["second"], r["metric"]) == (model, second, m)), None
-                    )
-                    for m in metrics
-                ]
-            }
-            for model, first, second in keys
+            | {"cells": [cells.get((model, first, second, metric)) for metric in metrics]}
+            for model, first, second in dict.fromkeys(key[:3] for key in cells)
         ]
         if rows:
             tables.append({"dataset": found["dataset"], "metrics": metrics, "rows": rows})
@@ -129,22 +131,21 @@ def protocol_tables(statistics: Statistics) -> list[dict]:
 
 
 def calibration_tables(runs: Sequence[Run]) -> list[dict]:
-    """Per data set and protocol, of the first seed: calibration and sensitivity at fixed specificity of every model.
+    """Per data set and protocol, for the first seed: calibration, and sensitivity at fixed specificities.
 
     Returns:
-        ``dataset``, ``protocol``, ``seed``, ``specificities``, ``chosen_on``, ``figure`` (SVG) and whether it has the
-        class called (``top``); ``models``: ``variant``, ``scores``, ``classes``: ``name``, ``cells`` of the class,
+        ``dataset``, ``protocol``, ``seed``, ``specificities``, ``chosen_on``, ``top`` (whether the reliability of the
+        predicted class is known); ``models``: ``variant``, ``ece``, ``brier``, ``classes``: ``name``, ``cells``,
         ``thresholds``, ``confusion`` (counts), ``note``.
     """
     tables = []
     for dataset, protocol in dict.fromkeys((run.dataset, run.protocol) for run in runs):
-        own = [run for run in runs if (run.dataset, run.protocol) == (dataset, protocol)]
-        seed = min(run.seed for run in own)
-        shown = [run for run in own if run.seed == seed]
+        shown = first_seed_runs(runs, dataset, protocol)
         models = [
             {
                 "variant": run.variant,
-                "scores": run.score,
+                "ece": run.scores["ece"],
+                "brier": run.scores["brier"],
                 "classes": [
                     {
                         "name": name,
@@ -159,58 +160,51 @@ def calibration_tables(runs: Sequence[Run]) -> list[dict]:
             for run in shown
         ]
         rows = [row for run in shown for found in run.metrics["thresholds"].values() for row in found]
-        own_choice = bool(rows) and rows[0]["chosen_on"] == "validation"
+        validated = bool(rows) and rows[0]["chosen_on"] == "validation"
         tables.append(
-            {"dataset": dataset, "protocol": protocol, "seed": seed, "models": models}
+            {"dataset": dataset, "protocol": protocol, "seed": shown[0].seed, "models": models}
             | {"specificities": list(dict.fromkeys(row["asked_specificity"] for row in rows))}
-            | {"chosen_on": f"{'the validation' if own_choice else 'the same'} records"}
-            | {"figure": reliability_figure(shown), "top": "calibration_top" in shown[0].metrics}
+            | {"chosen_on": f"{'the validation' if validated else 'the same'} records"}
+            | {"top": "calibration_top" in shown[0].metrics}
         )
     return tables
 
 
+def first_seed_runs(runs: Sequence[Run], dataset: str, protocol: str) -> list[Run]:
+    """The runs of a data set and protocol with the lowest seed that any of them has."""
+    own = [run for run in runs if (run.dataset, run.protocol) == (dataset, protocol)]
+    seed = min(run.seed for run in own)
+    return [run for run in own if run.seed == seed]
+
+
 def claim_view(statistics: Statistics) -> dict | None:
-    """The claims in words with their parts, the cells counted by verdict, and what the printed figures imply."""
+    """The paper's claims with their parts, cells counted by verdict, and what the printed figures imply."""
     found = statistics.claims
     if not found:
         return None
     rows = found["claims"]
     cells = [row for row in rows if row["kind"] == "cell"]
-    sentences = [
-        row | {"parts": [part for part in rows if part["kind"] == "part" and part["id"].startswith(f"{row['id']}/")]}
-        for row in rows
-        if row["kind"] == "claim"
-    ]
     return {
-        "claims": sentences,
+        "claims": [
+            row
+            | {"parts": [part for part in rows if part["kind"] == "part" and part["id"].startswith(f"{row['id']}/")]}
+            | {"as_described": _as_described(row, found["departures"])}
+            for row in rows
+            if row["kind"] == "claim"
+        ],
         "cells": cells,
         "counts": {
             column: {word: sum(cell[column] == word for cell in cells) for word in VERDICTS}
             for column in ("verdict", "finding")
         },
         "arithmetic": found["arithmetic"],
-        "departures": {dataset: told for dataset, told in found["departures"].items() if told},
+        "departures": {dataset: list(words) for dataset, words in found["departures"].items() if words},
         "margin": found["margin"],
         "confidence": found["confidence"],
     }
 
 
-def sentences(tables: Sequence[dict], names: dict[str, str], titles: dict[str, str]) -> list[str]:
-    """What a reader should know of the comparisons after a minute."""
-    told = []
-    for table in tables:
-        if table["first"] is None or not table["tests"]:
-            continue
-        where = f"{titles.get(table['dataset'], table['dataset'])}, protocol {table['protocol']}"
-        better = [cell for row in table["rows"] for cell in row["cells"] if _shown(cell, table["level"], 1)]
-        worse = [cell for row in table["rows"] for cell in row["cells"] if _shown(cell, table["level"], -1)]
-        name = names.get(table["first"], table["first"])
-        told.append(
-            f"{where}: of {table['tests']} paired tests of {name} against the other models (Holm-corrected), "
-            f"{len(better)} show it better and {len(worse)} worse; the others decide nothing at this size."
-        )
-    return told
-
-
-def _shown(cell: dict | None, level: float, sign: int) -> bool:
-    return bool(cell) and cell["p_holm"] is not None and cell["p_holm"] < level and sign * cell["difference"] > 0
+def _as_described(row: dict, departures: dict) -> bool:
+    """Whether the claim was tested by runs made as the paper describes."""
+    changed = any(departures.get(dataset) for dataset in (row["dataset"] or "").split())
+    return not changed and "not run" not in (row["finding"], row["verdict"])

@@ -1,4 +1,4 @@
-"""The first lines of the report: what a reader should know after a minute. Every sentence is computed."""
+"""The first lines of the report; every sentence is computed from the results."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -6,98 +6,74 @@ from collections.abc import Sequence
 
 def summary(
     datasets: Sequence[dict],
-    controls: Sequence[dict],
+    baselines: Sequence[dict],
     saliency: Sequence[dict],
     problems: int,
     claims: dict | None = None,
-    tests: Sequence[str] = (),
+    comparisons: Sequence[str] = (),
 ) -> list[str]:
-    """Sentences, at most a few per data set and protocol.
+    """Sentences, a few per data set and protocol.
 
     Args:
-        datasets: the report's data sets with their protocols and results.
-        controls: tables of controls.
-        saliency: groups of measured saliency.
-        problems: records or files left out.
-        claims: the paper's claims with their verdicts, if they were looked at.
-        tests: sentences on paired tests.
+        datasets: the report's data sets with their protocols.
+        baselines: of ``baseline_tables``.
+        saliency: of ``saliency_groups``.
+        problems: number of records or files left out.
+        claims: of ``claim_view``.
+        comparisons: of ``comparison_sentences``.
     """
-    told = []
+    sentences = []
     for dataset in datasets:
-        for protocol in dataset["protocols"]:
-            told.append(_best(dataset, protocol, controls))
-        told += _leaks(dataset)
-    told += tests
+        sentences += [_best(dataset, protocol, baselines) for protocol in dataset["protocols"]]
+        sentences += _leaks(dataset)
+    sentences += comparisons
     if claims:
         counts = Counter(claim["verdict"] for claim in claims["claims"])
-        told.append(
-            f"Of the paper's {sum(counts.values())} claims: {', '.join(f'{n} {v}' for v, n in counts.items())}."
-        )
-    told += _saliency(saliency, {dataset["name"]: dataset["title"] for dataset in datasets})
-    told.append(
-        f"{problems} records or files were left out, each with its reason (Problems)."
+        verdicts = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+        sentences.append(f"The paper's {sum(counts.values())} claims: {verdicts}.")
+    titles = {dataset["name"]: dataset["title"] for dataset in datasets}
+    for group in saliency:
+        for model in group["models"]:
+            if model["verdicts"]:
+                verdict = next((v for v in model["verdicts"] if "finding" in v), model["verdicts"][0])
+                where = f"{titles[group['dataset']]}, protocol {group['protocol']}"
+                sentences.append(f"{where}: saliency of {model['name']}: {verdict}")
+    sentences.append(
+        f"{problems} records or files were left out; the reasons are listed under Problems."
         if problems
-        else "No record was left out for a fault."
+        else "No record was left out."
     )
-    return told
+    return sentences
 
 
-def _best(dataset: dict, protocol: dict, controls: Sequence[dict]) -> str:
+def _best(dataset: dict, protocol: dict, baselines: Sequence[dict]) -> str:
     where = f"{dataset['title']}, protocol {protocol['name']}"
-    measured = {name: cells for name, cells in protocol["cells"].items() if cells["auc_macro"].value is not None}
-    if not measured:
-        return f"{where}: no model could be scored by macro AUC (no class with records both in and out of it)."
-    name = max(measured, key=lambda variant: measured[variant]["auc_macro"].value)
-    auc, accuracy = measured[name]["auc_macro"], measured[name]["accuracy"]
-    count = "the only model" if len(measured) == 1 else f"the highest of {len(measured)} models"
+    measured = [model for model in protocol["models"] if model["cells"]["auc_macro"].value is not None]
+    best = next((model for model in measured if model["variant"] == protocol["best"]), None)
+    if best is None:
+        return f"{where}: macro AUC could not be computed for any model."
+    auc = best["cells"]["auc_macro"]
+    rank = "the only model" if len(measured) == 1 else f"the highest of {len(measured)} models"
     text = (
-        f"{where}: {protocol['names'].get(name, name)} reaches a macro AUC of {auc} and an accuracy of {accuracy} on "
-        f"{protocol['records']} {protocol['role']} records; it is {count}."
+        f"{where}: {best['name']} has a macro AUC of {auc} and an accuracy of {best['cells']['accuracy']} on "
+        f"{protocol['records']} {protocol['role']} records ({rank})."
     )
-    others = [
-        cells["auc_macro"]
-        for variant, cells in measured.items()
-        if variant != name and cells["auc_macro"].high is not None
-    ]
-    reached = sum(auc.low is not None and auc.low <= other.high for other in others)
-    if reached:
-        text += f" The intervals of {reached} other{'s' if reached > 1 else ''} overlap its own."
-    table = next((t for t in controls if (t["dataset"], t["protocol"]) == (dataset["name"], protocol["name"])), None)
-    control = best_baseline(table) if table else None
-    if control:
-        text += f" The best control ({control[0]}) has an accuracy of {control[1]:.3f}."
+    others = [model["cells"]["auc_macro"] for model in measured if model is not best]
+    overlapping = sum(None not in (auc.low, other.high) and auc.low <= other.high for other in others)
+    if overlapping:
+        text += f" The intervals of {overlapping} other model{'s' if overlapping > 1 else ''} overlap with it."
+    for table in baselines:
+        if (table["dataset"], table["protocol"]) == (dataset["name"], protocol["name"]) and table["best"]:
+            text += f" The best baseline ({table['best'][0].lower()}) has an accuracy of {table['best'][1]:.3f}."
     return text
 
 
-def best_baseline(table: dict) -> tuple[str, float] | None:
-    """Name and accuracy of the control with the highest accuracy in one of ``control_tables``."""
-    scored = [
-        (row["name"][0].lower() + row["name"][1:], row["accuracy"].value)
-        for row in table["rows"]
-        if row["accuracy"].value is not None
-    ]
-    return max(scored, key=lambda one: one[1], default=None)
-
-
 def _leaks(dataset: dict) -> list[str]:
-    """How much of what is reported also trains, where that is known and not nothing."""
-    rows = (dataset["audit"] or {}).get("leaks", [])
-    told = []
-    for row in rows:
-        for name, what in (("near", "a copy"), ("patient", "their patient")):
-            if row[name]:
-                told.append(
-                    f"{dataset['title']}, protocol {row['protocol']}: {100 * row[name]:.0f}% of the {row['role']} "
-                    f"records have {what} in training; scores under it are too good."
-                )
-    return told
-
-
-def _saliency(groups: Sequence[dict], titles: dict[str, str]) -> list[str]:
-    told = []
-    for group in groups:
-        for model in group["models"]:
-            if model["verdicts"]:
-                first = next((v for v in model["verdicts"] if "finding" in v), model["verdicts"][0])
-                told.append(f"Saliency of {model['name']} ({titles[group['dataset']]}, {group['protocol']}): {first}")
-    return told
+    """Shares of reported records with a duplicate, or their patient, in training."""
+    return [
+        f"{dataset['title']}, protocol {row['protocol']}: {100 * row[kind]:.0f}% of the {row['role']} records have "
+        f"{what} in training; scores under this protocol are too high."
+        for row in (dataset["audit"] or {}).get("leaks", [])
+        for kind, what in (("near", "a duplicate"), ("patient", "their patient"))
+        if row[kind]
+    ]

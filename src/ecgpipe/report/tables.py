@@ -1,26 +1,31 @@
-"""The report's tables as CSV and LaTeX, in a folder beside the page and as links within it."""
+"""The report's tables as CSV and LaTeX: in a folder, and as links within the page."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from ecgpipe.artifacts.files import atomic_folder
-from ecgpipe.report.collect import Cell
+from ecgpipe.artifacts.predictions import CLAIM_COLUMNS, COMPARISON_COLUMNS, PROTOCOL_COLUMNS
+from ecgpipe.report.collect import Cell, Run, whole_protocol
+from ecgpipe.report.names import COLUMNS
+from ecgpipe.report.saliency import saliency_table
+from ecgpipe.report.statistics import Statistics
 
 TYPES = {"csv": "text/csv", "tex": "text/x-tex"}
 
 
 def write_tables(tables: Mapping[str, pd.DataFrame], folder: Path | str) -> dict[str, dict[str, str]]:
-    """Write NAME.csv and NAME.tex of each table.
+    """Write NAME.csv and NAME.tex for each table.
 
     Args:
         tables: by name; a column X may have its interval in columns "X low" and "X high".
-        folder: a folder that this replaces.
+        folder: is replaced.
 
     Returns:
-        name -> {``csv``, ``tex``}: the same as data addresses.
+        name -> {``csv``, ``tex``}: the same files as data URIs.
     """
     addresses: dict[str, dict[str, str]] = {}
     with atomic_folder(folder) as partial:
@@ -36,7 +41,7 @@ def write_tables(tables: Mapping[str, pd.DataFrame], folder: Path | str) -> dict
 
 
 def latex(table: pd.DataFrame) -> str:
-    """A tabular with booktabs rules; an interval stands in its value's cell, what is missing is a dash."""
+    """A booktabs tabular; an interval goes into its value's cell, a missing value becomes a dash."""
     plain = table.map(_plain)
     for column in table.columns:
         if f"{column} low" in plain:
@@ -45,59 +50,161 @@ def latex(table: pd.DataFrame) -> str:
                 f"{value} [{low}, {high}]" if (low, high) != ("--", "--") else value
                 for value, low, high in zip(plain[column], *bounds, strict=True)
             ]
-    names = list(plain.columns)
+    align = "".join("r" if pd.api.types.is_numeric_dtype(table[name]) else "l" for name in plain.columns)
     plain.columns = [_escape(str(column)) for column in plain.columns]
-    align = "".join("r" if pd.api.types.is_numeric_dtype(table[name]) else "l" for name in names)
     return plain.style.hide(axis="index").to_latex(hrules=True, column_format=align or "l")
 
 
 def _plain(value: object) -> str:
-    if value is None or (isinstance(value, float) and pd.isna(value)):
+    if value is None or value is pd.NA or (isinstance(value, float) and pd.isna(value)):
         return "--"
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) >= 1 else f"{value:.4f}"
     return _escape(str(value))
 
 
+SPECIAL = {"\\": r"\textbackslash{}", **{sign: f"\\{sign}" for sign in "&%$#_{}"}}
+
+
 def _escape(text: str) -> str:
-    special = {
-        "\\": r"\textbackslash{}",
-        "&": r"\&",
-        "%": r"\%",
-        "$": r"\$",
-        "#": r"\#",
-        "_": r"\_",
-        "{": r"\{",
-        "}": r"\}",
-    }
-    return "".join(special.get(sign, sign) for sign in text).replace("–", "--")
+    return "".join(SPECIAL.get(sign, sign) for sign in text).replace("–", "--")
 
 
-def cell_table(cells: Mapping[str, Mapping[str, Cell]], names: Mapping[str, str], columns: tuple) -> pd.DataFrame:
-    """A results table: a row per model, value, low and high of each metric."""
+def _spread(label: str, cell: Cell | None) -> dict[str, float | None]:
+    """Value, low and high as three columns."""
+    cell = cell or Cell(None, None, None, 0)
+    return {label: cell.value, f"{label} low": cell.low, f"{label} high": cell.high}
+
+
+def results_table(view: dict, baselines: Sequence[dict]) -> pd.DataFrame:
+    """All scores of a protocol: one row per model and baseline.
+
+    Args:
+        view: of ``protocol_view``.
+        baselines: of ``baseline_tables``, for this protocol or its parts.
+    """
+    rows: list[dict[str, Any]] = [
+        {"model": model["name"], "parameters": model["parameters"], "seeds": model["seeds"]}
+        | {key: value for metric, label in COLUMNS for key, value in _spread(label, model["cells"][metric]).items()}
+        for model in view["models"]
+    ]
+    for table in baselines:
+        part = f" ({table['protocol']})" if view["parts"] else ""
+        rows += [
+            {"model": f"Baseline: {row['name'].lower()}{part}", "parameters": None, "seeds": row["accuracy"].seeds}
+            | {key: value for metric, label in COLUMNS for key, value in _spread(label, row[metric]).items()}
+            for row in table["rows"]
+        ]
+    return pd.DataFrame(rows).astype({"parameters": "Int64"})
+
+
+def paper_table(table: dict) -> pd.DataFrame:
+    """One of the paper's tables beside ours; empty cells for models that were not run."""
     rows = []
-    for variant, own in cells.items():
-        row: dict[str, object] = {"model": names.get(variant, variant), "seeds": max(c.seeds for c in own.values())}
-        for metric, label in columns:
-            cell = own[metric]
-            row |= {label: cell.value, f"{label} low": cell.low, f"{label} high": cell.high}
-        rows.append(row)
+    for row in table["rows"]:
+        cells: dict[str, Any] = {"model": row["name"]}
+        for (_, label), (printed, ours) in zip(COLUMNS, row["cells"], strict=False):
+            cells |= {f"{label} paper": printed} | _spread(f"{label} ours", ours)
+        rows.append(cells)
     return pd.DataFrame(rows)
 
 
-def beside_paper(
-    printed: Mapping[str, tuple[float, ...]],
-    cells: Mapping[str, Mapping[str, Cell]],
-    names: Mapping[str, str],
-    columns: tuple,
-) -> pd.DataFrame:
-    """One of the paper's tables beside ours; what was not run is empty."""
+def overview_table(datasets: Iterable[dict], baselines: Sequence[dict]) -> pd.DataFrame:
+    """The best model and the best baseline of each data set and protocol."""
     rows = []
-    for variant, values in printed.items():
-        row: dict[str, object] = {"model": names.get(variant, variant)}
-        for (metric, label), value in zip(columns, values, strict=False):
-            cell = cells.get(variant, {}).get(metric)
-            row |= {f"{label} paper": value, f"{label} ours": cell.value if cell else None}
-            row |= {f"{label} ours low": cell.low if cell else None, f"{label} ours high": cell.high if cell else None}
-        rows.append(row)
+    for dataset in datasets:
+        for view in dataset["protocols"]:
+            model = next((model for model in view["models"] if model["variant"] == view["best"]), None)
+            baseline = best_baseline(baselines, dataset["name"], view["name"]) or (None, None)
+            row: dict[str, Any] = {"data set": dataset["title"], "protocol": view["name"]}
+            row |= {"role": view["role"], "records": view["records"], "model": model and model["name"]}
+            for metric in ("auc_macro", "accuracy"):
+                row |= _spread(dict(COLUMNS)[metric], model and model["cells"][metric])
+            rows.append(row | {"best baseline": baseline[0], "its accuracy": baseline[1]})
     return pd.DataFrame(rows)
+
+
+def best_baseline(tables: Sequence[dict], dataset: str, protocol: str) -> tuple[str, float] | None:
+    """Name and accuracy of the most accurate baseline under a protocol."""
+    return next((t["best"] for t in tables if (t["dataset"], t["protocol"]) == (dataset, protocol)), None)
+
+
+def class_table(runs: Iterable[Run]) -> pd.DataFrame:
+    """One row per run and class: records, and value, low and high of each score."""
+    return pd.DataFrame(
+        {"protocol": run.protocol, "model": run.variant, "seed": run.seed, "class": label}
+        | {"records": run.metrics["support"].get(label)}
+        | {
+            f"{metric}{end}": entry.get(part)
+            for metric, entry in scores.items()
+            for end, part in (("", "value"), (" low", "low"), (" high", "high"))
+        }
+        for run in runs
+        for label, scores in run.metrics["per_class"].items()
+    )
+
+
+def flat_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
+    """Rows of a JSON file as a table; lists become words."""
+    flat = [
+        {key: " ".join(map(str, value)) if isinstance(value, list | tuple) else value for key, value in row.items()}
+        for row in rows
+    ]
+    return pd.DataFrame(flat, columns=list(columns))
+
+
+def class_counts(datasets: list[dict]) -> pd.DataFrame:
+    """Records per class of each data set."""
+    return pd.DataFrame(
+        {"dataset": dataset["title"], "class": name, "records": count}
+        for dataset in datasets
+        for name, count in dataset["labels"]["classes"].items()
+    )
+
+
+def report_tables(
+    datasets: list[dict], runs: list[Run], baselines: list[dict], statistics: Statistics, saliency: list[dict]
+) -> dict[str, pd.DataFrame]:
+    """The tables of the datasets and models, by the names of their files."""
+    found = {"classes": class_counts(datasets), "data": data_table(datasets)}
+    leaks = [
+        {"dataset": dataset["name"]} | row for dataset in datasets for row in (dataset["audit"] or {}).get("leaks", ())
+    ]
+    if leaks:
+        found["leaks"] = pd.DataFrame(leaks)
+    for dataset in datasets:
+        for view in dataset["protocols"]:
+            where = dataset["name"], view["name"]
+            own = [run for run in runs if (run.dataset, whole_protocol(run.protocol)) == where]
+            beside = [table for table in baselines if (table["dataset"], whole_protocol(table["protocol"])) == where]
+            found[f"results-{view['key']}"] = results_table(view, beside)
+            found[f"classes-{view['key']}"] = class_table(own)
+            found |= {table["file"]: paper_table(table) for table in view["paper_tables"]}
+            compared = (statistics.of(*where) or {}).get("comparisons")
+            if compared:
+                found[f"comparisons-{view['key']}"] = flat_table(compared, COMPARISON_COLUMNS)
+    for compared in statistics.protocols:
+        if compared["rows"]:
+            found[f"protocols-{compared['dataset']}"] = flat_table(compared["rows"], PROTOCOL_COLUMNS)
+    if statistics.claims:
+        found["claims"] = flat_table(statistics.claims["claims"], CLAIM_COLUMNS)
+    if saliency:
+        found["saliency"] = saliency_table(saliency)
+    return found
+
+
+def data_table(datasets: list[dict]) -> pd.DataFrame:
+    """Records, classes and audit of each data set, beside the paper's table 1."""
+    audited = ("distinct", "distinct_groups", "patients", "patients_with_several")
+    return pd.DataFrame(
+        {"data set": dataset["title"]}
+        | {f"{key} paper": (dataset["paper"] or {}).get(key) for key in ("classes", "records")}
+        | {
+            "records": dataset["records"],
+            "used": dataset["labels"]["kept"],
+            "label policy": dataset["labels"]["policy"],
+        }
+        | {key: (dataset["audit"] or {}).get(key) for key in audited}
+        | {"conflicts": len(dataset["audit"]["conflicts"]) if dataset["audit"] else None}
+        for dataset in datasets
+    )

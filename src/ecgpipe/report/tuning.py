@@ -1,4 +1,4 @@
-"""What a search over settings found, by the validation records alone."""
+"""Results of a hyperparameter search, from validation scores."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,8 +7,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from ecgpipe.artifacts.files import atomic_path, write_text
-from ecgpipe.artifacts.runs import check_history
+from ecgpipe.artifacts.files import atomic_path, verify, write_text
 
 
 def write_tuning(
@@ -18,20 +17,20 @@ def write_tuning(
 
     Args:
         histories: history.csv of every trial and seed.
-        points: of each, its ``variant`` and its ``changes`` (setting -> value).
-        score: column of the histories that decides; a loss is better the lower.
-        table: CSV, a row per trial, the best first: the settings, seeds, and the means over seeds of epochs, seconds
-            and scores, at each training's epoch of lowest validation loss; ``lowest`` and ``highest`` score of a seed.
-        best: YAML, the best settings as a configuration file.
+        points: ``variant`` and ``changes`` (setting -> value) of each history.
+        score: column of the histories to optimise: validation_loss is minimised, other scores are maximised.
+        table: output, CSV: one row per trial, best first: settings, seeds, means over seeds of epochs, seconds and
+            scores at each training's epoch of lowest validation loss, and ``lowest`` and ``highest`` score of a seed.
+        best: output, YAML: the best settings as a configuration file.
     """
     rows = []
     for file, point in zip(histories, points, strict=True):
-        check_history(file.parent)
+        verify(file)
         history = pd.read_csv(file)
         chosen = history.loc[history["validation_loss"].idxmin()]
         scores = {name: chosen[name] for name in history if name.startswith("validation_")}  # type: ignore[attr-defined]
-        told = {"epochs": len(history), "best_epoch": chosen["epoch"], "seconds": history["seconds"].sum()}
-        rows.append({"variant": point["variant"], **point["changes"], **told, **scores})
+        training = {"epochs": len(history), "best_epoch": chosen["epoch"], "seconds": history["seconds"].sum()}
+        rows.append({"variant": point["variant"], **point["changes"], **training, **scores})
     found = pd.DataFrame(rows)
     settings = ["variant", *dict(points[0]["changes"])]
     rising = score == "validation_loss"

@@ -1,10 +1,10 @@
 (() => {
   "use strict";
-  const PAGE = 50; // rows drawn at a time
+  const PAGE = 50; // rows per page
   const data = JSON.parse(document.getElementById("explorer-data").textContent);
   const get = (id) => document.getElementById(id);
   const fields = Object.fromEntries(
-    ["view", "model", "truth", "called", "outcome", "order", "id", "pictures"].map((name) => [name, get("f-" + name)])
+    ["view", "model", "truth", "predicted", "outcome", "order", "id", "pictures"].map((name) => [name, get("f-" + name)])
   );
   const body = document.querySelector("#records tbody");
   const heats = new Map();
@@ -21,11 +21,11 @@
   const options = (select, pairs) => select.replaceChildren(...pairs.map(([value, text]) => element("option", text, { value })));
   const name = (model) => data.names[model] || model;
 
-  // Answers of every model, once: called[m][i] is a list of classes, right[m][i] a truth value, null without an answer.
+  // Predictions of every model: predicted[m][i] is a list of classes, right[m][i] a boolean, null without a prediction.
   for (const view of data.views) {
     const size = view.classes.length;
     view.truthKey = view.truth.map((labels) => labels.join(","));
-    view.called = view.models.map((model) =>
+    view.predicted = view.models.map((model) =>
       view.ids.map((_, i) => {
         const p = model.p.slice(i * size, (i + 1) * size);
         if (p[0] === null) return null;
@@ -33,10 +33,10 @@
         return p.flatMap((value, label) => (value >= 1000 * view.threshold ? [label] : []));
       })
     );
-    view.right = view.called.map((answers) =>
-      answers.map((called, i) => {
-        if (called === null) return null;
-        return view.task === "single" ? view.truth[i].includes(called[0]) : called.join(",") === view.truthKey[i];
+    view.right = view.predicted.map((answers) =>
+      answers.map((predicted, i) => {
+        if (predicted === null) return null;
+        return view.task === "single" ? view.truth[i].includes(predicted[0]) : predicted.join(",") === view.truthKey[i];
       })
     );
   }
@@ -45,10 +45,10 @@
   let rows = [], drawn = 0;
   const view = () => data.views[Number(fields.view.value)];
   const picture = (view, i) => (data.pictures[view.dataset] || {})[view.ids[i]];
-  const chance = (view, m, i, label) => view.models[m].p[i * view.classes.length + label];
+  const probability = (view, m, i, label) => view.models[m].p[i * view.classes.length + label];
   const text = (value) => (value === null || value === undefined ? "–" : (value / 1000).toFixed(3));
-  const worst = (view, m, i) => (view.truth[i].length ? Math.min(...view.truth[i].map((label) => chance(view, m, i, label) ?? 1000)) : null);
-  const names = (view, labels) => (labels === null ? "no answer" : labels.map((label) => view.classes[label]).join(", ") || "none");
+  const worst = (view, m, i) => (view.truth[i].length ? Math.min(...view.truth[i].map((label) => probability(view, m, i, label) ?? 1000)) : null);
+  const names = (view, labels) => (labels === null ? "no prediction" : labels.map((label) => view.classes[label]).join(", ") || "none");
 
   function fill() {
     const now = view();
@@ -56,26 +56,26 @@
     options(fields.model, now.models.map((model, m) => [m, name(model.name)]));
     const classes = [["", "any"], ...now.classes.map((label, i) => [i, label])];
     options(fields.truth, classes);
-    options(fields.called, classes);
+    options(fields.predicted, classes);
     filter();
   }
   function filter() {
     const now = view(), m = Number(fields.model.value);
     if (!now) return void (get("count").textContent = "No predictions to show.");
     const wanted = fields.id.value.trim().toLowerCase();
-    const truth = fields.truth.value, called = fields.called.value, outcome = fields.outcome.value;
+    const truth = fields.truth.value, predicted = fields.predicted.value, outcome = fields.outcome.value;
     rows = [];
     for (let i = 0; i < now.ids.length; i++) {
       if (truth !== "" && !now.truth[i].includes(Number(truth))) continue;
-      if (called !== "" && !(now.called[m][i] || []).includes(Number(called))) continue;
+      if (predicted !== "" && !(now.predicted[m][i] || []).includes(Number(predicted))) continue;
       if (outcome === "right" && now.right[m][i] !== true) continue;
       if (outcome === "wrong" && now.right[m][i] !== false) continue;
-      if (outcome === "split" && new Set(now.right.map((model) => model[i]).filter((r) => r !== null)).size < 2) continue;
+      if (outcome === "disagree" && new Set(now.right.map((model) => model[i]).filter((r) => r !== null)).size < 2) continue;
       if (wanted && !now.ids[i].toLowerCase().includes(wanted)) continue;
       if (fields.pictures.checked && !picture(now, i)) continue;
       rows.push(i);
     }
-    if (fields.order.value === "sure") rows.sort((a, b) => worst(now, m, a) - worst(now, m, b));
+    if (fields.order.value === "truth") rows.sort((a, b) => worst(now, m, a) - worst(now, m, b));
     const right = rows.filter((i) => now.right[m][i]).length;
     get("count").textContent = rows.length + " of " + now.ids.length + " " + now.role + " records, " + right + " of them right (" + name(now.models[m].name) + ").";
     drawn = 0;
@@ -97,10 +97,10 @@
     head.append(open);
     const thumb = element("td"), shown = picture(now, i);
     if (shown && shown.image) thumb.append(element("img", undefined, { src: shown.image, alt: "", loading: "lazy", className: "thumb" }));
-    const answer = now.called[m][i], right = now.right[m][i];
+    const answer = now.predicted[m][i], right = now.right[m][i];
     made.append(head, thumb, element("td", names(now, now.truth[i])), element("td", names(now, answer)));
     made.append(element("td", text(worst(now, m, i)), { className: "number" }));
-    const top = answer && answer.length ? chance(now, m, i, answer[0]) : null;
+    const top = answer && answer.length ? probability(now, m, i, answer[0]) : null;
     made.append(element("td", text(top), { className: "number" }));
     made.append(element("td", right === null ? "–" : right ? "✓ right" : "✗ wrong", { className: right === false ? "bad" : "" }));
     return made;
@@ -111,7 +111,7 @@
     get("record-truth").textContent = "True: " + names(now, now.truth[i]) + ". Role: " + now.role + ", protocol " + now.protocol + ".";
     const place = get("record-pictures");
     place.replaceChildren();
-    if (!shown) place.append(element("p", "No picture of this record in this page (report.explorer_pictures)."));
+    if (!shown) place.append(element("p", "This page has no picture of this record (report.explorer_pictures)."));
     else {
       const maps = heats.get([now.dataset, now.protocol, id].join("\n")) || [];
       if (shown.page) place.append(overlay(now, id, shown.page, maps));
@@ -125,7 +125,7 @@
         const line = element("tr");
         line.append(element("th", name(model.name), { scope: "row" }));
         now.classes.forEach((label, c) => {
-          const p = chance(now, m, i, c), cell = element("td", text(p), { className: "number bar" });
+          const p = probability(now, m, i, c), cell = element("td", text(p), { className: "number bar" });
           cell.style.setProperty("--share", (p || 0) / 10 + "%");
           line.append(cell);
         });
@@ -143,7 +143,7 @@
     const made = element("figure"), stack = element("div", undefined, { className: "stack" });
     stack.append(element("img", undefined, { src: page, alt: "Page of record " + id }));
     made.append(stack);
-    if (!maps.length) return made.append(element("figcaption", "The page. No saliency map was made of this record.")), made;
+    if (!maps.length) return made.append(element("figcaption", "The page. No saliency map exists for this record.")), made;
     const [top, right, bottom, left] = data.margins[now.dataset];
     const heat = element("img", undefined, { className: "heat", alt: "" });
     Object.assign(heat.style, { top: 100 * top + "%", left: 100 * left + "%", width: 100 * (1 - left - right) + "%", height: 100 * (1 - top - bottom) + "%" });

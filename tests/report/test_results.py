@@ -1,0 +1,67 @@
+"""Baselines in the report: rows and sentences computed from the scores."""
+
+from pathlib import Path
+
+from ecgpipe.report.build import html_environment, plain
+from ecgpipe.report.collect import Run
+from ecgpipe.report.results import METRICS, baseline_tables, image_cost_sentence, nearest_by_protocol
+from ecgpipe.report.statistics import Statistics
+
+
+def run(variant, accuracy, auc, seed=0, protocol="paper"):
+    scores = {
+        name: {"value": v, "low": v - 0.05, "high": v + 0.05}
+        for name, v in (("accuracy", accuracy), ("auc_macro", auc))
+    }
+    return Run(Path(f"cardiac-images/{protocol}/{variant}/seed-{seed}"), {"scores": scores, "confidence": 0.95})
+
+
+def findings(*baselines, models=()):
+    return " ".join(baseline_tables(baselines, models, METRICS)[0]["findings"])
+
+
+def test_leak_is_reported_only_above_chance_in_every_seed():
+    assert "Leak" in findings(run("baseline-outside", 0.6, 0.7))
+    assert "Leak" not in findings(run("baseline-outside", 0.6, 0.54))
+    assert "Leak" not in findings(run("baseline-outside", 0.6, 0.7), run("baseline-outside", 0.6, 0.54, seed=1))
+
+
+def test_shuffles_are_pooled():
+    around = [run(f"baseline-shuffled-{i}", 0.4, auc) for i, auc in enumerate((0.44, 0.57, 0.48, 0.52), 1)]
+    (table,) = baseline_tables(around, [])
+    (row,) = table["rows"]
+    cell = row["auc_macro"]
+    assert abs(cell.value - 0.5025) < 1e-9 and cell.low < 0.5 < cell.high and cell.seeds == 4
+    assert "is not above chance" in table["findings"][0]
+    assert "is above chance" in findings(*[run(f"baseline-shuffled-{i}", 0.4, 0.8 + i / 100) for i in range(1, 5)])
+
+
+def test_baseline_that_matches_the_best_model_is_reported():
+    models = [run("swin", 0.8, 0.9), run("resnet34", 0.7, 0.95)]  # resnet34 has the best AUC
+    assert "not more accurate" not in findings(run("baseline-nearest", 0.6, 0.7), models=models)
+    assert "not more accurate" in findings(run("baseline-nearest", 0.75, 0.7), models=models)
+
+
+def test_cost_of_the_image_has_its_interval_and_says_how_the_model_was_chosen():
+    row = {"first_value": 0.95, "second": "swin", "second_value": 0.9, "difference": 0.05, "low": 0.03, "high": 0.07}
+    compared = {"dataset": "cardiac-images", "protocol": "paper", "image_cost": row | {"chosen_on": "validation"}}
+    tables = baseline_tables(
+        [run("baseline-signal", 0.5, 0.95)], [run("swin", 0.8, 0.9)], METRICS, Statistics([compared])
+    )
+    (sentence,) = [one for one in tables[0]["findings"] if one.startswith("Cost")]
+    assert "0.950" in sentence and "+0.050 (+0.030 to +0.070)" in sentence and "validation records" in sentence
+    assert "favours it" in image_cost_sentence({"image_cost": row | {"chosen_on": "the reported records"}}, {})
+    assert image_cost_sentence({"image_cost": None}, {}) is None
+    assert "Cost" not in findings(run("baseline-signal", 0.5, 0.95))
+
+
+def test_nearest_neighbour_across_protocols_and_html():
+    baselines = [run("baseline-nearest", 0.86, 0.8), run("baseline-nearest", 0.57, 0.6, protocol="unique")]
+    tables = baseline_tables(baselines, [run("swin", 0.9, 0.9)])
+    sentences = nearest_by_protocol(tables)
+    accuracies = "0.860 under paper, 0.570 under unique"
+    assert sentences == [f"cardiac-images: a nearest neighbour on thumbnails has an accuracy of {accuracies}."]
+    template = html_environment().get_template("baselines.html.j2")
+    text = template.render(baselines=plain(tables), baseline_sentences=sentences, names={"swin": "Swin"})
+    assert "0.860" in text and "Best model: Swin" in text
+    assert template.render(baselines=[], baseline_sentences=[]).strip() == ""
