@@ -28,27 +28,25 @@ class Variant:
 
     Attributes:
         architecture: default name in timm's registry.
-        summary: a few words.
         options: options that define the variant.
         own: whether this package implements it; the option ``architecture`` then names its Swin backbone.
     """
 
     architecture: str
-    summary: str
     options: dict[str, Any] = field(default_factory=dict)
     own: bool = False
 
 
 VARIANTS: dict[str, Variant] = {
-    "resnet34": Variant("resnet34", "ResNet-34"),
-    "vit": Variant("vit_small_patch16_224", "ViT-Small/16"),
-    "mobilevit": Variant("mobilevit_s", "MobileViT-S"),
-    "convnext": Variant("convnext_tiny", "ConvNeXt-T"),
-    "swin": Variant(SWIN_TINY, "Swin-T, also the ablation with the backbone only"),
-    "swin_lgf_fpn": Variant("swin_lgf_fpn_tiny", "Swin-LGF-FPN", own=True),
-    "swin_lgf_fpn_no_lgf": Variant("swin_lgf_fpn_tiny", "without the LGF modules", {"lgf": False}, own=True),
-    "swin_lgf_fpn_no_fpn": Variant("swin_lgf_fpn_tiny", "without the pyramid", {"fpn": False}, own=True),
-    "swin_lgf_fpn_no_refine": Variant("swin_lgf_fpn_tiny", "without the refinement", {"refine": False}, own=True),
+    "resnet34": Variant("resnet34"),
+    "vit": Variant("vit_small_patch16_224"),
+    "mobilevit": Variant("mobilevit_s"),
+    "convnext": Variant("convnext_tiny"),
+    "swin": Variant(SWIN_TINY),  # also the ablation with the backbone only
+    "swin_lgf_fpn": Variant("swin_lgf_fpn_tiny", own=True),
+    "swin_lgf_fpn_no_lgf": Variant("swin_lgf_fpn_tiny", {"lgf": False}, own=True),
+    "swin_lgf_fpn_no_fpn": Variant("swin_lgf_fpn_tiny", {"fpn": False}, own=True),
+    "swin_lgf_fpn_no_refine": Variant("swin_lgf_fpn_tiny", {"refine": False}, own=True),
 }
 
 
