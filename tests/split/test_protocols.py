@@ -18,6 +18,7 @@ from ecgpipe.split.protocols import (
     leaks,
     split_table,
 )
+from ecgpipe.split.stratify import divide
 
 CLASSES = ("NORM", "MI", "STTC")
 
@@ -151,6 +152,38 @@ def test_a_multilabel_split_is_the_same_on_every_machine():
     assert hashlib.sha256("".join(role[0] for role in roles).encode()).hexdigest()[:16] == "2380d4e2650f8f31"
 
 
+def number(key: str) -> int:
+    return int(hashlib.sha256(key.encode()).hexdigest()[:8], 16)
+
+
+@pytest.mark.parametrize(
+    ("weights", "expected"),
+    [((8, 1, 1), "2c6a574e1e126871"), ((1, 1, 1, 1, 1), "7544da878d5779d3"), ((5, 0, 3, 2), "20bd0463c9f332ca")],
+)
+def test_hard_divisions_are_the_same_on_every_machine(weights, expected):
+    """Groups of many sizes and rare classes that overlap: every step of the algorithm matters."""
+    count = 2400
+    targets = np.array([[number(f"{i}:{j}") % (3 + 5 * j) == 0 for j in range(14)] for i in range(count)])
+    groups = np.array([number(f"group {i}") % 1000 for i in range(count)])
+    keys = [f"{i:04d}" for i in range(count)]
+    parts = np.concatenate([divide(targets, groups, keys, weights, seed) for seed in range(3)])
+    assert hashlib.sha256(parts.astype(np.uint8).tobytes()).hexdigest()[:16] == expected
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_class_with_a_group_for_every_part_is_in_every_part(seed):
+    """Also if its groups have other rare classes."""
+    rng = np.random.default_rng(seed)
+    groups = rng.integers(0, 40, 90)
+    targets = (rng.random((90, 8)) < np.geomspace(0.4, 0.05, 8)).astype(np.uint8)
+    parts = divide(targets, groups, [str(number) for number in range(90)], (6, 2, 2), seed)
+    for label in range(8):
+        having = np.unique(groups[targets[:, label] == 1])
+        if len(having) >= 12:
+            assert set(parts[targets[:, label] == 1]) == {0, 1, 2}
+    assert all(len(set(parts[groups == group])) == 1 for group in np.unique(groups))
+
+
 @pytest.mark.parametrize("protocol", ["paper", "patient"])
 def test_many_overlapping_classes_are_within_one_record(protocol):
     """Like PTB-XL's statements: forty labels, most of them rare, several per record."""
@@ -204,6 +237,21 @@ def test_the_summary_counts_leaks(duplicates):
         split_table("unique", records, labels, [records[["record_id"]]], config, 0)
 
 
+def test_leaks_of_identical_files_are_counted_by_checksum_or_by_the_audit():
+    records, targets = make_records(n=300)
+    labels = Labels(records["record_id"].to_numpy(dtype=str), targets, CLASSES, "single")
+    copies = records[["record_id"]].assign(identical=records["duplicate"], near=records["duplicate"])
+    table, counts = split_table("paper", records.assign(content=""), labels, [records], SplitConfig(), 3, copies)
+    assert table.columns.tolist() == ["record_id", "role"]
+    by_audit = leaks(table["role"].to_numpy(), records["duplicate"])
+    assert counts["leaks"]["identical file"] == counts["leaks"]["near-identical"] == by_audit > 0
+    content = pd.Series(records.index // 5).astype(str)  # other groups than those of the audit
+    _, counts = split_table("paper", records.assign(content=content), labels, [records], SplitConfig(), 3, copies)
+    assert counts["leaks"]["identical file"] == leaks(table["role"].to_numpy(), content) != by_audit
+    other, _ = split_table("paper", records.assign(content=""), labels, [records], SplitConfig(), 4)
+    assert (other["role"] != table["role"]).any()
+
+
 def test_rare_classes_are_in_every_set():
     records, _ = make_records(n=200)
     targets = np.eye(3, dtype=np.uint8)[[0] * 150 + [1] * 47 + [2] * 3]
@@ -236,6 +284,7 @@ def test_splits_depend_on_the_seed_and_not_on_the_order_of_rows(protocol):
 
 def test_folds_of_the_data_set_are_used():
     records, targets = make_records()
+    assert deviation(split("folds", records, targets), targets, "folds", SplitConfig()) is None
     roles = split("folds", records, targets)
     assert (roles[records["fold"] == 9] == "validation").all()
     assert (roles[records["fold"] == 10] == "test").all()
