@@ -1,10 +1,9 @@
 """Contact sheets: pages and images of every layout and class at every level, and the figures of docs/pages.md.
 
-    python benchmarks/contact_sheet.py PTBXL_DIR OUTPUT_DIR [--seed 0] [--mask]
+    python -m benchmarks.contact_sheet PTBXL_DIR OUTPUT_DIR [--seed 0] [--mask]
 
-writes one sheet a layout (columns: superclasses; rows: none, scan, photo, harsh; the page, its true trace in red on
-request, above the image that models see), ``levels.jpg``, one record at all levels, and ``settings.jpg``, one record at
-several paper speeds, gains, resolutions, and on a layout of one's own.
+Writes one sheet per layout (columns: superclasses; rows: none, scan, photo, harsh; page above model input), levels.jpg (one
+record at all levels) and settings.jpg (one record with several paper speeds, gains, resolutions and layouts).
 """
 
 import argparse
@@ -17,30 +16,27 @@ import cv2
 import numpy as np
 import pandas as pd
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from degraded import degraded_pages
-
+from benchmarks.degraded import degraded_pages
 from ecgpipe.artifacts.signals import read_signal
 from ecgpipe.config.pages import DEGRADE_LEVELS, LAYOUTS, DegradeConfig, PreprocessConfig, RenderConfig
 from ecgpipe.errors import DataError
 from ecgpipe.preprocess.apply import preprocess
 from ecgpipe.render.page import render_page
 
-# a statement of SCP-ECG that is typical of each superclass
+# a typical SCP-ECG statement of each superclass
 CLASSES = {"NORM": "NORM", "MI": "IMI", "STTC": "NDT", "CD": "CLBBB", "HYP": "LVH"}
 
 
 def records_of_classes(ptbxl: Path) -> list[Path]:
-    """One 500 Hz record of each superclass that is in the folder."""
+    """One 500 Hz record of each superclass."""
     table = pd.read_csv(ptbxl / "ptbxl_database.csv")
     found = []
     for code in CLASSES.values():
         with_code = table[table["scp_codes"].str.contains(f"'{code}': 100")]["filename_hr"]
-        there = [ptbxl / name for name in with_code if (ptbxl / f"{name}.hea").is_file()]
-        if not there:
+        available = [ptbxl / name for name in with_code if (ptbxl / f"{name}.hea").is_file()]
+        if not available:
             sys.exit(f"{ptbxl}: no record of class {code} at 500 Hz")
-        found.append(there[0])
+        found.append(available[0])
     return found
 
 
@@ -53,7 +49,7 @@ def tile(image: np.ndarray, mask: np.ndarray | None, width: int) -> np.ndarray:
 
 
 def with_image(image: np.ndarray, mask: np.ndarray | None, width: int) -> np.ndarray:
-    """The page at ``width`` pixels, and below it the image that preprocessing makes of it, as high as the page."""
+    """The page at ``width`` pixels above its preprocessed image."""
     try:
         ink = preprocess(image, PreprocessConfig())
     except DataError:
@@ -61,8 +57,8 @@ def with_image(image: np.ndarray, mask: np.ndarray | None, width: int) -> np.nda
     return np.vstack([tile(image, mask, width), tile(np.repeat((1 - ink[:, :, None]) * 255, 3, axis=2), None, width)])
 
 
-OWN_LAYOUT = {
-    "name": "own",
+USER_LAYOUT = {
+    "name": "user",
     "width": 200,
     "height": 80,
     "slots": [
@@ -91,13 +87,13 @@ SETTINGS = (
 
 
 def settings_sheet(record: Path, width: int) -> np.ndarray:
-    """The record's page and image under each of ``SETTINGS`` and on ``OWN_LAYOUT``, nine in three columns."""
+    """The record's page and image with each of ``SETTINGS`` and in ``USER_LAYOUT``, in three columns."""
     signal, rate = read_signal(record, record.name)
     with tempfile.TemporaryDirectory() as folder:
-        own = Path(folder, "own.json")
-        own.write_text(json.dumps(OWN_LAYOUT))
+        user = Path(folder, "user.json")
+        user.write_text(json.dumps(USER_LAYOUT))
         tiles = []
-        for settings in (*SETTINGS, {"layout": str(own)}):
+        for settings in (*SETTINGS, {"layout": str(user)}):
             picture = with_image(render_page(signal, rate, RenderConfig(**settings)).image, None, width)
             words = ", ".join(f"{key} {Path(str(value)).name}" for key, value in settings.items())
             cv2.putText(picture, words, (8, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (200, 60, 0), 1, cv2.LINE_AA)

@@ -1,13 +1,12 @@
-"""Degraded pages with their true traces, for measuring what preprocessing makes of them.
+"""Degraded pages with their true traces, to evaluate preprocessing.
 
-    python benchmarks/degraded.py FOLDER OUTPUT [--level photo] [--layout kit] [--count 8]
+    python -m benchmarks.degraded FOLDER OUTPUT [--level photo] [--layout kit] [--count 8]
 
-writes the page of every record (WFDB, found below FOLDER) and its true trace as a PNG file.
+Writes the page and the true trace of WFDB records below FOLDER as PNG files.
 """
 
 import argparse
 import io
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -16,8 +15,6 @@ import cv2
 import numpy as np
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
-
 from ecgpipe.artifacts.signals import read_signal
 from ecgpipe.config.pages import DegradeConfig, RenderConfig
 from ecgpipe.render.degrade import DegradedPage, degrade_page
@@ -25,7 +22,7 @@ from ecgpipe.render.page import Page, render_page
 
 
 class Degraded(NamedTuple):
-    """A page as a reader finds it in its file, uint8 (H, W, 3) RGB; its true trace, uint8 (H, W) of 0 and 1."""
+    """A decoded page, uint8 (H, W, 3) RGB, and its true trace, uint8 (H, W) of 0 and 1."""
 
     record_id: str
     image: np.ndarray

@@ -1,9 +1,9 @@
-"""How close our pages are to those that ECG-Image-Kit drew of the same records.
+"""Differences between our pages and those of ECG-Image-Kit for the same records.
 
-    python benchmarks/fidelity.py KIT_PAGES_DIR PTBXL_DIR [--json]
+    python -m benchmarks.fidelity KIT_PAGES_DIR PTBXL_DIR [--json]
 
-KIT_PAGES_DIR holds NAME-0.png and NAME-0.json (written with --store_config 2), PTBXL_DIR the records in PhysioNet's
-layout. A page whose record is not there is left out and named.
+KIT_PAGES_DIR contains NAME-0.png and NAME-0.json (written with --store_config 2), PTBXL_DIR the records in PhysioNet's
+layout. Pages without a record are skipped and listed.
 """
 
 import argparse
@@ -13,8 +13,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 from ecgpipe.artifacts.signals import read_signal
 from ecgpipe.config.pages import RenderConfig
@@ -31,7 +29,7 @@ TARGETS = {
 }
 SHOWN = (*TARGETS, "paper_differs", "ink_area")
 EMPTY = np.s_[3:550, 3:-3]
-"""A part of the page that has paper and grid alone."""
+"""A part of the page with only paper and grid."""
 
 
 def iou(a: dict, b: dict) -> float:
@@ -42,25 +40,25 @@ def iou(a: dict, b: dict) -> float:
 
 
 def grid_lines(image: np.ndarray, axis: int) -> np.ndarray:
-    """Positions of the grid's lines across an axis, in a part of the page without ink: peaks of the mean density."""
+    """Positions of the grid lines along an axis, in a part of the page without ink: peaks of the mean density."""
     density = 255.0 - image[5:550, 5:-5, 1].mean(axis=axis)
     inner = density[1:-1]
     return np.flatnonzero((inner > density.mean()) & (inner >= density[:-2]) & (inner > density[2:])) + 1
 
 
 def within(a: np.ndarray, b: np.ndarray, limit: float = 1) -> float:
-    """Share of the positions a that have one of b within ``limit``."""
+    """Fraction of positions a with a position of b within ``limit``."""
     return float((np.abs(a[:, None] - b[None, :]).min(axis=1) <= limit).mean()) if len(a) and len(b) else 0.0
 
 
 def dice(a: np.ndarray, b: np.ndarray) -> float:
-    """Dice of two masks (uint8) where a pixel counts as common if the other mask has one beside it."""
+    """Dice of two masks (uint8) with a tolerance of 1 pixel."""
     kernel = np.ones((3, 3), np.uint8)
     return float(((a & cv2.dilate(b, kernel)).sum() + (b & cv2.dilate(a, kernel)).sum()) / (a.sum() + b.sum()))
 
 
 def compare(path: Path, ptbxl: Path) -> dict:
-    """The figures of one page of the kit."""
+    """Compare one page of the kit with ours."""
     kit = json.loads(path.read_text())
     theirs = cv2.imread(str(path.with_suffix(".png")), cv2.IMREAD_COLOR_RGB)
     name = path.stem.rsplit("-", 1)[0]
@@ -95,7 +93,7 @@ def compare(path: Path, ptbxl: Path) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Our pages against ECG-Image-Kit's")
+    parser = argparse.ArgumentParser(description="Differences between our pages and those of ECG-Image-Kit")
     parser.add_argument("kit_pages", type=Path)
     parser.add_argument("ptbxl", type=Path)
     parser.add_argument("--json", action="store_true", help="JSON instead of Markdown")
@@ -105,9 +103,9 @@ def main() -> None:
         try:
             rows.append(compare(path, args.ptbxl))
         except EcgpipeError as error:
-            print(f"{path.stem}: left out ({error})", file=sys.stderr)
+            print(f"{path.stem}: skipped ({error})", file=sys.stderr)
     if not rows:
-        sys.exit(f"{args.kit_pages}, {args.ptbxl}: no page whose record is there")
+        sys.exit(f"{args.kit_pages}, {args.ptbxl}: no page has a record")
     if args.json:
         print(json.dumps(rows, indent=2))
         return

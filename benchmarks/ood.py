@@ -1,10 +1,9 @@
-"""How often a saved model calls an image unusual: pages like its own, other pages, and what is no ECG.
+"""How often a saved model marks an image as unusual: pages like those of its training, other pages, other pictures.
 
-    python benchmarks/ood.py RUN_DIR --ptb-xl PTB_XL_COPY --cardiac-images COPY [--pages 40]
+    python -m benchmarks.ood RUN_DIR --ptb-xl PTB_XL_COPY --cardiac-images COPY [--pages 40]
 
-RUN_DIR is a trained run with its saved model in it. Pages are drawn of PTB-XL records (of the run's test records, if it
-learned from PTB-XL); photographs are the two that scikit-learn brings, cut at random; other pictures are made here.
-Prints a table.
+RUN_DIR is a trained run with its saved model. Pages are rendered from PTB-XL records (from the test records of a run on
+PTB-XL); photographs are random crops of the two in scikit-learn; the other pictures are synthetic. Prints a table.
 """
 
 import argparse
@@ -21,7 +20,7 @@ from ecgpipe.artifacts.images import open_images, unpack
 from ecgpipe.artifacts.runs import RunConfig, RunIndex
 from ecgpipe.artifacts.signals import read_signal
 from ecgpipe.config.pages import DegradeConfig, RenderConfig
-from ecgpipe.predict import GivenPage, Predictor
+from ecgpipe.predict import InputPage, Predictor
 from ecgpipe.render.degrade import degrade_page
 from ecgpipe.render.page import render_page
 
@@ -54,7 +53,7 @@ def blank(rng: np.random.Generator, grid: bool) -> bytes:
 
 
 def text(rng: np.random.Generator) -> bytes:
-    """A page of print."""
+    """A page of printed text."""
     picture = np.full((1700, 2200, 3), 250, np.uint8)
     for y in range(120, 1600, int(rng.integers(36, 60))):
         cv2.putText(picture, " ".join(rng.choice(WORDS, 16)), (100, y), cv2.FONT_HERSHEY_COMPLEX, 0.9, (20, 20, 20), 2)
@@ -62,7 +61,7 @@ def text(rng: np.random.Generator) -> bytes:
 
 
 def chart(rng: np.random.Generator) -> bytes:
-    """A diagram of a few random walks."""
+    """A line chart of random walks."""
     picture = np.full((1200, 1600, 3), 255, np.uint8)
     cv2.rectangle(picture, (100, 60), (1540, 1100), (0, 0, 0), 3)
     for _ in range(int(rng.integers(1, 4))):
@@ -86,7 +85,7 @@ def noise(rng: np.random.Generator) -> bytes:
 
 
 def sets(records: list[Path], cardiac: Path | None, pages: int, layout: str) -> Iterator[tuple[str, list[bytes]]]:
-    """What is tried, by name."""
+    """Sets of files by name."""
     chosen = records[:pages]
     drawn = {name: [page(record, name) for record in chosen] for name in ("kit", "cardiac-images", "6x2", "12x1")}
     for name, made in drawn.items():
@@ -111,17 +110,16 @@ def sets(records: list[Path], cardiac: Path | None, pages: int, layout: str) -> 
     yield "noise", [noise(rng) for _ in range(pages)]
 
 
-def row(name: str, predictor: Predictor, given: list[GivenPage], refused: int) -> str:
-    told = [one.unusual for one in predictor.predict(given)]
-    scores = np.array([one.score for one in told])
-    total = len(given) + refused
+def row(name: str, predictor: Predictor, given: list[InputPage], rejected: int) -> str:
+    found = [one.ood for one in predictor.predict(given)]
+    scores = np.array([one.score for one in found])
+    total = len(given) + rejected
     flagged = int((scores > 1).sum())
-    parts = "/".join(str(sum(getattr(one, part) > 1 for one in told)) for part in ("features", "ink"))
+    parts = "/".join(str(sum(getattr(one, part) > 1 for one in found)) for part in ("features", "ink"))
     middle = f"{np.median(scores):.2f}" if len(scores) else ""
     low = f"{scores.min():.2f} to {scores.max():.2f}" if len(scores) else ""
-    return (
-        f"| {name} | {total} | {refused} | {flagged} | {(flagged + refused) / total:.0%} | {parts} | {middle} | {low} |"
-    )
+    both = f"{(flagged + rejected) / total:.0%}"
+    return f"| {name} | {total} | {rejected} | {flagged} | {both} | {parts} | {middle} | {low} |"
 
 
 def main() -> None:
@@ -129,11 +127,11 @@ def main() -> None:
     parser.add_argument("run", type=Path, metavar="RUN_DIR")
     parser.add_argument("--ptb-xl", type=Path, required=True, help="a copy with records500/")
     parser.add_argument("--cardiac-images", type=Path)
-    parser.add_argument("--pages", type=int, default=40, help="of each kind (default 40)")
-    parser.add_argument("--layout", default="kit", help="that is degraded and turned (default kit)")
+    parser.add_argument("--pages", type=int, default=40, help="pages of each kind (default 40)")
+    parser.add_argument("--layout", default="kit", help="layout of the degraded and rotated pages (default kit)")
     args = parser.parse_args()
     predictor, run, items = Predictor(args.run / "model"), RunConfig.read(args.run), RunIndex.read(args.run)
-    print("| images | number | refused | unusual | not taken as usual | by features/ink | median score | from, to |")
+    print("| images | number | rejected | unusual | rejected or unusual | by features/ink | median score | range |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |")
     files = [open_images(args.run / name) for name in run.images]
     for role in ("train", "validation", "test"):
@@ -141,7 +139,7 @@ def main() -> None:
         images = [unpack(np.array(files[items.files[i]][items.rows[i]])) for i in positions]
         empty = np.zeros((1, 1, 3), np.uint8)
         if images:
-            print(row(f"its own, {role}", predictor, [GivenPage("", "image", empty, image) for image in images], 0))
+            print(row(f"its own, {role}", predictor, [InputPage("", "image", empty, image) for image in images], 0))
     records = sorted(path.with_suffix("") for path in (args.ptb_xl / "records500").rglob("*.hea"))
     if run.dataset == "ptb-xl":
         test = {int(name) for name in items.record_ids[items.indices("test")]}
@@ -149,7 +147,7 @@ def main() -> None:
     reader = predictor.reader()
     for name, contents in sets(records, args.cardiac_images, args.pages, args.layout):
         found = [one for data in contents for one in reader.read_content(data, "x")]
-        given = [one for one in found if isinstance(one, GivenPage)]
+        given = [one for one in found if isinstance(one, InputPage)]
         print(row(name, predictor, given, len(found) - len(given)), flush=True)
 
 

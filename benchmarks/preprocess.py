@@ -1,10 +1,68 @@
-"""The speed of preprocessing: the same as ``ecgpipe bench preprocess``; results and method: docs/performance.md.
+"""The speed of preprocessing, on one core and on two; results and method: docs/performance.md.
 
-python benchmarks/preprocess.py [--record RECORD] [--repetitions N] [--json]
+ecgpipe bench preprocess [--record RECORD] [--repetitions N] [--json]
 """
 
-import sys
+import argparse
+import tempfile
+import zlib
+from pathlib import Path
 
-from ecgpipe.cli.main import main
+import cv2
+import numpy as np
+import pandas as pd
 
-sys.exit(main(["bench", "preprocess", *sys.argv[1:]]))
+from benchmarks.render import Candidates, compare, read_benchmark_signal, write_record
+from benchmarks.timing import Report
+from ecgpipe.artifacts.pages import StoredPages
+from ecgpipe.artifacts.signals import read_signal
+from ecgpipe.config.pages import PreprocessConfig, RenderConfig
+from ecgpipe.imaging.shard import make_images
+from ecgpipe.preprocess.apply import preprocess, preprocess_file, preprocess_palette
+from ecgpipe.preprocess.trace import scaled_traces
+from ecgpipe.render.page import render_page, render_trace_coverage
+
+TARGETS = {
+    "PNG file to image": 20.0,
+    "signal to image, by way of a page without a file": 60.0,
+    "signal to image, traces only": 60.0,
+    "WFDB files to image, traces only": 60.0,
+}
+
+
+def run(args: argparse.Namespace) -> Report:
+    """Time the ways from a signal or page to the image that models read."""
+    signal, rate = read_benchmark_signal(args.record)
+    render, config, paper = RenderConfig(), PreprocessConfig(), PreprocessConfig(variant="paper")
+    page = render_page(signal, rate, render)
+    png, rgb = page.encode(), page.image
+    deflated = zlib.compress(page.indices, 3)
+
+    def without_file() -> np.ndarray:
+        rendered = render_page(signal, rate, render)
+        return preprocess_palette(rendered.indices, rendered.palette, config)
+
+    if not np.array_equal(without_file(), preprocess_file(png, "page", config)):
+        raise AssertionError("the image without a file differs from that of the file")
+    with tempfile.TemporaryDirectory() as folder:
+        record = write_record(Path(folder), signal, rate)
+        candidates: Candidates = {
+            "PNG file to image": lambda: preprocess_file(png, "page", config),
+            "palette page to image": lambda: preprocess_palette(page.indices, page.palette, config),
+            "RGB page to image": lambda: preprocess(rgb, config),
+            "RGB page to image, variant paper": lambda: preprocess(rgb, paper),
+            "signal to image, by way of a page without a file": without_file,
+            "signal to image, traces only": lambda: scaled_traces(render_trace_coverage(signal, rate, render), config),
+            "WFDB files to image, traces only": lambda: scaled_traces(
+                render_trace_coverage(*read_signal(record, "bench"), render), config
+            ),
+            "lower bound of a file: inflate": lambda: zlib.decompress(deflated, bufsize=page.indices.size),
+            "lower bound of a page: one pass over it": lambda: cv2.threshold(page.indices, 128, 255, cv2.THRESH_BINARY),
+        }
+        title = "Preprocessing, one core"
+        return compare(title, candidates, TARGETS, _preprocess_shard, signal, rate, args.repetitions, [])
+
+
+def _preprocess_shard(folder: Path, _records: pd.DataFrame, _rate: float, workers: int) -> None:
+    files = [folder / f"{workers}{end}" for end in (".npy", ".index.parquet", ".problems.parquet")]
+    make_images(StoredPages([folder / "pages"]), PreprocessConfig(), *files, title="bench", workers=workers)

@@ -1,10 +1,10 @@
-"""Time and peak memory of the steps that hold the whole data set in mind: records, labels, splits, and the plan.
+"""Time and peak memory of the steps that process the whole data set: records, labels, splits, and Snakemake's plan.
 
-    python benchmarks/scale.py DIR --records 218370
+    python -m benchmarks.scale DIR --records 218370
 
-Simulates that many records into DIR/raw (unless they are there already), then runs each step in a process of its own
-and prints a table; the figures are also written to DIR/scale.json. The images that splits ask for are not drawn: their
-index tables are made up of the records' ids. One process at a time, one core.
+Simulates the records into DIR/raw unless they exist, then runs each step in its own process, one at a time, and prints
+a table; DIR/scale.json contains the same figures. No images are rendered for the splits: synthetic index tables replace
+them.
 """
 
 import argparse
@@ -26,7 +26,7 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH":
 
 
 def simulate(folder: Path, records: int, workers: int) -> str:
-    """Writes the records."""
+    """Simulate the records."""
     from ecgpipe.acquire.simulate.dataset import simulate_dataset
     from ecgpipe.progress import progress_counter
 
@@ -36,7 +36,7 @@ def simulate(folder: Path, records: int, workers: int) -> str:
 
 
 def listing(folder: Path) -> str:
-    """records.parquet, as the rule ``records`` makes it."""
+    """records.parquet, as in the rule ``records``."""
     from ecgpipe.acquire.ptbxl import list_ptbxl_records
     from ecgpipe.artifacts.tables import RECORDS
 
@@ -46,7 +46,7 @@ def listing(folder: Path) -> str:
 
 
 def labels(folder: Path) -> str:
-    """labels.parquet, as the rule ``labels`` makes it."""
+    """labels.parquet, as in the rule ``labels``."""
     from ecgpipe.acquire.labels import make_labels, read_grouping
     from ecgpipe.artifacts.tables import RECORDS
     from ecgpipe.config.data import LabelsConfig
@@ -59,7 +59,7 @@ def labels(folder: Path) -> str:
 
 
 def split(folder: Path, protocol: str) -> str:
-    """One split, as the rule ``split`` makes it."""
+    """One split, as in the rule ``split``."""
     from ecgpipe.artifacts.tables import RECORDS, SPLIT, Labels
     from ecgpipe.config.data import SplitConfig
     from ecgpipe.split.protocols import split_table
@@ -73,7 +73,7 @@ def split(folder: Path, protocol: str) -> str:
 
 
 def raw_file_hashes(folder: Path) -> str:
-    """Hashes of all signal files, which the plan needs."""
+    """Hashes of all signal files, which the plan requires."""
     from ecgpipe.acquire.datasets import make_dataset
     from ecgpipe.config.data import PtbXlConfig
 
@@ -110,14 +110,14 @@ STEPS = {
 
 
 def run_step(name: str, arguments: argparse.Namespace) -> None:
-    """In the process of a step: prints its figures as a line of JSON."""
+    """Run a step in this process and print its figures as one line of JSON."""
     options = {"simulate": (arguments.records, arguments.workers)}.get(name, ())
     if name.startswith("split "):
         options = (name.removeprefix("split "),)
     start = time.perf_counter()
     result = STEPS[name](arguments.folder, *options)
     seconds = time.perf_counter() - start
-    # The largest single process: this one, or Snakemake's.
+    # the largest single process: this one or Snakemake
     usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     figures = {
         "seconds": round(seconds, 2),
@@ -128,12 +128,11 @@ def run_step(name: str, arguments: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, metavar="DIR", help="a folder to work in; holds about 30 KB a record")
-    parser.add_argument("--records", type=int, default=21837, help="how many (default 21837, as many as PTB-XL)")
-    parser.add_argument("--workers", type=int, default=1, help="processes that simulate (default 1)")
-    parser.add_argument("--step", choices=STEPS, action="append", help="only this step; may be given several times")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="working folder; requires about 30 KB per record")
+    parser.add_argument("--records", type=int, default=21837, help="number of records (default 21837, as in PTB-XL)")
+    parser.add_argument("--workers", type=int, default=1, help="processes of the simulation (default 1)")
+    parser.add_argument("--step", choices=STEPS, action="append", help="only this step; repeatable")
     parser.add_argument("--child", choices=STEPS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
@@ -145,7 +144,7 @@ def main() -> None:
     rows = []
     print(f"{'step':15} {'seconds':>9} {'CPU s':>9} {'peak MB':>8}  result")
     for step in steps:
-        command = [sys.executable, __file__, *sys.argv[1:], "--child", step]
+        command = [sys.executable, "-m", "benchmarks.scale", *sys.argv[1:], "--child", step]
         done = subprocess.run(command, env=os.environ | ONE_THREAD, stdout=subprocess.PIPE, text=True)
         if done.returncode:
             sys.exit(f"{step} failed")

@@ -1,11 +1,11 @@
-"""Peak memory of each stage as its records grow tenfold.
+"""Peak memory of each stage for ten times as many records.
 
-    python benchmarks/scale_memory.py DIR [--step prepare ...]
+    python -m benchmarks.scale_memory DIR [--step prepare ...]
 
-Stages that work shard by shard (audit_sketch, render, preprocess, direct) get a shard of 100 and one of 1,000 SIMULATED
-records: a whole data set is so many such jobs. Stages that see the whole data set (audit_join, prepare, loading,
-evaluate) get MADE-UP tables, sketches of signals and random images of 64 x 64 pixels for 21,837 and 218,370 records:
-what a stage holds for a record is what counts here, and images are mapped, not read. Each runs in a process of its own.
+Stages that process one shard (audit_sketch, render, preprocess, preprocess_records) get shards of 100 and 1,000
+simulated records. Stages that process the whole data set (audit_join, prepare, loading, evaluate) get synthetic tables, signal
+sketches and random images of 64 x 64 pixels for 21,837 and 218,370 records, which are memory-mapped. Each stage runs in
+its own process.
 """
 
 import argparse
@@ -20,8 +20,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from benchmarks.scale import ONE_THREAD
 
 SHARD, WHOLE = (100, 1000), (21_837, 218_370)
@@ -30,7 +28,7 @@ SIDE = 64
 
 
 def simulated(folder: Path, records: int) -> Path:
-    """A folder of simulated records, made once, with its records.parquet."""
+    """Simulate records and list them, unless they exist."""
     from ecgpipe.acquire.ptbxl import list_ptbxl_records
     from ecgpipe.acquire.simulate.dataset import simulate_dataset
     from ecgpipe.artifacts.tables import RECORDS
@@ -42,13 +40,13 @@ def simulated(folder: Path, records: int) -> Path:
     return place
 
 
-def made_up(folder: Path, records: int) -> Path:
-    """Tables and images of so many records, made once."""
+def synthetic(folder: Path, records: int) -> Path:
+    """Write synthetic tables and images, unless they exist."""
     from ecgpipe.artifacts.images import write_images
     from ecgpipe.artifacts.predictions import Predictions
     from ecgpipe.artifacts.tables import IMAGE_INDEX, RECORDS, SPLIT, Labels
 
-    place, rng = folder / f"made-up-{records}", np.random.default_rng(0)
+    place, rng = folder / f"synthetic-{records}", np.random.default_rng(0)
     if (place / "predictions.parquet").exists():
         return place
     ids = np.array([f"{number:06d}" for number in range(records)])
@@ -57,7 +55,7 @@ def made_up(folder: Path, records: int) -> Path:
     for start in range(0, records, 1000):
         some = ids[start : start + 1000]
         write_images(rng.integers(0, 256, (len(some), SIDE, SIDE // 8), np.uint8), SIDE, place / f"{start:06d}.npy")
-        index = pd.DataFrame({"record_id": some, "ink": np.float32(0.02), "turn": None, "bend": None})
+        index = pd.DataFrame({"record_id": some, "ink": np.float32(0.02), "homography": None, "bend": None})
         IMAGE_INDEX.write(index, place / f"{start:06d}.index.parquet")
     Labels(ids, targets, CLASSES, "primary").write(place / "labels.parquet")
     SPLIT.write(pd.DataFrame({"record_id": ids, "role": roles}), place / "split.parquet")
@@ -72,19 +70,18 @@ def made_up(folder: Path, records: int) -> Path:
     return place
 
 
-def made_up_sketches(place: Path) -> list[Path]:
-    """Sketches of signals of the made-up records, made once: noise, so that no record is another's copy, but of each
-    thousand two are."""
+def synthetic_sketches(place: Path) -> list[Path]:
+    """Write signal sketches of noise with one pair of duplicates per thousand records, unless they exist."""
     from ecgpipe.artifacts.tables import RECORDS, SKETCHES
 
     ids, rng = RECORDS.read(place / "records.parquet", ["record_id"])["record_id"], np.random.default_rng(1)
     files = [place / f"{start:06d}.sketches.parquet" for start in range(0, len(ids), 1000)]
     if files[-1].exists():
         return files
-    fall = np.tile(np.linspace(100, 10, 200), 8)  # spectra fall: all have that in common
+    spectrum = np.tile(np.linspace(100, 10, 200), 8)  # like the falling spectra of real signals
     for number, file in enumerate(files):
         some = ids[1000 * number : 1000 * (number + 1)]
-        sketch = np.clip(fall * rng.gamma(4, 0.25, (len(some), 1600)), 0, 127).astype(np.int8)
+        sketch = np.clip(spectrum * rng.gamma(4, 0.25, (len(some), 1600)), 0, 127).astype(np.int8)
         detail = np.clip(rng.normal(0, 30, (len(some), 4000)), -127, 127).astype(np.int8)
         sketch[1], detail[1] = sketch[0], detail[0]
         table = pd.DataFrame({"record_id": some, "digest": [f"{name:0>64}" for name in some]})
@@ -95,7 +92,7 @@ def made_up_sketches(place: Path) -> list[Path]:
 
 
 def audit_sketch(place: Path) -> int:
-    """As scripts/audit_sketch.py."""
+    """scripts/audit_sketch.py."""
     from ecgpipe.artifacts.tables import RECORDS, SKETCHES
     from ecgpipe.audit.sketch import sketch_records
 
@@ -105,7 +102,7 @@ def audit_sketch(place: Path) -> int:
 
 
 def render(place: Path) -> int:
-    """As scripts/render.py."""
+    """scripts/render.py."""
     from ecgpipe.artifacts.tables import RECORDS
     from ecgpipe.config.pages import RenderConfig
     from ecgpipe.render.shard import render_shard
@@ -116,7 +113,7 @@ def render(place: Path) -> int:
 
 
 def preprocess(place: Path) -> int:
-    """As scripts/preprocess.py."""
+    """scripts/preprocess.py."""
     from ecgpipe.artifacts.pages import StoredPages
     from ecgpipe.config.pages import PreprocessConfig
     from ecgpipe.imaging.shard import make_images
@@ -125,8 +122,8 @@ def preprocess(place: Path) -> int:
     return make_images(StoredPages([place / "pages.parquet"]), PreprocessConfig(), *files, title="preprocess")
 
 
-def direct(place: Path) -> int:
-    """As scripts/preprocess.py without stored pages."""
+def preprocess_records(place: Path) -> int:
+    """scripts/preprocess.py without stored pages."""
     from ecgpipe.artifacts.tables import RECORDS
     from ecgpipe.config.pages import PreprocessConfig
     from ecgpipe.imaging.pages import RenderedPages
@@ -134,22 +131,22 @@ def direct(place: Path) -> int:
 
     files = [place / f"direct.{name}" for name in ("npy", "index.parquet", "problems.parquet")]
     pages = RenderedPages(RECORDS.read(place / "records.parquet"), place / "raw", 100, {})
-    return make_images(pages, PreprocessConfig(), *files, title="direct")
+    return make_images(pages, PreprocessConfig(), *files, title="preprocess")
 
 
 def audit_join(place: Path) -> int:
-    """As scripts/audit_join.py."""
+    """scripts/audit_join.py."""
     from ecgpipe.artifacts.tables import RECORDS
     from ecgpipe.audit.duplicates import Sketches
     from ecgpipe.audit.summary import audit
 
     records = RECORDS.read(place / "records.parquet", ["record_id", "patient_id", "statements"])
-    found = audit(records, Sketches(made_up_sketches(place)))
+    found = audit(records, Sketches(synthetic_sketches(place)))
     return found.summary["records"]
 
 
 def prepare(place: Path) -> int:
-    """As scripts/prepare.py."""
+    """scripts/prepare.py."""
     from ecgpipe.artifacts.tables import IMAGE_INDEX, SPLIT, Labels
     from ecgpipe.config.models import ModelConfig
     from ecgpipe.config.training import TrainConfig
@@ -170,7 +167,7 @@ def prepare(place: Path) -> int:
 
 
 def loading(place: Path) -> int:
-    """An epoch of batches as training reads them, and those that predicting reads; no model."""
+    """The batches of one epoch of training and of a prediction, without a model."""
     from ecgpipe.artifacts.runs import RunConfig, RunIndex
     from ecgpipe.train.data import EpochBatchSampler, PackedImages, make_loader
 
@@ -184,11 +181,11 @@ def loading(place: Path) -> int:
 
 
 def evaluate(place: Path) -> int:
-    """As scripts/evaluate.py, with 200 resamples."""
+    """scripts/evaluate.py, with 200 resamples."""
     from ecgpipe.artifacts.predictions import Predictions
     from ecgpipe.artifacts.tables import RECORDS
     from ecgpipe.config.analysis import EvaluateConfig
-    from ecgpipe.evaluate.run import GROUPED_BY, evaluate_run
+    from ecgpipe.evaluate.scores import GROUPED_BY, evaluate_run
 
     predictions = Predictions.read(place / "predictions.parquet")
     records = RECORDS.read(place / "records.parquet", GROUPED_BY, predictions.record_ids)
@@ -197,15 +194,15 @@ def evaluate(place: Path) -> int:
 
 
 WHOLE_STEPS = (audit_join, prepare, loading, evaluate)
-STEPS = {step.__name__: step for step in (audit_sketch, render, preprocess, direct, *WHOLE_STEPS)}
-OF_SHARDS = ("audit_sketch", "render", "preprocess", "direct")
+STEPS = {step.__name__: step for step in (audit_sketch, render, preprocess, preprocess_records, *WHOLE_STEPS)}
+OF_SHARDS = ("audit_sketch", "render", "preprocess", "preprocess_records")
 
 
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, metavar="DIR", help="a folder to work in, for 2 GB")
-    parser.add_argument("--step", choices=STEPS, action="append", help="only this step; may be given several times")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="working folder; requires 2 GB")
+    parser.add_argument("--step", choices=STEPS, action="append", help="only this step; repeatable")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("--place", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -215,12 +212,22 @@ def main() -> None:
         print(json.dumps({"done": done, "cpu_seconds": round(time.process_time() - start, 1), "peak_mb": round(peak)}))
         return
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    print("| stage | records | peak MB | ten times as many | peak MB | times |\n| --- | --- | --- | --- | --- | --- |")
+    print("| stage | records | peak MB | records | peak MB | ratio |\n| --- | --- | --- | --- | --- | --- |")
     for step in arguments.step or STEPS:
         found = []
         for records in SHARD if step in OF_SHARDS else WHOLE:
-            place = (simulated if step in OF_SHARDS else made_up)(arguments.folder, records)
-            command = [sys.executable, __file__, str(arguments.folder), "--child", step, "--place", str(place)]
+            place = (simulated if step in OF_SHARDS else synthetic)(arguments.folder, records)
+            command = [
+                sys.executable,
+                "-m",
+                "benchmarks.scale_memory",
+                str(arguments.folder),
+                "--child",
+                step,
+                "--place",
+                str(place),
+            ]
+            command.append(str(place))
             done = subprocess.run(command, env=os.environ | ONE_THREAD, stdout=subprocess.PIPE, text=True, check=True)
             found.append(json.loads(done.stdout.splitlines()[-1]))
         small, large = found

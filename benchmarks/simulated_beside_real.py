@@ -1,9 +1,9 @@
-"""Pages of simulated records beside pages of real ones with the same statement, a row per superclass.
+"""A figure: pages of real records (left) beside simulated ones with the same statement, one row per superclass.
 
-    python benchmarks/simulated_beside_real.py PTBXL SIMULATED -o docs/figures/simulated-beside-real.png
+    python -m benchmarks.simulated_beside_real PTBXL SIMULATED -o docs/figures/simulated-beside-real.png
 
-Both folders are in PTB-XL's layout. Records are drawn at random (``--seed``) among those whose only diagnostic
-statement is the row's, at a likelihood of 100. Real on the left.
+Both folders have PTB-XL's layout. Records are chosen at random (``--seed``) among those whose only diagnostic statement
+is that of the row, with likelihood 100.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from ecgpipe.config.pages import RenderConfig
 from ecgpipe.render.page import render_page
 
 CODES = ("NORM", "IMI", "ISC_", "CLBBB", "LVH")
-# White, two of the grid and three of the trace: a small file.
+# white, two colours of the grid, three of the trace
 COLOURS = ((255, 255, 255), (253, 228, 226), (245, 190, 186), (20, 20, 20), (110, 90, 90), (180, 150, 150))
 
 
@@ -45,14 +45,15 @@ def page(record: Path, dpi: float) -> Image.Image:
 
 
 def main() -> None:
-    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("real", type=Path)
     parser.add_argument("simulated", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--rate", type=int, nargs=2, default=(500, 500), help="Hz of the real and the simulated ones")
+    parser.add_argument(
+        "--rate", type=int, nargs=2, default=(500, 500), help="Hz of the real and the simulated records"
+    )
     parser.add_argument("--codes", nargs="+", default=CODES)
-    parser.add_argument("--pairs", type=int, default=1, help="pairs a code")
+    parser.add_argument("--pairs", type=int, default=1, help="pairs per code")
     parser.add_argument("--dpi", type=float, default=100)
     parser.add_argument("--width", type=int, default=500, help="pixels of a page in the figure")
     parser.add_argument("--seed", type=int, default=0)

@@ -1,16 +1,16 @@
-"""How much of the trace preprocessing keeps, and how much else: the table of docs/preprocessing.md.
+"""How much of the trace preprocessing keeps, and how much other ink: the table of docs/preprocessing.md.
 
-    python benchmarks/trace_keeping.py FOLDER [--records 100:150] [--seed 1] [--layout kit ...] [--level photo ...]
+    python -m benchmarks.trace_keeping FOLDER [--records 100:150] [--seed 1] [--layout kit ...] [--level photo ...]
         [--variant trace ...] [--workers 2] [--worst OUTPUT_DIR] [--json FILE]
 
-renders the WFDB records found below FOLDER, degrades the pages, reads them back from their files, preprocesses them
-and compares with the true trace, which takes the same way: through the degradation's exact map into the picture,
-from there through the homography that preprocessing found, and scaled to the image's size.
+Renders the WFDB records below FOLDER, degrades the pages, decodes them from their files, preprocesses them and compares
+them with the true trace, mapped by the exact transform of the degradation and by the estimated homography, and scaled
+to the size of the image.
 
-Dice, lost and false count a pixel as met if the other image has one beside it (1 pixel tolerance): ``lost`` is the
-share of true pixels without ink, ``false`` the share of ink without true trace. ``turned`` is what is left of the
-rotation after preprocessing, ``framed`` the distance in millimetres between where a sample is and where the
-clean page has it, median over samples. Intervals: 95%, percentile bootstrap over pages.
+Dice, lost and false have a tolerance of 1 pixel: ``lost`` is the fraction of true pixels without ink, ``false`` the
+fraction of ink without a true pixel. ``rotation`` is the rotation that remains after preprocessing, ``offset`` the
+median distance in millimetres between samples in the result and on the clean page. Confidence intervals: 95%,
+percentile bootstrap over pages.
 """
 
 import argparse
@@ -22,10 +22,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from degraded import Degraded, degraded_pages
-
+from benchmarks.degraded import Degraded, degraded_pages
 from ecgpipe.config.pages import DEGRADE_LEVELS, LAYOUTS, DegradeConfig, PreprocessConfig, RenderConfig
 from ecgpipe.errors import DataError
 from ecgpipe.preprocess.apply import preprocess
@@ -36,7 +33,7 @@ from ecgpipe.progress import progress
 from ecgpipe.workers import ordered_map
 
 NEAR = np.ones((3, 3), np.uint8)
-FIGURES = ("dice", "lost", "false", "turned", "framed")
+FIGURES = ("dice", "lost", "false", "rotation", "offset")
 
 
 def agreement(truth: np.ndarray, found: np.ndarray) -> dict[str, float]:
@@ -51,7 +48,7 @@ def agreement(truth: np.ndarray, found: np.ndarray) -> dict[str, float]:
 
 
 def true_image(page: Degraded, config: PreprocessConfig, found: Rectified | None) -> np.ndarray:
-    """The true trace as a perfect preprocessing would show it."""
+    """The true trace in the result of a perfect preprocessing."""
     cover = page.trace_mask * np.uint8(255)
     if found:
         cover = found.warp(cover)
@@ -61,31 +58,31 @@ def true_image(page: Degraded, config: PreprocessConfig, found: Rectified | None
 
 
 def upright(page: Degraded, found: Rectified | None) -> dict[str, float]:
-    """How the samples lie against where the clean page has them."""
+    """Remaining rotation and offset of the samples relative to the clean page."""
     flat = getattr(page.page, "flat", page.page)
     shape = found.image.shape[:2] if found else page.image.shape[:2]
     turns, away = [], []
     for clean, here in zip(flat.leads, page.page.leads, strict=True):
-        moved = here.pixels - 0.5  # OpenCV counts from the middle of a pixel
+        moved = here.pixels - 0.5  # OpenCV's origin is the centre of a pixel
         moved = (found.points(moved) if found else moved) + 0.5
         moved = moved * (np.array(flat.shape[::-1]) / np.array(shape[::-1]))
         away.append(np.hypot(*(moved - clean.pixels).T) / flat.dpi * 25.4)
         (x0, y0), (x1, y1) = clean.pixels[-1] - clean.pixels[0], moved[-1] - moved[0]
         turns.append(np.rad2deg(np.arctan2(y1, x1) - np.arctan2(y0, x0)))
-    return {"turned": float(abs(np.median(turns))), "framed": float(np.median(np.concatenate(away)))}
+    return {"rotation": float(abs(np.median(turns))), "offset": float(np.median(np.concatenate(away)))}
 
 
-def turned_page(page: Degraded, config: PreprocessConfig) -> Rectified | None:
-    """The page as preprocessing turns it, or None where it does not."""
+def rectified_page(page: Degraded, config: PreprocessConfig) -> Rectified | None:
+    """The page as rectified by preprocessing, or None."""
     return rectify(page.image) if config.variant == "trace" and config.deskew else None
 
 
 def measure(record: Path, render: RenderConfig, configs: list[PreprocessConfig]) -> list[dict]:
-    """The figures of one record's page under each way of preprocessing."""
+    """Evaluate one record's page with each preprocessing configuration."""
     (page,) = degraded_pages([record], render)
     rows = []
     for config in configs:
-        found = turned_page(page, config)
+        found = rectified_page(page, config)
         truth = true_image(page, config, found)
         try:
             image = preprocess(page.image, config)
@@ -99,7 +96,7 @@ def measure(record: Path, render: RenderConfig, configs: list[PreprocessConfig])
 def pictures(row: dict, record: Path, render: RenderConfig, config: PreprocessConfig, folder: Path) -> None:
     """The page, and its image in grey with lost trace in red and false ink in blue, side by side."""
     (page,) = degraded_pages([record], render)
-    found = turned_page(page, config)
+    found = rectified_page(page, config)
     truth, image = true_image(page, config, found), preprocess(page.image, config)
     picture = np.full((config.size, config.size, 3), 255, np.uint8)
     picture[(image > 0)] = (150, 150, 150)
@@ -121,18 +118,18 @@ def interval(values: np.ndarray) -> tuple[float, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Trace kept and false ink, per variant, layout and level")
+    parser = argparse.ArgumentParser(description="Lost trace and false ink per variant, layout and level")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--records", default="0:20", help="which of the records, START:STOP in order of their names")
-    parser.add_argument("--seed", type=int, default=0, help="of the degradations")
+    parser.add_argument("--records", default="0:20", help="range of records, START:STOP in order of their names")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the degradations")
     parser.add_argument("--layout", nargs="+", default=["kit", "cardiac-images"], choices=LAYOUTS)
     parser.add_argument("--level", nargs="+", default=list(DEGRADE_LEVELS), choices=DEGRADE_LEVELS)
     parser.add_argument("--variant", nargs="+", default=["trace", "paper"])
     parser.add_argument("--no-deskew", action="store_true")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--worst", type=Path, help="write pictures of the worst pages here")
-    parser.add_argument("--count", type=int, default=3, help="how many of them, of each kind")
-    parser.add_argument("--json", type=Path, help="write every page's figures here")
+    parser.add_argument("--count", type=int, default=3, help="number of worst pages of each kind")
+    parser.add_argument("--json", type=Path, help="write the figures of every page here")
     args = parser.parse_args()
     start, stop = (int(part) if part else None for part in args.records.split(":"))
     records = [path.with_suffix("") for path in sorted(args.folder.rglob("*_hr.hea"))][start:stop]
@@ -141,7 +138,7 @@ def main() -> None:
     configs = [PreprocessConfig(variant=variant, deskew=not args.no_deskew) for variant in args.variant]
     everything = []
     print(f"{len(records)} records, {records[0].name} to {records[-1].name}, seed {args.seed}\n")
-    print("| layout | level | variant | Dice (95%) | worst | lost | false | turned, degrees | framed, mm |")
+    print("| layout | level | variant | Dice (95%) | worst | lost | false | rotation, degrees | offset, mm |")
     print("| --- " * 9 + "|", flush=True)
     cv2.setNumThreads(1)
     for layout in args.layout:
@@ -155,10 +152,10 @@ def main() -> None:
                 values = {key: np.array([row[key] for row in own]) for key in FIGURES}
                 low, high = interval(values["dice"])
                 mean = {key: value.mean() for key, value in values.items()}
-                turned, framed = (f"{np.median(values[key]):.2f}" for key in ("turned", "framed"))
+                rotation, offset = (f"{np.median(values[key]):.2f}" for key in ("rotation", "offset"))
                 print(
                     f"| {layout} | {level} | {config.variant} | {mean['dice']:.4f} ({low:.4f}-{high:.4f}) | "
-                    f"{values['dice'].min():.4f} | {mean['lost']:.4f} | {mean['false']:.4f} | {turned} | {framed} |",
+                    f"{values['dice'].min():.4f} | {mean['lost']:.4f} | {mean['false']:.4f} | {rotation} | {offset} |",
                     flush=True,
                 )
                 if args.worst:

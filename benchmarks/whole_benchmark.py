@@ -1,11 +1,10 @@
-"""The whole benchmark as Snakemake sees it: its plan, a run with nothing to do, the number of files, the cost of a job.
+"""Snakemake's time for the whole benchmark: the plan, a run with nothing to do, the number of files, the cost per job.
 
-    python benchmarks/whole_benchmark.py DIR
+    python -m benchmarks.whole_benchmark DIR
 
-Both data sets, all nine variants, five seeds, every protocol that fits: in a copy of the project in DIR. Nothing is
-computed: outputs are EMPTY FILES, which ``snakemake --touch`` marks as done, as it would after a run. So what is timed
-is Snakemake and the rules, not readers of files. The cost per job is that of a rule whose script does nothing but
-what each of ours does first, to import the library.
+Both data sets, all nine variants, five seeds and all protocols, in a copy of the project in DIR. Nothing is computed:
+outputs are empty files that ``snakemake --touch`` marks as done. The cost per job is that of a rule whose script only
+imports the library.
 """
 
 import argparse
@@ -19,8 +18,6 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.scale import PARTS, PROJECT
 
@@ -42,7 +39,7 @@ rule empty:
 
 
 def snakemake(folder: Path, *arguments: str) -> tuple[str, dict]:
-    """Run Snakemake: what it said, and seconds, processor seconds and peak memory (of the largest process so far)."""
+    """Run Snakemake; return its output, and time, processor time and peak memory (of the largest process so far)."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     command = [sys.executable, "-m", "snakemake", "--cores", "1", *arguments]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
@@ -60,7 +57,7 @@ def snakemake(folder: Path, *arguments: str) -> tuple[str, dict]:
 
 
 def fake_outputs(folder: Path) -> Counter:
-    """Create every output of the plan, empty; rule -> number of files."""
+    """Create all outputs of the plan as empty files; return rule -> number of files."""
     listed, _ = snakemake(folder, "all", "--summary", "--configfile", "whole.yaml")
     made: Counter = Counter()
     for line in listed.splitlines():
@@ -77,7 +74,7 @@ def fake_outputs(folder: Path) -> Counter:
 
 
 def cost_per_job(folder: Path) -> dict:
-    """Seconds that a job takes whose script does nothing."""
+    """Seconds per job of a script that does nothing."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     (folder / "Snakefile").write_text(EMPTY_RULE % EMPTY_JOBS)
@@ -90,9 +87,8 @@ def cost_per_job(folder: Path) -> dict:
 
 
 def main() -> None:
-    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, metavar="DIR", help="a folder to work in")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="working folder")
     folder = parser.parse_args().folder.resolve() / "whole"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -101,33 +97,23 @@ def main() -> None:
         copy = shutil.copytree if source.is_dir() else shutil.copy2
         copy(source, folder / part)
     (folder / "whole.yaml").write_text(WHOLE)
-    said, plan = snakemake(folder, "-n", "all", "--configfile", "whole.yaml")
-    counted = re.search(r"^total +([0-9]+)", said, re.M)
+    output, plan = snakemake(folder, "-n", "all", "--configfile", "whole.yaml")
+    counted = re.search(r"^total +([0-9]+)", output, re.M)
     assert counted is not None
     figures: dict = {"jobs": int(counted[1]), "plan": plan}
     print(json.dumps(figures), flush=True)
     made = fake_outputs(folder)
     _, figures["marking all jobs as done"] = snakemake(folder, "all", "--touch", "--configfile", "whole.yaml")
-    said, figures["nothing to do"] = snakemake(folder, "-n", "all", "--configfile", "whole.yaml")
-    assert "Nothing to be done" in said, said[-3000:]
+    output, figures["nothing to do"] = snakemake(folder, "-n", "all", "--configfile", "whole.yaml")
+    assert "Nothing to be done" in output, output[-3000:]
     _, figures["nothing to do, run"] = snakemake(folder, "all", "--configfile", "whole.yaml")
     figures["files"] = sum(made.values())
-    shards = (
-        "records",
-        "labels",
-        "render",
-        "preprocess",
-        "audit_sketch",
-        "audit_join",
-        "baseline_features",
-        "baseline_area",
-    )
     listed = [path.relative_to(folder) for path in (folder / "results/ptb-xl").rglob("*") if path.is_file()]
     before_runs = [
         path for path in listed if not any(part.startswith("seed-") and "." not in part for part in path.parts)
     ]
     figures["files of PTB-XL"], figures["of these before the runs"] = len(listed), len(before_runs)
-    figures["files by rule"] = {rule: made[rule] for rule in shards}
+    figures["files by rule"] = dict(made)
     figures["a job that does nothing"] = cost_per_job(folder.parent / "empty")
     print(json.dumps(figures, indent=1))
     (folder.parent / "whole.json").write_text(json.dumps(figures, indent=1) + "\n")

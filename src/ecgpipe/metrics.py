@@ -1,205 +1,275 @@
-"""Whether probabilities mean what they say: Brier score, calibration error, reliability curve.
+"""Classification metrics, and the registry of all metrics with their labels and where they are shown.
 
-The paper's five metrics (equations 28-32) from confusion matrices, one or thousands at once.
-
-ROC curves and the area under them (equations 33-35), also for many weightings of the same records at once.
-
-F-max, the sample-centric score of the PTB-XL benchmark (Strodthoff et al. 2020, after CAFA).
-
-Every score of one set of predictions, for thousands of weightings of its records at once.
+Every function scores many bootstrap resamples at once: ``weights`` (n, B) is how often each record counts in each of B
+resamples. To add a metric, add one entry to ``METRICS`` (docs/evaluation.md).
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
 import numpy as np
-from scipy.stats import binomtest
 
 from ecgpipe.artifacts.predictions import Predictions
-from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.errors import DataError
 
 BINS = 10
 """Bins of the calibration error and of the reliability curve."""
+F_MAX_THRESHOLDS = np.linspace(0, 1, 101)
+Place = Literal["comparisons", "tests", "results", "page"]
 
 
-def bin_of(probabilities: np.ndarray, bins: int) -> np.ndarray:
-    """Number of the bin of equal width, (low, high], the first with 0: from 0 to bins - 1."""
-    return np.clip(np.ceil(probabilities * bins).astype(int) - 1, 0, bins - 1)
-
-
-def bin_gaps(probabilities: np.ndarray, outcome: np.ndarray, bins: int) -> np.ndarray:
-    """(n, bins): what each record adds to its bin's gap between promised and found.
-
-    ``calibration_error`` of weights w is ``abs(gaps.T @ w).sum() / w.sum()``.
+@dataclass(frozen=True)
+class Metric:
+    """One entry of the registry.
 
     Args:
-        probabilities: (n,) in [0, 1].
-        outcome: (n,) 0/1.
-        bins: how many.
+        name: key in metrics.json and comparisons.json.
+        label: name in reports.
+        compute: scores of the resamples, (B,); of a metric per class (B, classes).
+        shown: ``comparisons``: tested between models and protocols (comparisons.json); ``tests``: the report's tables
+            of these tests; ``results``: the report's tables of results; ``page``: the published result pages.
+        lower_is_better: direction.
+        maximum: largest possible value; the smallest is 0.
+        task: the only task that has the metric; None: both.
+        biased: resampling shifts its mean, so that its interval is bias-corrected.
+        single_run: only in metrics.json; left out where models are compared, for speed.
     """
-    gaps = np.zeros((len(probabilities), bins))
-    gaps[np.arange(len(probabilities)), bin_of(probabilities, bins)] = probabilities - outcome
-    return gaps
+
+    name: str
+    label: str
+    compute: Callable[["ResampledScores"], np.ndarray]
+    shown: tuple[Place, ...] = ()
+    lower_is_better: bool = False
+    maximum: float = 1.0
+    task: Literal["single", "multilabel"] | None = None
+    biased: bool = False
+    single_run: bool = False
 
 
-def calibration_error(gaps: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Expected calibration error (Guo et al. 2017): mean gap between promised and found, weighted by bin size.
+class Scorer:
+    """Scores of one set of predictions under any weights of its records.
 
     Args:
-        gaps: (n, bins) of ``bin_gaps``.
-        weights: (n, B).
+        predictions: of the scored records; of a cross-validation those of all parts.
+        threshold: multi-label: probability from which a class is called.
+        parts: (n,) cross-validation part of each record. Counts are pooled over parts. The AUC compares records of
+            the same part only, because outputs of different trainings are not on one scale.
+        single_run: compute the metrics that comparisons leave out, too.
 
-    Returns:
-        (B,) in [0, 1].
+    Raises:
+        DataError: no records, or logits that are not finite.
     """
-    return np.abs(gaps.T @ weights).sum(axis=0) / weights.sum(axis=0)
 
-
-def reliability(probabilities: np.ndarray, outcome: np.ndarray, bins: int, confidence: float) -> list[dict]:
-    """The reliability curve: a row per bin that holds records.
-
-    Returns:
-        ``from``, ``to`` (the bin), ``records``, ``promised`` (mean probability), ``found`` (share of outcomes), and
-        ``low``, ``high``: Wilson's interval of that share, which takes records for independent.
-    """
-    rows, number = [], bin_of(probabilities, bins)
-    for i in range(bins):
-        inside = number == i
-        if not inside.any():
-            continue
-        records, hits = int(inside.sum()), int(outcome[inside].sum())
-        reach = binomtest(hits, records).proportion_ci(confidence, method="wilson")
-        rows.append(
-            {"from": i / bins, "to": (i + 1) / bins, "records": records}
-            | {"promised": float(probabilities[inside].mean()), "found": hits / records}
-            | {"low": float(reach.low), "high": float(reach.high)}
+    def __init__(
+        self, predictions: Predictions, threshold: float, parts: np.ndarray | None = None, single_run: bool = True
+    ) -> None:
+        if not len(predictions.record_ids):
+            raise DataError("no predictions to evaluate; check the split")
+        finite = np.isfinite(predictions.logits).all(axis=1)
+        if not finite.all():
+            bad = predictions.record_ids[~finite]
+            raise DataError(f"the model's output is not finite for {len(bad)} records, {bad[0]} first; train it again")
+        self.single = predictions.task == "single"
+        self.targets, self.probabilities = predictions.targets.astype(float), predictions.probabilities
+        self.called = (
+            np.eye(self.targets.shape[1])[self.probabilities.argmax(axis=1)]
+            if self.single
+            else (self.probabilities >= threshold).astype(float)
         )
-    return rows
+        self.correct = (self.called == self.targets).all(axis=1)
+        self.hits = self.called * self.targets
+        parts = np.zeros(len(self.targets), int) if parts is None else parts
+        self.parts = [np.flatnonzero(parts == part) for part in np.unique(parts)]
+        self.squared_errors = (self.probabilities - self.targets) ** 2
+        self.gaps = [bin_gaps(p, t) for p, t in zip(self.probabilities.T, self.targets.T, strict=True)]
+        self.top_gaps = bin_gaps(self.probabilities.max(axis=1), self.correct)
+        self.f_max_terms = None if self.single else f_max_terms(self.probabilities, self.targets)
+        self.metrics, self.class_metrics = (
+            [m for m in registry if m.task in (None, predictions.task) and (single_run or not m.single_run)]
+            for registry in (METRICS, CLASS_METRICS)
+        )
+
+    def __call__(self, weights: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Score resamples.
+
+        Args:
+            weights: (n, B).
+
+        Returns:
+            Scores by name, (B,) each; scores per class by name, (B, classes) each. NaN where undefined.
+        """
+        scores = ResampledScores(self, weights)
+        return (
+            {metric.name: metric.compute(scores) for metric in self.metrics},
+            {metric.name: metric.compute(scores) for metric in self.class_metrics},
+        )
+
+    def class_notes(self, classes: tuple[str, ...]) -> dict[str, str]:
+        """Class -> why its scores are undefined or meaningless; classes without a problem are left out."""
+        notes = {}
+        for i, name in enumerate(classes):
+            if not self.targets[:, i].any():
+                notes[name] = f"no record of {name}"
+            elif self.targets[:, i].all():
+                notes[name] = f"only records of {name}"
+            elif np.ptp(self.probabilities[:, i]) == 0:
+                notes[name] = "the same score for every record"
+        return notes
 
 
-AVERAGES = ("weighted", "macro")
+class ResampledScores:
+    """What the registry computes from: a scorer under one matrix of weights. Arrays are (B, classes)."""
+
+    def __init__(self, scorer: Scorer, weights: np.ndarray) -> None:
+        self.scorer, self.weights, self.total = scorer, weights, weights.sum(axis=0)
+        self.hits, self.called, self.support = (
+            (cells.T @ weights).T for cells in (scorer.hits, scorer.called, scorer.targets)
+        )
+
+    @cached_property
+    def specificity(self) -> np.ndarray:
+        """Equation 30."""
+        negatives = self.total[:, None] - self.support
+        return ratio(negatives - (self.called - self.hits), negatives)
+
+    @cached_property
+    def recall(self) -> np.ndarray:
+        """Equation 29."""
+        return ratio(self.hits, self.support)
+
+    @cached_property
+    def precision(self) -> np.ndarray:
+        """Equation 31; 0 if the class is never called (as in scikit-learn)."""
+        return ratio(self.hits, self.called, 0.0)
+
+    @cached_property
+    def f1(self) -> np.ndarray:
+        """Equation 32; NaN without a record of the class."""
+        return np.where(self.support > 0, ratio(2 * self.hits, self.called + self.support, 0.0), np.nan)
+
+    @cached_property
+    def auc(self) -> np.ndarray:
+        """Equation 35."""
+        scorer, columns = self.scorer, []
+        for scores, positive in zip(scorer.probabilities.T, scorer.targets.T, strict=True):
+            pairs = [concordant_pairs(scores[rows], positive[rows], self._of(rows)) for rows in scorer.parts]
+            columns.append(ratio(sum(concordant for concordant, _ in pairs), sum(number for _, number in pairs)))
+        return np.stack(columns, axis=1)
+
+    def _of(self, rows: np.ndarray) -> np.ndarray:
+        return self.weights if len(self.scorer.parts) == 1 else self.weights[rows]
+
+    @cached_property
+    def average_precision(self) -> np.ndarray:
+        """Of each class."""
+        columns = zip(self.scorer.probabilities.T, self.scorer.targets.T, strict=True)
+        return np.stack([average_precision(*column, self.weights) for column in columns], axis=1)
+
+    @cached_property
+    def brier(self) -> np.ndarray:
+        """Mean squared error of the probability of each class (Brier 1950)."""
+        return ((self.scorer.squared_errors.T @ self.weights) / self.total).T
+
+    @cached_property
+    def ece(self) -> np.ndarray:
+        """Calibration error of each class."""
+        return np.stack([calibration_error(gaps, self.weights) for gaps in self.scorer.gaps], axis=1)
+
+    def macro(self, values: np.ndarray) -> np.ndarray:
+        """(B,) mean over the classes that are not NaN."""
+        return ratio(np.nan_to_num(values).sum(axis=1), (~np.isnan(values)).sum(axis=1))
+
+    def weighted(self, values: np.ndarray) -> np.ndarray:
+        """(B,) mean over classes, weighted by their numbers of records."""
+        support = np.where(np.isnan(values), 0.0, self.support)
+        return ratio((np.nan_to_num(values) * support).sum(axis=1), support.sum(axis=1))
 
 
-def confusion_cells(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """(n,) class numbers each -> (n, classes * classes) 0/1: the cell of the confusion matrix of a record."""
-    cells = np.zeros((len(truth), classes * classes))
-    cells[np.arange(len(truth)), truth * classes + predicted] = 1
-    return cells
+EVERYWHERE: tuple[Place, ...] = ("comparisons", "tests", "results", "page")
+METRICS = (
+    # Over all classes: the share of records whose classes are all right (equation 28; multi-label: subset accuracy).
+    Metric("accuracy", "Accuracy", lambda s: s.scorer.correct @ s.weights / s.total, EVERYWHERE),
+    Metric("specificity_weighted", "Specificity (weighted)", lambda s: s.weighted(s.specificity)),
+    Metric("specificity_macro", "Specificity", lambda s: s.macro(s.specificity), ("comparisons", "results")),
+    Metric("recall_weighted", "Recall", lambda s: s.weighted(s.recall), ("comparisons", "results")),
+    Metric("recall_macro", "Recall (macro)", lambda s: s.macro(s.recall)),
+    Metric("precision_weighted", "Precision", lambda s: s.weighted(s.precision), ("comparisons", "results")),
+    Metric("precision_macro", "Precision (macro)", lambda s: s.macro(s.precision)),
+    Metric("f1_weighted", "F1", lambda s: s.weighted(s.f1), EVERYWHERE),
+    Metric("f1_macro", "F1 (macro)", lambda s: s.macro(s.f1), ("comparisons",)),
+    Metric("auc_macro", "Macro AUC", lambda s: s.macro(s.auc), EVERYWHERE),
+    # Brier's original score sums over exclusive classes, so that it reaches 2.
+    Metric(
+        "brier",
+        "Brier score",
+        lambda s: s.brier.sum(axis=1) if s.scorer.single else s.brier.mean(axis=1),
+        lower_is_better=True,
+        maximum=2.0,
+    ),
+    Metric(
+        "ece",
+        "Calibration error",
+        lambda s: calibration_error(s.scorer.top_gaps, s.weights) if s.scorer.single else s.ece.mean(axis=1),
+        lower_is_better=True,
+        biased=True,
+    ),
+    Metric(
+        "f_max", "F-max", lambda s: f_max(s.scorer.f_max_terms, s.weights), ("comparisons", "tests"), task="multilabel"
+    ),
+    Metric("average_precision_macro", "Average precision", lambda s: s.macro(s.average_precision), single_run=True),
+)
+"""Overall scores, in the order of tables."""
+CLASS_METRICS = (
+    Metric("auc", "AUC", lambda s: s.auc, ("comparisons", "page")),
+    Metric("average_precision", "Average precision", lambda s: s.average_precision, ("page",), single_run=True),
+    Metric("recall", "Recall", lambda s: s.recall, ("comparisons", "page")),
+    Metric("specificity", "Specificity", lambda s: s.specificity, ("comparisons",)),
+    Metric("precision", "Precision", lambda s: s.precision, ("comparisons", "page")),
+    Metric("f1", "F1", lambda s: s.f1, ("comparisons", "page")),
+    Metric("brier", "Brier score", lambda s: s.brier, lower_is_better=True),
+    Metric("ece", "Calibration error", lambda s: s.ece, lower_is_better=True, biased=True),
+)
+"""Scores of each class."""
 
 
-def binary_cells(targets: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """(n, classes) 0/1 each -> (n, classes, 2, 2): per class the cell [truth, prediction] of a record."""
-    cells = np.zeros((*targets.shape, 2, 2))
-    rows, columns = np.indices(targets.shape)
-    cells[rows, columns, targets.astype(int), predicted.astype(int)] = 1
-    return cells
+def metrics_shown(place: Place, registry: tuple[Metric, ...] = METRICS) -> tuple[Metric, ...]:
+    """The metrics that one place shows, in the order of the registry."""
+    return tuple(metric for metric in registry if place in metric.shown)
 
 
-def one_against_rest(confusion: np.ndarray) -> np.ndarray:
-    """(..., C, C) confusion [truth, prediction] -> (..., C, 2, 2): each class against all others."""
-    total = confusion.sum(axis=(-2, -1))[..., None]
-    true_positive = np.diagonal(confusion, axis1=-2, axis2=-1)
-    support, called = confusion.sum(axis=-1), confusion.sum(axis=-2)
-    false_negative, false_positive = support - true_positive, called - true_positive
-    true_negative = total - support - called + true_positive
-    negative = np.stack([true_negative, false_positive], axis=-1)
-    return np.stack([negative, np.stack([false_negative, true_positive], axis=-1)], axis=-2)
+def metric_of(name: str) -> Metric:
+    """The registry's entry of a name such as ``auc_macro``, or of one class, ``auc:MI``."""
+    base, colon, _ = name.partition(":")
+    return next(metric for metric in (CLASS_METRICS if colon else METRICS) if metric.name == base)
 
 
-def class_metrics(tables: np.ndarray) -> dict[str, np.ndarray]:
-    """Metrics per class from 2 x 2 tables.
-
-    Args:
-        tables: (..., C, 2, 2) counts [truth, prediction].
-
-    Returns:
-        specificity, recall, precision, f1 (equations 29-32), each (..., C) in [0, 1]. A precision without any
-        positive call, and an F1 without either, count 0 (as in scikit-learn); a recall without positives and a
-        specificity without negatives are NaN: there is nothing to measure.
-    """
-    (true_negative, false_positive), (false_negative, true_positive) = (
-        (tables[..., 0, 0], tables[..., 0, 1]),
-        (tables[..., 1, 0], tables[..., 1, 1]),
-    )
-
-    def share(part: np.ndarray, whole: np.ndarray, otherwise: float) -> np.ndarray:
-        return np.divide(part, whole, out=np.full(np.shape(part), otherwise), where=whole > 0)
-
-    positives = true_positive + false_negative
-    f1 = share(2 * true_positive, 2 * true_positive + false_positive + false_negative, 0.0)
-    return {
-        "specificity": share(true_negative, true_negative + false_positive, np.nan),
-        "recall": share(true_positive, positives, np.nan),
-        "precision": share(true_positive, true_positive + false_positive, 0.0),
-        "f1": np.where(positives > 0, f1, np.nan),
-    }
+def ratio(part: np.ndarray, whole: np.ndarray, otherwise: float = np.nan) -> np.ndarray:
+    """Part / whole, and ``otherwise`` where whole is 0."""
+    return np.divide(part, whole, out=np.full(np.shape(part), otherwise), where=np.asarray(whole) > 0)
 
 
-def average(values: np.ndarray, support: np.ndarray, how: str) -> np.ndarray:
-    """Mean over classes (last axis): ``macro`` counts each class once, ``weighted`` by its number of records.
-
-    Classes without a record (NaN) are left out.
-    """
-    weights = support.astype(float) if how == "weighted" else np.ones_like(support, dtype=float)
-    weights = np.where(np.isnan(values), 0.0, weights)
-    total = weights.sum(axis=-1)
-    summed = (np.nan_to_num(values) * weights).sum(axis=-1)
-    return np.divide(summed, total, out=np.full(np.shape(summed), np.nan), where=total > 0)
-
-
-def summary_metrics(tables: np.ndarray, accuracy: np.ndarray) -> dict[str, np.ndarray]:
-    """The five metrics with both averages, by name (``recall_weighted``, ...).
-
-    Args:
-        tables: (..., C, 2, 2) counts.
-        accuracy: (...,) overall accuracy (equation 28 over all classes: the share of records that are right).
-    """
-    support = tables[..., 1, :].sum(axis=-1)
-    values = {"accuracy": np.asarray(accuracy)}
-    for name, per_class in class_metrics(tables).items():
-        for how in AVERAGES:
-            values[f"{name}_{how}"] = average(per_class, support, how)
-    return values
-
-
-def roc_curve(scores: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """False and true positive rates for falling thresholds (equations 33, 34); ties move together.
+def concordant_pairs(scores: np.ndarray, positive: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of a positive and a negative record in the right order (ties count half), and all pairs.
 
     Args:
         scores: (n,) higher means more likely positive.
-        positive: (n,) 0/1, both present.
-
-    Returns:
-        (points,) each, from 0 to 1.
-    """
-    fall, rise = steps(scores, positive, np.ones((len(scores), 1)))
-    return np.r_[0, np.cumsum(fall[:, 0]) / fall.sum()], np.r_[0, np.cumsum(rise[:, 0]) / rise.sum()]
-
-
-def auc(scores: np.ndarray, positive: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-    """Area under the ROC curve (equation 35), by the trapezium rule: ties count half.
-
-    Args:
-        scores: (n,).
         positive: (n,) 0/1.
-        weights: (n, B) how often each record counts in each of B resamples; None: once.
+        weights: (n, B).
 
     Returns:
-        (B,) areas; NaN where a resample lacks positives or negatives.
+        (B,) each; their ratio is the area under the ROC curve.
     """
-    weights = np.ones((len(scores), 1)) if weights is None else weights
-    return ratio(*concordance(scores, positive, weights))
-
-
-def concordance(scores: np.ndarray, positive: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of a positive and a negative record that are in the right order (ties half), and all pairs: (B,) each."""
     order = np.argsort(-scores, kind="stable")
     truth = positive[order].astype(bool)
     if not truth.any() or truth.all() or (np.diff(scores[order]) == 0).any():
-        fall, rise = steps(scores, positive, weights)
-        every, above = fall.sum(axis=0) * rise.sum(axis=0), np.cumsum(rise, axis=0)
-        rise /= 2
-        above -= rise
-        return np.einsum("ib,ib->b", fall, above), every
-    # Without ties in half the time: negatives are summed between one positive and the next.
+        negatives, positives = weights_by_score(scores, positive, weights)
+        pairs, above = negatives.sum(axis=0) * positives.sum(axis=0), np.cumsum(positives, axis=0)
+        positives /= 2
+        above -= positives
+        return np.einsum("ib,ib->b", negatives, above), pairs
+    # Without ties, in half the time: sum the negatives between one positive and the next.
     above = np.cumsum(weights[order[truth]], axis=0)
     negatives = weights[order[~truth]]
     ahead = np.cumsum(truth)[~truth]  # positives above each negative, in order
@@ -209,182 +279,77 @@ def concordance(scores: np.ndarray, positive: np.ndarray, weights: np.ndarray) -
     return wins, above[-1] * negatives.sum(axis=0)
 
 
-def average_precision(scores: np.ndarray, positive: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-    """Precision at every distinct score, weighted by the gain in recall (scikit-learn's definition).
+def average_precision(scores: np.ndarray, positive: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(B,) precision at every distinct score, weighted by the gain in recall (scikit-learn's definition).
 
-    Arguments and result as of ``auc``; NaN where a resample lacks positives.
+    Arguments as of ``concordant_pairs``; NaN where a resample has no positives.
     """
-    weights = np.ones((len(scores), 1)) if weights is None else weights
-    fall, rise = steps(scores, positive, weights)
-    found = np.cumsum(rise, axis=0)
-    called = np.cumsum(fall, axis=0, out=fall)  # in place, here and below: these arrays are most of the memory
+    negatives, positives = weights_by_score(scores, positive, weights)
+    found = np.cumsum(positives, axis=0)
+    called = np.cumsum(
+        negatives, axis=0, out=negatives
+    )  # in place, here and below: these arrays are most of the memory
     called += found
-    precision = np.divide(found, called, out=called, where=called > 0)  # else it stays 0
-    return ratio(np.einsum("ib,ib->b", rise, precision), found[-1])
+    precision = np.divide(found, called, out=called, where=called > 0)  # otherwise it stays 0
+    return ratio(np.einsum("ib,ib->b", positives, precision), found[-1])
 
 
-def steps(scores: np.ndarray, positive: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Weight of negatives and of positives at every distinct score, highest first: (distinct, B) each."""
+def weights_by_score(scores: np.ndarray, positive: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weights of negatives and of positives at every distinct score, highest first: (distinct scores, B) each."""
     order = np.argsort(-scores, kind="stable")
     ordered, truth = weights[order], positive[order].astype(float)[:, None]
-    rise = ordered * truth
-    fall = np.subtract(ordered, rise, out=ordered)
+    positives = ordered * truth
+    negatives = np.subtract(ordered, positives, out=ordered)
     starts = np.flatnonzero(np.r_[True, np.diff(scores[order]) != 0])
     if len(starts) == len(scores):
-        return fall, rise
-    return np.add.reduceat(fall, starts, axis=0), np.add.reduceat(rise, starts, axis=0)
+        return negatives, positives
+    return np.add.reduceat(negatives, starts, axis=0), np.add.reduceat(positives, starts, axis=0)
 
 
-def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """Part of whole; NaN where there is no whole."""
-    return np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=np.asarray(whole) > 0)
+def bin_numbers(probabilities: np.ndarray) -> np.ndarray:
+    """Bin (0 to BINS - 1) of each probability: equal widths, (low, high], the first one with 0."""
+    return np.clip(np.ceil(probabilities * BINS).astype(int) - 1, 0, BINS - 1)
 
 
-def thin(fpr: np.ndarray, tpr: np.ndarray, points: int = 200) -> tuple[np.ndarray, np.ndarray]:
-    """The corners of a curve, at most so many, for drawing."""
-    if len(fpr) <= points:
-        return fpr, tpr
-    chosen = np.unique(np.r_[0, np.linspace(0, len(fpr) - 1, points).round().astype(int)])
-    return fpr[chosen], tpr[chosen]
+def bin_gaps(probabilities: np.ndarray, outcome: np.ndarray) -> np.ndarray:
+    """(n, BINS) contribution of each record to the gap between predicted and observed frequency in its bin."""
+    gaps = np.zeros((len(probabilities), BINS))
+    gaps[np.arange(len(probabilities)), bin_numbers(probabilities)] = probabilities - outcome
+    return gaps
 
 
-THRESHOLDS = np.linspace(0, 1, 101)
-
-
-def sample_shares(probabilities: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What each record adds at each threshold, (n, thresholds) each.
+def calibration_error(gaps: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(B,) expected calibration error in [0, 1] (Guo et al. 2017): mean gap of the bins, weighted by their size.
 
     Args:
-        probabilities: (n, C); a class counts as called from the threshold on.
-        targets: (n, C) 0/1.
-
-    Returns:
-        Precision of a record (0 without a call), whether it has a call, recall of a record (0 without a class).
+        gaps: (n, BINS) of ``bin_gaps``.
+        weights: (n, B).
     """
-    called = probabilities[:, None, :] >= THRESHOLDS[:, None]
+    return np.abs(gaps.T @ weights).sum(axis=0) / weights.sum(axis=0)
+
+
+def f_max_terms(probabilities: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Precision of each record (0 without a call), whether it has a call, and its recall (0 without a class).
+
+    (n, thresholds) each; a class is called from the threshold on.
+    """
+    called = probabilities[:, None, :] >= F_MAX_THRESHOLDS[:, None]
     hits = (called & targets[:, None, :].astype(bool)).sum(axis=2).astype(float)
     calls, classes = called.sum(axis=2), targets.sum(axis=1)[:, None]
     return hits / np.maximum(calls, 1), (calls > 0).astype(float), hits / np.maximum(classes, 1)
 
 
-def f_max(shares: tuple[np.ndarray, np.ndarray, np.ndarray], weights: np.ndarray) -> np.ndarray:
-    """The largest harmonic mean of precision and recall over the thresholds 0, 0.01 to 1.
+def f_max(terms: tuple[np.ndarray, np.ndarray, np.ndarray], weights: np.ndarray) -> np.ndarray:
+    """(B,) F-max in [0, 1], the sample-centric score of the PTB-XL benchmark (Strodthoff et al. 2020).
 
-    Precision is the mean over records with a call at the threshold, recall the mean over all records.
+    The largest harmonic mean, over the thresholds, of the mean precision of the records that have a call and the mean
+    recall of all records.
 
     Args:
-        shares: of ``sample_shares``.
+        terms: of ``f_max_terms``.
         weights: (n, B).
-
-    Returns:
-        (B,) in [0, 1].
     """
-    precision, has_call, recall = (part.T @ weights for part in shares)  # (thresholds, B)
-    precision, recall = ratio(precision, has_call), recall / weights.sum(axis=0)
-    both = np.nan_to_num(precision) + recall
-    return np.nan_to_num(2 * np.nan_to_num(precision) * recall / np.where(both > 0, both, 1)).max(axis=0)
-
-
-class Scorer:
-    """Scores of predictions as functions of how often each record counts.
-
-    Args:
-        predictions: of the reported records; of a cross-validation those of all parts together.
-        config: threshold of the multi-label calls, bins of the calibration.
-        parts: (n,) the part of a cross-validation that each record was reported in; None: no cross-validation.
-            Counts are pooled over parts. Areas compare records of the same part only: outputs of different trainings
-            are not on one scale.
-        full: also average precision.
-
-    Raises:
-        DataError: no records, or logits that are no numbers.
-    """
-
-    def __init__(
-        self, predictions: Predictions, config: EvaluateConfig, parts: np.ndarray | None = None, full: bool = True
-    ) -> None:
-        if not len(predictions.record_ids):
-            raise DataError("no predictions to evaluate; check the split")
-        finite = np.isfinite(predictions.logits).all(axis=1)
-        if not finite.all():
-            bad = predictions.record_ids[~finite]
-            raise DataError(
-                f"the model's output is not a number for {len(bad)} records, {bad[0]} first; train it again"
-            )
-        self.single = predictions.task == "single"
-        self.targets, self.probabilities = predictions.targets.astype(float), predictions.probabilities
-        self.called = (
-            np.eye(self.targets.shape[1])[self.probabilities.argmax(axis=1)]
-            if self.single
-            else (self.probabilities >= config.threshold).astype(float)
-        )
-        self.right = (self.called == self.targets).all(axis=1)
-        self.full = full
-        parts = np.zeros(len(self.targets), int) if parts is None else parts
-        self._rows = [np.flatnonzero(parts == part) for part in np.unique(parts)]
-        self._cells = (
-            confusion_cells(self.targets.argmax(axis=1), self.called.argmax(axis=1), self.targets.shape[1])
-            if self.single
-            else binary_cells(self.targets, self.called).reshape(len(self.targets), -1)
-        )
-        self._squares = (self.probabilities - self.targets) ** 2
-        classes = range(self.targets.shape[1])
-        self._gaps = [bin_gaps(self.probabilities[:, i], self.targets[:, i], BINS) for i in classes]
-        self._top_gaps = bin_gaps(self.probabilities.max(axis=1), self.right, BINS) if self.single else None
-        self._shares = None if self.single else sample_shares(self.probabilities, self.targets)
-
-    def __call__(self, weights: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Scores under weights.
-
-        Args:
-            weights: (n, B) how often each record counts in each resample.
-
-        Returns:
-            Scores by name, (B,) each; scores per class by name, (B, C) each. NaN where there is nothing to measure.
-        """
-        counts, total = (self._cells.T @ weights).T, weights.sum(axis=0)
-        classes = self.targets.shape[1]
-        square = (-1, classes, classes) if self.single else (-1, classes, 2, 2)
-        tables = one_against_rest(counts.reshape(square)) if self.single else counts.reshape(square)
-        per_class = class_metrics(tables)
-        per_class["auc"] = np.stack([self._auc(i, weights) for i in range(classes)], axis=1)
-        per_class["brier"] = ((self._squares.T @ weights) / total).T
-        per_class["ece"] = np.stack([calibration_error(gaps, weights) for gaps in self._gaps], axis=1)
-        scores = summary_metrics(tables, self.right @ weights / total)
-        scores["auc_macro"] = _mean(per_class["auc"])
-        scores["brier"] = per_class["brier"].sum(axis=1) if self.single else per_class["brier"].mean(axis=1)
-        scores["ece"] = calibration_error(self._top_gaps, weights) if self.single else per_class["ece"].mean(axis=1)
-        if self._shares is not None:
-            scores["f_max"] = f_max(self._shares, weights)
-        if self.full:
-            per_class["average_precision"] = np.stack(
-                [average_precision(self.probabilities[:, i], self.targets[:, i], weights) for i in range(classes)],
-                axis=1,
-            )
-            scores["average_precision_macro"] = _mean(per_class["average_precision"])
-        return scores, per_class
-
-    def _auc(self, i: int, weights: np.ndarray) -> np.ndarray:
-        """(B,) area of class i against the rest."""
-        if len(self._rows) == 1:
-            return ratio(*concordance(self.probabilities[:, i], self.targets[:, i], weights))
-        pairs = [concordance(self.probabilities[rows, i], self.targets[rows, i], weights[rows]) for rows in self._rows]
-        return ratio(sum(ordered for ordered, _ in pairs), sum(number for _, number in pairs))
-
-    def missing(self, classes: tuple[str, ...]) -> dict[str, str]:
-        """Class -> what a reader of its cells must know: nothing to find, nothing else, or one score for all."""
-        told = {}
-        for i, name in enumerate(classes):
-            if not self.targets[:, i].any():
-                told[name] = f"no record of {name}"
-            elif self.targets[:, i].all():
-                told[name] = f"only records of {name}"
-            elif np.ptp(self.probabilities[:, i]) == 0:
-                told[name] = "the same score for every record"
-        return told
-
-
-def _mean(values: np.ndarray) -> np.ndarray:
-    """(B, C) -> (B,), classes that cannot be measured left out."""
-    known = ~np.isnan(values)
-    return ratio(np.nan_to_num(values).sum(axis=1), known.sum(axis=1))
+    precision, has_call, recall = (part.T @ weights for part in terms)  # (thresholds, B)
+    precision, recall = ratio(precision, has_call, 0.0), recall / weights.sum(axis=0)
+    both = precision + recall
+    return (2 * precision * recall / np.where(both > 0, both, 1)).max(axis=0)

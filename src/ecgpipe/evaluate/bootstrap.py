@@ -1,45 +1,47 @@
-"""The bootstrap: what belongs together (a patient's records, copies of a file) is drawn together.
+"""The bootstrap over patients, its confidence intervals, and the mean over seeds.
 
-One interval for several seeds: it counts the patients that happened to be drawn, and the seeds.
-
-A score of seed s is taken as truth + what its records add + what its training adds. Resampling patients, the same ones
-for all seeds, shows how much the mean of the seeds owes to the records. The variance between seeds holds both; what the
-records alone would cause is known from the resamples and taken off. The rest is the trainings' variance; divided by the
-number of seeds it is that of the mean. As it is estimated from few seeds, its share follows Student's t, not a normal
-distribution.
+Records that belong together (of one patient, or duplicates of one file) are resampled together.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
-CHUNK = 250  # resamples whose draws are made together; another number would change what a seed draws
+CHUNK = 250  # resamples per call of the generator; another number would change what a seed gives
 WEIGHTS = 2**20
-"""Records times resamples that are weighed at once, 8 MB as float64: scores hold several such arrays at a time."""
-FEWEST = 8  # resamples at once, however many the records: fewer would be slow
-PIECE = 2**18  # draws at a time
-NO_SPREAD = "every resample gives this value, so there is no interval"
+"""Records times resamples weighted at once, 8 MB as float64: the scores need several such arrays."""
+FEWEST = 8  # resamples at once, however many records there are: fewer would be slow
+DRAWS = 2**18  # random numbers at once
+NO_SPREAD = "every resample has this value, so there is no interval"
 
 
-def distinct_groups(*memberships: np.ndarray) -> np.ndarray:
-    """Sorted names of all groups that occur."""
-    return np.unique(np.concatenate(memberships))
+def resampling_groups(record_ids: np.ndarray, records: pd.DataFrame) -> np.ndarray:
+    """The group of each record: its patient; if unknown the content of its file; if unknown the record itself."""
+    rows = records.set_index("record_id").loc[record_ids]
+    alone = pd.Series(record_ids, index=rows.index)
+    return rows["patient_id"].fillna(rows["content"].where(rows["content"] != "", alone)).to_numpy(dtype=str)
+
+
+def distinct_groups(*groups: np.ndarray) -> np.ndarray:
+    """Sorted names of all groups."""
+    return np.unique(np.concatenate(groups))
 
 
 def group_counts(
     groups: int, resamples: int, seed: int | tuple[int, ...], records: int | None = None
 ) -> Iterator[np.ndarray]:
-    """How often each group is drawn: as many groups as there are, with replacement.
+    """How often each group is in each resample: as many groups as there are, with replacement.
 
     Args:
-        groups: how many there are.
+        groups: number of groups.
         resamples: B.
-        seed: of the draws; the same seed gives the same draws, whatever ``records``.
-        records: how many the caller weighs by the counts; the more, the fewer resamples at a time. None: the groups.
+        seed: the same seed gives the same resamples, whatever ``records``.
+        records: number of records that the caller weights; the more, the fewer resamples at a time. None: ``groups``.
 
     Yields:
-        (groups, at most CHUNK) float64, a column per resample.
+        (groups, at most CHUNK) float64, one column per resample.
     """
     generator = np.random.default_rng(seed)
     most = max(FEWEST, WEIGHTS // max(groups, records or 0))
@@ -50,13 +52,12 @@ def group_counts(
 
 
 def _counts(generator: np.random.Generator, groups: int, size: int) -> np.ndarray:
-    """(groups, size) uint8: draws row by row are the same numbers as all at once, and need no room for all.
+    """(groups, size) uint8, in blocks of rows to save memory.
 
-    A byte is enough: 255 groups or fewer cannot pass it, and of n groups one is drawn 256 times in a resample with a
-    probability below 1 / 256!.
+    A count above 255 is impossible with up to 255 groups, and with more has a probability below 1 / 256!.
     """
     counts, one = np.zeros(groups * size, np.uint8), np.uint8(1)
-    rows = max(1, PIECE // size)
+    rows = max(1, DRAWS // size)
     for start in range(0, groups, rows):
         drawn = generator.integers(0, groups, size=(min(rows, groups - start), size))
         drawn *= size
@@ -65,68 +66,101 @@ def _counts(generator: np.random.Generator, groups: int, size: int) -> np.ndarra
     return counts.reshape(groups, size)
 
 
-def bootstrap_interval(value: float, drawn: np.ndarray, confidence: float, missing: str = "not measurable") -> dict:
-    """A value with its percentile interval.
+def bootstrap_interval(
+    value: float, samples: np.ndarray, confidence: float, missing: str = "not measurable", biased: bool = False
+) -> dict:
+    """A value with its confidence interval from resamples.
+
+    The interval is the percentile interval. Resampling inflates some scores, such as the calibration error; their
+    interval is the basic one, which reflects the resamples at the value (Davison and Hinkley 1997, section 5.2),
+    from 0 up, and reaches at least to the value.
 
     Args:
-        value: NaN if it cannot be measured.
-        drawn: (B,) its values in the resamples; NaN where a resample lacks what is needed.
-        confidence: coverage.
-        missing: what to say if the value cannot be measured.
+        value: NaN if undefined.
+        samples: (B,) its values in the resamples; NaN where undefined.
+        confidence: level.
+        missing: the note if the value is undefined.
+        biased: use the basic interval.
 
     Returns:
-        ``value``, ``low``, ``high``, None where there is none; ``note`` then says why, else it is None.
+        ``value``, ``low``, ``high`` and ``note``. Undefined numbers are None, and the note says why; else it is None.
     """
     if np.isnan(value):
         return {"value": None, "low": None, "high": None, "note": missing}
-    known = drawn[~np.isnan(drawn)]
-    if len(known) < len(drawn) / 2:
-        note = f"no interval: {len(drawn) - len(known)} of {len(drawn)} resamples lack what is needed"
+    known = samples[~np.isnan(samples)]
+    if len(known) < len(samples) / 2:
+        note = f"no interval: undefined in {len(samples) - len(known)} of {len(samples)} resamples"
         return {"value": float(value), "low": None, "high": None, "note": note}
     low, high = np.quantile(known, [(1 - confidence) / 2, (1 + confidence) / 2])
     if low == high:
         return {"value": float(value), "low": None, "high": None, "note": NO_SPREAD}
+    if biased:
+        low, high = max(0.0, 2 * value - high), max(value, 2 * value - low)
     note = None
-    if len(known) < len(drawn):
-        note = f"interval from {len(known)} of {len(drawn)} resamples; the others lack what is needed"
+    if len(known) < len(samples):
+        note = f"interval from {len(known)} of {len(samples)} resamples; undefined in the others"
     return {"value": float(value), "low": float(low), "high": float(high), "note": note}
 
 
+def bootstrap_p(samples: np.ndarray) -> float | None:
+    """Two-sided p value of a difference: twice the smaller share of resamples on either side of 0.
+
+    A resample of exactly 0 counts on both sides. One is added to both counts (Davison and Hinkley 1997, equation 4.11),
+    so that p is at least 2 / (B + 1). None without resamples.
+    """
+    samples = samples[~np.isnan(samples)]
+    if not len(samples):
+        return None
+    tail = min((samples <= 0).sum(), (samples >= 0).sum())
+    return float(min(1.0, 2 * (tail + 1) / (len(samples) + 1)))
+
+
+def resamples_for(comparisons: int, alpha: float, configured: int) -> int:
+    """Resamples with which the smallest p value, corrected for so many comparisons, is at most alpha / 2.
+
+    At least the configured number.
+    """
+    return max(configured, int(np.ceil(4 * comparisons / alpha)))
+
+
 @dataclass(frozen=True)
-class Pooled:
-    """The mean over seeds.
+class SeedMean:
+    """A score's mean over seeds.
 
     Args:
-        value: NaN if no seed can be measured.
-        drawn: (B,) its resamples, spread over patients and seeds.
-        between: standard deviation of the trainings alone; None with one seed.
+        value: NaN if no seed has the score.
+        samples: (B,) resamples of the mean, over patients and trainings.
+        between: standard deviation that the trainings cause; None with one seed.
     """
 
     value: float
-    drawn: np.ndarray
+    samples: np.ndarray
     between: float | None
 
 
-def pool(values: np.ndarray, drawn: np.ndarray, seed: int) -> Pooled:
-    """Pool the seeds.
+def mean_over_seeds(values: np.ndarray, samples: np.ndarray, seed: int) -> SeedMean:
+    """Mean over seeds, with the variance of patients and of trainings.
+
+    The model: score of one seed = truth + effect of the records + effect of the training. Resampling the same patients
+    for all seeds gives the variance of the mean that the records cause. The variance between seeds has both parts;
+    subtracting the records' part, known from the resamples, leaves the trainings' variance. The mean of S seeds has
+    1 / S of it. Because it is estimated from few seeds, its effect follows Student's t distribution with S - 1 degrees
+    of freedom.
 
     Args:
-        values: (S,) a score, or a difference of scores, for each seed; NaN where it cannot be measured.
-        drawn: (S, B) their resamples, the same patients in a column.
-        seed: of the draws of the trainings' share.
-
-    Returns:
-        The mean over the seeds that can be measured.
+        values: (S,) a score, or a difference of scores, of each seed; NaN where undefined.
+        samples: (S, B) their resamples, with the same patients in each column.
+        seed: of the random effect of the trainings.
     """
     known = ~np.isnan(values)
-    values, drawn = values[known], drawn[known]
+    values, samples = values[known], samples[known]
     if not len(values):
-        return Pooled(np.nan, np.full(drawn.shape[1], np.nan), None)
-    mean = drawn.mean(axis=0)
+        return SeedMean(np.nan, np.full(samples.shape[1], np.nan), None)
+    mean = samples.mean(axis=0)
     if len(values) == 1:
-        return Pooled(float(values[0]), mean, None)
-    moved = drawn - values[:, None]
-    by_records = np.nanmean(moved.var(axis=0, ddof=1)) if not np.isnan(moved).all() else 0.0
+        return SeedMean(float(values[0]), mean, None)
+    errors = samples - values[:, None]
+    by_records = np.nanmean(errors.var(axis=0, ddof=1)) if not np.isnan(errors).all() else 0.0
     between = float(np.sqrt(max(0.0, values.var(ddof=1) - by_records)))
     student = np.random.default_rng([seed, 1]).standard_t(len(values) - 1, size=len(mean))
-    return Pooled(float(values.mean()), mean + between / np.sqrt(len(values)) * student, between)
+    return SeedMean(float(values.mean()), mean + between / np.sqrt(len(values)) * student, between)

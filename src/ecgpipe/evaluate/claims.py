@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ecgpipe.artifacts.files import read_json
-from ecgpipe.artifacts.predictions import CLAIM
+from ecgpipe.artifacts.predictions import CLAIM_COLUMNS
 from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.evaluate.granularity import exact_interval, lead_significance, table_arithmetic
@@ -67,7 +67,7 @@ def check_claims(paper: Paper, evidence: Evidence, config: EvaluateConfig) -> di
 
 
 def _row(**values: object) -> dict:
-    return dict.fromkeys(CLAIM) | values
+    return dict.fromkeys(CLAIM_COLUMNS) | values
 
 
 def _settle(row: dict, evidence: Evidence) -> dict:

@@ -1,21 +1,23 @@
-"""Two runs, or two folders of results, compared on the records that both report."""
+"""Two folders of results, or two runs, compared on the records that both report."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ecgpipe.artifacts.predictions import COMPARISON
 from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.config.data import PROTOCOL_PATTERN
 from ecgpipe.errors import DataError
-from ecgpipe.evaluate.compare import COMPARED, add_holm, bootstrap_row, check_same_records, delong_rows, exact_rows
+from ecgpipe.evaluate.bootstrap import distinct_groups, resamples_for
+from ecgpipe.evaluate.compare import add_holm, check_same_records, pair_head, pair_rows
 from ecgpipe.evaluate.model_scores import Reported, bootstrap_scores, read_reported
 from ecgpipe.progress import progress
 
 FILE = "predictions.parquet"
+Key = tuple[str, str, str]
+"""Data set, protocol, model."""
 
 
 @dataclass(frozen=True)
@@ -23,21 +25,21 @@ class ResultsFolder:
     """The runs below a folder.
 
     Args:
-        folder: as given.
-        found: (data set, protocol, model) -> seed -> what it says; the parts of a cross-validation together.
-        copies: whether patients and copies are known (records.parquet was there) for every data set.
+        folder: path.
+        runs: data set, protocol and model -> seed -> predictions; the parts of a cross-validation joined.
+        patients_known: whether every data set has its records.parquet, with patients and duplicates.
     """
 
     folder: Path
-    found: dict[tuple[str, str, str], dict[int, Reported]]
-    copies: bool
+    runs: dict[Key, dict[int, Reported]]
+    patients_known: bool
 
 
 def read_results_folder(folder: Path) -> ResultsFolder:
     """Read every run below a folder of results, of a data set, of a protocol or of one model, or one run's folder.
 
     Raises:
-        DataError: there is none, or its place does not tell data set, protocol, model and seed.
+        DataError: no run, or one whose path does not name data set, protocol, model and seed.
     """
     folder = folder.resolve()
     files = sorted(folder.rglob(FILE))
@@ -48,23 +50,21 @@ def read_results_folder(folder: Path) -> ResultsFolder:
         dataset, part, _, seed = file.parts[-5:-1]
         match = PROTOCOL_PATTERN.fullmatch(part)
         if not match or not seed.removeprefix("seed-").isdigit():
-            raise DataError(
-                f"{file}: not in <dataset>/<protocol>/<model>/seed-<n>/, so that nobody knows what it is of"
-            )
-        whole = f"{match[1]}-cv{match[2]}" if match[2] else part
-        grouped.setdefault((dataset, whole), []).append(file)
-    found, known = {}, True
+            raise DataError(f"{file}: its path must end in <dataset>/<protocol>/<model>/seed-<n>/{FILE}")
+        protocol = f"{match[1]}-cv{match[2]}" if match[2] else part
+        grouped.setdefault((dataset, protocol), []).append(file)
+    runs, patients_known = {}, True
     for (dataset, protocol), own in grouped.items():
         table = own[0].parents[3] / "records.parquet"
         records = RECORDS.read(table) if table.is_file() else None
-        known &= records is not None
+        patients_known &= records is not None
         for model, seeds in read_reported(own, records).items():
-            found[dataset, protocol, model] = seeds
-    return ResultsFolder(folder, found, known)
+            runs[dataset, protocol, model] = seeds
+    return ResultsFolder(folder, runs, patients_known)
 
 
 def compare_results(first: ResultsFolder, second: ResultsFolder, config: EvaluateConfig) -> dict:
-    """Compare what is of the same data set, protocol and model; if each side is one model, those two.
+    """Compare runs of the same data set, protocol and model; if each folder has one model, compare these two.
 
     Returns:
         ``first``, ``second`` (folders), ``confidence``, ``resamples``, ``pairs`` (each with ``dataset``, ``protocol``,
@@ -72,92 +72,84 @@ def compare_results(first: ResultsFolder, second: ResultsFolder, config: Evaluat
         comparisons.json, ``note``), ``only_first``, ``only_second`` (runs without a counterpart), ``notes``.
 
     Raises:
-        DataError: nothing can be compared; the message says why.
+        DataError: nothing can be compared; the message names the reason.
     """
-    if len(first.found) == len(second.found) == 1:
-        keys = [(next(iter(first.found)), next(iter(second.found)))]
+    if len(first.runs) == len(second.runs) == 1:
+        keys = [(next(iter(first.runs)), next(iter(second.runs)))]
     else:
-        keys = [(key, key) for key in first.found if key in second.found]
+        keys = [(key, key) for key in first.runs if key in second.runs]
     if not keys:
         raise DataError(
             f"{first.folder} and {second.folder} have no data set, protocol and model in common: "
-            f"{_names(first.found)} against {_names(second.found)}; name two runs' folders to compare other models"
+            f"{_names(first.runs)} against {_names(second.runs)}; give two runs' folders to compare different models"
         )
+    resamples = resamples_for(len(keys), 1 - config.confidence, config.resamples)
+    config = config.model_copy(update={"resamples": resamples})
     pairs = [_pair(*key, first, second, config) for key in progress(keys, "compare", len(keys))]
     if not any(pair["rows"] for pair in pairs):
         raise DataError("; ".join(dict.fromkeys(pair["note"] for pair in pairs)))
     add_holm([row for pair in pairs for row in pair["rows"]])
     used = [set(side) for side in zip(*keys, strict=True)]
-    notes = [
-        f"{side.folder}: patients are not known (no records.parquet beside the runs); every record stands for itself"
-        for side in (first, second)
-        if not side.copies
-    ]
     return {
         "first": str(first.folder),
         "second": str(second.folder),
         "confidence": config.confidence,
-        "resamples": config.resamples,
+        "resamples": resamples,
         "pairs": pairs,
-        "only_first": ["/".join(key) for key in first.found if key not in used[0]],
-        "only_second": ["/".join(key) for key in second.found if key not in used[1]],
-        "notes": notes,
+        "only_first": _missing(first.runs, used[0]),
+        "only_second": _missing(second.runs, used[1]),
+        "notes": [
+            f"{side.folder}: patients unknown (no records.parquet beside the runs), so records are resampled one by one"
+            for side in (first, second)
+            if not side.patients_known
+        ],
     }
 
 
-def _pair(
-    key: tuple[str, str, str],
-    other: tuple[str, str, str],
-    first: ResultsFolder,
-    second: ResultsFolder,
-    config: EvaluateConfig,
-) -> dict:
-    mine, theirs = first.found[key], second.found[other]
-    told = {
+def _pair(key: Key, other: Key, first: ResultsFolder, second: ResultsFolder, config: EvaluateConfig) -> dict:
+    """One entry of ``pairs``."""
+    sides = [first.runs[key], second.runs[other]]
+    seeds = sorted(sides[0].keys() & sides[1].keys())
+    if len(sides[0]) == len(sides[1]) == 1 and not seeds:  # one seed each: compare them although the numbers differ
+        seeds = list(sides[0])
+        sides[1] = {seeds[0]: next(iter(sides[1].values()))}
+    pair = {
         "dataset": key[0] if key[0] == other[0] else f"{key[0]} | {other[0]}",
         "protocol": key[1] if key[1] == other[1] else f"{key[1]} | {other[1]}",
         "first_model": key[2],
         "second_model": other[2],
         "rows": [],
+        "first_records": _count(sides[0]),
+        "second_records": _count(sides[1]),
+        "seeds": seeds,
+        "common": 0,
+        "note": None,
     }
-    seeds = sorted(mine.keys() & theirs.keys())
-    if len(mine) == len(theirs) == 1 and not seeds:  # one seed each: compare them, whatever their numbers
-        theirs, seeds = {next(iter(mine)): next(iter(theirs.values()))}, sorted(mine)
-    counted = {f"{side}_records": _records(given.values()) for side, given in (("first", mine), ("second", theirs))}
-    told |= counted | {"seeds": seeds, "common": 0, "note": None}
     if not seeds:
-        return told | {"note": f"no seed in common: {sorted(mine)} against {sorted(theirs)}"}
-    common = {
-        seed: np.intersect1d(mine[seed].predictions.record_ids, theirs[seed].predictions.record_ids) for seed in seeds
-    }
+        return pair | {"note": f"no seed in common: {sorted(sides[0])} against {sorted(sides[1])}"}
+    common = {seed: np.intersect1d(*(side[seed].predictions.record_ids for side in sides)) for seed in seeds}
     seeds = [seed for seed in seeds if len(common[seed])]
     if not seeds:
-        sizes = f"{counted['first_records']} and {counted['second_records']} records"
-        note = f"{'/'.join(key)}: no record is reported in both ({sizes}), so that they cannot be compared in pairs"
-        return told | {"note": note}
-    pair = [{seed: side[seed].of_records(common[seed]) for seed in seeds} for side in (mine, theirs)]
+        sizes = f"{pair['first_records']} and {pair['second_records']} records"
+        return pair | {"note": f"{'/'.join(key)}: no record is reported in both ({sizes})"}
+    mine, theirs = ({seed: side[seed].select(common[seed]) for seed in seeds} for side in sides)
     for seed in seeds:
-        check_same_records(pair[0][seed], pair[1][seed], str(first.folder), str(second.folder))
-    drawn = bootstrap_scores({"first": pair[0], "second": pair[1]}, config)
-    told |= {"seeds": seeds, "common": _records(pair[0].values())}
-    if told["common"] < max(counted.values()):
-        told["note"] = "compared on the records that both report; the others of each are left out"
-    head = dict.fromkeys(COMPARISON) | {"first": "first", "second": "second", "seeds": seeds}
-    example = pair[0][seeds[0]]
-    head |= {"records": len(example.groups), "groups": len(np.unique(example.groups))}
-    metrics = [metric for metric in COMPARED if metric in drawn["first"][seeds[0]].value]
-    rows = [bootstrap_row(head, drawn["first"], drawn["second"], metric, config) for metric in metrics]
-    for seed in seeds:
-        one = head | {"seeds": [seed], "records": len(common[seed])}
-        one["groups"] = len(np.unique(pair[0][seed].groups))
-        rows += exact_rows(one, drawn["first"][seed], drawn["second"][seed], pair[0][seed].groups, config)
-        rows += delong_rows(one, (pair[0][seed], pair[1][seed]), drawn["first"][seed], config)
-    return told | {"rows": rows}
+        check_same_records(mine[seed], theirs[seed], str(first.folder), str(second.folder))
+    pair |= {"seeds": seeds, "common": _count(mine)}
+    if pair["common"] < max(pair["first_records"], pair["second_records"]):
+        pair["note"] = "compared on the records that both report"
+    scores = bootstrap_scores({"first": mine, "second": theirs}, config)
+    head = pair_head("first", "second", None, mine)
+    return pair | {"rows": pair_rows(head, (mine, theirs), (scores["first"], scores["second"]), config)}
 
 
-def _records(given: Iterable[Reported]) -> int:
-    return len(np.unique(np.concatenate([one.predictions.record_ids for one in given])))
+def _count(runs: Mapping[int, Reported]) -> int:
+    return len(distinct_groups(*(run.predictions.record_ids for run in runs.values())))
 
 
-def _names(found: Iterable[tuple[str, str, str]]) -> str:
-    return ", ".join("/".join(key) for key in found)
+def _missing(runs: Iterable[Key], used: set[Key]) -> list[str]:
+    return ["/".join(key) for key in runs if key not in used]
+
+
+def _names(runs: Iterable[Key]) -> str:
+    return ", ".join("/".join(key) for key in runs)

@@ -1,4 +1,4 @@
-"""What printed figures imply: an accuracy of n records is k/n for a whole k."""
+"""What printed accuracies imply: the accuracy of n records is k / n for an integer k."""
 
 from collections.abc import Iterable
 from math import ceil
@@ -10,10 +10,10 @@ from ecgpipe.paper import Paper, Table
 
 
 def set_sizes(values: Iterable[float], limit: int, decimals: int = 4) -> list[int]:
-    """All numbers of records, up to the limit, that the values can be shares of.
+    """All numbers of records, up to the limit, that can give all printed values.
 
-    By chance one value fits a size n with a probability of about n * 10**-decimals, so that only sizes far below
-    10**decimals, or several values, tell anything.
+    A random value fits a size n with a probability of about n * 10**-decimals, so that only sizes far below
+    10**decimals, or several values, are informative.
     """
     records = np.arange(1, limit + 1)
     printed = np.array(list(values))[:, None]
@@ -23,7 +23,7 @@ def set_sizes(values: Iterable[float], limit: int, decimals: int = 4) -> list[in
 
 
 def exact_interval(share: float, records: int, confidence: float) -> tuple[float, float]:
-    """Clopper and Pearson's interval of a printed share of so many independent records."""
+    """Clopper and Pearson's interval of a printed share of independent records."""
     right, tail = round(share * records), (1 - confidence) / 2
     low = beta.ppf(tail, right, records - right + 1) if right else 0.0
     high = beta.ppf(1 - tail, right + 1, records - right) if right < records else 1.0
@@ -31,45 +31,46 @@ def exact_interval(share: float, records: int, confidence: float) -> tuple[float
 
 
 def lead_significance(first: float, second: float, records: int, alpha: float) -> dict:
-    """What a lead can mean, whatever the predictions were: McNemar's exact test at its best and its worst.
+    """The smallest and largest p value that McNemar's exact test can give for two printed accuracies.
 
-    The test needs to know on how many records the models differ. At best the second model is right on no record that
-    the first gets wrong; at worst they share no error.
+    The test depends on how many records the two models differ on (exactly one of them is right). That number is
+    smallest if the better model is right wherever the other is, and largest if as few records as possible are right, or
+    wrong, in both.
 
     Args:
         first: accuracy of the leading model.
-        second: of the other.
+        second: accuracy of the other.
         records: n.
         alpha: level.
 
     Returns:
         ``lead_records``, ``p_best``, ``p_worst``, ``significant_up_to`` (the largest number of differing records at
-        which the lead is significant; None: at none).
+        which the lead is significant; None: never).
     """
     right, other = round(first * records), round(second * records)
-    ahead = right - other
-    fewest, most = abs(ahead), min((records - right) + (records - other), records)
-    differ = np.arange(fewest, most + 1, 2)
-    chances = np.minimum(1, 2 * binom.cdf((differ - abs(ahead)) // 2, differ, 0.5))  # two-sided, exact at 1/2
-    significant = differ[chances < alpha]
+    lead = right - other
+    most = min(right + other, 2 * records - right - other)
+    differ = np.arange(abs(lead), most + 1, 2)
+    p_values = np.minimum(1, 2 * binom.cdf((differ - abs(lead)) // 2, differ, 0.5))  # two-sided, exact at 1/2
+    significant = differ[p_values < alpha]
     return {
-        "lead_records": ahead,
-        "p_best": float(chances.min()),
-        "p_worst": float(chances.max()),
+        "lead_records": lead,
+        "p_best": float(p_values.min()),
+        "p_worst": float(p_values.max()),
         "significant_up_to": int(significant.max()) if len(significant) else None,
     }
 
 
 def table_arithmetic(paper: Paper, confidence: float, reference: str = "swin_lgf_fpn") -> list[dict]:
-    """What the accuracies of each table imply. Tables of one data set are taken to report the same records.
+    """What the accuracies of each table imply, if all tables of a data set report the same records.
 
     Returns:
-        A row per table: ``table``, ``dataset``, ``limit``, ``sizes`` (all that fit), ``records`` (the smallest, taken
-        for the size of the set; None if none fits that is no larger than the share the paper reports), ``models``
-        (``model``, ``accuracy``, ``right``, ``low``, ``high``), ``leads`` of the reference (``second`` and what
-        ``lead`` gives).
+        One row per table: ``table``, ``dataset``, ``limit``, ``sizes`` (all that fit), ``records`` (the smallest, used
+        as the size of the set; None if it is larger than the share that the paper says it reports), ``models``
+        (``model``, ``accuracy``, ``right``, ``low``, ``high``), ``leads`` of the reference (``second`` and the fields
+        of ``lead_significance``).
     """
-    found = []
+    rows = []
     for table in paper.tables:
         sizes = table_sizes(paper, table)
         largest = ceil(paper.recipe["validation"] * paper.recipe["records"][table.dataset])
@@ -82,12 +83,13 @@ def table_arithmetic(paper: Paper, confidence: float, reference: str = "swin_lgf
                 {"model": model, "accuracy": value, "right": round(value * records), "low": low, "high": high}
             )
             if model != reference and reference in accuracy:
-                leads.append({"second": model} | lead_significance(accuracy[reference], value, records, 1 - confidence))
-        found.append(
+                lead = lead_significance(accuracy[reference], value, records, 1 - confidence)
+                leads.append({"second": model} | lead)
+        rows.append(
             {"table": table.id, "dataset": table.dataset, "limit": table.limit, "sizes": sizes, "records": records}
             | {"models": models, "leads": leads}
         )
-    return found
+    return rows
 
 
 def table_sizes(paper: Paper, table: Table) -> list[int]:

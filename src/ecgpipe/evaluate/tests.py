@@ -1,7 +1,4 @@
-"""Tests between two models on the same records.
-
-The smallest lead that a set of records can show: the power of McNemar's exact test.
-"""
+"""Tests between two models on the same records, correction for several tests, and the power of McNemar's test."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,54 +9,54 @@ from scipy.stats import binom, binomtest, norm, rankdata
 
 
 @dataclass(frozen=True)
-class Discordance:
-    """An exact test on who is right.
+class ExactTest:
+    """Result of an exact test of who is right.
 
     Args:
-        first_only: records (or groups, for the grouped test) that only the first model gets right.
-        second_only: that only the second gets right.
-        p: two-sided; 1 where the models never differ.
+        first_only: number of records (of groups, for ``sign_flip``) that only the first model gets right.
+        second_only: the same of the second.
+        p_value: two-sided; 1 where the models never differ.
     """
 
     first_only: int
     second_only: int
-    p: float
+    p_value: float
 
 
-def mcnemar(first: np.ndarray, second: np.ndarray) -> Discordance:
-    """The exact test of McNemar (1947): which of the records that only one model gets right are whose.
+def mcnemar(first: np.ndarray, second: np.ndarray) -> ExactTest:
+    """McNemar's exact test (1947).
 
     Args:
-        first: (n,) whether the first model is right.
-        second: (n,) whether the second is.
+        first: (n,) bool, whether the first model is right.
+        second: (n,) bool.
     """
-    mine, other = int((first & ~second).sum()), int((second & ~first).sum())
-    p = binomtest(mine, mine + other, 0.5).pvalue if mine + other else 1.0
-    return Discordance(mine, other, float(p))
+    first_only, second_only = int((first & ~second).sum()), int((second & ~first).sum())
+    differ = first_only + second_only
+    return ExactTest(first_only, second_only, float(binomtest(first_only, differ).pvalue) if differ else 1.0)
 
 
-def sign_flip(first: np.ndarray, second: np.ndarray, groups: np.ndarray) -> Discordance:
-    """McNemar's test for records in groups: the models are exchanged group by group.
+def sign_flip(first: np.ndarray, second: np.ndarray, groups: np.ndarray) -> ExactTest:
+    """McNemar's test for grouped records: exchanges the models group by group.
 
-    Exact: the distribution of the sum over groups of a random sign times the group's difference in right records. With
-    one record a group it is McNemar's test.
+    Exact: computes the distribution of the sum, over groups, of a random sign times the group's difference in right
+    records. With one record per group it is McNemar's test.
 
     Args:
-        first: (n,) whether the first model is right.
-        second: (n,) whether the second is.
-        groups: (n,) what belongs together.
+        first: (n,) bool, whether the first model is right.
+        second: (n,) bool.
+        groups: (n,) group of each record.
     """
     _, member = np.unique(groups, return_inverse=True)
     difference = np.bincount(member.ravel(), weights=first.astype(float) - second).round().astype(int)
     sizes, counts = np.unique(np.abs(difference[difference != 0]), return_counts=True)
-    chances = np.ones(1)
+    probabilities = np.ones(1)
     for size, count in zip(sizes, counts, strict=True):
         step = np.zeros(2 * size * count + 1)  # size * (2 k - count) for k heads of count
         step[:: 2 * size] = binom.pmf(np.arange(count + 1), count, 0.5)
-        chances = np.convolve(chances, step)
-    sums = np.arange(len(chances)) - (len(chances) - 1) // 2
-    p = chances[np.abs(sums) >= abs(difference.sum())].sum()
-    return Discordance(int((difference > 0).sum()), int((difference < 0).sum()), float(min(1.0, p)))
+        probabilities = np.convolve(probabilities, step)
+    sums = np.arange(len(probabilities)) - (len(probabilities) - 1) // 2
+    p_value = probabilities[np.abs(sums) >= abs(difference.sum())].sum()
+    return ExactTest(int((difference > 0).sum()), int((difference < 0).sum()), float(min(1.0, p_value)))
 
 
 @dataclass(frozen=True)
@@ -70,30 +67,30 @@ class AucDifference:
         first: area of the first model.
         second: area of the second.
         error: standard error of first minus second.
-        p: two-sided; None where the error is 0.
+        p_value: two-sided; None where the error is 0.
     """
 
     first: float
     second: float
     error: float
-    p: float | None
+    p_value: float | None
 
-    def reach(self, confidence: float) -> tuple[float, float]:
-        """Interval of first minus second."""
+    def ci(self, confidence: float) -> tuple[float, float]:
+        """Confidence interval of first minus second."""
         half = float(norm.ppf((1 + confidence) / 2)) * self.error
         return self.first - self.second - half, self.first - self.second + half
 
 
 def delong(first: np.ndarray, second: np.ndarray, positive: np.ndarray) -> AucDifference | None:
-    """The test of DeLong et al. (1988), by ranks (Sun and Xu 2014): O(n log n). Takes records for independent.
+    """The test of DeLong et al. (1988) by ranks (Sun and Xu 2014), O(n log n). Assumes independent records.
 
     Args:
         first: (n,) scores of the first model.
-        second: (n,) of the second.
+        second: (n,) scores of the second.
         positive: (n,) 0/1.
 
     Returns:
-        None where there are fewer than two positive or two negative records.
+        None with fewer than two positive or two negative records.
     """
     positive = positive.astype(bool)
     m, n = int(positive.sum()), int((~positive).sum())
@@ -104,48 +101,36 @@ def delong(first: np.ndarray, second: np.ndarray, positive: np.ndarray) -> AucDi
     positive_part = np.var(placements[0][0] - placements[1][0], ddof=1) / m
     negative_part = np.var(placements[0][1] - placements[1][1], ddof=1) / n
     error = float(np.sqrt(positive_part + negative_part))
-    p = float(2 * norm.sf(abs(areas[0] - areas[1]) / error)) if error > 0 else None
-    return AucDifference(areas[0], areas[1], error, p)
+    p_value = float(2 * norm.sf(abs(areas[0] - areas[1]) / error)) if error > 0 else None
+    return AucDifference(areas[0], areas[1], error, p_value)
 
 
 def _placements(scores: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Share of negatives below each positive, and share of positives above each negative; ties half."""
+    """Share of negatives below each positive, and share of positives above each negative; ties count half."""
     m, n = positive.sum(), (~positive).sum()
-    every = rankdata(scores)
-    above = (every[positive] - rankdata(scores[positive])) / n
-    return above, 1 - (every[~positive] - rankdata(scores[~positive])) / m
+    ranks = rankdata(scores)
+    below = (ranks[positive] - rankdata(scores[positive])) / n
+    return below, 1 - (ranks[~positive] - rankdata(scores[~positive])) / m
 
 
-def bootstrap_p(drawn: np.ndarray) -> float | None:
-    """Two-sided p of a difference from its resamples: twice the smaller share on either side of 0.
-
-    0 itself counts on both sides; one is added to either count, so that it is never 0; None without resamples.
-    """
-    drawn = drawn[~np.isnan(drawn)]
-    if not len(drawn):
-        return None
-    tail = min((drawn <= 0).sum(), (drawn >= 0).sum())
-    return float(min(1.0, 2 * (tail + 1) / (len(drawn) + 1)))
-
-
-def holm(values: Sequence[float | None]) -> list[float | None]:
-    """p values corrected for their number (Holm 1979); those that are None are no part of the family."""
-    order = sorted((i for i, p in enumerate(values) if p is not None), key=lambda i: values[i])
-    corrected: list[float | None] = [None] * len(values)
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """p values corrected for their number (Holm 1979); None values are not counted."""
+    order = sorted((i for i, p in enumerate(p_values) if p is not None), key=lambda i: p_values[i])
+    corrected: list[float | None] = [None] * len(p_values)
     largest = 0.0
     for rank, i in enumerate(order):
-        largest = max(largest, min(1.0, (len(order) - rank) * values[i]))
+        largest = max(largest, min(1.0, (len(order) - rank) * p_values[i]))
         corrected[i] = largest
     return corrected
 
 
 def mcnemar_power(records: int, discordant: float, lead: float, alpha: float) -> float:
-    """Probability that the exact two-sided test rejects.
+    """Probability that McNemar's exact two-sided test rejects.
 
     Args:
         records: n, independent.
-        discordant: share of records that exactly one of two models gets right.
-        lead: difference of the accuracies, at most `discordant`.
+        discordant: share of records that exactly one model gets right.
+        lead: difference of the accuracies, at most ``discordant``.
         alpha: level of the test.
     """
     total = np.arange(int(binom.ppf(1e-9, records, discordant)), int(binom.ppf(1 - 1e-9, records, discordant)) + 1)
@@ -158,21 +143,17 @@ def mcnemar_power(records: int, discordant: float, lead: float, alpha: float) ->
 
 
 def detectable_lead(records: int, discordant: float, alpha: float, power: float) -> float | None:
-    """The smallest difference of accuracies that McNemar's exact test finds with the given power.
+    """Smallest difference of accuracies that McNemar's exact test finds with the given power.
 
     Args:
         records: n.
-        discordant: share of records that exactly one model gets right, as observed or assumed.
+        discordant: share of records that exactly one model gets right.
         alpha: level of the test.
-        power: wanted.
+        power: required.
 
     Returns:
-        A share, at most `discordant`; None if no lead is large enough with so few discordant records.
+        A share, at most ``discordant``; None if too few records are discordant for any lead.
     """
     if not discordant or mcnemar_power(records, discordant, discordant, alpha) < power:
         return None
-
-    def missing(lead: float) -> float:
-        return mcnemar_power(records, discordant, lead, alpha) - power
-
-    return float(brentq(missing, 0, discordant, xtol=1e-6))
+    return float(brentq(lambda lead: mcnemar_power(records, discordant, lead, alpha) - power, 0, discordant, xtol=1e-6))

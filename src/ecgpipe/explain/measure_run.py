@@ -78,6 +78,7 @@ def measure_run(
     if threads:
         torch.set_num_threads(threads)
     model, run = load_trained(folder)
+    model.to("cuda" if torch.cuda.is_available() else "cpu")
     index, found = RunIndex.read(folder), Saliency.read(saliency_file)
     images = read_inputs(folder, run, index, positions_of(index, found.record_ids))
     side = found.maps.shape[-1]

@@ -120,7 +120,7 @@ def class_probability(model: nn.Module, images: torch.Tensor, label: int, task: 
     """(n,) probabilities of a class for (n, channels, height, width) model inputs, in batches of bounded size."""
     found: list[float] = []
     with torch.inference_mode():
-        for batch in batches(images):
+        for batch in batches(images, model):
             logits = model(batch).float()
             probabilities = torch.sigmoid(logits) if task == "multilabel" else torch.softmax(logits, dim=1)
             found += probabilities[:, label].tolist()

@@ -57,6 +57,7 @@ def explain_run(
     if threads:
         torch.set_num_threads(threads)
     model, run = load_trained(folder)
+    model.to("cuda" if torch.cuda.is_available() else "cpu")
     index, chosen_from = RunIndex.read(folder), RunIndex.read(reference)
     reported = "test" if (chosen_from.roles == ROLES.index("test")).any() else "validation"
     candidates = chosen_from.indices(reported)
@@ -69,7 +70,7 @@ def explain_run(
     positions = positions_of(index, record_ids)
     images = read_inputs(folder, run, index, positions)
     with torch.inference_mode():
-        logits = torch.cat([model(batch) for batch in batches(images)]).float()
+        logits = torch.cat([model(batch).float().cpu() for batch in batches(images, model)])
     probabilities = torch.sigmoid(logits) if run.task == "multilabel" else torch.softmax(logits, dim=1)
     maps = {
         method: saliency_maps(

@@ -22,10 +22,11 @@ BATCH_PIXELS = 2 * 640 * 640
 """Pixels per batch: bounds the memory of large inputs; a larger batch is no faster on a CPU."""
 
 
-def batches(images: torch.Tensor) -> Iterator[torch.Tensor]:
-    """Split (n, channels, height, width) images into batches of at most BATCH_PIXELS, at least one image each."""
+def batches(images: torch.Tensor, model: nn.Module) -> Iterator[torch.Tensor]:
+    """Batches of (n, channels, height, width) images on the model's device: BATCH_PIXELS, but at least one image."""
+    device = next((parameter.device for parameter in model.parameters()), images.device)
     size = max(1, BATCH_PIXELS // (images.shape[-1] * images.shape[-2]))
-    yield from (images[start : start + size] for start in range(0, len(images), size))
+    yield from (images[start : start + size].to(device) for start in range(0, len(images), size))
 
 
 def saliency_maps(
@@ -63,7 +64,7 @@ def saliency_maps(
             _graph_from(target.layer, model),
             METHODS[method](model=model, target_layers=[target.layer], reshape_transform=target.to_nchw) as cam,
         ):
-            for batch in _progress(list(batches(images)), title):
+            for batch in _progress(list(batches(images, model)), title):
                 targets = [ClassifierOutputTarget(label) for label in labels[start : start + len(batch)]]
                 maps.append(cam(input_tensor=batch, targets=targets))
                 start += len(batch)
@@ -113,10 +114,10 @@ def integrated_gradients(model: nn.Module, image: torch.Tensor, label: int) -> n
     shares = ((torch.arange(STEPS) + 0.5) / STEPS).view(-1, 1, 1, 1)
     gradient = torch.zeros_like(image)
     with _frozen(model):
-        for points in batches(shares * image):
+        for points in batches(shares * image, model):
             points.requires_grad_()
-            gradient += torch.autograd.grad(model(points)[:, label].sum(), points)[0].sum(dim=0)
-    contribution = torch.relu((image * gradient / STEPS).sum(dim=0)).numpy()
+            gradient += torch.autograd.grad(model(points)[:, label].sum(), points)[0].sum(dim=0).to(image.device)
+    contribution = torch.relu((image * gradient / STEPS).sum(dim=0)).cpu().numpy()
     return contribution / contribution.max() if contribution.max() > 0 else contribution
 
 

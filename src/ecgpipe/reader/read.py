@@ -78,7 +78,7 @@ def load_reader(path: Path | str = WEIGHTS) -> ReaderNet:
         raise DataError(f"{path}: not the weights of a page reader ({error})") from error
     if unexpected or any(not name.endswith("num_batches_tracked") for name in missing):
         raise DataError(f"{path}: not the weights of a page reader (other tensors)")
-    return net.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return net.eval().to(memory_format=torch.channels_last)
 
 
 def read_page(picture: np.ndarray, net: ReaderNet) -> Reading:

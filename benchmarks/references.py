@@ -1,4 +1,4 @@
-"""Pages drawn by other means, to compare with: matplotlib twice, and the package ecg-plot."""
+"""Reference renderings of a page: matplotlib in two ways, and the package ecg-plot."""
 
 import numpy as np
 
@@ -10,12 +10,12 @@ from ecgpipe.render.template import page_template
 def matplotlib_page(
     signal: np.ndarray, sampling_rate: float, config: RenderConfig, *, ticks: bool = True
 ) -> np.ndarray:
-    """The page of a layout without a frame, drawn by matplotlib (Agg), RGBA.
+    """Draw the page of a layout without a frame with matplotlib (Agg), RGBA.
 
     Args:
         signal: (12, samples) in mV.
-        ticks: draw the grid as lines at axis ticks, as ECG-Image-Kit and most scripts do; else as four collections of
-            lines, the fastest way that matplotlib has.
+        ticks: draw the grid at axis ticks, like ECG-Image-Kit and most scripts; else as four line collections, the
+            fastest way in matplotlib.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -74,12 +74,12 @@ def _grid(axes, layout: Layout, ticks: bool) -> None:
 
 
 def ecg_plot_page(signal: np.ndarray, sampling_rate: float, size: tuple[int, int], dpi: float) -> np.ndarray:
-    """The same leads as the package ecg-plot (0.3) sets them, through matplotlib, at a size in pixels; RGBA.
+    """Draw the same leads with the package ecg-plot (0.3), at a size in pixels; RGBA.
 
-    It makes vector pictures first; matplotlib is its way to pixels that needs no Cairo.
+    ecg-plot creates vector graphics; its way to pixels that does not require Cairo is matplotlib.
 
     Raises:
-        ImportError: the package is not there, or of another version.
+        ImportError: not installed, or of another version.
     """
     from ecg_plot import plot
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -95,7 +95,7 @@ def ecg_plot_page(signal: np.ndarray, sampling_rate: float, size: tuple[int, int
             rhythm_lead="II",
         )
     except TypeError as error:
-        raise ImportError(f"ecg-plot 0.3 or newer is needed ({error})") from error
+        raise ImportError(f"ecg-plot 0.3 or newer is required ({error})") from error
     figure, _ = chart.to_matplotlib()
     figure.set_dpi(dpi)
     figure.set_size_inches(size[0] / dpi, size[1] / dpi)

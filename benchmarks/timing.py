@@ -1,4 +1,4 @@
-"""Fair timings: contestants take turns, so that a slow moment of the machine meets them all."""
+"""Interleaved timings: a slow moment of the machine affects all candidates alike."""
 
 import platform
 import time
@@ -15,15 +15,15 @@ LIBRARIES = ("numpy", "opencv-python-headless", "pillow", "matplotlib", "ecg-plo
 
 @dataclass(frozen=True)
 class Timing:
-    """Milliseconds of one call: the smallest and the median of all repetitions."""
+    """Milliseconds per call: minimum and median of all repetitions."""
 
-    least: float
+    minimum: float
     median: float
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times faster ``name`` is than ``reference``, by the smallest times, and the target, if there is one."""
+    """Speed of ``name`` relative to ``reference``, from the minimum times, and its target, if any."""
 
     name: str
     reference: str
@@ -32,13 +32,13 @@ class Ratio:
 
     @property
     def passed(self) -> bool | None:
-        """Whether the target is met; None without one."""
+        """Whether the target is met; None: no target."""
         return None if self.target is None else self.value >= self.target
 
 
 @dataclass(frozen=True)
 class Report:
-    """The outcome of a benchmark."""
+    """The results of a benchmark."""
 
     title: str
     timings: dict[str, Timing]
@@ -47,37 +47,37 @@ class Report:
     machine: dict[str, str]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; times in ms."""
+        """Values for JSON; times in ms."""
         return asdict(self) | {"ratios": [asdict(ratio) | {"passed": ratio.passed} for ratio in self.ratios]}
 
     def as_text(self) -> str:
-        """A table for people."""
+        """A plain-text table."""
         width = max(map(len, self.timings))
         lines = [self.title, f"{self.machine['processor']}, Python {self.machine['python']}", ""]
-        lines.append(f"{'':{width}}  {'least ms':>9}  {'median ms':>9}")
-        lines += [f"{name:{width}}  {t.least:9.2f}  {t.median:9.2f}" for name, t in self.timings.items()]
+        lines.append(f"{'':{width}}  {'min ms':>9}  {'median ms':>9}")
+        lines += [f"{name:{width}}  {t.minimum:9.2f}  {t.median:9.2f}" for name, t in self.timings.items()]
         lines.append("")
         for ratio in self.ratios:
-            mark = "" if ratio.passed is None else f" (target {ratio.target:g}: {'ok' if ratio.passed else 'MISSED'})"
-            lines.append(f"{ratio.name}: {ratio.value:.3g} times as fast as {ratio.reference}{mark}")
+            mark = "" if ratio.passed is None else f" (target {ratio.target:g}: {'met' if ratio.passed else 'MISSED'})"
+            lines.append(f"{ratio.name}: {ratio.value:.3g} times the speed of {ratio.reference}{mark}")
         return "\n".join(lines + [f"note: {note}" for note in self.notes])
 
 
 def interleaved(
-    contestants: Mapping[str, Callable[[], object]],
+    candidates: Mapping[str, Callable[[], object]],
     repetitions: int,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, Timing]:
-    """Time each contestant ``repetitions`` times, one after the other in every round; a first round is not counted.
+    """Call every candidate once per round and time it; an additional first round is not counted.
 
     Args:
-        contestants: what to call, by name.
-        repetitions: rounds.
-        clock: seconds; ``time.process_time`` for work on one core, so that others on the machine count little.
+        candidates: functions by name.
+        repetitions: number of rounds.
+        clock: seconds; ``time.process_time`` for work on one core, which other processes disturb little.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    seconds: dict[str, list[float]] = {name: [] for name in candidates}
     for repetition in range(repetitions + 1):
-        for name, run in contestants.items():
+        for name, run in candidates.items():
             start = clock()
             run()
             if repetition:
@@ -85,8 +85,8 @@ def interleaved(
     return {name: Timing(1e3 * min(taken), 1e3 * median(taken)) for name, taken in seconds.items()}
 
 
-def machine() -> dict[str, str]:
-    """The processor, the system and the versions that decide the times."""
+def machine_info() -> dict[str, str]:
+    """Processor, system and library versions."""
     found = {"processor": _processor(), "system": platform.platform(), "python": platform.python_version()}
     return found | installed_versions(LIBRARIES)
 
