@@ -25,6 +25,6 @@ def test_baselines_are_scored_and_nothing_is_trained_again(workflow):
         metrics = json.loads((folder / name / "seed-0/metrics.json").read_text())
         assert metrics["support"] == models["support"]
     page = (workflow.folder / "results/tiny/report/index.html").read_text()
-    assert 'id="controls"' in page and "Nearest neighbour on page thumbnails" in page
+    assert 'id="baselines"' in page and "Nearest neighbour on page thumbnails" in page
     assert "baseline-" not in (workflow.folder / "results/tiny/report/scores.csv").read_text()
     assert not workflow.plan()

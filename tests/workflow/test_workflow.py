@@ -48,7 +48,7 @@ def test_every_output_of_a_job_has_its_checksum(finished):
     top = finished.folder / "results/tiny"
     found = check_folder(top)
     assert not found.damaged and found.whole > 30
-    folders = ("logs", "benchmarks", "report/tables")
+    folders = ("logs", "benchmarks", "report/tables", "report/figures")
     files = [path.relative_to(top).as_posix() for path in top.rglob("*") if path.is_file()]
     files = [name for name in files if not name.startswith(folders) and "/." not in f"/{name}"]
     without = [name for name in files if not read_checksum(top / name)]
@@ -67,7 +67,7 @@ def test_snakemakes_own_report(workflow):
     workflow.run("--report", "report.zip")
     with zipfile.ZipFile(workflow.folder / "report.zip") as bundle:
         names = " ".join(bundle.namelist())
-    for file in ("index.html", "scores.csv", "claims.csv", "table-1.csv", "classes.csv", "saliency.png"):
+    for file in ("index.html", "scores.csv", "claims.csv", "data.csv", "classes.csv", "saliency.png"):
         assert file in names, file
 
 

@@ -142,12 +142,16 @@ def baseline_tables(
     """
     tables = []
     for dataset, protocol in dict.fromkeys((run.dataset, run.protocol) for run in baselines):
-        own = [run for run in baselines if (run.dataset, run.protocol) == (dataset, protocol)]
-        kinds = list(dict.fromkeys(_kind(run.variant) for run in own))
-        cells = {kind: _cells([run for run in own if _kind(run.variant) == kind], kind, metrics) for kind in kinds}
+        runs = [run for run in baselines if (run.dataset, run.protocol) == (dataset, protocol)]
+        kinds = list(dict.fromkeys(_kind(run.variant) for run in runs))
+        cells = {kind: _cells([run for run in runs if _kind(run.variant) == kind], kind, metrics) for kind in kinds}
         model = _best_model([run for run in models if (run.dataset, run.protocol) == (dataset, protocol)])
         rows = [{"name": BASELINE_NAMES.get(kind, kind), "kind": kind, **cells[kind]} for kind in kinds]
-        scored = [(row["name"], row["accuracy"].value) for row in rows if row["accuracy"].value is not None]
+        scored = [
+            (BASELINE_NAMES.get(kind, kind), own["accuracy"].value)
+            for kind, own in cells.items()
+            if own["accuracy"].value is not None
+        ]
         compared = statistics and statistics.of(dataset, whole_protocol(protocol))
         cost = image_cost_sentence(compared, names_of_runs(models))
         findings = [*baseline_findings(cells, model), *([cost] if cost else [])]
