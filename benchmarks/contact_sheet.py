@@ -2,8 +2,8 @@
 
     python -m benchmarks.contact_sheet PTBXL_DIR OUTPUT_DIR [--seed 0] [--mask]
 
-Writes one sheet per layout (columns: superclasses; rows: none, scan, photo, harsh; page above model input), levels.jpg (one
-record at all levels) and settings.jpg (one record with several paper speeds, gains, resolutions and layouts).
+Writes one sheet per layout (columns: superclasses; rows: none, scan, photo, harsh; page above model input), levels.jpg
+(one record at all levels) and settings.jpg (one record with several paper speeds, gains, resolutions and layouts).
 """
 
 import argparse

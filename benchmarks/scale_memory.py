@@ -3,9 +3,9 @@
     python -m benchmarks.scale_memory DIR [--step prepare ...]
 
 Stages that process one shard (audit_sketch, render, preprocess, preprocess_records) get shards of 100 and 1,000
-simulated records. Stages that process the whole data set (audit_join, prepare, loading, evaluate) get synthetic tables, signal
-sketches and random images of 64 x 64 pixels for 21,837 and 218,370 records, which are memory-mapped. Each stage runs in
-its own process.
+simulated records. Stages that process the whole data set (audit_join, prepare, loading, evaluate) get synthetic tables,
+signal sketches and random images of 64 x 64 pixels for 21,837 and 218,370 records, which are memory-mapped. Each stage
+runs in its own process.
 """
 
 import argparse
@@ -85,7 +85,7 @@ def synthetic_sketches(place: Path) -> list[Path]:
         detail = np.clip(rng.normal(0, 30, (len(some), 4000)), -127, 127).astype(np.int8)
         sketch[1], detail[1] = sketch[0], detail[0]
         table = pd.DataFrame({"record_id": some, "digest": [f"{name:0>64}" for name in some]})
-        table = table.assign(form='{"sampling rate": "100 Hz", "duration": "10 s"}', anomalies="[]")
+        table = table.assign(properties='{"sampling rate": "100 Hz", "duration": "10 s"}', anomalies="[]")
         table = table.assign(sketch=[row.tobytes() for row in sketch], detail=[row.tobytes() for row in detail])
         SKETCHES.write(table, file)
     return files
@@ -217,17 +217,8 @@ def main() -> None:
         found = []
         for records in SHARD if step in OF_SHARDS else WHOLE:
             place = (simulated if step in OF_SHARDS else synthetic)(arguments.folder, records)
-            command = [
-                sys.executable,
-                "-m",
-                "benchmarks.scale_memory",
-                str(arguments.folder),
-                "--child",
-                step,
-                "--place",
-                str(place),
-            ]
-            command.append(str(place))
+            command = [sys.executable, "-m", "benchmarks.scale_memory", str(arguments.folder), "--child", step]
+            command += ["--place", str(place)]
             done = subprocess.run(command, env=os.environ | ONE_THREAD, stdout=subprocess.PIPE, text=True, check=True)
             found.append(json.loads(done.stdout.splitlines()[-1]))
         small, large = found
