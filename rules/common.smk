@@ -66,8 +66,9 @@ def complete_rules():
 
 
 def section(name, *keys):
-    """A section of the configuration as plain values, or only these keys of it: what a rule does not use is no parameter."""
-    return getattr(CONFIG, name).model_dump(mode="json", include=set(keys) or None)
+    """A section of the configuration as plain values, or only these keys of it: rules take only what they use."""
+    values = getattr(CONFIG, name).model_dump(mode="json")
+    return {key: values[key] for key in keys} if keys else values
 
 
 def scaled(amount):

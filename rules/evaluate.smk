@@ -21,7 +21,6 @@ rule evaluate:
             "confidence",
             "threshold",
             "seed",
-            "bins",
             "specificities",
         ),
     message:
@@ -33,6 +32,7 @@ rule evaluate:
 rule compare_models:
     input:
         predictions=lambda wildcards: TARGETS.predictions(wildcards.dataset, wildcards.whole),
+        signal=lambda wildcards: TARGETS.signal_predictions(wildcards.dataset, wildcards.whole),
         records=f"{DATASET}/records.parquet",
         duplicates=duplicates_from_audit,
     output:
@@ -50,9 +50,7 @@ rule compare_models:
             "confidence",
             "threshold",
             "seed",
-            "bins",
             "reference",
-            "power",
         ),
     message:
         "Comparing the models on {wildcards.dataset} ({wildcards.whole})"

@@ -51,8 +51,9 @@ rule explain:
         "../envs/train.yaml"
     threads: 4
     resources:
-        mem_mb=scaled(8000),
+        mem_mb=scaled(4000),
         runtime=scaled(120),
+        gpu=1,
     params:
         explain=CONFIG.explain.model_dump(mode="json", exclude={"variants", "curve_steps"}),
         preprocess=section("preprocess"),
@@ -97,6 +98,7 @@ rule measure_saliency:
     resources:
         mem_mb=scaled(4000),
         runtime=scaled(120),
+        gpu=1,
     params:
         explain=CONFIG.explain.model_dump(mode="json", exclude={"variants"}),
         preprocess=section("preprocess"),

@@ -3,8 +3,8 @@
 from ecgpipe.artifacts.predictions import PROTOCOL_COLUMNS, write_comparisons
 from ecgpipe.artifacts.tables import RECORDS, add_content_hashes
 from ecgpipe.config.analysis import EvaluateConfig
-from ecgpipe.evaluate.compare import compare_protocols
 from ecgpipe.evaluate.model_scores import read_reported
+from ecgpipe.evaluate.protocols import compare_protocols
 from ecgpipe.logs import job_log
 
 with job_log(snakemake):

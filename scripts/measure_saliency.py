@@ -5,10 +5,11 @@ from pathlib import Path
 from ecgpipe.config.analysis import ExplainConfig
 from ecgpipe.config.pages import PreprocessConfig
 from ecgpipe.explain.measure_run import measure_run
+from ecgpipe.gpus import requested_gpus, reserve_gpus
 from ecgpipe.imaging.pages import page_source
 from ecgpipe.logs import job_log
 
-with job_log(snakemake):
+with job_log(snakemake), reserve_gpus(requested_gpus(snakemake.resources)):
     measure_run(
         Path(snakemake.input.run).parent,
         snakemake.input.maps,

@@ -155,3 +155,12 @@ def test_everything():
 )
 def test_names_of_logs(rule, output, expected):
     assert job_name(rule, output) == expected
+
+
+def test_the_signal_baseline_is_compared_only_where_there_are_signals():
+    found = targets()
+    assert found.signal_predictions("ptb-xl", "folds") == [
+        f"out/ptb-xl/folds/baseline-signal/seed-{seed}/predictions.parquet" for seed in (0, 1)
+    ]
+    assert found.signal_predictions("cardiac-images", "unique-cv3") == []
+    assert targets(baselines={"enabled": ["nearest"]}).signal_predictions("ptb-xl", "folds") == []
