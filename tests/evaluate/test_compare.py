@@ -1,19 +1,21 @@
 """Models, protocols and runs compared: known differences are found, missing ones are named."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from ecgpipe.artifacts.files import read_json
-from ecgpipe.artifacts.predictions import COMPARISON, PROTOCOL, Predictions, write_comparisons
+from ecgpipe.artifacts.predictions import COMPARISON_COLUMNS, PROTOCOL_COLUMNS, Predictions, write_comparisons
 from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.cli import main
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.errors import DataError
-from ecgpipe.evaluate.compare import compare_models, compare_protocols
+from ecgpipe.evaluate.compare import compare_models
 from ecgpipe.evaluate.model_scores import read_reported
+from ecgpipe.evaluate.protocols import compare_protocols
 from tests.evaluate.test_scores import CLASSES
 
 CONFIG = EvaluateConfig(resamples=400, reference="good")
@@ -68,10 +70,55 @@ def test_a_better_model_is_found_and_equal_ones_are_not_told_apart(rng, tmp_path
     means = {model["model"]: model["scores"]["accuracy"] for model in found["models"]}
     assert means["good"]["value"] == pytest.approx(np.mean(list(means["good"]["by_seed"].values())))
     assert means["good"]["low"] < means["good"]["value"] < means["good"]["high"] <= 1
-    write_comparisons(tmp_path / "c.json", found, "comparisons", COMPARISON)
+    write_comparisons(tmp_path / "c.json", found, "comparisons", COMPARISON_COLUMNS)
     assert read_json(tmp_path / "c.json")["comparisons"] == json.loads(json.dumps(found["comparisons"]))
     table = pd.read_csv(tmp_path / "c.csv")
     assert len(table) == len(found["comparisons"]) and table["seeds"][0] == "0 1 2"
+
+
+def test_corrected_p_values_of_many_pairs_can_be_significant(rng, tmp_path):
+    """With the configured 100 resamples, p after Holm's correction over 15 pairs would be at least 0.2."""
+    skills = {"good": 1.0, "bad": 0.0} | {f"model{i}": 1.0 for i in range(4)}
+    files = [write(tmp_path, name, 0, given(rng, 3 * skill)) for name, skill in skills.items()]
+    found = compare_models(read_reported(files, records()), EvaluateConfig(resamples=100, reference="none"))
+    against_bad = [row for row in rows_of(found, "bootstrap") if "bad" in (row["first"], row["second"])]
+    assert len(against_bad) == 5 and all(row["p_holm"] < 0.05 for row in against_bad)
+    assert found["resamples"] == 4 * 15 / 0.05
+
+
+def with_validation(rng, skill: float, validation_skill: float) -> Predictions:
+    """Test and validation records."""
+    test, other = given(rng, skill), given(rng, validation_skill)
+    return Predictions(
+        np.r_[test.record_ids, np.char.add("v", other.record_ids)],
+        np.repeat(["test", "validation"], N),
+        np.r_[test.logits, other.logits],
+        np.r_[test.targets, other.targets],
+        CLASSES,
+        "single",
+    )
+
+
+def test_cost_of_the_image_is_measured_with_the_model_chosen_on_validation_records(rng, tmp_path):
+    lucky, chosen = with_validation(rng, 2.5, 0.3), with_validation(rng, 1.0, 2.5)
+    files = [write(tmp_path, "lucky", 0, lucky), write(tmp_path, "chosen", 0, chosen)]
+    signal_file = write(tmp_path, "baseline-signal", 0, with_validation(rng, 3.0, 3.0))
+    models, signal = read_reported(files, records()), read_reported([signal_file], records())["baseline-signal"]
+    row = compare_models(models, CONFIG, signal)["image_cost"]
+    assert (row["first"], row["second"], row["chosen_on"]) == ("baseline-signal", "chosen", "validation")
+    assert 0 < row["low"] < row["difference"] < row["high"]
+    assert row["difference"] == pytest.approx(row["first_value"] - row["second_value"])
+    assert compare_models(models, CONFIG)["image_cost"] is None
+
+
+def test_cost_of_the_image_without_a_test_part_says_that_the_choice_is_optimistic(rng, tmp_path):
+    good, bad, signal = (replace(given(rng, skill), roles=np.full(N, "validation")) for skill in (2.0, 0.5, 2.5))
+    files = [write(tmp_path, "bad", 0, bad), write(tmp_path, "better", 0, good)]
+    signal = read_reported([write(tmp_path, "baseline-signal", 0, signal)], records())["baseline-signal"]
+    row = compare_models(read_reported(files, records()), CONFIG, signal)["image_cost"]
+    assert (row["second"], row["chosen_on"]) == ("better", "the reported records")
+    elsewhere = read_reported([write(tmp_path, "bad", 3, bad)], records())
+    assert compare_models(elsewhere, CONFIG, signal)["image_cost"] is None
 
 
 def test_missing_seeds_and_other_records_are_stated(rng, tmp_path):
@@ -120,7 +167,7 @@ def test_labels_that_differ_are_refused(rng, tmp_path):
     other = given(rng, 1.0)
     other.targets[3] = other.targets[3][::-1].copy()
     files = [write(tmp_path, "good", 0, given(rng, 1.0)), write(tmp_path, "other", 0, other)]
-    with pytest.raises(DataError, match="other labels for 1 records, 00003 first"):
+    with pytest.raises(DataError, match="different labels for 1 records, 00003 first"):
         compare_models(read_reported(files, records()), CONFIG)
 
 
@@ -136,7 +183,7 @@ def test_what_a_protocol_adds(rng, tmp_path):
     assert row["difference"] == pytest.approx(row["first_value"] - row["second_value"]) and row["low"] > 0
     only = next(row for row in found["rows"] if row["model"] == "only")
     assert only["difference"] is None and only["note"] == "not run under patient"
-    assert set(row) == set(PROTOCOL)
+    assert set(row) == set(PROTOCOL_COLUMNS)
     assert compare_protocols({"patient": protocols["patient"]}, CONFIG)["rows"] == []
 
 
@@ -165,8 +212,8 @@ def test_runs_on_other_records_are_compared_on_those_in_common_or_refused(rng, t
     runs = [write(tmp_path / str(i), "swin", 0, given(rng, 1.0, own)).parent for i, own in enumerate(ids)]
     assert main(["compare", str(runs[0]), str(runs[1]), "--resamples", "200"]) == 0
     told = capsys.readouterr().out
-    assert "100 and 100 records, 40 in both" in told and "the others of each are left out" in told
-    assert "patients are not known" in told
+    assert "100 and 100 records, 40 in both" in told and "compared on the records that both report" in told
+    assert "patients unknown" in told
     assert main(["compare", str(runs[0]), str(runs[2]), "--resamples", "200"]) == 1
     assert "no record is reported in both (100 and 60 records)" in capsys.readouterr().err
     assert main(["compare", str(runs[0]), str(tmp_path / "nowhere")]) == 1
@@ -181,4 +228,4 @@ def test_two_runs_of_other_models_and_seeds_can_be_compared(rng, tmp_path, capsy
     strange = tmp_path / "x" / "predictions.parquet"
     given(rng, 1.0).write(strange)
     assert main(["compare", str(first), str(strange.parent)]) == 1
-    assert "nobody knows what it is of" in capsys.readouterr().err
+    assert "its path must end in <dataset>/<protocol>/<model>/seed-<n>" in capsys.readouterr().err

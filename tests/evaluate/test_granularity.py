@@ -48,14 +48,15 @@ def test_set_sizes_by_whole_numbers(rng):
     assert size in by_hand
 
 
-def test_a_leads_best_and_worst_p_by_trying_all(rng):
+@pytest.mark.parametrize(("lowest", "highest"), [(0, 30), (20, 40), (30, 61)])
+def test_best_and_worst_p_of_a_lead_against_all_possible_results(rng, lowest, highest):
     records = 60
-    first, second = int(rng.integers(40, 60)), int(rng.integers(30, 60))
+    first, second = (int(right) for right in rng.integers(lowest, highest, 2))
     found = lead_significance(first / records, second / records, records, 0.05)
     tried = {
         mine + other: binomtest(mine, mine + other).pvalue if mine + other else 1.0
-        for mine in range(records - second + 1)  # right where the second is wrong
-        for other in range(records - first + 1)
+        for mine in range(min(first, records - second) + 1)  # right where the second is wrong
+        for other in range(min(second, records - first) + 1)
         if mine - other == first - second and mine + other <= records
     }
     assert found["lead_records"] == first - second

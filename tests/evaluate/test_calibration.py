@@ -46,12 +46,12 @@ def test_scale_and_offset_of_each_class_are_found_again(rng):
 @pytest.mark.parametrize("task", ["single", "multilabel"])
 def test_the_reported_records_gain(rng, task):
     validation, reported = drawn(rng, task), drawn(rng, task, n=2000)
-    found = recalibrate(reported, validation, bins=10)
+    found = recalibrate(reported, validation)
     assert found["fitted_on"] == "validation" and found["records"] == 4000
     assert found["ece"]["after"] < 0.5 * found["ece"]["before"]
     assert found["log_loss"]["after"] < found["log_loss"]["before"]
     for none in (None, validation.of_role("test")):
-        assert recalibrate(reported, none, bins=10)["fitted_on"] == "the reported records"
+        assert recalibrate(reported, none)["fitted_on"] == "the reported records"
     assert Calibration(**{name: found[name] for name in Calibration.model_fields}).records == 4000
 
 

@@ -9,11 +9,12 @@ from sklearn.calibration import calibration_curve
 
 from ecgpipe.artifacts.predictions import Predictions
 from ecgpipe.config.analysis import EvaluateConfig
-from ecgpipe.evaluate import bootstrap as resample
-from ecgpipe.evaluate.bootstrap import NO_SPREAD, bootstrap_interval, group_counts, pool
+from ecgpipe.evaluate import bootstrap
+from ecgpipe.evaluate.bootstrap import NO_SPREAD, group_counts
+from ecgpipe.evaluate.calibration import reliability_curve
 from ecgpipe.evaluate.scores import evaluate_predictions
 from ecgpipe.evaluate.tests import detectable_lead, mcnemar_power
-from ecgpipe.metrics import Scorer, average_precision, bin_gaps, calibration_error, f_max, reliability, sample_shares
+from ecgpipe.metrics import Scorer, average_precision, bin_gaps, calibration_error, f_max, f_max_terms
 from tests.evaluate.test_scores import CLASSES, make_predictions
 
 
@@ -41,22 +42,22 @@ def test_f_max_by_its_definition(rng):
         if precisions and np.mean(precisions) + np.mean(recalls):
             p, r = np.mean(precisions), np.mean(recalls)
             best = max(best, 2 * p * r / (p + r))
-    shares = sample_shares(probabilities, targets)
+    shares = f_max_terms(probabilities, targets)
     assert f_max(shares, np.ones((40, 1)))[0] == pytest.approx(best)
     counts = rng.integers(0, 3, 40)
-    repeated = sample_shares(probabilities.repeat(counts, axis=0), targets.repeat(counts, axis=0))
+    repeated = f_max_terms(probabilities.repeat(counts, axis=0), targets.repeat(counts, axis=0))
     once = f_max(repeated, np.ones((counts.sum(), 1)))[0]
     assert f_max(shares, counts[:, None].astype(float))[0] == pytest.approx(once)
 
 
 def test_calibration_agrees_with_scikit_learn_and_a_loop(rng):
     probabilities, outcome = rng.random(300), rng.integers(0, 2, 300)
-    curve = reliability(probabilities, outcome, 10, 0.95)
+    curve = reliability_curve(probabilities, outcome, 0.95)
     found, promised = calibration_curve(outcome, probabilities, n_bins=10)
-    assert [row["found"] for row in curve] == pytest.approx(found.tolist())
-    assert [row["promised"] for row in curve] == pytest.approx(promised.tolist())
-    by_hand = sum(row["records"] / 300 * abs(row["found"] - row["promised"]) for row in curve)
-    assert calibration_error(bin_gaps(probabilities, outcome, 10), np.ones((300, 1)))[0] == pytest.approx(by_hand)
+    assert [row["observed"] for row in curve] == pytest.approx(found.tolist())
+    assert [row["predicted"] for row in curve] == pytest.approx(promised.tolist())
+    by_hand = sum(row["records"] / 300 * abs(row["observed"] - row["predicted"]) for row in curve)
+    assert calibration_error(bin_gaps(probabilities, outcome), np.ones((300, 1)))[0] == pytest.approx(by_hand)
 
 
 @pytest.mark.parametrize("task", ["single", "multilabel"])
@@ -99,7 +100,7 @@ def test_the_bootstrap_is_a_loop_over_patients_with_scikit_learn(rng):
     names, member = np.unique(groups, return_inverse=True)
     (counts,) = group_counts(len(names), 30, 5)
     assert (counts.sum(axis=0) == len(names)).all() and counts.min() >= 0
-    scores, per_class = Scorer(predictions, EvaluateConfig())(counts[member])
+    scores, per_class = Scorer(predictions, 0.5)(counts[member])
     truth, called = predictions.targets.argmax(1), predictions.probabilities.argmax(1)
     for b in range(30):
         rows = np.concatenate([np.repeat(np.flatnonzero(member == g), int(n)) for g, n in enumerate(counts[:, b])])
@@ -119,11 +120,11 @@ def test_draws_do_not_depend_on_how_many_are_held_at_a_time(monkeypatch, weights
     for size in (250, 250, 40):
         drawn = generator.integers(0, 70, size=(70, size)) * size + np.arange(size)
         before.append(np.bincount(drawn.ravel(), minlength=70 * size).reshape(70, size))
-    monkeypatch.setattr(resample, "WEIGHTS", weights)
-    monkeypatch.setattr(resample, "PIECE", piece)
+    monkeypatch.setattr(bootstrap, "WEIGHTS", weights)
+    monkeypatch.setattr(bootstrap, "DRAWS", piece)
     parts = list(group_counts(70, 540, 7, 90))
     assert np.array_equal(np.concatenate(parts, axis=1), np.concatenate(before, axis=1))
-    assert max(part.shape[1] for part in parts) <= max(resample.FEWEST, weights // 90)
+    assert max(part.shape[1] for part in parts) <= max(bootstrap.FEWEST, weights // 90)
 
 
 @pytest.mark.parametrize("task", ["single", "multilabel"])
@@ -134,7 +135,7 @@ def test_scores_do_not_depend_on_how_many_resamples_are_held_at_a_time(monkeypat
     groups = rng.integers(0, 100, 150).astype(str)
     found = []
     for weights in (2**20, 150 * 60, 1):
-        monkeypatch.setattr(resample, "WEIGHTS", weights)
+        monkeypatch.setattr(bootstrap, "WEIGHTS", weights)
         found.append(evaluate_predictions(predictions, groups, EvaluateConfig(resamples=270)))
     for other in found[1:]:
         for name, cell in found[0]["scores"].items():
@@ -161,49 +162,9 @@ def test_parts_of_a_cross_validation_pool_counts_and_keep_areas_apart(rng):
         "multilabel",
     )
     one = np.ones((200, 1))
-    apart, shifted = (Scorer(given, EvaluateConfig(), parts)(one)[1]["auc"] for given in (predictions, moved))
+    apart, shifted = (Scorer(given, 0.5, parts)(one)[1]["auc"] for given in (predictions, moved))
     assert shifted == pytest.approx(apart)
-    assert Scorer(moved, EvaluateConfig())(one)[1]["auc"] != pytest.approx(apart, abs=1e-3)
-
-
-def test_seeds_and_patients_are_both_counted(rng):
-    """Coverage where a score is truth + what the patients add, the same for all seeds, + what the training adds."""
-    inside, ignoring = [], []
-    for _ in range(300):
-        patients, trainings = rng.normal(0, 0.02), rng.normal(0, 0.04, 3)
-        values = 0.7 + patients + trainings
-        drawn = values[:, None] + rng.normal(0, 0.02, 1000)[None, :]
-        low, high = np.quantile(pool(values, drawn, 0).drawn, [0.025, 0.975])
-        inside.append(low < 0.7 < high)
-        low, high = np.quantile(drawn.mean(axis=0), [0.025, 0.975])
-        ignoring.append(low < 0.7 < high)
-    assert np.mean(inside) > 0.9
-    assert np.mean(ignoring) < 0.87  # patients alone are not enough
-
-
-def test_patients_that_differ_between_seeds_are_not_counted_twice(rng):
-    """With a test set of its own each, the seeds differ by their patients alone; the trainings' share is then small."""
-    values = 0.7 + rng.normal(0, 0.05, 200)
-    drawn = values[:, None] + rng.normal(0, 0.05, (200, 400))
-    # of 0.05; the variance of 200 values is known to a tenth, so up to 0.036 at five standard errors
-    assert pool(values, drawn, 0).between < 0.036
-    assert pool(values, drawn * 0 + values[:, None], 0).between == pytest.approx(values.std(ddof=1))
-
-
-def test_one_seed_and_no_seed():
-    assert pool(np.array([0.5, np.nan]), np.array([[0.4, 0.6], [np.nan, np.nan]]), 0).between is None
-    assert np.isnan(pool(np.array([np.nan]), np.full((1, 3), np.nan), 0).value)
-
-
-def test_an_interval_that_cannot_be_computed_says_so():
-    assert bootstrap_interval(np.nan, np.array([1.0]), 0.95, "no record of MI") == {
-        "value": None, "low": None, "high": None, "note": "no record of MI"
-    }  # fmt: skip
-    assert bootstrap_interval(1.0, np.ones(50), 0.95)["note"] == NO_SPREAD
-    few = bootstrap_interval(0.5, np.r_[np.full(90, np.nan), np.linspace(0, 1, 10)], 0.95)
-    assert few["low"] is None and "90 of 100 resamples" in few["note"]
-    some = bootstrap_interval(0.5, np.r_[np.nan, np.linspace(0, 1, 99)], 0.95)
-    assert some["low"] is not None and "99 of 100" in some["note"]
+    assert Scorer(moved, 0.5)(one)[1]["auc"] != pytest.approx(apart, abs=1e-3)
 
 
 def test_scores_of_a_class_that_says_nothing(rng):
@@ -240,7 +201,7 @@ def test_power_by_simulation(rng):
     rejected = []
     for _ in range(800):
         kind = rng.choice(3, records, p=[p_first, p_second, 1 - discordant])
-        rejected.append(mcnemar(kind == 0, kind == 1).p <= 0.05)
+        rejected.append(mcnemar(kind == 0, kind == 1).p_value <= 0.05)
     power = mcnemar_power(records, discordant, lead, 0.05)
     assert power == pytest.approx(np.mean(rejected), abs=0.075)
     found = detectable_lead(records, discordant, 0.05, 0.8)
