@@ -1,6 +1,6 @@
 # make demo          simulated records through all stages, on the CPU; prints the path of the report
 # make test          all tests, except those that take minutes each: long-test, docs-test, package-test, slurm-test, fault-test
-# make long-test     whole workflows on real records, scans and your own data; exports of all models
+# make long-test     whole workflows on real records, scans and your own data; slow tests of models
 # make lint          formatting, style, spelling, workflow lint, import rules, types
 # make docs          the documentation as a site in build/site; docs-test runs all its commands
 # make package       wheel and source archive in dist/
@@ -35,7 +35,7 @@ test: $(READY)
 	pytest -n $(CORES) --dist loadgroup
 
 long-test: $(READY)
-	pytest -m long -n $(CORES) --dist loadgroup tests/workflow tests/models
+	pytest -m long -n $(CORES) --dist loadgroup tests/models
 
 slurm-test: $(READY)
 	tests/cluster/install.sh
