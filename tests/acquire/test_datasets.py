@@ -39,6 +39,7 @@ def test_listing_agrees_with_the_shards(sources, name, config, folder):
     assert all(dataset.raw_files_hash(shard) not in ("", GENERATED) for shard in set(records["shard"]))
     assert dataset.user_supplied and dataset.generated_inputs() == []
     assert dataset.kind == ("signals" if name == "ptb-xl" else "images")
+    assert dataset.duplicates_from_audit == (name == "clinic")
 
 
 def test_tables_are_watched_as_files_or_by_hash_in_an_archive(sources, tmp_path):

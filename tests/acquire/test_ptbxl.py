@@ -122,6 +122,8 @@ def test_shards_follow_the_record_numbers(copy):
     assert dataset(None).shards() == [f"{i:05d}" for i in range(0, 22000, 1000)]
     simulated = make_dataset("simulated", SimulatedConfig(records=20, shard_size=10), "results", "resources")
     assert simulated.shards() == ["00000", "00010", "00020"]
+    simulated = make_dataset("simulated", SimulatedConfig(records=19, shard_size=10), "results", "resources")
+    assert simulated.shards() == ["00000", "00010"]
     assert simulated.generated_inputs() == ["results/simulated/data"]
 
 
