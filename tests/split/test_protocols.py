@@ -157,16 +157,22 @@ def number(key: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("weights", "expected"),
-    [((8, 1, 1), "2c6a574e1e126871"), ((1, 1, 1, 1, 1), "7544da878d5779d3"), ((5, 0, 3, 2), "20bd0463c9f332ca")],
+    ("count", "most", "seeds", "weights", "expected"),
+    [
+        (2400, 1000, 3, (8, 1, 1), "2c6a574e1e126871"),
+        (2400, 1000, 3, (1, 1, 1, 1, 1), "7544da878d5779d3"),
+        (2400, 1000, 3, (5, 0, 3, 2), "20bd0463c9f332ca"),
+        (80, 50, 40, (8, 1, 1), "521ce236aa9f38b9"),
+        (80, 50, 40, (1, 1, 1, 1, 1), "ffae250aa4e3543a"),
+        (80, 50, 40, (5, 0, 3, 2), "be7c1337ffdd2338"),
+    ],
 )
-def test_hard_divisions_are_the_same_on_every_machine(weights, expected):
+def test_hard_divisions_are_the_same_on_every_machine(count, most, seeds, weights, expected):
     """Groups of many sizes and rare classes that overlap: every step of the algorithm matters."""
-    count = 2400
     targets = np.array([[number(f"{i}:{j}") % (3 + 5 * j) == 0 for j in range(14)] for i in range(count)])
-    groups = np.array([number(f"group {i}") % 1000 for i in range(count)])
+    groups = np.array([number(f"group {i}") % most for i in range(count)])
     keys = [f"{i:04d}" for i in range(count)]
-    parts = np.concatenate([divide(targets, groups, keys, weights, seed) for seed in range(3)])
+    parts = np.concatenate([divide(targets, groups, keys, weights, seed) for seed in range(seeds)])
     assert hashlib.sha256(parts.astype(np.uint8).tobytes()).hexdigest()[:16] == expected
 
 
@@ -208,6 +214,23 @@ def test_a_finished_split_is_checked():
         check_groups(wrong, groups, "patient")
     with pytest.raises(DataError, match="train misses its share of class MI"):
         check_shares(np.where(targets[:, 1] == 1, "test", roles), targets, groups, CLASSES, "patient", SplitConfig())
+
+
+@pytest.mark.parametrize(
+    ("protocol", "size", "allowed"),
+    [("paper", 1, 2), ("paper", 3, 6), ("paper-cv5-1", 1, 4), ("paper-cv5-1", 3, 12)],
+)
+def test_limits_of_deviations(protocol, size, allowed):
+    """A class of 120 records, of which 24 belong in validation, in groups of the given size."""
+    targets, groups = np.ones((120, 1), np.uint8), np.arange(120) // size
+    for extra in (allowed, -allowed, allowed + 1, -allowed - 1):
+        roles = np.array(["validation"] * (24 + extra) + ["train"] * (96 - extra))
+        assert deviation(roles, targets, protocol, SplitConfig()) == abs(extra)
+        if abs(extra) > allowed:
+            with pytest.raises(DataError, match=f"misses its share of class A by {abs(extra)}.0 records"):
+                check_shares(roles, targets, groups, ["A"], protocol, SplitConfig())
+        else:
+            check_shares(roles, targets, groups, ["A"], protocol, SplitConfig())
 
 
 @pytest.mark.parametrize("duplicates", ["near", "identical"])
