@@ -35,7 +35,7 @@ test: $(READY)
 	pytest -n $(CORES) --dist loadgroup
 
 long-test: $(READY)
-	pytest -m long -n $(CORES) --dist loadgroup tests/models
+	pytest -m long -n $(CORES) --dist loadgroup
 
 slurm-test: $(READY)
 	tests/cluster/install.sh
