@@ -38,12 +38,12 @@ def class_images(source: Path | str) -> dict[str, list[str]]:
             folders.setdefault(str(path.parent), []).append(name)
     found: dict[str, str] = {}
     for folder in sorted(folders):
-        where, label = files.where(folder), PurePosixPath(folder).name
+        where, label = files.full_name(folder), PurePosixPath(folder).name
         name = next((name for name, pattern in CLASS_PATTERNS.items() if pattern.search(label)), None)
         if name is None:
             raise DataError(f"{where}: the folder's name matches none of {', '.join(CLASSES)}; rename it")
         if name in found:
-            raise DataError(f"{where} and {files.where(found[name])} both match the class {name}; keep one")
+            raise DataError(f"{where} and {files.full_name(found[name])} both match the class {name}; keep one")
         found[name] = folder
     missing = [name for name in CLASSES if name not in found]
     if missing:

@@ -81,7 +81,7 @@ class Dataset:
         if not self.user_supplied or Path(self.source).is_dir():
             return {}
         source = open_source(self.source)
-        return {name: source.mark(name) for name in self.tables if name in source}
+        return {name: source.change_key(name) for name in self.tables if name in source}
 
     def generated_inputs(self) -> list[str]:
         """The source, if the workflow generates it."""
@@ -100,7 +100,7 @@ class Dataset:
         source, digests = open_source(self.source), defaultdict(hashlib.sha256)
         for record, files in self._files.items():
             for name in files:
-                digests[self._shard_of(record)].update(f"{name} {source.mark(name)}\n".encode())
+                digests[self._shard_of(record)].update(f"{name} {source.change_key(name)}\n".encode())
         return {shard: digest.hexdigest()[:16] for shard, digest in digests.items()}
 
 

@@ -42,14 +42,14 @@ def read_grouping(source: Path | str, name: str) -> tuple[dict[str, str], tuple[
     classes = SUPERCLASSES if name == "superclass" else tuple(dict.fromkeys(group_of.values()))
     unknown = sorted(set(group_of.values()) - set(classes))
     if unknown:
-        path = open_source(source).where(STATEMENTS)
+        path = open_source(source).full_name(STATEMENTS)
         raise DataError(f"{path}: unknown superclass {', '.join(unknown)}; expected {', '.join(classes)}")
     return group_of, classes
 
 
 def _read_statements(source: Path | str) -> pd.DataFrame:
     files = open_source(source)
-    path = files.where(STATEMENTS)
+    path = files.full_name(STATEMENTS)
     try:
         table = pd.read_csv(io.BytesIO(files.read(STATEMENTS)), index_col=0, encoding="utf-8")
         table.index = table.index.astype(str)

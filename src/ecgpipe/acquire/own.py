@@ -88,7 +88,7 @@ def _from_folders(present: Iterable[str], config: OwnConfig, key: str) -> list[d
     source, paths, rows = open_source(config.source), {}, []
     for path in sorted(present):
         folder, *rest = PurePosixPath(path).parts
-        where = source.where(path)
+        where = source.full_name(path)
         if not rest:
             raise DataError(f"{where}: not in a class folder; move it, or set a table of labels ({key}.labels)")
         record = str(PurePosixPath(path).with_suffix(""))
@@ -128,9 +128,9 @@ def _from_table(present: dict[str, list[str]], config: OwnConfig, key: str) -> t
             rows.append(row)
         else:
             detail = f"listed in {where}, line {line}, but this {RAW_FILES[config.kind]} is missing"
-            problems.append(RecordError(record, source.where(path), "missing-file", detail))
+            problems.append(RecordError(record, source.full_name(path), "missing-file", detail))
     for path in sorted(set(present) - set(paths)):
-        problems.append(RecordError(path, source.where(path), "no-metadata", f"the record has no row in {where}"))
+        problems.append(RecordError(path, source.full_name(path), "no-metadata", f"the record has no row in {where}"))
     if not rows:
         raise DataError(
             f"{where}: none of its {len(table)} records is in {config.source}; column {columns.path} must contain "
@@ -153,7 +153,7 @@ def read_table(config: OwnConfig, key: str) -> tuple[str, list[tuple[int, dict[s
     """
     source = open_source(config.source)
     within = config.labels in source
-    where = source.where(config.labels) if within else str(config.labels)
+    where = source.full_name(config.labels) if within else str(config.labels)
     try:
         content = source.read(config.labels) if within else Path(config.labels).read_bytes()
         lines = content.decode("utf-8-sig").splitlines(keepends=True)

@@ -44,7 +44,7 @@ def present_records(source: Path | str, sampling_rate: int) -> dict[int, list[st
     names = files.names(folder)
     if not names:
         raise DataError(
-            f"{files.where(folder)}: no such folder; set ptb_xl.source to the folder or zip archive that contains "
+            f"{files.full_name(folder)}: no such folder; set ptb_xl.source to the folder or zip archive that contains "
             f"{folder}/, or set ptb_xl.sampling_rate to the other rate"
         )
     present: dict[int, list[str]] = {}
@@ -63,7 +63,7 @@ def read_database(source: Path | str) -> pd.DataFrame:
         DataError: the file is missing, not a CSV table, lacks a column or has an invalid cell (with its line).
     """
     files = open_source(source)
-    path = files.where(DATABASE)
+    path = files.full_name(DATABASE)
     try:
         content = io.BytesIO(files.read(DATABASE))
         table = pd.read_csv(content, encoding="utf-8", dtype={"scp_codes": str, "patient_id": str})
@@ -125,7 +125,7 @@ def list_ptbxl_records(
     present, files = present_records(source, sampling_rate), open_source(source)
 
     def problem(ecg_id: int, file: str, kind: str, detail: str) -> RecordError:
-        return RecordError(f"{ecg_id:05d}", files.where(file), kind, detail)
+        return RecordError(f"{ecg_id:05d}", files.full_name(file), kind, detail)
 
     problems = [
         problem(ecg_id, present[ecg_id][0], "no-metadata", f"the record has no row in {DATABASE}")

@@ -38,7 +38,7 @@ def read_record(
             return read_signal(local, record_id, sampling_rate, derive_leads)
         except RecordError as error:
             file = str(PurePath(path).with_name(PurePath(error.file).name).as_posix())
-            raise RecordError(record_id, source.where(file), error.problem, error.detail) from error
+            raise RecordError(record_id, source.full_name(file), error.problem, error.detail) from error
 
 
 def read_signal(

@@ -96,10 +96,10 @@ class Source(Protocol):
             DataError: in an archive: it is damaged or too large.
         """
 
-    def mark(self, name: str) -> str:
+    def change_key(self, name: str) -> str:
         """A text that changes when the file does."""
 
-    def where(self, name: str) -> str:
+    def full_name(self, name: str) -> str:
         """The full name of a file, for messages."""
 
     def record(self, name: str) -> AbstractContextManager[Path]:
@@ -156,12 +156,12 @@ class Folder:
         """See Source."""
         return (self.top / name).read_bytes()
 
-    def mark(self, name: str) -> str:
+    def change_key(self, name: str) -> str:
         """See Source: size and modification time."""
         changes = (self.top / name).stat()
         return f"{changes.st_size} {changes.st_mtime_ns}"
 
-    def where(self, name: str) -> str:
+    def full_name(self, name: str) -> str:
         """See Source."""
         return str(self.top / name)
 
@@ -203,18 +203,20 @@ class Archive:
         """See Source."""
         entry = self._entry(name)
         if entry.file_size > LARGEST_FILE:
-            raise DataError(f"{self.where(name)}: {entry.file_size} bytes; unpack the archive by hand and set `source`")
+            raise DataError(
+                f"{self.full_name(name)}: {entry.file_size} bytes; unpack the archive by hand and set `source`"
+            )
         try:
             return self.file.read(entry)  # at most the declared size; zipfile checks the CRC
         except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, ValueError) as error:
-            raise DataError(f"{self.where(name)}: damaged ({error}); fetch the archive again") from error
+            raise DataError(f"{self.full_name(name)}: damaged ({error}); fetch the archive again") from error
 
-    def mark(self, name: str) -> str:
+    def change_key(self, name: str) -> str:
         """See Source: size and CRC."""
         entry = self._entry(name)
         return f"{entry.file_size} {entry.CRC:08x}"
 
-    def where(self, name: str) -> str:
+    def full_name(self, name: str) -> str:
         """See Source."""
         return f"{self.path}/{name}"
 
@@ -233,7 +235,7 @@ class Archive:
 
     def _entry(self, name: str) -> zipfile.ZipInfo:
         if name not in self.entries:
-            raise FileNotFoundError(2, "no such file in the archive", self.where(name))
+            raise FileNotFoundError(2, "no such file in the archive", self.full_name(name))
         return self.entries[name]
 
 

@@ -175,7 +175,7 @@ def sketch_records(records: pd.DataFrame, source: Path | str, derive_leads: bool
     for record_id, path in zip(records["record_id"], records["path"], strict=True):
         try:
             sketch = (
-                sketch_image(_bytes(files, path, record_id), record_id, files.where(path))
+                sketch_image(_bytes(files, path, record_id), record_id, files.full_name(path))
                 if is_image(path)
                 else sketch_signal(files, path, record_id, derive_leads)
             )
@@ -195,7 +195,7 @@ def _bytes(files: Source, path: str, record_id: str) -> bytes:
     try:
         return files.read(path)
     except (OSError, DataError) as error:
-        raise RecordError(record_id, files.where(path), "missing-file", f"cannot be read ({error})") from error
+        raise RecordError(record_id, files.full_name(path), "missing-file", f"cannot be read ({error})") from error
 
 
 def list_folder(source: Path | str) -> pd.DataFrame:

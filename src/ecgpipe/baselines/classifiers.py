@@ -75,7 +75,7 @@ def linear(
     """Logistic regression on principal components and the page's form; everything is fitted on training records.
 
     Args:
-        train, test: features (n, d) uint8 and form (n, 2), see ``ControlFeatures``.
+        train, test: features (n, d) uint8 and form (n, 2), see ``BaselineFeatures``.
     """
     seen, unseen = _components(train[0], test[0], COMPONENTS)
     forms = _standardised(train[1], test[1])

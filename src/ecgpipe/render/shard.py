@@ -69,7 +69,7 @@ class PageRenderer:
         try:
             return StoredPage(record_id, files.read(path), "")
         except (OSError, DataError) as error:
-            raise RecordError(record_id, files.where(path), "missing-file", f"cannot be read ({error})") from error
+            raise RecordError(record_id, files.full_name(path), "missing-file", f"cannot be read ({error})") from error
 
     def stored_or_error(self, row: Row) -> StoredPage | RecordError:
         """``stored``, with the error returned instead of raised."""
@@ -80,7 +80,7 @@ class PageRenderer:
 
     def file(self, row: Row) -> str:
         """The name of a record's file in messages."""
-        return open_source(self.source).where(row[1] if self.config is None else f"{row[1]}.hea")
+        return open_source(self.source).full_name(row[1] if self.config is None else f"{row[1]}.hea")
 
     def prepare(self) -> None:
         """Prepare the page template before worker processes are forked."""
