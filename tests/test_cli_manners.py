@@ -1,4 +1,4 @@
-"""How the command line behaves: help, silence, suggestions, colour, pipes, and no tracebacks."""
+"""Conventions of the command line: help, verbosity, suggestions, colours, pipes, exit statuses."""
 
 import os
 import pty
@@ -23,9 +23,9 @@ def run(*arguments, **options):
 
 
 def on_a_terminal(*arguments, **environment) -> str:
-    """Everything that a command shows on a terminal of its own."""
+    """The output of a command on a pseudo-terminal."""
     main_end, terminal = pty.openpty()
-    termios.tcsetwinsize(terminal, (24, 100))  # without a size there would be no room for a bar
+    termios.tcsetwinsize(terminal, (24, 100))  # a terminal without a size shows no progress bar
     environment = {**os.environ, "TERM": "xterm", **environment}
     done = subprocess.Popen([*TOOL, *arguments], stdout=terminal, stderr=terminal, stdin=terminal, env=environment)
     os.close(terminal)
@@ -33,7 +33,7 @@ def on_a_terminal(*arguments, **environment) -> str:
     while True:
         try:
             part = os.read(main_end, 4096)
-        except OSError:  # Linux's way of saying that the other end is closed
+        except OSError:  # on Linux: the other end is closed
             break
         if not part:
             break
@@ -45,7 +45,7 @@ def on_a_terminal(*arguments, **environment) -> str:
 
 @pytest.fixture
 def failing(monkeypatch):
-    """A command that fails in a way that nobody foresaw."""
+    """Replaces the commands by one that fails."""
 
     def fail(args):
         {}["a key"]
@@ -88,14 +88,14 @@ def test_a_mistyped_word_gets_a_suggestion(arguments, expected, capsys):
     assert len(message.splitlines()) == 2
 
 
-def test_a_mistyped_name_of_a_layout_too(tmp_path, capsys):
+def test_a_mistyped_layout_gets_a_suggestion(tmp_path, capsys):
     assert main(["simulate", str(tmp_path / "made"), "--records", "1", "--seed", "1"]) == 0
     record = str(tmp_path / "made/records100/00000/00001_lr")
     assert main(["render", record, "-o", str(tmp_path / "p.png"), "--layout", "cardiac-image"]) == 1
     assert "did you mean cardiac-images?" in capsys.readouterr().err
 
 
-def test_quiet_and_verbose_stand_anywhere():
+def test_quiet_and_verbose_before_or_after_the_command():
     parser = build_parser()
     for words in (["-q", "claims"], ["claims", "-q"], ["claims", "results", "--quiet"]):
         assert parser.parse_args(words).quiet is True
@@ -104,14 +104,14 @@ def test_quiet_and_verbose_stand_anywhere():
         assert parser.parse_args(words).verbose is True
 
 
-def test_quiet_and_verbose_do_what_they_say(tmp_path):
-    told = run("-v", "simulate", str(tmp_path / "a"), "--records", "2", "--seed", "1").stderr
-    assert "simulate: 2 records" in told
-    assert "records/s]" not in told  # no bar in a pipe
-    assert "what the printed accuracies imply" in run("-q", "claims").stdout.lower()  # the result itself stays
+def test_quiet_and_verbose_messages(tmp_path):
+    messages = run("-v", "simulate", str(tmp_path / "a"), "--records", "2", "--seed", "1").stderr
+    assert "simulate: 2 records" in messages
+    assert "records/s]" not in messages  # no bar in a pipe
+    assert "what the printed accuracies imply" in run("-q", "claims").stdout.lower()  # results are still printed
 
 
-def test_an_unforeseen_fault_is_a_line_and_verbose_shows_where(failing, capsys):
+def test_an_unexpected_error_is_one_line_and_verbose_shows_the_traceback(failing, capsys):
     failing()
     assert main(["doctor"]) == 70
     message = capsys.readouterr().err
@@ -122,20 +122,20 @@ def test_an_unforeseen_fault_is_a_line_and_verbose_shows_where(failing, capsys):
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_what_the_system_refuses_is_a_line(failing, tmp_path, capsys):
+def test_an_os_error_is_one_line(failing, tmp_path, capsys):
     failing(lambda args: (tmp_path / "no" / "file").write_text(""))
     assert main(["doctor"]) == 1
     assert capsys.readouterr().err == f"ecgpipe: {tmp_path}/no/file: No such file or directory\n"
 
 
-def test_a_missing_library_is_a_line_with_the_extra(failing, monkeypatch, capsys):
+def test_a_missing_library_is_one_line_with_the_extra(failing, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "onnx", None)
     failing(lambda args: __import__("onnx"))
     assert main(["doctor"]) == 1
     assert "pip install 'ecgpipe[onnx]'" in capsys.readouterr().err
 
 
-def test_an_interruption_is_a_line(failing, capsys):
+def test_an_interruption_is_one_line(failing, capsys):
     def interrupt(args):
         raise KeyboardInterrupt
 
@@ -144,15 +144,15 @@ def test_an_interruption_is_a_line(failing, capsys):
     assert capsys.readouterr().err == "ecgpipe: interrupted\n"
 
 
-def test_a_reader_that_goes_away_is_no_fault():
+def test_a_closed_pipe_is_not_an_error():
     tool = subprocess.Popen([*TOOL, "claims", "--all", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    tool.stdout.close()  # before anything was written
+    tool.stdout.close()  # before the first output
     assert tool.stderr.read() == b""
     assert tool.wait() == 141
 
 
-def test_colour_and_bars_on_terminals_only(tmp_path):
-    arguments = ("labels", "nowhere")
+def test_colours_and_bars_only_on_terminals(tmp_path):
+    arguments = ("check", "nowhere")
     assert "\033[31mecgpipe\033[0m: nowhere" in on_a_terminal(*arguments)
     assert "\033" not in on_a_terminal(*arguments, NO_COLOR="1")
     assert "\033" not in run(*arguments).stderr
@@ -161,13 +161,13 @@ def test_colour_and_bars_on_terminals_only(tmp_path):
     assert not on_a_terminal(*simulate, str(tmp_path / "b"), "--quiet")
 
 
-def test_without_arguments_the_help_is_shown(capsys):
+def test_without_arguments_prints_the_help(capsys):
     assert main([]) == 2
     assert "commands:" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
-def test_completion_knows_commands_and_options(shell, capsys):
+def test_completion_contains_commands_and_options(shell, capsys):
     assert main(["completion", shell]) == 0
     script = capsys.readouterr().out
     assert "preprocess" in script

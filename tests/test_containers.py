@@ -1,4 +1,4 @@
-"""The recipes of images: what can be told without building them."""
+"""The container recipes agree with each other and with the project, checked without a build."""
 
 import re
 import shutil
@@ -32,7 +32,7 @@ def section(name: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-def test_both_recipes_copy_the_same_files_and_all_exist():
+def test_both_recipes_copy_the_same_existing_files():
     copied = copied_by_containerfile()
     assert copied == {tuple(line.split()) for line in section("files")}
     assert all((PROJECT / source).exists() for source, _ in copied)
@@ -43,7 +43,7 @@ def test_both_recipes_copy_the_same_files_and_all_exist():
         assert used in targets, used
 
 
-def test_both_recipes_make_the_same_image():
+def test_both_recipes_have_the_same_base_commands_and_variables():
     assert re.search(r"^FROM (\S+)", CONTAINERFILE, re.M)[1] == re.search(r"^From: (\S+)", APPTAINER, re.M)[1]
     assert re.findall(r"^RUN (.+)", CONTAINERFILE, re.M) == section("post") == ["sh /opt/ecgpipe/install.sh"]
     exported = dict(line.removeprefix("export ").split("=", 1) for line in section("environment"))
@@ -53,7 +53,7 @@ def test_both_recipes_make_the_same_image():
 
 
 def requirements(*extras: str) -> dict[str, Requirement]:
-    """What the extras of this project ask for, its own extras followed."""
+    """The requirements of extras, including those of nested extras."""
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
     found, todo = {}, [project["dependencies"], *(project["optional-dependencies"][extra] for extra in extras)]
     while todo:
@@ -71,7 +71,7 @@ def pins() -> dict[str, str]:
     return {canonicalize_name(name): version for name, version in pairs}
 
 
-def test_what_the_image_installs_is_pinned_at_versions_that_are_allowed():
+def test_installed_packages_are_pinned_to_allowed_versions():
     (extras,) = re.findall(r"'/opt/ecgpipe\[(.+)\]'", INSTALL)
     assert "--constraint /opt/ecgpipe/constraints.txt" in INSTALL
     wanted, pinned = requirements(*extras.split(",")), pins()
@@ -90,7 +90,7 @@ def test_conda_environments_allow_the_pinned_versions(name):
         assert requirement.specifier.contains(pinned[canonicalize_name(requirement.name)]), str(requirement)
 
 
-def test_the_scripts_and_the_containerfile_have_no_mistakes():
+def test_scripts_and_containerfile_pass_syntax_checks():
     for script in (ENVS / "install.sh", PROJECT / "tests/cluster/install.sh"):
         subprocess.run(["sh", "-n", script], check=True)
     if shutil.which("hadolint") is None:
