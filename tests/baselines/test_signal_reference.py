@@ -1,4 +1,4 @@
-"""The signal reference learns what only the signal tells, by its seed alone, and sees signals as they are."""
+"""The signal reference learns from the signal, and is reproducible by its seed."""
 
 import numpy as np
 import pandas as pd
@@ -32,7 +32,7 @@ def data_set(folder, count=240, policy="single"):
 
 
 @pytest.mark.parametrize("policy", ["single", "multilabel"])
-def test_it_learns_what_the_signal_tells(tmp_path, policy):
+def test_it_learns_from_the_signal(tmp_path, policy):
     split, labels, files = data_set(tmp_path, policy=policy)
     before = torch.random.get_rng_state()
     found = run_reference(split, labels, files, 0, epochs=3)
@@ -42,25 +42,25 @@ def test_it_learns_what_the_signal_tells(tmp_path, policy):
     assert roc_auc_score(test.targets[:, 1], test.logits[:, 1]) > 0.95
 
 
-def test_the_seed_decides(tmp_path):
+def test_the_seed_determines_the_result(tmp_path):
     split, labels, files = data_set(tmp_path, 64)
     runs = [run_reference(split, labels, files, seed, epochs=1).logits for seed in (0, 0, 1)]
     assert np.array_equal(runs[0], runs[1])
     assert not np.array_equal(runs[0], runs[2])
 
 
-def test_a_split_that_does_not_fit_is_told(tmp_path):
+def test_errors(tmp_path):
     split, labels, files = data_set(tmp_path, 8)
     with pytest.raises(DataError, match="have no signals, r004 first"):
         run_reference(split, labels, files[:1], 1, 0)
-    with pytest.raises(DataError, match="needs training records"):
+    with pytest.raises(DataError, match="requires two training records"):
         run_reference(split.assign(role="test"), labels, files, 1, 0)
     files[1].write_bytes(b"not an archive")
     with pytest.raises(DataError, match="delete it and run again"):
         run_reference(split, labels, files, 0, epochs=1)
 
 
-def test_signals_come_at_one_rate_and_length():
+def test_signals_have_one_rate_and_length():
     time = np.arange(5000) / 500
     signal = np.tile(np.sin(2 * np.pi * time) + 0.7, (12, 1))
     signal[3] += np.linspace(0, 0.1, 5000)
@@ -73,7 +73,7 @@ def test_signals_come_at_one_rate_and_length():
     assert short[0, :500] == pytest.approx(expected[:500], abs=0.1)
 
 
-def test_the_network_takes_any_length():
+def test_the_network_accepts_any_length():
     network = ResNet1d(5).eval()
     assert network(torch.zeros(2, 12, 1000)).shape == (2, 5)
     assert network(torch.zeros(1, 12, 731)).shape == (1, 5)

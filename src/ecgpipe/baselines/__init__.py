@@ -1,1 +1,1 @@
-"""Control experiments: what a nearest neighbour, the page's margins, or shuffled labels score."""
+"""Baselines: what cheap classifiers score on the same records and splits as the models (docs/baselines.md)."""

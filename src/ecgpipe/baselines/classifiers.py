@@ -1,8 +1,7 @@
-"""The controls' classifiers. All take training targets (n, classes) 0/1 and return logits (m, classes) float32.
+"""Baselines: cheap classifiers on thumbnails, trained and scored under the same splits as the models.
 
-``single``: softmax of the logits are probabilities; ``multilabel``: a sigmoid of each.
-
-One control experiment under one split, as predictions like a model's.
+The classifiers take training targets (n, classes) 0/1 and return logits (m, classes) float32: of a softmax for task
+``single``, of one sigmoid per class for ``multilabel``.
 """
 
 import re
@@ -15,23 +14,25 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import pairwise_distances_argmin_min
 
+from ecgpipe.artifacts import find_rows
 from ecgpipe.artifacts.baselines import BaselineFeatures
 from ecgpipe.artifacts.predictions import Predictions
 from ecgpipe.artifacts.tables import Labels
 from ecgpipe.config.analysis import BASELINE_PREFIX
 from ecgpipe.errors import DataError
 
+FEATURES = {"majority": "images", "nearest": "pages", "outside": "outside", "thumbnail": "images", "shuffled": "images"}
 COMPONENTS = 50  # principal components that the linear classifiers see
 REGULARISATION = 0.1  # C of the logistic regression: smaller is stronger
 PCA_ROWS = 4000
-"""Records that the components are found from, at most: bounds memory."""
+"""Largest number of records that the components are fitted on, to limit memory."""
 CHUNK = 1000
 LOGITS_OF_A_DISTANCE = 30.0
-"""Logits for the largest possible distance: small enough for float64 to tell every softmax from 1."""
+"""Logit of the largest possible distance: small enough that no softmax rounds to 1 in float64."""
 
 
 def majority(targets: np.ndarray, count: int, task: str) -> np.ndarray:
-    """The shares of the classes among training records, for each of ``count`` records (half a record added to each)."""
+    """Log odds of the class shares among training records, plus half a record, for each of ``count`` records."""
     positive = targets.sum(axis=0) + 0.5
     other = 1.0 if task == "single" else len(targets) - targets.sum(axis=0) + 0.5
     return np.tile(np.log(positive / other), (count, 1)).astype(np.float32)
@@ -40,10 +41,11 @@ def majority(targets: np.ndarray, count: int, task: str) -> np.ndarray:
 def nearest(train: np.ndarray, targets: np.ndarray, test: np.ndarray, task: str) -> np.ndarray:
     """One nearest neighbour by Euclidean distance, with a ranking.
 
-    Single-label: minus the distance to the nearest training record of each class, so that the largest logit is the
-    class of the nearest neighbour. Multi-label: how much nearer the nearest record with the class is than the
-    nearest one without it, so that the sign is what the nearest neighbour has. A class that no record has is as far
-    away as can be. Equally near neighbours: the first class (single), the class is there (multi-label).
+    Single-label: minus the distance to the nearest training record of each class, so that the largest logit belongs to
+    the class of the nearest neighbour. Multi-label: distance to the nearest record without the class minus that to the
+    nearest one with it, so that the logit is positive if the nearest neighbour has the class. A class without records
+    has the largest possible distance. With equally near neighbours the first class wins (single), or the class is
+    predicted (multi-label).
 
     Args:
         train, test: (n, d), (m, d) uint8.
@@ -72,7 +74,7 @@ def linear(
     test: tuple[np.ndarray, np.ndarray],
     task: str,
 ) -> np.ndarray:
-    """Logistic regression on principal components and the page's form; everything is fitted on training records.
+    """Logistic regression on principal components and the page's size, all fitted on training records.
 
     Args:
         train, test: features (n, d) uint8 and form (n, 2), see ``BaselineFeatures``.
@@ -99,7 +101,7 @@ def linear(
 
 
 def _components(train: np.ndarray, test: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Whitened principal components; those of next to no variance, and columns that never change, are left out."""
+    """Whitened principal components, without those of negligible variance."""
     varied = (train != train[0]).any(axis=0)
     train, test = train[:, varied], test[:, varied]
     chosen = np.unique(np.linspace(0, len(train) - 1, min(PCA_ROWS, len(train))).astype(int))
@@ -119,39 +121,36 @@ def _components(train: np.ndarray, test: np.ndarray, count: int) -> tuple[np.nda
 
 
 def _standardised(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Columns to mean 0 and variance 1 in training; those that never change there are left out."""
+    """Columns scaled to mean 0 and variance 1 in training, without constant ones."""
     spread = train.std(axis=0)
     used = spread > 0
     mean = train[:, used].mean(axis=0)
     return (train[:, used] - mean) / spread[used], (test[:, used] - mean) / spread[used]
 
 
-FEATURES = {"majority": "images", "nearest": "pages", "outside": "outside", "thumbnail": "images", "shuffled": "images"}
-
-
 def run_baseline(name: str, split: pd.DataFrame, labels: Labels, files: Sequence[Path | str], seed: int) -> Predictions:
-    """Train a control on the training records of a split and predict the others.
+    """Train a baseline on the training records of a split and predict the others.
 
     Args:
-        name: as files name it: baseline-majority, -nearest, -outside, -thumbnail, -shuffled-<number>.
+        name: as in file names: baseline-majority, -nearest, -outside, -thumbnail, -shuffled-<number>.
         split: rows of the split format.
         labels: targets.
         files: features of all shards.
-        seed: of the run; with the shuffle's number it seeds the shuffle.
+        seed: of the run; together with its number also of a shuffle.
 
     Raises:
-        DataError: no such control, or a record of the split has no label or no features.
+        DataError: unknown baseline, or a record of the split has no label or no features.
     """
     kind, shuffle = _kind(name)
     ids, features, form = BaselineFeatures.read(files, FEATURES[kind])
     split = split.sort_values("record_id", ignore_index=True)
     record_ids, roles = split["record_id"].to_numpy(dtype=str), split["role"].to_numpy(dtype=str)
-    targets = labels.targets[find_rows(labels.record_ids, record_ids, "labels")]
-    rows = find_rows(ids, record_ids, "control features")
+    targets = labels.targets[require_rows(record_ids, labels.record_ids, "labels")]
+    rows = require_rows(record_ids, ids, "baseline features")
     features, form = features[rows], form[rows]
     train, other = roles == "train", roles != "train"
     if not train.any():
-        raise DataError("the split has no training records; check it")
+        raise DataError("the split has no training records; check the protocol")
     known = targets[train]
     if kind == "shuffled":
         known = known[np.random.default_rng([seed, shuffle]).permutation(len(known))]
@@ -166,17 +165,21 @@ def run_baseline(name: str, split: pd.DataFrame, labels: Labels, files: Sequence
 
 
 def _kind(name: str) -> tuple[str, int]:
-    """``shuffled`` and 3 of ``baseline-shuffled-3``; other controls have number 0."""
+    """``shuffled`` and 3 of ``baseline-shuffled-3``; the number of others is 0."""
     match = re.fullmatch(rf"{BASELINE_PREFIX}([a-z]+)(?:-(\d+))?", name)
     if match is None or match[1] not in FEATURES or (match[1] == "shuffled") != (match[2] is not None):
-        raise DataError(f"no such control: {name}")
+        raise DataError(f"unknown baseline: {name}")
     return match[1], int(match[2] or 0)
 
 
-def find_rows(there: np.ndarray, wanted: np.ndarray, what: str) -> np.ndarray:
-    """Where the wanted record ids stand; an error if one is missing, which calls them ``what``."""
-    place = pd.Index(there).get_indexer(wanted)
-    if (place < 0).any():
-        missing = wanted[place < 0]
-        raise DataError(f"{len(missing)} records of the split have no {what}, {missing[0]} first; run it again")
-    return place
+def require_rows(record_ids: np.ndarray, given: np.ndarray, what: str) -> np.ndarray:
+    """Rows of record ids in ``given``.
+
+    Raises:
+        DataError: one is missing; the message calls the rows ``what``.
+    """
+    rows, found = find_rows(record_ids, given)
+    if not found.all():
+        missing = record_ids[~found]
+        raise DataError(f"{len(missing)} records of the split have no {what}, {missing[0]} first; make them again")
+    return rows

@@ -1,9 +1,4 @@
-"""Where on the page traces are: one rectangle for a whole data set, found without labels.
-
-Thumbnails of one shard: of pages, of model-ready images, and of what lies outside the traces.
-
-The signals of one shard for the signal reference: what the images were drawn from.
-"""
+"""Inputs of the baselines: thumbnails of pages, images and margins, and the signals at one rate and length."""
 
 from collections.abc import Iterable
 from math import gcd
@@ -24,19 +19,19 @@ from ecgpipe.errors import DataError, RecordError
 from ecgpipe.progress import progress
 
 SPARE = 0.005
-"""Share of the page's sides added around the traces, for their width and for rounding."""
+"""Margin around the traces, as a fraction of the page's sides."""
 CHUNK = 256
 
 
 def trace_area(files: Iterable[Path | str], margins: tuple[float, float, float, float] = (0, 0, 0, 0)) -> dict:
-    """The smallest rectangle that holds the ink of every model-ready image, a little enlarged.
+    """The smallest rectangle around the ink of all model-ready images, plus a margin.
 
-    It is the same for every record, so that its shape says nothing of a record, and it holds what stands between
-    the traces too: lead names, calibration pulses, separators.
+    It is the same for every record, so that its shape carries no information on a record. It includes what is between
+    the traces: lead names, calibration pulses, separators.
 
     Args:
         files: image arrays of all shards.
-        margins: shares of the page that the images do not show: top, right, bottom, left.
+        margins: fractions of the page that the images leave out: top, right, bottom, left.
 
     Returns:
         The content of area.json: ``top``, ``bottom``, ``left``, ``right`` (0 to 1), ``records``.
@@ -55,13 +50,13 @@ def trace_area(files: Iterable[Path | str], margins: tuple[float, float, float, 
         raise DataError("no image has ink; see the problems tables")
     ink = unpack(union)
     up, right, down, left = margins
-    top, bottom = _reach(ink.any(axis=1), up, 1 - down)
-    first, last = _reach(ink.any(axis=0), left, 1 - right)
+    top, bottom = _extent(ink.any(axis=1), up, 1 - down)
+    first, last = _extent(ink.any(axis=0), left, 1 - right)
     return {"top": top, "bottom": bottom, "left": first, "right": last, "records": records}
 
 
-def _reach(inked: np.ndarray, start: float, stop: float) -> tuple[float, float]:
-    """From where to where, as shares of the page, a side of the image that shows start to stop has ink."""
+def _extent(inked: np.ndarray, start: float, stop: float) -> tuple[float, float]:
+    """First and last ink along one side, as fractions of the page; the image shows ``start`` to ``stop`` of it."""
     places = np.flatnonzero(inked)
     scale = (stop - start) / len(inked)
     low, high = start + scale * places[0] - SPARE, start + scale * (places[-1] + 1) + SPARE
@@ -79,12 +74,12 @@ def mask_page(page: np.ndarray, area: dict) -> np.ndarray:
 
 
 def outside_pixels(area: dict, width: int, height: int) -> np.ndarray:
-    """(height, width) bool: the pixels of a thumbnail that do not touch the area."""
-    rows = _apart(height, area["top"], area["bottom"])
-    return rows[:, None] | _apart(width, area["left"], area["right"])[None, :]
+    """(height, width) bool: pixels of a thumbnail outside the area."""
+    rows = _outside(height, area["top"], area["bottom"])
+    return rows[:, None] | _outside(width, area["left"], area["right"])[None, :]
 
 
-def _apart(length: int, start: float, stop: float) -> np.ndarray:
+def _outside(length: int, start: float, stop: float) -> np.ndarray:
     edges = np.arange(length + 1) / length
     return (edges[1:] <= start) | (edges[:-1] >= stop)
 
@@ -100,7 +95,7 @@ def shard_features(
     area: dict,
     title: str,
 ) -> BaselineFeatures:
-    """What the controls see of a shard, a page in memory at a time.
+    """Thumbnails of one shard, with one page in memory at a time.
 
     Args:
         pages: of the shard.
@@ -151,7 +146,7 @@ def shard_signals(
     title: str,
     derive_leads: bool = False,
 ) -> BaselineSignals:
-    """The shard's signals at 100 Hz, 10 s; records that cannot be read are left out, as they have no page either.
+    """The shard's signals at 100 Hz, 10 s. Unreadable records are skipped, since they have no page either.
 
     Args:
         records: the shard's rows of records.parquet.
@@ -175,7 +170,7 @@ def shard_signals(
 def as_reference(signal: np.ndarray, rate: float) -> np.ndarray:
     """(12, samples) mV at any rate -> (12, 1000) float32 at 100 Hz, cut to the first 10 s or filled with zeros.
 
-    The median of each lead is taken off: the paper's baseline is no part of the signal.
+    The median of each lead is subtracted: the position of the trace on the paper is not part of the signal.
     """
     up, down = round(SAMPLING_RATE * 1000), round(rate * 1000)
     common = gcd(up, down)

@@ -1,11 +1,8 @@
-"""The signal reference: a small one-dimensional residual network on the recordings themselves.
+"""The signal reference: a small one-dimensional residual network on the recordings, to measure the cost of the image.
 
-Readers ask what a picture costs: this says what the same records and splits give without one. It follows the common
-design of the field (Wang et al. 2017; Strodthoff et al. 2021, arXiv:2004.13701), smaller, and from the latter takes
-training on windows of 2.5 s, drawn anew each time, and the mean over windows for a whole recording. With whole
-recordings of 10 s it scores clearly less (docs/baselines.md).
-
-The signal reference under one split, as predictions like a model's.
+A smaller version of common designs (Wang et al. 2017; Strodthoff et al. 2021, arXiv:2004.13701). As in the latter, it
+trains on random windows of 2.5 s, and a recording's logits are the mean over windows. Training on whole recordings of
+10 s scores clearly lower (docs/baselines.md).
 """
 
 import math
@@ -21,21 +18,22 @@ from torch import nn
 from ecgpipe.artifacts.baselines import BaselineSignals
 from ecgpipe.artifacts.predictions import Predictions
 from ecgpipe.artifacts.tables import Labels
-from ecgpipe.baselines.classifiers import find_rows
+from ecgpipe.baselines.classifiers import require_rows
 from ecgpipe.errors import DataError
 from ecgpipe.progress import progress
 
 WIDTHS = (32, 64, 128, 256)
 KERNEL = 7
+EPOCHS = 30
 BATCH = 64
-RATE = 3e-3
-DECAY = 1e-2
+LEARNING_RATE = 3e-3
+WEIGHT_DECAY = 1e-2
 WINDOW = 250
 """Samples of a training window, 2.5 s; a recording's logits are the mean over windows that overlap by half."""
 GAIN = 0.1
-"""Spread of the logarithm of the random gain of a training window."""
-AVERAGE = 0.99
-"""Decay of the moving average of the weights, which is what is kept."""
+"""Standard deviation of the log of a training window's random gain."""
+EMA_DECAY = 0.99
+"""Decay of the moving average of the weights."""
 
 
 class Block(nn.Module):
@@ -87,20 +85,20 @@ class ResNet1d(nn.Module):
 def signal_reference(
     signals: np.ndarray, targets: np.ndarray, roles: np.ndarray, task: str, epochs: int, seed: int
 ) -> np.ndarray:
-    """Train on the training records, predict all others by averaged weights.
+    """Train on the training records and predict all others with averaged weights.
 
-    Of the epochs that with the lowest validation loss is kept, or the last where there are no validation records.
+    Keeps the epoch with the lowest validation loss, or the last one without validation records.
 
     Args:
         signals: (n, 12, 1000) mV.
         targets: (n, classes) 0/1.
         roles: (n,) train, validation, test.
         task: ``single`` (cross-entropy) or ``multilabel`` (binary cross-entropy).
-        epochs: of training, under one cycle of the rate.
-        seed: of weights, order, windows and gains.
+        epochs: of training, with one cycle of the learning rate.
+        seed: of weights, order, windows, gains and dropout.
 
     Returns:
-        (m, classes) float32 logits of the records that are not for training, in their order.
+        (m, classes) float32 logits of the records outside training, in their order.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     train, validation, other = (np.flatnonzero(mask) for mask in _masks(roles))
@@ -110,13 +108,13 @@ def signal_reference(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = ResNet1d(targets.shape[1]).to(device)
-    average = ModelEmaV3(model, decay=AVERAGE, use_warmup=True)
+    average = ModelEmaV3(model, decay=EMA_DECAY, use_warmup=True)
     dropout = torch.Generator(device="cpu").manual_seed(seed)
     loss = nn.BCEWithLogitsLoss() if task == "multilabel" else nn.CrossEntropyLoss()
-    optimizer = torch.optim.AdamW(model.parameters(), RATE, weight_decay=DECAY)
-    batch_size = min(BATCH, max(2, len(train) // 16))  # few records: still some steps an epoch
-    steps = len(train) // batch_size  # the rest waits for another epoch's order
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=max(2, steps * epochs))
+    optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    batch_size = min(BATCH, max(2, len(train) // 16))  # several steps per epoch even with few records
+    steps = len(train) // batch_size  # an incomplete last batch is dropped
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=max(2, steps * epochs))
     best, kept, done = math.inf, None, 0
     generator = np.random.default_rng(seed)
     for _ in progress(range(epochs), "signal reference", epochs, "epochs"):
@@ -125,7 +123,7 @@ def signal_reference(
         for step in range(steps):
             chosen = order[step * batch_size : (step + 1) * batch_size]
             batch = _windows(inputs[chosen], generator)
-            with torch.random.fork_rng(devices=[]):  # dropout by our seed, the caller's generator untouched
+            with torch.random.fork_rng(devices=[]):  # seeds dropout without changing the caller's generator
                 torch.manual_seed(int(torch.randint(2**31, (1,), generator=dropout)))
                 value = loss(model(batch.to(device)), truth[chosen].to(device))
             optimizer.zero_grad()
@@ -148,7 +146,7 @@ def _masks(roles: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _windows(batch: torch.Tensor, generator: np.random.Generator) -> torch.Tensor:
-    """(n, leads, samples) -> (n, leads, WINDOW): a window of each signal at random, by a random gain."""
+    """(n, leads, samples) -> (n, leads, WINDOW): a random window of each signal with a random gain."""
     starts = generator.integers(0, batch.shape[2] - WINDOW + 1, len(batch))
     gains = torch.from_numpy(np.exp(generator.normal(0, GAIN, (len(batch), 1, 1))).astype(np.float32))
     return gains * torch.stack([signal[:, s : s + WINDOW] for signal, s in zip(batch, starts, strict=True)])
@@ -166,9 +164,6 @@ def _logits(model: nn.Module, inputs: torch.Tensor, device: torch.device) -> tor
         for part in windows.split(256)
     ]
     return torch.cat(parts).float()
-
-
-EPOCHS = 30
 
 
 def run_reference(
@@ -190,17 +185,17 @@ def run_reference(
         threads: CPU threads.
 
     Raises:
-        DataError: a record of the split has no label or no signal, or too few records are for training.
+        DataError: a record of the split has no label or no signal, or fewer than two training records.
     """
     if threads:
         torch.set_num_threads(threads)
     split = split.sort_values("record_id", ignore_index=True)
     record_ids, roles = split["record_id"].to_numpy(dtype=str), split["role"].to_numpy(dtype=str)
     if (roles == "train").sum() < 2:
-        raise DataError(f"the signal reference needs training records, the split has {(roles == 'train').sum()}")
-    targets = labels.targets[find_rows(labels.record_ids, record_ids, "labels")]
+        raise DataError(f"the signal reference requires two training records, the split has {(roles == 'train').sum()}")
+    targets = labels.targets[require_rows(record_ids, labels.record_ids, "labels")]
     stored = BaselineSignals.read(files)
-    signals = stored.signals[find_rows(stored.record_ids, record_ids, "signals")]
+    signals = stored.signals[require_rows(record_ids, stored.record_ids, "signals")]
     logits = signal_reference(signals, targets, roles, labels.task, epochs, seed)
     other = roles != "train"
     return Predictions(record_ids[other], roles[other], logits, targets[other], labels.classes, labels.task)

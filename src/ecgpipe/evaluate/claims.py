@@ -1,10 +1,8 @@
-"""Verdicts on the paper's claims, computed from the comparisons of our runs and from the printed figures themselves.
+"""Verdicts on the paper's claims, from the comparisons of our runs and from the printed figures.
 
-A claim is held against runs under the paper's own protocol. ``finding`` is what those runs say; ``by_print`` what the
-printed figures alone say; ``verdict`` is ``contradicted`` where the paper contradicts itself, else the finding, unless
-the runs depart from the paper's recipe: then the claim was not run.
-
-Gathers from results what the paper's claims are held against.
+A claim is checked against runs under the paper's own protocol. ``finding`` is the result of these runs, ``by_print``
+that of the printed figures alone. ``verdict`` is ``contradicted`` if the paper contradicts itself, ``not run`` if the
+runs depart from the paper's recipe, else the finding.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,11 +23,11 @@ PROTOCOL = "paper"
 
 @dataclass(frozen=True)
 class Evidence:
-    """What our runs left behind.
+    """Results of our runs.
 
     Args:
         comparisons: (data set, protocol) -> content of comparisons/<protocol>.json.
-        departures: data set -> what in its runs is not the paper's.
+        departures: data set -> differences between its runs and the paper's recipe.
         saliency: claim id -> comparison of two models' saliency: ``ours`` (difference), ``low``, ``high``, ``p``,
             ``test``, ``note``.
     """
@@ -48,7 +46,7 @@ def check_claims(paper: Paper, evidence: Evidence, config: EvaluateConfig) -> di
 
     Args:
         paper: its tables and claims.
-        evidence: of our runs; may be empty, then the arithmetic remains.
+        evidence: of our runs; without any, only the printed figures are checked.
         config: confidence and margin.
     """
     arithmetic = table_arithmetic(paper, config.confidence)
@@ -60,7 +58,7 @@ def check_claims(paper: Paper, evidence: Evidence, config: EvaluateConfig) -> di
         "source": dict(paper.source),
         "margin": config.margin,
         "confidence": config.confidence,
-        "departures": {name: list(told) for name, told in evidence.departures.items()},
+        "departures": {name: list(found) for name, found in evidence.departures.items()},
         "arithmetic": arithmetic,
         "claims": rows,
     }
@@ -71,25 +69,25 @@ def _row(**values: object) -> dict:
 
 
 def _settle(row: dict, evidence: Evidence) -> dict:
-    """Adds the verdict to a finding."""
+    """Add the verdict to a finding."""
     departures = evidence.departures.get(row["dataset"], ())
     by_runs = NOT_RUN if departures else row["finding"]
     return row | {"verdict": CONTRADICTED if row["by_print"] == CONTRADICTED else by_runs}
 
 
 def _cells(paper: Paper, evidence: Evidence, sizes: Mapping[str, int | None], config: EvaluateConfig) -> Iterable[dict]:
-    """A row per cell of tables 2 to 4."""
+    """One row per cell of tables 2 to 4."""
     for table in paper.tables:
         compared = evidence.compared(table.dataset)
         models = {model["model"]: model for model in compared["models"]} if compared else {}
         for model, printed in table.rows.items():
             for metric, value in printed.items():
                 records = sizes[table.dataset]
-                reach = exact_interval(value, records, config.confidence) if records else (None, None)
+                ci = exact_interval(value, records, config.confidence) if records else (None, None)
                 row = _row(
                     id=f"{table.id}/{model}/{metric}", kind="cell", place=table.place,
                     claim=f"{metric} of {model} is {value}", dataset=table.dataset, model=model, metric=metric,
-                    printed=value, printed_low=reach[0], printed_high=reach[1],
+                    printed=value, printed_low=ci[0], printed_high=ci[1],
                 )  # fmt: skip
                 cell = models.get(model, {}).get("scores", {}).get(metric)
                 yield row | _against_cell(row, cell, config.margin, _why_not(compared, model, table.dataset))
@@ -104,27 +102,27 @@ def _why_not(compared: dict | None, model: str, dataset: str) -> str:
 
 
 def _against_cell(row: dict, cell: dict | None, margin: float, why: str) -> dict:
-    """Our interval against the printed figure: its own sampling error, and at least the margin on either side."""
+    """Compare our interval with the zone around the printed figure: its exact interval, at least +- margin."""
     if cell is None:
         return {"finding": NOT_RUN, "note": why}
-    told = {"ours": cell["value"], "low": cell["low"], "high": cell["high"], "test": "interval", "note": cell["note"]}
+    result = {"ours": cell["value"], "low": cell["low"], "high": cell["high"], "test": "interval", "note": cell["note"]}
     if cell["low"] is None:
-        return told | {"finding": UNDECIDED if cell["value"] is not None else NOT_RUN}
+        return result | {"finding": UNDECIDED if cell["value"] is not None else NOT_RUN}
     printed = row["printed"]
     low = min(printed - margin, printed if row["printed_low"] is None else row["printed_low"])
     high = max(printed + margin, printed if row["printed_high"] is None else row["printed_high"])
-    return told | {"finding": _place(cell["low"], cell["high"], low, high)}
+    return result | {"finding": _place(cell["low"], cell["high"], low, high)}
 
 
 def _place(low: float, high: float, zone_low: float, zone_high: float) -> str:
-    """An interval within a zone supports it, one outside contradicts it, one across its border decides nothing."""
+    """Inside the zone: supported. Outside: contradicted. Across its border: undecided."""
     if zone_low <= low and high <= zone_high:
         return SUPPORTED
     return CONTRADICTED if high < zone_low or low > zone_high else UNDECIDED
 
 
 def _claim(claim: Claim, paper: Paper, evidence: Evidence, sizes: Mapping, config: EvaluateConfig) -> list[dict]:
-    """The claim's row, and before it those of its parts."""
+    """The rows of the claim's parts, then the claim's own row."""
     head = {"place": claim.place, "claim": claim.claim}
     if claim.kind == "unmeasured":
         row = _row(id=claim.id, kind="claim", finding=NOT_RUN, note=claim.reason, dataset=claim.datasets[0], **head)
@@ -136,7 +134,8 @@ def _claim(claim: Claim, paper: Paper, evidence: Evidence, sizes: Mapping, confi
         )
         if found is None:
             return [
-                row | {"finding": NOT_RUN, "verdict": NOT_RUN, "note": "the saliency of both models was not measured"}
+                row
+                | {"finding": NOT_RUN, "verdict": NOT_RUN, "note": "the saliency of the two models was not measured"}
             ]
         finding = SUPPORTED if found["low"] > 0 else CONTRADICTED if found["high"] < 0 else UNDECIDED
         return [_settle(row | found | {"finding": finding}, evidence)]
@@ -176,7 +175,7 @@ def _parts(claim: Claim, paper: Paper, evidence: Evidence, sizes: Mapping, confi
 def _by_print(
     claim: Claim, metric: str, first: float, second: float, records: int | None, config: EvaluateConfig
 ) -> dict:
-    """What the printed figures alone say of a lead."""
+    """The verdict of the printed figures alone on a lead."""
     if claim.kind == "better" and first <= second:
         return {"by_print": CONTRADICTED, "note": f"the paper prints {first} and {second}"}
     if not (claim.significant and metric == "accuracy" and records):
@@ -184,7 +183,7 @@ def _by_print(
     found = lead_significance(first, second, records, 1 - config.confidence)
     if found["significant_up_to"] is None:
         note = (
-            f"a lead of {found['lead_records']} of {records} records: McNemar's exact test cannot give less than "
+            f"a lead of {found['lead_records']} of {records} records: McNemar's exact test gives at least "
             f"p = {found['p_best']:.3g}"
         )
         return {"by_print": CONTRADICTED, "note": note}
@@ -196,18 +195,18 @@ def _by_print(
 
 
 def _difference(compared: dict | None, first: str, second: str, metric: str) -> dict | None:
-    """The bootstrap row of first minus second, turned around if it is stored the other way."""
+    """The bootstrap row of first minus second; stored the other way round, its signs are changed."""
     for row in compared["comparisons"] if compared else ():
         if row["metric"] == metric and row["test"] == "bootstrap":
             if (row["first"], row["second"]) == (first, second):
                 return row
             if (row["first"], row["second"]) == (second, first):
-                turned = {
+                negated = {
                     "difference": _minus(row["difference"]),
                     "low": _minus(row["high"]),
                     "high": _minus(row["low"]),
                 }
-                return row | turned
+                return row | negated
     return None
 
 
@@ -218,39 +217,39 @@ def _minus(value: float | None) -> float | None:
 def _against_lead(claim: Claim, row: dict | None, compared: dict | None, dataset: str, config: EvaluateConfig) -> dict:
     if row is None:
         return {"finding": NOT_RUN, "note": f"the two models were not both run on {dataset}, protocol {PROTOCOL}"}
-    told = {"ours": row["difference"], "low": row["low"], "high": row["high"], "test": "paired bootstrap, Holm"}
-    told |= {"p": row["p_holm"], "note": row["note"]}
+    result = {"ours": row["difference"], "low": row["low"], "high": row["high"], "test": "paired bootstrap, Holm"}
+    result |= {"p": row["p_holm"], "note": row["note"]}
     if row["difference"] is None:
-        return told | {"finding": NOT_RUN}
+        return result | {"finding": NOT_RUN}
     if row["low"] is None:
-        return told | {"finding": UNDECIDED}
+        return result | {"finding": UNDECIDED}
     if claim.kind == "difference":
         finding = _place(row["low"], row["high"], claim.value - config.margin, claim.value + config.margin)
-        return told | {"finding": finding}
+        return result | {"finding": finding}
     if row["high"] < 0:
-        return told | {"finding": CONTRADICTED}
+        return result | {"finding": CONTRADICTED}
     significant = row["p_holm"] is not None and row["p_holm"] < 1 - config.confidence
     if row["low"] > 0 and (significant or not claim.significant):
-        return told | {"finding": SUPPORTED}
-    return told | {"finding": UNDECIDED, "note": _join(row["note"], _detectable(compared, row))}
+        return result | {"finding": SUPPORTED}
+    return result | {"finding": UNDECIDED, "note": _join(row["note"], _detectable(compared, row))}
 
 
 def _detectable(compared: dict, row: dict) -> str | None:
-    """The smallest lead that the set can show, where the accuracy is undecided."""
+    """The smallest detectable lead in accuracy."""
     if row["metric"] != "accuracy":
         return None
     for exact in compared["comparisons"]:
         same = (exact["first"], exact["second"]) == (row["first"], row["second"])
         if same and exact["test"] == "mcnemar" and exact["detectable"] is not None:
             return (
-                f"undecided at this size: {exact['records']} records show a lead of {exact['detectable_records']} "
+                f"undecided at this size: {exact['records']} records can show a lead of {exact['detectable_records']} "
                 f"records ({100 * exact['detectable']:.1f} points) with a power of {compared['power']:.0%}"
             )
     return "undecided at this size"
 
 
 def _range_parts(claim: Claim, dataset: str, compared: dict | None) -> Iterable[dict]:
-    """A part per class."""
+    """One part per class."""
     low, high = claim.value
     models = {model["model"]: model for model in compared["models"]} if compared else {}
     head = {
@@ -284,7 +283,7 @@ def _range_parts(claim: Claim, dataset: str, compared: dict | None) -> Iterable[
 
 
 def _all(findings: Iterable[str]) -> str:
-    """Of a claim of several parts: contradicted by any, supported by all."""
+    """Verdict on all parts: any contradicted, not run or undecided one decides, in this order."""
     findings = list(findings)
     for word in (CONTRADICTED, NOT_RUN, UNDECIDED):
         if word in findings:
@@ -299,9 +298,11 @@ def _all_printed(findings: Iterable[str | None]) -> str | None:
 
 def _count(parts: list[dict]) -> str:
     words = [part["verdict"] for part in parts]
-    told = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
+    counts = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
     printed = sum(part["by_print"] == CONTRADICTED for part in parts)
-    return f"{len(parts)} parts: {told}" + (f"; {printed} contradicted by the printed figures alone" if printed else "")
+    return f"{len(parts)} parts: {counts}" + (
+        f"; {printed} contradicted by the printed figures alone" if printed else ""
+    )
 
 
 def _join_notes(row: dict, found: dict) -> dict:
@@ -312,8 +313,8 @@ def _join(*notes: str | None) -> str | None:
     return "; ".join(note for note in notes if note) or None
 
 
-CLOSE = 0.01
-"""Share by which the number of records may differ: releases 1.0.1 and 1.0.3 of PTB-XL differ by 38."""
+RECORDS_TOLERANCE = 0.01
+"""Relative difference allowed in the number of records: releases 1.0.1 and 1.0.3 of PTB-XL differ by 38."""
 
 
 def gather_evidence(
@@ -342,11 +343,11 @@ def gather_evidence(
         own = [run for run in settings if (run["dataset"], run["protocol"]) == (dataset, PROTOCOL)]
         departures[dataset] = recipe_departures(dataset, own, read_json(file), paper)
     compared = {(found["dataset"], found["protocol"]): found for found in read}
-    return Evidence(compared, departures, _focus(list(map(Path, saliency)), paper, config))
+    return Evidence(compared, departures, _saliency(list(map(Path, saliency)), paper, config))
 
 
-def _focus(files: list[Path], paper: Paper, config: EvaluateConfig) -> dict[str, dict]:
-    """Claim id -> the saliency of its two models compared, of the first protocol and seed that has both."""
+def _saliency(files: list[Path], paper: Paper, config: EvaluateConfig) -> dict[str, dict]:
+    """Claim id -> comparison of its two models, for the first protocol and seed with both."""
     found = {}
     for claim in paper.claims:
         if claim.kind != "saliency":
@@ -363,7 +364,7 @@ def _focus(files: list[Path], paper: Paper, config: EvaluateConfig) -> dict[str,
 
 
 def gather_evidence_from_folder(results: Path, paper: Paper, config: EvaluateConfig) -> Evidence:
-    """The same from a folder of results, whatever part of it is there."""
+    """The same from a folder of results; incomplete folders are fine."""
     comparisons = [file for file in sorted(results.glob("*/comparisons/*.json")) if file.stem != "protocols"]
     runs = sorted(results.glob(f"*/{PROTOCOL}/*/seed-*/run.json"))
     saliency = sorted(results.glob("*/*/*/seed-*/saliency.parquet"))
@@ -371,22 +372,22 @@ def gather_evidence_from_folder(results: Path, paper: Paper, config: EvaluateCon
 
 
 def recipe_departures(dataset: str, runs: list[dict], labels: dict, paper: Paper) -> list[str]:
-    """What in the runs of a data set is not as the paper describes it; empty if they are its runs."""
-    told = []
+    """Differences between the runs of a data set and the paper's recipe; empty if there are none."""
+    departures = []
     records, policies = paper.recipe["records"].get(dataset), paper.recipe["policies"]
     found = labels["kept"] + sum(labels["dropped"].values())
     if records is None:
-        told.append(f"the paper does not use {dataset} records")
-    elif abs(found - records) > CLOSE * records:
-        told.append(f"{found} records, not {records}")
+        departures.append(f"the paper does not use {dataset} records")
+    elif abs(found - records) > RECORDS_TOLERANCE * records:
+        departures.append(f"{found} records, not {records}")
     if records is not None and labels["policy"] not in policies:
-        told.append(f"label policy {labels['policy']}; the paper's tables are single-label")
+        departures.append(f"label policy {labels['policy']}; the paper's tables are single-label")
     for part in ("model", "train"):
         for key, meant in paper.recipe[part].items():
             given = sorted({run[part][key] for run in runs} - {meant})
             if given:
-                told.append(f"{key} {', '.join(map(str, given))}, not {meant}")
+                departures.append(f"{key} {', '.join(map(str, given))}, not {meant}")
     changed = sorted({run["variant"] for run in runs if run["model"]["options"]})
     if changed:
-        told.append(f"models with other options: {', '.join(changed)}")
-    return told
+        departures.append(f"models with other options: {', '.join(changed)}")
+    return departures

@@ -1,4 +1,4 @@
-"""What the paper prints (doi:10.4108/eai.11.11675, retracted): its tables and its claims, as data to test."""
+"""The tables and claims of the paper (doi:10.4108/eai.11.11675, retracted), as data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,10 +17,10 @@ class Table:
 
     Args:
         id: ``table-2``.
-        title: for people.
+        title: for reports.
         place: in the paper.
-        dataset: that it is about.
-        limit: the largest number of records that its figures can be shares of.
+        dataset: name.
+        limit: the largest number of records that its figures can be computed from.
         rows: model -> metric -> printed figure.
     """
 
@@ -39,16 +39,16 @@ class Claim:
     Args:
         id: short name.
         place: in the paper.
-        claim: what it says.
-        kind: ``better`` (each of `first` is above each of `second`), ``difference`` (by `value`), ``range`` (each class
-            lies within `value`), ``saliency`` or ``unmeasured``.
-        datasets: it is about.
-        metrics: it is about.
+        claim: wording.
+        kind: ``better`` (every model of `first` above every one of `second`), ``difference`` (by `value`), ``range``
+            (every class within `value`), ``saliency`` or ``unmeasured``.
+        datasets: that it applies to.
+        metrics: that it applies to.
         first: models.
         second: models.
-        significant: whether it says so.
+        significant: whether the paper says "significantly".
         value: printed figure or figures.
-        reason: of an unmeasured claim, why.
+        reason: why it cannot be measured (``unmeasured``).
     """
 
     id: str
@@ -70,9 +70,9 @@ class Paper:
 
     Args:
         source: ``doi``, ``title``, ``status``, ``decimals`` of the printed figures.
-        recipe: how its runs were made: ``model`` and ``train`` settings, ``records`` per data set, label ``policies``.
-        tables: as printed.
-        claims: in words.
+        recipe: ``model`` and ``train`` settings, ``records`` per data set, label ``policies``, ``validation`` share.
+        tables: tables 2 to 4.
+        claims: sentences of the text.
     """
 
     source: Mapping[str, str | int]
@@ -81,7 +81,7 @@ class Paper:
     claims: tuple[Claim, ...] = field(default=())
 
     def printed(self, dataset: str, model: str, metric: str) -> float | None:
-        """The figure that the tables print, if any (tables 3 and 4 agree where they overlap)."""
+        """The printed figure, if any (tables 3 and 4 agree where they overlap)."""
         for table in self.tables:
             if table.dataset == dataset and metric in table.rows.get(model, {}):
                 return table.rows[model][metric]
