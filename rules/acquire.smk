@@ -85,7 +85,7 @@ rule simulate:
     params:
         simulated=section("simulated"),
     message:
-        "Simulating records with known truth"
+        "Simulating records whose findings are known"
     script:
         "../scripts/simulate.py"
 
@@ -101,7 +101,7 @@ rule records:
         source=dataset_attr("source"),
         settings=dataset_attr("settings"),
         key=dataset_attr("key"),
-        # records that come or go, or a changed table in an archive
+        # changes if records are added or removed, or a table in an archive changes
         listing=lambda wildcards: [
             DATASETS[wildcards.dataset].listing_hash(),
             DATASETS[wildcards.dataset].table_hashes(),
@@ -130,6 +130,6 @@ rule labels:
         tables=lambda wildcards: DATASETS[wildcards.dataset].table_hashes(),
         grouping=file_hash(CONFIG.labels.grouping),
     message:
-        "Labels of {wildcards.dataset}"
+        "Making the labels of {wildcards.dataset}"
     script:
         "../scripts/labels.py"

@@ -1,4 +1,4 @@
-# Baselines: pages and images -> features per shard -> predictions of cheap classifiers, scored like a model's
+# Baselines: pages and images -> features per shard -> predictions of cheap classifiers, scored like those of a model
 
 BASELINES = f"{DATASET}/baselines"
 BASELINE = r"baseline-[a-z]+(-[0-9]+)?"
@@ -12,7 +12,7 @@ rule baseline_area:
     params:
         preprocess=section("preprocess"),
     message:
-        "Finding where the traces of {wildcards.dataset} are"
+        "Locating the traces of {wildcards.dataset}"
     script:
         "../scripts/baseline_area.py"
 
@@ -30,7 +30,7 @@ rule baseline_features:
     params:
         drawing=None if CONFIG.keep_pages else drawing,
     message:
-        "Thumbnails for the baselines of {wildcards.dataset}, shard {wildcards.shard}"
+        "Computing the features of baselines of {wildcards.dataset}, shard {wildcards.shard}"
     script:
         "../scripts/baseline_features.py"
 
@@ -48,7 +48,7 @@ rule baseline:
         mem_mb=scaled(4000),
         runtime=scaled(60),
     message:
-        "{wildcards.variant} on {wildcards.dataset} ({wildcards.protocol}, seed {wildcards.seed})"
+        "Predicting with {wildcards.variant} on {wildcards.dataset} ({wildcards.protocol}, seed {wildcards.seed})"
     script:
         "../scripts/baseline.py"
 
@@ -66,7 +66,7 @@ rule baseline_signals:
         reading=dataset_attr("read_options"),
         raw_files_hash=raw_files_hash,
     message:
-        "Signals for the reference of {wildcards.dataset}, shard {wildcards.shard}"
+        "Reading the signals of {wildcards.dataset}, shard {wildcards.shard}"
     script:
         "../scripts/baseline_signals.py"
 
@@ -86,6 +86,6 @@ rule baseline_reference:
         runtime=scaled(120),
         gpu=1,
     message:
-        "The signal reference on {wildcards.dataset} ({wildcards.protocol}, seed {wildcards.seed})"
+        "Training the signal reference on {wildcards.dataset} ({wildcards.protocol}, seed {wildcards.seed})"
     script:
         "../scripts/baseline_reference.py"

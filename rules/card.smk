@@ -1,4 +1,4 @@
-# A trained run with its scores -> a model that can be used elsewhere (its weights are a second name of the run's file)
+# A trained run with its scores -> a folder with the model and its card (the weights are a hard link)
 
 
 rule card:

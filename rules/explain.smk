@@ -15,7 +15,7 @@ rule findings:
         render=section("render"),
         layout=file_hash(CONFIG.render.layout),
     message:
-        "Finding where the findings of {wildcards.dataset}, shard {wildcards.shard}, are on their pages"
+        "Locating the findings of {wildcards.dataset}, shard {wildcards.shard}, on their pages"
     script:
         "../scripts/findings.py"
 

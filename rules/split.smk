@@ -1,4 +1,4 @@
-# labels.parquet and the images that there are -> splits/<protocol>/seed-<n>.parquet
+# labels.parquet, and the index of images -> splits/<protocol>/seed-<n>.parquet
 
 
 rule split:

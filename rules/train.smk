@@ -16,7 +16,7 @@ rule prepare:
         train=lambda wildcards: CONFIG.train_of(wildcards.variant).model_dump(mode="json"),
         init_from=lambda wildcards: TARGETS.init_weights(wildcards.variant, wildcards.seed),
         preprocess=section("preprocess"),
-        # without the place of the raw files: how a model's own records were drawn
+        # how the model's images were drawn, without the path of the raw files
         drawing=lambda wildcards: {k: v for k, v in drawing(wildcards).items() if k != "source"},
     message:
         "Preparing the run {wildcards.dataset}/{wildcards.protocol}/{wildcards.variant}/seed-{wildcards.seed}"
