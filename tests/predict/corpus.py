@@ -1,4 +1,4 @@
-"""Files that people, or nobody good, may give instead of an ECG page; each with a word of the answer it must get."""
+"""Unusable and hostile files instead of ECG pages, each with a word of the expected message."""
 
 import io
 import struct
@@ -19,7 +19,7 @@ def encoded(picture: Image.Image, kind: str, **options) -> bytes:
 
 
 def bomb() -> bytes:
-    """A small PNG file whose header and data speak of 60,000 x 60,000 pixels."""
+    """A small PNG file that claims 60,000 x 60,000 pixels."""
 
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
@@ -30,7 +30,7 @@ def bomb() -> bytes:
 
 
 def pdf(pages: str, count: int, more: str = "", trailer: str = "") -> bytes:
-    """A PDF file of a few objects; PDFium mends its missing table of contents."""
+    """A PDF file of a few objects; PDFium repairs its missing cross-reference table."""
     return (
         f"%PDF-1.4\n1 0 obj\n<< /Type /Catalog /Pages 2 0 R >>\nendobj\n"
         f"2 0 obj\n<< /Type /Pages /Kids [{pages}] /Count {count} >>\nendobj\n{more}"
@@ -39,10 +39,10 @@ def pdf(pages: str, count: int, more: str = "", trailer: str = "") -> bytes:
 
 
 def images(page: bytes) -> dict[str, tuple[bytes, str]]:
-    """File name -> content and a word of the answer.
+    """File name -> content and a word of the message.
 
     Args:
-        page: a PNG file of a sound page.
+        page: a PNG file of a valid page.
     """
     picture = Image.open(io.BytesIO(page)).convert("RGB")
     small = picture.resize((660, 510))
@@ -80,7 +80,7 @@ def images(page: bytes) -> dict[str, tuple[bytes, str]]:
 
 
 def write_record(folder: Path, name: str, leads: tuple[str, ...], seconds: float = 10) -> Path:
-    """A sound WFDB record of some leads."""
+    """Write a valid WFDB record."""
     rng = np.random.default_rng(0)
     signal = np.cumsum(rng.normal(0, 0.02, (int(100 * seconds), len(leads))), axis=0)
     wfdb.wrsamp(
@@ -91,7 +91,7 @@ def write_record(folder: Path, name: str, leads: tuple[str, ...], seconds: float
 
 
 def records(folder: Path) -> dict[str, str]:
-    """Write records that cannot be used; header file -> a word of the answer."""
+    """Write unusable records; header file -> a word of the message."""
     write_record(folder, "eight", ("I", "II", *LEADS[6:]))
     write_record(folder, "limbs", LEADS[:6])
     write_record(folder, "short", LEADS, seconds=2)

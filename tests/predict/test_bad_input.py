@@ -23,7 +23,7 @@ def run(capsys, *arguments) -> tuple[int, str, str]:
 
 @pytest.fixture(scope="module")
 def corpus(made, tmp_path_factory):
-    """A folder of nothing but trouble, and one sound page in the middle of it."""
+    """A folder of unusable files with one valid page."""
     folder = tmp_path_factory.mktemp("corpus")
     expected = {}
     for name, (content, word) in images(made.pages["00001"]).items():
@@ -34,7 +34,7 @@ def corpus(made, tmp_path_factory):
     return folder, expected
 
 
-def test_each_gets_one_line_and_the_rest_is_predicted(made, corpus, capsys):
+def test_unusable_files_get_one_line_each_and_the_rest_is_predicted(made, corpus, capsys):
     folder, expected = corpus
     status, out, err = run(capsys, made.model, folder, "--json")
     document = json.loads(out)
@@ -48,17 +48,17 @@ def test_each_gets_one_line_and_the_rest_is_predicted(made, corpus, capsys):
         assert len(own) == 1 and word in own[0], (name, own)
 
 
-def test_a_record_of_eight_leads_by_its_remedy(made, corpus, capsys):
+def test_a_record_of_eight_leads_with_derive_leads(made, corpus, capsys):
     status, out, _ = run(capsys, made.model, corpus[0] / "eight", "--derive-leads")
     assert status == 0 and "eight.hea" in out
 
 
-def test_what_a_long_record_shows(made, tmp_path, capsys):
+def test_a_long_record_gets_a_note(made, tmp_path, capsys):
     status, out, _ = run(capsys, made.model, write_record(tmp_path, "long", LEADS, seconds=30))
     assert status == 0 and "note: the page shows the first 10 s of 30 s" in out
 
 
-def test_folders_and_names_that_hold_nothing(made, tmp_path, capsys):
+def test_empty_folders_and_missing_files(made, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "notes.txt").write_text("nothing here")
     status, out, err = run(capsys, made.model, tmp_path / "empty", tmp_path / "nowhere")
@@ -75,7 +75,7 @@ def test_folders_and_names_that_hold_nothing(made, tmp_path, capsys):
         ({"classes": ["A", "B", "C"]}, "these weights are not of the model"),
     ],
 )
-def test_a_model_that_cannot_be_used(made, tmp_path, capsys, change, message):
+def test_unusable_models(made, tmp_path, capsys, change, message):
     model = tmp_path / "model"
     shutil.copytree(made.model, model)
     (model / "config.json").write_text(json.dumps(json.loads((model / "config.json").read_text()) | change))
@@ -83,23 +83,22 @@ def test_a_model_that_cannot_be_used(made, tmp_path, capsys, change, message):
     assert status == 1 and out == "" and message in err and "Traceback" not in err
 
 
-def test_no_model_at_all(made, tmp_path, capsys):
+def test_folders_without_a_model(made, tmp_path, capsys):
     status, _, err = run(capsys, tmp_path, made.source / made.paths["00001"])
     assert status == 1 and "give the folder of a saved model" in err
     status, _, err = run(capsys, made.run, made.source / made.paths["00001"])
     assert status == 1 and f"give {made.model}" in err
 
 
-def test_a_class_for_the_overlay_that_is_none(made, capsys, tmp_path):
+def test_unknown_class_of_the_overlay(made, capsys, tmp_path):
     record = made.source / made.paths["00001"]
     status, _, err = run(capsys, made.model, record, "--cam", tmp_path, "--cam-class", "mi")
     assert status == 1 and "--cam-class 'mi' is not a class of this model: NORM, MI" in err
 
 
-def test_random_damage_is_a_page_or_an_error(made):
-    """Nothing but a DataError ever comes of a damaged file."""
+def test_random_damage_raises_only_data_errors(made):
     reader = Predictor(made.model).reader()
-    reader.config = PreprocessConfig(size=64, max_side=256)  # the reading is what is tried
+    reader.config = PreprocessConfig(size=64, max_side=256)  # small: the test is about reading
     rng, seen = np.random.default_rng(0), {True: 0, False: 0}
     sound = {name: content for name, (content, _) in images(made.pages["00001"]).items() if name.endswith(".pdf")}
     sound |= {"good.png": made.pages["00001"]}

@@ -37,7 +37,7 @@ def run(capsys, *arguments) -> tuple[int, str, str]:
 
 
 def test_a_record_is_predicted_as_in_the_workflow(made, predictor):
-    """From the signal on: the image is the workflow's bit by bit, and so are the probabilities."""
+    """Image and probabilities are identical, from the signal on."""
     for row in (0, 5, 11):
         name = str(made.predictions.record_ids[row])
         (page,) = pages_of(predictor, (made.source / made.paths[name]).with_suffix(".hea"))
@@ -76,7 +76,7 @@ def test_a_photo_is_rectified_and_preprocessed_as_in_training(made, predictor, t
 
 @pytest.fixture(scope="session")
 def files(made, tmp_path_factory):
-    """The same page in every kind of file, and two pages in those that can have several."""
+    """The same page in every kind of file; two pages in TIFF and PDF."""
     folder = tmp_path_factory.mktemp("files")
     first, second = (Image.open(io.BytesIO(made.pages[name])).convert("RGB") for name in ("00001", "00002"))
     first.save(folder / "a.png")
@@ -162,8 +162,8 @@ def test_rotated_pages_get_a_hint(made, predictor, quarters, hint):
     )
 
 
-def old_model(made, folder, **changes):
-    """The model as another version of the format would have it."""
+def changed_model(made, folder, **changes):
+    """A copy of the model with a changed config.json."""
     shutil.copytree(made.model, folder)
     content = json.loads((folder / "config.json").read_text()) | changes
     (folder / "config.json").write_text(json.dumps({key: value for key, value in content.items() if value != "gone"}))
@@ -171,7 +171,7 @@ def old_model(made, folder, **changes):
 
 
 def test_a_model_without_the_optional_parts(made, files, tmp_path, capsys):
-    model = old_model(made, tmp_path / "old", calibration="gone", ood="gone", drawing="gone")
+    model = changed_model(made, tmp_path / "old", calibration="gone", ood="gone", drawing="gone")
     status, out, _ = run(capsys, model, files / "a.png")
     assert status == 0 and "has no calibration" in out and "No out-of-distribution score available" in out
     status, _, err = run(capsys, model, made.source / made.paths["00001"])
@@ -180,9 +180,9 @@ def test_a_model_without_the_optional_parts(made, files, tmp_path, capsys):
     assert status == 0 and json.loads(out)["predictions"][0]["out_of_distribution"] is None
 
 
-def test_multilabel_calls_any_number_of_classes(made, tmp_path):
+def test_multilabel_predicts_any_number_of_classes(made, tmp_path):
     changes = {"scale": [1.0, 1.0], "offset": [9.0, 9.0], "method": "platt", "fitted_on": "validation", "records": 6}
-    predictor = Predictor(old_model(made, tmp_path / "many", task="multilabel", calibration=changes))
+    predictor = Predictor(changed_model(made, tmp_path / "many", task="multilabel", calibration=changes))
     (prediction,) = predictor.predict(pages_of(predictor, (made.source / made.paths["00001"]).with_suffix(".hea")))
     assert (
         prediction.predicted == ("NORM", "MI")
@@ -191,6 +191,6 @@ def test_multilabel_calls_any_number_of_classes(made, tmp_path):
     )
 
 
-def test_the_command_offers_every_method_of_the_configuration():
-    """Its list stands by itself, so that --help needs no pydantic."""
+def test_cam_methods_are_those_of_the_configuration():
+    """The command has its own list, so that --help does not import pydantic."""
     assert get_args(SaliencyMethod) == CAM_METHODS

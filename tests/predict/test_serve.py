@@ -1,4 +1,4 @@
-"""The local page over HTTP: what it answers, whom it refuses, and that hostile files end nothing."""
+"""The local page over HTTP: predictions, rejected requests, hostile files."""
 
 import html
 import http.client
@@ -46,7 +46,7 @@ def predict(served, token):
     return send
 
 
-def test_a_file_is_predicted_and_not_kept(made, predict):
+def test_a_file_is_predicted_and_not_stored(made, predict):
     places = [Path(tempfile.gettempdir()), Path.cwd()]
     before = {file for place in places for file in place.iterdir()}
     status, headers, body = predict(made.pages["00001"], "secret.png")
@@ -63,7 +63,7 @@ def test_a_file_is_predicted_and_not_kept(made, predict):
     assert other["overlay_of"] == label and other["image"] == page["image"] and other["page"] == page["page"]
 
 
-def test_the_page_brings_all_that_it_needs(served):
+def test_the_page_loads_nothing_from_elsewhere(served):
     status, headers, body = request(served)
     text = body.decode()
     assert status == 200 and html.escape(NOTICE) in text and "[[" not in text
@@ -78,7 +78,7 @@ def test_the_page_brings_all_that_it_needs(served):
 @pytest.mark.parametrize(
     "headers",
     [
-        {"Host": "evil.example"},  # a name that was pointed here (DNS rebinding)
+        {"Host": "evil.example"},  # DNS rebinding
         {"Host": "127.0.0.1:1"},
         {"Origin": "http://evil.example"},
         {"Origin": "null"},
@@ -89,19 +89,19 @@ def test_the_page_brings_all_that_it_needs(served):
         {"x_ecgpipe_token": "\xe9"},
     ],
 )
-def test_others_are_refused(made, predict, headers):
+def test_requests_of_other_sites_are_rejected(made, predict, headers):
     status, answer, body = predict(made.pages["00001"], **headers)
     assert status == 403 and b"pages" not in body and answer["content-security-policy"]
 
 
-def test_the_page_itself_is_not_for_other_sites(served):
+def test_the_page_is_not_served_to_other_sites(served):
     for headers in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}, {"Sec_Fetch_Site": "cross-site"}):
         status, _, body = request(served, **headers)
         assert status == 403 and b"token" not in body
     assert request(served, Host=f"localhost:{served.port}")[0] == 200
 
 
-def test_hostile_files_get_an_answer_and_end_nothing(made, predict):
+def test_hostile_files_are_errors_and_the_server_continues(made, predict):
     every = images(made.pages["00001"])
     for name in HOSTILE:
         content, word = every[name]
@@ -116,19 +116,19 @@ def test_hostile_files_get_an_answer_and_end_nothing(made, predict):
 def test_size_limit(served, predict, token):
     status, _, body = predict(b"x" * 3_000_001)
     assert status == 413 and b"larger than 3 MB" in body
-    # a body whose size is not stated beforehand is counted as it comes
+    # a body without a stated size is counted while it arrives
     connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=60)
     headers = {"x-ecgpipe-token": token, "transfer-encoding": "chunked"}
     try:
         connection.request("POST", "/predict", iter([b"x" * 1_000_000] * 5), headers, encode_chunked=True)
         assert connection.getresponse().status == 413
     except (BrokenPipeError, ConnectionResetError):
-        pass  # it is not even listened to
+        pass  # the server closed the connection
     finally:
         connection.close()
 
 
-def test_a_process_that_dies_or_takes_too_long_is_replaced(made, served, predict, monkeypatch):
+def test_a_slow_or_crashed_process_is_replaced(made, served, predict, monkeypatch):
     before = served.worker.process.pid
     monkeypatch.setattr(served.worker, "seconds", 0.0)
     answer = json.loads(predict(made.pages["00001"])[2])
@@ -139,8 +139,8 @@ def test_a_process_that_dies_or_takes_too_long_is_replaced(made, served, predict
     assert not Path(f"/proc/{before}").exists()
 
 
-def test_a_queue_of_limited_length(made, served, monkeypatch, token):
-    """Requests beyond the fourth are turned away, and none of the others is lost."""
+def test_the_queue_is_limited(made, served, monkeypatch, token):
+    """Requests beyond the fourth are rejected; the others are answered."""
 
     def slow(*arguments):
         time.sleep(0.5)
@@ -161,7 +161,7 @@ def test_a_queue_of_limited_length(made, served, monkeypatch, token):
     assert sorted(seen) == [200] * 4 + [503] * 2
 
 
-def test_mistakes_on_the_command_line(made, served, tmp_path, capsys):
+def test_serve_command_errors(made, served, tmp_path, capsys):
     assert main(["serve", str(tmp_path)]) == 1
     assert "give the folder of a saved model" in capsys.readouterr().err
     assert main(["serve", str(made.model), "--port", str(served.port)]) == 1

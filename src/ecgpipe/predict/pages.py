@@ -281,7 +281,7 @@ def pdf_pages(content: bytes, name: str) -> Iterator[np.ndarray | DataError]:
         document.close()
 
 
-def _pdf_page(page) -> np.ndarray:
+def _pdf_page(page: Any) -> np.ndarray:
     longer_side = max(page.get_size())
     if not longer_side > 0:
         raise ValueError("its size is zero")
