@@ -1,4 +1,4 @@
-"""Verdicts from made-up comparisons: each of the four words where it belongs, and nothing silent."""
+"""Verdicts from constructed comparisons: all four words, each with a reason."""
 
 import json
 
@@ -54,7 +54,7 @@ def verdicts(evidence: Evidence, column: str = "verdict") -> dict[str, str]:
     return {row["id"]: row[column] for row in check_claims(PAPER, evidence, CONFIG)["claims"]}
 
 
-def test_without_runs_only_the_arithmetic_speaks():
+def test_without_runs_only_the_printed_figures_are_checked():
     found = check_claims(PAPER, Evidence({}), CONFIG)["claims"]
     assert {row["finding"] for row in found} == {"not run"}
     by_id = {row["id"]: row for row in found}
@@ -81,7 +81,7 @@ def test_a_component_helps_if_every_metric_shows_it(full, half, verdict):
     )
 
 
-def test_undecided_tells_what_the_set_could_have_shown():
+def test_undecided_claims_have_the_smallest_detectable_lead():
     values = dict.fromkeys(MODELS, 0.76)
     checked = check_claims(PAPER, Evidence({("ptb-xl", "paper"): compared(values, 0.02)}), CONFIG)["claims"]
     row = next(
@@ -90,7 +90,7 @@ def test_undecided_tells_what_the_set_could_have_shown():
     assert row["finding"] == "undecided" and "69 records (2.0 points)" in row["note"]
 
 
-def test_a_pair_that_is_stored_the_other_way_is_turned_around():
+def test_a_pair_stored_the_other_way_round():
     names = ["swin_lgf_fpn_no_fpn", *(name for name in MODELS if name != "swin_lgf_fpn_no_fpn")]
     values = dict.fromkeys(names, 0.76) | {"swin_lgf_fpn_no_fpn": 0.70}
     found = check_claims(PAPER, Evidence({("ptb-xl", "paper"): compared(values, 0.004)}), CONFIG)["claims"]
@@ -104,7 +104,7 @@ def test_a_pair_that_is_stored_the_other_way_is_turned_around():
     assert verdicts(Evidence({("ptb-xl", "paper"): compared(values, 0.004)}))["fpn-f1-below-full"] == "contradicted"
 
 
-def test_a_cell_is_held_against_the_printed_figure_with_its_own_error():
+def test_a_cell_is_compared_with_the_interval_of_the_printed_figure():
     values = dict.fromkeys(MODELS, 0.7894)
     near = verdicts(Evidence({("ptb-xl", "paper"): compared(values, 0.005)}))
     assert near["table-3/swin_lgf_fpn/accuracy"] == "supported"
@@ -120,14 +120,14 @@ def test_the_auc_range_by_class():
         assert verdicts(Evidence({("ptb-xl", "paper"): compared(values, half, auc)}))["auc-range"] == verdict
 
 
-def test_runs_that_depart_from_the_recipe_do_not_settle_a_claim():
+def test_runs_that_depart_from_the_recipe_do_not_decide():
     values = dict.fromkeys(MODELS, 0.7) | {"swin_lgf_fpn": 0.80}
     evidence = Evidence({("ptb-xl", "paper"): compared(values, 0.01)}, {"ptb-xl": ["epochs 3, not 100"]})
     assert verdicts(evidence)["each-component-helps"] == "not run"
     assert verdicts(evidence, "finding")["each-component-helps"] == "supported"
 
 
-def test_a_missing_cell_of_ours_says_so():
+def test_a_missing_score_has_a_reason():
     values = dict.fromkeys(MODELS, 0.79)
     given = compared(values, 0.01)
     given["models"][5]["per_class"]["MI"]["auc"] = {"value": None, "low": None, "high": None, "note": "no record of MI"}
@@ -136,13 +136,13 @@ def test_a_missing_cell_of_ours_says_so():
     assert (row["finding"], row["note"]) == ("not run", "no record of MI")
 
 
-def test_departures_are_named():
+def test_departures_are_listed():
     train = {"epochs": 3, "batch_size": 16, "learning_rate": 3e-5, "warmup_epochs": 30, "weight_decay": 0.05}
     train |= {"clip_norm": 0.5, "patience": 15, "translate": 0.1}
     run = {"variant": "swin", "model": {"image_size": 128, "options": {"embed_dim": 24}}, "train": train}
     labels = {"policy": "multilabel", "kept": 400, "dropped": {"none": 100}}
-    told = recipe_departures("ptb-xl", [run], labels, PAPER)
-    assert told == [
+    departures = recipe_departures("ptb-xl", [run], labels, PAPER)
+    assert departures == [
         "500 records, not 21837",
         "label policy multilabel; the paper's tables are single-label",
         "image_size 128, not 640",
@@ -157,8 +157,8 @@ def test_departures_are_named():
 
 def test_the_command(tmp_path, capsys):
     assert main(["claims"]) == 0
-    told = capsys.readouterr().out
-    assert "182/183" in told and "lead over swin                       1 records; never significant" in told
+    printed = capsys.readouterr().out
+    assert "182/183" in printed and "lead over swin                       1 records; never significant" in printed
     assert main(["claims", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["arithmetic"][0]["records"] == 183
     folder = tmp_path / "ptb-xl" / "comparisons"
@@ -171,7 +171,7 @@ def test_the_command(tmp_path, capsys):
     assert "ours: 0.7900 (0.7800 - 0.8000)" in capsys.readouterr().out
 
 
-def test_focus_is_compared_on_the_same_records_by_patient(rng, tmp_path):
+def test_saliency_is_compared_on_the_same_records_by_patient(rng, tmp_path):
     ids = [f"{i:05d}" for i in range(40)]
     row = {"shard": "0", "path": "x", "fold": None, "age": None, "sex": None, "statements": "{}", "content": ""}
     records = pd.DataFrame([{"record_id": i, "patient_id": f"p{int(i) // 2}", **row} for i in ids])
@@ -197,8 +197,8 @@ def test_focus_is_compared_on_the_same_records_by_patient(rng, tmp_path):
     difference = (shares["swin_lgf_fpn"] - shares["swin"])[1:]
     assert found["ours"] == pytest.approx(difference.mean())
     by_patient = pd.Series(difference).groupby([int(i) // 2 for i in ids[1:]]).mean()
-    reach = 2 * 1.96 * by_patient.std() / np.sqrt(20)
-    assert found["high"] - found["low"] == pytest.approx(reach, rel=0.35)
+    width = 2 * 1.96 * by_patient.std() / np.sqrt(20)
+    assert found["high"] - found["low"] == pytest.approx(width, rel=0.35)
     assert "39 records" in found["note"] and found["p"] < 0.01
     by_id = {
         one["id"]: one

@@ -1,4 +1,4 @@
-"""Models, protocols and runs compared: known differences are found, missing ones are named."""
+"""Comparisons of models, protocols and runs: known differences are significant, missing data have a note."""
 
 import json
 from dataclasses import replace
@@ -48,7 +48,7 @@ def rows_of(found, test, metric="accuracy"):
     return [row for row in found["comparisons"] if (row["test"], row["metric"]) == (test, metric)]
 
 
-def test_a_better_model_is_found_and_equal_ones_are_not_told_apart(rng, tmp_path):
+def test_a_better_model_differs_significantly_and_equal_ones_do_not(rng, tmp_path):
     files = []
     for seed in (0, 1, 2):
         good = given(rng, 2.5)
@@ -121,7 +121,7 @@ def test_cost_of_the_image_without_a_test_part_says_that_the_choice_is_optimisti
     assert compare_models(elsewhere, CONFIG, signal)["image_cost"] is None
 
 
-def test_missing_seeds_and_other_records_are_stated(rng, tmp_path):
+def test_missing_seeds_and_different_records_have_notes(rng, tmp_path):
     files = [write(tmp_path, "good", seed, given(rng, 1.0)) for seed in (0, 1)]
     files.append(write(tmp_path, "lacks", 1, given(rng, 1.0)))
     files.append(write(tmp_path, "alone", 7, given(rng, 1.0)))
@@ -147,7 +147,7 @@ def test_constant_scores_and_identical_models(rng, tmp_path):
     assert "no variance" in rows_of(found, "delong", "auc:NORM")[0]["note"]
 
 
-def test_parts_of_a_cross_validation_are_one_set_and_may_not_overlap(rng, tmp_path):
+def test_parts_of_a_cross_validation_are_joined_and_must_not_overlap(rng, tmp_path):
     halves = np.array([f"{i:05d}" for i in range(N)]).reshape(2, -1)
     files = [
         write(tmp_path, model, 0, given(rng, skill, ids), f"patient-cv3-{part}")
@@ -163,7 +163,7 @@ def test_parts_of_a_cross_validation_are_one_set_and_may_not_overlap(rng, tmp_pa
         read_reported(files, records())
 
 
-def test_labels_that_differ_are_refused(rng, tmp_path):
+def test_different_labels_are_an_error(rng, tmp_path):
     other = given(rng, 1.0)
     other.targets[3] = other.targets[3][::-1].copy()
     files = [write(tmp_path, "good", 0, given(rng, 1.0)), write(tmp_path, "other", 0, other)]
@@ -195,8 +195,8 @@ def test_two_folders_of_results(rng, tmp_path, capsys):
     folders = [str(tmp_path / "a"), str(tmp_path / "b")]
     page = tmp_path / "out" / "page.html"
     assert main(["compare", *folders, "--resamples", "200", "-o", str(page)]) == 0
-    told = capsys.readouterr().out
-    assert f"{N} and {N} records, {N} in both; seeds 0" in told and "ptb-xl/patient/vit" in told
+    printed = capsys.readouterr().out
+    assert f"{N} and {N} records, {N} in both; seeds 0" in printed and "ptb-xl/patient/vit" in printed
     text = page.read_text()
     assert "ptb-xl, patient: swin" in text and "&lt; 0.001" in text
     assert "<script" not in text and "http" not in text
@@ -207,20 +207,20 @@ def test_two_folders_of_results(rng, tmp_path, capsys):
     assert found["only_second"] == ["ptb-xl/patient/vit"]
 
 
-def test_runs_on_other_records_are_compared_on_those_in_common_or_refused(rng, tmp_path, capsys):
+def test_runs_are_compared_on_common_records(rng, tmp_path, capsys):
     ids = [np.array([f"{i:05d}" for i in span]) for span in (range(100), range(60, 160), range(200, 260))]
     runs = [write(tmp_path / str(i), "swin", 0, given(rng, 1.0, own)).parent for i, own in enumerate(ids)]
     assert main(["compare", str(runs[0]), str(runs[1]), "--resamples", "200"]) == 0
-    told = capsys.readouterr().out
-    assert "100 and 100 records, 40 in both" in told and "compared on the records that both report" in told
-    assert "patients unknown" in told
+    printed = capsys.readouterr().out
+    assert "100 and 100 records, 40 in both" in printed and "compared on the records that both report" in printed
+    assert "patients unknown" in printed
     assert main(["compare", str(runs[0]), str(runs[2]), "--resamples", "200"]) == 1
     assert "no record is reported in both (100 and 60 records)" in capsys.readouterr().err
     assert main(["compare", str(runs[0]), str(tmp_path / "nowhere")]) == 1
     assert "no predictions.parquet" in capsys.readouterr().err
 
 
-def test_two_runs_of_other_models_and_seeds_can_be_compared(rng, tmp_path, capsys):
+def test_two_runs_of_different_models_and_seeds(rng, tmp_path, capsys):
     first = write(tmp_path, "swin", 0, given(rng, 1.0)).parent
     second = write(tmp_path, "vit", 5, given(rng, 1.0)).parent
     assert main(["compare", str(first), str(second), "--resamples", "200"]) == 0

@@ -66,6 +66,6 @@ def test_best_and_worst_p_of_a_lead_against_all_possible_results(rng, lowest, hi
 
 
 @pytest.mark.parametrize("right", [0, 7, 182, 183])
-def test_exact_interval_is_scipys(right):
-    reach = binomtest(right, 183).proportion_ci(0.95, method="exact")
-    assert exact_interval(right / 183, 183, 0.95) == pytest.approx((reach.low, reach.high))
+def test_exact_interval_agrees_with_scipy(right):
+    ci = binomtest(right, 183).proportion_ci(0.95, method="exact")
+    assert exact_interval(right / 183, 183, 0.95) == pytest.approx((ci.low, ci.high))

@@ -1,4 +1,4 @@
-"""Scores under weights against scikit-learn and plain loops on new data each time, and the bootstrap by hand."""
+"""Metrics under weights against scikit-learn and plain loops, on new data each time; the bootstrap by hand."""
 
 import dataclasses
 
@@ -14,7 +14,18 @@ from ecgpipe.evaluate.bootstrap import NO_SPREAD, group_counts
 from ecgpipe.evaluate.calibration import reliability_curve
 from ecgpipe.evaluate.scores import evaluate_predictions
 from ecgpipe.evaluate.tests import detectable_lead, mcnemar_power
-from ecgpipe.metrics import Scorer, average_precision, bin_gaps, calibration_error, f_max, f_max_terms
+from ecgpipe.metrics import (
+    CLASS_METRICS,
+    METRICS,
+    Scorer,
+    average_precision,
+    bin_gaps,
+    calibration_error,
+    f_max,
+    f_max_terms,
+    metric_of,
+    metrics_shown,
+)
 from tests.evaluate.test_scores import CLASSES, make_predictions
 
 
@@ -53,9 +64,9 @@ def test_f_max_by_its_definition(rng):
 def test_calibration_agrees_with_scikit_learn_and_a_loop(rng):
     probabilities, outcome = rng.random(300), rng.integers(0, 2, 300)
     curve = reliability_curve(probabilities, outcome, 0.95)
-    found, promised = calibration_curve(outcome, probabilities, n_bins=10)
-    assert [row["observed"] for row in curve] == pytest.approx(found.tolist())
-    assert [row["predicted"] for row in curve] == pytest.approx(promised.tolist())
+    observed, predicted = calibration_curve(outcome, probabilities, n_bins=10)
+    assert [row["observed"] for row in curve] == pytest.approx(observed.tolist())
+    assert [row["predicted"] for row in curve] == pytest.approx(predicted.tolist())
     by_hand = sum(row["records"] / 300 * abs(row["observed"] - row["predicted"]) for row in curve)
     assert calibration_error(bin_gaps(probabilities, outcome), np.ones((300, 1)))[0] == pytest.approx(by_hand)
 
@@ -114,8 +125,8 @@ def test_the_bootstrap_is_a_loop_over_patients_with_scikit_learn(rng):
 
 
 @pytest.mark.parametrize(("weights", "piece"), [(1, 10), (90 * 20, 2**18), (2**20, 300)])
-def test_draws_do_not_depend_on_how_many_are_held_at_a_time(monkeypatch, weights, piece):
-    """The reference is the bootstrap as it was before it was done in blocks: a seed must go on meaning the same."""
+def test_resamples_do_not_depend_on_the_block_size(monkeypatch, weights, piece):
+    """The reference is a bootstrap without blocks: a seed must always give the same resamples."""
     generator, before = np.random.default_rng(7), []
     for size in (250, 250, 40):
         drawn = generator.integers(0, 70, size=(70, size)) * size + np.arange(size)
@@ -129,7 +140,7 @@ def test_draws_do_not_depend_on_how_many_are_held_at_a_time(monkeypatch, weights
 
 @pytest.mark.parametrize("task", ["single", "multilabel"])
 @pytest.mark.parametrize("digits", [1, 7], ids=["ties", "no ties"])
-def test_scores_do_not_depend_on_how_many_resamples_are_held_at_a_time(monkeypatch, rng, task, digits):
+def test_scores_do_not_depend_on_the_block_size(monkeypatch, rng, task, digits):
     predictions = make_predictions(rng, task=task, n=150)
     predictions = dataclasses.replace(predictions, logits=predictions.logits.round(digits))
     groups = rng.integers(0, 100, 150).astype(str)
@@ -167,7 +178,7 @@ def test_parts_of_a_cross_validation_pool_counts_and_keep_areas_apart(rng):
     assert Scorer(moved, 0.5)(one)[1]["auc"] != pytest.approx(apart, abs=1e-3)
 
 
-def test_scores_of_a_class_that_says_nothing(rng):
+def test_scores_of_an_uninformative_class(rng):
     predictions = make_predictions(rng, n=60)
     flat = predictions.logits.copy()
     flat[:] = 0.0
@@ -208,3 +219,40 @@ def test_power_by_simulation(rng):
     assert mcnemar_power(records, discordant, found, 0.05) == pytest.approx(0.8, abs=1e-3)
     assert detectable_lead(183, 2 / 183, 0.05, 0.8) is None  # two records that differ can show nothing
     assert detectable_lead(183, 0.0, 0.05, 0.8) is None
+
+
+@pytest.mark.parametrize("task", ["single", "multilabel"])
+def test_every_metric_of_the_registry_is_computed_and_within_its_limits(rng, task):
+    """Brief and full scorers differ by the metrics that only single runs have."""
+    predictions = make_predictions(rng, task=task)
+    weights = rng.integers(0, 3, (len(predictions.record_ids), 5)).astype(float)
+    full, brief = Scorer(predictions, 0.5)(weights), Scorer(predictions, 0.5, single_run=False)(weights)
+    for registry, scores, fewer in zip((METRICS, CLASS_METRICS), full, brief, strict=True):
+        assert list(scores) == [metric.name for metric in registry if metric.task in (None, task)]
+        assert set(scores) - set(fewer) == {metric.name for metric in registry if metric.single_run}
+        for metric in registry:
+            if metric.name in scores:
+                assert scores[metric.name].shape == ((5,) if registry is METRICS else (5, len(CLASSES)))
+                assert (scores[metric.name] >= 0).all() and (scores[metric.name] <= metric.maximum).all()
+
+
+def test_places_of_the_registry():
+    assert [metric.name for metric in metrics_shown("tests")] == ["accuracy", "f1_weighted", "auc_macro", "f_max"]
+    assert {metric.name for metric in metrics_shown("page")} == {"accuracy", "f1_weighted", "auc_macro"}
+    assert metric_of("auc:MI").label == "AUC" and metric_of("auc_macro").label == "Macro AUC"
+    assert metric_of("brier").lower_is_better and not metric_of("accuracy").lower_is_better
+    for registry in (METRICS, CLASS_METRICS):
+        assert len({metric.name for metric in registry}) == len(registry)
+
+
+def test_scores_after_exact_counts():
+    """Two classes, hits and misses counted by hand: 3 + 1 of class A, 1 + 1 of class B."""
+    targets = np.eye(2, dtype=np.uint8)[[0, 0, 0, 0, 1, 1]]
+    logits = np.where(np.eye(2)[[0, 0, 0, 1, 1, 0]] == 1, 1.0, -1.0).astype(np.float32)
+    predictions = Predictions(np.arange(6).astype(str), np.full(6, "test"), logits, targets, ("A", "B"), "single")
+    scores, per_class = Scorer(predictions, 0.5)(np.ones((6, 1)))
+    assert per_class["recall"][0].tolist() == [3 / 4, 1 / 2] and per_class["precision"][0].tolist() == [3 / 4, 1 / 2]
+    assert per_class["specificity"][0].tolist() == [1 / 2, 3 / 4]
+    assert scores["accuracy"][0] == 4 / 6 and scores["recall_macro"][0] == 5 / 8
+    assert scores["recall_weighted"][0] == pytest.approx(4 / 6)
+    assert scores["specificity_weighted"][0] == pytest.approx((4 * 1 / 2 + 2 * 3 / 4) / 6)

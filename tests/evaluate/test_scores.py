@@ -1,4 +1,4 @@
-"""Scores against scikit-learn on fresh random data, and the intervals' behaviour."""
+"""Scores of a run against scikit-learn, and the width of the intervals."""
 
 import numpy as np
 import pytest
@@ -79,7 +79,7 @@ def test_interval_has_the_binomial_width_for_independent_records():
 
 
 def test_interval_widens_when_records_of_a_patient_agree():
-    """Ten copies of each record carry no more information than one."""
+    """Ten duplicates of each record carry no more information than one."""
     once = make_predictions(np.random.default_rng(5), n=200)
     ten = Predictions(
         *(np.repeat(array, 10, axis=0) for array in (once.record_ids, once.roles, once.logits, once.targets)),
@@ -93,7 +93,7 @@ def test_interval_widens_when_records_of_a_patient_agree():
     assert (grouped["high"] - grouped["low"]) > 2.5 * (naive["high"] - naive["low"])
 
 
-def test_a_class_without_positives_is_none_not_a_number():
+def test_a_class_without_positives_is_none():
     predictions = make_predictions(np.random.default_rng(6), n=50)
     rows = predictions.targets[:, 3] == 0
     without = Predictions(
@@ -111,7 +111,7 @@ def test_a_class_without_positives_is_none_not_a_number():
     assert result["scores"]["auc_macro"]["value"] is not None
 
 
-def test_logits_that_are_no_numbers_are_refused():
+def test_logits_must_be_finite():
     predictions = make_predictions(np.random.default_rng(7), n=20)
     predictions.logits[3, 1] = np.nan
     with pytest.raises(DataError, match="00003"):

@@ -18,7 +18,7 @@ def test_mcnemar_is_scipys_binomial_test_and_sign_flip_is_the_same_for_single_re
     assert sign_flip(first, second, np.arange(90)).p_value == pytest.approx(found.p_value)
 
 
-def test_sign_flip_is_the_share_of_all_exchanges_of_groups(rng):
+def test_sign_flip_agrees_with_all_exchanges_of_groups(rng):
     groups = rng.integers(0, 9, 30)
     first, second = rng.random(30) < 0.8, rng.random(30) < 0.5
     per_group = [first[groups == g].sum() - second[groups == g].sum() for g in np.unique(groups)]
@@ -27,7 +27,7 @@ def test_sign_flip_is_the_share_of_all_exchanges_of_groups(rng):
     assert sign_flip(first, second, groups).p_value == pytest.approx(expected)
 
 
-def test_ten_copies_of_a_record_are_no_more_evidence_than_one():
+def test_ten_duplicates_of_a_record_are_no_more_evidence_than_one():
     first, second = np.array([1, 1, 1, 1, 0], bool), np.array([0, 0, 0, 1, 1], bool)
     groups = np.arange(5)
     once = sign_flip(first, second, groups).p_value
@@ -35,7 +35,7 @@ def test_ten_copies_of_a_record_are_no_more_evidence_than_one():
     assert mcnemar(first.repeat(10), second.repeat(10)).p_value < once / 10
 
 
-def test_models_that_never_differ_are_not_told_apart():
+def test_models_that_never_differ_have_p_1():
     right = np.array([True, False, True])
     for found in (mcnemar(right, right), sign_flip(right, right, np.array(["a", "a", "b"]))):
         assert (found.first_only, found.second_only, found.p_value) == (0, 0, 1.0)
@@ -63,7 +63,7 @@ def test_delong_agrees_with_the_definition_over_all_pairs(rng):
     assert high - low == pytest.approx(2 * 1.959964 * found.error)
 
 
-def test_delong_keeps_its_level_and_says_where_it_has_none(rng):
+def test_delong_keeps_its_level_and_is_undefined_without_variance(rng):
     rejected = []
     for _ in range(400):
         positive = np.repeat([0, 1], 60)
