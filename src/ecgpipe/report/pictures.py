@@ -55,9 +55,9 @@ def stored_images(
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Record id and ink, uint8 (side, side) of 0 and 1, of the wanted records in a data set's shards."""
     for shard, index in zip(images, indices, strict=True):
-        ids = IMAGE_INDEX.read(index)["record_id"]
+        ids, packed = IMAGE_INDEX.read(index)["record_id"], open_images(shard)
         for row in np.flatnonzero(ids.isin(wanted)):
-            yield ids.iloc[row], unpack(np.asarray(open_images(shard)[row]))
+            yield ids.iloc[row], unpack(np.asarray(packed[row]))
 
 
 def example_records(
