@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm
 
 from ecgpipe.evaluate.tests import delong, holm, mcnemar, sign_flip
 
@@ -59,7 +59,9 @@ def test_delong_agrees_with_the_definition_over_all_pairs(rng):
     first, second = (base + rng.normal(size=120)).round(1), (base + rng.normal(size=120)).round(1)  # ties
     found = delong(first, second, positive)
     assert (found.first, found.second, found.error) == pytest.approx(slow_delong(first, second, positive))
+    assert found.p_value == pytest.approx(2 * norm.sf(abs(found.first - found.second) / found.error))
     low, high = found.ci(0.95)
+    assert (low + high) / 2 == pytest.approx(found.first - found.second)
     assert high - low == pytest.approx(2 * 1.959964 * found.error)
 
 
@@ -73,6 +75,8 @@ def test_delong_keeps_its_level_and_is_undefined_without_variance(rng):
     positive = np.array([0, 0, 1, 1])
     assert delong(np.zeros(4), np.zeros(4), positive).p_value is None
     assert delong(np.arange(4), np.arange(4), np.array([0, 0, 0, 1])) is None
+    assert delong(np.arange(4), np.arange(4), np.array([0, 1, 1, 1])) is None
+    assert delong(np.arange(4), np.arange(4), positive) is not None
 
 
 def test_holm_by_hand():
