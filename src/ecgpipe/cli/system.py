@@ -101,7 +101,7 @@ def _print_resources(machine, slurm, partitions, requests) -> None:
         gpu = f", {request.gpus} GPU {request.gpu_model or ''}".rstrip() if request.gpus else ""
         where = f" in {request.partition}" if request.partition else ""
         time = f", {request.minutes} minutes" if request.minutes else ""
-        print(f"  {request.rule:20} {request.threads} CPUs, {request.mem_mb} MB{time}{gpu}{where}")
+        print(f"  {request.rule:23} {request.threads} CPUs, {request.mem_mb} MB{time}{gpu}{where}")
 
 
 @command(
