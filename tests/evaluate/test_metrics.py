@@ -256,3 +256,17 @@ def test_scores_after_exact_counts():
     assert scores["accuracy"][0] == 4 / 6 and scores["recall_macro"][0] == 5 / 8
     assert scores["recall_weighted"][0] == pytest.approx(4 / 6)
     assert scores["specificity_weighted"][0] == pytest.approx((4 * 1 / 2 + 2 * 3 / 4) / 6)
+
+
+def test_f_max_ignores_the_precision_of_records_without_a_prediction():
+    """From the threshold 0.31 on, one record of three has no prediction: precision 1, recall 2 / 3, F-max 0.8."""
+    targets = np.eye(3, dtype=int)[[0, 1, 2]]
+    probabilities = np.array([[0.9, 0.1, 0.1], [0.1, 0.9, 0.1], [0.3, 0.3, 0.3]])
+    terms = f_max_terms(probabilities, targets)
+    assert terms[1][:, 30].tolist() == [1, 1, 1] and terms[1][:, 50].tolist() == [1, 1, 0]
+    # at 0.3: precision (1 + 1 + 1 / 3) / 3, recall 1, which is better
+    assert f_max(terms, np.ones((3, 1)))[0] == pytest.approx(2 * (7 / 9) / (7 / 9 + 1))
+    probabilities[2] = [0.3, 0.3, 0.1]
+    assert f_max(f_max_terms(probabilities, targets), np.ones((3, 1)))[0] == pytest.approx(0.8)
+    # a record with a prediction is counted even if it has just one
+    assert f_max(f_max_terms(np.array([[0.9, 0.1]]), np.array([[1, 0]])), np.ones((1, 1)))[0] == 1.0
