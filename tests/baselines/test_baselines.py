@@ -31,7 +31,7 @@ def one_hot(classes: np.ndarray, count: int = 3) -> np.ndarray:
     return np.eye(count, dtype=np.uint8)[classes]
 
 
-def data_set(folder, truth, *, mark=False, trace=False, policy="single", copies=None):
+def data_set(folder, truth, *, mark=False, trace=False, policy="single", duplicate_of=None):
     """Pages of 64 x 64, random traces in the middle; a mark in the border or in the trace can tell the class."""
     import cv2
 
@@ -42,8 +42,8 @@ def data_set(folder, truth, *, mark=False, trace=False, policy="single", copies=
         ink[20:44, 10:54] = generator.random((24, 44)) < 0.2
         if trace:
             ink[22:42, 12 + 12 * truth[i] : 22 + 12 * truth[i]] = 1
-        if copies is not None and copies[i] != i:
-            ink = images[copies[i]].copy()
+        if duplicate_of is not None and duplicate_of[i] != i:
+            ink = images[duplicate_of[i]].copy()
         images.append(ink)
         page = np.where(ink, 0, 255).astype(np.uint8)
         if mark:
@@ -105,10 +105,10 @@ def test_shuffled_labels_score_at_chance_and_are_reproducible(tmp_path):
 
 def test_duplicates_across_the_split_make_the_nearest_neighbour_perfect(tmp_path):
     truth = truth_of(90)
-    copies = np.arange(90)
-    for i in range(2, 90, 3):  # each test record is a copy of the one before it
-        copies[i], truth[i] = i - 1, truth[i - 1]
-    split, labels, files = data_set(tmp_path, truth, copies=copies)
+    duplicate_of = np.arange(90)
+    for i in range(2, 90, 3):  # each test record duplicates the one before it
+        duplicate_of[i], truth[i] = i - 1, truth[i - 1]
+    split, labels, files = data_set(tmp_path, truth, duplicate_of=duplicate_of)
     assert accuracy(run_baseline("baseline-nearest", split, labels, files, 0)) == 1
     split, labels, files = data_set(tmp_path, truth_of(90))
     assert accuracy(run_baseline("baseline-nearest", split, labels, files, 0)) < 0.65
