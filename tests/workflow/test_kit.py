@@ -21,7 +21,7 @@ def test_the_kits_pages_become_images_and_a_missing_kit_is_reported(tmp_path, sh
     kit.replace("tiny.yaml", "records: 60", "records: 10")
     kit.append("tiny.yaml", f"render: {{renderer: ecg-image-kit, kit_path: kit, kit_python: {sys.executable}}}\n")
     failed = kit.run("images", check=False)
-    assert failed.returncode and "render.kit_path kit: no gen_ecg_images" in failed.stdout + failed.stderr
+    assert failed.returncode and "render.kit_path kit: found no gen_ecg_images" in failed.stdout + failed.stderr
     stand_in(folder / "kit", shared_data / "kit-pages")
     kit.run("images")
     results = folder / "results/tiny/simulated"
