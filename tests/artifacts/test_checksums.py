@@ -24,6 +24,7 @@ from ecgpipe.artifacts.files import (
     checksum_file,
     file_sha256,
     read_json,
+    read_sums,
     verify,
     write_checksums,
     write_json,
@@ -286,7 +287,32 @@ def test_a_file_that_is_replaced_while_it_is_checked_is_not_damaged(results, mon
         return file_sha256(path)
 
     monkeypatch.setattr("ecgpipe.artifacts.check.file_sha256", replace)
-    assert check_folder(results / "ptb-xl/images").damaged == []
+    found = check_folder(results / "ptb-xl/images")
+    assert (found.whole, found.without, found.damaged) == (0, 0 if gone else 1, [])
+
+
+def test_check_follows_links_to_folders_once(results):
+    (results / "linked").symlink_to(results / "ptb-xl/images")
+    (results / "ptb-xl/images/loop").symlink_to(results)
+    assert check_folder(results).whole == 4
+    (results / "outside").symlink_to(results.parent / "other")
+    write_json(results.parent / "other/x.json", 1)
+    write_checksums([results.parent / "other/x.json"])
+    assert check_folder(results).whole == 5
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [("nonsense", "line 2: not a list"), (f"{'0' * 64}  ../x", "leaves the folder"), (f"{'0' * 64}  /x", "leaves the")],
+)
+def test_lists_of_checksums(tmp_path, line, message):
+    path, good = tmp_path / SUMS, f"{'1' * 64}  ./a/b.dat\n"
+    path.write_text(good)
+    assert read_sums(path) == {"a/b.dat": "1" * 64}
+    path.write_text(good + line)
+    with pytest.raises(DataError, match=message):
+        read_sums(path)
+    assert not verify(tmp_path / "absent")
 
 
 def test_large_files_are_read_in_chunks(tmp_path):

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ecgpipe.artifacts import find_rows
 from ecgpipe.artifacts.images import open_images, pack, unpack, write_images
 from ecgpipe.artifacts.pages import StoredPage, count_pages, find_pages, read_pages, write_pages
 from ecgpipe.artifacts.predictions import Predictions
@@ -24,6 +25,22 @@ def test_packed_images_round_trip(tmp_path, rng):
     write_images([pack(image) for image in images], 64, tmp_path / "a.npy")
     assert (unpack(open_images(tmp_path / "a.npy")) == images).all()
     assert (tmp_path / "a.npy").stat().st_size == 128 + 5 * 64 * 8
+
+
+def test_images_are_mapped_into_memory_and_checked(tmp_path):
+    path = tmp_path / "a.npy"
+    write_images([pack(np.eye(16))], 16, path)
+    assert isinstance(open_images(path), np.memmap)
+    with pytest.raises(ValueError, match="the width 10 of a packed image"):
+        pack(np.zeros((16, 10)))
+    wrong = (np.zeros((2, 16, 2), np.int8), np.zeros((16, 2), np.uint8), np.zeros((2, 16, 3), np.uint8))
+    for array in wrong:
+        np.save(path, array)
+        with pytest.raises(DataError, match="expected uint8"):
+            open_images(path)
+    np.save(path, np.array([[[None]]]), allow_pickle=True)
+    with pytest.raises(DataError, match="not a readable image file"):
+        open_images(path)
 
 
 def test_a_shard_without_images_is_a_valid_file(tmp_path):
@@ -107,6 +124,13 @@ def test_labels_and_predictions_round_trip(tmp_path, rng):
     assert read.probabilities == pytest.approx(expected)
 
 
+def test_find_rows():
+    rows, found = find_rows(np.array(["b", "0", "z", "a"]), np.array(["c", "a", "b", "a"]))
+    assert rows[[0, 3]].tolist() == [2, 3] and found.tolist() == [True, False, False, True]
+    rows, found = find_rows(np.array(["a", "b"]), np.array([], dtype=str))
+    assert rows.tolist() == [0, 0] and rows.dtype == int and found.tolist() == [False, False] and found.dtype == bool
+
+
 def test_targets_of_some_records_in_their_order(rng):
     ids = rng.permutation(50).astype(str)
     labels = Labels(
@@ -125,6 +149,7 @@ def test_reading_part_of_a_table(tmp_path):
     assert found.dtype == np.array(ids).dtype and found.tolist() == ids
     some = SPLIT.read(tmp_path / "split.parquet", record_ids=np.array([ids[20_001], "none such", ids[3]]))
     assert some.to_dict("list") == {"record_id": [ids[3], ids[20_001]], "role": ["train", "train"]}
+    assert SPLIT.read(tmp_path / "split.parquet", ["role"]).columns.tolist() == ["role"]
     with pytest.raises(DataError, match="no such split file"):
         SPLIT.read_text(tmp_path / "none.parquet", ["record_id"])
 
@@ -145,7 +170,10 @@ def test_a_run_round_trips(tmp_path):
     assert RunConfig.read(tmp_path) == run
     items = RunIndex(np.array(["1", "2"]), np.array([0, 1]), np.zeros(2), np.arange(2), np.eye(2))
     items.write(tmp_path)
-    assert RunIndex.read(tmp_path).indices("validation").tolist() == [1]
+    back = RunIndex.read(tmp_path)
+    assert back.indices("validation").tolist() == [1]
+    kinds = [array.dtype for array in (back.roles, back.files, back.rows, back.targets)]
+    assert kinds == [np.int8, np.int16, np.int32, np.uint8]
     (tmp_path / "run.json").write_text('{"dataset": "x"}')
     with pytest.raises(DataError, match=r"run\.json"):
         RunConfig.read(tmp_path)
