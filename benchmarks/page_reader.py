@@ -1,6 +1,6 @@
 """How much of the traces the page reader finds on pages with known plotted points.
 
-    python benchmarks/page_reader.py FOLDER [--weights reader.safetensors] [--masks OUT]
+    python -m benchmarks.page_reader FOLDER [--weights reader.safetensors] [--masks OUT]
 
 FOLDER holds pairs of NAME.jpg (or .png) and NAME.npz: one array (n, 2) of plotted points (x, y), in pixels, per lead.
 A lead is lost if less than half of its points have trace within 1 mm. False ink is the share of the mask that is

@@ -100,3 +100,11 @@ def test_the_whole_chain_is_the_composition(grey):
     assert np.array_equal(result[clear], (shares > 0.5).astype(np.uint8)[clear])
     assert result.any()
     assert np.array_equal(result, paper_image(np.repeat(grey[:, :, None], 3, axis=2), config))
+
+
+def test_thresholds_come_from_the_configuration(grey: np.ndarray) -> None:
+    low, high = (
+        paper_image(grey, PreprocessConfig(variant="paper", size=64, canny=thresholds)).sum()
+        for thresholds in ((20, 60), (900, 1000))
+    )
+    assert low > 2 * high

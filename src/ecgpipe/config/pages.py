@@ -174,6 +174,9 @@ class PreprocessConfig(Section):
     crop: Margins = Field(
         (0.01, 0.01, 0.01, 0.01), description="paper: shares cut off at the top, right, bottom and left edge"
     )
+    canny: tuple[float, float] = Field(
+        (50, 150), description="paper: lower and upper threshold on the Sobel magnitude (eq. 1); the paper gives none"
+    )
     darkness: float = Field(
         0.55,
         gt=0,
@@ -206,6 +209,8 @@ class PreprocessConfig(Section):
     def _consistent(self) -> "PreprocessConfig":
         if self.size % 8:
             raise ValueError(f"size ({self.size}) must be a multiple of 8: images are stored with 8 pixels per byte")
+        if not 0 <= self.canny[0] <= self.canny[1]:
+            raise ValueError(f"canny ({self.canny[0]:g}, {self.canny[1]:g}): the lower threshold comes first")
         for key, (top, right, bottom, left) in (("crop", self.crop), ("trace_crop", self.trace_crop)):
             if top + bottom >= 0.9 or left + right >= 0.9:
                 raise ValueError(f"{key} leaves less than a tenth of the page")

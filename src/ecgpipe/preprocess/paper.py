@@ -5,7 +5,6 @@ import numpy as np
 
 from ecgpipe.config.pages import PreprocessConfig
 
-CANNY_THRESHOLDS = (50, 150)  # of the Sobel magnitude, low and high; the paper gives none
 KERNEL = 3  # side of the square structuring element, pixels
 
 
@@ -19,7 +18,7 @@ def paper_image(image: np.ndarray, config: PreprocessConfig) -> np.ndarray:
         uint8 (size, size) of 0 and 1; resizing averages over each output pixel's area and thresholds at one half.
     """
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if image.ndim == 3 else image
-    edges = canny(crop_edges(grey, config.crop), *CANNY_THRESHOLDS)
+    edges = canny(crop_edges(grey, config.crop), *config.canny)
     binary = otsu(close_open(edges, KERNEL))
     scaled = cv2.resize(binary * 255, (config.size, config.size), interpolation=cv2.INTER_AREA)
     return (scaled > 127).astype(np.uint8)
