@@ -1,4 +1,4 @@
-"""Time and peak memory of the steps that process the whole data set: records, labels, splits, and Snakemake's plan.
+"""Time and peak memory of the steps that process the whole dataset: records, labels, splits, and Snakemake's plan.
 
     python -m benchmarks.scale DIR --records 218370
 

@@ -3,7 +3,7 @@
     python -m benchmarks.scale_memory DIR [--step prepare ...]
 
 Stages that process one shard (audit_sketch, render, preprocess, preprocess_records) get shards of 100 and 1,000
-simulated records. Stages that process the whole data set (audit_join, prepare, loading, evaluate) get synthetic tables,
+simulated records. Stages that process the whole dataset (audit_join, prepare, loading, evaluate) get synthetic tables,
 signal sketches and random images of 64 x 64 pixels for 21,837 and 218,370 records, which are memory-mapped. Each stage
 runs in its own process.
 """

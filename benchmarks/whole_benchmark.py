@@ -2,7 +2,7 @@
 
     python -m benchmarks.whole_benchmark DIR
 
-Both data sets, all nine variants, five seeds and all protocols, in a copy of the project in DIR. Nothing is computed:
+Both datasets, all nine variants, five seeds and all protocols, in a copy of the project in DIR. Nothing is computed:
 outputs are empty files that ``snakemake --touch`` marks as done. The cost per job is that of a rule whose script only
 imports the library.
 """

@@ -77,7 +77,7 @@ def scaled(amount):
 
 
 def dataset_attr(attribute):
-    """Function of the wildcards: an attribute of the job's data set."""
+    """Function of the wildcards: an attribute of the job's dataset."""
     return lambda wildcards: getattr(DATASETS[wildcards.dataset], attribute)
 
 
@@ -92,7 +92,7 @@ def generated_inputs(wildcards):
 
 
 def shard_files(pattern):
-    """Input function: a file of every shard of the job's data set."""
+    """Input function: a file of every shard of the job's dataset."""
     return lambda wildcards: TARGETS.of_shards(pattern, [wildcards.dataset])
 
 
@@ -102,14 +102,14 @@ def layout_hash(wildcards):
 
 
 def drawing_of(dataset):
-    """How the pages of a data set are made (ecgpipe.imaging.pages): drawn from signals, or read from image files."""
+    """How the pages of a dataset are made (ecgpipe.imaging.pages): drawn from signals, or read from image files."""
     options = {"sampling_rate": None, "derive_leads": False} | DATASETS[dataset].read_options
     render = section("render") if CONFIG.kind_of(dataset) == "signals" else None
     return {"source": DATASETS[dataset].source, "render": render, **options}
 
 
 def drawing(wildcards):
-    """The same, for the data set of a job."""
+    """The same, for the dataset of a job."""
     return drawing_of(wildcards.dataset)
 
 

@@ -1,4 +1,4 @@
-"""Audit a data set: duplicates, anomalies, label conflicts."""
+"""Audit a dataset: duplicates, anomalies, label conflicts."""
 
 from ecgpipe.artifacts.files import write_json
 from ecgpipe.artifacts.tables import ANOMALIES, DUPLICATES, PAIRS, RECORDS

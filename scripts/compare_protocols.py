@@ -1,4 +1,4 @@
-"""Compare the protocols of one data set."""
+"""Compare the protocols of one dataset."""
 
 from ecgpipe.artifacts.predictions import PROTOCOL_COLUMNS, write_comparisons
 from ecgpipe.artifacts.tables import RECORDS, add_content_hashes

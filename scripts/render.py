@@ -1,4 +1,4 @@
-"""Make the pages of one shard: rendered from records, or copied from an image data set."""
+"""Make the pages of one shard: rendered from records, or copied from an image dataset."""
 
 from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.config.pages import RenderConfig

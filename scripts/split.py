@@ -1,4 +1,4 @@
-"""Split a data set."""
+"""Split a dataset."""
 
 from ecgpipe.artifacts.files import write_json
 from ecgpipe.artifacts.tables import DUPLICATES, IMAGE_INDEX, RECORDS, SPLIT, Labels

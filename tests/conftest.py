@@ -29,7 +29,7 @@ def ptbxl_copy(shared_data, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def cardiac_copy(shared_data, tmp_path_factory) -> Path:
-    """The real image data set, all 928 files at half size."""
+    """The real image dataset, all 928 files at half size."""
     folder = tmp_path_factory.mktemp("cardiac") / "copy"
     subprocess.run([sys.executable, str(shared_data / "unpack_cardiac_images.py"), str(folder)], check=True)
     return folder

@@ -1,4 +1,4 @@
-"""The image data set: classes from folders, checksums of files, clear errors."""
+"""The image dataset: classes from folders, checksums of files, clear errors."""
 
 import shutil
 from pathlib import Path

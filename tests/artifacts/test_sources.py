@@ -33,7 +33,7 @@ def zipped(folder: Path, archive: Path, top: str = "ptb-xl-1.0.3/") -> Path:
 
 @pytest.fixture(scope="module")
 def copies(tmp_path_factory) -> tuple[Path, Path]:
-    """A simulated data set in PTB-XL's layout, as a folder and as an archive."""
+    """A simulated dataset in PTB-XL's layout, as a folder and as an archive."""
     top = tmp_path_factory.mktemp("source")
     simulate_dataset(top / "raw", records=12, seed=2)
     return top / "raw", zipped(top / "raw", top / "raw.zip")

@@ -1,4 +1,4 @@
-"""Baselines on small data sets: each detects its kind of leak, and nothing where there is none."""
+"""Baselines on small datasets: each detects its kind of leak, and nothing where there is none."""
 
 import numpy as np
 import pandas as pd

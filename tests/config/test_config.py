@@ -70,7 +70,7 @@ def test_every_key_is_described():
 
 
 def pretrained(init_from: str, seeds: tuple[int, ...] = (0,)) -> dict:
-    """Both real data sets under two protocols; swin+pre starts from another training."""
+    """Both real datasets under two protocols; swin+pre starts from another training."""
     return {
         "recipes": {"pre": {"init_from": init_from}},
         "benchmark": {
@@ -96,8 +96,8 @@ def test_a_recipe_may_start_from_a_training_of_the_benchmark():
         ({"model": {"image_size": 100}}, "model.image_size: must be a multiple of 32"),
         ({"variants": {"vit": {"image_siz": 3}}}, "variants.vit.image_siz"),
         ({"split": {"validation": 0.6, "test": 0.5}}, "split: validation + test leave nothing to train on"),
-        ({"datasets": ["ptbxl"]}, "datasets: no data set 'ptbxl'; did you mean ptb-xl?"),
-        ({"benchmark": {"ptbxl": {}}}, "benchmark: no data set 'ptbxl'; did you mean ptb-xl?"),
+        ({"datasets": ["ptbxl"]}, "datasets: no dataset 'ptbxl'; did you mean ptb-xl?"),
+        ({"benchmark": {"ptbxl": {}}}, "benchmark: no dataset 'ptbxl'; did you mean ptb-xl?"),
         ({"own": {"mine": {"source": "x"}}}, "own.mine.kind: Field required"),
         ({"own": {"mine": {"kind": "signals", "source": "x"}}}, "own.mine: labels: signals need a CSV table"),
         (

@@ -47,7 +47,7 @@ SOURCES = (
     (r"source: (DIR|/data/ptb-xl)(, sampling_rate: 500)?", "source: raw, sampling_rate: 100"),  # it has no records500/
     (r"cardiac_images=\{source: [^}]*\}", "datasets=[ptb-xl]"),
 )
-"""The same for Snakemake; the image data set is not available here."""
+"""The same for Snakemake; the image dataset is not available here."""
 
 
 PLANNED: set[str] = set()

@@ -209,10 +209,10 @@ def download(world: World, stage: int, chance: random.Random) -> Struck:
         how = chance.choice(("all", "one"))
         if how == "all":
             shutil.rmtree(data)
-            return Struck("the unpacked data set removed")
+            return Struck("the unpacked dataset removed")
         victim = chance.choice(sorted(data.rglob("*.dat")))
         damage(victim, "changed", chance)
-        return Struck(f"{victim.name} of the data set changed", damaged=victim)
+        return Struck(f"{victim.name} of the dataset changed", damaged=victim)
     run = world.start(*STAGES[stage])
     part = world.folder / "resources/.ptb-xl.zip.part"
     hit = run.wait_for(lambda: part.exists() and part.stat().st_size > 100_000)

@@ -64,7 +64,7 @@ class World:
 
     Args:
         folder: of the copy.
-        address: of the data set's archive.
+        address: of the dataset's archive.
         sha256: of the archive.
     """
 

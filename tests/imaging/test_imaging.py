@@ -35,7 +35,7 @@ def copy(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    """An image data set: a page, a file that is not an image, a white image, and a record without a file."""
+    """An image dataset: a page, a file that is not an image, a white image, and a record without a file."""
     folder = tmp_path_factory.mktemp("pictures")
     page = np.full((600, 800, 3), 255, np.uint8)
     wave = np.stack([np.arange(40, 760), 300 + 60 * np.sin(np.arange(720) / 30)], axis=1).astype(np.int32)

@@ -142,7 +142,7 @@ def _runs(folder, dataset, ids, classes, truth, models, rng):
 
 
 def _saliency(own, dataset, protocol, ids, labels, classes, rng):
-    """Maps of three records; measures of two kinds, the truth known in one data set only."""
+    """Maps of three records; measures of two kinds, the truth known in one dataset only."""
     import cv2
 
     maps = rng.random((1, 3, 20, 20)).astype(np.float32)

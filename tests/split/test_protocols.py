@@ -66,7 +66,7 @@ def test_groups_stay_in_one_set(protocol, group, multilabel):
     assert records.groupby(group)["record_id"].agg(lambda ids: len(set(roles[ids.index]))).max() == 1
     assert leaks(roles, records[group]) == 0
     if protocol == "folds":
-        return  # its shares are given by the data set
+        return  # its shares are given by the dataset
     shares = {role: (roles == role).mean() for role in ("train", "validation", "test")}
     assert shares["validation"] == pytest.approx(0.1, abs=0.025)
     assert shares["test"] == pytest.approx(0.1, abs=0.025)

@@ -2,7 +2,7 @@
 
 Checksums are lines of "sum  name", as the program `sha256sum` writes and reads them. The checksum of a file is in a
 hidden folder beside it (`images/00000.npy`: `images/.checksums/00000.npy.sha256`). A folder that is written as a whole
-lists its files in its `SHA256SUMS.txt`, as PhysioNet's data sets do.
+lists its files in its `SHA256SUMS.txt`, as PhysioNet's datasets do.
 """
 
 import glob

@@ -107,10 +107,10 @@ class SavedModel(BaseModel):
     preprocessing: PreprocessConfig | None = Field(description="how pages became images; null if unknown")
     drawing: dict[str, Any] | None = Field(
         None,
-        description="how records became pages: render (the section; null for a data set of images), sampling_rate, "
+        description="how records became pages: render (the section; null for a dataset of images), sampling_rate, "
         "derive_leads; null if unknown",
     )
-    training: dict[str, Any] = Field(description="data set, protocol, seed, records, recipe, course")
+    training: dict[str, Any] = Field(description="dataset, protocol, seed, records, recipe, course")
     thresholds: dict[str, Any] | None = Field(
         None, description="decision thresholds of each class, chosen by the evaluation; null if not evaluated"
     )

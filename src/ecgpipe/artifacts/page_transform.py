@@ -100,7 +100,7 @@ def read_transforms(files: Iterable[Path | str], record_ids: Iterable[str]) -> d
     """Record -> transform, for those records whose page was rectified.
 
     Args:
-        files: index files of a data set.
+        files: index files of a dataset.
         record_ids: the records.
     """
     from ecgpipe.artifacts.tables import IMAGE_INDEX  # here, since rectifying a page does not need pandas

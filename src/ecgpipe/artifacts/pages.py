@@ -1,7 +1,7 @@
 """pages/<shard>.parquet: the encoded page of every record of a shard, with its lead boxes.
 
-``image`` is a PNG or JPEG file (rendered pages) or the original file (image data sets). ``boxes`` is the JSON of
-``Page.boxes()``, empty for image data sets. Row groups are small, so that a reader holds a few pages in memory. Since
+``image`` is a PNG or JPEG file (rendered pages) or the original file (image datasets). ``boxes`` is the JSON of
+``Page.boxes()``, empty for image datasets. Row groups are small, so that a reader holds a few pages in memory. Since
 pages are read in part, their reader compares Parquet's own page checksums instead of the file's.
 """
 
@@ -31,7 +31,7 @@ class StoredPage(NamedTuple):
 
 
 class PageSource(Protocol):
-    """The pages of a data set or of some shards: stored, or rendered on demand."""
+    """The pages of a dataset or of some shards: stored, or rendered on demand."""
 
     def __len__(self) -> int:
         """Upper bound of the number of pages."""

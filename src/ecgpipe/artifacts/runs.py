@@ -36,7 +36,7 @@ class RunConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    dataset: str = Field(description="name of the data set")
+    dataset: str = Field(description="name of the dataset")
     protocol: str = Field(description="name of the split protocol")
     variant: str = Field(description="name of the model variant")
     seed: int = Field(description="seed of the initial weights, the order of the data and the augmentation")

@@ -1,4 +1,4 @@
-"""The raw files of a data set: in a folder, or in a zip archive that is read in place.
+"""The raw files of a dataset: in a folder, or in a zip archive that is read in place.
 
 Names are relative to the folder, with slashes. The directory of an archive is checked when it is opened. A WFDB record
 of an archive is copied to a temporary folder while it is read, since WFDB opens files by name. Nothing else is
@@ -118,7 +118,7 @@ def open_source(path: Path | str) -> Source:
     try:
         changes = path.stat()
     except OSError as error:
-        raise DataError(f"{path}: no such folder or zip archive; give the path of the data set") from error
+        raise DataError(f"{path}: no such folder or zip archive; give the path of the dataset") from error
     return _open_archive(path, changes.st_size, changes.st_mtime_ns, os.getpid())
 
 

@@ -130,7 +130,7 @@ RECORDS = TableFormat(
 """records.parquet: one row per record or image, with or without a label.
 
 ``statements`` is JSON, {code: likelihood in percent}; for image folders the class folder at 100. ``path`` is relative
-to the data set's folder, for signals without suffix (WFDB's record name). ``content`` is the SHA-256 of an image file,
+to the dataset's folder, for signals without suffix (WFDB's record name). ``content`` is the SHA-256 of an image file,
 empty for signals.
 """
 
@@ -167,7 +167,7 @@ SKETCHES = TableFormat(
 """audit/<shard>.parquet: one row per record.
 
 ``digest`` is the SHA-256 of an image file, or of a signal's samples in mV with its sampling rate; ``properties`` is
-JSON of what most records of a data set share (sampling rate, duration, gain, units and order of leads; size, mode and
+JSON of what most records of a dataset share (sampling rate, duration, gain, units and order of leads; size, mode and
 format of images); ``anomalies`` is a JSON list of (kind, detail). ``sketch`` is an int8 vector to search with and
 ``detail`` an int8 vector to compare; both are empty if the record cannot be read.
 """
@@ -189,7 +189,7 @@ duplicates has its own id in both.
 
 
 def add_content_hashes(records: pd.DataFrame, duplicates: Path | str) -> pd.DataFrame:
-    """Records with ``content`` from the audit: equal for identical files. For data sets listed without checksums."""
+    """Records with ``content`` from the audit: equal for identical files. For datasets listed without checksums."""
     table = DUPLICATES.read(duplicates, ["record_id", "identical"], records["record_id"].to_numpy())
     identical = table.set_index("record_id")["identical"]
     return records.assign(content=identical.reindex(records["record_id"]).to_numpy())
@@ -255,7 +255,7 @@ DROPPED = TableFormat(
 
 @dataclass(frozen=True)
 class Labels:
-    """labels.parquet: targets of a data set under one label policy.
+    """labels.parquet: targets of a dataset under one label policy.
 
     Args:
         record_ids: (n,) strings.

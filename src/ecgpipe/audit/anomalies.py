@@ -1,4 +1,4 @@
-"""Anomalous signals, and records whose properties differ from the rest of their data set."""
+"""Anomalous signals, and records whose properties differ from the rest of their dataset."""
 
 import json
 from collections.abc import Iterable

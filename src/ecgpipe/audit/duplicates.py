@@ -1,4 +1,4 @@
-"""Duplicates within a data set: identical by digest, near-identical by correlation of sketches."""
+"""Duplicates within a dataset: identical by digest, near-identical by correlation of sketches."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -32,7 +32,7 @@ STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 1e-4)
 
 
 class Sketches:
-    """The sketches of a data set: text columns in memory, the arrays read from their files on demand.
+    """The sketches of a dataset: text columns in memory, the arrays read from their files on demand.
 
     Args:
         parts: sketches files of all shards, or their rows; they define the order of the records.

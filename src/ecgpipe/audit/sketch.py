@@ -31,7 +31,7 @@ class Sketch(NamedTuple):
 
     Attributes:
         digest: SHA-256 of the content; empty if unreadable.
-        properties: what most records of a data set share, such as the sampling rate or the image size.
+        properties: what most records of a dataset share, such as the sampling rate or the image size.
         anomalies: pairs of kind and detail.
         sketch: int8 (n,), to search with.
         detail: int8 (rows, columns), to compare.
@@ -168,7 +168,7 @@ def sketch_records(records: pd.DataFrame, source: Path | str, derive_leads: bool
 
     Args:
         records: rows of records.parquet.
-        source: the data set's folder or zip archive.
+        source: the dataset's folder or zip archive.
         derive_leads: as in ``read_record``.
     """
     files = open_source(source)

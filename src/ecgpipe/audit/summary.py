@@ -21,7 +21,7 @@ class Audit(NamedTuple):
 
 
 def audit(records: pd.DataFrame, sketches: Sketches) -> Audit:
-    """Audit a data set.
+    """Audit a dataset.
 
     Args:
         records: columns record_id, patient_id and statements of records.parquet.

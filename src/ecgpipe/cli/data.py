@@ -1,4 +1,4 @@
-"""Commands on data sets: download, simulate, labels, audit."""
+"""Commands on datasets: download, simulate, labels, audit."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from ecgpipe.cli.parser import Arguments, argument, command
 
 
 @command(
-    argument("dataset", choices=("ptb-xl", "cardiac-images"), help="the data set"),
+    argument("dataset", choices=("ptb-xl", "cardiac-images"), help="the dataset"),
     argument("folder", type=Path, metavar="DIR", help="folder to create"),
     argument("--version", default="1.0.3", choices=("1.0.1", "1.0.3"), help="release of PTB-XL (default 1.0.3)"),
     argument("--sampling-rate", type=int, default=100, choices=(100, 500), help="PTB-XL: Hz (default 100)"),
@@ -22,7 +22,7 @@ from ecgpipe.cli.parser import Arguments, argument, command
     download cardiac-images data/ecg-images""",
 )
 def download(args: Arguments) -> None:
-    """Download a data set into a folder; run the same command again to resume an interrupted download."""
+    """Download a dataset into a folder; run the same command again to resume an interrupted download."""
     from ecgpipe.acquire.download import download, download_ptbxl, needed_at_rate, unpack_zip, verify_checksums
     from ecgpipe.config.data import CardiacImagesConfig, PtbXlConfig
     from ecgpipe.errors import DataError
@@ -166,7 +166,7 @@ def labels(args: Arguments) -> None:
     audit scans.zip --out audit    # tables of duplicates, pairs and anomalies""",
 )
 def audit(args: Arguments) -> None:
-    """Find duplicates, anomalous and broken files, and label conflicts in a data set."""
+    """Find duplicates, anomalous and broken files, and label conflicts in a dataset."""
     import pandas as pd
 
     from ecgpipe.acquire.ptbxl import DATABASE, list_ptbxl_records

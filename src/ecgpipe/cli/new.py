@@ -25,12 +25,12 @@ DATASET_KEYS = {
     argument(
         "--kind", choices=("signals", "images"), default="signals", help="WFDB records (default), or scans and photos"
     ),
-    argument("--name", help="name of the data set (default: that of the folder)"),
+    argument("--name", help="name of the dataset (default: that of the folder)"),
     examples="""new-dataset clinic
     new-dataset scans --kind images""",
 )
 def new_dataset(args: Arguments) -> None:
-    """Write a template folder for your own data set, with example records and a configuration that runs."""
+    """Write a template folder for your own dataset, with example records and a configuration that runs."""
     from ecgpipe.config.data import RESERVED
     from ecgpipe.config.schema import DATASETS
 

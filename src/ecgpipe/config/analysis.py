@@ -30,7 +30,7 @@ class EvaluateConfig(Section):
 
 
 class BaselinesConfig(Section):
-    """Cheap classifiers beside the models, for every protocol and seed of a data set (docs/baselines.md)."""
+    """Cheap classifiers beside the models, for every protocol and seed of a dataset (docs/baselines.md)."""
 
     enabled: tuple[Baseline, ...] = Field(
         ("majority", "nearest", "outside", "thumbnail", "shuffled"),

@@ -14,7 +14,7 @@ PROTOCOL_PATTERN = re.compile(rf"({'|'.join(PROTOCOLS)})(?:-cv([1-9]\d*)-([1-9]\
 """A protocol as files and runs name it: plain, or one part of a cross-validation."""
 CROSS_VALIDATION = re.compile(rf"({'|'.join(PROTOCOLS)})-cv([1-9]\d*)")
 RESERVED = ("ptb-xl", "cardiac-images", "simulated", "report", "logs", "benchmarks")
-"""Names below the results folder that your own data sets cannot have."""
+"""Names below the results folder that your own datasets cannot have."""
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 WebAddress = Annotated[str, StringConstraints(pattern=r"^(https?|s3)://")]
@@ -80,7 +80,7 @@ class CardiacImagesConfig(Section):
     def unfit(self, protocol: str) -> str | None:
         """Why a protocol cannot be used, or None."""
         if protocol in ("patient", "folds"):
-            return "needs patients or folds, which this data set does not name; allowed are paper and unique"
+            return "needs patients or folds, which this dataset does not name; allowed are paper and unique"
         return None
 
     def listing(self) -> dict:
@@ -134,7 +134,7 @@ class OwnColumns(Section):
 
 
 class OwnConfig(Section):
-    """A data set of your own, under a name that you choose (docs/own-data.md)."""
+    """A dataset of your own, under a name that you choose (docs/own-data.md)."""
 
     kind: Literal["signals", "images"] = Field(description="signals: WFDB records; images: scans or photos of pages")
     source: str = Field(min_length=1, description="folder, or zip archive of it, read in place")

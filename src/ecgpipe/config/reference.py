@@ -33,7 +33,7 @@ def reference() -> str:
     for name, field in Config.model_fields.items():
         section, key = _section_of(field.annotation), field.alias or name
         if section is Benchmark:
-            sections += _table(f"{key}.<data set>", DatasetRuns)
+            sections += _table(f"{key}.<dataset>", DatasetRuns)
         elif section is not None:
             sections += _table(key if section is field.annotation else f"{key}.<name>", section)
         else:

@@ -39,7 +39,7 @@ DATASETS = ("ptb-xl", "cardiac-images", "simulated")
 
 
 class DatasetRuns(Section):
-    """The trainings of a data set: every protocol x model x seed."""
+    """The trainings of a dataset: every protocol x model x seed."""
 
     protocols: tuple[str, ...] = Field(
         ("paper",),
@@ -52,7 +52,7 @@ class DatasetRuns(Section):
         description="variants, names of timm models or of your own; swin+strong trains swin with `recipes.strong`",
     )
     seeds: tuple[Seed, ...] = Field((0,), min_length=1, description="seeds of split, weights and data order")
-    baselines: bool = Field(True, description="false: no baselines, for data sets that only pre-train models of others")
+    baselines: bool = Field(True, description="false: no baselines, for datasets that only pre-train models of others")
 
     @field_validator("protocols", "models", "seeds")
     @classmethod
@@ -80,7 +80,7 @@ class DatasetRuns(Section):
 
 
 class Benchmark(Section):
-    """The trainings of each data set, also of your own ones by their names in `own`."""
+    """The trainings of each dataset, also of your own ones by their names in `own`."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, DatasetRuns]
@@ -92,7 +92,7 @@ class Benchmark(Section):
     simulated: DatasetRuns = Field(default_factory=DatasetRuns, description="trainings on simulated records")
 
     def of(self, dataset: str) -> DatasetRuns:
-        """The trainings of a data set by its name."""
+        """The trainings of a dataset by its name."""
         if dataset in DATASETS:
             return getattr(self, dataset.replace("-", "_"))
         return self.__pydantic_extra__.get(dataset, DatasetRuns())
@@ -114,14 +114,14 @@ class Config(Section):
     datasets: tuple[str, ...] = Field(
         ("ptb-xl", "cardiac-images"),
         min_length=1,
-        description="data sets to use: ptb-xl, cardiac-images, simulated, and names in `own`",
+        description="datasets to use: ptb-xl, cardiac-images, simulated, and names in `own`",
     )
     ptb_xl: PtbXlConfig = Field(default_factory=PtbXlConfig, description="PTB-XL")
     cardiac_images: CardiacImagesConfig = Field(
         default_factory=CardiacImagesConfig, description="ECG Images dataset of Cardiac Patients"
     )
     simulated: SimulatedConfig = Field(default_factory=SimulatedConfig, description="simulated records")
-    own: dict[DatasetName, OwnConfig] = Field(default_factory=dict, description="your own data sets, by name")
+    own: dict[DatasetName, OwnConfig] = Field(default_factory=dict, description="your own datasets, by name")
     labels: LabelsConfig = Field(default_factory=LabelsConfig, description="labels from diagnostic statements")
     render: RenderConfig = Field(default_factory=RenderConfig, description="pages")
     preprocess: PreprocessConfig = Field(default_factory=PreprocessConfig, description="images")
@@ -177,11 +177,11 @@ class Config(Section):
         return self.tuning.trials_of(self.model, self.variants, self.train)
 
     def settings_of(self, dataset: str) -> PtbXlConfig | CardiacImagesConfig | SimulatedConfig | OwnConfig:
-        """The section of a data set by its name."""
+        """The section of a dataset by its name."""
         return getattr(self, dataset.replace("-", "_")) if dataset in DATASETS else self.own[dataset]
 
     def kind_of(self, dataset: str) -> Literal["signals", "images"]:
-        """Whether the pages of a data set are drawn from signals, or are image files."""
+        """Whether the pages of a dataset are drawn from signals, or are image files."""
         return self.own[dataset].kind if dataset in self.own else "images" if dataset == "cardiac-images" else "signals"
 
     @model_validator(mode="after")
@@ -193,7 +193,7 @@ class Config(Section):
             for name in names:
                 if name not in known:
                     raise ValueError(
-                        f"{place}: no data set {name!r}; {_did_you_mean(name, known)}allowed are {', '.join(known)}; "
+                        f"{place}: no dataset {name!r}; {_did_you_mean(name, known)}allowed are {', '.join(known)}; "
                         "add your own to `own`"
                     )
         return self

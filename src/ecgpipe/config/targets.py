@@ -32,18 +32,18 @@ class Targets:
 
     Args:
         config: the validated configuration.
-        shards: data set -> names of its shards.
+        shards: dataset -> names of its shards.
     """
 
     def __init__(self, config: Config, shards: Mapping[str, Sequence[str]]) -> None:
         self.config, self.shards, self.results = config, shards, config.results
 
     def of_datasets(self, file: str) -> list[str]:
-        """A file of every data set."""
+        """A file of every dataset."""
         return [f"{self.results}/{dataset}/{file}" for dataset in self.config.datasets]
 
     def of_shards(self, pattern: str, datasets: Iterable[str] | None = None) -> list[str]:
-        """A file of every shard, ``pages/{shard}.parquet``, of all data sets or of these."""
+        """A file of every shard, ``pages/{shard}.parquet``, of all datasets or of these."""
         return [
             f"{self.results}/{dataset}/{pattern.format(shard=shard)}"
             for dataset in (self.config.datasets if datasets is None else datasets)
@@ -67,7 +67,7 @@ class Targets:
         return self.of_datasets("records.problems.parquet") + pages + images
 
     def splits(self, dataset: str | None = None) -> list[str]:
-        """Every split, of all data sets or of one."""
+        """Every split, of all datasets or of one."""
         return [
             f"{self.results}/{name}/splits/{part}/seed-{seed}.parquet"
             for name in (self.config.datasets if dataset is None else [dataset])
@@ -101,7 +101,7 @@ class Targets:
         """Files of the further pages of each training record (`train.windows`), of every shard.
 
         Raises:
-            ConfigError: the data set has images, no recordings.
+            ConfigError: the dataset has images, no recordings.
         """
         if recipe.windows > 1 and self.config.kind_of(dataset) == "images":
             raise ConfigError(
@@ -119,7 +119,7 @@ class Targets:
         ]
 
     def baselines(self) -> list[str]:
-        """The scores of every baseline; the one on signals only where a data set has signals."""
+        """The scores of every baseline; the one on signals only where a dataset has signals."""
         return [
             self.run(dataset, part, name, seed, "metrics.json")
             for dataset in self.config.datasets
@@ -141,7 +141,7 @@ class Targets:
         ]
 
     def signal_predictions(self, dataset: str, protocol: str) -> list[str]:
-        """The predictions of the baseline on the recordings, if it is configured and the data set has recordings."""
+        """The predictions of the baseline on the recordings, if it is configured and the dataset has recordings."""
         runs = self.config.benchmark.of(dataset)
         if not runs.baselines or SIGNAL_BASELINE not in self.config.baselines.names:
             return []
@@ -171,7 +171,7 @@ class Targets:
         return [file for _, file in self._explained(file)]
 
     def saliency_of(self, claims: Iterable[Claim]) -> list[str]:
-        """The measured saliency of the models and data sets that claims about saliency name."""
+        """The measured saliency of the models and datasets that claims about saliency name."""
         named = {
             (dataset, model)
             for claim in claims

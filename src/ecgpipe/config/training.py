@@ -126,8 +126,8 @@ def init_from_problems(
     """What is wrong with `init_from` of the recipes in use, one line each.
 
     Args:
-        datasets: data sets of the benchmark.
-        runs_of: data set -> its trainings.
+        datasets: datasets of the benchmark.
+        runs_of: dataset -> its trainings.
         train_of: model name with its recipe (``swin+tuned``) -> the recipe.
     """
     for dataset in datasets:
@@ -152,7 +152,7 @@ def init_from_problems(
             elif other == dataset and set(runs.splits) != {protocol}:
                 # else a test record of the second training may be a training record of the first
                 yield (
-                    f"{place}: within one data set both trainings need the same split; benchmark.{dataset}.protocols "
+                    f"{place}: within one dataset both trainings need the same split; benchmark.{dataset}.protocols "
                     f"has {', '.join(runs.splits)}"
                 )
 

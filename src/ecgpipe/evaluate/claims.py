@@ -26,8 +26,8 @@ class Evidence:
     """Results of our runs.
 
     Args:
-        comparisons: (data set, protocol) -> content of comparisons/<protocol>.json.
-        departures: data set -> differences between its runs and the paper's recipe.
+        comparisons: (dataset, protocol) -> content of comparisons/<protocol>.json.
+        departures: dataset -> differences between its runs and the paper's recipe.
         saliency: claim id -> comparison of two models' saliency: ``ours`` (difference), ``low``, ``high``, ``p``,
             ``test``, ``note``.
     """
@@ -372,7 +372,7 @@ def gather_evidence_from_folder(results: Path, paper: Paper, config: EvaluateCon
 
 
 def recipe_departures(dataset: str, runs: list[dict], labels: dict, paper: Paper) -> list[str]:
-    """Differences between the runs of a data set and the paper's recipe; empty if there are none."""
+    """Differences between the runs of a dataset and the paper's recipe; empty if there are none."""
     departures = []
     records, policies = paper.recipe["records"].get(dataset), paper.recipe["policies"]
     found = labels["kept"] + sum(labels["dropped"].values())

@@ -1,4 +1,4 @@
-"""Comparisons of the models of one data set and protocol (comparisons.json)."""
+"""Comparisons of the models of one dataset and protocol (comparisons.json)."""
 
 from collections.abc import Iterable, Mapping
 from itertools import combinations
@@ -21,7 +21,7 @@ from ecgpipe.metrics import metric_of, metrics_shown
 
 COMPARED = tuple(metric.name for metric in metrics_shown("comparisons"))
 POWER = 0.8
-"""Power of the smallest difference that a data set can show."""
+"""Power of the smallest difference that a dataset can show."""
 SIGNAL = f"{BASELINE_PREFIX}signal"
 SeedScores = Mapping[int, BootstrapScores]
 
@@ -33,12 +33,12 @@ def compare_models(models: Models, config: EvaluateConfig, signal: Mapping[int, 
     Holm's correction.
 
     Args:
-        models: of one data set and protocol.
+        models: of one dataset and protocol.
         config: resamples, confidence, threshold, seed, reference.
         signal: the baseline on the recordings, to measure what the image costs.
 
     Returns:
-        The content of comparisons.json without the names of data set and protocol (docs/formats.md).
+        The content of comparisons.json without the names of dataset and protocol (docs/formats.md).
 
     Raises:
         DataError: no models, or two that disagree on the classes or on a record's labels.

@@ -17,7 +17,7 @@ from ecgpipe.progress import progress
 
 FILE = "predictions.parquet"
 Key = tuple[str, str, str]
-"""Data set, protocol, model."""
+"""Dataset, protocol, model."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class ResultsFolder:
 
     Args:
         folder: path.
-        runs: data set, protocol and model -> seed -> predictions; the parts of a cross-validation joined.
-        patients_known: whether every data set has its records.parquet, with patients and duplicates.
+        runs: dataset, protocol and model -> seed -> predictions; the parts of a cross-validation joined.
+        patients_known: whether every dataset has its records.parquet, with patients and duplicates.
     """
 
     folder: Path
@@ -36,10 +36,10 @@ class ResultsFolder:
 
 
 def read_results_folder(folder: Path) -> ResultsFolder:
-    """Read every run below a folder of results, of a data set, of a protocol or of one model, or one run's folder.
+    """Read every run below a folder of results, of a dataset, of a protocol or of one model, or one run's folder.
 
     Raises:
-        DataError: no run, or one whose path does not name data set, protocol, model and seed.
+        DataError: no run, or one whose path does not name dataset, protocol, model and seed.
     """
     folder = folder.resolve()
     files = sorted(folder.rglob(FILE))
@@ -64,7 +64,7 @@ def read_results_folder(folder: Path) -> ResultsFolder:
 
 
 def compare_results(first: ResultsFolder, second: ResultsFolder, config: EvaluateConfig) -> dict:
-    """Compare runs of the same data set, protocol and model; if each folder has one model, compare these two.
+    """Compare runs of the same dataset, protocol and model; if each folder has one model, compare these two.
 
     Returns:
         ``first``, ``second`` (folders), ``confidence``, ``resamples``, ``pairs`` (each with ``dataset``, ``protocol``,
@@ -80,7 +80,7 @@ def compare_results(first: ResultsFolder, second: ResultsFolder, config: Evaluat
         keys = [(key, key) for key in first.runs if key in second.runs]
     if not keys:
         raise DataError(
-            f"{first.folder} and {second.folder} have no data set, protocol and model in common: "
+            f"{first.folder} and {second.folder} have no dataset, protocol and model in common: "
             f"{_names(first.runs)} against {_names(second.runs)}; give two runs' folders to compare different models"
         )
     resamples = resamples_for(len(keys), 1 - config.confidence, config.resamples)

@@ -62,7 +62,7 @@ def lead_significance(first: float, second: float, records: int, alpha: float) -
 
 
 def table_arithmetic(paper: Paper, confidence: float, reference: str = "swin_lgf_fpn") -> list[dict]:
-    """What the accuracies of each table imply, if all tables of a data set report the same records.
+    """What the accuracies of each table imply, if all tables of a dataset report the same records.
 
     Returns:
         One row per table: ``table``, ``dataset``, ``limit``, ``sizes`` (all that fit), ``records`` (the smallest, used
@@ -93,7 +93,7 @@ def table_arithmetic(paper: Paper, confidence: float, reference: str = "swin_lgf
 
 
 def table_sizes(paper: Paper, table: Table) -> list[int]:
-    """The set sizes that fit all accuracies of the table's data set."""
+    """The set sizes that fit all accuracies of the table's dataset."""
     values = {
         row["accuracy"] for other in paper.tables if other.dataset == table.dataset for row in other.rows.values()
     }

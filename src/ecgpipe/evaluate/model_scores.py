@@ -61,7 +61,7 @@ class BootstrapScores:
 
 
 def read_reported(files: Iterable[Path | str], records: pd.DataFrame | None) -> dict[str, dict[int, Reported]]:
-    """Read the predictions of models of one data set and protocol from their folders (protocol/model/seed-n).
+    """Read the predictions of models of one dataset and protocol from their folders (protocol/model/seed-n).
 
     Args:
         files: predictions.parquet of every run, in the order of the models in tables.

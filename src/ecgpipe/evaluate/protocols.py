@@ -24,7 +24,7 @@ def compare_protocols(protocols: Mapping[str, Models], config: EvaluateConfig) -
         config: resamples, confidence, threshold, seed.
 
     Returns:
-        The content of protocols.json without the data set's name. No rows if there is only one protocol.
+        The content of protocols.json without the dataset's name. No rows if there is only one protocol.
     """
     names = list(protocols)
     rows = []

@@ -64,11 +64,11 @@ def measure_run(
         folder: of the trained run.
         saliency_file: the run's maps.
         others: maps of the same records by the run's other seeds; may be empty.
-        pages: the data set's pages, for their boxes.
-        findings: the data set's findings tables; empty if findings are unknown.
+        pages: the dataset's pages, for their boxes.
+        findings: the dataset's findings tables; empty if findings are unknown.
         records_file: records.parquet, for the patients.
         margins: cropped shares of the pages.
-        indices: the data set's image indices, for how pages were rectified.
+        indices: the dataset's image indices, for how pages were rectified.
         config: methods, pyramid level and steps.
         resampling: ``resamples``, ``confidence`` and ``seed`` of the bootstrap.
         table_file, summary_file: output files.

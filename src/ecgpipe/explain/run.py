@@ -42,9 +42,9 @@ def explain_run(
     Args:
         folder: of the trained run.
         reference: folder of the prepared run with the first seed: all seeds and models explain its reported records.
-        pages: the data set's pages.
+        pages: the dataset's pages.
         margins: cropped shares of the pages.
-        indices: the data set's image indices, for how pages were rectified.
+        indices: the dataset's image indices, for how pages were rectified.
         config: records and methods.
         maps_file: output, the maps (artifacts.saliency).
         overlays_file: output, PNG: ``config.method`` over ``records_per_class`` pages.

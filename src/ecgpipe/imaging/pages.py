@@ -1,4 +1,4 @@
-"""The pages of a data set, stored or rendered on demand."""
+"""The pages of a dataset, stored or rendered on demand."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -14,14 +14,14 @@ from ecgpipe.render.shard import PageRenderer, Row, rows_of
 
 
 class RenderedPages:
-    """Pages rendered (or read, for an image data set) on demand, byte-identical to those of a pages file.
+    """Pages rendered (or read, for an image dataset) on demand, byte-identical to those of a pages file.
 
     Records that cannot be rendered have no page.
 
     Args:
         records: rows of records.parquet.
         source, sampling_rate, derive_leads, start: as in ``PageRenderer``.
-        render: keys of ``RenderConfig``; None for an image data set.
+        render: keys of ``RenderConfig``; None for an image dataset.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class RenderedPages:
 def page_source(
     files: Sequence[Path | str], records_file: Path | str, drawing: dict[str, Any] | None, shard: str | None = None
 ) -> PageSource:
-    """Return the pages of a data set.
+    """Return the pages of a dataset.
 
     Args:
         files: its pages files, if pages are kept.

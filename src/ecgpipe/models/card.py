@@ -135,7 +135,7 @@ def _link(source: Path, target: Path) -> None:
 LIMITS = """\
 For research only. This model is not a medical device and is not validated for patient care. It always gives
 probabilities for the classes below, even for a page of another layout, a finding that is not in the list, or an image
-that is not an ECG. The scores apply to records like those of the data set and split named below. If duplicates, or
+that is not an ECG. The scores apply to records like those of the dataset and split named below. If duplicates, or
 records of one patient, are on both sides of the split (see the audit in the report), the scores are too high for new
 patients."""
 
@@ -239,7 +239,7 @@ def _training(saved: SavedModel) -> str:
     if init_from := training["recipe"].get("init_from"):
         start = f"the weights of the training {init_from}"
     lines = [
-        f"Data set {training['dataset']}, split {training['protocol']}, label policy {training['label_policy']}, "
+        f"Dataset {training['dataset']}, split {training['protocol']}, label policy {training['label_policy']}, "
         f"seed {training['seed']}. Start: {start}. Weights: those of epoch {course['best_epoch']} of "
         f"{course['epochs']}, with the lowest validation loss ({course['best_validation_loss']:.4f}). "
         f"{course['device']}, {course['precision']}, {course['seconds']:.0f} s.",

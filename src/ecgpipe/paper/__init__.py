@@ -70,7 +70,7 @@ class Paper:
 
     Args:
         source: ``doi``, ``title``, ``status``, ``decimals`` of the printed figures.
-        recipe: ``model`` and ``train`` settings, ``records`` per data set, label ``policies``, ``validation`` share.
+        recipe: ``model`` and ``train`` settings, ``records`` per dataset, label ``policies``, ``validation`` share.
         tables: tables 2 to 4.
         claims: sentences of the text.
     """

@@ -1,4 +1,4 @@
-"""Render the pages of a shard of records, or collect those of an image data set."""
+"""Render the pages of a shard of records, or collect those of an image dataset."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ Plotted = TypeVar("Plotted")
 
 @dataclass(frozen=True)
 class PageRenderer:
-    """Renders the page of any record of a data set, or reads it from an image data set.
+    """Renders the page of any record of a dataset, or reads it from an image dataset.
 
     Attributes:
         source: folder or zip archive that paths are relative to.

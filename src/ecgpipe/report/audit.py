@@ -1,4 +1,4 @@
-"""The audit of a data set: leaks between the parts of splits, and groups of duplicates with thumbnails."""
+"""The audit of a dataset: leaks between the parts of splits, and groups of duplicates with thumbnails."""
 
 import json
 from pathlib import Path
@@ -55,7 +55,7 @@ def duplicate_groups(duplicates: Path | str, records: pd.DataFrame, pages: PageS
     Args:
         duplicates: the audit's table.
         records: rows of records.parquet.
-        pages: of the data set.
+        pages: of the dataset.
 
     Returns:
         Per group: ``records`` (count), ``distinct`` (different files or signals), ``conflict`` (whether the source

@@ -55,7 +55,7 @@ EXAMPLES = 1
 
 @dataclass(frozen=True)
 class Inputs:
-    """The files that the report is made from, in the order of the data sets and shards."""
+    """The files that the report is made from, in the order of the datasets and shards."""
 
     results: Path
     datasets: Sequence[str]
@@ -74,7 +74,7 @@ class Inputs:
     leaks: Sequence[Path] = ()
     duplicates: Sequence[Path] = ()
     titles: Mapping[str, str] = field(default_factory=dict)
-    """Titles of user-supplied data sets."""
+    """Titles of user-supplied datasets."""
     saliency: Sequence[Path] = ()
     comparisons: Sequence[Path] = ()
     protocols: Sequence[Path] = ()
@@ -83,7 +83,7 @@ class Inputs:
     margins: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
 
     def of(self, dataset: str, files: Sequence[Path]) -> list[Path]:
-        """The files of a data set."""
+        """The files of a dataset."""
         return [Path(file) for file in files if Path(file).relative_to(self.results).parts[0] == dataset]
 
 
@@ -209,7 +209,7 @@ def plain(value: Any) -> Any:
 
 
 def _dataset(name: str, number: int, inputs: Inputs, runs: list[Run], statistics: Statistics) -> dict:
-    """The content about one data set."""
+    """The content about one dataset."""
     protocols = list(dict.fromkeys(whole_protocol(run.protocol) for run in runs if run.dataset == name))
     views = []
     for protocol in protocols:
@@ -267,7 +267,7 @@ def _figures(datasets: list[dict], runs: list[Run]) -> dict[str, str]:
 
 
 def _pictures(inputs: Inputs, runs: list[Run]) -> dict[str, dict]:
-    """Pictures of the HTML page: by data set ``examples``, ``translated``, ``duplicates``; ``sheets`` by run."""
+    """Pictures of the HTML page: by dataset ``examples``, ``translated``, ``duplicates``; ``sheets`` by run."""
     limit = inputs.configuration.get("train", {}).get("translate", 0)
     found: dict[str, dict] = {"examples": {}, "translated": {}, "duplicates": {}, "sheets": {}}
     for number, name in enumerate(inputs.datasets):

@@ -69,7 +69,7 @@ def read_runs(metrics_files: Iterable[Path | str], trained: bool = True) -> list
 
 
 def first_seeds(runs: Iterable[Run]) -> list[Run]:
-    """For each data set, protocol and model, the run with the lowest seed."""
+    """For each dataset, protocol and model, the run with the lowest seed."""
     runs = list(runs)
     lowest: dict[tuple[str, str, str], Run] = {}
     for run in sorted(runs, key=lambda run: run.seed):
@@ -132,7 +132,7 @@ def whole_protocol(protocol: str) -> str:
 
 
 def read_problems(files: Iterable[Path | str], results: Path | str) -> pd.DataFrame:
-    """All problems, with their data set."""
+    """All problems, with their dataset."""
     tables = []
     for file in files:
         table = PROBLEMS.read(file)

@@ -191,7 +191,7 @@ def confusion_figure(run: Run) -> str:
 
 
 def class_figure(counts: pd.DataFrame) -> str:
-    """Records per class of each data set (columns: dataset, class, records)."""
+    """Records per class of each dataset (columns: dataset, class, records)."""
     groups = list(counts.groupby("dataset", sort=False))
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(8.4, 1.9))

@@ -1,4 +1,4 @@
-"""Names shown in the report: models, data sets, protocols, metrics; and the tables printed in the paper."""
+"""Names shown in the report: models, datasets, protocols, metrics; and the tables printed in the paper."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -34,7 +34,7 @@ DATASET_TITLES = {
 PROTOCOL_MEANINGS = {
     "paper": "random split by record; the validation part stops training and is also reported, as in the paper",
     "patient": "random split by patient; the test part is reported",
-    "folds": "the data set's own folds: one stops training, one is reported, the others train",
+    "folds": "the dataset's own folds: one stops training, one is reported, the others train",
     "unique": "random split that keeps duplicates, and all records of a patient, together; the test part is reported",
 }
 

@@ -53,7 +53,7 @@ def overlay_sheet(path: Path | str) -> str:
 def stored_images(
     images: Sequence[Path], indices: Sequence[Path], wanted: set[str]
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Record id and ink, uint8 (side, side) of 0 and 1, of the wanted records in a data set's shards."""
+    """Record id and ink, uint8 (side, side) of 0 and 1, of the wanted records in a dataset's shards."""
     for shard, index in zip(images, indices, strict=True):
         ids, packed = IMAGE_INDEX.read(index)["record_id"], open_images(shard)
         for row in np.flatnonzero(ids.isin(wanted)):
@@ -66,8 +66,8 @@ def example_records(
     """The first records of each class that have an image.
 
     Args:
-        labels: of the data set.
-        pages: of the data set.
+        labels: of the dataset.
+        pages: of the dataset.
         images, indices: files of its shards, in the same order.
         per_class: number of records per class.
 
@@ -119,7 +119,7 @@ def explorer_data(runs: Sequence[Run], threshold: float) -> dict:
         threshold: probability from which a class of a multi-label run is predicted.
 
     Returns:
-        ``views``: per data set and protocol ``dataset``, ``protocol``, ``role``, ``classes``, ``task``, ``threshold``,
+        ``views``: per dataset and protocol ``dataset``, ``protocol``, ``role``, ``classes``, ``task``, ``threshold``,
         ``ids``, ``truth`` (class indices of each record) and ``models``: ``name`` and ``p``, (records x classes)
         probabilities in thousandths as one list; null for a record without a prediction.
     """
@@ -162,7 +162,7 @@ def choose_pictured(data: dict, runs: Sequence[Run], maps: Mapping[Path, Path], 
         limit: total number of records.
 
     Returns:
-        Data set -> record ids, each once.
+        Dataset -> record ids, each once.
     """
     queues = []
     for view in data["views"]:
@@ -226,13 +226,13 @@ def record_pictures(
 def heat_maps(
     runs: Sequence[Run], maps: Mapping[Path, Path], chosen: dict[str, list[str]], indices: dict[str, Sequence[Path]]
 ) -> list[dict]:
-    """Saliency of the pictured records: data set, protocol, model, record, label and ``heat`` (PNG data URI).
+    """Saliency of the pictured records: dataset, protocol, model, record, label and ``heat`` (PNG data URI).
 
     Args:
         runs: the runs shown.
         maps: folder of a run -> its saliency maps.
-        chosen: data set -> record ids.
-        indices: data set -> its image indices; maps of rectified pages are warped back onto the page.
+        chosen: dataset -> record ids.
+        indices: dataset -> its image indices; maps of rectified pages are warped back onto the page.
     """
     transforms = {name: read_transforms(indices[name], ids) for name, ids in chosen.items()}
     found = []

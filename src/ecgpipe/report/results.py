@@ -1,4 +1,4 @@
-"""Results of a data set under one protocol: scores of the models, baselines beside them, the best model by class."""
+"""Results of a dataset under one protocol: scores of the models, baselines beside them, the best model by class."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -15,12 +15,12 @@ FIGURES = {"cardiac-images": " (figure 10)", "ptb-xl": " (figures 11 and 13)"}
 
 
 def protocol_view(dataset: str, protocol: str, all_runs: Sequence[Run], statistics: Statistics) -> dict:
-    """The results of a data set under one protocol, with the parts of a cross-validation pooled.
+    """The results of a dataset under one protocol, with the parts of a cross-validation pooled.
 
     Args:
         dataset: name.
         protocol: name; of a cross-validation the whole, not a part.
-        all_runs: scored models; may include other data sets and protocols.
+        all_runs: scored models; may include other datasets and protocols.
         statistics: comparisons.
 
     Returns:
@@ -127,7 +127,7 @@ def baseline_tables(
     metrics: Iterable[str] = tuple(dict(COLUMNS)),
     statistics: Statistics | None = None,
 ) -> list[dict]:
-    """A table of baselines per data set and protocol; each part of a cross-validation has its own.
+    """A table of baselines per dataset and protocol; each part of a cross-validation has its own.
 
     Args:
         baselines: scored baselines.
@@ -177,7 +177,7 @@ def image_cost_sentence(compared: dict | None, names: Mapping[str, str]) -> str 
 
 
 def nearest_by_protocol(tables: Sequence[dict]) -> list[str]:
-    """Accuracy of the nearest neighbour under each protocol of a data set: the effect of duplicates in training."""
+    """Accuracy of the nearest neighbour under each protocol of a dataset: the effect of duplicates in training."""
     sentences = []
     for dataset in dict.fromkeys(table["dataset"] for table in tables):
         found = [

@@ -1,4 +1,4 @@
-"""Saliency: what the measures of the maps show, per data set, protocol and model."""
+"""Saliency: what the measures of the maps show, per dataset, protocol and model."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,7 +25,7 @@ ENTRIES = ("trained", "randomised", "difference")
 
 
 def saliency_groups(summaries: Sequence[Path], names: Mapping[str, str]) -> list[dict]:
-    """One group per data set and protocol.
+    """One group per dataset and protocol.
 
     Args:
         summaries: saliency.json of the explained runs.

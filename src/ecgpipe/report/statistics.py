@@ -21,7 +21,7 @@ class Statistics:
     claims: dict = field(default_factory=dict)
 
     def of(self, dataset: str, protocol: str) -> dict | None:
-        """The comparisons of one protocol of a data set."""
+        """The comparisons of one protocol of a dataset."""
         return next((c for c in self.comparisons if (c["dataset"], c["protocol"]) == (dataset, protocol)), None)
 
 
@@ -32,7 +32,7 @@ def read_statistics(comparisons: Sequence[Path], protocols: Sequence[Path], clai
 
 
 def comparison_tables(statistics: Statistics) -> list[dict]:
-    """A table per data set, protocol and family of tests.
+    """A table per dataset, protocol and family of tests.
 
     Returns:
         ``dataset``, ``protocol``, ``family``; ``first``: the reference model (None: all pairs); ``metrics``; ``rows``:
@@ -115,7 +115,7 @@ def comparison_sentences(tables: Sequence[dict], names: dict[str, str], titles: 
 
 
 def protocol_tables(statistics: Statistics) -> list[dict]:
-    """A table per data set with several protocols: each score's difference between the first protocol and another."""
+    """A table per dataset with several protocols: each score's difference between the first protocol and another."""
     tables = []
     for found in statistics.protocols:
         metrics = [metric for metric in TESTED if any(row["metric"] == metric for row in found["rows"])]
@@ -131,7 +131,7 @@ def protocol_tables(statistics: Statistics) -> list[dict]:
 
 
 def calibration_tables(runs: Sequence[Run]) -> list[dict]:
-    """Per data set and protocol, for the first seed: calibration, and sensitivity at fixed specificities.
+    """Per dataset and protocol, for the first seed: calibration, and sensitivity at fixed specificities.
 
     Returns:
         ``dataset``, ``protocol``, ``seed``, ``specificities``, ``chosen_on``, ``top`` (whether the reliability of the
@@ -171,7 +171,7 @@ def calibration_tables(runs: Sequence[Run]) -> list[dict]:
 
 
 def first_seed_runs(runs: Sequence[Run], dataset: str, protocol: str) -> list[Run]:
-    """The runs of a data set and protocol with the lowest seed that any of them has."""
+    """The runs of a dataset and protocol with the lowest seed that any of them has."""
     own = [run for run in runs if (run.dataset, run.protocol) == (dataset, protocol)]
     seed = min(run.seed for run in own)
     return [run for run in own if run.seed == seed]

@@ -12,10 +12,10 @@ def summary(
     claims: dict | None = None,
     comparisons: Sequence[str] = (),
 ) -> list[str]:
-    """Sentences, a few per data set and protocol.
+    """Sentences, a few per dataset and protocol.
 
     Args:
-        datasets: the report's data sets with their protocols.
+        datasets: the report's datasets with their protocols.
         baselines: of ``baseline_tables``.
         saliency: of ``saliency_groups``.
         problems: number of records or files left out.

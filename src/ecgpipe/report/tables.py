@@ -110,7 +110,7 @@ def paper_table(table: dict) -> pd.DataFrame:
 
 
 def overview_table(datasets: Iterable[dict], baselines: Sequence[dict]) -> pd.DataFrame:
-    """The best model and the best baseline of each data set and protocol."""
+    """The best model and the best baseline of each dataset and protocol."""
     rows = []
     for dataset in datasets:
         for view in dataset["protocols"]:
@@ -154,7 +154,7 @@ def flat_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> pd.
 
 
 def class_counts(datasets: list[dict]) -> pd.DataFrame:
-    """Records per class of each data set."""
+    """Records per class of each dataset."""
     return pd.DataFrame(
         {"dataset": dataset["title"], "class": name, "records": count}
         for dataset in datasets
@@ -194,7 +194,7 @@ def report_tables(
 
 
 def data_table(datasets: list[dict]) -> pd.DataFrame:
-    """Records, classes and audit of each data set, beside the paper's table 1."""
+    """Records, classes and audit of each dataset, beside the paper's table 1."""
     audited = ("distinct", "distinct_groups", "patients", "patients_with_several")
     return pd.DataFrame(
         {"data set": dataset["title"]}

@@ -2,11 +2,11 @@
 
 paper    random, stratified by class, by record: 80/20; the validation set is also reported (section 3.1)
 patient  random, stratified, all records of a patient in the same set: train/validation/test
-folds    the data set's own folds (PTB-XL: 1-8 train, 9 validation, 10 test)
+folds    the dataset's own folds (PTB-XL: 1-8 train, 9 validation, 10 test)
 unique   random, stratified, all duplicates of a record (and all records of a patient, if known) in the same set
 
 Cross-validation, ``<protocol>-cv<K>-<k>``: one partition into K parts; part k is the test set and part k - 1 the
-validation set (``paper``: part k is the validation set). With ``folds`` the data set's own folds rotate, so that
+validation set (``paper``: part k is the validation set). With ``folds`` the dataset's own folds rotate, so that
 ``folds-cv10-10`` equals ``folds``.
 """
 
@@ -69,7 +69,7 @@ def split_table(
     elif base_protocol(protocol) == "unique":
         raise DataError("the protocol 'unique' requires the audit's table of duplicates")
     roles = assign_roles(protocol, chosen, targets, labels.classes, config, seed)
-    # None where it is unknown: no patients in the data set, or neither checksums of its files nor an audit
+    # None where it is unknown: no patients in the dataset, or neither checksums of its files nor an audit
     leaked_files = None
     if (chosen["content"] != "").any():
         leaked_files = leaks(roles, chosen["content"])
@@ -183,14 +183,14 @@ def group_linked(columns: Sequence[pd.Series]) -> np.ndarray:
 
 def _roles_of_folds(records: pd.DataFrame, config: SplitConfig, parts: int, part: int) -> np.ndarray:
     if records["fold"].isna().any():
-        raise DataError("the protocol 'folds' requires a fold for every record; this data set has none")
+        raise DataError("the protocol 'folds' requires a fold for every record; this dataset has none")
     fold = records["fold"].to_numpy(dtype=int)
     test, validation = config.test_fold, config.validation_fold
     if parts:
         folds = np.unique(fold)
         if len(folds) != parts:
             raise DataError(
-                f"folds-cv{parts} requires {parts} folds; this data set has {len(folds)}: use folds-cv{len(folds)}"
+                f"folds-cv{parts} requires {parts} folds; this dataset has {len(folds)}: use folds-cv{len(folds)}"
             )
         test, validation = folds[part - 1], folds[part - 2]
     roles = np.full(len(records), "train", dtype=object)

@@ -193,7 +193,7 @@ def make_loader(images: PackedImages, sampler: EpochBatchSampler, pin: bool = Fa
     """Return a loader of a sampler's batches.
 
     Args:
-        images: the data set.
+        images: the dataset.
         sampler: its batches.
         pin: use pinned memory, for a GPU.
     """
