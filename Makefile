@@ -7,7 +7,7 @@
 # make package-test  the wheel in an empty environment, without PyTorch; downloads packages
 # make slurm-test    the workflow on a temporary Slurm on this machine; installs Debian's packages if run as root
 # make fuzz          random input for the readers of user files; CASES per reader, about ten minutes by default
-# make fault-test    kills, full disks and damaged files at FAULTS random moments; results must be those of an undisturbed run
+# make fault-test    kills, full disks and damaged files at FAULTS random moments; results must equal those of an undisturbed run
 # make reference     docs/config.md and config/schema.json, from the configuration models
 # Each creates .venv if needed; requires only Python >= 3.11.
 
@@ -80,7 +80,7 @@ reference: $(READY)
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "ecgpipe needs Python 3.11 or newer; set PYTHON=..." >&2; exit 1; }
+		{ echo "ecgpipe requires Python 3.11 or newer; set PYTHON=..." >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[dev]'
 	touch $@
