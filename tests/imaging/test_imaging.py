@@ -131,7 +131,7 @@ def test_from_traces_crops_like_pages(copy, tmp_path):
 def test_from_traces_is_rejected_if_pages_are_needed(change):
     settings = {"keep_pages": False, "preprocess": {"from_traces": True}}
     assert validate_config(settings).preprocess.from_traces
-    with pytest.raises(ConfigError, match=r"from_traces.*needs keep_pages: false"):
+    with pytest.raises(ConfigError, match=r"from_traces.*requires keep_pages: false"):
         validate_config(settings | change)
 
 

@@ -30,13 +30,13 @@ class EvaluateConfig(Section):
 
 
 class BaselinesConfig(Section):
-    """Cheap classifiers beside the models, for every protocol and seed of a dataset (docs/baselines.md)."""
+    """Cheap classifiers that models must beat, for every protocol and seed of a dataset (docs/baselines.md)."""
 
     enabled: tuple[Baseline, ...] = Field(
         ("majority", "nearest", "outside", "thumbnail", "shuffled"),
         description="majority: class shares; nearest: the nearest page; outside: only what is outside the traces; "
         "thumbnail: thumbnails of the images; shuffled: the same with shuffled training labels; signal: a network on "
-        "the recordings, where there are any (needs PyTorch)",
+        "the recordings, if the dataset has any (requires PyTorch)",
     )
     shuffles: int = Field(5, ge=2, le=100, description="shuffled: number of shuffles per run")
 
@@ -59,9 +59,9 @@ class ExplainConfig(Section):
     """Saliency maps (section 3.4; docs/saliency.md)."""
 
     variants: tuple[str, ...] = Field(("swin", "swin_lgf_fpn"), description="models to explain (figures 14 and 15)")
-    records_per_class: int = Field(1, ge=1, description="maps drawn per class, of the same records for every model")
-    measured_per_class: int = Field(10, ge=1, description="maps measured per class; drawn ones are the first of them")
-    method: SaliencyMethod = Field("gradcam", description="method that is drawn and measured")
+    records_per_class: int = Field(1, ge=1, description="pictured maps per class, of the same records for every model")
+    measured_per_class: int = Field(10, ge=1, description="measured maps per class, including the pictured ones")
+    method: SaliencyMethod = Field("gradcam", description="method of the pictures and the measures")
     compare: tuple[SaliencyMethod, ...] = Field((), description="further methods, measured on the same records")
     level: int = Field(
         0,
@@ -82,7 +82,7 @@ class ExplainConfig(Section):
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """All methods, the drawn one first."""
+        """All methods, the pictured one first."""
         return (self.method, *(name for name in self.compare if name != self.method))
 
 

@@ -14,7 +14,7 @@ PROTOCOL_PATTERN = re.compile(rf"({'|'.join(PROTOCOLS)})(?:-cv([1-9]\d*)-([1-9]\
 """A protocol as files and runs name it: plain, or one part of a cross-validation."""
 CROSS_VALIDATION = re.compile(rf"({'|'.join(PROTOCOLS)})-cv([1-9]\d*)")
 RESERVED = ("ptb-xl", "cardiac-images", "simulated", "report", "logs", "benchmarks")
-"""Names below the results folder that your own datasets cannot have."""
+"""Names in the results folder that user datasets cannot have."""
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 WebAddress = Annotated[str, StringConstraints(pattern=r"^(https?|s3)://")]
@@ -80,7 +80,7 @@ class CardiacImagesConfig(Section):
     def unfit(self, protocol: str) -> str | None:
         """Why a protocol cannot be used, or None."""
         if protocol in ("patient", "folds"):
-            return "needs patients or folds, which this dataset does not name; allowed are paper and unique"
+            return "requires patients or folds, which this dataset does not have; allowed are paper and unique"
         return None
 
     def listing(self) -> dict:
@@ -134,7 +134,7 @@ class OwnColumns(Section):
 
 
 class OwnConfig(Section):
-    """A dataset of your own, under a name that you choose (docs/own-data.md)."""
+    """A user dataset, under a name that you choose (docs/own-data.md)."""
 
     kind: Literal["signals", "images"] = Field(description="signals: WFDB records; images: scans or photos of pages")
     source: str = Field(min_length=1, description="folder, or zip archive of it, read in place")
@@ -175,18 +175,18 @@ class OwnConfig(Section):
         columns = {"patient": self.columns.patient, "folds": self.columns.fold}
         if protocol not in columns or (self.labels is not None and columns[protocol] is not None):
             return None
-        return f"needs columns.{'fold' if protocol == 'folds' else protocol} of a label table"
+        return f"requires columns.{'fold' if protocol == 'folds' else protocol} of a label table"
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> "OwnConfig":
         if self.kind == "signals" and self.labels is None:
-            raise ValueError("labels: signals need a CSV table of records and labels")
+            raise ValueError("labels: signals require a CSV table of records and labels")
         if self.kind == "images":
-            given = [key for key in ("sampling_rate", "derive_leads") if key in self.model_fields_set]
-            if given:
-                raise ValueError(f"{', '.join(given)}: only for kind signals; remove it")
+            refused = [key for key in ("sampling_rate", "derive_leads") if key in self.model_fields_set]
+            if refused:
+                raise ValueError(f"{', '.join(refused)}: only for kind signals; remove it")
         if self.labels is None and "columns" in self.model_fields_set:
-            raise ValueError("columns: there is no label table; set labels")
+            raise ValueError("columns: no label table; set labels")
         check_unique(self.classes or (), "classes: ")
         return self
 

@@ -72,13 +72,13 @@ def plugin_models(values: Mapping[str, Any]) -> frozenset[str]:
     """
     variants = values.get("variants")
     sections = [values.get("model"), *(variants.values() if isinstance(variants, Mapping) else ())]
-    found: set[str] = set()
+    names: set[str] = set()
     for section in sections:
         file = section.get("plugin") if isinstance(section, Mapping) else None
         if isinstance(file, str):
             with suppress(OSError, ValueError):  # reported later, with the key (Config._plugins_exist)
-                found |= set(REGISTERED.findall(Path(file).read_text(encoding="utf-8", errors="replace")))
-    return frozenset(found)
+                names |= set(REGISTERED.findall(Path(file).read_text(encoding="utf-8", errors="replace")))
+    return frozenset(names)
 
 
 def named_models(values: Mapping[str, Any]) -> frozenset[str]:
@@ -103,9 +103,9 @@ def architecture_of(keys: Any) -> str | None:
 
 
 def unknown_model(name: str, user_defined: Iterable[str] = ()) -> str | None:
-    """Why a name is not a model's, or None: it is one of ours, user-defined, or a function in timm's model files.
+    """Why a name is not a model; None for our variants, user-defined models and functions in timm's model files.
 
-    Without timm, on a machine that only plans, every name passes; the training fails on a wrong one.
+    Without timm, on a machine that only plans, every name passes; the training fails if it is wrong.
     """
     ours = {*VARIANTS, *user_defined}
     spec = importlib.util.find_spec("timm")

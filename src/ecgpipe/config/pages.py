@@ -37,7 +37,7 @@ DEGRADE_KINDS: dict[str, tuple[str, tuple[float, float], Effect, Effect, Effect]
                     (0.5, 0.5, 1.2), (0.7, 0.3, 1.5)),
     "no_grid": ("no grid; the range has no effect", (0, 1), (0.05, 0, 0), (0.05, 0, 0), (0.15, 0, 0)),
     "paper": ("yellowed paper, percent", (0, 40), (0.3, 0, 8), (0.5, 0, 12), (0.7, 0, 25)),
-    "pen": ("another colour of the ink, and traces wider by so many mm", (0, 0.5), (0.3, 0, 0.1), (0.3, 0, 0.12),
+    "pen": ("another colour of the ink, and extra width of the traces, mm", (0, 0.5), (0.3, 0, 0.1), (0.3, 0, 0.12),
             (0.6, 0, 0.2)),
     "printed_text": ("printed lines of text", (0, 12), (0.4, 1, 4), (0.4, 1, 4), (0.7, 2, 8)),
     "handwriting": ("handwritten words", (0, 12), (0.2, 1, 3), (0.3, 1, 4), (0.6, 2, 8)),
@@ -66,7 +66,7 @@ class DegradeConfig(Section):
     """Scans and photographs of pages; the choices for a record depend only on the seed and its id."""
 
     level: Literal["none", "scan", "photo", "harsh"] = Field(
-        "none", description="none: pages as drawn; scan, photo, harsh: sets of the effects below, each harder"
+        "none", description="none: clean pages; scan, photo, harsh: sets of the effects below, increasingly strong"
     )
     seed: Seed = Field(0, description="seed of all choices")
     grid_colour: DegradeEffect | None = _kind("grid_colour")
@@ -113,7 +113,7 @@ class DegradeConfig(Section):
 
 
 class RenderConfig(Section):
-    """The look of pages. Hashable, so that what all pages share is drawn once."""
+    """The appearance of pages. Hashable, so that the shared parts of all pages are drawn only once."""
 
     layout: str = Field(
         "kit",
@@ -158,9 +158,9 @@ class RenderConfig(Section):
     def _kit_is_set(self) -> "RenderConfig":
         if self.renderer == "ecg-image-kit":
             if self.kit_path is None:
-                raise ValueError("renderer ecg-image-kit needs kit_path, the folder of its checkout")
+                raise ValueError("renderer ecg-image-kit requires kit_path, the folder of its checkout")
             if self.degrade.active:
-                raise ValueError("degrade needs renderer: ecgpipe; change it, or set degrade.level: none")
+                raise ValueError("degrade requires renderer: ecgpipe; change it, or set degrade.level: none")
         return self
 
 
@@ -187,7 +187,7 @@ class PreprocessConfig(Section):
     trace_crop: Margins = Field(
         (0, 0, 0, 0),
         description="trace: shares cut off at the top, right, bottom and left edge after the traces are found, so that "
-        "they become larger; needs `deskew: false`, because a rectified page has no known edges",
+        "they become larger; requires `deskew: false`, because a rectified page has no known edges",
     )
     coverage: float = Field(
         0.25,
@@ -215,7 +215,7 @@ class PreprocessConfig(Section):
             if top + bottom >= 0.9 or left + right >= 0.9:
                 raise ValueError(f"{key} leaves less than a tenth of the page")
         if any(self.trace_crop) and self.deskew:
-            raise ValueError("trace_crop needs deskew: false, because a rectified page has no known edges")
+            raise ValueError("trace_crop requires deskew: false, because a rectified page has no known edges")
         return self
 
     @property

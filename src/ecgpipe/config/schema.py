@@ -49,10 +49,10 @@ class DatasetRuns(Section):
     models: tuple[str, ...] = Field(
         VARIANTS,
         min_length=1,
-        description="variants, names of timm models or of your own; swin+strong trains swin with `recipes.strong`",
+        description="variants, timm models or user-defined models; swin+strong trains swin with `recipes.strong`",
     )
     seeds: tuple[Seed, ...] = Field((0,), min_length=1, description="seeds of split, weights and data order")
-    baselines: bool = Field(True, description="false: no baselines, for datasets that only pre-train models of others")
+    baselines: bool = Field(True, description="false: no baselines, for datasets that only serve to pre-train models")
 
     @field_validator("protocols", "models", "seeds")
     @classmethod
@@ -80,7 +80,7 @@ class DatasetRuns(Section):
 
 
 class Benchmark(Section):
-    """The trainings of each dataset, also of your own ones by their names in `own`."""
+    """The trainings of each dataset; user datasets have their names in `own`."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, DatasetRuns]
@@ -202,14 +202,14 @@ class Config(Section):
     def _pages_can_be_drawn_again(self) -> "Config":
         if not self.keep_pages and self.render.renderer != "ecgpipe":
             raise ValueError(
-                f"keep_pages: false draws pages again when they are shown and needs renderer: ecgpipe, not "
+                f"keep_pages: false draws pages again when they are shown and requires renderer: ecgpipe, not "
                 f"{self.render.renderer}"
             )
         if self.preprocess.from_traces and (
             self.keep_pages or self.preprocess.variant != "trace" or self.render.degrade.active
         ):
             raise ValueError(
-                "preprocess.from_traces: true needs keep_pages: false, preprocess.variant: trace and "
+                "preprocess.from_traces: true requires keep_pages: false, preprocess.variant: trace and "
                 "render.degrade.level: none"
             )
         return self

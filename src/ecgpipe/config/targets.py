@@ -1,4 +1,4 @@
-"""The files that the workflow can make for a configuration: what the rules take as input and `all` asks for."""
+"""The files that the workflow can make for a configuration: inputs of the rules, and targets of `all`."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ def job_name(rule: str, output: str) -> str:
 
 
 class Claim(Protocol):
-    """The parts of a claim of the paper that say which trainings it is about."""
+    """The fields of a claim of the paper that identify its trainings."""
 
     kind: str
     datasets: Sequence[str]
@@ -57,7 +57,7 @@ class Targets:
             ConfigError: the configuration keeps none.
         """
         if not self.config.keep_pages:
-            raise ConfigError("keep_pages is false: there are no pages files; set it to true, or ask for `images`")
+            raise ConfigError("keep_pages is false: there are no pages files; set it to true, or request `images`")
         return self.of_shards("pages/{shard}.parquet")
 
     def problems(self) -> list[str]:

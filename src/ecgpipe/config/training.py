@@ -74,7 +74,10 @@ class TrainConfig(Section):
         "absences per presence of each class, at most 20",
     )
     label_smoothing: float = Field(
-        0.0, ge=0, lt=1, description="share of each target that is spread evenly over the classes, or over yes and no"
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of each target that is spread evenly over the classes, or over presence and absence",
     )
     sampling: Literal["shuffle", "balanced"] = Field(
         "shuffle",
@@ -152,7 +155,7 @@ def init_from_problems(
             elif other == dataset and set(runs.splits) != {protocol}:
                 # else a test record of the second training may be a training record of the first
                 yield (
-                    f"{place}: within one dataset both trainings need the same split; benchmark.{dataset}.protocols "
+                    f"{place}: within one dataset both trainings require the same split; benchmark.{dataset}.protocols "
                     f"has {', '.join(runs.splits)}"
                 )
 
@@ -223,7 +226,7 @@ class TuningConfig(Section):
         self, model: ModelConfig, variants: Mapping[str, Mapping[str, Any]], train: TrainConfig
     ) -> dict[str, Trial]:
         """Folder (``model/train.mixup=0.2``) -> trial."""
-        found = {}
+        trials = {}
         for variant, point in itertools.product(self.models, self.points()):
             values = {"model": model.model_dump() | variants.get(variant, {}), "train": train.model_dump()}
             for key, value in point.items():
@@ -231,5 +234,5 @@ class TuningConfig(Section):
                 values[section][name] = value
             name = ",".join(f"{key}={value}" for key, value in point.items()) or "defaults"
             settings = ModelConfig(**values["model"]), TrainConfig(**values["train"])
-            found[f"{variant}/{name}"] = Trial(variant, point, *settings)
-        return found
+            trials[f"{variant}/{name}"] = Trial(variant, point, *settings)
+        return trials
