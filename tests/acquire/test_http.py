@@ -107,7 +107,7 @@ def test_refusals_fail_at_once_and_outages_after_six_tries(server, tmp_path):
 
 def test_the_next_call_resumes_a_failed_download(server, tmp_path):
     server.faults["/file"] = ["cut", *["503"] * http.TRIES]
-    with pytest.raises(DataError, match="go on from 1500000 bytes"):
+    with pytest.raises(DataError, match="resume from 1500000 bytes"):
         get(server, tmp_path)
     assert not (tmp_path / "got").exists()
     assert get(server, tmp_path) == CONTENT

@@ -36,19 +36,19 @@ def class_images(source: Path | str) -> dict[str, list[str]]:
         path = PurePosixPath(name)
         if is_image(name) and len(path.parts) in (2, 3) and "__MACOSX" not in path.parts:
             folders.setdefault(str(path.parent), []).append(name)
-    found: dict[str, str] = {}
+    folder_of: dict[str, str] = {}
     for folder in sorted(folders):
         where, label = files.full_name(folder), PurePosixPath(folder).name
         name = next((name for name, pattern in CLASS_PATTERNS.items() if pattern.search(label)), None)
         if name is None:
             raise DataError(f"{where}: the folder's name matches none of {', '.join(CLASSES)}; rename it")
-        if name in found:
-            raise DataError(f"{where} and {files.full_name(found[name])} both match the class {name}; keep one")
-        found[name] = folder
-    missing = [name for name in CLASSES if name not in found]
+        if name in folder_of:
+            raise DataError(f"{where} and {files.full_name(folder_of[name])} both match the class {name}; keep one")
+        folder_of[name] = folder
+    missing = [name for name in CLASSES if name not in folder_of]
     if missing:
         raise DataError(f"{source}: no folder of the class {', '.join(missing)}")
-    return {name: folders[folder] for name, folder in found.items()}
+    return {name: folders[folder] for name, folder in folder_of.items()}
 
 
 def _open(source: Path | str) -> Source:

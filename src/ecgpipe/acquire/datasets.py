@@ -146,7 +146,9 @@ class CardiacImages(Dataset):
     kind = "images"
     key = "cardiac_images"
     classes = cardiac_images.CLASSES
-    labels: Mapping[str, Any] = {"policy": "single"}  # the folder is the label, whatever the policy for statements is
+    labels: Mapping[str, Any] = {
+        "policy": "single"
+    }  # the folder is the label; the policy for statements does not apply
 
     def __init__(self, config: CardiacImagesConfig, generated: str) -> None:
         self.source, self.user_supplied = config.source or generated, config.source is not None

@@ -103,7 +103,7 @@ def download_ptbxl(
 
 
 def unpack_zip(archive: Path | str, target: Path | str, wanted: Wanted = lambda name: True) -> None:
-    """Unpack a zip archive into a new folder; a single top folder of the archive is left out.
+    """Unpack a zip archive into a new folder; a single top folder of the archive is dropped.
 
     Args:
         archive: the zip file.
@@ -147,9 +147,9 @@ def verify_checksums(folder: Path | str, wanted: Wanted = lambda name: True) -> 
     sums = {name: expected for name, expected in read_sums(folder / SUMS).items() if wanted(name)}
     for name, expected in progress(sums.items(), f"check {folder.name}", len(sums), "files"):
         try:
-            found = file_sha256(folder / name)
+            digest = file_sha256(folder / name)
         except OSError as error:
             raise DataError(f"{folder / name}: listed in {SUMS}, but cannot be read ({error})") from error
-        if found != expected:
+        if digest != expected:
             raise DataError(f"{folder / name}: its SHA-256 differs from {SUMS}; fetch it again")
     return len(sums)

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 class _RetryError(Exception):
-    """This try failed; another one may succeed, after at least so many seconds."""
+    """This try failed; another one may succeed after at least this many seconds."""
 
     def __init__(self, reason: str, seconds: float = 0.0) -> None:
         super().__init__(reason)
@@ -69,13 +69,13 @@ def fetch(
     while True:
         try:
             _receive(session, url, part, sha256 is not None, progress)
-            found = None if sha256 is None else file_sha256(part)
-            if found == sha256:
+            digest = None if sha256 is None else file_sha256(part)
+            if digest == sha256:
                 break
             _discard(part)
             if damaged:
                 raise DataError(
-                    f"{url}: its SHA-256 is {found}, expected {sha256}, twice; the file was damaged or replaced: "
+                    f"{url}: its SHA-256 is {digest}, expected {sha256}, twice; the file was damaged or replaced: "
                     "use another address, or correct the expected checksum"
                 )
             damaged, failure = True, _RetryError("the checksum differs; fetching it again")
@@ -91,7 +91,7 @@ def fetch(
         size = _size(part)
         if failures == TRIES:
             raise DataError(
-                f"{url}: cannot be fetched ({failure}), after {TRIES} tries; run again to go on from {size} bytes, "
+                f"{url}: cannot be fetched ({failure}), after {TRIES} tries; run again to resume from {size} bytes, "
                 "or fetch it by hand and set the dataset's `source`"
             )
         wait = min(max(failure.seconds, first_wait * 2 ** max(failures - 1, 0)), MAX_WAIT)

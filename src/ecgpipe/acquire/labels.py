@@ -110,7 +110,7 @@ def label_classes(records: pd.DataFrame, classes: Sequence[str], key: str) -> tu
 
 @dataclass(frozen=True)
 class LabelCounts:
-    """What a policy made of the records.
+    """Records with and without a target under a label policy.
 
     Args:
         classes: records per class; a record counts for each of its classes.
@@ -141,14 +141,14 @@ def class_likelihoods(
     codes: Mapping[str, float], group_of: Mapping[str, str], config: LabelsConfig
 ) -> dict[str, float]:
     """The highest likelihood of each class among a record's statements; those below the threshold do not count."""
-    found: dict[str, float] = {}
+    highest: dict[str, float] = {}
     for code, likelihood in codes.items():
         # 0 means that the reader gave no likelihood, not that the statement is unlikely
         unknown = likelihood == 0 and config.zero_likelihood == "unknown"
         if code in group_of and (unknown or (likelihood > 0 and likelihood >= config.min_likelihood)):
             name = group_of[code]
-            found[name] = max(found.get(name, 0.0), likelihood)
-    return found
+            highest[name] = max(highest.get(name, 0.0), likelihood)
+    return highest
 
 
 def choose_classes(found: Mapping[str, float], policy: str, order: Sequence[str]) -> set[str]:

@@ -30,13 +30,13 @@ def present_records(source: Path | str, kind: str) -> dict[str, list[str]]:
     names = open_source(source).names()
     if kind == "images":
         return {name: [name] for name in names if is_image(name)}
-    found: dict[str, list[str]] = {name.removesuffix(".hea"): [] for name in names if name.endswith(".hea")}
+    records: dict[str, list[str]] = {name.removesuffix(".hea"): [] for name in names if name.endswith(".hea")}
     for name in names:
         folder, slash, file = name.rpartition("/")
         record = f"{folder}{slash}{file.rpartition('.')[0]}"
-        if record in found:
-            found[record].append(name)
-    return found
+        if record in records:
+            records[record].append(name)
+    return records
 
 
 def number_of_shards(source: Path | str, kind: str, shards: int | None, key: str) -> int:
@@ -149,7 +149,7 @@ def read_table(config: OwnConfig, key: str) -> tuple[str, list[tuple[int, dict[s
     """The label table: its name for messages, and (line, cells by column) of each row that is not empty.
 
     Raises:
-        DataError: the file is missing, is not such a table or lacks a column.
+        DataError: the file is missing, not a CSV table, or lacks a column.
     """
     source = open_source(config.source)
     within = config.labels in source
@@ -184,14 +184,14 @@ def read_table(config: OwnConfig, key: str) -> tuple[str, list[tuple[int, dict[s
 
 def _check_columns(header: list[str], first: str, where: str, config: OwnConfig, key: str) -> None:
     """The table has each configured column exactly once."""
-    wanted = config.columns.named
-    for column in wanted:
+    required = config.columns.named
+    for column in required:
         if header.count(column) == 1:
             continue
         if column in header:
             raise DataError(f"{where}: has several columns {column!r}; keep one")
         for mark in DELIMITERS:
-            if set(wanted) <= {cell.strip(' "\r\n') for cell in first.split(mark)}:
+            if set(required) <= {cell.strip(' "\r\n') for cell in first.split(mark)}:
                 raise DataError(
                     f"{where}: its cells are separated by {mark!r}; set {key}.delimiter: {json.dumps(mark)}"
                 )
@@ -215,16 +215,16 @@ def _path(text: str, kind: str, where: str) -> str:
 def _labels(cells: dict[str, str], config: OwnConfig, where: str) -> list[str]:
     column = config.columns.label
     if isinstance(column, str):
-        found = [label.strip() for label in cells[column].split(config.label_separator) if label.strip()]
+        labels = [label.strip() for label in cells[column].split(config.label_separator) if label.strip()]
     else:
         for name in column:
             if cells[name] not in ("", "0", "1", "0.0", "1.0"):
                 raise DataError(f"{where}, column {name}: {cells[name]!r}; a column of a single class must be 0 or 1")
-        found = [name for name in column if cells[name].startswith("1")]
-    for label in found:
+        labels = [name for name in column if cells[name].startswith("1")]
+    for label in labels:
         if not label.isprintable() or label == ID_COLUMN:
             raise DataError(f"{where}: {label!r} is not allowed as a class name; use another one")
-    return found
+    return labels
 
 
 def _number(text: str, where: str, whole: bool = False) -> float | None:

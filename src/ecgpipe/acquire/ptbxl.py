@@ -133,8 +133,8 @@ def list_ptbxl_records(
     ]
     usable = []
     for ecg_id in database.index:
-        wanted = [f"{record_path(ecg_id, sampling_rate)}{suffix}" for suffix in (".hea", ".dat")]
-        missing = [file for file in wanted if file not in present.get(ecg_id, ())]
+        required = [f"{record_path(ecg_id, sampling_rate)}{suffix}" for suffix in (".hea", ".dat")]
+        missing = [file for file in required if file not in present.get(ecg_id, ())]
         if missing:
             problems.append(
                 problem(ecg_id, missing[0], "missing-file", f"listed in {DATABASE}, but the file is missing")

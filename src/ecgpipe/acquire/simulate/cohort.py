@@ -1,8 +1,8 @@
 """The cohort: patients with one or several records, their conditions and lasting findings, and PTB-XL's ten folds.
 
-The heart, its torso, the place and severity of every finding and mostly the rhythm belong to the patient. Electrode
-placement, posture, heart rate, breathing and noise belong to the recording. So records of one patient resemble each
-other more than those of strangers with the same diagnosis, and a split that separates them leaks.
+The heart, the torso, the location and severity of every finding and usually the rhythm belong to the patient. Electrode
+placement, posture, heart rate, breathing and noise belong to the recording. Records of one patient therefore resemble
+each other more than records of different patients with the same diagnosis, and a split that separates them leaks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -119,7 +119,7 @@ def _plan_block(rng: np.random.Generator, block: int, shares: np.ndarray) -> tup
 def balanced_folds(rng: np.random.Generator, patient: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Folds 1 to 10 with equal shares of every label, each patient in one fold.
 
-    Greedy: patients with many records first, then those with rare labels, each into the fold that lacks most.
+    Greedy: patients with many records first, then those with rare labels, each into the fold with the largest deficit.
 
     Args:
         patient: (N,) numbers. labels: (N, L) of 0 and 1, the last column all 1.
@@ -160,15 +160,15 @@ class Chart:
         visit to visit.
         """
         normal = tuple(name for name in superclasses if name == "NORM")
-        found = []
+        result = []
         for number, name in enumerate(SUPERCLASSES):
             if name in superclasses and name != "NORM":
                 own = np.random.default_rng([self.seed, 5, self.patient_id, number])
                 for finding in sample_findings(own, (*normal, name), self.difficulty):
                     older = int((own.random(MAX_VISITS)[:visit] < AGES_BY_A_STAGE).sum())
                     stage = STAGES[min(STAGES.index(finding.stage) + older, len(STAGES) - 1)]
-                    found.append(replace(finding, stage=stage, severity=_vary_severity(rng, finding.severity)))
-        return sorted(found, key=lambda finding: ORDER[finding.code])
+                    result.append(replace(finding, stage=stage, severity=_vary_severity(rng, finding.severity)))
+        return sorted(result, key=lambda finding: ORDER[finding.code])
 
     def rhythm(self, superclasses: Sequence[str], findings: Sequence[Finding], rng: np.random.Generator) -> str:
         """The rhythm of a record: the patient's usual one with probability ``KEEPS_RHYTHM``."""

@@ -36,7 +36,7 @@ class Region:
 
     Attributes:
         direction: (3,) from the centre of the heart to the wall, body axes.
-        leads: leads that face the wall, or for the posterior wall those with its mirror image.
+        leads: leads that face the wall; for the posterior wall, the leads that show its mirror image.
         sign: 1 if the leads face the wall, -1 if they face away.
     """
 

@@ -202,8 +202,8 @@ STAGE_SHARES = (0.08, 0.04, 0.10, 0.28, 0.50)
 def sample_findings(rng: np.random.Generator, superclasses: Sequence[str], difficulty: float) -> list[Finding]:
     """Random findings of a record with these superclasses: one per superclass, sometimes two of MI, CD or HYP.
 
-    Statements are as frequent within a superclass as in PTB-XL 1.0.3. NORM has no findings; beside it there are only
-    incomplete right bundle branch blocks and findings below their criterion.
+    Statements are as frequent within a superclass as in PTB-XL 1.0.3. NORM has no findings; records with NORM and
+    another superclass have only incomplete right bundle branch blocks and findings below their criterion.
 
     Raises:
         ConfigError: unknown superclass.

@@ -22,7 +22,7 @@ STATEMENTS_HEADER = (
     "SCP-ECG Statement Description,AHA code,aECG REFID,CDISC Code,DICOM Code\n"
 )
 FIRST_DATE = datetime(1984, 11, 9, 9, 0, 0)
-RECORDS_OF_PTBXL = 21837  # PTB-XL's dates cover so many records; further records start again
+RECORDS_OF_PTBXL = 21837  # number of records with dates in PTB-XL; later records start again at the first date
 DEVICES = ("CS100    3", "CS-12", "AT-6 C 5.5", "CS-12   E", "AT-6     6", "AT-60    3", "AT-6 C 5.8", "AT-6 C")
 DEVICE_SHARES = (0.29, 0.19, 0.18, 0.13, 0.10, 0.05, 0.04, 0.02)
 

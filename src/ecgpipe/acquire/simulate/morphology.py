@@ -90,7 +90,7 @@ class Morphology:
     def intervals(self, cycle: float) -> dict[str, float]:
         """Onsets and offsets of the waves after a cycle of ``cycle`` seconds, in seconds from the QRS onset.
 
-        The keys are those of ``truth.BEAT_FIELDS`` but r_peak; the times of a missing P are NaN.
+        The keys are ``truth.BEAT_FIELDS`` without r_peak; the times of a missing P are NaN.
         """
         qt = self.qt(cycle)
         t_fall = 0.1 * qt

@@ -12,7 +12,7 @@ from ecgpipe.acquire.simulate.rhythm import Respiration
 
 BURST = 6.0  # muscle noise in a burst relative to the rest
 # Factors of the electrodes (R, L, F, C1 to C6): arms tremble, leg and chest move with the breath. With them simulated
-# leads are as noisy between the beats as those of PTB-XL's normal records.
+# leads are as noisy between the beats as PTB-XL's normal records.
 MUSCLE_AT = np.array([1.0, 1.2, 0.4, 0.5, 0.6, 0.55, 0.5, 0.45, 0.4])
 WANDER_AT = np.array([0.7, 0.7, 1.2, 1.0, 1.2, 1.2, 1.2, 1.1, 1.1])
 

@@ -21,7 +21,7 @@ DOWER = {
     "V6": (0.831, 0.076, 0.230),
 }
 # Chest electrodes are close to muscle that one central dipole cannot represent. These factors bring the median QRS
-# amplitudes of simulated normal records to those of PTB-XL.
+# amplitudes of simulated normal records to PTB-XL's.
 NEARNESS = {"V1": 0.80, "V2": 1.40, "V3": 1.15, "V4": 1.15, "V5": 1.10, "V6": 1.02}
 
 

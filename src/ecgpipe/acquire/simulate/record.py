@@ -79,7 +79,7 @@ def simulate_rates(
 ) -> dict[int, SimulatedRecord]:
     """One resting 12-lead ECG at several sampling rates.
 
-    The same generator state results in the same recording, whatever the rates.
+    The same generator state results in the same recording at all rates.
 
     Args:
         rng: the only source of randomness.
