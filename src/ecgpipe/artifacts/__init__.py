@@ -1,4 +1,4 @@
-"""File formats of ``results/``, each with its reader and writer (docs/formats.md), and what several of them share."""
+"""File formats of ``results/``, each with its reader and writer (docs/formats.md), and what they share."""
 
 import numpy as np
 
@@ -14,8 +14,8 @@ def find_rows(record_ids: np.ndarray, given: np.ndarray) -> tuple[np.ndarray, np
         given: (m,) strings to look in.
 
     Returns:
-        (n,) row of each in ``given``, the last one of several; (n,) bool, whether it was found: the row of one that was
-        not has no meaning.
+        (n,) row of each in ``given`` (of the last one, if there are several), and (n,) bool, whether it was found. Rows
+        of strings that were not found have no meaning.
     """
     if not len(given):
         return np.zeros(len(record_ids), int), np.zeros(len(record_ids), bool)

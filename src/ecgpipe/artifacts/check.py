@@ -48,38 +48,38 @@ def check_folder(folder: Path) -> Checked:
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; give the folder of results")
-    found = Checked()
+    result = Checked()
     listed: dict[Path, tuple[Path, str]] = {}  # from lists of whole folders: file -> list and checksum
     for parent in folder.absolute().parents:
         _read_list(parent, listed, Checked())
     files = []
     for place, names in _walk(folder):
-        _read_list(place, listed, found)
+        _read_list(place, listed, result)
         files += [place / name for name in sorted(names)]
     for path in progress(files, f"check {folder.name}", unit="files"):
         try:
             expected = listed.get(path.absolute()) or read_checksum(path)
             if expected is None:
-                found.without += 1
+                result.without += 1
             elif file_sha256(path) == expected[1]:
-                found.whole += 1
+                result.whole += 1
             elif path.absolute() not in listed and read_checksum(path) != expected:
-                found.without += 1  # a running workflow has replaced it
+                result.without += 1  # a running workflow has replaced it
             else:
                 sums = expected[0]
                 delete = sums.parent if sums.name == SUMS else path
-                found.damaged.append(Damage(path, damage_message(path, sums), delete))
+                result.damaged.append(Damage(path, damage_message(path, sums), delete))
         except FileNotFoundError:
             continue  # a running workflow has replaced or deleted it
         except OSError as error:
             message = f"{path}: cannot be read ({error.strerror}); check the permissions of the file and its folder"
-            found.damaged.append(Damage(path, message, None))
+            result.damaged.append(Damage(path, message, None))
         except DataError:
-            found.without += 1  # a damaged list, reported above
-    return found
+            result.without += 1  # a damaged list, reported above
+    return result
 
 
-def _read_list(folder: Path, listed: dict[Path, tuple[Path, str]], found: Checked) -> None:
+def _read_list(folder: Path, listed: dict[Path, tuple[Path, str]], result: Checked) -> None:
     """Add what the folder's SHA256SUMS.txt lists, if there is one; a missing file counts as damage of the list."""
     sums = folder / SUMS
     if not sums.is_file():
@@ -91,7 +91,7 @@ def _read_list(folder: Path, listed: dict[Path, tuple[Path, str]], found: Checke
     except DataError as error:
         names, problem = {}, str(error).rpartition(";")[0]
     if problem:
-        found.damaged.append(Damage(sums, f"{problem}; delete the folder {folder} and run again", folder))
+        result.damaged.append(Damage(sums, f"{problem}; delete the folder {folder} and run again", folder))
     listed |= {(folder / name).absolute(): (sums, expected) for name, expected in names.items()}
 
 

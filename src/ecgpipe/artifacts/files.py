@@ -176,8 +176,8 @@ def read_checksum(path: Path) -> tuple[Path, str] | None:
     own, listed = checksum_file(path), path.parent / SUMS
     if own.is_file():
         return own, own.read_text(errors="replace")[:64]
-    if listed.is_file() and (found := read_sums(listed).get(path.name)):
-        return listed, found
+    if listed.is_file() and (checksum := read_sums(listed).get(path.name)):
+        return listed, checksum
     return None
 
 
@@ -203,7 +203,7 @@ def _verify(path: Path, size: int, changed: int) -> bool:
 
 
 def damage_message(path: Path, sums: Path) -> str:
-    """What to say of a file that differs from its checksum in ``sums``; one line, with the remedy."""
+    """Message about a file that differs from its checksum in ``sums``; one line, with the remedy."""
     if sums.name == SUMS:
         return f"{path}: damaged, it differs from {SUMS}; delete the folder {sums.parent} and run again"
     return f"{path}: damaged, it differs from its checksum; delete it and run again (if you changed it: delete {sums})"

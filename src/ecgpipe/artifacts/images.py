@@ -1,4 +1,4 @@
-"""images/<shard>.npy: model-ready binary images, 1 bit per pixel. Needs only NumPy.
+"""images/<shard>.npy: model-ready binary images, 1 bit per pixel. Requires only NumPy.
 
 The array is uint8 of shape (records, size, size // 8); bit 7 of a byte is the leftmost pixel (``numpy.packbits``);
 1 is ink. Readers map it into memory. images/<shard>.index.parquet (``tables.IMAGE_INDEX``) names the records.

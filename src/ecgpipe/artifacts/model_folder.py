@@ -7,7 +7,7 @@
     README.md             the model card
     SHA256SUMS.txt        checksums of the weights, statistics and scores
 
-JSON, safetensors and Markdown can be read without this package. This module needs neither PyTorch nor tables.
+JSON, safetensors and Markdown can be read without this package. This module requires neither PyTorch nor pandas.
 """
 
 import json

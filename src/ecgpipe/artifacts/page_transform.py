@@ -103,7 +103,7 @@ def read_transforms(files: Iterable[Path | str], record_ids: Iterable[str]) -> d
         files: index files of a dataset.
         record_ids: the records.
     """
-    from ecgpipe.artifacts.tables import IMAGE_INDEX  # here, since rectifying a page does not need pandas
+    from ecgpipe.artifacts.tables import IMAGE_INDEX  # here, since rectifying a page does not require pandas
 
     wanted, transforms = set(record_ids), {}
     for file in files:

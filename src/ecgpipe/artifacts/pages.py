@@ -1,7 +1,7 @@
 """pages/<shard>.parquet: the encoded page of every record of a shard, with its lead boxes.
 
 ``image`` is a PNG or JPEG file (rendered pages) or the original file (image datasets). ``boxes`` is the JSON of
-``Page.boxes()``, empty for image datasets. Row groups are small, so that a reader holds a few pages in memory. Since
+``Page.boxes()``, empty for image datasets. Row groups are small, so that a reader has only a few pages in memory. Since
 pages are read in part, their reader compares Parquet's own page checksums instead of the file's.
 """
 
@@ -102,7 +102,7 @@ def read_pages(path: Path | str) -> Iterator[StoredPage]:
         with _open(path) as file:
             columns = file.read_row_group(group).columns
             rows = list(zip(*(column.to_pylist() for column in columns), strict=True))
-        for row in rows:  # outside the block, which would take an error of the caller for one of the file
+        for row in rows:  # outside the block, which would report an error of the caller as one of the file
             yield StoredPage(*row)
 
 

@@ -93,7 +93,7 @@ CLAIM_COLUMNS = (
 
 
 def write_comparisons(path: Path | str, content: dict, rows: str, columns: Sequence[str]) -> None:
-    """Write a JSON file, and its rows also as a CSV file beside it. Cells that cannot be filled are null, with a note.
+    """Write a JSON file, and its rows also as a CSV file beside it. Undefined cells are null, with a note.
 
     Args:
         path: the JSON file.

@@ -9,7 +9,7 @@
     metrics.json         scores                                                   evaluate
     model/               the saved model (model_folder)                           card
 
-Training needs the first two and the image files. Reading them needs neither pandas nor pyarrow.
+Training requires the first two and the image files. Reading them requires neither pandas nor pyarrow.
 """
 
 from dataclasses import dataclass, fields
@@ -32,7 +32,7 @@ CHECKPOINTS = "checkpoints"  # subfolder, deleted when the training is done
 
 
 class RunConfig(BaseModel):
-    """All settings of a training, resolved: nothing else has to be looked up."""
+    """All settings of a training, fully resolved."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -96,10 +96,10 @@ def read_signal(
         if not data_file.is_file():
             raise broken("missing-signal", "no such file", data_file)
         expected = _expected_bytes(header, name)
-        found = data_file.stat().st_size
-        if expected is not None and found != expected:
-            problem, word = ("truncated", "truncated") if found < expected else ("header-mismatch", "too long")
-            detail = f"{word}: {found} bytes, expected {expected} by the header"
+        size = data_file.stat().st_size
+        if expected is not None and size != expected:
+            problem, word = ("truncated", "truncated") if size < expected else ("header-mismatch", "too long")
+            detail = f"{word}: {size} bytes, expected {expected} by the header"
             raise broken(problem, detail, data_file)
     if record is None:
         raise broken("unreadable-signal", f"cannot be read ({failure})") from failure
@@ -114,8 +114,8 @@ def read_signal(
     if len(missing) > len(derived):
         lacking = ", ".join(lead for lead in missing if lead not in derived)
         hint = "; derive_leads computes them from I and II" if set(missing) <= set(DERIVED) else ""
-        there = ", ".join(name or "unnamed" for name in record.sig_name)
-        raise broken("missing-leads", f"leads {lacking} are missing (the record has {there}){hint}")
+        present = ", ".join(name or "unnamed" for name in record.sig_name)
+        raise broken("missing-leads", f"leads {lacking} are missing (the record has {present}){hint}")
     columns = [names.index(lead) for lead in LEADS if lead in names]
     units = [record.units[column] for column in columns]
     if any(unit not in MILLIVOLTS for unit in units):

@@ -71,8 +71,8 @@ def _checked_path(entry: zipfile.ZipInfo, archive: Path | str) -> PurePosixPath:
         raise DataError(f"{archive}: its entry {entry.filename!r} leaves the target folder; not used")
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if kind not in (0, stat.S_IFREG):
-        what = "a link" if kind == stat.S_IFLNK else "not a plain file"
-        raise DataError(f"{archive}: its entry {entry.filename!r} is {what}; not used")
+        description = "a link" if kind == stat.S_IFLNK else "not a plain file"
+        raise DataError(f"{archive}: its entry {entry.filename!r} is {description}; not used")
     if entry.flag_bits & ENCRYPTED:
         raise DataError(f"{archive}: its entry {entry.filename!r} is encrypted; unpack it by hand and set `source`")
     return path

@@ -56,7 +56,7 @@ class TableFormat:
 
     Args:
         name: name of the format in messages.
-        schema: the columns of every such file, no more and no fewer.
+        schema: exactly the columns of every file of this kind.
     """
 
     name: str
@@ -172,7 +172,7 @@ format of images); ``anomalies`` is a JSON list of (kind, detail). ``sketch`` is
 ``detail`` an int8 vector to compare; both are empty if the record cannot be read.
 """
 PAIRS = TableFormat("pairs", pa.schema([("first", pa.string()), ("second", pa.string()), ("similarity", pa.float32())]))
-"""audit/pairs.parquet: near-identical pairs of different content; of identical records only the first is listed."""
+"""audit/pairs.parquet: near-identical pairs of different content; of identical records, only the first."""
 ANOMALIES = TableFormat(
     "anomalies", pa.schema([("record_id", pa.string()), ("kind", pa.string()), ("detail", pa.string())])
 )
