@@ -186,23 +186,23 @@ def audit(args: Arguments) -> None:
     else:
         records = list_folder(args.folder)
     rows = list(progress(sketch_records(records, args.folder), "audit", len(records)))
-    found = audit(records, Sketches([pd.DataFrame(rows, columns=SKETCHES.schema.names)]))
-    summary = {"folder": str(args.folder), **found.summary, "missing": len(missing)}
+    result = audit(records, Sketches([pd.DataFrame(rows, columns=SKETCHES.schema.names)]))
+    summary = {"folder": str(args.folder), **result.summary, "missing": len(missing)}
     if args.out:
-        DUPLICATES.write(found.duplicates, args.out / "duplicates.parquet")
-        PAIRS.write(found.pairs, args.out / "pairs.parquet")
-        ANOMALIES.write(found.anomalies, args.out / "anomalies.parquet")
+        DUPLICATES.write(result.duplicates, args.out / "duplicates.parquet")
+        PAIRS.write(result.pairs, args.out / "pairs.parquet")
+        ANOMALIES.write(result.anomalies, args.out / "anomalies.parquet")
         write_json(args.out / "audit.json", summary)
     if args.json:
-        duplicates = found.duplicates[found.duplicates.duplicated("near", keep=False)]
+        duplicates = result.duplicates[result.duplicates.duplicated("near", keep=False)]
         details = {
             "duplicates": [group["record_id"].tolist() for _, group in duplicates.groupby("near")],
-            "pairs": found.pairs.to_dict("records"),
-            "anomaly_list": found.anomalies.to_dict("records"),
+            "pairs": result.pairs.to_dict("records"),
+            "anomaly_list": result.anomalies.to_dict("records"),
         }
         print(json.dumps(summary | details, indent=1))
     else:
-        _print_audit(summary, found.pairs, found.anomalies, args.examples)
+        _print_audit(summary, result.pairs, result.anomalies, args.examples)
 
 
 def _print_audit(summary: dict, pairs, anomalies, examples: int) -> None:

@@ -25,7 +25,7 @@ DATASET_KEYS = {
     argument(
         "--kind", choices=("signals", "images"), default="signals", help="WFDB records (default), or scans and photos"
     ),
-    argument("--name", help="name of the dataset (default: that of the folder)"),
+    argument("--name", help="name of the dataset (default: the folder's name)"),
     examples="""new-dataset clinic
     new-dataset scans --kind images""",
 )
@@ -98,7 +98,7 @@ def _write_examples(folder: Path, signals: bool) -> None:
 
 @command(
     argument("folder", type=Path, metavar="DIR", help="folder to create"),
-    argument("--name", help="name of the model (default: that of the folder)"),
+    argument("--name", help="name of the model (default: the folder's name)"),
     examples="new-model my_net",
 )
 def new_model(args: Arguments) -> None:

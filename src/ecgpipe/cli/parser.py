@@ -73,12 +73,12 @@ class Parser(argparse.ArgumentParser):
 
     def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
         """Like argparse, but suggest an option of the same command for an unknown one."""
-        found, unknown = self.parse_known_args(args, namespace)
+        parsed, unknown = self.parse_known_args(args, namespace)
         if unknown:
-            parser = getattr(found, "parser", self)
+            parser = getattr(parsed, "parser", self)
             hints = [parser._option_hint(text) for text in unknown if text.startswith("-")]
             parser.error(f"unrecognized arguments: {' '.join(unknown)}{next(filter(None, hints), '')}")
-        return found
+        return parsed
 
     def _option_hint(self, text: str) -> str:
         known = [option for action in self._actions for option in action.option_strings if option.startswith("--")]

@@ -191,20 +191,20 @@ def check(args: Arguments) -> None:
     from ecgpipe.artifacts.check import check_folder
 
     try:
-        found = check_folder(args.folder)
+        result = check_folder(args.folder)
     except DataError as error:
         raise NothingToCheck(str(error)) from error
-    damaged = found.damaged
-    if not found.whole and not damaged:
+    damaged = result.damaged
+    if not result.whole and not damaged:
         raise NothingToCheck(f"{args.folder}: no file of ecgpipe with a checksum; give the folder of results")
     if args.json:
         rows = [{"file": str(e.file), "message": e.message, "delete": e.delete and str(e.delete)} for e in damaged]
-        document = {"folder": str(args.folder), "whole": found.whole, "without_checksum": found.without}
+        document = {"folder": str(args.folder), "whole": result.whole, "without_checksum": result.without}
         print(json.dumps(document | {"damaged": rows}, indent=1))
     else:
         for one in damaged:
             print(one.message)
-    counts = f"files damaged: {len(damaged)}; intact: {found.whole}; without a checksum: {found.without}"
+    counts = f"files damaged: {len(damaged)}; intact: {result.whole}; without a checksum: {result.without}"
     if damaged:
         raise EcgpipeError(f"{counts}. If no later step reads a deleted file, request it by name: snakemake FILE")
     if not args.json:

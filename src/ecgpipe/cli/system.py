@@ -117,7 +117,7 @@ def _print_resources(machine, slurm, partitions, requests) -> None:
     bench train --model swin --image-size 224 --batch-size 4""",
 )
 def bench(args: Arguments) -> None:
-    """Measure the speed of a stage beside alternatives, in the same run; requires a checkout of ecgpipe."""
+    """Measure the speed of a stage and of alternatives in the same run; requires a checkout of ecgpipe."""
     checkout = Path(__file__).resolve().parents[3]
     if not (checkout / "benchmarks" / f"{args.name}.py").is_file():
         raise EcgpipeError(
@@ -145,9 +145,9 @@ def completion(args: Arguments) -> None:
 
 def _all_actions(parser: argparse.ArgumentParser) -> list[argparse.Action]:
     """The arguments of a parser and of its commands."""
-    found = []
+    actions = []
     for action in parser._actions:
-        found.append(action)
+        actions.append(action)
         if isinstance(action, argparse._SubParsersAction):
-            found += [inner for sub in action.choices.values() for inner in _all_actions(sub)]
-    return found
+            actions += [inner for sub in action.choices.values() for inner in _all_actions(sub)]
+    return actions
