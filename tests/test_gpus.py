@@ -226,7 +226,7 @@ def test_a_warning_is_logged_if_no_gpu_is_free(all_taken, caplog):
         assert mine == [] and os.environ[gpus.VISIBLE] == ""
     assert gpus.VISIBLE not in os.environ
     assert [record.message for record in caplog.records] == [
-        f"no GPU is free (others have {', '.join(UUIDS)}); running on the CPU"
+        f"no GPU is free ({', '.join(UUIDS)} are in use); running on the CPU"
     ]
 
 

@@ -31,8 +31,8 @@ def requested_gpus(resources: Mapping[str, Any], default: int = 0) -> int:
     if gres.startswith("gpu"):
         last = gres.split(":")[-1]
         return int(last) if last.isdigit() else 1
-    asked = resources.get("gpu")
-    return default if asked is None else int(asked)
+    requested = resources.get("gpu")
+    return default if requested is None else int(requested)
 
 
 def visible_gpus() -> list[str]:
@@ -45,14 +45,14 @@ def visible_gpus() -> list[str]:
     chosen = os.environ.get(VISIBLE)
     if chosen is None:
         return listed
-    found = []
+    visible = []
     for name in filter(None, map(str.strip, chosen.split(","))):
         if name == "-1" or (name.isdigit() and listed and int(name) >= len(listed)):
             break  # CUDA also ignores everything after it
         if name.isdigit() and listed:
             name = listed[int(name)]
-        found.append(next((full for full in listed if name.startswith("GPU-") and full.startswith(name)), name))
-    return list(dict.fromkeys(found))
+        visible.append(next((full for full in listed if name.startswith("GPU-") and full.startswith(name)), name))
+    return list(dict.fromkeys(visible))
 
 
 @contextmanager
@@ -120,22 +120,20 @@ def _take(count: int, usable: list[str], held: ExitStack, wait: bool) -> list[st
     last_message = -float("inf")
     while True:
         with ExitStack() as mine:
-            got = []
+            locked = []
             for gpu in usable:
-                if len(got) < count and _lock(gpu, mine):
-                    got.append(gpu)
-            if len(got) == count:
+                if len(locked) < count and _lock(gpu, mine):
+                    locked.append(gpu)
+            if len(locked) == count:
                 held.push(mine.pop_all())
-                return got
+                return locked
         # release what was locked: two processes that wait for each other's second GPU would wait forever
         if not wait:
-            logger.warning("no GPU is free (others have %s); running on the CPU", ", ".join(usable))
+            logger.warning("no GPU is free (%s are in use); running on the CPU", ", ".join(usable))
             return []
         if time.monotonic() - last_message > SECONDS_BETWEEN_MESSAGES:
             last_message = time.monotonic()
-            logger.info(
-                "waiting for %d of the GPUs %s: others have them (%s)", count, ", ".join(usable), _folder()
-            )
+            logger.info("waiting for %d of the GPUs %s, which are in use (%s)", count, ", ".join(usable), _folder())
         time.sleep(SECONDS_BETWEEN_TRIES * (1 + os.getpid() % 8 / 8))  # processes should not retry all at once
 
 
@@ -182,7 +180,7 @@ def _open(gpu: str) -> int:
     try:
         with contextlib.suppress(FileExistsError):
             new = os.open(path, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
-            os.fchmod(new, 0o644)  # whatever the umask: other users must be able to open it
+            os.fchmod(new, 0o644)  # independent of the umask: other users must be able to open it
             os.close(new)
         return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     except OSError as error:

@@ -122,7 +122,7 @@ def make_machine(gpus: int, **more) -> Machine:
         (0, 1, 1, None),  # on the CPU
         (2, 2, 1, None),
         (2, 2, 3, "train: 3 GPUs are requested; this machine has 2"),
-        (2, 1, 2, "train: 2 GPUs are requested; resources: [gpu=1] does not allow so many"),
+        (2, 1, 2, "train: 2 GPUs are requested; resources: [gpu=1] allows fewer"),
         (2, 4, 1, "resources: gpu=4; this machine has 2, so further jobs only wait"),
     ],
 )

@@ -154,19 +154,19 @@ def parse_minutes(limit: str) -> int | None:
 
 def parse_partitions(listing: str) -> dict[str, Partition]:
     """Parse the output of ``sinfo --noheader --format=%P|%l|%c|%m|%G``; a partition may have several rows."""
-    found: dict[str, Partition] = {}
+    partitions: dict[str, Partition] = {}
     for line in filter(None, listing.splitlines()):
         name, limit, cpus, memory, gres = line.split("|")
         is_default = name.endswith("*")
         name = name.removesuffix("*")
         row = Partition(name, parse_minutes(limit), int(cpus.rstrip("+")), int(memory.rstrip("+")), gres, is_default)
-        other = found.get(name)
+        other = partitions.get(name)
         if other is not None:
             gres = ",".join(filter(lambda text: text != "(null)", {row.gres, other.gres})) or "(null)"
             cpus, memory = max(row.cpus, other.cpus), max(row.memory_mb, other.memory_mb)
             row = Partition(name, row.minutes, cpus, memory, gres, is_default)
-        found[name] = row
-    return found
+        partitions[name] = row
+    return partitions
 
 
 def list_partitions() -> dict[str, Partition]:

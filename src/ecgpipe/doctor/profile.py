@@ -115,31 +115,31 @@ def _request(rule: str, resources: dict, threads: Any) -> Request:
 
     def number(key: str, units: dict[str, float], value: Any = None) -> int | None:
         value = resources.get(key) if value is None else value
-        found = _number(value, units)
-        if value is not None and found is None:
+        amount = _number(value, units)
+        if value is not None and amount is None:
             unread.append(f"{key}: {value}")
-        return found
+        return amount
 
     parts = str(resources.get("gres") or "").split(":")
     model = parts[1] if parts[0] == "gpu" and len(parts) > 1 and not parts[1].isdigit() else resources.get("gpu_model")
     memory = number("mem_mb", UNIT_MB)
     cpus = next((key for key in ("cpus_per_task", "cpus_per_gpu") if resources.get(key)), None)
-    asked = {"gpu": number("gpu", {}) or 0, "gres": resources.get("gres")}
+    requested = {"gpu": number("gpu", {}) or 0, "gres": resources.get("gres")}
     return Request(
         rule,
         resources.get("slurm_partition"),
         (number(cpus, {}) if cpus else number("threads", {}, threads)) or 1,
         number("mem", UNIT_MB) if memory is None else memory,
         number("runtime", UNIT_MINUTES),
-        requested_gpus(asked),
+        requested_gpus(requested),
         model,
         tuple(unread),
-        bool(asked["gpu"] and parts[0] == "gpu"),
+        bool(requested["gpu"] and parts[0] == "gpu"),
     )
 
 
 def _number(value: Any, units: dict[str, float]) -> int | None:
-    """A number at the first attempt: plain, with a unit, or a product like ``attempt * 1500``; None: no such form."""
+    """A number at the first attempt: plain, with a unit, or a product like ``attempt * 1500``; None for other forms."""
     if value is None or isinstance(value, int):
         return value
     text = re.sub(r"attempt\s*\*\*\s*\d+", "attempt", str(value).strip())  # 1 at the first attempt, to any power
@@ -227,7 +227,7 @@ def workstation_faults(wanted: list[Request], machine: Machine, limit: int | Non
         ]
     if limit is not None:
         faults += [
-            f"{request.rule}: {request.gpus} GPUs are requested; resources: [gpu={limit}] does not allow so many"
+            f"{request.rule}: {request.gpus} GPUs are requested; resources: [gpu={limit}] allows fewer"
             for request in wanted
             if request.gpus > limit
         ]
