@@ -52,7 +52,7 @@ class Scorer:
     """Scores of one set of predictions under any weights of its records.
 
     Args:
-        predictions: of the scored records; of a cross-validation those of all parts.
+        predictions: of the scored records; for a cross-validation, of all parts.
         threshold: multi-label: probability from which a class is called.
         parts: (n,) cross-validation part of each record. Counts are pooled over parts. The AUC compares records of
             the same part only, because outputs of different trainings are not on one scale.
@@ -282,16 +282,16 @@ def concordant_pairs(scores: np.ndarray, positive: np.ndarray, weights: np.ndarr
 def average_precision(scores: np.ndarray, positive: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """(B,) precision at every distinct score, weighted by the gain in recall (scikit-learn's definition).
 
-    Arguments as of ``concordant_pairs``; NaN where a resample has no positives.
+    Arguments as in ``concordant_pairs``; NaN where a resample has no positives.
     """
     negatives, positives = weights_by_score(scores, positive, weights)
-    found = np.cumsum(positives, axis=0)
+    true_positives = np.cumsum(positives, axis=0)
     called = np.cumsum(
         negatives, axis=0, out=negatives
     )  # in place, here and below: these arrays are most of the memory
-    called += found
-    precision = np.divide(found, called, out=called, where=called > 0)  # otherwise it stays 0
-    return ratio(np.einsum("ib,ib->b", positives, precision), found[-1])
+    called += true_positives
+    precision = np.divide(true_positives, called, out=called, where=called > 0)  # otherwise it stays 0
+    return ratio(np.einsum("ib,ib->b", positives, precision), true_positives[-1])
 
 
 def weights_by_score(scores: np.ndarray, positive: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-CHUNK = 250  # resamples per call of the generator; another number would change what a seed gives
+CHUNK = 250  # resamples per call of the generator; another number would change the resamples of a seed
 WEIGHTS = 2**20
 """Records times resamples weighted at once, 8 MB as float64: the scores need several such arrays."""
-FEWEST = 8  # resamples at once, however many records there are: fewer would be slow
+FEWEST = 8  # resamples at once, even for many records: fewer would be slow
 DRAWS = 2**18  # random numbers at once
 NO_SPREAD = "every resample has this value, so there is no interval"
 
@@ -37,7 +37,7 @@ def group_counts(
     Args:
         groups: number of groups.
         resamples: B.
-        seed: the same seed gives the same resamples, whatever ``records``.
+        seed: the same seed gives the same resamples for any ``records``.
         records: number of records that the caller weights; the more, the fewer resamples at a time. None: ``groups``.
 
     Yields:
@@ -59,10 +59,10 @@ def _counts(generator: np.random.Generator, groups: int, size: int) -> np.ndarra
     counts, one = np.zeros(groups * size, np.uint8), np.uint8(1)
     rows = max(1, DRAWS // size)
     for start in range(0, groups, rows):
-        drawn = generator.integers(0, groups, size=(min(rows, groups - start), size))
-        drawn *= size
-        drawn += np.arange(size)
-        np.add.at(counts, drawn.ravel(), one)
+        sampled = generator.integers(0, groups, size=(min(rows, groups - start), size))
+        sampled *= size
+        sampled += np.arange(size)
+        np.add.at(counts, sampled.ravel(), one)
     return counts.reshape(groups, size)
 
 
@@ -116,7 +116,7 @@ def bootstrap_p(samples: np.ndarray) -> float | None:
 
 
 def resamples_for(comparisons: int, alpha: float, configured: int) -> int:
-    """Resamples with which the smallest p value, corrected for so many comparisons, is at most alpha / 2.
+    """Resamples with which the smallest p value, corrected for this many comparisons, is at most alpha / 2.
 
     At least the configured number.
     """

@@ -78,8 +78,8 @@ def _temperature_scale(logits: np.ndarray, targets: np.ndarray) -> float:
     def loss(log_temperature: float) -> float:
         return -float((soft * log_softmax(logits / np.exp(log_temperature), axis=1)).sum()) / records
 
-    found = minimize_scalar(loss, bounds=tuple(np.log(TEMPERATURES)), method="bounded", options={"xatol": 1e-6})
-    return float(np.exp(-found.x))
+    result = minimize_scalar(loss, bounds=tuple(np.log(TEMPERATURES)), method="bounded", options={"xatol": 1e-6})
+    return float(np.exp(-result.x))
 
 
 def _platt(logits: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
@@ -93,8 +93,8 @@ def _platt(logits: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
         return float((np.logaddexp(0, z) - soft * z).mean()), np.array([(error * logits).mean(), error.mean()])
 
     bounds = [(LEAST_SCALE, None), (None, None)]
-    found = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds)
-    return float(found.x[0]), float(found.x[1])
+    result = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds)
+    return float(result.x[0]), float(result.x[1])
 
 
 def recalibrate(reported: Predictions, validation: Predictions | None) -> dict:

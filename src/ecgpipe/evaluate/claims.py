@@ -1,8 +1,8 @@
 """Verdicts on the paper's claims, from the comparisons of our runs and from the printed figures.
 
 A claim is checked against runs under the paper's own protocol. ``finding`` is the result of these runs, ``by_print``
-that of the printed figures alone. ``verdict`` is ``contradicted`` if the paper contradicts itself, ``not run`` if the
-runs depart from the paper's recipe, else the finding.
+the result of the printed figures alone. ``verdict`` is ``contradicted`` if the paper contradicts itself, ``not run`` if
+the runs depart from the paper's recipe, else the finding.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -72,7 +72,7 @@ def compare_models(models: Models, config: EvaluateConfig, signal: Mapping[int, 
 
 
 def image_cost(models: Models, signal: Mapping[int, Reported], config: EvaluateConfig) -> dict | None:
-    """Macro AUC of the baseline on the recordings minus that of the best image model.
+    """Macro AUC of the baseline on the recordings minus the macro AUC of the best image model.
 
     The best model is the one with the highest mean macro AUC on the validation records, so that the choice does not
     favour it on the reported records. A protocol without a test part has only the reported ones to choose on.

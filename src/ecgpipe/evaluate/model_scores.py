@@ -25,7 +25,7 @@ class Reported:
         predictions: sorted by record, each record once.
         parts: (n,) strings, the part of the protocol that reported each record.
         groups: (n,) strings, records that are resampled together.
-        validation_auc: macro AUC on the validation records, mean over parts; None where those are the reported ones.
+        validation_auc: macro AUC on the validation records, mean over parts; None if these are the reported records.
     """
 
     predictions: Predictions
@@ -128,35 +128,32 @@ def _flat(scores: Mapping[str, np.ndarray], per_class: Mapping[str, np.ndarray],
 def _join(name: str, parts: list[tuple[str, Predictions]], records: pd.DataFrame | None) -> Reported:
     """Join the parts of a cross-validation."""
     first = parts[0][1]
-    if any((given.classes, given.task) != (first.classes, first.task) for _, given in parts):
+    if any((predictions.classes, predictions.task) != (first.classes, first.task) for _, predictions in parts):
         raise DataError(f"{name}: the parts of the cross-validation disagree on the classes; run them again")
-    reported = [given.of_role(reported_role(given)) for _, given in parts]
-    joined = Predictions(
-        *(
-            np.concatenate([getattr(given, array) for given in reported])
-            for array in ("record_ids", "roles", "logits", "targets")
-        ),
-        first.classes,
-        first.task,
-    )
+    reported = [predictions.of_role(reported_role(predictions)) for _, predictions in parts]
+    arrays = {
+        array: np.concatenate([getattr(predictions, array) for predictions in reported])
+        for array in ("record_ids", "roles", "logits", "targets")
+    }
+    joined = Predictions(**arrays, classes=first.classes, task=first.task)
     order = np.argsort(joined.record_ids, kind="stable")
     joined = _rows(joined, order)
     ids = joined.record_ids
     if len(np.unique(ids)) < len(ids):
         twice = ids[:-1][ids[1:] == ids[:-1]][0]
         raise DataError(f"{name}: record {twice} is reported twice; make the splits again")
-    sizes = [len(given.record_ids) for given in reported]
+    sizes = [len(predictions.record_ids) for predictions in reported]
     origin = np.repeat([part for part, _ in parts], sizes)[order]
     groups = ids if records is None else resampling_groups(ids, records)
-    return Reported(joined, origin, groups, _validation_auc([given for _, given in parts]))
+    return Reported(joined, origin, groups, _validation_auc([predictions for _, predictions in parts]))
 
 
 def _validation_auc(parts: list[Predictions]) -> float | None:
-    chosen = [given.of_role("validation") for given in parts if reported_role(given) == "test"]
-    chosen = [given for given in chosen if len(given.record_ids)]
+    chosen = [part.of_role("validation") for part in parts if reported_role(part) == "test"]
+    chosen = [part for part in chosen if len(part.record_ids)]
     if not chosen:
         return None
-    scores = [Scorer(given, 0.5)(np.ones((len(given.record_ids), 1)))[0]["auc_macro"][0] for given in chosen]
+    scores = [Scorer(part, 0.5)(np.ones((len(part.record_ids), 1)))[0]["auc_macro"][0] for part in chosen]
     return None if np.isnan(scores).all() else float(np.nanmean(scores))
 
 

@@ -1,4 +1,4 @@
-"""What another protocol, such as random splitting, adds to each score (protocols.json)."""
+"""Differences of each score between protocols, such as splits by record and by patient (protocols.json)."""
 
 from collections.abc import Mapping
 

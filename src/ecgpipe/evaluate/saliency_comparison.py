@@ -22,7 +22,7 @@ MEASURE, RESOLUTION, MAPS = "finding", "common", "trained"
 def compare_saliency(
     first: Path, second: Path, method: str, records: pd.DataFrame, config: EvaluateConfig
 ) -> dict | None:
-    """First minus second, on the records that both have maps of.
+    """First minus second, on the records for which both have maps.
 
     Args:
         first: saliency.parquet of one model.

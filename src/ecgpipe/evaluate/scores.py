@@ -131,14 +131,14 @@ class _Thresholds:
         positive, scores = scorer.targets[:, i], scorer.probabilities[:, i]
         self.confidence, self.samples = config.confidence, []
         self.chosen_on = "the reported records" if validation is None else "validation"
-        truth, given = (
+        truth, probabilities = (
             (positive, scores) if validation is None else (validation.targets[:, i], validation.probabilities[:, i])
         )
         self.specificities, self.thresholds = config.specificities, []
         if not 0 < truth.sum() < len(truth):
             self.specificities = ()
         else:
-            fpr, _, steps = roc_curve(truth, given, drop_intermediate=False)
+            fpr, _, steps = roc_curve(truth, probabilities, drop_intermediate=False)
             self.thresholds = [float(steps[np.flatnonzero(fpr <= 1 - s + 1e-12)[-1]]) for s in self.specificities]
         self.hits = [positive * (scores >= t) for t in self.thresholds]
         self.rejected = [(1 - positive) * (scores < t) for t in self.thresholds]
