@@ -46,9 +46,9 @@ def connected_parts(runs: VerticalRuns) -> tuple[int, np.ndarray]:
     """Find 8-connected parts: their number, and the part of each run, int (n,)."""
     count = len(runs.columns)
     stride = int(runs.bottoms.max(initial=0)) + 2
-    here, beside = runs.columns * stride, (runs.columns + 1) * stride
-    first = np.searchsorted(here + runs.bottoms, beside + runs.tops, "left")
-    last = np.searchsorted(here + runs.tops, beside + runs.bottoms, "right")
+    positions, next_positions = runs.columns * stride, (runs.columns + 1) * stride
+    first = np.searchsorted(positions + runs.bottoms, next_positions + runs.tops, "left")
+    last = np.searchsorted(positions + runs.tops, next_positions + runs.bottoms, "right")
     neighbours = np.maximum(last - first, 0)
     ends = np.cumsum(neighbours)
     links = np.arange(ends[-1] if count else 0) + np.repeat(first - ends + neighbours, neighbours)
@@ -165,15 +165,15 @@ def broken_traces(
     """Find pieces of traces that scaling or compression broke at steep strokes.
 
     A piece begins within ``BREAK`` of another's end; together they span ``MIN_CHAIN``, one of them ``MIN_PIECE``.
-    Arguments and result are those of ``in_long_chains``.
+    Arguments and result as for ``in_long_chains``.
     """
 
     def extent(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Top and bottom of each part in the given column of each."""
-        there = runs.columns == columns[part_of]
+        in_column = runs.columns == columns[part_of]
         top, bottom = np.full(len(left), np.inf), np.full(len(left), -np.inf)
-        np.minimum.at(top, part_of[there], runs.tops[there])
-        np.maximum.at(bottom, part_of[there], runs.bottoms[there])
+        np.minimum.at(top, part_of[in_column], runs.tops[in_column])
+        np.maximum.at(bottom, part_of[in_column], runs.bottoms[in_column])
         return top[candidates], bottom[candidates]
 
     result = np.zeros(len(left), bool)
@@ -209,9 +209,9 @@ def in_long_chains(
 
     def heights(columns: np.ndarray) -> np.ndarray:
         """Mean height of each part in the given column of each, float (parts,)."""
-        there = runs.columns == columns[part_of]
-        weight = np.bincount(part_of[there], minlength=len(left))
-        total = np.bincount(part_of[there], (runs.tops + runs.bottoms)[there] / 2, minlength=len(left))
+        in_column = runs.columns == columns[part_of]
+        weight = np.bincount(part_of[in_column], minlength=len(left))
+        total = np.bincount(part_of[in_column], (runs.tops + runs.bottoms)[in_column] / 2, minlength=len(left))
         return total / np.maximum(weight, 1)
 
     begin, end = heights(left)[candidates], heights(right)[candidates]
@@ -251,8 +251,8 @@ def hanging_runs(part: VerticalRuns, mm: float, largest: tuple[float, float] = M
             continue
         position = first[start]
         others, positions = [], {}
-        for at, (chosen, there) in enumerate(zip(chain, runs, strict=True), start):
-            for run in there:
+        for at, (chosen, candidates) in enumerate(zip(chain, runs, strict=True), start):
+            for run in candidates:
                 if run != chosen:
                     others.append((at, *run))
                     positions[at, *run] = position

@@ -68,7 +68,7 @@ def ink_limits(samples: np.ndarray, darkness: float, least: float = LEAST_INK) -
         limit /= 2
     if (shades < limit).mean() > (
         MOST_INK if least > LEAST_INK else GRIDDED
-    ):  # a dark grid in colour: down to where no more is ink than can be
+    ):  # a dark, coloured grid: lower the threshold until the share of ink is plausible
         most = int(MOST_INK * shades.size)
         allowed = float(np.partition(shades, most, axis=None)[most])
         limit = max(min(limit, allowed), ink + LEAST_DARKNESS * (1 - ink))
@@ -132,8 +132,8 @@ def coloured(image: np.ndarray) -> np.ndarray:
 def recording_rows(crossed: np.ndarray | None, height: int) -> slice:
     """Return the rows between the outermost coloured lines across the page (grid or frame), without header and footer.
 
-    All rows if the page is grey, has no such lines, or has as much colour outside them: then they are just the sharpest
-    lines of a grid.
+    All rows if the page is grey, has no such lines, or has as much colour outside them, because they are only the
+    sharpest lines of a grid.
 
     Args:
         crossed: ``coloured`` of ``sample_columns`` of the page, uint8 (height, n); None for a grey page.

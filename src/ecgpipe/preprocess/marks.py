@@ -87,13 +87,13 @@ def drop_flat_lines(ink: np.ndarray, mm: float) -> None:
             ink[y : y + h, x : x + w][there] = 0
 
 
-def _rectangles(found: np.ndarray, mm: float, tallest: float) -> list[tuple[int, int, int, int]]:
+def _rectangles(binary: np.ndarray, mm: float, tallest: float) -> list[tuple[int, int, int, int]]:
     """Boxes (x, y, w, h) of the vertical, narrow and filled parts of a binary image."""
-    boxes = _boxes(found)
+    boxes = _boxes(binary)
     return [
         (x, y, w, h)
         for x, y, w, h in boxes
-        if h <= tallest and w <= 2 * mm and cv2.countNonZero(found[y : y + h, x : x + w]) >= 0.8 * w * h
+        if h <= tallest and w <= 2 * mm and cv2.countNonZero(binary[y : y + h, x : x + w]) >= 0.8 * w * h
     ]
 
 

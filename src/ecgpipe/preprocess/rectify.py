@@ -136,7 +136,7 @@ def _view(size: tuple[int, int], homography: np.ndarray) -> tuple[np.ndarray, tu
 
 
 def _warp(picture: np.ndarray, matrix: np.ndarray, bend: np.ndarray, shape: tuple[int, int], border: int) -> np.ndarray:
-    """Apply the homography and remove the bend; ``shape`` is that of the result."""
+    """Apply the homography and remove the bend; ``shape`` is the shape of the result."""
     if not bend.any():
         return cv2.warpPerspective(picture, matrix, shape[::-1], flags=cv2.INTER_LINEAR, borderMode=border)
     height, width = shape
@@ -270,22 +270,22 @@ def _blank_beyond(box: tuple[float, float, float, float], darkest: np.ndarray, v
     return len(outside) == 0 or float((outside < 0.65 * np.median(outside)).mean()) < 0.0005
 
 
-def _table_edge(paper: np.ndarray, there: np.ndarray) -> float | None:
+def _table_edge(paper: np.ndarray, valid: np.ndarray) -> float | None:
     """The left edge of paper on a darker table, or None if invisible.
 
     Args:
         paper: logarithm of brightness without ink, (H, W).
-        there: False outside the picture.
+        valid: False outside the picture.
     """
     height, width = paper.shape
     depth = int(SEARCH * width) + 2 * REACH
-    there = there[:, :depth]
-    part = np.where(there, paper[:, :depth], -1).astype(np.float32)
+    valid = valid[:, :depth]
+    part = np.where(valid, paper[:, :depth], -1).astype(np.float32)
     sums = np.cumsum(np.pad(part, ((0, 0), (1, 0))), axis=1)
     mean = (sums[:, REACH:] - sums[:, :-REACH]) / REACH  # mean[:, x] over x .. x + REACH - 1
     outside = np.maximum.accumulate(mean, axis=1)  # paper is brighter than everything outside
     rise = mean[:, REACH:] - outside[:, :-REACH]  # at x + REACH - 0.5
-    inside = there[:, : rise.shape[1]]
+    inside = valid[:, : rise.shape[1]]
     rise = np.where(inside, rise, 0)
     count = inside.sum(axis=0)
     strong = np.clip(cv2.dilate(rise, np.ones((1, 2 * SLACK + 1), np.uint8)), 0, 1.5 * STEP).sum(axis=0)
@@ -301,26 +301,26 @@ def _table_edge(paper: np.ndarray, there: np.ndarray) -> float | None:
     return float(np.median(local.argmax(axis=1)[rows])) + near.start + REACH - 0.5
 
 
-def _tint_edge(dark: np.ndarray, there: np.ndarray) -> float | None:
+def _tint_edge(dark: np.ndarray, valid: np.ndarray) -> float | None:
     """The left edge of tinted or gridded paper on a white table, or None if invisible.
 
-    A grid darkens the paper continuously, a frame or text does not: so three windows inside are compared with
+    A grid darkens the paper continuously, a frame or text does not. Therefore three windows inside are compared with
     everything outside, in parts of the side.
 
     Args:
         dark: logarithm of the smallest channel, (H, W).
-        there: False outside the picture.
+        valid: False outside the picture.
     """
     height, width = dark.shape
     depth = int(SEARCH * width) + 4 * WINDOW
-    there = there[:, :depth]
-    seen = np.where(there, dark[:, :depth], 0)
+    valid = valid[:, :depth]
+    masked = np.where(valid, dark[:, :depth], 0)
     found = []
     for top, bottom in pairwise(np.linspace(0, height, CHUNKS + 1).round().astype(int)):
-        count = there[top:bottom].sum(axis=0)
+        count = valid[top:bottom].sum(axis=0)
         if not count.any():
             continue
-        profile = np.where(count > 0.7 * (bottom - top), seen[top:bottom].sum(axis=0), np.nan) / np.maximum(count, 1)
+        profile = np.where(count > 0.7 * (bottom - top), masked[top:bottom].sum(axis=0), np.nan) / np.maximum(count, 1)
         mean = np.convolve(profile, np.ones(WINDOW) / WINDOW, "valid")
         if len(mean) <= 3 * WINDOW:
             return None

@@ -177,8 +177,8 @@ def _vote(scores: np.ndarray, places: np.ndarray) -> tuple[tuple[float, float], 
         slopes = (a - w * places[:, 1]) / (1 - w * places[:, 0])
         at = (np.rad2deg(np.arctan(slopes)) + STEEPEST) / STEP
         inside = (at >= 0) & (at <= scores.shape[1] - 1)
-        found = scores[np.arange(len(scores)), np.clip(np.rint(at), 0, scores.shape[1] - 1).astype(int)]
-        totals = np.where(inside, found, 0).mean(axis=1) - 0.3 * np.abs(w[:, 0]) - 0.1 * np.abs(a[:, 0])
+        sampled = scores[np.arange(len(scores)), np.clip(np.rint(at), 0, scores.shape[1] - 1).astype(int)]
+        totals = np.where(inside, sampled, 0).mean(axis=1) - 0.3 * np.abs(w[:, 0]) - 0.1 * np.abs(a[:, 0])
         if totals.max() > best:
             best, index = totals.max(), int(totals.argmax())
             direction = float(a[index, 0]), float(w[index, 0])
@@ -211,8 +211,8 @@ def sharpest_direction(flat: np.ndarray) -> tuple[float, float]:
         moved = across + (a - w * across) * along[:, None]  # (directions, STRIPS, H)
         at = (moved * half + height / 2).astype(np.float32).reshape(-1, height)
         strips = np.tile(np.arange(STRIPS, dtype=np.float32), len(a))[:, None].repeat(height, axis=1)
-        found = cv2.remap(profiles, at, strips, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
-        energy = (found.reshape(len(a), STRIPS, height).sum(axis=1) ** 2).sum(axis=1)
+        aligned = cv2.remap(profiles, at, strips, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+        energy = (aligned.reshape(len(a), STRIPS, height).sum(axis=1) ** 2).sum(axis=1)
         energy *= 1 - 2 * np.abs(a[:, 0, 0] - 0) - np.abs(w[:, 0, 0])  # prefers the smallest
         best = int(energy.argmax())
         direction = np.array([a[best, 0, 0], w[best, 0, 0]])
@@ -222,7 +222,7 @@ def sharpest_direction(flat: np.ndarray) -> tuple[float, float]:
 def fine_direction(flat: np.ndarray) -> tuple[tuple[float, float], np.ndarray, float]:
     """Estimate the remaining direction of a nearly straight page from shifts between neighbouring strips.
 
-    Where lines slope, the profile of a strip is that of its neighbour, shifted. Shifts are measured in overlapping
+    Where lines slope, the profile of a strip is its neighbour's profile, shifted. Shifts are measured in overlapping
     windows and fitted by (a, w) and a bend common to all lines.
 
     Args:
@@ -272,12 +272,12 @@ def fine_direction(flat: np.ndarray) -> tuple[tuple[float, float], np.ndarray, f
 def _shift(first: np.ndarray, second: np.ndarray, top: int, bottom: int) -> tuple[float, float]:
     """Shift in pixels of ``second`` below ``first`` between two rows, and the correlation after it."""
     template = first[top:bottom]
-    found = cv2.matchTemplate(
+    correlation = cv2.matchTemplate(
         second[top - LAG : bottom + LAG].reshape(-1, 1), template.reshape(-1, 1), cv2.TM_CCOEFF_NORMED
     )[:, 0]
-    best = int(found.argmax())
-    if not 0 < best < len(found) - 1:
+    best = int(correlation.argmax())
+    if not 0 < best < len(correlation) - 1:
         return 0.0, 0.0
-    before, here, after = found[best - 1 : best + 2]
-    offset = 0.5 * (before - after) / (before - 2 * here + after)
-    return best + float(offset) - LAG, float(here)
+    before, peak, after = correlation[best - 1 : best + 2]
+    offset = 0.5 * (before - after) / (before - 2 * peak + after)
+    return best + float(offset) - LAG, float(peak)
