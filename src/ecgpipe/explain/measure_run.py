@@ -35,7 +35,7 @@ from ecgpipe.progress import progress
 
 TRAINED, RANDOMISED = "trained", "randomised"
 COMMON_STRIDE = 32
-"""Maps are also compared after averaging over areas of so many input pixels: the stride of the coarsest model."""
+"""Maps are also compared after averaging over areas of this many input pixels, the stride of the coarsest model."""
 CASCADE_STEPS = 4
 """States of the cascading randomisation, from the classifier to the whole network."""
 SEED = 0
@@ -147,14 +147,14 @@ def measure_run(
 
 def _regions(
     run: RunConfig,
-    found: Saliency,
+    saliency: Saliency,
     images: torch.Tensor,
     pages: PageSource,
     truth: pd.DataFrame | None,
     margins: Margins,
     indices: Sequence[Path | str],
 ) -> list[Regions]:
-    stored, transforms = pages.find(found.record_ids), read_transforms(indices, found.record_ids)
+    stored, transforms = pages.find(saliency.record_ids), read_transforms(indices, saliency.record_ids)
     return [
         find_regions(
             image,
@@ -162,10 +162,10 @@ def _regions(
             None if truth is None else truth[truth["record_id"] == record_id],
             run.classes[label],
             margins,
-            found.maps.shape[-1],
+            saliency.maps.shape[-1],
             transforms.get(record_id),
         )
-        for record_id, label, image in zip(found.record_ids, found.labels, images, strict=True)
+        for record_id, label, image in zip(saliency.record_ids, saliency.labels, images, strict=True)
     ]
 
 
@@ -188,59 +188,60 @@ def measure_location(saliency: np.ndarray, regions: Regions) -> Iterator[tuple[s
 
 
 def _cascade_maps(
-    model: torch.nn.Module, run: RunConfig, images: torch.Tensor, found: Saliency, config: ExplainConfig
+    model: torch.nn.Module, run: RunConfig, images: torch.Tensor, saliency: Saliency, config: ExplainConfig
 ) -> dict[str, list[tuple[str, np.ndarray]]]:
     """Method -> (last stage randomised, maps) per state; only the last state for the methods of ``compare``."""
-    maps: dict[str, list[tuple[str, np.ndarray]]] = {method: [] for method in found.methods}
+    maps: dict[str, list[tuple[str, np.ndarray]]] = {method: [] for method in saliency.methods}
     for stage, randomised, complete in cascade_randomisation(model, run, SEED, CASCADE_STEPS):
-        for method in found.methods:
+        for method in saliency.methods:
             if method == config.method or complete:
                 title = f"{method}, randomised down to {stage}"
-                own = saliency_maps(randomised, images, found.labels, method, config.level, title)
+                own = saliency_maps(randomised, images, saliency.labels, method, config.level, title)
                 maps[method].append((stage, reduce_maps(own)))
     return maps
 
 
 def _seed_agreement(
-    found: Saliency, reference: np.ndarray, other: Saliency, cells: int
+    saliency: Saliency, reference: np.ndarray, other: Saliency, cells: int
 ) -> Iterator[tuple[int, float, float]]:
-    """Record, rank correlation with another seed's map of it, and with that seed's map of the next record (chance).
+    """Record, rank correlation with another seed's map of it, and with that seed's map of another record (chance).
 
     Args:
-        reference: (n, s, s) maps of ``found`` at the common resolution.
+        reference: (n, s, s) maps of ``saliency`` at the common resolution.
     """
     # a record may be explained for several of its classes
-    keys = list(zip(found.record_ids, found.labels, strict=True))
+    keys = list(zip(saliency.record_ids, saliency.labels, strict=True))
     other_keys = zip(other.record_ids, other.labels, strict=True)
-    theirs = {key: to_common_resolution(one, cells) for key, one in zip(other_keys, other.maps[0], strict=True)}
+    other_maps = {key: to_common_resolution(one, cells) for key, one in zip(other_keys, other.maps[0], strict=True)}
     for record, key in enumerate(keys):
-        if key not in theirs:
+        if key not in other_maps:
             continue
-        same_class = [one for one in keys if one[1] == key[1] and one in theirs]
+        same_class = [one for one in keys if one[1] == key[1] and one in other_maps]
         following = same_class[(same_class.index(key) + 1) % len(same_class)]
-        chance = rank_correlation(reference[record], theirs[following]) if following != key else np.nan
-        yield record, rank_correlation(reference[record], theirs[key]), chance
+        chance = rank_correlation(reference[record], other_maps[following]) if following != key else np.nan
+        yield record, rank_correlation(reference[record], other_maps[key]), chance
 
 
 def _curves(
     model: torch.nn.Module,
     run: RunConfig,
     images: torch.Tensor,
-    found: Saliency,
+    saliency: Saliency,
     maps: Mapping[tuple[str, str], np.ndarray],
     cells: int,
     steps: int,
 ) -> Iterator[tuple[int, str, str, list[tuple[str, float, float]]]]:
     """Record, maps, method and its areas under the insertion and deletion curves with their chance level.
 
-    The chance level is the insertion of a random map, for deletion too: what a random region leaves is random as well.
+    The chance level is the insertion of a random map, also for deletion: the rest of a random region is random too.
     """
     paper = torch.zeros_like(images[:1])
-    blank = {label: float(class_probability(model, paper, label, run.task)[0]) for label in set(found.labels.tolist())}
+    labels = set(saliency.labels.tolist())
+    blank = {label: float(class_probability(model, paper, label, run.task)[0]) for label in labels}
     for record in progress(range(len(images)), f"insertion and deletion {run.dataset}/{run.variant}"):
-        image, label = images[record], int(found.labels[record])
-        ends = blank[label], float(found.probabilities[record, label])
-        noise = random_map(found.maps.shape[-1], cells, SEED + record)
+        image, label = images[record], int(saliency.labels[record])
+        ends = blank[label], float(saliency.probabilities[record, label])
+        noise = random_map(saliency.maps.shape[-1], cells, SEED + record)
         random, _ = insertion_deletion_curves(model, image, label, noise, steps, run.task, *ends, deletion=False)
         chance = area_under_curve(random)
         for (source, method), own in maps.items():

@@ -118,13 +118,13 @@ def insertion_deletion_curves(
 
 def class_probability(model: nn.Module, images: torch.Tensor, label: int, task: str) -> np.ndarray:
     """(n,) probabilities of a class for (n, channels, height, width) model inputs, in batches of bounded size."""
-    found: list[float] = []
+    values: list[float] = []
     with torch.inference_mode():
         for batch in batches(images, model):
             logits = model(batch).float()
             probabilities = torch.sigmoid(logits) if task == "multilabel" else torch.softmax(logits, dim=1)
-            found += probabilities[:, label].tolist()
-    return np.array(found)
+            values += probabilities[:, label].tolist()
+    return np.array(values)
 
 
 def area_under_curve(curve: np.ndarray) -> float:

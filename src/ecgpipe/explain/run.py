@@ -109,7 +109,7 @@ def choose_records(record_ids: np.ndarray, targets: np.ndarray, per_class: int, 
     Args:
         record_ids: (n,) candidates.
         targets: (n, classes) 0/1.
-        per_class: records per class, as far as there are so many.
+        per_class: records per class, fewer if the class has fewer.
         seed: for the choice.
 
     Returns:
