@@ -240,7 +240,7 @@ def _training(saved: SavedModel) -> str:
         start = f"the weights of the training {init_from}"
     lines = [
         f"Dataset {training['dataset']}, split {training['protocol']}, label policy {training['label_policy']}, "
-        f"seed {training['seed']}. Start: {start}. Weights: those of epoch {course['best_epoch']} of "
+        f"seed {training['seed']}. Start: {start}. Weights: from epoch {course['best_epoch']} of "
         f"{course['epochs']}, with the lowest validation loss ({course['best_validation_loss']:.4f}). "
         f"{course['device']}, {course['precision']}, {course['seconds']:.0f} s.",
         "",

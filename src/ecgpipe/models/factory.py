@@ -87,8 +87,8 @@ def create_model(
     try:
         model = _build(architecture, arguments)
     except (TypeError, ValueError, AssertionError) as error:
-        given = ", ".join(f"{key}={value!r}" for key, value in arguments.items() if key != "pretrained_cfg_overlay")
-        raise ConfigError(f"model {variant!r} cannot be built with {given}: {error}") from error
+        settings = ", ".join(f"{key}={value!r}" for key, value in arguments.items() if key != "pretrained_cfg_overlay")
+        raise ConfigError(f"model {variant!r} cannot be built with {settings}: {error}") from error
     own = architecture.startswith("swin_lgf_fpn")
     if variant not in VARIANTS or options.get("architecture"):
         _check_size(variant, architecture, arguments, image_hw(img_size))
@@ -174,9 +174,9 @@ def _is_swin(architecture: str) -> bool:
 
 
 def _unknown(name: str) -> str:
-    ours = difflib.get_close_matches(name, VARIANTS, n=3, cutoff=0.5)
-    theirs = difflib.get_close_matches(name, timm.list_models(), n=3, cutoff=0.6)
-    close = list(dict.fromkeys(ours + theirs))
+    variants = difflib.get_close_matches(name, VARIANTS, n=3, cutoff=0.5)
+    timm_names = difflib.get_close_matches(name, timm.list_models(), n=3, cutoff=0.6)
+    close = list(dict.fromkeys(variants + timm_names))
     hint = f"did you mean {', '.join(close)}?" if close else f"use {', '.join(VARIANTS)} or any model of timm"
     return f"unknown model {name!r}: {hint}"
 

@@ -245,7 +245,7 @@ class PyramidHead(nn.Module):
         """Replace the last linear layer by a new one."""
         self.fc2 = nn.Linear(self.num_features, num_classes) if num_classes > 0 else nn.Identity()
         if num_classes > 0:
-            nn.init.trunc_normal_(self.fc2.weight, std=0.02)  # logits near 0: the first loss is that of a uniform guess
+            nn.init.trunc_normal_(self.fc2.weight, std=0.02)  # logits near 0, so training starts at a uniform guess
             nn.init.zeros_(self.fc2.bias)
 
     def forward(self, maps: Sequence[Tensor], pre_logits: bool = False) -> Tensor:

@@ -1,11 +1,12 @@
 """Out-of-distribution score of an image: its distance from the training images, divided by a limit.
 
 Two Mahalanobis distances (Lee et al. 2018, without their classes): of the features that the model's last linear layer
-reads, and of the spatial distribution of ink in the preprocessed image. Means and covariances are those of training
-images; the covariances are shrunk, because small runs have fewer images than features. Each distance is divided by its
-limit, and the score is the larger one. The limits are set so that 99% of the *validation* images score 1 or less.
+reads, and of the spatial distribution of ink in the preprocessed image. Means and covariances are estimated from
+training images; the covariances are shrunk, because small runs have fewer images than features. Each distance is
+divided by its limit, and the score is the larger one. The limits are set so that 99% of the *validation* images score 1
+or less.
 
-A saved model contains only means and matrices, nothing of a single record.
+A saved model contains only means and matrices, no data of single records.
 """
 
 import logging
@@ -160,15 +161,15 @@ def logits_and_features(model: nn.Module, images: torch.Tensor) -> tuple[torch.T
     if not isinstance(last, nn.Module) or isinstance(last, nn.Identity):
         logits = model(images)
         return logits, logits
-    seen: list[torch.Tensor] = []
-    hook = last.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    inputs_seen: list[torch.Tensor] = []
+    hook = last.register_forward_pre_hook(lambda module, inputs: inputs_seen.append(inputs[0]))
     try:
         logits = model(images)
     finally:
         hook.remove()
-    if not seen:
+    if not inputs_seen:
         return logits, logits
-    features = seen[0]
+    features = inputs_seen[0]
     return logits, features.mean(dim=(2, 3)) if features.ndim == 4 else features.flatten(1)
 
 

@@ -263,7 +263,7 @@ default_cfgs = generate_default_cfgs(
 def swin_lgf_fpn_tiny(pretrained: bool = False, **kwargs: Any) -> SwinLgfFpn:
     """Swin-LGF-FPN on Swin-T; ``pretrained`` loads timm's ImageNet weights into the backbone.
 
-    Keyword arguments are those of :class:`SwinLgfFpn`, and ``pretrained_cfg_overlay={"file": path}`` for backbone
+    Keyword arguments: as for :class:`SwinLgfFpn`, and ``pretrained_cfg_overlay={"file": path}`` for backbone
     weights in a local safetensors file.
     """
     weights_file = (kwargs.get("pretrained_cfg_overlay") or {}).get("file")

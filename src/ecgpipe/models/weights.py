@@ -54,19 +54,19 @@ def load_init_weights(model: nn.Module, weights: Path) -> dict[str, int]:
         DataError: the file is missing, damaged, or fits less than half of the model's tensors.
     """
     try:
-        found = read_weights(weights)
+        tensors = read_weights(weights)
     except (SafetensorError, OSError) as error:
         raise DataError(f"{weights}: cannot be read ({error}); delete it and train that run again") from error
     own = model.state_dict()
-    taken = {name: tensor for name, tensor in found.items() if name in own and own[name].shape == tensor.shape}
-    if 2 * len(taken) < len(own):
+    matching = {name: tensor for name, tensor in tensors.items() if name in own and own[name].shape == tensor.shape}
+    if 2 * len(matching) < len(own):
         raise DataError(
-            f"{weights}: only {len(taken)} of the model's {len(own)} tensors fit; `init_from` must name a training of "
-            "the same model, with the same options and image size"
+            f"{weights}: only {len(matching)} of the model's {len(own)} tensors fit; `init_from` must name a training "
+            "of the same model, with the same options and image size"
         )
-    model.load_state_dict(taken, strict=False)
-    logger.info("starting from %d of %d tensors of %s", len(taken), len(own), weights)
-    return {"taken": len(taken), "of": len(own)}
+    model.load_state_dict(matching, strict=False)
+    logger.info("starting from %d of %d tensors of %s", len(matching), len(own), weights)
+    return {"taken": len(matching), "of": len(own)}
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def load_pretrained_weights(model: nn.Module, weights_file: str | Path | None = 
     config = dict(model.pretrained_cfg)
     source = config["architecture"] + (f".{config['tag']}" if config.get("tag") else "")
     if (published := timm.get_pretrained_cfg(source)) is not None:
-        config["input_size"] = published.input_size  # of the weights; the model's own is that of our images
+        config["input_size"] = published.input_size  # of the weights; the model's own value is the size of our images
     if weights_file is not None:
         path, source = Path(weights_file), str(weights_file)
         if not path.is_file():
