@@ -1,4 +1,4 @@
-"""From the network's local geometry to one map of the page: where each pixel lies on the paper, in millimetres."""
+"""From the network's local geometry to one map of the page: the position of each pixel on the paper, in millimetres."""
 
 from dataclasses import dataclass
 
@@ -102,10 +102,10 @@ def fit_geometry(maps: np.ndarray, weights: np.ndarray, cell: float) -> PageGeom
     system = np.concatenate([by_x, by_y])
     coefficients, errors = [], []
     for (right, down), per in ((x_axis, per_x), (y_axis, per_y)):
-        wanted = np.concatenate([right * per * weight, down * per * weight]) * unit
-        found = np.linalg.lstsq(system, wanted, rcond=None)[0]
+        target = np.concatenate([right * per * weight, down * per * weight]) * unit
+        found = np.linalg.lstsq(system, target, rcond=None)[0]
         coefficients.append(found)
-        errors.append(np.mean((system @ found - wanted) ** 2) / np.mean(wanted**2))
+        errors.append(np.mean((system @ found - target) ** 2) / np.mean(target**2))
     return PageGeometry(coefficients[0], coefficients[1], middle, unit, float(np.sqrt(np.mean(errors))))
 
 
@@ -128,9 +128,9 @@ def upright(picture: np.ndarray, geometry: PageGeometry, pixels_per_mm: float, l
     pixels_per_mm *= min(1.0, limit / size.max())
     columns, rows = np.ceil((high - low) * pixels_per_mm).astype(int)
     grid_x, grid_y = np.meshgrid(np.arange(0, columns + STEP, STEP), np.arange(0, rows + STEP, STEP))
-    wanted = low + np.stack([grid_x.ravel(), grid_y.ravel()], axis=1) / pixels_per_mm
-    nearest = np.argmin(((page[None, ::4] - wanted[::, None]) ** 2).sum(axis=2), axis=1)
-    points = geometry.to_picture(wanted, border[::4][nearest])
+    page_points = low + np.stack([grid_x.ravel(), grid_y.ravel()], axis=1) / pixels_per_mm
+    nearest = np.argmin(((page[None, ::4] - page_points[::, None]) ** 2).sum(axis=2), axis=1)
+    points = geometry.to_picture(page_points, border[::4][nearest])
     coarse = points.reshape(*grid_x.shape, 2).astype(np.float32)
     shape = (coarse.shape[1] * STEP, coarse.shape[0] * STEP)
     shift = np.float32([[1, 0, (STEP - 1) / 2], [0, 1, (STEP - 1) / 2]])  # cell corners, not centres

@@ -1,4 +1,4 @@
-"""Random page layouts for the reader's teacher: which leads stand where, and what is printed around them.
+"""Random page layouts for the reader's teacher: where each lead is, and what is printed around it.
 
 All lengths are millimetres of paper; y grows downwards.
 """
@@ -33,7 +33,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class RandomLayout:
-    """Slots of all leads and the measures that furniture follows."""
+    """Slots of all leads, and the dimensions that the other print follows."""
 
     slots: tuple[Slot, ...]
     width: float

@@ -15,7 +15,7 @@ LEAD_NAMES = (
 )  # fmt: skip
 """Leads whose printed names the network locates, in the order of its channels."""
 PIXEL_MAPS = ("trace", "ink", "pulse", "grid", "offset")
-"""Maps at full resolution: four logits, then how far a trace lies above its own baseline, in centimetres of paper."""
+"""Maps at full resolution: four logits, then the height of a trace above its own baseline, in centimetres of paper."""
 GEOMETRY_MAPS = ("cos_x", "sin_x", "cos_y", "sin_y", "log2_x", "log2_y")
 """Maps at an eighth: in which direction of the picture the page's x and y grow, and log2(pixels per mm) - 2 of each."""
 CELL = 8

@@ -1,4 +1,4 @@
-"""Read a picture of an ECG page: which pixels are trace, what else is on the page, and how the page lies."""
+"""Read a picture of an ECG page: which pixels are trace, what else is on the page, and the page's geometry."""
 
 import json
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ LONGEST, SHORTEST = 1408, 960
 LEAST_NAME = 0.3
 """A peak of a name map below this does not count as a name."""
 LEAST_TRACE = 0.0005
-"""Share of a picture that must be trace: with less of it there is no ECG on it."""
+"""Least share of trace in a picture of an ECG."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Reading:
             probabilities, and the height above the baseline in cm of paper.
         scale: pixels that the network saw per pixel of the picture.
         names: lead names in the order of their confidence.
-        geometry: where each pixel of the picture lies on the paper.
+        geometry: position of each pixel of the picture on the paper.
     """
 
     trace: np.ndarray = field(repr=False)
@@ -68,7 +68,7 @@ def load_reader(path: Path | str = WEIGHTS) -> ReaderNet:
     """Load a reader's weights (training.save_reader), for prediction on a CPU.
 
     Raises:
-        DataError: the file is missing, or holds other weights.
+        DataError: the file is missing, or contains other weights.
     """
     net = ReaderNet()
     try:
@@ -88,8 +88,8 @@ def read_page(picture: np.ndarray, net: ReaderNet) -> Reading:
         picture: uint8 (H, W, 3), RGB.
         net: from ``load_reader``.
     """
-    seen, scale = _resized(picture)
-    pixels, coarse = _predict(seen, net)
+    resized, scale = _resized(picture)
+    pixels, coarse = _predict(resized, net)
     pixels[:4] = _sigmoid(pixels[:4])
     trace = cv2.resize(pixels[0], picture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     names = len(LEAD_NAMES)
@@ -107,10 +107,10 @@ def _resized(picture: np.ndarray) -> tuple[np.ndarray, float]:
     return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=how), scale
 
 
-def _predict(seen: np.ndarray, net: ReaderNet) -> tuple[np.ndarray, np.ndarray]:
-    """The network's maps of a picture, without what was padded."""
-    height, width = seen.shape[:2]
-    padded = cv2.copyMakeBorder(seen, 0, -height % MULTIPLE, 0, -width % MULTIPLE, cv2.BORDER_REPLICATE)
+def _predict(resized: np.ndarray, net: ReaderNet) -> tuple[np.ndarray, np.ndarray]:
+    """The network's maps of a picture, without the padding."""
+    height, width = resized.shape[:2]
+    padded = cv2.copyMakeBorder(resized, 0, -height % MULTIPLE, 0, -width % MULTIPLE, cv2.BORDER_REPLICATE)
     batch = torch.from_numpy(padded).permute(2, 0, 1)[None].float().div(127.5).sub(1)
     with torch.inference_mode():
         pixels, coarse = net(batch.to(memory_format=torch.channels_last))

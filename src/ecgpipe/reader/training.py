@@ -33,7 +33,7 @@ class ReaderRecipe:
     Attributes:
         steps, batch, size: optimizer steps, examples per step, pixels per side of an example.
         lr: peak learning rate; it rises over ``warmup`` steps and falls along a cosine.
-        averaging: decay per step of the moving average of the weights, which is what is kept.
+        averaging: decay per step of the moving average of the weights, which is saved.
         save_every: steps between checkpoints.
     """
 
@@ -49,7 +49,7 @@ class ReaderRecipe:
 
 
 class _Examples(IterableDataset):
-    """The teacher's examples from a number on; worker k of n makes every n-th."""
+    """The teacher's examples, starting at a number; worker k of n makes every n-th."""
 
     def __init__(self, signals: Path, sampling_rate: float, recipe: ReaderRecipe, start: int) -> None:
         self.signals, self.sampling_rate, self.recipe, self.start = signals, sampling_rate, recipe, start
@@ -64,7 +64,7 @@ class _Examples(IterableDataset):
 def train_reader(
     signals: Path | str, folder: Path | str, recipe: ReaderRecipe, sampling_rate: float = 500, device: str = "cpu"
 ) -> Path:
-    """Train a reader, or go on with an interrupted training.
+    """Train a reader, or resume an interrupted training.
 
     Args:
         signals: .npy file, int16 (records, 12, samples), microvolts.
@@ -75,7 +75,7 @@ def train_reader(
         The path of the weights.
 
     Raises:
-        DataError: the folder holds the checkpoint of another recipe.
+        DataError: the folder contains the checkpoint of another recipe.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -134,7 +134,7 @@ def reader_losses(
     weights = torch.tensor(PIXEL_WEIGHTS, device=pixels.device).view(1, 4, 1, 1)
     positive = torch.tensor((2.0, 1.0, 1.0, 1.0), device=pixels.device).view(1, 4, 1, 1)
     entropy = F.binary_cross_entropy_with_logits(pixels[:, :4], masks, reduction="none", pos_weight=positive)
-    other = 1 + OTHER_INK * batch["masks"][:, 1:3].amax(dim=1, keepdim=True)  # text taken for trace costs more
+    other = 1 + OTHER_INK * batch["masks"][:, 1:3].amax(dim=1, keepdim=True)  # text mistaken for trace costs more
     entropy = torch.cat([entropy[:, :1] * counts[:, None] * other, entropy[:, 1:]], dim=1) * weights
     found, trace = pixels[:, 0].sigmoid() * counts, masks[:, 0] * counts
     overlap = (2 * (found * trace).sum((1, 2)) + 50) / (found.sum((1, 2)) + trace.sum((1, 2)) + 50)
@@ -160,11 +160,11 @@ def _peak_loss(logits: torch.Tensor, peaks: torch.Tensor) -> torch.Tensor:
 
 @torch.no_grad()
 def _average(average: ReaderNet, net: ReaderNet, decay: float) -> None:
-    for kept, new in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
-        if kept.dtype.is_floating_point:
-            kept.lerp_(new, 1 - decay)
+    for averaged, new in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
+        if averaged.dtype.is_floating_point:
+            averaged.lerp_(new, 1 - decay)
         else:
-            kept.copy_(new)
+            averaged.copy_(new)
 
 
 def _save(
@@ -178,7 +178,7 @@ def _save(
 def _resume(
     path: Path, recipe: ReaderRecipe, net: ReaderNet, average: ReaderNet, optimizer: torch.optim.Optimizer
 ) -> int:
-    """The number of steps that a checkpoint has behind it; 0 without one."""
+    """Completed steps of a checkpoint; 0 without one."""
     if not path.is_file():
         return 0
     state = torch.load(path, weights_only=True)

@@ -41,7 +41,7 @@ def smooth_field(rng: np.random.Generator, size: int, cells: int) -> np.ndarray:
 
 
 def take_picture(rng: np.random.Generator, window: Window, picture: np.ndarray, grid: np.ndarray, size: int) -> View:
-    """Look at the middle of a window, ``size`` pixels square: straight on, or rotated, tilted, bent and crumpled."""
+    """View the middle of a window, ``size`` pixels square: straight on, or rotated, tilted, bent and crumpled."""
     middle = np.arange(size, dtype=np.float32) - size / 2
     x, y = np.meshgrid(middle, middle)
     if rng.random() >= 0.35:
@@ -77,7 +77,7 @@ def _moved(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rotation (up to 30 degrees), unequal zoom, perspective, bend and crumple of coordinates around (0, 0).
 
-    One page in eight also lies on its side or upside down, one in fifty is mirrored.
+    One page in eight is also on its side or upside down, one in fifty is mirrored.
     """
     if rng.random() < 0.12:
         for _ in range(int(rng.integers(1, 4))):
@@ -100,7 +100,7 @@ def _moved(
 
 
 def _beyond_the_edge(rng: np.random.Generator, x: np.ndarray, y: np.ndarray, size: int) -> np.ndarray:
-    """bool: where the table beside the paper shows; in one picture of five, one edge of the paper is in view."""
+    """bool: where the table beside the paper is visible; in one picture of five, one edge of the paper is in view."""
     if rng.random() >= 0.2:
         return np.zeros(x.shape, bool)
     inset = rng.uniform(-0.1, 0.3) * size
@@ -110,7 +110,7 @@ def _beyond_the_edge(rng: np.random.Generator, x: np.ndarray, y: np.ndarray, siz
 def degrade_view(rng: np.random.Generator, view: View) -> np.ndarray:
     """Stain, light, blur, copy and compress a view; returns the picture uint8 (size, size, 3).
 
-    What a stain covers is taken out of ``view.covers``.
+    Ink under a stain is removed from ``view.covers``.
     """
     photo = rng.random() < 0.6
     if rng.random() < 0.08:
