@@ -155,9 +155,9 @@ def build_report(inputs: Inputs, config: ReportConfig, folder: Path) -> None:
         }
     )
     downloads = tables.write_tables(own_tables, folder / "tables")
-    drawn = _figures(datasets, runs)
+    svgs = _figures(datasets, runs)
     with atomic_folder(folder / "figures") as partial:
-        for name, svg in drawn.items():
+        for name, svg in svgs.items():
             (partial / f"{name}.svg").write_text(figures.standalone(svg), encoding="utf-8")
     write_json(folder / "report.json", content)
     write_text(
@@ -167,7 +167,7 @@ def build_report(inputs: Inputs, config: ReportConfig, folder: Path) -> None:
         .render(
             **content,
             downloads=downloads,
-            figure=drawn,
+            figure=svgs,
             pictures=_pictures(inputs, runs),
             explorer=_explorer(inputs, runs, config, titles, names),
             settings=yaml.safe_dump(inputs.configuration, sort_keys=False, allow_unicode=True, width=110),
@@ -237,10 +237,10 @@ def _dataset(name: str, number: int, inputs: Inputs, runs: list[Run], statistics
 
 def _figures(datasets: list[dict], runs: list[Run]) -> dict[str, str]:
     """Figures as inline SVG, by the names of their files."""
-    drawn = {"classes": figures.class_figure(tables.class_counts(datasets))}
+    svgs = {"classes": figures.class_figure(tables.class_counts(datasets))}
     for dataset in datasets:
         if dataset["audit"] and dataset["audit"]["leaks"]:
-            drawn[f"leaks-{dataset['name']}"] = figures.leak_figure(dataset["audit"]["leaks"])
+            svgs[f"leaks-{dataset['name']}"] = figures.leak_figure(dataset["audit"]["leaks"])
         for view in dataset["protocols"]:
             key = view["key"]
             own = [
@@ -249,41 +249,41 @@ def _figures(datasets: list[dict], runs: list[Run]) -> dict[str, str]:
             shown = first_seed_runs(own, dataset["name"], own[0].protocol)
             best = next((run for run in own if run.variant == view["best"]), None)
             printed = {v: row for _, table in PAPER_TABLES.get(dataset["name"], ()) for v, row in table.items()}
-            drawn[f"comparison-{key}"] = figures.comparison_figure(
+            svgs[f"comparison-{key}"] = figures.comparison_figure(
                 view["models"], printed if view["paper_tables"] else {}
             )
-            drawn[f"history-{key}"] = figures.history_figure(shown)
+            svgs[f"history-{key}"] = figures.history_figure(shown)
             for run in shown if best is None else [*shown, best]:
-                drawn[f"roc-{key}-{slug(run.variant)}"] = figures.roc_figure(run)
+                svgs[f"roc-{key}-{slug(run.variant)}"] = figures.roc_figure(run)
                 if "confusion" in run.metrics:
-                    drawn[f"confusion-{key}-{slug(run.variant)}"] = figures.confusion_figure(run)
+                    svgs[f"confusion-{key}-{slug(run.variant)}"] = figures.confusion_figure(run)
             if best is not None:
-                drawn[f"reliability-{key}"] = figures.reliability_figure([best])
+                svgs[f"reliability-{key}"] = figures.reliability_figure([best])
     for dataset_name, protocol in dict.fromkeys((run.dataset, run.protocol) for run in runs):
-        drawn[f"calibration-{dataset_name}-{protocol}"] = figures.reliability_figure(
+        svgs[f"calibration-{dataset_name}-{protocol}"] = figures.reliability_figure(
             first_seed_runs(runs, dataset_name, protocol)
         )
-    return drawn
+    return svgs
 
 
 def _pictures(inputs: Inputs, runs: list[Run]) -> dict[str, dict]:
     """Pictures of the HTML page: by dataset ``examples``, ``translated``, ``duplicates``; ``sheets`` by run."""
     limit = inputs.configuration.get("train", {}).get("translate", 0)
-    found: dict[str, dict] = {"examples": {}, "translated": {}, "duplicates": {}, "sheets": {}}
+    by_kind: dict[str, dict] = {"examples": {}, "translated": {}, "duplicates": {}, "sheets": {}}
     for number, name in enumerate(inputs.datasets):
         labels, pages = Labels.read(inputs.label_tables[number]), inputs.pages[name]
         examples = pictures.example_records(
             labels, pages, inputs.of(name, inputs.images), inputs.of(name, inputs.indices), EXAMPLES
         )
-        found["examples"][name] = examples
-        found["translated"][name] = pictures.translated_images(examples[:1], limit)
+        by_kind["examples"][name] = examples
+        by_kind["translated"][name] = pictures.translated_images(examples[:1], limit)
         if inputs.duplicates:
             records = RECORDS.read(inputs.records[number], ["record_id", "statements"])
-            found["duplicates"][name] = duplicate_groups(inputs.duplicates[number], records, pages)
+            by_kind["duplicates"][name] = duplicate_groups(inputs.duplicates[number], records, pages)
     for file in inputs.overlays:
         dataset, protocol, variant = file.parts[-5:-2]
-        found["sheets"][f"{dataset}/{protocol}/{variant}"] = pictures.overlay_sheet(file)
-    return found
+        by_kind["sheets"][f"{dataset}/{protocol}/{variant}"] = pictures.overlay_sheet(file)
+    return by_kind
 
 
 def _explorer(

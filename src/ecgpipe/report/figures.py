@@ -56,7 +56,7 @@ def _inline(svg: str) -> str:
     """Prepare a figure for an HTML page: text in the page's colour, and ids that are unique in the page."""
     own = hashlib.sha256(svg.encode()).hexdigest()[:8]
     used = set(re.findall(r"(?:url\(#|href=\"#)([^)\"]+)", svg))
-    svg = re.sub(r' id="([^"]*)"', lambda found: f' id="{own}-{found[1]}"' if found[1] in used else "", svg)
+    svg = re.sub(r' id="([^"]*)"', lambda match: f' id="{own}-{match[1]}"' if match[1] in used else "", svg)
     svg = re.sub(r"(url\(#|href=\"#)", rf"\g<1>{own}-", svg)
     return svg.replace(INK, "currentColor")
 

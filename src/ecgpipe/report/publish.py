@@ -1,6 +1,6 @@
 """Publish a report as a few small files for a repository: a Markdown page, its tables and its figures.
 
-The page is made from report.json; the tables and figures are those of the report.
+The page is made from report.json; the tables and figures are copied from the report.
 """
 
 import re
@@ -90,8 +90,8 @@ def read_report(results: Path) -> dict:
 def _earlier(folder: Path) -> set[str]:
     """Files of an earlier call, as its page lists them."""
     index = folder / INDEX
-    found = MARK.search(index.read_text(encoding="utf-8", errors="replace")) if index.is_file() else None
-    return {name for name in found[1].splitlines() if OWN_FILES.fullmatch(name)} if found else set()
+    match = MARK.search(index.read_text(encoding="utf-8", errors="replace")) if index.is_file() else None
+    return {name for name in match[1].splitlines() if OWN_FILES.fullmatch(name)} if match else set()
 
 
 def without_paths(value: Any) -> Any:
@@ -131,12 +131,12 @@ START = re.compile(r"^(\d*)([-+=.)])(?=\s|$)|^()([-=]+)$")
 def escape(text: object) -> str:
     """Text without Markdown's special marks, which become entities; safe in a table of any viewer."""
     plain = re.sub(r"\s+", " ", str(text))
-    return SPECIAL.sub(lambda found: _entity(found[0]), plain)
+    return SPECIAL.sub(lambda match: _entity(match[0]), plain)
 
 
 def line(text: object) -> Markup:
     """The same, at the start of a line."""
-    return Markup(START.sub(lambda found: (found[1] or "") + _entity(found[2] or found[4]), escape(text).strip()))
+    return Markup(START.sub(lambda match: (match[1] or "") + _entity(match[2] or match[4]), escape(text).strip()))
 
 
 def _entity(signs: str) -> str:

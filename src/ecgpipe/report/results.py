@@ -1,4 +1,4 @@
-"""Results of a dataset under one protocol: scores of the models, baselines beside them, the best model by class."""
+"""Results of a dataset under one protocol: scores of the models and baselines, and the best model's scores by class."""
 
 from collections.abc import Iterable, Mapping, Sequence
 

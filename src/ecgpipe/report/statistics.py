@@ -117,16 +117,16 @@ def comparison_sentences(tables: Sequence[dict], names: dict[str, str], titles: 
 def protocol_tables(statistics: Statistics) -> list[dict]:
     """A table per dataset with several protocols: each score's difference between the first protocol and another."""
     tables = []
-    for found in statistics.protocols:
-        metrics = [metric for metric in TESTED if any(row["metric"] == metric for row in found["rows"])]
-        cells = {(row["model"], row["first"], row["second"], row["metric"]): row for row in found["rows"]}
+    for comparison in statistics.protocols:
+        metrics = [metric for metric in TESTED if any(row["metric"] == metric for row in comparison["rows"])]
+        cells = {(row["model"], row["first"], row["second"], row["metric"]): row for row in comparison["rows"]}
         rows = [
             {"model": model, "first": first, "second": second}
             | {"cells": [cells.get((model, first, second, metric)) for metric in metrics]}
             for model, first, second in dict.fromkeys(key[:3] for key in cells)
         ]
         if rows:
-            tables.append({"dataset": found["dataset"], "metrics": metrics, "rows": rows})
+            tables.append({"dataset": comparison["dataset"], "metrics": metrics, "rows": rows})
     return tables
 
 
@@ -179,16 +179,16 @@ def first_seed_runs(runs: Sequence[Run], dataset: str, protocol: str) -> list[Ru
 
 def claim_view(statistics: Statistics) -> dict | None:
     """The paper's claims with their parts, cells counted by verdict, and what the printed figures imply."""
-    found = statistics.claims
-    if not found:
+    claims = statistics.claims
+    if not claims:
         return None
-    rows = found["claims"]
+    rows = claims["claims"]
     cells = [row for row in rows if row["kind"] == "cell"]
     return {
         "claims": [
             row
             | {"parts": [part for part in rows if part["kind"] == "part" and part["id"].startswith(f"{row['id']}/")]}
-            | {"as_described": _as_described(row, found["departures"])}
+            | {"as_described": _as_described(row, claims["departures"])}
             for row in rows
             if row["kind"] == "claim"
         ],
@@ -197,10 +197,10 @@ def claim_view(statistics: Statistics) -> dict | None:
             column: {word: sum(cell[column] == word for cell in cells) for word in VERDICTS}
             for column in ("verdict", "finding")
         },
-        "arithmetic": found["arithmetic"],
-        "departures": {dataset: list(words) for dataset, words in found["departures"].items() if words},
-        "margin": found["margin"],
-        "confidence": found["confidence"],
+        "arithmetic": claims["arithmetic"],
+        "departures": {dataset: list(words) for dataset, words in claims["departures"].items() if words},
+        "margin": claims["margin"],
+        "confidence": claims["confidence"],
     }
 
 

@@ -99,7 +99,7 @@ def results_table(view: dict, baselines: Sequence[dict]) -> pd.DataFrame:
 
 
 def paper_table(table: dict) -> pd.DataFrame:
-    """One of the paper's tables beside ours; empty cells for models that were not run."""
+    """One of the paper's tables with our results; empty cells for models that were not run."""
     rows = []
     for row in table["rows"]:
         cells: dict[str, Any] = {"model": row["name"]}
@@ -194,7 +194,7 @@ def report_tables(
 
 
 def data_table(datasets: list[dict]) -> pd.DataFrame:
-    """Records, classes and audit of each dataset, beside the paper's table 1."""
+    """Records, classes and audit of each dataset, with the paper's table 1."""
     audited = ("distinct", "distinct_groups", "patients", "patients_with_several")
     return pd.DataFrame(
         {"data set": dataset["title"]}

@@ -55,5 +55,5 @@ def write_tuning(
     write_text(best, head + yaml.safe_dump(sections, sort_keys=False))
 
 
-def _same(found: Any, value: Any) -> bool:
-    return (value is None and pd.isna(found)) or found == value
+def _same(mean: Any, value: Any) -> bool:
+    return (value is None and pd.isna(mean)) or mean == value
