@@ -17,29 +17,29 @@ LARGE, SMALL = 20.0, 0.05
 
 def signal_anomalies(signal: np.ndarray, rate: float) -> list[tuple[str, str]]:
     """Return the anomalies of a signal (12, samples) in mV at ``rate`` Hz, as (kind, detail)."""
-    found = []
+    anomalies = []
     high, low = signal.max(axis=1), signal.min(axis=1)
     for row, lead in enumerate(LEADS):
         flat = longest_run(np.diff(signal[row]) == 0) + 1
         if flat >= FLAT_SECONDS * rate:
-            found.append(("flat-segment", f"{lead}: {flat / rate:.1f} s at one value"))
+            anomalies.append(("flat-segment", f"{lead}: {flat / rate:.1f} s at one value"))
         for extreme in (high[row], low[row]):
             held = signal[row] == extreme
             inner, edge = longest_run(_without_edges(held)), max(_run_at_start(held), _run_at_start(held[::-1]))
             for run, kind, where in ((inner, "clipped", ""), (edge, "held-edge", " at the record's start or end")):
                 if CLIPPED_SECONDS * rate <= run < FLAT_SECONDS * rate and run > 2:
-                    found.append((kind, f"{lead}: {run / rate:.2f} s at its extreme, {extreme:.2f} mV{where}"))
+                    anomalies.append((kind, f"{lead}: {run / rate:.2f} s at its extreme, {extreme:.2f} mV{where}"))
     span = high - low
     for row in np.flatnonzero((span > LARGE) | (span < SMALL)):
-        found.append(("amplitude", f"{LEADS[row]}: {span[row]:.3g} mV from peak to peak"))
+        anomalies.append(("amplitude", f"{LEADS[row]}: {span[row]:.3g} mV from peak to peak"))
     for i in range(12):
         for j in range(i + 1, 12):
             if np.array_equal(signal[i], signal[j]):
-                found.append(("same-lead", f"{LEADS[i]} and {LEADS[j]} are identical"))
+                anomalies.append(("same-lead", f"{LEADS[i]} and {LEADS[j]} are identical"))
     for name, residual in limb_residuals(signal).items():
         if residual > RESIDUAL:
-            found.append(("limb-leads", f"{name} is off by {100 * residual:.0f}% of the limb leads"))
-    return found
+            anomalies.append(("limb-leads", f"{name} is off by {100 * residual:.0f}% of the limb leads"))
+    return anomalies
 
 
 def limb_residuals(signal: np.ndarray) -> dict[str, float]:

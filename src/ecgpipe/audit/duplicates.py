@@ -87,7 +87,7 @@ def find_duplicates(sketches: Sketches) -> tuple[pd.DataFrame, pd.DataFrame]:
 
     Returns:
         Rows of the duplicates format, sorted by record id, and of the pairs format, the most similar pair first: pairs
-        that are near-identical but not identical; of identical records only the first takes part.
+        that are near-identical but not identical, with only the first of several identical records.
     """
     table = sketches.text[["record_id", "digest"]].sort_values("record_id")
     rows, table = table.index.to_numpy(), table.reset_index(drop=True)

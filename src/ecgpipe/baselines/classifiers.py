@@ -42,10 +42,10 @@ def nearest(train: np.ndarray, targets: np.ndarray, test: np.ndarray, task: str)
     """One nearest neighbour by Euclidean distance, with a ranking.
 
     Single-label: minus the distance to the nearest training record of each class, so that the largest logit belongs to
-    the class of the nearest neighbour. Multi-label: distance to the nearest record without the class minus that to the
-    nearest one with it, so that the logit is positive if the nearest neighbour has the class. A class without records
-    has the largest possible distance. With equally near neighbours the first class wins (single), or the class is
-    predicted (multi-label).
+    the class of the nearest neighbour. Multi-label: distance to the nearest record without the class minus the distance
+    to the nearest one with it, so that the logit is positive if the nearest neighbour has the class. A class without
+    records has the largest possible distance. With equally near neighbours the first class wins (single), or the class
+    is predicted (multi-label).
 
     Args:
         train, test: (n, d), (m, d) uint8.
@@ -101,7 +101,7 @@ def linear(
 
 
 def _components(train: np.ndarray, test: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Whitened principal components, without those of negligible variance."""
+    """Whitened principal components, without components of negligible variance."""
     varied = (train != train[0]).any(axis=0)
     train, test = train[:, varied], test[:, varied]
     chosen = np.unique(np.linspace(0, len(train) - 1, min(PCA_ROWS, len(train))).astype(int))
@@ -165,7 +165,7 @@ def run_baseline(name: str, split: pd.DataFrame, labels: Labels, files: Sequence
 
 
 def _kind(name: str) -> tuple[str, int]:
-    """``shuffled`` and 3 of ``baseline-shuffled-3``; the number of others is 0."""
+    """Kind and number: ``shuffled`` and 3 for ``baseline-shuffled-3``; other baselines have number 0."""
     match = re.fullmatch(rf"{BASELINE_PREFIX}([a-z]+)(?:-(\d+))?", name)
     if match is None or match[1] not in FEATURES or (match[1] == "shuffled") != (match[2] is not None):
         raise DataError(f"unknown baseline: {name}")

@@ -85,7 +85,7 @@ def _outside(length: int, start: float, stop: float) -> np.ndarray:
 
 
 THUMBNAIL = (96, 64)  # width and height, pixels
-OUTSIDE = (480, 320)  # the same for pages of which only the outside is kept
+OUTSIDE = (480, 320)  # the same, for pages without the area of the traces
 
 
 def shard_features(
@@ -109,18 +109,20 @@ def shard_features(
     images = open_images(images_file)
     rows = {record_id: row for row, record_id in enumerate(IMAGE_INDEX.read(index_file)["record_id"])}
     if len(rows) != len(images):
-        raise DataError(f"{index_file}: names {len(rows)} images, {images_file} holds {len(images)}; make both again")
-    kept = outside_pixels(area, *OUTSIDE)
+        raise DataError(
+            f"{index_file}: names {len(rows)} images, {images_file} contains {len(images)}; make both again"
+        )
+    outside = outside_pixels(area, *OUTSIDE)
     width, height = THUMBNAIL
     count = len(images)
     result = BaselineFeatures(
         record_ids=np.array(list(rows), dtype=str),
         pages=np.zeros((count, height, width), np.uint8),
         images=np.zeros((count, height, width), np.uint8),
-        outside=np.zeros((count, int(kept.sum())), np.uint8),
+        outside=np.zeros((count, int(outside.sum())), np.uint8),
         form=np.zeros((count, 2), np.float32),
     )
-    seen = 0
+    pages_used = 0
     for page in progress(pages, title, len(pages), "pages"):
         row = rows.get(page.record_id)
         if row is None:
@@ -130,11 +132,11 @@ def shard_features(
             raise DataError(f"{index_file}: the page of record {page.record_id} cannot be read; make the pages again")
         result.pages[row] = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
         result.images[row] = cv2.resize(255 * unpack(images[row]), (width, height), interpolation=cv2.INTER_AREA)
-        result.outside[row] = cv2.resize(mask_page(grey, area), OUTSIDE, interpolation=cv2.INTER_AREA)[kept]
+        result.outside[row] = cv2.resize(mask_page(grey, area), OUTSIDE, interpolation=cv2.INTER_AREA)[outside]
         result.form[row] = grey.shape[1], grey.shape[0]
-        seen += 1
-    if seen != count:
-        raise DataError(f"{index_file}: {count - seen} images have no page; make the pages and the images again")
+        pages_used += 1
+    if pages_used != count:
+        raise DataError(f"{index_file}: {count - pages_used} images have no page; make the pages and the images again")
     return result
 
 
@@ -160,7 +162,7 @@ def shard_signals(
     for record_id, path in progress(rows, title, len(rows), "records"):
         try:
             signal, rate = read_record(opened, path, record_id, sampling_rate, derive_leads)
-        except RecordError:  # listed by the stage that draws
+        except RecordError:  # already listed by the rendering stage
             continue
         ids.append(record_id)
         signals.append(as_reference(signal, rate))

@@ -132,7 +132,7 @@ def degrade_page(page: Page, config: DegradeConfig, record_id: str) -> Page | De
     Args:
         page: as rendered.
         config: kinds and strengths.
-        record_id: seeds the random choices together with ``config.seed``, whatever the order and number of workers.
+        record_id: seeds the random choices together with ``config.seed``, for any order and number of workers.
 
     Returns:
         The degraded page with its ground truth (points, boxes, mask); ``page`` itself if nothing applies.

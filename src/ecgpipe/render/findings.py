@@ -30,7 +30,7 @@ def write_findings(
     """Write findings/<shard>.parquet from the pages that ``render_shard`` renders.
 
     Args:
-        records: the shard's rows of records.parquet; those that have no page get no rows.
+        records: the shard's rows of records.parquet; records without a page get no rows.
         truths: the findings of these records, by id.
         source: folder that the records' paths are relative to.
         sampling_rate: Hz.

@@ -115,7 +115,7 @@ def render_shard_with_kit(
 ) -> int:
     """Render a shard by one run of the kit; unusable records and missing pages are listed in the problems table.
 
-    Arguments, result and files are those of ``ecgpipe.render.shard.render_shard``. The kit works in a temporary folder.
+    Arguments, result and files as for ``ecgpipe.render.shard.render_shard``. The kit works in a temporary folder.
     """
     script_of(config.kit_path)
     problems, files = ProblemList("render", strict), open_source(source)

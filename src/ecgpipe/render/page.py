@@ -151,7 +151,7 @@ def render_page(signal: np.ndarray, sampling_rate: float, config: RenderConfig) 
 def render_trace_coverage(signal: np.ndarray, sampling_rate: float, config: RenderConfig) -> np.ndarray:
     """Render only the traces of a page: the share of each pixel that they cover, uint8 (H, W), 0 to 255.
 
-    Arguments and errors are those of ``render_page``.
+    Arguments and errors as for ``render_page``.
     """
     template = page_template(config)
     leads = _place_leads(signal, sampling_rate, config, template)
@@ -263,7 +263,7 @@ def draw_traces(cover: np.ndarray, leads: tuple[LeadOnPage, ...], line_width: fl
     """Draw the leads' anti-aliased lines into ``cover``, uint8 (H, W), 0 to ``full``.
 
     Points within a tenth of a pixel of the line are dropped first. OpenCV's thin anti-aliased line is fast and about
-    ``HAIR`` pixels wide; its thick ones are slow and 1.5 pixels too wide. So a line is drawn as parallel thin lines.
+    ``HAIR`` pixels wide; its thick ones are slow and 1.5 pixels too wide. Lines therefore consist of thin ones.
     """
     limit = max(cover.shape)  # clip points far off the page: they would overflow
     half_width = max(0.0, (line_width - HAIR) / 2)

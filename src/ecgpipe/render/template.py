@@ -1,7 +1,7 @@
 """The part that all pages of one appearance share, prepared once: paper, grid, pulses, separators and texts.
 
-A page is stored as one byte per pixel. Paper and grid need about a dozen colours ("grounds"); ink lies over them in as
-many steps of coverage as a palette of 256 allows. Drawing then touches a third of the memory of an RGB page.
+A page is stored as one byte per pixel. Paper and grid require about a dozen colours ("grounds"); ink covers them in as
+many steps as a palette of 256 allows. Drawing then touches a third of the memory of an RGB page.
 """
 
 from dataclasses import dataclass
@@ -101,7 +101,7 @@ def _index_colours(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     values, inverse = np.unique(packed, return_inverse=True)
     colours = np.stack([values >> 16, values >> 8 & 255, values & 255], axis=1).astype(np.uint8)
     if len(colours) > 64:
-        raise ConfigError(f"the grid needs {len(colours)} colours, more than 64; use fewer kinds of lines")
+        raise ConfigError(f"the grid requires {len(colours)} colours, more than 64; use fewer kinds of lines")
     return inverse.reshape(rgb.shape[:2]).astype(np.uint8), colours
 
 
