@@ -29,13 +29,13 @@ def export_source(folder: Path | str) -> None:
 
 def installed_versions(packages: Iterable[str]) -> dict[str, str]:
     """Name -> version of the packages that are installed."""
-    found = {}
+    versions = {}
     for name in packages:
         try:
-            found[name] = metadata.version(name)
+            versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def unfinished_jobs(folder: Path | str) -> list[tuple[str, str, str]]:

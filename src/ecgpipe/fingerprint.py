@@ -45,17 +45,17 @@ def file_hash(path: Path | str | None) -> str:
 
 def closure(script: Path | str, source: Path = SOURCE) -> set[str]:
     """Modules of the package that a script imports, directly or indirectly, also inside functions."""
-    found: set[str] = set()
+    modules: set[str] = set()
     waiting = set(_imports(Path(script), None, source))
     while waiting:
         module = waiting.pop()
-        if module in found:
+        if module in modules:
             continue
-        found.add(module)
-        waiting |= _imports(_file_of(module, source), module, source) - found
+        modules.add(module)
+        waiting |= _imports(_file_of(module, source), module, source) - modules
         if "." in module:  # importing a.b also runs a/__init__.py
             waiting.add(module.rpartition(".")[0])
-    return found
+    return modules
 
 
 def _file_of(module: str, source: Path) -> Path | None:

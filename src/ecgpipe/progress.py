@@ -65,7 +65,7 @@ def progress_counter(title: str, unit: str = "records") -> Callable[[int, int | 
     def show(done: int, total: int | None) -> None:
         nonlocal first, last, start
         now = time.monotonic()
-        if first is None or done < first:  # earlier work does not count into the speed
+        if first is None or done < first:  # earlier work does not count towards the speed
             first, start = done, now
         bar.total = total
         bar.update(done - bar.n)

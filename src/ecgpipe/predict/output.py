@@ -85,8 +85,8 @@ class OverlayFolder:
         return str(path)
 
     def _name(self, page: InputPage, label: str) -> str:
-        file, found, number = page.name.rpartition(", page ")
-        parts = [Path(file if found else page.name).stem, f"p{number}" if found else "", label]
+        file, separator, number = page.name.rpartition(", page ")
+        parts = [Path(file if separator else page.name).stem, f"p{number}" if separator else "", label]
         plain = re.sub(r"[^\w.+-]+", "-", "-".join(filter(None, parts))).strip("-")
         name, count = plain, 1
         while name.lower() in self._used:  # two folders may have a file of the same name

@@ -28,7 +28,7 @@ from ecgpipe.serve.worker import Worker
 
 TEMPLATES = Path(__file__).parent / "templates"
 MAX_UPLOAD_BYTES = 40_000_000
-MAX_REQUESTS = 4  # in progress or waiting; each holds a file in memory
+MAX_REQUESTS = 4  # in progress or waiting; each keeps a file in memory
 UPLOAD_SECONDS = 60.0
 NAME_HEADER, CLASS_HEADER, TOKEN_HEADER = "x-file-name", "x-overlay-class", "x-ecgpipe-token"
 POLICY = (
@@ -288,7 +288,7 @@ class Guard:
         if headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
             return "requests from other sites are rejected"
         if method not in {"GET", "HEAD"}:
-            given = headers.get(TOKEN_HEADER, "")
-            if not secrets.compare_digest(given.encode("latin-1", "replace"), self.token.encode()):
+            token = headers.get(TOKEN_HEADER, "")
+            if not secrets.compare_digest(token.encode("latin-1", "replace"), self.token.encode()):
                 return "this page was opened before the server was restarted: reload it"
         return None

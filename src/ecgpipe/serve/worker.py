@@ -126,7 +126,7 @@ def _run(connection: Connection, folder: str, options: dict[str, Any]) -> None:
 
 
 def predict_content(predictor: Any, content: bytes, name: str, label: str | None) -> dict[str, Any]:
-    """Predict a file; the result is that of ``Worker.predict``."""
+    """Predict a file; returns the same as ``Worker.predict``."""
     from ecgpipe.predict import InputPage
 
     pages: list[dict] = []

@@ -203,7 +203,7 @@ def check_groups(roles: np.ndarray, groups: np.ndarray, protocol: str) -> None:
     """Check that no group (patient, duplicates) is in two sets.
 
     Raises:
-        DataError: one is.
+        DataError: a group is in two sets.
     """
     sets = pd.Series(roles).groupby(groups).nunique()
     if (sets > 1).any():

@@ -111,9 +111,9 @@ class _Division:
         order = sorted(range(len(self.members)), key=lambda i: (-int(self.signatures[i, -1]), int(rarest[i]), i))
         closed = np.where(self.weights == 0, np.iinfo(np.int64).min, 0)
         for signature in order:
-            wanted = self.signatures[signature] * self.importance
+            needs = self.signatures[signature] * self.importance
             for group in self.members[signature]:
-                self.give(int(np.argmax(self.lacking @ wanted + closed)), signature, [group])
+                self.give(int(np.argmax(self.lacking @ needs + closed)), signature, [group])
 
     def move(self, signature: int, source: int, target: int) -> None:
         group = self.held[source][signature].pop(0)
@@ -138,12 +138,12 @@ class _Division:
         open_parts = np.flatnonzero(self.weights)
         given_up: set[tuple[int, int]] = set()
         for _ in range(MOST_MOVES):
-            missed = self._excess(self.lacking)
-            missed[self.weights == 0] = 0
+            excess = self._excess(self.lacking)
+            excess[self.weights == 0] = 0
             for part, label in given_up:
-                missed[part, label] = 0
-            part, label = (int(i) for i in np.unravel_index(int(missed.argmax()), missed.shape))
-            if missed[part, label] == 0:
+                excess[part, label] = 0
+            part, label = (int(i) for i in np.unravel_index(int(excess.argmax()), excess.shape))
+            if excess[part, label] == 0:
                 return
             others = [int(other) for other in open_parts if other != part]
             lacks = self.lacking[part, label] > 0
@@ -151,11 +151,11 @@ class _Division:
             others.sort(key=lambda other: (self.lacking[other, label] * (1 if lacks else -1), other))
             for other in others[:PARTNERS]:
                 source, target = (other, part) if lacks else (part, other)
-                gain, given, taken = self._best_exchange(source, target, label)
+                gain, outgoing, incoming = self._best_exchange(source, target, label)
                 if gain > 0:
-                    self.move(given, source, target)
-                    if taken >= 0:
-                        self.move(taken, target, source)
+                    self.move(outgoing, source, target)
+                    if incoming >= 0:
+                        self.move(incoming, target, source)
                     given_up.clear()
                     break
             else:
@@ -166,7 +166,7 @@ class _Division:
         return np.maximum(2 * np.abs(lacking) - self.unit, 0) ** 2
 
     def _best_move(self, source: int, target: int, label: int) -> tuple[int, int]:
-        """Gain and signature of the best move of a group with the label; (0, -1) if there is none.
+        """Gain and signature of the best move of a group with the label; (0, -1) without a possible move.
 
         The gain is the decrease of the weighted squared deviations. A part keeps its last group of a class.
         """
@@ -205,8 +205,8 @@ class _Division:
 
     def _signatures_in(self, part: int, label: int | None = None) -> np.ndarray:
         """Signatures of the groups in a part; only those with a label, if given."""
-        found = np.array(sorted(self.held[part]), np.int64)
-        return found if label is None else found[self.signatures[found, label] > 0]
+        signatures = np.array(sorted(self.held[part]), np.int64)
+        return signatures if label is None else signatures[self.signatures[signatures, label] > 0]
 
     def _gains(self, signatures: np.ndarray, source: int, target: int) -> np.ndarray:
         """Decrease of the weighted squared deviations when a group of each signature moves."""

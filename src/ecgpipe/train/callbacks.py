@@ -76,8 +76,8 @@ class History(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: object, batch: object, batch_idx: int
     ) -> None:
-        if batch_idx % STEPS_BETWEEN_GPU_READS == 0 and (found := gpu_utilisation(module.device)) is not None:
-            self._utilisation.append(found)
+        if batch_idx % STEPS_BETWEEN_GPU_READS == 0 and (share := gpu_utilisation(module.device)) is not None:
+            self._utilisation.append(share)
 
     def on_validation_start(self, trainer: Trainer, module: LightningModule) -> None:
         self._train_seconds = self._elapsed()
@@ -289,7 +289,7 @@ def training_identity(run: RunConfig, index: RunIndex, code: str, init_from: Pat
     digest = hashlib.sha256()
     for array in (index.record_ids, index.roles, index.files, index.rows, index.targets):
         digest.update(np.ascontiguousarray(array).tobytes())
-    settings = run.model_dump_json(exclude={"drawing"})  # only for the model card: the images decide
+    settings = run.model_dump_json(exclude={"drawing"})  # only for the model card; the images already depend on it
     return {
         "variant": run.variant,
         "settings": hashlib.sha256(settings.encode()).hexdigest(),
@@ -314,16 +314,16 @@ def find_checkpoint(folder: Path, identity: dict[str, str], *, first: bool) -> P
     """
     last = folder / LAST
     try:
-        found = read_json(folder / IDENTITY)
+        stored = read_json(folder / IDENTITY)
     except DataError:
-        found = None
-    if found == identity and last.is_file():
+        stored = None
+    if stored == identity and last.is_file():
         _check_readable(last)
         logger.info("resuming from %s", last)
         return last
     if first:
         if last.is_file():
-            other = [key for key in identity if (found or {}).get(key) != identity[key]]
+            other = [key for key in identity if (stored or {}).get(key) != identity[key]]
             logger.warning(
                 "starting over: the checkpoint in %s %s",
                 folder,

@@ -46,7 +46,7 @@ TENSORBOARD = "tensorboard"  # folder in the run's folder
 
 
 def train_run(folder: Path | str, options: TrainerOptions | None = None, *, show_progress: bool = False) -> dict:
-    """Train a prepared run, unless it is trained already.
+    """Train a prepared run, unless it is already trained.
 
     Args:
         folder: contains run.json and run_index.npz; receives weights.safetensors, history.csv and train.json.
@@ -69,7 +69,7 @@ def train_run(folder: Path | str, options: TrainerOptions | None = None, *, show
     code = fingerprint(__file__) + file_hash(run.model.plugin)
     identity = training_identity(run, index, code, init_from)
     if (summary := _finished(folder, identity)) is not None:
-        logger.info("%s is trained already; delete its %s to train it again", folder, SUMMARY_FILE)
+        logger.info("%s is already trained; delete its %s to train it again", folder, SUMMARY_FILE)
         return summary
     if options.threads:
         torch.set_num_threads(options.threads)

@@ -43,7 +43,7 @@ class TrainerOptions:
         return self.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
 
     def keeps_on_device(self, size: int) -> bool:
-        """Whether images of so many bytes are kept in device memory."""
+        """Whether images of this many bytes are kept in device memory."""
         if self.on_device != "auto":
             return self.on_device == "yes"
         return self.on_gpu and size < torch.cuda.mem_get_info()[0] / 4

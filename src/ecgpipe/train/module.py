@@ -105,7 +105,7 @@ class Classifier(LightningModule):
             self.ema.update(self.model, step=self.global_step + 1)  # the trainer counts the step later
 
     def validation_step(self, batch: Batch, batch_number: int) -> None:
-        """Compute and keep the logits of a batch, in float32 as ``predict_run`` does, whatever the autocast."""
+        """Compute and keep the logits of a batch, in float32 as ``predict_run`` does, independent of autocast."""
         with torch.autocast(self.device.type, enabled=False):
             self._validated.append((batch.positions, self(batch).float(), batch.targets))
 

@@ -69,9 +69,11 @@ def prepare_run(
     first = index = _index(record_ids[order], _role_numbers(roles)[order], targets[order], images, split)
     training = first.indices("train")
     for number, (file, ids) in enumerate((windows or {}).items(), len(images)):
-        found = training[np.isin(first.record_ids[training], np.asarray(ids, dtype=str))]
-        window = _index(first.record_ids[found], first.roles[found], first.targets[found], {file: ids}, split)
-        index = index.append(replace(window, files=np.full(len(found), number, np.int16)))
+        positions = training[np.isin(first.record_ids[training], np.asarray(ids, dtype=str))]
+        window = _index(
+            first.record_ids[positions], first.roles[positions], first.targets[positions], {file: ids}, split
+        )
+        index = index.append(replace(window, files=np.full(len(positions), number, np.int16)))
     # the images may have changed, so a checkpoint must not be resumed
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
