@@ -1,4 +1,4 @@
-"""Differences between our pages and those of ECG-Image-Kit for the same records.
+"""Differences between our pages and ECG-Image-Kit's for the same records.
 
     python -m benchmarks.fidelity KIT_PAGES_DIR PTBXL_DIR [--json]
 
@@ -93,7 +93,7 @@ def compare(path: Path, ptbxl: Path) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Differences between our pages and those of ECG-Image-Kit")
+    parser = argparse.ArgumentParser(description="Differences between our pages and ECG-Image-Kit's")
     parser.add_argument("kit_pages", type=Path)
     parser.add_argument("ptbxl", type=Path)
     parser.add_argument("--json", action="store_true", help="JSON instead of Markdown")

@@ -75,7 +75,7 @@ def measure(case: Case, *, device: str, img_size: int, batch: int, seconds: floa
     Returns:
         The case; ``batch``; ``gflop`` per image and step; ``images_per_second`` and ``peak_mib`` at ``batch``;
         ``best_batch``, ``best_images_per_second`` and ``best_peak_mib``; ``matrix_fraction``: the best speed relative
-        to that of a matrix product. None if out of memory; memory is None on a CPU.
+        to a matrix product. None if out of memory; memory is None on a CPU.
     """
     torch.manual_seed(0)
     torch.set_float32_matmul_precision("high" if case.precision == "tf32" else "highest")

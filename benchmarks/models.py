@@ -1,4 +1,4 @@
-"""The time of a training step on one CPU core, beside timm's Swin-T and the arithmetic. Results: docs/models.md.
+"""The time of a training step on one CPU core, compared with timm's Swin-T and the arithmetic. Results: docs/models.md.
 
 python -m benchmarks.models [--size 224] [--batch 2] [--rounds 5] [--widths 128 64] [--json]
 """
@@ -28,7 +28,7 @@ class StepCost:
     """The cost of one model's training step, forward and backward.
 
     Attributes:
-        gflop: 1e9 operations, three times those of a forward pass.
+        gflop: 1e9 operations, three times the forward pass.
         lower_bound_ms: gflop at the measured speed of a matrix product.
         min_ms, median_ms: measured.
         relative_time, relative_gflop: relative to timm's Swin-T in the same run.

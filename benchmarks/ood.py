@@ -1,4 +1,4 @@
-"""How often a saved model marks an image as unusual: pages like those of its training, other pages, other pictures.
+"""How often a saved model marks an image as unusual: pages like its training pages, other pages, other pictures.
 
     python -m benchmarks.ood RUN_DIR --ptb-xl PTB_XL_COPY --cardiac-images COPY [--pages 40]
 
@@ -87,10 +87,10 @@ def noise(rng: np.random.Generator) -> bytes:
 def sets(records: list[Path], cardiac: Path | None, pages: int, layout: str) -> Iterator[tuple[str, list[bytes]]]:
     """Sets of files by name."""
     chosen = records[:pages]
-    drawn = {name: [page(record, name) for record in chosen] for name in ("kit", "cardiac-images", "6x2", "12x1")}
-    for name, made in drawn.items():
-        yield f"drawn, layout `{name}`", made
-    own = drawn[layout]
+    rendered = {name: [page(record, name) for record in chosen] for name in ("kit", "cardiac-images", "6x2", "12x1")}
+    for name, files in rendered.items():
+        yield f"drawn, layout `{name}`", files
+    own = rendered[layout]
     for level in ("scan", "photo", "harsh"):
         yield f"layout `{layout}`, degraded: {level}", [page(r, layout, level, seed=5) for r in chosen]
     yield f"layout `{layout}`, upside down", [changed(data, lambda p: p[::-1, ::-1]) for data in own]

@@ -2,7 +2,8 @@
 
     python -m benchmarks.page_reader FOLDER [--weights reader.safetensors] [--masks OUT]
 
-FOLDER holds pairs of NAME.jpg (or .png) and NAME.npz: one array (n, 2) of plotted points (x, y), in pixels, per lead.
+FOLDER contains pairs of NAME.jpg (or .png) and NAME.npz, which has one array (n, 2) of plotted points (x, y) per lead,
+in pixels.
 A lead is lost if less than half of its points have trace within 1 mm. False ink is the share of the mask that is
 farther than 1 mm from every point. 1 mm is 1/250 of the picture's longer side, about its size on a full page.
 """

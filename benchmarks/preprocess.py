@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> Report:
         return preprocess_palette(rendered.indices, rendered.palette, config)
 
     if not np.array_equal(without_file(), preprocess_file(png, "page", config)):
-        raise AssertionError("the image without a file differs from that of the file")
+        raise AssertionError("the image without a file differs from the image of the file")
     with tempfile.TemporaryDirectory() as folder:
         record = write_record(Path(folder), signal, rate)
         candidates: Candidates = {

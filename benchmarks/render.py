@@ -64,7 +64,7 @@ def compare(
     repetitions: int,
     notes: list[str],
 ) -> Report:
-    """Time the candidates beside the references, and a shard in one and in two processes.
+    """Time the candidates and the references, and a shard in one and in two processes.
 
     Args:
         title: of the report.

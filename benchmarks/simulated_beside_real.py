@@ -3,7 +3,7 @@
     python -m benchmarks.simulated_beside_real PTBXL SIMULATED -o docs/figures/simulated-beside-real.png
 
 Both folders have PTB-XL's layout. Records are chosen at random (``--seed``) among those whose only diagnostic statement
-is that of the row, with likelihood 100.
+is the row's, with likelihood 100.
 """
 
 import argparse

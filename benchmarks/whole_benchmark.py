@@ -3,8 +3,8 @@
     python -m benchmarks.whole_benchmark DIR
 
 Both datasets, all nine variants, five seeds and all protocols, in a copy of the project in DIR. Nothing is computed:
-outputs are empty files that ``snakemake --touch`` marks as done. The cost per job is that of a rule whose script only
-imports the library.
+outputs are empty files that ``snakemake --touch`` marks as done. The cost per job is measured with a
+rule whose script only imports the library.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-# Baselines: pages and images -> features per shard -> predictions of cheap classifiers, scored like those of a model
+# Baselines: pages and images -> features per shard -> predictions of cheap classifiers, scored like a model's
 
 BASELINES = f"{DATASET}/baselines"
 BASELINE = r"baseline-[a-z]+(-[0-9]+)?"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-# The library beside this file is used whether it is installed or not, also in conda environments and on cluster nodes.
+# Use the library of this checkout, installed or not, also in conda environments and on cluster nodes.
 SOURCE = str(Path(workflow.basedir, "src"))
 sys.path.insert(0, SOURCE)
 
@@ -114,9 +114,9 @@ def drawing(wildcards):
 
 
 def duplicates_from_audit(wildcards):
-    """The audit's table of duplicates, if nothing else tells which images are the same file."""
-    wanted = DATASETS[wildcards.dataset].duplicates_from_audit
-    return f"{RESULTS}/{wildcards.dataset}/audit/duplicates.parquet" if wanted else []
+    """The audit's table of duplicates, if nothing else shows which images are the same file."""
+    required = DATASETS[wildcards.dataset].duplicates_from_audit
+    return f"{RESULTS}/{wildcards.dataset}/audit/duplicates.parquet" if required else []
 
 
 def trial(wildcards):
@@ -142,7 +142,7 @@ def disable_job_rate_limit():
     """Remove Snakemake's default limit of 100 jobs per second, unless the user set another.
 
     With any limit, Snakemake (9.27) checks its ready jobs again one second after each check, and every job that ends starts
-    another such chain: after some hundred jobs this takes a whole core.
+    another such chain: after a few hundred jobs this takes a whole core.
     """
     scheduler = getattr(workflow, "scheduler", None)
     limiter = getattr(scheduler, "job_rate_limiter", None)
