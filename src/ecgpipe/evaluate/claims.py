@@ -128,17 +128,17 @@ def _claim(claim: Claim, paper: Paper, evidence: Evidence, sizes: Mapping, confi
         row = _row(id=claim.id, kind="claim", finding=NOT_RUN, note=claim.reason, dataset=claim.datasets[0], **head)
         return [_settle(row, evidence)]
     if claim.kind == "saliency":
-        found = evidence.saliency.get(claim.id)
+        saliency = evidence.saliency.get(claim.id)
         row = _row(
             id=claim.id, kind="claim", dataset=claim.datasets[0], model=claim.first[0], metric=claim.metrics[0], **head
         )
-        if found is None:
+        if saliency is None:
             return [
                 row
                 | {"finding": NOT_RUN, "verdict": NOT_RUN, "note": "the saliency of the two models was not measured"}
             ]
-        finding = SUPPORTED if found["low"] > 0 else CONTRADICTED if found["high"] < 0 else UNDECIDED
-        return [_settle(row | found | {"finding": finding}, evidence)]
+        finding = SUPPORTED if saliency["low"] > 0 else CONTRADICTED if saliency["high"] < 0 else UNDECIDED
+        return [_settle(row | saliency | {"finding": finding}, evidence)]
     parts = list(_parts(claim, paper, evidence, sizes, config))
     if len(parts) == 1:
         return [_settle(parts[0] | {"id": claim.id, "kind": "claim", "claim": claim.claim}, evidence)]
@@ -168,8 +168,8 @@ def _parts(claim: Claim, paper: Paper, evidence: Evidence, sizes: Mapping, confi
                     if None not in printed:
                         row["printed"] = round(printed[0] - printed[1], int(paper.source["decimals"]))
                         row |= _by_print(claim, metric, *printed, sizes.get(dataset), config)  # type: ignore[call-arg]
-                    found = _difference(compared, first, second, metric)
-                    yield _join_notes(row, _against_lead(claim, found, compared, dataset, config))
+                    difference = _difference(compared, first, second, metric)
+                    yield _join_notes(row, _against_lead(claim, difference, compared, dataset, config))
 
 
 def _by_print(
@@ -180,16 +180,16 @@ def _by_print(
         return {"by_print": CONTRADICTED, "note": f"the paper prints {first} and {second}"}
     if not (claim.significant and metric == "accuracy" and records):
         return {}
-    found = lead_significance(first, second, records, 1 - config.confidence)
-    if found["significant_up_to"] is None:
+    lead = lead_significance(first, second, records, 1 - config.confidence)
+    if lead["significant_up_to"] is None:
         note = (
-            f"a lead of {found['lead_records']} of {records} records: McNemar's exact test gives at least "
-            f"p = {found['p_best']:.3g}"
+            f"a lead of {lead['lead_records']} of {records} records: McNemar's exact test gives at least "
+            f"p = {lead['p_best']:.3g}"
         )
         return {"by_print": CONTRADICTED, "note": note}
     note = (
-        f"a lead of {found['lead_records']} of {records} records: significant only if the two differ on at most "
-        f"{found['significant_up_to']} records"
+        f"a lead of {lead['lead_records']} of {records} records: significant only if the two differ on at most "
+        f"{lead['significant_up_to']} records"
     )
     return {"by_print": UNDECIDED, "note": note}
 
@@ -348,19 +348,23 @@ def gather_evidence(
 
 def _saliency(files: list[Path], paper: Paper, config: EvaluateConfig) -> dict[str, dict]:
     """Claim id -> comparison of its two models, for the first protocol and seed with both."""
-    found = {}
+    comparisons = {}
     for claim in paper.claims:
         if claim.kind != "saliency":
             continue
         for first in files:
             dataset, protocol, model, seed = first.parts[-5:-1]
             second = first.parents[2] / claim.second[0] / seed / first.name
-            if (dataset, model) == (claim.datasets[0], claim.first[0]) and second in files and claim.id not in found:
+            if (
+                (dataset, model) == (claim.datasets[0], claim.first[0])
+                and second in files
+                and claim.id not in comparisons
+            ):
                 records = RECORDS.read(first.parents[3] / "records.parquet")
                 compared = compare_saliency(first, second, claim.metrics[0], records, config)
                 if compared:
-                    found[claim.id] = compared | {"note": f"protocol {protocol}, {seed}; {compared['note']}"}
-    return found
+                    comparisons[claim.id] = compared | {"note": f"protocol {protocol}, {seed}; {compared['note']}"}
+    return comparisons
 
 
 def gather_evidence_from_folder(results: Path, paper: Paper, config: EvaluateConfig) -> Evidence:
@@ -375,18 +379,18 @@ def recipe_departures(dataset: str, runs: list[dict], labels: dict, paper: Paper
     """Differences between the runs of a dataset and the paper's recipe; empty if there are none."""
     departures = []
     records, policies = paper.recipe["records"].get(dataset), paper.recipe["policies"]
-    found = labels["kept"] + sum(labels["dropped"].values())
+    total = labels["kept"] + sum(labels["dropped"].values())
     if records is None:
         departures.append(f"the paper does not use {dataset} records")
-    elif abs(found - records) > RECORDS_TOLERANCE * records:
-        departures.append(f"{found} records, not {records}")
+    elif abs(total - records) > RECORDS_TOLERANCE * records:
+        departures.append(f"{total} records, not {records}")
     if records is not None and labels["policy"] not in policies:
         departures.append(f"label policy {labels['policy']}; the paper's tables are single-label")
     for part in ("model", "train"):
-        for key, meant in paper.recipe[part].items():
-            given = sorted({run[part][key] for run in runs} - {meant})
-            if given:
-                departures.append(f"{key} {', '.join(map(str, given))}, not {meant}")
+        for key, expected in paper.recipe[part].items():
+            different = sorted({run[part][key] for run in runs} - {expected})
+            if different:
+                departures.append(f"{key} {', '.join(map(str, different))}, not {expected}")
     changed = sorted({run["variant"] for run in runs if run["model"]["options"]})
     if changed:
         departures.append(f"models with other options: {', '.join(changed)}")

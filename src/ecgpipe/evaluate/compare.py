@@ -251,8 +251,8 @@ def exact_rows(
 ) -> list[dict]:
     """McNemar's exact test of one seed, and the grouped version where groups have several records."""
     records = len(groups)
-    found = mcnemar(first.correct, second.correct)
-    discordant = (found.first_only + found.second_only) / records
+    result = mcnemar(first.correct, second.correct)
+    discordant = (result.first_only + result.second_only) / records
     lead = detectable_lead(records, discordant, 1 - config.confidence, POWER)
     grouped = len(np.unique(groups)) < records
     notes = []
@@ -267,7 +267,7 @@ def exact_rows(
     shared["difference"] = values[0] - values[1]
     rows = [
         shared
-        | {"test": "mcnemar", "first_only": found.first_only, "second_only": found.second_only, "p": found.p_value}
+        | {"test": "mcnemar", "first_only": result.first_only, "second_only": result.second_only, "p": result.p_value}
         | {"detectable": lead, "detectable_records": None if lead is None else int(np.ceil(lead * records - 1e-6))}
         | {"note": join_notes(notes)}
     ]
@@ -292,18 +292,18 @@ def delong_rows(
             rows.append(row | {"note": "not for several parts of a cross-validation; see the bootstrap of auc_macro"})
             continue
         one, other = (run.predictions.probabilities[:, i] for run in pair)
-        found = delong(one, other, pair[0].predictions.targets[:, i])
-        if found is None:
+        result = delong(one, other, pair[0].predictions.targets[:, i])
+        if result is None:
             rows.append(row | {"note": first.notes.get(label, "fewer than two records with it, or without")})
             continue
-        row |= {"first_value": found.first, "second_value": found.second, "difference": found.first - found.second}
-        if found.p_value is None:
+        row |= {"first_value": result.first, "second_value": result.second, "difference": result.first - result.second}
+        if result.p_value is None:
             rows.append(row | {"note": "no variance: both models rank the records alike, or perfectly"})
             continue
-        low, high = found.ci(config.confidence)
+        low, high = result.ci(config.confidence)
         grouped = head["groups"] < head["records"]
         note = "assumes independent records, though some share a patient or are duplicates" if grouped else None
-        rows.append(row | {"low": low, "high": high, "p": found.p_value, "note": note})
+        rows.append(row | {"low": low, "high": high, "p": result.p_value, "note": note})
     return rows
 
 

@@ -132,15 +132,15 @@ def _pair(key: Key, other: Key, first: ResultsFolder, second: ResultsFolder, con
     if not seeds:
         sizes = f"{pair['first_records']} and {pair['second_records']} records"
         return pair | {"note": f"{'/'.join(key)}: no record is reported in both ({sizes})"}
-    mine, theirs = ({seed: side[seed].select(common[seed]) for seed in seeds} for side in sides)
+    first_runs, second_runs = ({seed: side[seed].select(common[seed]) for seed in seeds} for side in sides)
     for seed in seeds:
-        check_same_records(mine[seed], theirs[seed], str(first.folder), str(second.folder))
-    pair |= {"seeds": seeds, "common": _count(mine)}
+        check_same_records(first_runs[seed], second_runs[seed], str(first.folder), str(second.folder))
+    pair |= {"seeds": seeds, "common": _count(first_runs)}
     if pair["common"] < max(pair["first_records"], pair["second_records"]):
         pair["note"] = "compared on the records that both report"
-    scores = bootstrap_scores({"first": mine, "second": theirs}, config)
-    head = pair_head("first", "second", None, mine)
-    return pair | {"rows": pair_rows(head, (mine, theirs), (scores["first"], scores["second"]), config)}
+    scores = bootstrap_scores({"first": first_runs, "second": second_runs}, config)
+    head = pair_head("first", "second", None, first_runs)
+    return pair | {"rows": pair_rows(head, (first_runs, second_runs), (scores["first"], scores["second"]), config)}
 
 
 def _count(runs: Mapping[int, Reported]) -> int:
