@@ -68,8 +68,8 @@ class Sketches:
         for part, start, end in zip(self._parts, [0, *self._ends], self._ends, strict=False):
             inside = np.flatnonzero((rows >= start) & (rows < end))
             if len(inside):
-                found = self._read(part, [column])[column].iloc[rows[inside] - start]
-                yield inside, np.stack([np.frombuffer(content, np.int8) for content in found])
+                contents = self._read(part, [column])[column].iloc[rows[inside] - start]
+                yield inside, np.stack([np.frombuffer(content, np.int8) for content in contents])
 
     def array(self, column: str, rows: np.ndarray) -> np.ndarray:
         """Read the arrays of some readable records at once, int8 (n, bytes)."""

@@ -75,11 +75,11 @@ def _most_frequent(counts: Mapping[str, int], most: int | None = None) -> dict[s
 
 def _conflicts(labelled: pd.DataFrame) -> list[dict]:
     """Groups of duplicates with different labels."""
-    found = []
+    conflicts = []
     for _, group in labelled[labelled.duplicated("near", keep=False)].groupby("near", sort=True):
         if group["label"].nunique() > 1:
-            found.append({"records": group["record_id"].tolist(), "statements": sorted(set(group["label"]))})
-    return found
+            conflicts.append({"records": group["record_id"].tolist(), "statements": sorted(set(group["label"]))})
+    return conflicts
 
 
 def count_leaks(split: pd.DataFrame, duplicates: pd.DataFrame, records: pd.DataFrame) -> dict:

@@ -79,24 +79,24 @@ def linear(
     Args:
         train, test: features (n, d) uint8 and form (n, 2), see ``BaselineFeatures``.
     """
-    seen, unseen = _components(train[0], test[0], COMPONENTS)
+    train_features, test_features = _components(train[0], test[0], COMPONENTS)
     forms = _standardised(train[1], test[1])
-    seen, unseen = np.hstack([seen, forms[0]]), np.hstack([unseen, forms[1]])
-    logits = majority(targets, len(unseen), task)
-    if not seen.shape[1] or not len(unseen):
+    train_features, test_features = np.hstack([train_features, forms[0]]), np.hstack([test_features, forms[1]])
+    logits = majority(targets, len(test_features), task)
+    if not train_features.shape[1] or not len(test_features):
         return logits
     model = LogisticRegression(C=REGULARISATION, max_iter=2000)
     if task == "single":
         truth = targets.argmax(axis=1)
         if len(np.unique(truth)) > 1:
-            model.fit(seen, truth)
+            model.fit(train_features, truth)
             # a class without training records keeps the logarithm of its (tiny) share
             logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
-            logits[:, model.classes_] = model.predict_log_proba(unseen)
+            logits[:, model.classes_] = model.predict_log_proba(test_features)
         return logits
     for place, column in enumerate(targets.T):
         if 0 < column.sum() < len(column):
-            logits[:, place] = model.fit(seen, column).decision_function(unseen)
+            logits[:, place] = model.fit(train_features, column).decision_function(test_features)
     return logits
 
 

@@ -115,7 +115,7 @@ def signal_reference(
     batch_size = min(BATCH, max(2, len(train) // 16))  # several steps per epoch even with few records
     steps = len(train) // batch_size  # an incomplete last batch is dropped
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=max(2, steps * epochs))
-    best, kept, done = math.inf, None, 0
+    best, best_weights, done = math.inf, None, 0
     generator = np.random.default_rng(seed)
     for _ in progress(range(epochs), "signal reference", epochs, "epochs"):
         model.train()
@@ -135,9 +135,9 @@ def signal_reference(
         if len(validation):
             now = float(loss(_logits(average.module, inputs[validation], device), truth[validation]))
             if now < best:
-                best, kept = now, {name: tensor.clone() for name, tensor in average.module.state_dict().items()}
-    if kept is not None:
-        average.module.load_state_dict(kept)
+                best, best_weights = now, {name: tensor.clone() for name, tensor in average.module.state_dict().items()}
+    if best_weights is not None:
+        average.module.load_state_dict(best_weights)
     return _logits(average.module, inputs[other], device).numpy()
 
 

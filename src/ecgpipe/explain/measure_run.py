@@ -79,15 +79,15 @@ def measure_run(
         torch.set_num_threads(threads)
     model, run = load_trained(folder)
     model.to("cuda" if torch.cuda.is_available() else "cpu")
-    index, found = RunIndex.read(folder), Saliency.read(saliency_file)
-    images = read_inputs(folder, run, index, positions_of(index, found.record_ids))
-    side = found.maps.shape[-1]
+    index, explained = RunIndex.read(folder), Saliency.read(saliency_file)
+    images = read_inputs(folder, run, index, positions_of(index, explained.record_ids))
+    side = explained.maps.shape[-1]
     cells = max(1, round(run.model.image_size / COMMON_STRIDE))
-    truth = _read_findings(findings, found.record_ids)
-    regions = _regions(run, found, images, pages, truth, margins, indices)
-    cascade = _cascade_maps(model, run, images, found, config)
-    maps = {(TRAINED, method): found.maps[number] for number, method in enumerate(found.methods)}
-    maps |= {(RANDOMISED, method): cascade[method][-1][1] for method in found.methods}
+    truth = _read_findings(findings, explained.record_ids)
+    regions = _regions(run, explained, images, pages, truth, margins, indices)
+    cascade = _cascade_maps(model, run, images, explained, config)
+    maps = {(TRAINED, method): explained.maps[number] for number, method in enumerate(explained.methods)}
+    maps |= {(RANDOMISED, method): cascade[method][-1][1] for method in explained.methods}
     common = {key: np.stack([to_common_resolution(one, cells) for one in own]) for key, own in maps.items()}
     reference = common[TRAINED, config.method]
 
@@ -95,7 +95,7 @@ def measure_run(
 
     def add(record: int, head: tuple[str, str, str], measured: Iterable[tuple[str, float, float]]) -> None:
         shared = dict(zip(("method", "maps", "resolution"), head, strict=True))
-        shared |= {"record_id": found.record_ids[record], "class": run.classes[found.labels[record]]}
+        shared |= {"record_id": explained.record_ids[record], "class": run.classes[explained.labels[record]]}
         rows.extend(shared | {"measure": name, "value": value, "chance": chance} for name, value, chance in measured)
 
     for (source, method), own in maps.items():
@@ -108,17 +108,17 @@ def measure_run(
             add(record, (config.method, step, "common"), [("cascade_rank", rank, np.nan)])
     other_seeds = [Saliency.read(file) for file in others]
     for other in other_seeds:
-        for record, value, chance in _seed_agreement(found, reference, other, cells):
+        for record, value, chance in _seed_agreement(explained, reference, other, cells):
             add(record, (config.method, TRAINED, "common"), [("seed_rank", value, chance)])
     if config.curve_steps:
-        for record, source, method, measured in _curves(model, run, images, found, maps, cells, config.curve_steps):
+        for record, source, method, measured in _curves(model, run, images, explained, maps, cells, config.curve_steps):
             add(record, (method, source, "raw"), measured)
 
     table = pd.DataFrame(rows, columns=MEASURES.schema.names)
     MEASURES.write(table, table_file)
-    groups = _groups(RECORDS.read(records_file, ["record_id", "patient_id", "content"]), found.record_ids)
+    groups = _groups(RECORDS.read(records_file, ["record_id", "patient_id", "content"]), explained.record_ids)
     empty = {
-        source: {method: int((maps[source, method].max(axis=(1, 2)) == 0).sum()) for method in found.methods}
+        source: {method: int((maps[source, method].max(axis=(1, 2)) == 0).sum()) for method in explained.methods}
         for source in (TRAINED, RANDOMISED)
     }
     summary = {
@@ -126,14 +126,14 @@ def measure_run(
         "protocol": run.protocol,
         "variant": run.variant,
         "seed": run.seed,
-        "records": len(found.record_ids),
+        "records": len(explained.record_ids),
         "groups": len(set(groups.values())),
-        "classes": {name: int((found.labels == number).sum()) for number, name in enumerate(run.classes)},
+        "classes": {name: int((explained.labels == number).sum()) for number, name in enumerate(run.classes)},
         "with_truth": None if truth is None else sum(region.finding is not None for region in regions),
         "with_boxes": sum(bool(region.leads) for region in regions),
         "empty_maps": empty[TRAINED],
         "empty_randomised": empty[RANDOMISED],
-        "methods": list(found.methods),
+        "methods": list(explained.methods),
         "image_size": run.model.image_size,
         "map_side": side,
         "cells": cells,
