@@ -92,9 +92,9 @@ def download_ptbxl(
         except BaseException:
             stop.set()
             raise
-    kept = {*sums, SUMS}
+    expected_files = {*sums, SUMS}
     for path in staging.rglob("*"):  # an interrupted download of another release or rate may have left files
-        if path.is_file() and path.relative_to(staging).as_posix() not in kept:
+        if path.is_file() and path.relative_to(staging).as_posix() not in expected_files:
             path.unlink()
     if target.exists():
         shutil.rmtree(target)

@@ -109,7 +109,7 @@ def read_pages(path: Path | str) -> Iterator[StoredPage]:
 def find_pages(paths: Iterable[Path | str], record_ids: Iterable[str]) -> dict[str, StoredPage]:
     """The pages of some records, from any of the files; records without a page are absent."""
     wanted = set(record_ids)
-    found: dict[str, StoredPage] = {}
+    pages: dict[str, StoredPage] = {}
     for path in paths:
         with _open(path) as file:
             for group in range(file.num_row_groups):
@@ -117,5 +117,5 @@ def find_pages(paths: Iterable[Path | str], record_ids: Iterable[str]) -> dict[s
                 if wanted.isdisjoint(ids):
                     continue
                 rows = file.read_row_group(group).to_pylist()
-                found |= {row["record_id"]: StoredPage(**row) for row in rows if row["record_id"] in wanted}
-    return found
+                pages |= {row["record_id"]: StoredPage(**row) for row in rows if row["record_id"] in wanted}
+    return pages

@@ -129,13 +129,13 @@ def read_truth(path: Path | str, record_ids: Iterable[str]) -> dict[str, Truth]:
         DataError: the file is missing or damaged.
     """
     wanted = {int(record_id) for record_id in record_ids}
-    found = {}
+    truths = {}
     try:
         with open(path, encoding="utf-8") as lines:
             for line in lines:
                 stored = json.loads(line)
                 if stored["ecg_id"] in wanted:
-                    found[f"{stored['ecg_id']:05d}"] = Truth.from_dict(stored)
+                    truths[f"{stored['ecg_id']:05d}"] = Truth.from_dict(stored)
     except (OSError, ValueError, KeyError) as error:
         raise DataError(f"{path}: not a readable truth file ({error}); simulate the records again") from error
-    return found
+    return truths

@@ -91,12 +91,12 @@ def machine_faults(machine: Machine) -> list[str]:
         )
     for text in metadata.requires("ecgpipe") or ():
         try:
-            wanted = Requirement(text)
+            requirement = Requirement(text)
         except InvalidRequirement:
             continue
-        version = machine.packages.get(wanted.name)
-        if version and not wanted.specifier.contains(version, prereleases=True):
-            faults.append(f"package {wanted.name}: {version} is installed, {wanted.specifier} is required")
+        version = machine.packages.get(requirement.name)
+        if version and not requirement.specifier.contains(version, prereleases=True):
+            faults.append(f"package {requirement.name}: {version} is installed, {requirement.specifier} is required")
     return list(dict.fromkeys(faults))
 
 

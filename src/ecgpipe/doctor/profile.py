@@ -63,15 +63,15 @@ def read_rule_resources(profile: Path) -> dict[str, dict[str, int]]:
         profile: the folder, or its config.yaml; rules are in ``../../rules/*.smk`` of the folder.
     """
     folder = (profile.parent if profile.is_file() else profile).resolve().parent.parent / "rules"
-    found: dict[str, dict[str, int]] = {}
+    resources: dict[str, dict[str, int]] = {}
     for file in sorted(folder.glob("*.smk"), key=lambda file: file.name == "tune.smk"):  # it uses rules of train.smk
         stated: dict[str, int] = {}
         for line in file.read_text(encoding="utf-8").splitlines():
             if match := re.match(r"\s*(?:use )?rule (\w+)(?: as (\w+) with)?:", line):
-                stated = found[match[2] or match[1]] = dict(found[match[1]]) if match[2] else {}
+                stated = resources[match[2] or match[1]] = dict(resources[match[1]]) if match[2] else {}
             elif match := re.match(r"\s*(threads: |mem_mb=|runtime=|gpu=)(?:scaled\()?(\d+)", line):
                 stated[match[1].strip(" :=")] = int(match[2])
-    return {rule: stated for rule, stated in found.items() if stated}
+    return {rule: stated for rule, stated in resources.items() if stated}
 
 
 def requests(profile: dict, stated: dict[str, dict[str, int]] | None = None) -> list[Request]:

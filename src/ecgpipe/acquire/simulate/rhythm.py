@@ -118,11 +118,11 @@ def _add_early_beats(
     """Moves one to three beats forward in time, in place; the pause after each is compensatory."""
     inner = np.flatnonzero((onset > recorded[0] + 1.2) & (onset < recorded[1] - 0.3) & (np.arange(len(onset)) > 0))
     inner = inner[inner < len(onset) - 1]
-    wanted = int(rng.integers(1, 4))
+    remaining = int(rng.integers(1, 4))
     for beat in rng.permutation(inner):
-        if wanted == 0 or set(kind[beat - 1 : beat + 2]) != {NORMAL}:
+        if remaining == 0 or set(kind[beat - 1 : beat + 2]) != {NORMAL}:
             continue
-        wanted -= 1
+        remaining -= 1
         cycle = onset[beat] - onset[beat - 1]
         early = rng.uniform(0.58, 0.72) if ectopic == "PVC" else rng.uniform(0.65, 0.8)
         onset[beat] = onset[beat - 1] + max(early * cycle, 0.36)
