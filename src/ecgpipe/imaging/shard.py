@@ -68,11 +68,11 @@ def make_images(
     cv2.setNumThreads(1)  # one core per process
     if isinstance(pages, RenderedPages):
         pages.renderer.prepare()
-        made = ordered_map(partial(_image_of_record, renderer=pages.renderer, config=config), pages.rows, workers)
+        results = ordered_map(partial(_image_of_record, renderer=pages.renderer, config=config), pages.rows, workers)
     else:
-        made = ordered_map(partial(_image_of_stored, files=_names(pages), config=config), pages, workers)
+        results = ordered_map(partial(_image_of_stored, files=_names(pages), config=config), pages, workers)
     images, index = [], []
-    for record_id, image in progress(made, title, len(pages)):
+    for record_id, image in progress(results, title, len(pages)):
         if isinstance(image, RecordError):
             (preprocessing if image.problem == UNUSABLE else rendering).add(image)
             continue

@@ -176,7 +176,7 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
     Raises:
         DataError: a folder contains none.
     """
-    found: dict[Path, None] = {}
+    files: dict[Path, None] = {}
     for path in paths:
         if path.is_dir():
             names = [name for name in Folder(path).names() if PurePath(name).suffix.lower() in SUFFIXES]
@@ -184,13 +184,13 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
                 raise DataError(
                     f"{path}: no images, PDF files or WFDB headers in this folder; give another folder, or files"
                 )
-            found |= dict.fromkeys(path / name for name in names)
+            files |= dict.fromkeys(path / name for name in names)
         elif path.is_file() and path.suffix.lower() != ".dat":
-            found[path] = None
+            files[path] = None
         else:
             header = path.with_suffix(".hea") if path.suffix.lower() == ".dat" else path.with_name(path.name + ".hea")
-            found[header if header.is_file() else path] = None
-    return list(found)
+            files[header if header.is_file() else path] = None
+    return list(files)
 
 
 def read_bytes(path: Path) -> bytes:

@@ -251,8 +251,8 @@ def hanging_runs(part: VerticalRuns, mm: float, largest: tuple[float, float] = M
             continue
         position = first[start]
         others, positions = [], {}
-        for at, (chosen, candidates) in enumerate(zip(chain, runs, strict=True), start):
-            for run in candidates:
+        for at, (chosen, column_runs) in enumerate(zip(chain, runs, strict=True), start):
+            for run in column_runs:
                 if run != chosen:
                     others.append((at, *run))
                     positions[at, *run] = position
