@@ -60,7 +60,7 @@ def dice(a: np.ndarray, b: np.ndarray) -> float:
 def compare(path: Path, ptbxl: Path) -> dict:
     """Compare one page of the kit with ours."""
     kit = json.loads(path.read_text())
-    theirs = cv2.imread(str(path.with_suffix(".png")), cv2.IMREAD_COLOR_RGB)
+    kit_page = cv2.imread(str(path.with_suffix(".png")), cv2.IMREAD_COLOR_RGB)
     name = path.stem.rsplit("-", 1)[0]
     folder = f"records{100 if name.endswith('_lr') else 500}/{int(name[:5]) // 1000 * 1000:05d}"
     signal, rate = read_signal(ptbxl / folder / name, name)
@@ -74,13 +74,13 @@ def compare(path: Path, ptbxl: Path) -> dict:
         leads.append(iou(mine["lead_bounding_box"], lead["lead_bounding_box"]))
         texts.append(iou(mine["text_bounding_box"], lead["text_bounding_box"]))
     away = np.concatenate(away)
-    grid = [within(grid_lines(theirs, axis), grid_lines(page.image, axis)) for axis in (0, 1)]
-    grid += [within(grid_lines(page.image, axis), grid_lines(theirs, axis)) for axis in (0, 1)]
-    ink = [(image[:, 130:2150].max(axis=2) < 128).astype(np.uint8) for image in (theirs, page.image)]
-    paper = np.abs(theirs[EMPTY].astype(int) - page.image[EMPTY]).max(axis=2)
+    grid = [within(grid_lines(kit_page, axis), grid_lines(page.image, axis)) for axis in (0, 1)]
+    grid += [within(grid_lines(page.image, axis), grid_lines(kit_page, axis)) for axis in (0, 1)]
+    ink = [(image[:, 130:2150].max(axis=2) < 128).astype(np.uint8) for image in (kit_page, page.image)]
+    paper = np.abs(kit_page[EMPTY].astype(int) - page.image[EMPTY]).max(axis=2)
     return {
         "page": path.stem,
-        "same_size": theirs.shape == page.image.shape,
+        "same_size": kit_page.shape == page.image.shape,
         "sample_max": float(away.max()),
         "sample_median": float(np.median(away)),
         "lead_iou_min": min(leads),

@@ -110,10 +110,10 @@ def sets(records: list[Path], cardiac: Path | None, pages: int, layout: str) -> 
     yield "noise", [noise(rng) for _ in range(pages)]
 
 
-def row(name: str, predictor: Predictor, given: list[InputPage], rejected: int) -> str:
-    found = [one.ood for one in predictor.predict(given)]
+def row(name: str, predictor: Predictor, pages_read: list[InputPage], rejected: int) -> str:
+    found = [one.ood for one in predictor.predict(pages_read)]
     scores = np.array([one.score for one in found])
-    total = len(given) + rejected
+    total = len(pages_read) + rejected
     flagged = int((scores > 1).sum())
     parts = "/".join(str(sum(getattr(one, part) > 1 for one in found)) for part in ("features", "ink"))
     middle = f"{np.median(scores):.2f}" if len(scores) else ""
@@ -147,8 +147,8 @@ def main() -> None:
     reader = predictor.reader()
     for name, contents in sets(records, args.cardiac_images, args.pages, args.layout):
         found = [one for data in contents for one in reader.read_content(data, "x")]
-        given = [one for one in found if isinstance(one, InputPage)]
-        print(row(name, predictor, given, len(found) - len(given)), flush=True)
+        pages_read = [one for one in found if isinstance(one, InputPage)]
+        print(row(name, predictor, pages_read, len(found) - len(pages_read)), flush=True)
 
 
 if __name__ == "__main__":

@@ -87,8 +87,8 @@ def interleaved(
 
 def machine_info() -> dict[str, str]:
     """Processor, system and library versions."""
-    found = {"processor": _processor(), "system": platform.platform(), "python": platform.python_version()}
-    return found | installed_versions(LIBRARIES)
+    info = {"processor": _processor(), "system": platform.platform(), "python": platform.python_version()}
+    return info | installed_versions(LIBRARIES)
 
 
 def _processor() -> str:

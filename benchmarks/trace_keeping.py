@@ -36,10 +36,10 @@ NEAR = np.ones((3, 3), np.uint8)
 FIGURES = ("dice", "lost", "false", "rotation", "offset")
 
 
-def agreement(truth: np.ndarray, found: np.ndarray) -> dict[str, float]:
+def agreement(truth: np.ndarray, image: np.ndarray) -> dict[str, float]:
     """Dice, lost and false of two binary images."""
-    met, right = int((truth & cv2.dilate(found, NEAR)).sum()), int((found & cv2.dilate(truth, NEAR)).sum())
-    true, ink = int(truth.sum()), int(found.sum())
+    met, right = int((truth & cv2.dilate(image, NEAR)).sum()), int((image & cv2.dilate(truth, NEAR)).sum())
+    true, ink = int(truth.sum()), int(image.sum())
     return {
         "dice": (met + right) / max(1, true + ink),
         "lost": 1 - met / max(1, true),
@@ -47,24 +47,24 @@ def agreement(truth: np.ndarray, found: np.ndarray) -> dict[str, float]:
     }
 
 
-def true_image(page: Degraded, config: PreprocessConfig, found: Rectified | None) -> np.ndarray:
+def true_image(page: Degraded, config: PreprocessConfig, rectified: Rectified | None) -> np.ndarray:
     """The true trace in the result of a perfect preprocessing."""
     cover = page.trace_mask * np.uint8(255)
-    if found:
-        cover = found.warp(cover)
+    if rectified:
+        cover = rectified.warp(cover)
     if config.variant == "paper":
         cover = crop_edges(cover, config.crop)
     return shrink(cover, config.size, config.coverage)
 
 
-def upright(page: Degraded, found: Rectified | None) -> dict[str, float]:
+def upright(page: Degraded, rectified: Rectified | None) -> dict[str, float]:
     """Remaining rotation and offset of the samples relative to the clean page."""
     flat = getattr(page.page, "flat", page.page)
-    shape = found.image.shape[:2] if found else page.image.shape[:2]
+    shape = rectified.image.shape[:2] if rectified else page.image.shape[:2]
     turns, away = [], []
     for clean, here in zip(flat.leads, page.page.leads, strict=True):
         moved = here.pixels - 0.5  # OpenCV's origin is the centre of a pixel
-        moved = (found.points(moved) if found else moved) + 0.5
+        moved = (rectified.points(moved) if rectified else moved) + 0.5
         moved = moved * (np.array(flat.shape[::-1]) / np.array(shape[::-1]))
         away.append(np.hypot(*(moved - clean.pixels).T) / flat.dpi * 25.4)
         (x0, y0), (x1, y1) = clean.pixels[-1] - clean.pixels[0], moved[-1] - moved[0]
@@ -82,30 +82,30 @@ def measure(record: Path, render: RenderConfig, configs: list[PreprocessConfig])
     (page,) = degraded_pages([record], render)
     rows = []
     for config in configs:
-        found = rectified_page(page, config)
-        truth = true_image(page, config, found)
+        rectified = rectified_page(page, config)
+        truth = true_image(page, config, rectified)
         try:
             image = preprocess(page.image, config)
         except DataError:
             image = np.zeros_like(truth)
         rows.append({"record": record.name, "variant": config.variant, **agreement(truth, image)})
-        rows[-1] |= upright(page, found)
+        rows[-1] |= upright(page, rectified)
     return rows
 
 
 def pictures(row: dict, record: Path, render: RenderConfig, config: PreprocessConfig, folder: Path) -> None:
     """The page, and its image in grey with lost trace in red and false ink in blue, side by side."""
     (page,) = degraded_pages([record], render)
-    found = rectified_page(page, config)
-    truth, image = true_image(page, config, found), preprocess(page.image, config)
+    rectified = rectified_page(page, config)
+    truth, image = true_image(page, config, rectified), preprocess(page.image, config)
     picture = np.full((config.size, config.size, 3), 255, np.uint8)
     picture[(image > 0)] = (150, 150, 150)
     picture[(image > 0) & (cv2.dilate(truth, NEAR) == 0)] = (255, 0, 0)
     picture[(truth > 0) & (cv2.dilate(image, NEAR) == 0)] = (0, 0, 255)
     size = round(page.image.shape[1] * config.size / page.image.shape[0]), config.size
     parts = [cv2.resize(page.image[:, :, ::-1], size, interpolation=cv2.INTER_AREA)]
-    if found:
-        parts.append(cv2.resize(found.image[:, :, ::-1], size, interpolation=cv2.INTER_AREA))
+    if rectified:
+        parts.append(cv2.resize(rectified.image[:, :, ::-1], size, interpolation=cv2.INTER_AREA))
     parts.append(cv2.resize(picture, None, fx=1.5, fy=1, interpolation=cv2.INTER_NEAREST))
     name = f"{row['dice']:.3f}-{render.layout}-{render.degrade.level}-{record.name}.png"
     cv2.imwrite(str(folder / name), np.hstack(parts))

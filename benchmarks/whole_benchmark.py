@@ -59,7 +59,7 @@ def snakemake(folder: Path, *arguments: str) -> tuple[str, dict]:
 def fake_outputs(folder: Path) -> Counter:
     """Create all outputs of the plan as empty files; return rule -> number of files."""
     listed, _ = snakemake(folder, "all", "--summary", "--configfile", "whole.yaml")
-    made: Counter = Counter()
+    counts: Counter = Counter()
     for line in listed.splitlines():
         cells = line.split("\t")
         if len(cells) == 6 and cells[0] != "output_file":
@@ -69,8 +69,8 @@ def fake_outputs(folder: Path) -> Counter:
                 path.mkdir(exist_ok=True)
             else:
                 path.touch()
-            made[rule] += 1
-    return made
+            counts[rule] += 1
+    return counts
 
 
 def cost_per_job(folder: Path) -> dict:
@@ -102,18 +102,18 @@ def main() -> None:
     assert counted is not None
     figures: dict = {"jobs": int(counted[1]), "plan": plan}
     print(json.dumps(figures), flush=True)
-    made = fake_outputs(folder)
+    files_by_rule = fake_outputs(folder)
     _, figures["marking all jobs as done"] = snakemake(folder, "all", "--touch", "--configfile", "whole.yaml")
     output, figures["nothing to do"] = snakemake(folder, "-n", "all", "--configfile", "whole.yaml")
     assert "Nothing to be done" in output, output[-3000:]
     _, figures["nothing to do, run"] = snakemake(folder, "all", "--configfile", "whole.yaml")
-    figures["files"] = sum(made.values())
+    figures["files"] = sum(files_by_rule.values())
     listed = [path.relative_to(folder) for path in (folder / "results/ptb-xl").rglob("*") if path.is_file()]
     before_runs = [
         path for path in listed if not any(part.startswith("seed-") and "." not in part for part in path.parts)
     ]
     figures["files of PTB-XL"], figures["of these before the runs"] = len(listed), len(before_runs)
-    figures["files by rule"] = dict(made)
+    figures["files by rule"] = dict(files_by_rule)
     figures["a job that does nothing"] = cost_per_job(folder.parent / "empty")
     print(json.dumps(figures, indent=1))
     (folder.parent / "whole.json").write_text(json.dumps(figures, indent=1) + "\n")

@@ -8,8 +8,8 @@ from ecgpipe.logs import job_log
 
 with job_log(snakemake):
     records = RECORDS.read(snakemake.input.records, ["record_id", "patient_id", "statements"])
-    found = audit(records, Sketches(snakemake.input.sketches))
-    DUPLICATES.write(found.duplicates, snakemake.output.duplicates)
-    PAIRS.write(found.pairs, snakemake.output.pairs)
-    ANOMALIES.write(found.anomalies, snakemake.output.anomalies)
-    write_json(snakemake.output.summary, found.summary)
+    result = audit(records, Sketches(snakemake.input.sketches))
+    DUPLICATES.write(result.duplicates, snakemake.output.duplicates)
+    PAIRS.write(result.pairs, snakemake.output.pairs)
+    ANOMALIES.write(result.anomalies, snakemake.output.anomalies)
+    write_json(snakemake.output.summary, result.summary)

@@ -46,10 +46,10 @@ def _mock(rule, configfiles, wildcards) -> tuple[Snakemake, str]:
             storage_settings=StorageSettings(),
         )._workflow
         workflow.dag_settings = DAGSettings(rerun_triggers=[])
-        found = workflow.get_rule(rule)
-        job = Job(found, DAG(workflow, rules=[found]), {name: str(value) for name, value in wildcards.items()})
+        job_rule = workflow.get_rule(rule)
+        job = Job(job_rule, DAG(workflow, rules=[job_rule]), {name: str(value) for name, value in wildcards.items()})
         parts = (job.input, job.output, job.params, job.wildcards, job.threads, job.resources, job.log)
-        return Snakemake(*parts, workflow.config, rule, None), str(PROJECT / "rules" / found.script)
+        return Snakemake(*parts, workflow.config, rule, None), str(PROJECT / "rules" / job_rule.script)
 
 
 def main() -> None:
