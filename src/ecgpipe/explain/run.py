@@ -66,7 +66,7 @@ def explain_run(
     record_ids = chosen_from.record_ids[candidates[[position for position, _ in chosen]]]
     labels = np.array([label for _, label in chosen])
     rank_in_class = np.array([int((labels[:place] == label).sum()) for place, label in enumerate(labels)])
-    drawn = rank_in_class < config.records_per_class
+    pictured = rank_in_class < config.records_per_class
     positions = positions_of(index, record_ids)
     images = read_inputs(folder, run, index, positions)
     with torch.inference_mode():
@@ -78,13 +78,13 @@ def explain_run(
         )
         for method in config.methods
     }
-    stored = pages.find(record_ids[drawn])
-    missing = [record_id for record_id in record_ids[drawn] if record_id not in stored]
+    stored = pages.find(record_ids[pictured])
+    missing = [record_id for record_id in record_ids[pictured] if record_id not in stored]
     if missing:
         raise DataError(f"record {missing[0]} has an image but no page; run the rendering again")
-    transforms = read_transforms(indices, record_ids[drawn])
+    transforms = read_transforms(indices, record_ids[pictured])
     pictures, captions = [], []
-    for place in np.flatnonzero(drawn):
+    for place in np.flatnonzero(pictured):
         record_id, label = record_ids[place], labels[place]
         page = cv2.imdecode(np.frombuffer(stored[record_id].image, np.uint8), cv2.IMREAD_COLOR_RGB)
         pictures.append(overlay(page, maps[config.method][place], margins, transforms.get(record_id)))
@@ -93,7 +93,7 @@ def explain_run(
         record_ids=record_ids,
         labels=labels,
         roles=index.roles[positions],
-        drawn=drawn,
+        drawn=pictured,
         probabilities=probabilities.numpy(),
         methods=config.methods,
         maps=np.stack([reduce_maps(maps[method]) for method in config.methods]),

@@ -315,7 +315,7 @@ def _tint_edge(dark: np.ndarray, valid: np.ndarray) -> float | None:
     depth = int(SEARCH * width) + 4 * WINDOW
     valid = valid[:, :depth]
     masked = np.where(valid, dark[:, :depth], 0)
-    found = []
+    edges = []
     for top, bottom in pairwise(np.linspace(0, height, CHUNKS + 1).round().astype(int)):
         count = valid[top:bottom].sum(axis=0)
         if not count.any():
@@ -329,8 +329,8 @@ def _tint_edge(dark: np.ndarray, valid: np.ndarray) -> float | None:
         fall = np.nan_to_num(outside - inside, nan=-1)
         best = int(fall.argmax())
         if fall[best] > TINT:
-            found.append(best + WINDOW - 0.5)
-    if len(found) < 0.6 * CHUNKS:
+            edges.append(best + WINDOW - 0.5)
+    if len(edges) < 0.6 * CHUNKS:
         return None
-    edge = float(np.median(found))
-    return edge if (np.abs(np.array(found) - edge) < 5).sum() >= 0.5 * CHUNKS else None
+    edge = float(np.median(edges))
+    return edge if (np.abs(np.array(edges) - edge) < 5).sum() >= 0.5 * CHUNKS else None

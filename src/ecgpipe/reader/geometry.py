@@ -103,9 +103,9 @@ def fit_geometry(maps: np.ndarray, weights: np.ndarray, cell: float) -> PageGeom
     coefficients, errors = [], []
     for (right, down), per in ((x_axis, per_x), (y_axis, per_y)):
         target = np.concatenate([right * per * weight, down * per * weight]) * unit
-        found = np.linalg.lstsq(system, target, rcond=None)[0]
-        coefficients.append(found)
-        errors.append(np.mean((system @ found - target) ** 2) / np.mean(target**2))
+        solution = np.linalg.lstsq(system, target, rcond=None)[0]
+        coefficients.append(solution)
+        errors.append(np.mean((system @ solution - target) ** 2) / np.mean(target**2))
     return PageGeometry(coefficients[0], coefficients[1], middle, unit, float(np.sqrt(np.mean(errors))))
 
 

@@ -37,7 +37,7 @@ class Window:
     Attributes:
         trace, ink, pulse: uint8 (size, size), how much of each pixel is covered by traces, by names, text and
             separators, and by calibration pulses.
-        truth: uint8 (size, size), 255 where there is trace.
+        truth: uint8 (size, size), 255 on a trace, else 0.
         offset: float32 (size, size), how far that trace is above its own baseline, in mm.
         labels: (x, y, index in LEAD_NAMES) of the centre of each printed lead name, in pixels.
     """

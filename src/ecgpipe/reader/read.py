@@ -55,7 +55,7 @@ class Reading:
 
     @property
     def mask(self) -> np.ndarray:
-        """uint8 (H, W): 255 where there is trace."""
+        """uint8 (H, W): 255 on a trace, else 0."""
         return np.where(self.trace >= 128, np.uint8(255), np.uint8(0))
 
     @property
@@ -93,9 +93,9 @@ def read_page(picture: np.ndarray, net: ReaderNet) -> Reading:
     pixels[:4] = _sigmoid(pixels[:4])
     trace = cv2.resize(pixels[0], picture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     names = len(LEAD_NAMES)
-    found = _names(_sigmoid(coarse[:names]), CELL / scale)
+    lead_names = _names(_sigmoid(coarse[:names]), CELL / scale)
     geometry = fit_geometry(coarse[names:], _paper(pixels, coarse.shape[1:]), CELL / scale)
-    return Reading(np.rint(trace * 255).astype(np.uint8), pixels, scale, found, geometry)
+    return Reading(np.rint(trace * 255).astype(np.uint8), pixels, scale, lead_names, geometry)
 
 
 def _resized(picture: np.ndarray) -> tuple[np.ndarray, float]:
@@ -124,7 +124,7 @@ def _sigmoid(logits: np.ndarray) -> np.ndarray:
 
 
 def _paper(pixels: np.ndarray, cells: tuple[int, ...]) -> np.ndarray:
-    """How much the geometry of each cell counts: where there is ink or grid, the network has seen paper."""
+    """Weight of each cell's geometry: high on ink and grid, where the paper is visible."""
     marks = pixels[:4].max(axis=0)
     return cv2.resize(marks, cells[::-1], interpolation=cv2.INTER_AREA) + 1e-3
 

@@ -29,7 +29,7 @@ class Example:
         offset: float32 (size, size), height of a trace above its baseline, in cm of paper, -4 to 4.
         names: float32 (17, size / 8, size / 8), 1 at the centre of a lead's name, falling to 0 around it.
         geometry: float32 (6, size / 8, size / 8), network.GEOMETRY_MAPS.
-        paper: float32 (size / 8, size / 8), 1 where there is paper.
+        paper: float32 (size / 8, size / 8), 1 on paper.
     """
 
     picture: np.ndarray
@@ -100,7 +100,7 @@ def _example(view: View, picture: np.ndarray) -> Example:
 
 
 def _readable(picture: np.ndarray, trace: np.ndarray) -> np.ndarray:
-    """bool: false where there is trace that glare or a bad copy has erased."""
+    """bool: false on traces that glare or a bad copy has erased."""
     grey = picture.min(axis=2)
     darkest = cv2.erode(grey, np.ones((3, 3), np.uint8)).astype(np.int16)
     half = cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)

@@ -15,7 +15,7 @@ class View:
     Attributes:
         picture: float32 (..., 3), RGB in 0..1.
         covers: uint8 (..., 3), coverage by trace (at least 1.7 pixels wide), other ink and pulses.
-        offset: float32, height of the trace above its baseline in mm, where there is trace.
+        offset: float32, height of the trace above its baseline in mm, on the trace.
         grid: float32, coverage by the grid.
         x, y: float32, the page coordinates of each pixel in mm.
         outside: bool, where the picture shows no paper.
