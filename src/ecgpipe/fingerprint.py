@@ -38,7 +38,7 @@ def fingerprint(script: Path | str, source: Path = SOURCE) -> str:
 
 
 def file_hash(path: Path | str | None) -> str:
-    """Hash of a file that a setting names, 16 hexadecimal digits; empty if there is none."""
+    """Hash of a file that a setting names, 16 hexadecimal digits; empty without a file."""
     file = Path(path or "")
     return hashlib.sha256(file.read_bytes()).hexdigest()[:16] if file.is_file() else ""
 

@@ -71,7 +71,7 @@ def reserve_gpus(count: int, *, wait: bool = True) -> Iterator[list[str]]:
         wait: wait until they are free; if false and they are not free, log a warning and hide all.
 
     Yields:
-        UUIDs of the GPUs; empty if there are none, none is free, or something else assigns them.
+        UUIDs of the GPUs; empty if the machine has none, none is free, or another program assigns them.
 
     Raises:
         ConfigError: the machine has GPUs, but fewer.
@@ -109,7 +109,7 @@ def _listed() -> list[str]:
 
 
 def _take(count: int, usable: list[str], held: ExitStack, wait: bool) -> list[str]:
-    """Lock GPUs until `held` is closed; empty if there are none, or none is free and `wait` is false."""
+    """Lock GPUs until `held` is closed; empty if `usable` is, or if none is free and `wait` is false."""
     if not usable:
         return []
     if count > len(usable):

@@ -99,7 +99,7 @@ def compare_results(first: ResultsFolder, second: ResultsFolder, config: Evaluat
         "only_first": _missing(first.runs, used[0]),
         "only_second": _missing(second.runs, used[1]),
         "notes": [
-            f"{side.folder}: patients unknown (no records.parquet beside the runs), so records are resampled one by one"
+            f"{side.folder}: patients unknown (no records.parquet for the runs), so records are resampled individually"
             for side in (first, second)
             if not side.patients_known
         ],

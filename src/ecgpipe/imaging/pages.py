@@ -14,7 +14,7 @@ from ecgpipe.render.shard import PageRenderer, Row, rows_of
 
 
 class RenderedPages:
-    """Pages rendered (or read, for an image dataset) on demand, byte-identical to those of a pages file.
+    """Pages rendered (or read, for an image dataset) on demand, byte-identical to the pages of a pages file.
 
     Records that cannot be rendered have no page.
 

@@ -72,7 +72,7 @@ class Gaussian:
 def shrunk_covariance(vectors: np.ndarray) -> np.ndarray:
     """Oracle approximating shrinkage (Chen et al. 2010) of the covariance of centred vectors (n, d).
 
-    As scikit-learn's ``OAS(assume_centered=True)``, which training must not require.
+    Same as scikit-learn's ``OAS(assume_centered=True)``, without requiring scikit-learn for training.
     """
     n, d = vectors.shape
     covariance = vectors.T @ vectors / n

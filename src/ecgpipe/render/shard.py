@@ -1,4 +1,4 @@
-"""Render the pages of a shard of records, or collect those of an image dataset."""
+"""Render the pages of a shard of records, or collect the pages of an image dataset."""
 
 import json
 from collections.abc import Callable, Iterator

@@ -210,7 +210,7 @@ def wrong_answers(view: dict) -> list[int]:
 def record_pictures(
     chosen: Sequence[str], pages: PageSource, images: Sequence[Path], indices: Sequence[Path]
 ) -> dict[str, dict]:
-    """Record -> ``page`` and ``image`` (data URIs), as far as they exist."""
+    """Record -> ``page`` and ``image`` (data URIs), if they exist."""
     found: dict[str, dict] = {record_id: {} for record_id in chosen}
     for record_id, stored in pages.find(chosen).items():
         page = cv2.imdecode(np.frombuffer(stored.image, np.uint8), cv2.IMREAD_COLOR)
@@ -235,20 +235,20 @@ def heat_maps(
         indices: dataset -> its image indices; maps of rectified pages are warped back onto the page.
     """
     transforms = {name: read_transforms(indices[name], ids) for name, ids in chosen.items()}
-    found = []
+    maps_shown = []
     for run in runs:
         if run.folder not in maps:
             continue
-        saliency, wanted = Saliency.read(maps[run.folder]), set(chosen.get(run.dataset, []))
+        saliency, shown = Saliency.read(maps[run.folder]), set(chosen.get(run.dataset, []))
         for record_id, label, heat in zip(saliency.record_ids, saliency.labels, saliency.maps[0], strict=True):
-            if record_id in wanted:
+            if record_id in shown:
                 if transform := transforms[run.dataset].get(record_id):
                     heat = transform.onto_page(heat, *heat.shape[::-1])
-                found.append(
+                maps_shown.append(
                     {"dataset": run.dataset, "protocol": run.protocol, "model": run.variant}
                     | {"record": str(record_id), "label": int(label), "heat": heat_png(heat)}
                 )
-    return found
+    return maps_shown
 
 
 def heat_png(saliency: np.ndarray) -> str:
