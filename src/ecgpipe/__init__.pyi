@@ -3,22 +3,18 @@
 from ecgpipe.acquire.simulate.dataset import simulate_dataset
 from ecgpipe.artifacts.model_folder import SavedModel
 from ecgpipe.artifacts.signals import read_signal
-from ecgpipe.config.pages import DegradeConfig
-from ecgpipe.config.pages import PreprocessConfig
-from ecgpipe.config.pages import RenderConfig
+from ecgpipe.config.pages import DegradeConfig, PreprocessConfig, RenderConfig
 from ecgpipe.errors import ConfigError, DataError, EcgpipeError, RecordError
 from ecgpipe.explain.overlay import overlay
 from ecgpipe.explain.saliency import saliency_maps
-from ecgpipe.models.factory import create_model
-from ecgpipe.models.factory import load_model
+from ecgpipe.models.factory import create_model, load_model
 from ecgpipe.predict.pages import InputPage, PageReader
 from ecgpipe.predict.predictor import Prediction, Predictor
 from ecgpipe.preprocess.apply import preprocess as preprocess_page
 from ecgpipe.preprocess.apply import preprocess_file
 from ecgpipe.preprocess.read import read_image
 from ecgpipe.render.degrade import degrade_page
-from ecgpipe.render.page import render_page
-from ecgpipe.render.page import Page
+from ecgpipe.render.page import Page, render_page
 
 __version__: str
 __all__ = [

@@ -31,7 +31,16 @@ from ecgpipe.report.collect import (
     trainings_table,
     whole_protocol,
 )
-from ecgpipe.report.names import COLUMNS, DATASET_TITLES, LABELS, MODEL_NAMES, PAPER_TABLES, TABLE_1, names_of_runs
+from ecgpipe.report.names import (
+    COLUMNS,
+    DATASET_TITLES,
+    LABELS,
+    MODEL_NAMES,
+    PAPER_COLUMNS,
+    PAPER_TABLES,
+    TABLE_1,
+    names_of_runs,
+)
 from ecgpipe.report.results import baseline_tables, best_model_view, nearest_by_protocol, protocol_view
 from ecgpipe.report.saliency import saliency_groups
 from ecgpipe.report.statistics import (
@@ -125,6 +134,7 @@ def build_report(inputs: Inputs, config: ReportConfig, folder: Path) -> None:
             "names": names,
             "paper_names": MODEL_NAMES,
             "columns": COLUMNS,
+            "paper_columns": PAPER_COLUMNS,
             "labels": LABELS,
             "summary": summary(
                 datasets,

@@ -8,12 +8,14 @@ from ecgpipe.paper import load_paper
 from ecgpipe.report.collect import Run
 
 COLUMNS = tuple((metric.name, metric.label) for metric in metrics_shown("results"))
-"""Metrics of the tables of results, with their labels; the paper prints the first five."""
+"""Metrics of the tables of results, with their labels."""
 TESTED = tuple(metric.name for metric in metrics_shown("tests"))
 """Metrics of the tables of paired tests."""
 PUBLISHED = tuple(metric.name for metric in metrics_shown("page"))
 """Metrics shown on the published page; its CSV files have all of COLUMNS."""
 LABELS = {metric.name: metric.label for metric in METRICS}
+PAPER_COLUMNS = tuple((metric, LABELS[metric]) for metric in next(iter(load_paper().tables[0].rows.values())))
+"""Metrics of the paper's tables in their order, with their labels."""
 
 MODEL_NAMES = {
     "resnet34": "ResNet-34",
@@ -46,7 +48,7 @@ TABLE_1 = {
 TABLE_2, TABLE_3, TABLE_4 = (
     {model: tuple(row.values()) for model, row in table.rows.items()} for table in load_paper().tables
 )
-"""Model -> accuracy, specificity, recall, precision, F1."""
+"""Model -> printed figures in the order of PAPER_COLUMNS."""
 PAPER_TABLES = {
     "cardiac-images": (("Table 2: comparison with baselines", TABLE_2),),
     "ptb-xl": (("Table 3: comparison with baselines", TABLE_3), ("Table 4: ablations", TABLE_4)),

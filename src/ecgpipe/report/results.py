@@ -8,7 +8,7 @@ from scipy.stats import t
 from ecgpipe.config.analysis import BASELINE_PREFIX
 from ecgpipe.errors import DataError
 from ecgpipe.report.collect import CROSS_VALIDATION, Cell, Run, over_seeds, whole_protocol
-from ecgpipe.report.names import COLUMNS, PAPER_TABLES, PROTOCOL_MEANINGS, alterations, names_of_runs
+from ecgpipe.report.names import COLUMNS, PAPER_COLUMNS, PAPER_TABLES, PROTOCOL_MEANINGS, alterations, names_of_runs
 from ecgpipe.report.statistics import Statistics
 
 FIGURES = {"cardiac-images": " (figure 10)", "ptb-xl": " (figures 11 and 13)"}
@@ -90,7 +90,7 @@ def _paper_table(caption: str, table: dict, cells: dict[str, dict[str, Cell]], n
             "name": names[variant],
             "cells": [
                 (value, cells[variant][metric] if variant in cells else None)
-                for (metric, _), value in zip(COLUMNS, values, strict=False)
+                for (metric, _), value in zip(PAPER_COLUMNS, values, strict=True)
             ],
         }
         for variant, values in table.items()

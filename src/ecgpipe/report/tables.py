@@ -10,7 +10,7 @@ import pandas as pd
 from ecgpipe.artifacts.files import atomic_folder
 from ecgpipe.artifacts.predictions import CLAIM_COLUMNS, COMPARISON_COLUMNS, PROTOCOL_COLUMNS
 from ecgpipe.report.collect import Cell, Run, whole_protocol
-from ecgpipe.report.names import COLUMNS
+from ecgpipe.report.names import COLUMNS, PAPER_COLUMNS
 from ecgpipe.report.saliency import saliency_table
 from ecgpipe.report.statistics import Statistics
 
@@ -103,7 +103,7 @@ def paper_table(table: dict) -> pd.DataFrame:
     rows = []
     for row in table["rows"]:
         cells: dict[str, Any] = {"model": row["name"]}
-        for (_, label), (printed, ours) in zip(COLUMNS, row["cells"], strict=False):
+        for (_, label), (printed, ours) in zip(PAPER_COLUMNS, row["cells"], strict=True):
             cells |= {f"{label} paper": printed} | _spread(f"{label} ours", ours)
         rows.append(cells)
     return pd.DataFrame(rows)
