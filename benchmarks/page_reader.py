@@ -1,6 +1,6 @@
 """How much of the traces the page reader finds on pages with known plotted points.
 
-    python -m benchmarks.page_reader FOLDER [--weights reader.safetensors] [--masks OUT]
+    python -m benchmarks.page_reader FOLDER reader.safetensors [--masks OUT]
 
 FOLDER contains pairs of NAME.jpg (or .png) and NAME.npz, which has one array (n, 2) of plotted points (x, y) per lead,
 in pixels.
@@ -38,10 +38,10 @@ def score(mask: np.ndarray, leads: list[np.ndarray]) -> tuple[list[float], float
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--weights", type=Path, help="default: the weights in the package")
+    parser.add_argument("weights", type=Path, help="of a trained reader")
     parser.add_argument("--masks", type=Path, help="write the masks to this folder")
     arguments = parser.parse_args()
-    net = load_reader(arguments.weights) if arguments.weights else load_reader()
+    net = load_reader(arguments.weights)
     totals: dict[str, list[tuple[int, int, float]]] = {}
     for file in sorted(arguments.folder.glob("*.npz")):
         picture = cv2.imread(str(next(p for p in file.parent.glob(f"{file.stem}.*") if p.suffix in (".jpg", ".png"))))

@@ -37,9 +37,9 @@ class ReaderRecipe:
         save_every: steps between checkpoints.
     """
 
-    steps: int = 2000
+    steps: int = 1500
     batch: int = 8
-    size: int = 384
+    size: int = 320
     lr: float = 2e-3
     weight_decay: float = 0.01
     warmup: int = 150
