@@ -13,7 +13,8 @@ from ecgpipe.metrics import BINS, bin_gaps, bin_numbers, calibration_error
 
 TEMPERATURES = (0.05, 50.0)
 LEAST_SCALE = 0.01
-"""Of a Platt fit: a class ranked in the wrong order gets the same probability for all records, not a reversed order."""
+"""Smallest slope of a Platt fit. A class that is ranked in the wrong order gets nearly constant probabilities, not a
+reversed order."""
 
 
 def reliability_curve(probabilities: np.ndarray, outcome: np.ndarray, confidence: float) -> list[dict]:
@@ -44,8 +45,8 @@ def reliability_curve(probabilities: np.ndarray, outcome: np.ndarray, confidence
 def fit_calibration(predictions: Predictions, fitted_on: str) -> Calibration:
     """Fit temperature scaling (single-label; Guo et al. 2017) or Platt scaling of each class (multi-label; Platt 1999).
 
-    The targets are softened as Platt does: with n records, all predicted correctly, no probability exceeds
-    (n + 1) / (n + 2). Otherwise perfectly separated records would give infinite logits.
+    The targets are softened as Platt does: 1 becomes (n + 1) / (n + 2), with n the number of records (for Platt scaling,
+    of positive records). Otherwise perfectly separated records would give infinite logits.
 
     Args:
         predictions: of the records to fit on, at least one.
@@ -102,7 +103,7 @@ def recalibrate(reported: Predictions, validation: Predictions | None) -> dict:
 
     Args:
         reported: predictions that are scored.
-        validation: to fit on; None, or without records: fit on the reported ones.
+        validation: predictions to fit on. If None or empty, the reported ones are used.
 
     Returns:
         The fields of ``Calibration``, and ``ece`` and ``log_loss`` of the reported records, each ``before`` and
@@ -124,7 +125,7 @@ def recalibrate(reported: Predictions, validation: Predictions | None) -> dict:
 
 
 def _ece(probabilities: np.ndarray, targets: np.ndarray, task: str) -> float:
-    """Of the predicted class, or the mean over classes: the metric ``ece``."""
+    """The metric ``ece``: of the predicted class (single-label), or the mean over classes (multi-label)."""
     once = np.ones((len(targets), 1))
     if task == "single":
         correct = (probabilities.argmax(axis=1) == targets.argmax(axis=1)).astype(float)

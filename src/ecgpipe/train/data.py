@@ -19,7 +19,12 @@ from ecgpipe.train.hardware import TrainerOptions
 
 
 class Sample(NamedTuple):
-    """An image of an epoch: its position in the run's index, and the weight of its part's loss (EpochBatchSampler)."""
+    """An image of an epoch.
+
+    Attributes:
+        position: in the run's index.
+        weight: of the loss of the image's part of a batch (EpochBatchSampler).
+    """
 
     epoch: int
     position: int
@@ -97,9 +102,10 @@ class PackedImages(Dataset):
 class EpochBatchSampler(BatchSampler):
     """Batches of samples, shuffled by (seed, epoch) or in order.
 
-    A batch may be divided among processes, and into parts within each. The sampler yields the parts of one process,
-    with weights that make the mean over all parts the mean over the batch, even if their sizes differ. A last training
-    batch with fewer than two images per part is dropped, because batch normalization cannot use it.
+    A batch may be divided among processes, and into parts within each process. The sampler yields the parts of one
+    process. Parts of unequal size get weights, so that the weighted mean of their losses is the mean over the batch. A
+    last training batch with fewer than two images per part is dropped unless it is the only one, because batch
+    normalization cannot use it.
 
     Args:
         positions: (n,) positions of the images.
@@ -211,8 +217,8 @@ def sampling_weights(targets: np.ndarray) -> np.ndarray:
         targets: (n, classes) 0/1; every class occurs.
 
     Returns:
-        (n,) float64: the inverse frequency of the record's class; with several classes, of the rarest one; without any,
-        of the most frequent class of all.
+        (n,) float64: the inverse frequency of the record's class. A record with several classes counts as its rarest;
+        a record without a class counts as the most frequent class.
     """
     inverse_frequency = len(targets) / targets.sum(axis=0).astype(np.float64)
     return np.where(targets.any(axis=1), (targets * inverse_frequency).max(axis=1), inverse_frequency.min())
@@ -223,8 +229,8 @@ class RunData(LightningDataModule):
 
     Attributes:
         train, validation: positions in the index.
-        stored: (n, size, size / 8) uint8, all images, if they are kept in device memory; else None. A plain attribute:
-            as a buffer of the module, DDP would broadcast it at every step.
+        stored: (n, size, size / 8) uint8, all images, if they are kept in device memory; else None. It is not a
+            buffer of the module, because DDP would broadcast that at every step.
     """
 
     def __init__(self, folder: Path, run: RunConfig, index: RunIndex, options: TrainerOptions) -> None:

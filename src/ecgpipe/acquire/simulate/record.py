@@ -28,8 +28,8 @@ INTERNAL_RATE = 500  # Hz; other rates are low-passed and resampled from it, lik
 MARGIN = 1.0  # seconds simulated on either side, so that the edges contain parts of beats
 LEAD_MATRIX = lead_matrix()
 
-# Shares of rhythms and of records with (ventricular, atrial) ectopic beats, in normal records, in those with findings
-# and in those without any diagnostic statement (PTB-XL 1.0.3, the rhythms simulated here).
+# How often each rhythm occurs, and how often ventricular and atrial ectopic beats occur, as counted in PTB-XL 1.0.3:
+# in normal records, in records with findings, and in records without a diagnostic statement.
 RHYTHM_SHARES = {
     "normal": {"SR": 0.855, "SBRAD": 0.050, "SARRH": 0.055, "STACH": 0.035, "AFIB": 0.004, "AFLT": 0.001},
     "findings": {"SR": 0.765, "SBRAD": 0.025, "SARRH": 0.025, "STACH": 0.050, "AFIB": 0.130, "AFLT": 0.005},
@@ -43,7 +43,8 @@ class SimulatedRecord:
     """A recording and its ground truth.
 
     Attributes:
-        signal: (12, samples) mV, leads in the order of ``LEADS``. clean: the same without noise.
+        signal: (12, samples) mV, leads in the order of ``LEADS``.
+        clean: the signal without noise.
     """
 
     signal: np.ndarray
@@ -86,9 +87,11 @@ def simulate_rates(
         superclasses: any of NORM, MI, STTC, CD, HYP; empty for a record with a rhythm but no diagnostic statement.
         sampling_rates: Hz, 50 to 1000.
         seconds: length, 2 or more.
-        patient, findings, ectopics: None: random ones (findings of the ``superclasses``; any of PVC and PAC).
+        patient: None for a random one.
+        findings: None for random findings of the ``superclasses``.
+        ectopics: PVC, PAC, both or none; None for a random choice.
         rhythm_code: one of ``rhythm.RHYTHMS``; None: a random one.
-        difficulty: fraction of random findings below their textbook criterion.
+        difficulty: share of random findings that fall short of their textbook criterion.
         noise: multiplies all noise (0: no noise).
 
     Raises:
@@ -159,7 +162,7 @@ def _sample_ectopics(rng: np.random.Generator, group: str, rhythm_code: str) -> 
 
 
 def _displace_electrodes(rng: np.random.Generator, torso: np.ndarray, spread: float = 0.15) -> np.ndarray:
-    """(3, 9, 3): the torso as seen by chest electrodes that are displaced by a fraction of their distance."""
+    """The torso matrix (3, 9, 3) with each chest electrode moved towards a neighbour by a share of their distance."""
     placed = torso.copy()
     for electrode, offset in enumerate(np.clip(rng.normal(0, spread, 6), -0.4, 0.4), start=3):
         neighbour = int(np.clip(electrode + np.sign(offset), 3, 8))
