@@ -45,8 +45,8 @@ def reliability_curve(probabilities: np.ndarray, outcome: np.ndarray, confidence
 def fit_calibration(predictions: Predictions, fitted_on: str) -> Calibration:
     """Fit temperature scaling (single-label; Guo et al. 2017) or Platt scaling of each class (multi-label; Platt 1999).
 
-    The targets are softened as Platt does: 1 becomes (n + 1) / (n + 2), where n counts the records (for Platt scaling, the
-    positive records). Otherwise perfectly separated records would give infinite logits.
+    The targets are softened as Platt does: 1 becomes (n + 1) / (n + 2), where n counts the records (for Platt scaling,
+    positive ones). Otherwise perfectly separated records would give infinite logits.
 
     Args:
         predictions: of the records to fit on, at least one.
