@@ -1,6 +1,6 @@
 """How much of the traces the page reader finds on pages with known plotted points.
 
-    python -m benchmarks.page_reader FOLDER reader.safetensors [--masks OUT]
+    python -m benchmarks.page_reader FOLDER [--weights reader.safetensors] [--masks OUT]
 
 FOLDER contains pairs of NAME.jpg (or .png) and NAME.npz, which has one array (n, 2) of plotted points (x, y) per lead,
 in pixels.
@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ecgpipe.reader.read import load_reader, read_page
+from ecgpipe.reader.read import WEIGHTS, load_reader, read_page
 
 
 def score(mask: np.ndarray, leads: list[np.ndarray]) -> tuple[list[float], float]:
@@ -38,7 +38,7 @@ def score(mask: np.ndarray, leads: list[np.ndarray]) -> tuple[list[float], float
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("weights", type=Path, help="of a trained reader")
+    parser.add_argument("--weights", type=Path, default=WEIGHTS, help="default: the package's")
     parser.add_argument("--masks", type=Path, help="write the masks to this folder")
     arguments = parser.parse_args()
     net = load_reader(arguments.weights)

@@ -29,6 +29,9 @@ def compare(args: Arguments) -> None:
     from ecgpipe.config.analysis import EvaluateConfig
     from ecgpipe.evaluate.compare_runs import compare_results, read_results_folder
 
+    if args.output:
+        import jinja2  # noqa: F401  (if it is missing, say so before the work)
+
     config = EvaluateConfig(
         resamples=args.resamples, confidence=args.confidence, threshold=args.threshold, seed=args.seed
     )

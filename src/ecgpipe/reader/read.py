@@ -14,6 +14,8 @@ from ecgpipe.errors import DataError
 from ecgpipe.reader.geometry import PageGeometry, fit_geometry
 from ecgpipe.reader.network import CELL, GEOMETRY_MAPS, LEAD_NAMES, MULTIPLE, PIXEL_MAPS, ReaderNet
 
+WEIGHTS = Path(__file__).parent / "weights" / "reader.safetensors"
+"""The reader that comes with the package; its card is beside it."""
 LONGEST, SHORTEST = 1408, 960
 """Pixels of the longer side that the network sees: larger pictures are reduced, smaller ones enlarged."""
 LEAST_NAME = 0.3
@@ -62,7 +64,7 @@ class Reading:
         return float((self.maps[0] > 0.5).mean()) >= LEAST_TRACE
 
 
-def load_reader(path: Path | str) -> ReaderNet:
+def load_reader(path: Path | str = WEIGHTS) -> ReaderNet:
     """Load a reader's weights (training.save_reader), for prediction on a CPU.
 
     Raises:
