@@ -164,7 +164,7 @@ def test_a_label_and_an_archive_packed_again(changed):
     listed = {
         "records",
         "labels",
-        "collect",
+        "render",
         "preprocess",
         "audit_sketch",
         "audit_join",
