@@ -1,6 +1,5 @@
 """Read a picture of an ECG page: which pixels are trace, what else is on the page, and the page's geometry."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,12 +11,14 @@ from safetensors.torch import load_file
 
 from ecgpipe.errors import DataError
 from ecgpipe.reader.geometry import PageGeometry, fit_geometry
-from ecgpipe.reader.network import CELL, GEOMETRY_MAPS, LEAD_NAMES, MULTIPLE, PIXEL_MAPS, ReaderNet
+from ecgpipe.reader.network import CELL, LEAD_NAMES, MULTIPLE, PIXEL_MAPS, ReaderNet
 
 WEIGHTS = Path(__file__).parent / "weights" / "reader.safetensors"
 """The reader that comes with the package; its card is beside it."""
 LONGEST, SHORTEST = 1408, 960
 """Pixels of the longer side that the network sees: larger pictures are reduced, smaller ones enlarged."""
+MASKS = PIXEL_MAPS.index("offset")
+"""The pixel maps before this one are masks."""
 LEAST_NAME = 0.3
 """A peak of a name map below this does not count as a name."""
 LEAST_TRACE = 0.0005
@@ -90,10 +91,9 @@ def read_page(picture: np.ndarray, net: ReaderNet) -> Reading:
     """
     resized, scale = _resized(picture)
     pixels, coarse = _predict(resized, net)
-    pixels[:4] = _sigmoid(pixels[:4])
     trace = cv2.resize(pixels[0], picture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     names = len(LEAD_NAMES)
-    lead_names = _names(_sigmoid(coarse[:names]), CELL / scale)
+    lead_names = _names(coarse[:names], CELL / scale)
     geometry = fit_geometry(coarse[names:], _paper(pixels, coarse.shape[1:]), CELL / scale)
     return Reading(np.rint(trace * 255).astype(np.uint8), pixels, scale, lead_names, geometry)
 
@@ -108,24 +108,21 @@ def _resized(picture: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _predict(resized: np.ndarray, net: ReaderNet) -> tuple[np.ndarray, np.ndarray]:
-    """The network's maps of a picture, without the padding."""
+    """The network's maps of a picture, without the padding; logits as probabilities."""
     height, width = resized.shape[:2]
     padded = cv2.copyMakeBorder(resized, 0, -height % MULTIPLE, 0, -width % MULTIPLE, cv2.BORDER_REPLICATE)
     batch = torch.from_numpy(padded).permute(2, 0, 1)[None].float().div(127.5).sub(1)
     with torch.inference_mode():
         pixels, coarse = net(batch.to(memory_format=torch.channels_last))
+        pixels[:, :MASKS].sigmoid_()
+        coarse[:, : len(LEAD_NAMES)].sigmoid_()
     rows, columns = -(-height // CELL), -(-width // CELL)
-    assert pixels.shape[1] == len(PIXEL_MAPS) and coarse.shape[1] == len(LEAD_NAMES) + len(GEOMETRY_MAPS)
     return pixels[0, :, :height, :width].numpy(), coarse[0, :, :rows, :columns].numpy()
-
-
-def _sigmoid(logits: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
 
 
 def _paper(pixels: np.ndarray, cells: tuple[int, ...]) -> np.ndarray:
     """Weight of each cell's geometry: high on ink and grid, where the paper is visible."""
-    marks = pixels[:4].max(axis=0)
+    marks = pixels[:MASKS].max(axis=0)
     return cv2.resize(marks, cells[::-1], interpolation=cv2.INTER_AREA) + 1e-3
 
 
@@ -142,21 +139,6 @@ def _names(maps: np.ndarray, cell: float) -> tuple[FoundName, ...]:
     return tuple(sorted(found, key=lambda name: -name.confidence))
 
 
-def describe_reading(reading: Reading) -> dict:
-    """The reading as JSON-ready values."""
-    return {
-        "has_trace": reading.has_trace,
-        "pixels_per_mm": round(reading.geometry.pixels_per_mm, 3),
-        "rotation_degrees": round(reading.geometry.angle, 2),
-        "mirrored": reading.geometry.mirrored,
-        "geometry_residual": round(reading.geometry.residual, 4),
-        "names": [
-            {"name": name.name, "x": round(name.x, 1), "y": round(name.y, 1), "confidence": round(name.confidence, 3)}
-            for name in reading.names
-        ],
-    }
-
-
 def overlay(picture: np.ndarray, reading: Reading) -> np.ndarray:
     """The picture, paler, with trace in red, other ink in blue, pulses in orange, and the names that were read."""
     shown = (255 - (255 - picture.astype(np.int16)) // 2).astype(np.uint8)
@@ -170,8 +152,3 @@ def overlay(picture: np.ndarray, reading: Reading) -> np.ndarray:
             shown, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.5 * height, (150, 0, 170), max(1, round(height)), cv2.LINE_AA
         )
     return shown
-
-
-def write_reading(reading: Reading, path: Path) -> None:
-    """Write ``describe_reading`` as JSON."""
-    path.write_text(json.dumps(describe_reading(reading), indent=1) + "\n", encoding="utf-8")
