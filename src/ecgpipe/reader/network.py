@@ -22,11 +22,11 @@ CELL = 8
 """Pixels per side of a cell of the coarse maps."""
 MULTIPLE = 32
 """The sides of an input must be multiples of this."""
-WIDTHS = (24, 32, 48, 72, 96)
+WIDTHS = (24, 32, 64, 112, 160)
 
 
 class ReaderNet(nn.Module):
-    """Encoder and decoder of five levels, about 590,000 parameters (U-Net, Ronneberger et al. 2015).
+    """Encoder and decoder of five levels, about 1,400,000 parameters (U-Net, Ronneberger et al. 2015).
 
     Args:
         widths: channels of each level, from half resolution down.
@@ -38,13 +38,11 @@ class ReaderNet(nn.Module):
         self.down = nn.ModuleList(_block(*pair) for pair in pairwise(widths))
         self.up = nn.ModuleList(_block(a + b, a) for a, b in pairwise(widths))
         self.full = nn.Conv2d(widths[0], len(PIXEL_MAPS) * 4, 1)
-        self.places = nn.Sequential(
-            nn.Conv2d(widths[2], 64, 3, padding=1),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(64, len(LEAD_NAMES) + len(GEOMETRY_MAPS), 1),
-        )
-        for head in (self.full, self.places[2]):  # most pixels are paper
-            nn.init.constant_(head.bias, -2.0)
+        self.around = nn.Sequential(*(_layer(widths[2], widths[2], dilation) for dilation in (1, 2, 4)))
+        self.names = nn.Conv2d(widths[2], len(LEAD_NAMES), 1)
+        self.geometry = nn.Conv2d(widths[2], len(GEOMETRY_MAPS), 1)
+        for head in (self.full, self.names):  # most pixels are paper
+            nn.init.constant_(head.bias, -3.0)
 
     def forward(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Label the pixels of pictures.
@@ -61,20 +59,22 @@ class ReaderNet(nn.Module):
         for down in self.down:
             x = down(F.max_pool2d(x, 2))
             levels.append(x)
-        coarse = x
+        coarse = x  # replaced below
         for level in reversed(range(len(self.up))):
             x = self.up[level](torch.cat([levels[level], F.interpolate(x, scale_factor=2.0, mode="nearest")], dim=1))
             if level == 2:
-                coarse = self.places(x)
+                around = self.around(x)
+                coarse = torch.cat([self.names(around), self.geometry(around)], dim=1)
         return F.pixel_shuffle(self.full(x), 2), coarse
 
 
 def _block(inputs: int, outputs: int) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for channels in (inputs, outputs):
-        layers += [
-            nn.Conv2d(channels, outputs, 3, padding=1, bias=False),
-            nn.BatchNorm2d(outputs),
-            nn.ReLU(inplace=True),
-        ]
-    return nn.Sequential(*layers)
+    return nn.Sequential(_layer(inputs, outputs), _layer(outputs, outputs))
+
+
+def _layer(inputs: int, outputs: int, dilation: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, padding=dilation, dilation=dilation, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )

@@ -162,29 +162,72 @@ def _pulse(
 
 
 def _texts(rng: np.random.Generator, window: Window, layout: RandomLayout) -> None:
-    """Headers, tables, rules and time marks."""
-    if rng.random() < 0.75:
+    """Headers, footers, tables, frames, time marks and handwriting."""
+    top = max(5.0, layout.top - layout.pitch * 0.5)
+    if rng.random() < 0.8:
         font, size = int(rng.integers(len(FONTS))), rng.uniform(1.8, 3.6)
         for _ in range(int(rng.integers(1, 7))):
-            inside = max(5.0, layout.top - layout.pitch * 0.5) if rng.random() < 0.8 else layout.height
-            x, y = rng.uniform(0, layout.width), rng.uniform(0, inside)
+            low, high = _band(rng, top, layout)
+            x, y = rng.uniform(0, layout.width), rng.uniform(low, high)
+            larger = 1.0 if rng.random() < 0.85 else rng.uniform(1.3, 2.5)
             for line in range(int(rng.integers(1, 6))):
-                window.write(x, y + line * size * 1.7, _phrase(rng), size, font)
+                window.write(x, y + line * size * larger * 1.7, _phrase(rng), size * larger, font)
+    if rng.random() < 0.15:
+        _table(rng, window, rng.uniform(0, layout.width * 0.7), rng.uniform(0, top))
+    if rng.random() < 0.2:
+        _frame(rng, window, layout, top)
     if rng.random() < 0.15:
         y = rng.uniform(0, layout.height)
         window.line(window.ink, [(0, y), (layout.width, y)], rng.uniform(0.2, 0.6))
-    if rng.random() < 0.12:
-        for mark in range(0, int(layout.width), 25):
-            window.line(window.ink, [(mark, layout.height - 6), (mark, layout.height - 4)], 0.3)
+    if rng.random() < 0.15:
+        step, length = float(rng.choice([5, 25, 25])), rng.uniform(1, 3)
+        y = layout.height - 6 if rng.random() < 0.5 else top
+        for mark in np.arange(layout.left, layout.width, step):
+            window.line(window.ink, [(mark, y), (mark, y + length)], 0.3)
     if rng.random() < 0.12:
         for _ in range(int(rng.integers(1, 4))):
             _scribble(rng, window)
 
 
+def _band(rng: np.random.Generator, top: float, layout: RandomLayout) -> tuple[float, float]:
+    """Where text stands on a page: mostly above the first row, at times below the last or among the traces."""
+    kind = pick(rng, {"header": 0.65, "footer": 0.17, "anywhere": 0.18})
+    return {"header": (0.0, top), "footer": (layout.height - 8, layout.height), "anywhere": (0.0, layout.height)}[kind]
+
+
+def _frame(rng: np.random.Generator, window: Window, layout: RandomLayout, top: float) -> None:
+    """A box around the page, its header or its traces, or around each row."""
+    inset, width = rng.uniform(0.5, 4), rng.uniform(0.15, 0.8)
+    left, right, bottom = inset, layout.width - inset, layout.height - inset
+    kind = pick(rng, {"page": 0.3, "both": 0.25, "traces": 0.3, "rows": 0.15})
+    edges = {"page": [inset, bottom], "both": [inset, top, bottom], "traces": [top, bottom]}.get(kind)
+    if edges is None:
+        edges = [layout.top + (row - 0.5) * layout.pitch for row in range(layout.rows + 1)]
+    _boxes(window, [left, right], edges, width)
+
+
+def _table(rng: np.random.Generator, window: Window, x: float, y: float) -> None:
+    """Measurements in a ruled table."""
+    size, font = rng.uniform(1.8, 3), int(rng.integers(len(FONTS)))
+    columns = x + np.cumsum([0, *rng.uniform(12, 35, int(rng.integers(1, 5)))])
+    rows = y + np.arange(int(rng.integers(2, 7))) * size * rng.uniform(1.6, 2.2)
+    _boxes(window, list(columns), list(rows), rng.uniform(0.1, 0.5))
+    for row in rows[1:]:
+        for column in columns[:-1]:
+            window.write(column + 1, row - 0.3 * size, str(rng.choice(WORDS)), size, font)
+
+
+def _boxes(window: Window, columns: list[float], rows: list[float], width: float) -> None:
+    for y in rows:
+        window.line(window.ink, [(columns[0], y), (columns[-1], y)], width)
+    for x in columns:
+        window.line(window.ink, [(x, rows[0]), (x, rows[-1])], width)
+
+
 def draw_something_else(rng: np.random.Generator, window: Window) -> None:
-    """Print a page without an ECG: text, a chart, scribbles, or nothing."""
+    """Print a page without an ECG: text, a table, a chart, scribbles, or nothing."""
     side = window.size / window.scale
-    kind = pick(rng, {"text": 0.35, "chart": 0.45, "scribbles": 0.1, "nothing": 0.1})
+    kind = pick(rng, {"text": 0.3, "table": 0.1, "chart": 0.4, "scribbles": 0.1, "nothing": 0.1})
     if kind == "text":
         font, size = int(rng.integers(len(FONTS))), rng.uniform(1.8, 6)
         for y in np.arange(rng.uniform(0, 2 * size), side, size * rng.uniform(1.4, 2.2)):
@@ -203,6 +246,10 @@ def draw_something_else(rng: np.random.Generator, window: Window) -> None:
             else:
                 line = list(zip(np.linspace(x, x + wide, count), y - high * values, strict=True))
                 window.line(window.ink, line, rng.uniform(0.2, 0.8))
+    elif kind == "table":
+        for _ in range(int(rng.integers(1, 4))):
+            x, y = rng.uniform(-0.1, 0.8, 2) * side
+            _table(rng, window, window.x0 + x, window.y0 + y)
     elif kind == "scribbles":
         for _ in range(int(rng.integers(2, 10))):
             _scribble(rng, window)

@@ -13,7 +13,7 @@ from ecgpipe.reader.world import View, degrade_view, take_picture
 MARGIN = 1.25
 """A window is this much larger than its picture, so that a rotated picture still shows paper."""
 OFFSET_UNIT = 10.0  # mm
-SOMETHING_ELSE = 0.06
+SOMETHING_ELSE = 0.08
 """Share of examples without an ECG."""
 VISIBLE = 10  # of 255: a trace less dark than its surroundings by this much cannot be read
 

@@ -22,7 +22,7 @@ from ecgpipe.reader.teacher import make_example
 
 logger = logging.getLogger(__name__)
 PIXEL_WEIGHTS = (4.0, 2.0, 3.0, 1.0)  # of trace, ink, pulse and grid in the loss
-OTHER_INK = 2.0  # further weight of the trace's loss where there is other ink
+OTHER_INK = 3.0  # further weight of the trace's loss where there is other ink
 HISTORY = ("step", "seconds", "mask", "dice", "offset", "names", "geometry")
 
 
@@ -37,12 +37,12 @@ class ReaderRecipe:
         save_every: steps between checkpoints.
     """
 
-    steps: int = 1500
+    steps: int = 4000
     batch: int = 8
     size: int = 320
     lr: float = 2e-3
     weight_decay: float = 0.01
-    warmup: int = 150
+    warmup: int = 200
     averaging: float = 0.998
     seed: int = 0
     save_every: int = 50
@@ -69,7 +69,7 @@ def train_reader(
     Args:
         signals: .npy file, int16 (records, 12, samples), microvolts.
         folder: gets ``checkpoint.pt`` (every ``save_every`` steps), ``history.csv`` and at the end
-            ``reader.safetensors`` (float16, about 1.2 MB).
+            ``reader.safetensors`` (float16, about 3 MB).
 
     Returns:
         The path of the weights.
@@ -146,7 +146,7 @@ def reader_losses(
         "mask": 4 * entropy.mean(),
         "dice": 1 - overlap.mean(),
         "offset": (offset * trace).sum() / (trace.sum() + 1),
-        "names": 0.1 * _peak_loss(coarse[:, :names], batch["names"]),
+        "names": 0.25 * _peak_loss(coarse[:, :names], batch["names"]),
         "geometry": (geometry * paper).sum() / (len(GEOMETRY_MAPS) * paper.sum() + 1),
     }
 
