@@ -37,7 +37,7 @@ class ReaderRecipe:
         save_every: steps between checkpoints.
     """
 
-    steps: int = 4000
+    steps: int = 3600
     batch: int = 8
     size: int = 320
     lr: float = 2e-3
@@ -93,7 +93,7 @@ def train_reader(
             group["lr"] = learning_rate(step, recipe)
         batch = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
         pictures = batch["picture"].permute(0, 3, 1, 2).float().div(127.5).sub(1).to(memory_format=torch.channels_last)
-        with torch.autocast(torch.device(device).type, torch.bfloat16):
+        with torch.autocast("cuda", torch.bfloat16, enabled=device.startswith("cuda")):
             pixels, coarse = net(pictures)
         losses = reader_losses(pixels.float(), coarse.float(), batch)
         optimizer.zero_grad(set_to_none=True)
