@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from ecgpipe.reader.geometry import fit_geometry, upright
+from ecgpipe.reader.geometry import fit_geometry
+from ecgpipe.reader.upright import frame_around
 
 CELL, ROWS, COLUMNS = 8, 60, 90
 
@@ -72,7 +73,9 @@ def test_an_upright_page_has_straight_lines_at_its_millimetres() -> None:
     y, x = np.mgrid[0 : ROWS * CELL, 0 : COLUMNS * CELL]
     page = to_page(matrix, np.stack([x.ravel(), y.ravel()], axis=1) + 0.5).reshape(*x.shape, 2)
     picture = np.where((np.abs(page - 10 * np.rint(page / 10)) < 0.3).any(axis=2), 0, 255).astype(np.uint8)
-    flat = upright(picture, fit_geometry(local_maps(matrix), np.ones((ROWS, COLUMNS)), CELL), 6.0)
+    geometry = fit_geometry(local_maps(matrix), np.ones((ROWS, COLUMNS)), CELL)
+    corners = np.array([[60.0, 60], [COLUMNS * CELL - 60, 60], [60, ROWS * CELL - 60], [COLUMNS * CELL - 60, 420]])
+    flat = frame_around(corners, geometry, picture.shape, 6.0, 0, 4000).warp(picture)
     middle = flat[flat.shape[0] // 2 - 60 : flat.shape[0] // 2 + 60, flat.shape[1] // 2 - 90 : flat.shape[1] // 2 + 90]
     for profile in (middle.mean(axis=0), middle.mean(axis=1)):
         lines = np.flatnonzero(profile < 140)

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from ecgpipe.errors import DataError
 from ecgpipe.reader.geometry import PageGeometry, fit_geometry
+from ecgpipe.reader.grid import refine_geometry
 from ecgpipe.reader.network import CELL, LEAD_NAMES, MULTIPLE, PIXEL_MAPS, ReaderNet
 
 WEIGHTS = Path(__file__).parent / "weights" / "reader.safetensors"
@@ -21,6 +22,8 @@ MASKS = PIXEL_MAPS.index("offset")
 """The pixel maps before this one are masks."""
 LEAST_NAME = 0.3
 """A peak of a name map below this does not count as a name."""
+ROUGH_DEGREE = 1
+"""Of the geometry without a grid: the network's estimates are too rough for bends."""
 LEAST_TRACE = 0.0005
 """Least share of trace in a picture of an ECG."""
 
@@ -46,6 +49,7 @@ class Reading:
         scale: pixels that the network saw per pixel of the picture.
         names: lead names in the order of their confidence.
         geometry: position of each pixel of the picture on the paper.
+        grid_found: whether the geometry was fitted to a printed grid; else it is rough.
     """
 
     trace: np.ndarray = field(repr=False)
@@ -53,6 +57,7 @@ class Reading:
     scale: float
     names: tuple[FoundName, ...]
     geometry: PageGeometry
+    grid_found: bool
 
     @property
     def mask(self) -> np.ndarray:
@@ -94,8 +99,10 @@ def read_page(picture: np.ndarray, net: ReaderNet) -> Reading:
     trace = cv2.resize(pixels[0], picture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     names = len(LEAD_NAMES)
     lead_names = _names(coarse[:names], CELL / scale)
-    geometry = fit_geometry(coarse[names:], _paper(pixels, coarse.shape[1:]), CELL / scale)
-    return Reading(np.rint(trace * 255).astype(np.uint8), pixels, scale, lead_names, geometry)
+    rough = fit_geometry(coarse[names:], _paper(pixels, coarse.shape[1:]), CELL / scale, ROUGH_DEGREE)
+    refined = refine_geometry(pixels[PIXEL_MAPS.index("grid")], rough, scale)
+    probability = np.rint(trace * 255).astype(np.uint8)
+    return Reading(probability, pixels, scale, lead_names, refined or rough, refined is not None)
 
 
 def _resized(picture: np.ndarray) -> tuple[np.ndarray, float]:

@@ -37,9 +37,9 @@ class ReaderRecipe:
         save_every: steps between checkpoints.
     """
 
-    steps: int = 3600
+    steps: int = 3200
     batch: int = 8
-    size: int = 320
+    size: int = 288
     lr: float = 2e-3
     weight_decay: float = 0.01
     warmup: int = 200

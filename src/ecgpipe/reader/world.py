@@ -173,7 +173,7 @@ def _light(rng: np.random.Generator, size: int, scale: float, photo: bool) -> np
             light *= 1 + rng.uniform(0.03, 0.2) * np.clip(slope / (2.5 * slope.std() + 1e-6), -1, 0.6)
     if rng.random() < 0.12:  # soft dark blotches, some of them black
         height = smooth_field(rng, size, int(rng.integers(2, 12)))
-        light *= 1 - rng.uniform(0.2, 1) / (1 + np.exp(-(height - rng.uniform(0, 2)) / rng.uniform(0.05, 0.6)))
+        light *= 1 - rng.uniform(0.2, 1) / (1 + np.exp((rng.uniform(0, 2) - height) / rng.uniform(0.05, 0.6)))
     return light
 
 

@@ -1,0 +1,250 @@
+"""From the network's maps to leads: rows of traces, the page's layout, and each lead's place."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+
+CHEST = ("V1", "V2", "V3", "V4", "V5", "V6")
+LIMB, CABRERA = ("I", "II", "III", "aVR", "aVL", "aVF"), ("aVL", "I", "aVR", "II", "aVF", "III")
+"""Usual and Cabrera order of the limb leads; there, aVR is drawn inverted as -aVR on many pages."""
+BIN = 0.5  # mm, of the votes for baselines
+BLUR = 2.0  # mm, of these votes
+APART = 7.0  # mm, least distance between rows
+LEAST_ROW = 0.12  # votes of a row, relative to the strongest
+NAME_ABOVE, NAME_BELOW = 14.0, 12.0  # mm, how far from its baseline a lead's name is printed
+NAME_LEFT, NAME_RIGHT = 6.0, 14.0  # mm, how far from the start of its lead
+LONGEST_GAP = 2.0  # mm without trace that are not reported as a gap
+WRONG_NAME = 0.7  # weight of a name that contradicts a layout
+EXPLAINED = 0.5  # of the confidence of names: below, the order of leads is an assumption
+
+
+@dataclass(frozen=True)
+class Layout:
+    """An arrangement of leads: ``columns[c][r]`` is the name in column c and row r; then rhythm strips."""
+
+    name: str
+    columns: tuple[tuple[str, ...], ...]
+    strips: int = 0
+
+    @property
+    def rows(self) -> int:
+        return len(self.columns[0]) + self.strips
+
+
+@dataclass(frozen=True)
+class FoundLead:
+    """A lead on the page; all lengths in mm of paper.
+
+    Attributes:
+        row: of the page, from the top, from 0.
+        left, right, baseline: its place.
+        coverage: share of its width that has trace.
+        confidence: mean probability of its trace pixels, 0 to 1.
+        gaps: (from, to) along x, stretches without trace.
+        name_read: whether its printed name was read; else the layout gives it.
+        strip: whether it is a rhythm strip.
+    """
+
+    name: str
+    row: int
+    left: float
+    right: float
+    baseline: float
+    coverage: float = 0.0
+    confidence: float = 0.0
+    gaps: tuple[tuple[float, float], ...] = ()
+    name_read: bool = False
+    strip: bool = False
+
+
+@dataclass(frozen=True)
+class PageLeads:
+    """The leads of a page.
+
+    Attributes:
+        layout: name of the layout, such as 3x4+1.
+        leads: row by row, from the left.
+        rows: baselines in mm.
+        agreement: share of the confidence in names that agrees with the layout, 0 to 1; 0 if no name was read.
+        row_of: int8 (h, w), the row of each trace pixel, -1 elsewhere.
+    """
+
+    layout: str
+    leads: tuple[FoundLead, ...]
+    rows: tuple[float, ...]
+    agreement: float
+    row_of: np.ndarray = field(repr=False)
+
+
+def known_layouts() -> list[Layout]:
+    """The layouts that pages are compared with, the most common first."""
+    def split(order: tuple[str, ...], rows: int) -> tuple[tuple[str, ...], ...]:
+        return tuple(order[start : start + rows] for start in range(0, len(order), rows))
+
+    layouts = []
+    for suffix, limb in (("", LIMB), (" Cabrera", CABRERA)):
+        order = limb + CHEST
+        for rows, columns in ((3, 4), (6, 2), (12, 1), (4, 3), (2, 6)):
+            for strips in (1, 0, 2, 3) if columns > 1 else (0,):
+                plus = f"+{strips}" if strips else ""
+                layouts.append(Layout(f"{rows}x{columns}{plus}{suffix}", split(order, rows), strips))
+        layouts.append(Layout(f"6x1 limb{suffix}", (limb,)))
+    layouts.append(Layout("6x1 chest", (CHEST,)))
+    extended = split(LIMB + CHEST + ("V4R", "V8", "V9"), 3)
+    layouts += [Layout(f"3x5{'+1' * strips}", extended, strips) for strips in (0, 1)]
+    return layouts
+
+
+def find_leads(
+    trace: np.ndarray, offset: np.ndarray, names: list[tuple[str, float, float, float]], pixels_per_mm: float
+) -> PageLeads | None:
+    """Find the leads on an upright page.
+
+    Args:
+        trace: float32 (h, w), probability of a trace.
+        offset: float32 (h, w), height of the trace above its baseline, mm.
+        names: (name, x, y, confidence) of printed names, mm from the upper left corner.
+        pixels_per_mm: of the maps.
+
+    Returns:
+        The leads; None without a row of traces.
+    """
+    rows, row_of = find_rows(trace, offset, pixels_per_mm)
+    if not rows:
+        return None
+    spans = [_span(row_of == row, pixels_per_mm) for row in range(len(rows))]
+    read = _names_in_rows(names, rows)
+    layout, agreement = choose_layout(rows, spans, read)
+    leads = [
+        _measured(lead, trace, row_of, pixels_per_mm) for lead in _places(layout, rows, spans, read)
+    ]
+    return PageLeads(layout.name, tuple(leads), tuple(rows), agreement, row_of)
+
+
+def find_rows(trace: np.ndarray, offset: np.ndarray, pixels_per_mm: float) -> tuple[list[float], np.ndarray]:
+    """Baselines of the rows in mm, and the row of each pixel: every trace pixel votes for its own baseline."""
+    y, x = np.nonzero(trace >= 0.5)
+    row_of = np.full(trace.shape, -1, np.int8)
+    if not len(y):
+        return [], row_of
+    votes = y / pixels_per_mm + offset[y, x]
+    height = trace.shape[0] / pixels_per_mm
+    histogram, edges = np.histogram(votes, np.arange(0, height + BIN, BIN), weights=trace[y, x])
+    smooth = gaussian_filter1d(histogram, BLUR / BIN, mode="constant")
+    rows: list[float] = []
+    for peak in np.argsort(-smooth):
+        if smooth[peak] < LEAST_ROW * smooth.max() or len(rows) == 16:
+            break
+        here = (edges[peak] + edges[peak + 1]) / 2
+        if all(abs(here - row) >= APART for row in rows):
+            near = smooth[max(peak - 1, 0) : peak + 2]
+            if smooth[peak] >= near.max():
+                rows.append(here)
+    rows.sort()
+    nearest = np.abs(votes[:, None] - np.array(rows)).argmin(axis=1)
+    row_of[y, x] = nearest
+    return rows, row_of
+
+
+def _span(row: np.ndarray, pixels_per_mm: float) -> tuple[float, float]:
+    """Left and right end of a row in mm, without stray pixels."""
+    columns = np.nonzero(row.any(axis=0))[0]
+    low, high = np.quantile(columns, [0.003, 0.997])
+    return float(low / pixels_per_mm), float((high + 1) / pixels_per_mm)
+
+
+def _names_in_rows(
+    names: list[tuple[str, float, float, float]], rows: list[float]
+) -> list[list[tuple[str, float, float]]]:
+    """(name, x, confidence) of each row; a name belongs to the baseline that it is nearest to, preferably below it."""
+    found: list[list[tuple[str, float, float]]] = [[] for _ in rows]
+    for name, x, y, confidence in names:
+        distances = [1.2 * (y - row) if y > row else row - y for row in rows]
+        row = int(np.argmin(distances))
+        if -NAME_ABOVE <= y - rows[row] <= NAME_BELOW:
+            found[row].append((name, x, confidence))
+    return found
+
+
+def choose_layout(
+    rows: list[float], spans: list[tuple[float, float]], read: list[list[tuple[str, float, float]]]
+) -> tuple[Layout, float]:
+    """The known layout with this number of rows that the names support best, and their agreement."""
+    fitting = [layout for layout in known_layouts() if layout.rows == len(rows)]
+    if not fitting:
+        fitting = [_by_names(len(rows), read)]
+    total = sum(confidence for row in read for *_, confidence in row)
+    best, best_score, agreement = fitting[0], -np.inf, 0.0
+    for order, layout in enumerate(fitting):
+        right = wrong = 0.0
+        for row, names in enumerate(read):
+            for name, x, confidence in names:
+                expected = _expected(layout, row, x, spans)
+                if name == expected or (expected is None):
+                    right += confidence
+                else:
+                    wrong += confidence
+        score = right - WRONG_NAME * wrong - 0.01 * order
+        if score > best_score:
+            best, best_score, agreement = layout, score, right / total if total else 0.0
+    return best, agreement
+
+
+def _by_names(rows: int, read: list[list[tuple[str, float, float]]]) -> Layout:
+    """A layout of one column for a page with an unknown number of rows; the names as read, else ?."""
+    names = tuple(max(row, key=lambda found: found[2])[0] if row else "?" for row in read)
+    return Layout(f"{rows}x1 unknown", (names,))
+
+
+def _column_bounds(layout: Layout, spans: list[tuple[float, float]]) -> np.ndarray:
+    """Where the columns begin and end, mm: equal parts of the width that most rows share."""
+    body = np.array(spans[: len(layout.columns[0])])
+    left, right = np.median(body[:, 0]), np.median(body[:, 1])
+    return np.linspace(left, right, len(layout.columns) + 1)
+
+
+def _expected(layout: Layout, row: int, x: float, spans: list[tuple[float, float]]) -> str | None:
+    """The layout's lead at a name's place; None in a rhythm strip."""
+    if row >= len(layout.columns[0]):
+        return None
+    bounds = _column_bounds(layout, spans)
+    starts = bounds[:-1]
+    nearest = int(np.abs(starts + 3 - x).argmin())
+    return layout.columns[nearest][row] if -NAME_LEFT - 6 <= x - starts[nearest] <= NAME_RIGHT else "?"
+
+
+def _places(
+    layout: Layout, rows: list[float], spans: list[tuple[float, float]], read: list[list[tuple[str, float, float]]]
+) -> list[FoundLead]:
+    bounds = _column_bounds(layout, spans)
+    leads = []
+    for row, baseline in enumerate(rows):
+        if row >= len(layout.columns[0]):
+            name = max(read[row], key=lambda found: found[2])[0] if read[row] else "II"
+            leads.append(FoundLead(name, row, *spans[row], baseline, name_read=bool(read[row]), strip=True))
+            continue
+        seen = {name for name, *_ in read[row]}
+        for column, names in enumerate(layout.columns):
+            left = spans[row][0] if column == 0 else bounds[column]
+            right = spans[row][1] if column == len(layout.columns) - 1 else bounds[column + 1]
+            name = names[row]
+            leads.append(FoundLead(name, row, float(left), float(right), baseline, name_read=name in seen))
+    return leads
+
+
+def _measured(lead: FoundLead, trace: np.ndarray, row_of: np.ndarray, pixels_per_mm: float) -> FoundLead:
+    """The lead with its coverage, confidence and gaps."""
+    left, right = (round(x * pixels_per_mm) for x in (lead.left, lead.right))
+    own = row_of[:, left:right] == lead.row
+    if own.size == 0 or not own.any():
+        return replace(lead, gaps=((lead.left, lead.right),))
+    columns = own.any(axis=0)
+    edges = np.flatnonzero(np.diff(np.concatenate([[1], columns.astype(int), [1]])))
+    gaps = [
+        (lead.left + start / pixels_per_mm, lead.left + stop / pixels_per_mm)
+        for start, stop in edges.reshape(-1, 2)
+        if stop - start > LONGEST_GAP * pixels_per_mm
+    ]
+    confidence = float(trace[:, left:right][own].mean())
+    return replace(lead, coverage=float(columns.mean()), confidence=confidence, gaps=tuple(gaps))

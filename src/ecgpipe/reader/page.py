@@ -1,0 +1,164 @@
+"""A page as it was read: upright, with its leads, and with what is doubtful about it."""
+
+from dataclasses import asdict, dataclass, field
+
+import cv2
+import numpy as np
+
+from ecgpipe.errors import DataError
+from ecgpipe.reader.leads import FoundLead, PageLeads, find_leads
+from ecgpipe.reader.network import PIXEL_MAPS, ReaderNet
+from ecgpipe.reader.read import Reading, read_page
+from ecgpipe.reader.teacher import OFFSET_UNIT
+from ecgpipe.reader.upright import Frame, frame_around
+
+MARGIN = 4.0  # mm around the content of a page
+FINEST, COARSEST = 12.0, 3.0  # pixels per mm of an upright page
+LONGEST = 3000  # pixels of its longer side
+SAMPLE = 6  # every n-th pixel of the maps marks content
+STRAY = 0.0005  # share of content at each edge that does not count, such as specks on a table
+FULL = 0.9  # coverage of a lead below which it is reported
+DARK = 0.5  # of the traces' own darkness: darker pixels are ink
+NEAR_INK = 0.8  # mm, distance to marked pixels up to which ink is explained
+MUCH_INK = 0.12  # ink without explanation, relative to a lead's trace, that is reported
+
+
+@dataclass(frozen=True)
+class ReadPage:
+    """A page with its leads.
+
+    Attributes:
+        reading: what the network found in the picture.
+        frame: the upright page.
+        trace: float32 (h, w), probability of a trace on the upright page.
+        leads: None if no row of traces was found.
+        notes: what is doubtful, one sentence each.
+    """
+
+    reading: Reading
+    frame: Frame
+    trace: np.ndarray = field(repr=False)
+    leads: PageLeads | None
+    notes: tuple[str, ...]
+
+    def summary(self) -> dict:
+        """What ``ecgpipe read`` writes as JSON."""
+        geometry = self.reading.geometry
+        return {
+            "layout": self.leads.layout if self.leads else None,
+            "layout_agreement": round(self.leads.agreement, 3) if self.leads else None,
+            "pixels_per_mm": round(geometry.pixels_per_mm, 3),
+            "millimetres_from": "grid" if self.reading.grid_found else "estimate",
+            "rotation_degrees": round(geometry.angle, 2),
+            "mirrored": geometry.mirrored,
+            "upright_pixels_per_mm": round(self.frame.pixels_per_mm, 3),
+            "leads": [_rounded(lead) for lead in self.leads.leads] if self.leads else [],
+            "names": [_rounded(name) for name in self.reading.names],
+            "notes": list(self.notes),
+        }
+
+
+def _rounded(found: object) -> dict:
+    values = asdict(found)  # type: ignore[call-overload]
+    return {
+        key: round(value, 3) if isinstance(value, float) else [[round(x, 1) for x in gap] for gap in value]
+        if key == "gaps"
+        else value
+        for key, value in values.items()
+    }
+
+
+def understand_page(picture: np.ndarray, net: ReaderNet) -> ReadPage:
+    """Read a picture and find the page's leads.
+
+    Args:
+        picture: uint8 (H, W, 3), RGB.
+
+    Raises:
+        DataError: there is no ECG in the picture.
+    """
+    reading = read_page(picture, net)
+    if not reading.has_trace:
+        raise DataError("no ECG was found in the picture; give a photo, scan or drawing of an ECG page")
+    geometry = reading.geometry
+    resolution = float(np.clip(geometry.pixels_per_mm, COARSEST, FINEST))
+    content = _content(reading)
+    frame = frame_around(content, geometry, picture.shape[:2], resolution, MARGIN, LONGEST)
+    trace = frame.warp(reading.maps[0], reading.scale, 0)
+    offset = frame.warp(reading.maps[PIXEL_MAPS.index("offset")], reading.scale) * OFFSET_UNIT
+    names = [
+        (name.name, *frame.to_mm(np.array([[name.x, name.y]]), geometry)[0], name.confidence) for name in reading.names
+    ]
+    leads = find_leads(trace, offset, names, frame.pixels_per_mm)
+    notes = [*_page_notes(reading), *_lead_notes(leads)]
+    if leads:
+        notes += _ink_notes(frame.warp(picture), frame, reading, leads)
+    return ReadPage(reading, frame, trace, leads, tuple(notes))
+
+
+def _content(reading: Reading) -> np.ndarray:
+    """Points (n, 2) of the picture on traces, pulses, grid and names."""
+    marks = np.maximum(reading.maps[0], np.maximum(reading.maps[2], reading.maps[3])) > 0.5
+    y, x = np.nonzero(marks[::SAMPLE, ::SAMPLE])
+    trace_y, trace_x = np.nonzero(reading.maps[0] > 0.5)
+    page = np.stack([x, y], axis=1) * SAMPLE
+    low, high = np.quantile(page, [STRAY, 1 - STRAY], axis=0)
+    page = page[((page >= low) & (page <= high)).all(axis=1)]
+    return (np.concatenate([page, np.stack([trace_x, trace_y], axis=1)[::SAMPLE]]) + 0.5) / reading.scale
+
+
+def _page_notes(reading: Reading) -> list[str]:
+    notes = []
+    if reading.geometry.mirrored:
+        notes.append("the page is mirrored; the upright page shows it the right way round")
+    if not reading.grid_found:
+        notes.append("no grid was found, so millimetres and direction are rough")
+    return notes
+
+
+def _lead_notes(leads: PageLeads | None) -> list[str]:
+    if leads is None:
+        return ["no row of traces was found"]
+    notes = []
+    if "unknown" in leads.layout:
+        notes.append(f"the layout is unknown: {len(leads.rows)} rows")
+    elif leads.agreement < 0.5:
+        notes.append(f"few lead names were read; the leads are named as in the layout {leads.layout}")
+    for lead in leads.leads:
+        if lead.coverage < FULL:
+            notes.append(f"{_place(lead)}: no trace in {100 * (1 - lead.coverage):.0f}% of its width")
+    return notes
+
+
+def _place(lead: FoundLead) -> str:
+    return f"{lead.name}, row {lead.row + 1}"
+
+
+def _ink_notes(page: np.ndarray, frame: Frame, reading: Reading, leads: PageLeads) -> list[str]:
+    """Compare the ink of each lead before and after: dark pixels that are neither trace nor marked as anything else."""
+    dark = dark_ink(page, frame.warp(reading.maps[0], reading.scale, 0) > 0.5)
+    marked = frame.warp(reading.maps[:4].max(axis=0), reading.scale, 0) > 0.4
+    reach = max(1, round(NEAR_INK * frame.pixels_per_mm))
+    marked = cv2.dilate(marked.astype(np.uint8), np.ones((2 * reach + 1,) * 2, np.uint8)) > 0
+    notes = []
+    pitch = np.diff(leads.rows).min() if len(leads.rows) > 1 else 30.0
+    for lead in leads.leads:
+        left, right = (round(x * frame.pixels_per_mm) for x in (lead.left, lead.right))
+        top, bottom = (round((lead.baseline + side * pitch / 2) * frame.pixels_per_mm) for side in (-1, 1))
+        part = np.s_[max(top, 0) : bottom, max(left, 0) : right]
+        traced = (leads.row_of[part] == lead.row).sum()
+        left_out = (dark[part] & ~marked[part]).sum()
+        if left_out > MUCH_INK * max(traced, 1):
+            share = left_out / max(left_out + traced, 1)
+            notes.append(f"{_place(lead)}: {100 * share:.0f}% of the dark ink around it was left out")
+    return notes
+
+
+def dark_ink(page: np.ndarray, trace: np.ndarray) -> np.ndarray:
+    """bool (h, w): pixels about as dark, relative to their surroundings, as the traces."""
+    grey = page.max(axis=2) if page.ndim == 3 else page
+    small = cv2.resize(grey, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    around = cv2.resize(cv2.medianBlur(small, 21), grey.shape[::-1]).astype(np.int16)
+    darkness = around - grey
+    usual = float(np.median(darkness[trace])) if trace.any() else 128.0
+    return darkness > max(DARK * usual, 25)

@@ -1,0 +1,80 @@
+"""The upright page: pictures and maps seen flat, with a known number of pixels per millimetre."""
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ecgpipe.reader.geometry import PageGeometry
+
+STEP = 8  # pixels between the points where the inverse map is computed; between them it is linear
+STARTS = 24  # per side, points of the picture from which the inverse is sought
+
+
+@dataclass(frozen=True)
+class Frame:
+    """An upright rectangle of the page. Its pixel (0, 0) has its upper left corner at ``origin``.
+
+    Attributes:
+        origin: x, y in mm of the page's own coordinates (PageGeometry).
+        pixels_per_mm: resolution.
+        places: float32 (h, w, 2), the position x, y in the picture of each pixel's centre; the picture's first
+            pixel reaches from 0 to 1.
+    """
+
+    origin: np.ndarray
+    pixels_per_mm: float
+    places: np.ndarray = field(repr=False)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.places.shape[0], self.places.shape[1]
+
+    def warp(self, picture: np.ndarray, scale: float = 1.0, border: int | None = None) -> np.ndarray:
+        """Show a picture or map upright.
+
+        Args:
+            picture: (H, W) or (H, W, channels), uint8 or float32.
+            scale: its pixels per pixel of the original picture.
+            border: value outside the picture; None: the picture's edge is repeated.
+        """
+        x, y = (part * scale - 0.5 for part in cv2.split(self.places))
+        if border is None:
+            return cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        value = (border,) * 4
+        return cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=value)
+
+    def to_mm(self, points: np.ndarray, geometry: PageGeometry) -> np.ndarray:
+        """Positions (n, 2) in the picture, in mm from the frame's upper left corner."""
+        return geometry.to_page(points) - self.origin
+
+
+def frame_around(
+    content: np.ndarray, geometry: PageGeometry, shape: tuple[int, int], pixels_per_mm: float, margin: float, limit: int
+) -> Frame:
+    """The frame that shows all content.
+
+    Args:
+        content: (n, 2), points of the picture that the frame must show.
+        shape: height and width of the picture.
+        pixels_per_mm: resolution; less if a side would have more than ``limit`` pixels.
+        margin: mm around the content.
+    """
+    page = geometry.to_page(content)
+    low, high = page.min(axis=0) - margin, page.max(axis=0) + margin
+    pixels_per_mm = min(pixels_per_mm, limit / float((high - low).max()))
+    columns, rows = np.maximum(np.ceil((high - low) * pixels_per_mm), 16).astype(int)
+    x, y = np.meshgrid(np.arange(0, columns + STEP, STEP), np.arange(0, rows + STEP, STEP))
+    wanted = low + (np.stack([x.ravel(), y.ravel()], axis=1) + 0.5) / pixels_per_mm
+    starts = np.stack(
+        np.meshgrid(np.linspace(0, shape[1], STARTS), np.linspace(0, shape[0], STARTS)), axis=-1
+    ).reshape(-1, 2)
+    nearest = cKDTree(geometry.to_page(starts)).query(wanted)[1]
+    coarse = geometry.to_picture(wanted, starts[nearest]).astype(np.float32).reshape(*x.shape, 2)
+    across, down = np.meshgrid(
+        np.arange(columns, dtype=np.float32) / STEP, np.arange(rows, dtype=np.float32) / STEP
+    )
+    return Frame(low, pixels_per_mm, cv2.remap(coarse, across, down, cv2.INTER_LINEAR))
+
