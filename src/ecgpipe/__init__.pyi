@@ -2,6 +2,7 @@
 
 from ecgpipe.acquire.simulate.dataset import simulate_dataset
 from ecgpipe.artifacts.model_folder import SavedModel
+from ecgpipe.artifacts.pictures import read_image
 from ecgpipe.artifacts.signals import read_signal
 from ecgpipe.config.pages import DegradeConfig, PreprocessConfig, RenderConfig
 from ecgpipe.errors import ConfigError, DataError, EcgpipeError, RecordError
@@ -12,7 +13,6 @@ from ecgpipe.predict.pages import InputPage, PageReader
 from ecgpipe.predict.predictor import Prediction, Predictor
 from ecgpipe.preprocess.apply import preprocess as preprocess_page
 from ecgpipe.preprocess.apply import preprocess_file
-from ecgpipe.preprocess.read import read_image
 from ecgpipe.render.degrade import degrade_page
 from ecgpipe.render.page import Page, render_page
 

@@ -23,7 +23,7 @@ PUBLIC = {
     "overlay": "ecgpipe.explain.overlay",
     "preprocess_file": "ecgpipe.preprocess.apply",
     "preprocess_page": "ecgpipe.preprocess.apply:preprocess",
-    "read_image": "ecgpipe.preprocess.read",
+    "read_image": "ecgpipe.artifacts.pictures",
     "read_signal": "ecgpipe.artifacts.signals",
     "render_page": "ecgpipe.render.page",
     "saliency_maps": "ecgpipe.explain.saliency",

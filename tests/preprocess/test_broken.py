@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
+from ecgpipe.artifacts.pictures import read_image
 from ecgpipe.config.pages import PreprocessConfig, RenderConfig
 from ecgpipe.preprocess.apply import preprocess
-from ecgpipe.preprocess.read import read_image
 from ecgpipe.render.page import render_page
 from tests.preprocess.test_trace import beats, lost_and_false, true_image
 

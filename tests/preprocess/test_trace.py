@@ -7,13 +7,13 @@ import cv2
 import numpy as np
 import pytest
 
+from ecgpipe.artifacts.pictures import read_image
 from ecgpipe.config.pages import DegradeConfig, PreprocessConfig, RenderConfig
 from ecgpipe.errors import DataError
 from ecgpipe.preprocess.apply import preprocess, preprocess_file, preprocess_palette
 from ecgpipe.preprocess.components import drop_text, hanging_runs, vertical_runs
 from ecgpipe.preprocess.ink import drop_specks
 from ecgpipe.preprocess.marks import drop_bars, drop_flat_lines, drop_pulses, drop_separators
-from ecgpipe.preprocess.read import read_image
 from ecgpipe.preprocess.rectify import rectify
 from ecgpipe.preprocess.trace import shrink
 from ecgpipe.render.degrade import degrade_page

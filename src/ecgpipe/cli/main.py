@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from ecgpipe import __version__
 from ecgpipe.cli import data, models, new, pages, results, system
 from ecgpipe.cli.parser import Command, Parser, paint
+from ecgpipe.cli.read import read
 from ecgpipe.errors import EcgpipeError
 from ecgpipe.public import install_hint
 
@@ -20,6 +21,7 @@ COMMANDS: tuple[Command, ...] = (
     data.audit,
     pages.render,
     pages.preprocess,
+    read,
     models.models,
     models.train,
     models.card,

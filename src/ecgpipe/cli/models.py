@@ -195,9 +195,10 @@ def predict(args: Arguments) -> None:
 def _predict(args: Arguments) -> None:
     from tqdm import tqdm
 
+    from ecgpipe.artifacts.page_files import find_files
     from ecgpipe.predict import NOTICE, Predictor
     from ecgpipe.predict.output import OverlayFolder, describe_calibration, format_prediction
-    from ecgpipe.predict.pages import find_files
+    from ecgpipe.predict.pages import SUFFIXES
     from ecgpipe.progress import progress
 
     predictor = Predictor(args.model, threads=args.threads, plugin=args.plugin)
@@ -211,7 +212,7 @@ def _predict(args: Arguments) -> None:
 
     for path in args.files:
         try:
-            files += find_files([path])
+            files += find_files([path], SUFFIXES)
         except DataError as error:
             add_error(error)
     for path in progress(list(dict.fromkeys(files)), "predict", unit="files"):

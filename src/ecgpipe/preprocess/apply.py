@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ecgpipe.artifacts.page_transform import PageTransform
+from ecgpipe.artifacts.pictures import MIN_SIDE, read_image, read_palette
 from ecgpipe.config.pages import PreprocessConfig
 from ecgpipe.errors import DataError
 from ecgpipe.preprocess.paper import paper_image
-from ecgpipe.preprocess.read import MIN_SIDE, read_image, read_palette
 from ecgpipe.preprocess.trace import trace_from_palette, trace_image
 
 

@@ -1,7 +1,7 @@
 """Refine a page's geometry with the spectrum of its printed grid.
 
-The network's estimate of the millimetres is rough. Where lines are printed every 1 or 5 mm, the spectrum of the grid has
-peaks at multiples of 1/5 per mm, and these are sharp.
+The network's estimate of the millimetres is rough. Where lines are printed every 1 or 5 mm, the spectrum of the grid
+has sharp peaks at multiples of 1/5 per mm.
 """
 
 import cv2
@@ -49,7 +49,10 @@ def refine_geometry(grid: np.ndarray, geometry: PageGeometry, scale: float) -> P
         if factor is None:
             return None
         start = _changed(start, np.array([[factor, turn]]))[:, 0]
-        fine = [_best(_comb(spectrum, _changed(g[None], _pairs(*FINE))[0])) for spectrum, g in zip(spectra, start, strict=True)]
+        fine = [
+            _best(_comb(spectrum, _changed(g[None], _pairs(*FINE))[0]))
+            for spectrum, g in zip(spectra, start, strict=True)
+        ]
         chosen = np.array([index for index, _ in fine])
         contrast = np.array([value for _, value in fine])
         gradients.append(_changed(start, _pairs(*FINE))[np.arange(len(start)), chosen])

@@ -79,6 +79,7 @@ class PageLeads:
 
 def known_layouts() -> list[Layout]:
     """The layouts that pages are compared with, the most common first."""
+
     def split(order: tuple[str, ...], rows: int) -> tuple[tuple[str, ...], ...]:
         return tuple(order[start : start + rows] for start in range(0, len(order), rows))
 
@@ -116,9 +117,7 @@ def find_leads(
     spans = [_span(row_of == row, pixels_per_mm) for row in range(len(rows))]
     read = _names_in_rows(names, rows)
     layout, agreement = choose_layout(rows, spans, read)
-    leads = [
-        _measured(lead, trace, row_of, pixels_per_mm) for lead in _places(layout, rows, spans, read)
-    ]
+    leads = [_measured(lead, trace, row_of, pixels_per_mm) for lead in _places(layout, rows, spans, read)]
     return PageLeads(layout.name, tuple(leads), tuple(rows), agreement, row_of)
 
 

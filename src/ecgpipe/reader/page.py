@@ -61,7 +61,9 @@ class ReadPage:
 def _rounded(found: object) -> dict:
     values = asdict(found)  # type: ignore[call-overload]
     return {
-        key: round(value, 3) if isinstance(value, float) else [[round(x, 1) for x in gap] for gap in value]
+        key: round(value, 3)
+        if isinstance(value, float)
+        else [[round(x, 1) for x in gap] for gap in value]
         if key == "gaps"
         else value
         for key, value in values.items()

@@ -68,13 +68,10 @@ def frame_around(
     columns, rows = np.maximum(np.ceil((high - low) * pixels_per_mm), 16).astype(int)
     x, y = np.meshgrid(np.arange(0, columns + STEP, STEP), np.arange(0, rows + STEP, STEP))
     wanted = low + (np.stack([x.ravel(), y.ravel()], axis=1) + 0.5) / pixels_per_mm
-    starts = np.stack(
-        np.meshgrid(np.linspace(0, shape[1], STARTS), np.linspace(0, shape[0], STARTS)), axis=-1
-    ).reshape(-1, 2)
+    starts = np.stack(np.meshgrid(np.linspace(0, shape[1], STARTS), np.linspace(0, shape[0], STARTS)), axis=-1).reshape(
+        -1, 2
+    )
     nearest = cKDTree(geometry.to_page(starts)).query(wanted)[1]
     coarse = geometry.to_picture(wanted, starts[nearest]).astype(np.float32).reshape(*x.shape, 2)
-    across, down = np.meshgrid(
-        np.arange(columns, dtype=np.float32) / STEP, np.arange(rows, dtype=np.float32) / STEP
-    )
+    across, down = np.meshgrid(np.arange(columns, dtype=np.float32) / STEP, np.arange(rows, dtype=np.float32) / STEP)
     return Frame(low, pixels_per_mm, cv2.remap(coarse, across, down, cv2.INTER_LINEAR))
-

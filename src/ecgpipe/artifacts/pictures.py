@@ -16,6 +16,7 @@ FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 MAX_PIXELS = 60_000_000
 MIN_SIDE = 16
 MAX_FRAMES = 500  # of a TIFF file
+ORIENTATION = 274  # tag of the camera's orientation
 REDUCED, SUBFILE_TYPE = 1, 254  # TIFF: value and tag that mark a thumbnail
 
 
@@ -40,6 +41,28 @@ def read_image(data: bytes, name: str, frame: int = 0) -> np.ndarray:
             picture.seek(frame)
             _check_size(picture.size, name)
         return _decode(picture)
+
+
+def stored_orientation(data: bytes, name: str) -> int:
+    """The camera's orientation of an image file (EXIF, 1 to 8); 1 without one.
+
+    Raises:
+        DataError: as in ``read_image``.
+    """
+    with _opened(data, name) as picture:
+        orientation = picture.getexif().get(ORIENTATION, 1)
+    return orientation if orientation in range(1, 9) else 1
+
+
+def as_stored(mask: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn a picture, (H, W) or (H, W, 3), back to how a file with this EXIF orientation stores it."""
+    if orientation >= 5:
+        mask = mask.swapaxes(0, 1)
+    if orientation in (2, 3, 7, 8):
+        mask = mask[:, ::-1]
+    if orientation in (3, 4, 6, 7):
+        mask = mask[::-1]
+    return np.ascontiguousarray(mask)
 
 
 def page_frames(data: bytes, name: str) -> list[int]:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ecgpipe.artifacts.pictures import PNG_SIGNATURE, read_image, read_palette
 from ecgpipe.errors import DataError
-from ecgpipe.preprocess.read import PNG_SIGNATURE, read_image, read_palette
 
 
 @pytest.fixture

@@ -1,0 +1,100 @@
+"""What ``ecgpipe read`` writes for each picture: JSON, the upright page, an overlay, and the mask of the traces."""
+
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ecgpipe.artifacts.files import atomic_path, write_json
+from ecgpipe.artifacts.page_files import Picture
+from ecgpipe.artifacts.pictures import as_stored
+from ecgpipe.errors import DataError
+from ecgpipe.reader.network import ReaderNet
+from ecgpipe.reader.page import ReadPage, understand_page
+
+ROW_COLOURS = ((200, 30, 40), (30, 100, 200), (20, 140, 70), (190, 110, 0), (130, 50, 170), (0, 140, 150))
+"""RGB of the traces of successive rows."""
+OTHER_INK = (150, 150, 150)
+
+
+class ReadFolder:
+    """Writes STEM.json, STEM-page.png and STEM-overlay.png for pictures; stems are unique.
+
+    Args:
+        folder: created if missing.
+        mask: also write STEM-mask.png, in the size and orientation in which the file stores the picture.
+    """
+
+    def __init__(self, folder: Path, mask: bool = False) -> None:
+        self.folder, self.mask = folder, mask
+        self._stems: set[str] = set()
+
+    def write(self, picture: Picture, net: ReaderNet) -> str:
+        """Read a picture and write the results; returns one line about it.
+
+        Raises:
+            DataError: there is no ECG in the picture; it names the picture.
+        """
+        try:
+            page = understand_page(picture.image, net)
+        except DataError as error:
+            raise DataError(f"{picture.name}: {error}") from error
+        stem = self._stem(picture.name)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        upright = page.frame.warp(picture.image, border=255)
+        _write_png(self.folder / f"{stem}-page.png", upright)
+        _write_png(self.folder / f"{stem}-overlay.png", lead_overlay(upright, page))
+        if self.mask:
+            _write_png(self.folder / f"{stem}-mask.png", as_stored(page.reading.mask, picture.orientation))
+        write_json(self.folder / f"{stem}.json", {"name": picture.name} | page.summary())
+        return f"{picture.name}: {describe(page)}"
+
+    def _stem(self, name: str) -> str:
+        file, _, number = name.partition(", page ")
+        base = re.sub(r"[^\w.()+-]", "_", Path(file).stem) + (f"-{number}" if number else "")
+        stem, count = base, 1
+        while stem in self._stems:
+            count += 1
+            stem = f"{base}-{count}"
+        self._stems.add(stem)
+        return stem
+
+
+def describe(page: ReadPage) -> str:
+    """One line: layout, resolution, and the number of doubtful points."""
+    if page.leads is None:
+        return "no row of traces"
+    kind = "" if page.reading.grid_found else "about "
+    text = f"{page.leads.layout}, {kind}{page.reading.geometry.pixels_per_mm:.1f} pixels per mm"
+    return text + "".join(f"\n  {note}" for note in page.notes)
+
+
+def lead_overlay(upright: np.ndarray, page: ReadPage) -> np.ndarray:
+    """The upright page (h, w, 3), paler, with each row's traces in its colour, lead names, and gaps in yellow."""
+    shown = (255 - (255 - upright.astype(np.int16)) // 2).astype(np.uint8)
+    shown[page.frame.warp(page.reading.maps[1], page.reading.scale, 0) >= 0.5] = OTHER_INK
+    if page.leads is None:
+        return shown
+    mm = page.frame.pixels_per_mm
+    for lead in page.leads.leads:
+        top, bottom = round((lead.baseline - 5) * mm), round((lead.baseline + 5) * mm)
+        for left, right in lead.gaps:
+            area = shown[max(top, 0) : bottom, round(left * mm) : round(right * mm)]
+            area[...] = area // 2 + np.array([127, 110, 0], np.uint8)
+    for row in range(len(page.leads.rows)):
+        shown[page.leads.row_of == row] = ROW_COLOURS[row % len(ROW_COLOURS)]
+    for lead in page.leads.leads:
+        x, y = round(lead.left * mm), round(lead.baseline * mm)
+        cv2.line(shown, (x, y - round(4 * mm)), (x, y + round(4 * mm)), (0, 0, 0), 1)
+        text = lead.name if lead.name_read else f"({lead.name})"
+        cv2.putText(
+            shown, text, (x + 3, y - round(6 * mm)), cv2.FONT_HERSHEY_SIMPLEX, 0.12 * mm, (0, 0, 0), 1, cv2.LINE_AA
+        )
+    return shown
+
+
+def _write_png(path: Path, picture: np.ndarray) -> None:
+    encoded = cv2.imencode(".png", picture[..., ::-1] if picture.ndim == 3 else picture)[1]
+    with atomic_path(path) as partial:
+        partial.write_bytes(encoded.tobytes())
