@@ -34,6 +34,7 @@ include: "rules/evaluate.smk"
 include: "rules/card.smk"
 include: "rules/explain.smk"
 include: "rules/report.smk"
+include: "rules/reader.smk"
 
 
 complete_rules()  # each rule's log, benchmark, environment and code fingerprint

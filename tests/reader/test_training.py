@@ -1,6 +1,5 @@
 """Training the reader: the loss, the schedule, resumption, and the file of weights."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +7,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from ecgpipe.config.pages import ReaderConfig
 from ecgpipe.errors import DataError
 from ecgpipe.reader.network import GEOMETRY_MAPS, LEAD_NAMES, PIXEL_MAPS, ReaderNet
 from ecgpipe.reader.read import load_reader, read_page
 from ecgpipe.reader.teacher import make_example
-from ecgpipe.reader.training import ReaderRecipe, learning_rate, reader_losses, train_reader
+from ecgpipe.reader.training import learning_rate, reader_losses, train_reader
 
-TINY = ReaderRecipe(steps=4, batch=2, size=64, warmup=2, save_every=2)
+TINY = ReaderConfig(steps=4, batch=2, size=64, warmup=2, save_every=2)
 
 
 @pytest.fixture(scope="module")
@@ -59,13 +59,13 @@ def _stop_after(step: int):
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(signals: Path, tmp_path: Path) -> None:
-    train_reader(signals, tmp_path, replace(TINY, steps=2))
+    train_reader(signals, tmp_path, TINY.model_copy(update={"steps": 2}))
     with pytest.raises(DataError, match="another recipe"):
-        train_reader(signals, tmp_path, replace(TINY, steps=2, lr=1e-3))
+        train_reader(signals, tmp_path, TINY.model_copy(update={"steps": 2, "lr": 1e-3}))
 
 
 def test_the_learning_rate_rises_and_falls() -> None:
-    recipe = ReaderRecipe(steps=1000, warmup=100, lr=1.0)
+    recipe = ReaderConfig(steps=1000, warmup=100, lr=1.0)
     assert learning_rate(0, recipe) == pytest.approx(0.01, abs=1e-4)
     assert learning_rate(500, recipe) == pytest.approx(0.5, abs=1e-4)
     assert learning_rate(250, recipe) == pytest.approx(0.5 + 0.5 * np.cos(np.pi / 4), abs=1e-4)

@@ -222,3 +222,25 @@ class PreprocessConfig(Section):
     def margins(self) -> tuple[float, float, float, float]:
         """Shares of the page that the image does not show: top, right, bottom, left."""
         return self.crop if self.variant == "paper" else self.trace_crop
+
+
+class ReaderConfig(Section):
+    """Training of the page reader (target `reader`)."""
+
+    records: int = Field(1000, ge=1, description="recordings per dataset that its pages show, of the training folds")
+    steps: int = Field(3200, ge=1, description="optimizer steps")
+    batch: int = Field(8, ge=1, description="examples per step")
+    size: int = Field(288, ge=64, le=1024, description="pixels per side of an example, a multiple of 32")
+    lr: float = Field(2e-3, gt=0, description="peak learning rate; it rises linearly and falls along a cosine")
+    weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay")
+    warmup: int = Field(200, ge=1, description="steps until the peak learning rate")
+    averaging: float = Field(0.998, ge=0, lt=1, description="decay per step of the moving average of the weights")
+    seed: Seed = Field(0, description="seed of the weights and of all examples")
+    save_every: int = Field(50, ge=1, description="steps between checkpoints")
+
+    @field_validator("size")
+    @classmethod
+    def _fits_levels(cls, value: int) -> int:
+        if value % 32:
+            raise ValueError("must be a multiple of 32, the coarsest stride of the reader")
+        return value

@@ -31,7 +31,7 @@ from ecgpipe.config.models import (
     plugin_models,
     unknown_model,
 )
-from ecgpipe.config.pages import PreprocessConfig, RenderConfig
+from ecgpipe.config.pages import PreprocessConfig, ReaderConfig, RenderConfig
 from ecgpipe.config.training import TrainConfig, Trial, TuningConfig, init_from_problems
 from ecgpipe.errors import ConfigError
 
@@ -125,6 +125,7 @@ class Config(Section):
     labels: LabelsConfig = Field(default_factory=LabelsConfig, description="labels from diagnostic statements")
     render: RenderConfig = Field(default_factory=RenderConfig, description="pages")
     preprocess: PreprocessConfig = Field(default_factory=PreprocessConfig, description="images")
+    reader: ReaderConfig = Field(default_factory=ReaderConfig, description="training of the page reader")
     split: SplitConfig = Field(default_factory=SplitConfig, description="split protocols")
     model: ModelConfig = Field(default_factory=ModelConfig, description="settings of all models")
     variants: dict[str, dict[str, Any]] = Field(

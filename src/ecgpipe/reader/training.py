@@ -6,7 +6,6 @@ import logging
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +15,10 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, IterableDataset
 
 from ecgpipe.artifacts.files import atomic_path
+from ecgpipe.config.pages import ReaderConfig
 from ecgpipe.errors import DataError
 from ecgpipe.reader.network import GEOMETRY_MAPS, LEAD_NAMES, ReaderNet
+from ecgpipe.reader.signals import SAMPLING_RATE
 from ecgpipe.reader.teacher import make_example
 
 logger = logging.getLogger(__name__)
@@ -26,48 +27,24 @@ OTHER_INK = 3.0  # further weight of the trace's loss where there is other ink
 HISTORY = ("step", "seconds", "mask", "dice", "offset", "names", "geometry")
 
 
-@dataclass(frozen=True)
-class ReaderRecipe:
-    """How the reader is trained.
-
-    Attributes:
-        steps, batch, size: optimizer steps, examples per step, pixels per side of an example.
-        lr: peak learning rate; it rises over ``warmup`` steps and falls along a cosine.
-        averaging: decay per step of the moving average of the weights, which is saved.
-        save_every: steps between checkpoints.
-    """
-
-    steps: int = 3200
-    batch: int = 8
-    size: int = 288
-    lr: float = 2e-3
-    weight_decay: float = 0.01
-    warmup: int = 200
-    averaging: float = 0.998
-    seed: int = 0
-    save_every: int = 50
-
-
 class _Examples(IterableDataset):
     """The teacher's examples, starting at a number; worker k of n makes every n-th."""
 
-    def __init__(self, signals: Path, sampling_rate: float, recipe: ReaderRecipe, start: int) -> None:
-        self.signals, self.sampling_rate, self.recipe, self.start = signals, sampling_rate, recipe, start
+    def __init__(self, signals: Path, recipe: ReaderConfig, start: int) -> None:
+        self.signals, self.recipe, self.start = signals, recipe, start
 
     def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
         signals = np.load(self.signals, mmap_mode="r")
         for number in range(self.start, self.recipe.steps * self.recipe.batch):
-            example = make_example((self.recipe.seed, number), signals, self.sampling_rate, self.recipe.size)
+            example = make_example((self.recipe.seed, number), signals, SAMPLING_RATE, self.recipe.size)
             yield {name: torch.from_numpy(value) for name, value in vars(example).items()}
 
 
-def train_reader(
-    signals: Path | str, folder: Path | str, recipe: ReaderRecipe, sampling_rate: float = 500, device: str = "cpu"
-) -> Path:
+def train_reader(signals: Path | str, folder: Path | str, recipe: ReaderConfig, device: str = "cpu") -> Path:
     """Train a reader, or resume an interrupted training.
 
     Args:
-        signals: .npy file, int16 (records, 12, samples), microvolts.
+        signals: .npy file of ``collect_signals``.
         folder: gets ``checkpoint.pt`` (every ``save_every`` steps), ``history.csv`` and at the end
             ``reader.safetensors`` (float16, about 3 MB).
 
@@ -85,7 +62,7 @@ def train_reader(
     average.load_state_dict(net.state_dict())
     optimizer = torch.optim.AdamW(net.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
     step = _resume(folder / "checkpoint.pt", recipe, net, average, optimizer)
-    examples = _Examples(Path(signals), sampling_rate, recipe, step * recipe.batch)
+    examples = _Examples(Path(signals), recipe, step * recipe.batch)
     batches = DataLoader(examples, batch_size=recipe.batch, num_workers=1, prefetch_factor=4)
     started, sums = time.monotonic(), dict.fromkeys(HISTORY[2:], 0.0)
     for batch in batches:
@@ -111,7 +88,7 @@ def train_reader(
     return save_reader(average, folder / "reader.safetensors", recipe)
 
 
-def learning_rate(step: int, recipe: ReaderRecipe) -> float:
+def learning_rate(step: int, recipe: ReaderConfig) -> float:
     """Linear warm-up, then half a cosine down to 0; ``step`` counts from 0."""
     rise = min(1.0, (step + 1) / recipe.warmup)
     return recipe.lr * rise * (0.5 + 0.5 * math.cos(math.pi * step / recipe.steps)) + 1e-6
@@ -168,21 +145,21 @@ def _average(average: ReaderNet, net: ReaderNet, decay: float) -> None:
 
 
 def _save(
-    path: Path, recipe: ReaderRecipe, net: ReaderNet, average: ReaderNet, optimizer: torch.optim.Optimizer, step: int
+    path: Path, recipe: ReaderConfig, net: ReaderNet, average: ReaderNet, optimizer: torch.optim.Optimizer, step: int
 ) -> None:
     state = {"net": net.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
     with atomic_path(path) as partial:
-        torch.save(state | {"step": step, "recipe": json.dumps(asdict(recipe))}, partial)
+        torch.save(state | {"step": step, "recipe": recipe.model_dump_json()}, partial)
 
 
 def _resume(
-    path: Path, recipe: ReaderRecipe, net: ReaderNet, average: ReaderNet, optimizer: torch.optim.Optimizer
+    path: Path, recipe: ReaderConfig, net: ReaderNet, average: ReaderNet, optimizer: torch.optim.Optimizer
 ) -> int:
     """Completed steps of a checkpoint; 0 without one."""
     if not path.is_file():
         return 0
     state = torch.load(path, weights_only=True)
-    if json.loads(state["recipe"]) != asdict(recipe):
+    if json.loads(state["recipe"]) != recipe.model_dump():
         raise DataError(f"{path}: belongs to a training with another recipe; delete it or use another folder")
     net.load_state_dict(state["net"])
     average.load_state_dict(state["average"])
@@ -201,7 +178,7 @@ def _log(path: Path, row: dict[str, float]) -> None:
         writer.writerow(row)
 
 
-def save_reader(net: ReaderNet, path: Path, recipe: ReaderRecipe) -> Path:
+def save_reader(net: ReaderNet, path: Path, recipe: ReaderConfig) -> Path:
     """Write the weights as float16 safetensors, with the recipe in the file's metadata."""
     tensors = {
         name: (value if "running" in name else value.half()).contiguous()  # variances may be too small for float16
@@ -209,5 +186,5 @@ def save_reader(net: ReaderNet, path: Path, recipe: ReaderRecipe) -> Path:
         if not name.endswith("num_batches_tracked")
     }
     with atomic_path(path) as partial:
-        save_file(tensors, partial, metadata={"recipe": json.dumps(asdict(recipe))})
+        save_file(tensors, partial, metadata={"recipe": recipe.model_dump_json()})
     return path
