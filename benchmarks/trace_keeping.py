@@ -1,4 +1,4 @@
-"""How much of the trace preprocessing keeps, and how much other ink: the table of docs/preprocessing.md.
+"""How much of the trace preprocessing keeps, and how much other ink: the table of docs/evidence.md.
 
     python -m benchmarks.trace_keeping FOLDER [--records 100:150] [--seed 1] [--layout kit ...] [--level photo ...]
         [--variant trace ...] [--workers 2] [--worst OUTPUT_DIR] [--json FILE]

@@ -1,4 +1,4 @@
-"""The speed of training steps by the source of the batches; results and method: docs/training.md.
+"""The speed of training steps by the source of the batches; results and method: docs/performance.md.
 
 ecgpipe bench train [--model NAME] [--image-size PIXELS] [--batch-size N] [--steps N] [--json]
 """

@@ -2,7 +2,7 @@
 
 A smaller version of common designs (Wang et al. 2017; Strodthoff et al. 2021, arXiv:2004.13701). As in the latter, it
 trains on random windows of 2.5 s, and a recording's logits are the mean over windows. Training on whole recordings of
-10 s scores clearly lower (docs/baselines.md).
+10 s scores clearly lower (docs/evidence.md).
 """
 
 import math
