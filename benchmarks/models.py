@@ -1,4 +1,4 @@
-"""The time of a training step on one CPU core, compared with timm's Swin-T and the arithmetic. Results: docs/performance.md.
+"""The time of a training step on one CPU core, beside timm's Swin-T. Results: docs/performance.md.
 
 python -m benchmarks.models [--size 224] [--batch 2] [--rounds 5] [--widths 128 64] [--json]
 """
