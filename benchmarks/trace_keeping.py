@@ -28,7 +28,7 @@ from ecgpipe.errors import DataError
 from ecgpipe.preprocess.apply import preprocess
 from ecgpipe.preprocess.paper import crop_edges
 from ecgpipe.preprocess.rectify import Rectified, rectify
-from ecgpipe.preprocess.trace import shrink
+from ecgpipe.preprocess.scale import shrink
 from ecgpipe.progress import progress
 from ecgpipe.workers import ordered_map
 

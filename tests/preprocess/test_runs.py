@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from ecgpipe.preprocess.components import connected_parts, erase, opened, vertical_runs
 from ecgpipe.preprocess.ink import drop_specks
-from ecgpipe.preprocess.trace import shrink
+from ecgpipe.preprocess.scale import shrink
 
 
 @pytest.fixture(params=[0.0, 0.03, 0.4, 0.9, 1.0])

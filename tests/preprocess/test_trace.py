@@ -15,7 +15,7 @@ from ecgpipe.preprocess.components import drop_text, hanging_runs, vertical_runs
 from ecgpipe.preprocess.ink import drop_specks
 from ecgpipe.preprocess.marks import drop_bars, drop_flat_lines, drop_pulses, drop_separators
 from ecgpipe.preprocess.rectify import rectify
-from ecgpipe.preprocess.trace import shrink
+from ecgpipe.preprocess.scale import shrink
 from ecgpipe.render.degrade import degrade_page
 from ecgpipe.render.page import render_page
 

@@ -9,6 +9,8 @@ import numpy as np
 
 BEND_POINTS = 33
 """Points along the width at which the bend is stored; linear between them."""
+FLAT = 5e-4
+"""A bend below this fraction of the height is not stored."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,22 @@ class PageTransform:
             return cls(relative)
         columns = np.linspace(0, 1, BEND_POINTS) * after[0] - 0.5
         return cls(relative, np.interp(columns, np.arange(len(bend)), bend) / after[1])
+
+    @classmethod
+    def fitted(cls, page: np.ndarray, image: np.ndarray) -> "PageTransform":
+        """The transform that fits pairs of points best; the bend is what a homography leaves.
+
+        Args:
+            page: (n, 2), fractions of the page's width and height.
+            image: (n, 2), fractions of the image's, on a grid that covers it.
+        """
+        matrix, _ = cv2.findHomography(page, image)
+        moved = cv2.perspectiveTransform(page[None].astype(float), matrix)[0]
+        columns, position = np.unique(np.round(image[:, 0], 6), return_inverse=True)
+        left = np.bincount(position, moved[:, 1] - image[:, 1]) / np.bincount(position)
+        if np.abs(left).max() < FLAT:
+            return cls(matrix)
+        return cls(matrix, np.interp(np.linspace(0, 1, BEND_POINTS), columns, left))
 
     def to_image(self, points: np.ndarray) -> np.ndarray:
         """(n, 2) positions in the image of points x, y on the page; outside 0 to 1 they were cropped."""

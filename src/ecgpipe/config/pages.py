@@ -167,8 +167,13 @@ class RenderConfig(Section):
 class PreprocessConfig(Section):
     """How a page becomes the binary image that models see."""
 
-    variant: Literal["trace", "paper"] = Field(
-        "trace", description="trace: keep the traces, drop grid, text and frame; paper: equations 1 to 4 of the paper"
+    variant: Literal["trace", "paper", "reader"] = Field(
+        "trace",
+        description="trace: keep the traces, drop grid, text and frame; reader: the traces that the page reader finds, "
+        "on a canvas of 280 x 200 mm; paper: equations 1 to 4 of the paper",
+    )
+    reader_weights: str | None = Field(
+        None, min_length=1, description="reader: file of weights (target `reader`); null: those in the package"
     )
     size: int = Field(640, ge=32, le=4096, description="side of the square image, pixels; a multiple of 8")
     crop: Margins = Field(

@@ -8,6 +8,7 @@ from ecgpipe.artifacts.page_transform import PageTransform
 from ecgpipe.artifacts.pictures import MIN_SIDE, read_image, read_palette
 from ecgpipe.config.pages import PreprocessConfig
 from ecgpipe.errors import DataError
+from ecgpipe.preprocess.canvas import canvas_of_picture
 from ecgpipe.preprocess.paper import paper_image
 from ecgpipe.preprocess.trace import trace_from_palette, trace_image
 
@@ -38,6 +39,8 @@ def prepare(image: np.ndarray, config: PreprocessConfig) -> Prepared:
     if image.dtype != np.uint8 or image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
         raise ValueError(f"image of shape {image.shape} and type {image.dtype}: expected uint8 (H, W) or (H, W, 3)")
     _check_size(image)
+    if config.variant == "reader":
+        return _checked(*canvas_of_picture(image, config))
     return _checked(*(trace_image(image, config) if config.variant == "trace" else (paper_image(image, config), None)))
 
 

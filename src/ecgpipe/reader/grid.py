@@ -4,6 +4,8 @@ The network's estimate of the millimetres is rough. Where lines are printed ever
 has sharp peaks at multiples of 1/5 per mm.
 """
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
@@ -12,26 +14,37 @@ from ecgpipe.reader.geometry import PageGeometry, fit_gradients
 TILE = 160
 """Pixels per side of the tiles whose spectra are computed."""
 PADDED = 256
-HARMONICS = np.arange(1, 11)
-"""Multiples of 1/5 per mm: the fifth is the 1 mm line."""
-WEIGHTS = np.where(HARMONICS % 5 == 0, 2.0, 1.0) / (HARMONICS.size + 2)
-COARSE = np.exp(np.linspace(-0.4, 0.4, 65)), np.deg2rad(np.linspace(-9, 9, 19))
-FINE = np.exp(np.linspace(-0.06, 0.06, 25)), np.deg2rad(np.linspace(-3, 3, 13))
-LEAST_CONTRAST = 1.6
-"""A comb must be stronger by this factor than the median of all tried ones."""
-LEAST_TILES = 3
-PRIOR = 0.5
-"""Standard deviation of log(scale) and of the angle / 20 degrees around the network's estimate, for ambiguous combs."""
+TEETH = np.arange(1, 11)
+"""A comb: multiples of 1/5 per mm. Every fifth comes from the 1 mm lines."""
+WEIGHTS = np.where(TEETH % 5 == 0, 3.0, 1.0)
+SCALES, TURNS = np.exp(np.linspace(-1.2, 1.2, 121)), np.deg2rad(np.linspace(-9, 9, 13))
+"""Changes of the network's estimate that are tried for the whole page, and then, finer, for each tile."""
+FINE = np.exp(np.linspace(-0.06, 0.06, 21)), np.deg2rad(np.linspace(-3, 3, 13))
+STRONGEST = 6.0
+"""Limit of a peak relative to its surroundings, so that many weak ones count more than a strong one."""
+LEAST_CONTRAST = 0.2
+"""Least difference between the comb's teeth and the gaps between them, in units of the surroundings."""
+LEAST_TILES, MOST_TILES = 3, 20
+"""Tiles with grid that are required; the whole page's change is sought with at most so many, the clearest."""
+USUAL_WIDTH, WIDTH_SPREAD = 250.0, 0.35
+"""Width of the traces in mm, 10 s at 25 mm/s, and the standard deviation of its logarithm."""
+ROUGH_SPREAD, TURN_SPREAD = 0.6, 6.0
+"""Standard deviations of the network's error: of log(scale), and of its direction in degrees."""
+PRIOR_WEIGHT = 0.7
+"""Of the prior probability's logarithm, beside the contrast."""
 
 
-def refine_geometry(grid: np.ndarray, geometry: PageGeometry, scale: float) -> PageGeometry | None:
+def refine_geometry(
+    grid: np.ndarray, geometry: PageGeometry, scale: float, width: float | None = None
+) -> PageGeometry | None:
     """Fit the geometry to the printed grid.
 
     Args:
         grid: float32 (h, w), probability that a pixel is grid.
-        geometry: a rough estimate for the picture; scales off by up to a third and directions by up to 9 degrees are
-            corrected.
+        geometry: a rough estimate for the picture; a scale off by up to a factor of 3 and a direction by up to 9
+            degrees are corrected.
         scale: pixels of ``grid`` per pixel of the picture.
+        width: of the traces along the rows, in pixels of ``grid``; helps to tell 1 mm lines from 5 mm lines.
 
     Returns:
         The refined map of the picture; None if there is no clear grid.
@@ -42,21 +55,17 @@ def refine_geometry(grid: np.ndarray, geometry: PageGeometry, scale: float) -> P
     centres = np.array([(x, y) for x, y, _ in tiles])
     spectra = [spectrum for *_, spectrum in tiles]
     rough = geometry.jacobian(centres / scale) / scale  # mm per pixel of the grid
+    clearest = np.argsort([-float(spectrum.std()) for spectrum in spectra])[:MOST_TILES]
+    common = _common_changes([spectra[tile] for tile in clearest], rough[clearest], width)
+    if common is None:
+        return None
     gradients, weights = [], []
-    for axis in (0, 1):
-        start = rough[:, axis]
-        factor, turn = _common_correction(spectra, start)
-        if factor is None:
-            return None
-        start = _changed(start, np.array([[factor, turn]]))[:, 0]
-        fine = [
-            _best(_comb(spectrum, _changed(g[None], _pairs(*FINE))[0]))
-            for spectrum, g in zip(spectra, start, strict=True)
-        ]
-        chosen = np.array([index for index, _ in fine])
-        contrast = np.array([value for _, value in fine])
-        gradients.append(_changed(start, _pairs(*FINE))[np.arange(len(start)), chosen])
-        weights.append(np.clip(contrast - LEAST_CONTRAST, 0, 3))
+    for axis, change in enumerate(common):
+        start = _changed(rough[:, axis], change[None])[:, 0]
+        around = _changed(start, _pairs(*FINE))
+        contrasts = [_contrast(spectrum, each) for spectrum, each in zip(spectra, around, strict=True)]
+        gradients.append(np.array([each[c.argmax()] for each, c in zip(around, contrasts, strict=True)]))
+        weights.append(np.clip([c.max() - LEAST_CONTRAST for c in contrasts], 0, 3))
     if any((weight > 0).sum() < LEAST_TILES for weight in weights):
         return None
     points = centres / scale
@@ -79,8 +88,23 @@ def _fit_without_outliers(
     return fitted
 
 
+def usual_scale(geometry: PageGeometry, width: float) -> PageGeometry:
+    """Without a grid: the rough geometry, corrected by the usual width of a page's traces.
+
+    Args:
+        width: of the traces along the rows, in pixels of the picture.
+    """
+    millimetres = width * float(np.linalg.norm(geometry.jacobian(geometry.middle[None])[0, 0]))
+    trust = WIDTH_SPREAD**-2 / (WIDTH_SPREAD**-2 + ROUGH_SPREAD**-2)
+    factor = (USUAL_WIDTH / millimetres) ** trust
+    return replace(geometry, x=geometry.x * factor, y=geometry.y * factor)
+
+
 def _tiles(grid: np.ndarray) -> list[tuple[float, float, np.ndarray]]:
-    """Centre (x, y) and amplitude spectrum (PADDED, PADDED), zero frequency in the middle, of tiles with grid."""
+    """Centre (x, y) and spectrum (PADDED, PADDED), zero frequency in the middle, of the tiles with grid.
+
+    Amplitudes are relative to the median around them.
+    """
     window = np.outer(np.hanning(TILE), np.hanning(TILE)).astype(np.float32)
     tiles = []
     for top in _starts(grid.shape[0]):
@@ -91,7 +115,11 @@ def _tiles(grid: np.ndarray) -> list[tuple[float, float, np.ndarray]]:
             padded = np.zeros((PADDED, PADDED), np.float32)
             padded[:TILE, :TILE] = (part - part.mean()) * window
             amplitude = cv2.magnitude(*cv2.split(cv2.dft(padded, flags=cv2.DFT_COMPLEX_OUTPUT)))
-            tiles.append((left + TILE / 2, top + TILE / 2, np.fft.fftshift(amplitude)))
+            amplitude = np.fft.fftshift(amplitude)
+            small = cv2.resize(amplitude, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+            around = cv2.resize(cv2.medianBlur(small, 5), (PADDED, PADDED))
+            relative = np.minimum(amplitude / (around + 0.02 * amplitude.max() + 1e-6), STRONGEST)
+            tiles.append((left + TILE / 2, top + TILE / 2, relative))
     return tiles
 
 
@@ -111,29 +139,44 @@ def _changed(gradients: np.ndarray, changes: np.ndarray) -> np.ndarray:
     return np.stack([x * cosine - y * sine, x * sine + y * cosine], axis=-1)
 
 
-def _comb(spectrum: np.ndarray, gradients: np.ndarray) -> np.ndarray:
-    """How strong the spectrum is, on average, at the multiples of 1/5 per mm of each gradient (m, 2): (m,)."""
-    places = gradients[:, None] * HARMONICS[:, None] / 5  # cycles per pixel
+def _contrast(spectrum: np.ndarray, gradients: np.ndarray) -> np.ndarray:
+    """How much stronger the spectrum is on the comb of each gradient (m, 2) than between its teeth: (m,)."""
+    on, between = (_mean_at(spectrum, gradients, places) for places in (TEETH, TEETH - 0.5))
+    return on - between
+
+
+def _mean_at(spectrum: np.ndarray, gradients: np.ndarray, multiples: np.ndarray) -> np.ndarray:
+    places = gradients[:, None] * multiples[:, None] / 5  # cycles per pixel
     places = (places * PADDED + PADDED / 2).astype(np.float32)
-    inside = ((places >= 0) & (places < PADDED - 1)).all(axis=-1)
+    inside = ((places >= 2) & (places < PADDED - 2)).all(axis=-1)
     values = cv2.remap(spectrum, places[..., 0], places[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return (values * inside * WEIGHTS).sum(axis=1) / np.maximum((inside * WEIGHTS).sum(axis=1), 1e-6)
+    weights = inside * WEIGHTS
+    return (values * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), 7)
 
 
-def _best(strengths: np.ndarray) -> tuple[int, float]:
-    """The strongest comb, and its strength relative to the median."""
-    best = int(strengths.argmax())
-    return best, float(strengths[best] / max(np.median(strengths), 1e-6))
+def _common_changes(spectra: list[np.ndarray], rough: np.ndarray, width: float | None) -> list[np.ndarray] | None:
+    """(factor, turn) of the rough gradients of x and of y that fit all tiles best; None if no comb stands out.
 
-
-def _common_correction(spectra: list[np.ndarray], start: np.ndarray) -> tuple[float | None, float]:
-    """Factor and turn that make the rough gradients of all tiles fit best; None if no comb stands out."""
-    changes = _pairs(*COARSE)
-    strengths = np.zeros(len(changes))
-    for spectrum, gradients in zip(spectra, _changed(start, changes), strict=True):
-        strengths += _comb(spectrum, gradients) / max(float(spectrum.mean()), 1e-6)
-    distance = (np.log(changes[:, 0]) / PRIOR) ** 2 + (np.rad2deg(changes[:, 1]) / (40 * PRIOR)) ** 2
-    best, _ = _best(strengths * np.exp(-distance / 2))
-    if strengths[best] < LEAST_CONTRAST * np.median(strengths):
-        return None, 0.0
-    return float(changes[best, 0]), float(changes[best, 1])
+    The factor is found for both axes together, then for each alone, close to it.
+    """
+    pairs = _pairs(SCALES, TURNS)
+    tables = []
+    for axis in (0, 1):
+        around = _changed(rough[:, axis], pairs)
+        contrast = np.mean([_contrast(s, each) for s, each in zip(spectra, around, strict=True)], axis=0)
+        tables.append(contrast.reshape(len(SCALES), len(TURNS)))
+    by_scale = sum(table.max(axis=1) for table in tables) / 2
+    prior = -((np.log(SCALES) / ROUGH_SPREAD) ** 2) / 2
+    if width is not None:
+        millimetres = width * float(np.median(np.linalg.norm(rough[:, 0], axis=1))) * SCALES
+        prior -= (np.log(millimetres / USUAL_WIDTH) / WIDTH_SPREAD) ** 2 / 2
+    best = int((by_scale + PRIOR_WEIGHT * prior).argmax())
+    if by_scale[best] < LEAST_CONTRAST:
+        return None
+    near = slice(max(best - 4, 0), best + 5)
+    turns = -((np.rad2deg(TURNS) / TURN_SPREAD) ** 2) / 2 * PRIOR_WEIGHT
+    changes = []
+    for table in tables:
+        row, column = np.unravel_index((table[near] + turns).argmax(), table[near].shape)
+        changes.append(np.array([SCALES[near][row], TURNS[column]]))
+    return changes

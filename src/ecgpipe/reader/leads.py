@@ -8,6 +8,8 @@ from scipy.ndimage import gaussian_filter1d
 CHEST = ("V1", "V2", "V3", "V4", "V5", "V6")
 LIMB, CABRERA = ("I", "II", "III", "aVR", "aVL", "aVF"), ("aVL", "I", "aVR", "II", "aVF", "III")
 """Usual and Cabrera order of the limb leads; there, aVR is drawn inverted as -aVR on many pages."""
+ARRANGEMENTS = {(3, 4): 0.0, (6, 2): 0.2, (12, 1): 0.2, (4, 3): 1.5, (2, 6): 2.5}
+"""Rows and columns, and how rare they are."""
 BIN = 0.5  # mm, of the votes for baselines
 BLUR = 2.0  # mm, of these votes
 APART = 7.0  # mm, least distance between rows
@@ -16,7 +18,6 @@ NAME_ABOVE, NAME_BELOW = 14.0, 12.0  # mm, how far from its baseline a lead's na
 NAME_LEFT, NAME_RIGHT = 6.0, 14.0  # mm, how far from the start of its lead
 LONGEST_GAP = 2.0  # mm without trace that are not reported as a gap
 WRONG_NAME = 0.7  # weight of a name that contradicts a layout
-EXPLAINED = 0.5  # of the confidence of names: below, the order of leads is an assumption
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Layout:
     name: str
     columns: tuple[tuple[str, ...], ...]
     strips: int = 0
+    rarity: float = 0.0  # confidence that the names must give it over a common layout
 
     @property
     def rows(self) -> int:
@@ -78,22 +80,23 @@ class PageLeads:
 
 
 def known_layouts() -> list[Layout]:
-    """The layouts that pages are compared with, the most common first."""
+    """The layouts that pages are compared with."""
 
     def split(order: tuple[str, ...], rows: int) -> tuple[tuple[str, ...], ...]:
         return tuple(order[start : start + rows] for start in range(0, len(order), rows))
 
     layouts = []
-    for suffix, limb in (("", LIMB), (" Cabrera", CABRERA)):
+    for suffix, limb, rare in (("", LIMB, 0.0), (" Cabrera", CABRERA, 0.8)):
         order = limb + CHEST
-        for rows, columns in ((3, 4), (6, 2), (12, 1), (4, 3), (2, 6)):
-            for strips in (1, 0, 2, 3) if columns > 1 else (0,):
+        for (rows, columns), rarity in ARRANGEMENTS.items():
+            for strips in range(4) if columns > 1 else (0,):
                 plus = f"+{strips}" if strips else ""
-                layouts.append(Layout(f"{rows}x{columns}{plus}{suffix}", split(order, rows), strips))
-        layouts.append(Layout(f"6x1 limb{suffix}", (limb,)))
-    layouts.append(Layout("6x1 chest", (CHEST,)))
+                name = f"{rows}x{columns}{plus}{suffix}"
+                layouts.append(Layout(name, split(order, rows), strips, rarity + rare + (strips > 1) * 0.1))
+        layouts.append(Layout(f"6x1 limb{suffix}", (limb,), 0, 1.5 + rare))
+    layouts.append(Layout("6x1 chest", (CHEST,), 0, 1.5))
     extended = split(LIMB + CHEST + ("V4R", "V8", "V9"), 3)
-    layouts += [Layout(f"3x5{'+1' * strips}", extended, strips) for strips in (0, 1)]
+    layouts += [Layout(f"3x5{'+1' * strips}", extended, strips, 1.0) for strips in (0, 1)]
     return layouts
 
 
@@ -175,7 +178,7 @@ def choose_layout(
         fitting = [_by_names(len(rows), read)]
     total = sum(confidence for row in read for *_, confidence in row)
     best, best_score, agreement = fitting[0], -np.inf, 0.0
-    for order, layout in enumerate(fitting):
+    for layout in fitting:
         right = wrong = 0.0
         for row, names in enumerate(read):
             for name, x, confidence in names:
@@ -184,7 +187,7 @@ def choose_layout(
                     right += confidence
                 else:
                     wrong += confidence
-        score = right - WRONG_NAME * wrong - 0.01 * order
+        score = right - WRONG_NAME * wrong - layout.rarity
         if score > best_score:
             best, best_score, agreement = layout, score, right / total if total else 0.0
     return best, agreement

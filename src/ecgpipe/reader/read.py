@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from ecgpipe.errors import DataError
 from ecgpipe.reader.geometry import PageGeometry, fit_geometry
-from ecgpipe.reader.grid import refine_geometry
+from ecgpipe.reader.grid import refine_geometry, usual_scale
 from ecgpipe.reader.network import CELL, LEAD_NAMES, MULTIPLE, PIXEL_MAPS, ReaderNet
 
 WEIGHTS = Path(__file__).parent / "weights" / "reader.safetensors"
@@ -20,7 +20,7 @@ LONGEST, SHORTEST = 1408, 960
 """Pixels of the longer side that the network sees: larger pictures are reduced, smaller ones enlarged."""
 MASKS = PIXEL_MAPS.index("offset")
 """The pixel maps before this one are masks."""
-LEAST_NAME = 0.3
+LEAST_NAME = 0.45
 """A peak of a name map below this does not count as a name."""
 ROUGH_DEGREE = 1
 """Of the geometry without a grid: the network's estimates are too rough for bends."""
@@ -100,9 +100,22 @@ def read_page(picture: np.ndarray, net: ReaderNet) -> Reading:
     names = len(LEAD_NAMES)
     lead_names = _names(coarse[:names], CELL / scale)
     rough = fit_geometry(coarse[names:], _paper(pixels, coarse.shape[1:]), CELL / scale, ROUGH_DEGREE)
-    refined = refine_geometry(pixels[PIXEL_MAPS.index("grid")], rough, scale)
+    width = _trace_width(pixels[0], rough)
+    refined = refine_geometry(pixels[PIXEL_MAPS.index("grid")], rough, scale, width)
+    geometry = refined or (usual_scale(rough, width / scale) if width else rough)
     probability = np.rint(trace * 255).astype(np.uint8)
-    return Reading(probability, pixels, scale, lead_names, refined or rough, refined is not None)
+    return Reading(probability, pixels, scale, lead_names, geometry, refined is not None)
+
+
+def _trace_width(trace: np.ndarray, geometry: PageGeometry) -> float | None:
+    """How far the traces extend along the page's rows, in pixels of the map; None without a trace."""
+    rows, columns = np.nonzero(trace > 0.5)
+    if not len(rows):
+        return None
+    along = geometry.jacobian(geometry.middle[None])[0, 0]
+    places = (columns * along[0] + rows * along[1]) / np.linalg.norm(along)
+    low, high = np.quantile(places, [0.01, 0.99])
+    return max(float(high - low), 1.0)
 
 
 def _resized(picture: np.ndarray) -> tuple[np.ndarray, float]:

@@ -50,6 +50,13 @@ class Frame:
         """Positions (n, 2) in the picture, in mm from the frame's upper left corner."""
         return geometry.to_page(points) - self.origin
 
+    def in_picture(self, points: np.ndarray, geometry: PageGeometry) -> np.ndarray:
+        """Positions in the picture of points (n, 2) in pixels of the frame; they may lie outside of both."""
+        limit = np.array(self.shape[::-1]) - 1
+        nearest = np.clip(np.rint(points - 0.5), 0, limit).astype(int)
+        start = self.places[nearest[:, 1], nearest[:, 0]]
+        return geometry.to_picture(self.origin + points / self.pixels_per_mm, start)
+
 
 def frame_around(
     content: np.ndarray, geometry: PageGeometry, shape: tuple[int, int], pixels_per_mm: float, margin: float, limit: int

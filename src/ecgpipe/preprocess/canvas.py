@@ -1,0 +1,113 @@
+"""The variant `reader`: the traces on a canvas of fixed size in millimetres, whatever page they come from."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from ecgpipe.artifacts.page_transform import PageTransform
+from ecgpipe.config.pages import PreprocessConfig
+from ecgpipe.errors import DataError
+from ecgpipe.preprocess.scale import shrink
+
+if TYPE_CHECKING:
+    from ecgpipe.reader.network import ReaderNet
+
+CANVAS = 280.0, 200.0
+"""Width and height in mm: 10 s at 25 mm/s, and four rows of 30 mm or more."""
+BORDER = 4.0  # mm around traces that are larger than the canvas, which is then enlarged
+STRAY = 0.001  # share of the traces at each edge that does not count
+MESH = 17  # points per side for the transform
+
+
+class Canvas:
+    """Where the canvas is, in pixels of an upright page: its middle is the middle of the traces.
+
+    Args:
+        traces: bool (h, w); some must be true.
+        pixels_per_mm: of the page.
+    """
+
+    def __init__(self, traces: np.ndarray, pixels_per_mm: float) -> None:
+        sides = [_extent(traces.any(axis=axis), traces.sum(axis=axis)) for axis in (0, 1)]
+        needed = [(high - low) / pixels_per_mm + 2 * BORDER for low, high in sides]
+        enlarged = max(1.0, *(need / have for need, have in zip(needed, CANVAS, strict=True)))
+        middle = [(low + high) / 2 for low, high in sides]
+        half = [have * enlarged * pixels_per_mm / 2 for have in CANVAS]
+        self.left, self.top = (round(m - h) for m, h in zip(middle, half, strict=True))
+        self.width, self.height = (max(1, round(2 * h)) for h in half)
+
+    def cut(self, page: np.ndarray) -> np.ndarray:
+        """This part of a page (h, w); 0 outside of it."""
+        top, left = max(self.top, 0), max(self.left, 0)
+        part = page[top : max(self.top + self.height, 0), left : max(self.left + self.width, 0)]
+        cut = np.zeros((self.height, self.width), page.dtype)
+        cut[top - self.top : top - self.top + part.shape[0], left - self.left : left - self.left + part.shape[1]] = part
+        return cut
+
+    def mesh(self) -> tuple[np.ndarray, np.ndarray]:
+        """Points as fractions of the canvas, and in pixels of the page; each (MESH * MESH, 2), row by row."""
+        side = np.linspace(0, 1, MESH)
+        share = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
+        return share, share * [self.width, self.height] + [self.left, self.top]
+
+
+def _extent(present: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
+    """First and last position with trace, without stray pixels."""
+    total = np.cumsum(weights) / weights.sum()
+    low = int(np.searchsorted(total, STRAY))
+    high = int(np.searchsorted(total, 1 - STRAY))
+    return float(low), float(high + 1)
+
+
+def canvas_of_traces(
+    cover: np.ndarray, pixels_per_mm: float, config: PreprocessConfig
+) -> tuple[np.ndarray, PageTransform]:
+    """The image of an undegraded page whose traces are known.
+
+    Args:
+        cover: uint8 (h, w), coverage of the page's traces, 0 to 255.
+
+    Returns:
+        uint8 (size, size) of 0 and 1, and the canvas's place on the page.
+    """
+    canvas = Canvas(cover > 127, pixels_per_mm)
+    image = shrink(cv2.threshold(canvas.cut(cover), 127, 255, cv2.THRESH_BINARY)[1], config.size, config.coverage)
+    share, points = canvas.mesh()
+    return image, PageTransform.fitted(points / cover.shape[::-1], share)
+
+
+def canvas_of_picture(picture: np.ndarray, config: PreprocessConfig) -> tuple[np.ndarray, PageTransform]:
+    """The image of a picture of a page.
+
+    Args:
+        picture: uint8 (H, W) or (H, W, 3) RGB.
+
+    Returns:
+        uint8 (size, size) of 0 and 1, and the canvas's place on the picture.
+
+    Raises:
+        DataError: there is no ECG in the picture.
+    """
+    from ecgpipe.reader.page import understand_page
+
+    if picture.ndim == 2:
+        picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB)
+    page = understand_page(picture, _reader(config.reader_weights))
+    traces = page.trace >= 0.5
+    if not traces.any():
+        raise DataError("no ECG was found in the picture; give a photo, scan or drawing of an ECG page")
+    canvas = Canvas(traces, page.frame.pixels_per_mm)
+    image = shrink(canvas.cut(traces * np.uint8(255)), config.size, config.coverage)
+    share, points = canvas.mesh()
+    places = page.frame.in_picture(points, page.reading.geometry)
+    return image, PageTransform.fitted(places / picture.shape[1::-1], share)
+
+
+@lru_cache(maxsize=2)
+def _reader(weights: str | None) -> "ReaderNet":
+    from ecgpipe.reader.read import WEIGHTS, load_reader
+
+    return load_reader(Path(weights) if weights else WEIGHTS)
