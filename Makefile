@@ -1,4 +1,5 @@
 # make demo          simulated records through all stages, on the CPU; prints the path of the report
+# make plan          what `snakemake all` would run and why, one line per rule; CONFIG=config/demo.yaml for a configuration
 # make test          all tests, except those that take minutes each: long-test, docs-test, package-test, slurm-test, fault-test
 # make long-test     whole workflows on real records, scans and your own data; slow tests of models
 # make lint          formatting, style, spelling, workflow lint, import rules, types
@@ -25,11 +26,14 @@ export MPLBACKEND := Agg
 # waiting threads sleep instead of spinning, since tests and jobs share the cores
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo test long-test lint package package-test slurm-test docs docs-test fuzz fault-test format reference clean
+.PHONY: demo plan test long-test lint package package-test slurm-test docs docs-test fuzz fault-test format reference clean
 
 demo: $(READY)
 	snakemake --cores $(CORES) all --configfile config/demo.yaml
 	@echo "The report: $(CURDIR)/results/demo/report/index.html"
+
+plan: $(READY)
+	@python scripts/plan.py all $(if $(CONFIG),--configfile $(CONFIG))
 
 test: $(READY)
 	pytest -n $(CORES) --dist loadgroup
@@ -82,6 +86,8 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "ecgpipe requires Python 3.11 or newer; set PYTHON=..." >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing PyTorch, Snakemake and the other packages of constraints.txt into $(VENV):"
+	@echo "about 5 minutes and 7 GB of disk space, once. pip prints nothing until it is done."
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[dev]'
 	touch $@
 
