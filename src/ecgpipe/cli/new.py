@@ -10,14 +10,6 @@ from ecgpipe.errors import ConfigError
 
 EXAMPLE_RECORDS = 40
 NAME = re.compile(r"[a-z][a-z0-9_]*")
-DATASET_KEYS = {
-    "signals": """    labels: labels.csv        # one row per record; in the folder, or another path
-    columns: {patient: patient}   # the columns path and label have their default names
-    classes: [normal, abnormal]   # other labels are ignored; without this key: all, sorted
-    policy: single            # multilabel: records with one or more classes, separated by ;
-    # derive_leads: true      # compute III, aVR, aVL and aVF of records with 8 leads""",
-    "images": "    # labels: labels.csv    # instead of one folder per class: a table with the columns path and label",
-}
 
 
 @command(
@@ -42,15 +34,12 @@ def new_dataset(args: Arguments) -> None:
     values = {
         "NAME": name,
         "DIR": folder.as_posix(),
-        "KIND": args.kind,
         "SOURCE": "records" if signals else "scans",
         "CONTENT": "WFDB records and labels.csv" if signals else "one folder of images per class",
-        "DATASET_KEYS": DATASET_KEYS[args.kind],
-        "PROTOCOL": "patient" if signals else "unique",
     }
-    _write_template("dataset/config.yaml", folder / f"{name}.yaml", values)
+    _write_template(f"dataset/{args.kind}/config.yaml", folder / f"{name}.yaml", values)
+    _write_template(f"dataset/{args.kind}/trial.yaml", folder / "trial.yaml", values)
     _write_template("dataset/README.md", folder / "README.md", values)
-    _write_template("trial.yaml", folder / "trial.yaml", {})
     _write_examples(folder, signals)
     _print_first_run(folder, name)
 
