@@ -24,7 +24,7 @@ if CONFIG.keep_pages:
 rule preprocess:
     input:
         pages=f"{DATASET}/pages/{{shard}}.parquet" if CONFIG.keep_pages else [],
-        records=[] if CONFIG.keep_pages else f"{DATASET}/records.parquet",
+        records=f"{DATASET}/records.parquet",
         raw=[] if CONFIG.keep_pages else generated_inputs,
     output:
         images=f"{DATASET}/images/{{shard}}.npy",
@@ -34,7 +34,7 @@ rule preprocess:
         runtime=scaled(60),
     params:
         preprocess=section("preprocess"),
-        drawing=None if CONFIG.keep_pages else drawing,
+        drawing=drawing,
         layout=None if CONFIG.keep_pages else layout_hash,
         raw_files_hash=None if CONFIG.keep_pages else raw_files_hash,
     message:

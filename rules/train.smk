@@ -45,7 +45,7 @@ rule train:
     params:
         plugin=lambda wildcards: file_hash(CONFIG.model_of(wildcards.variant).plugin),
     message:
-        "Training {wildcards.variant} on {wildcards.dataset} ({wildcards.protocol}, seed {wildcards.seed})"
+        "Training {wildcards.variant} on {wildcards.dataset} ({wildcards.protocol}, seed {wildcards.seed}); log: {log}"
     script:
         "../scripts/train.py"
 

@@ -26,11 +26,11 @@ def page() -> bytes:
     return render_page(signal, 100, RenderConfig()).encode()
 
 
-def run(folder, pages, strict=False):
+def run(folder, pages, strict=False, **options):
     write_pages(pages, folder / "p.parquet")
     names = ("i.npy", "i.index.parquet", "i.problems.parquet")
     files = [folder / name for name in names]
-    return make_images(StoredPages([folder / "p.parquet"]), CONFIG, *files, title="t", strict=strict)
+    return make_images(StoredPages([folder / "p.parquet"]), CONFIG, *files, title="t", strict=strict, **options)
 
 
 def test_good_pages_in_order_and_broken_ones_listed(tmp_path, page):
@@ -49,6 +49,12 @@ def test_good_pages_in_order_and_broken_ones_listed(tmp_path, page):
     assert (unpack(images[1]) == expected).all()
     assert index["ink"].tolist() == pytest.approx([expected.mean()] * 2)
     assert PROBLEMS.read(tmp_path / "i.problems.parquet")["record_id"].tolist() == ["2", "3", "4"]
+
+
+def test_the_problems_table_names_the_raw_file(tmp_path, page):
+    pages = [StoredPage("1", page, ""), StoredPage("2", b"no image", "")]
+    assert run(tmp_path, pages, names={"1": "scans/1.png", "2": "scans/b/2.png"}) == 1
+    assert PROBLEMS.read(tmp_path / "i.problems.parquet")["file"].tolist() == ["scans/b/2.png"]
 
 
 def test_pages_of_all_kinds_in_one_shard(tmp_path, page):

@@ -67,5 +67,15 @@ def page_source(
     """
     if drawing is None:
         return StoredPages(files)
+    return _rendered(records_file, drawing, shard)
+
+
+def raw_files(records_file: Path | str, drawing: dict[str, Any], shard: str | None = None) -> dict[str, str]:
+    """Record id -> the raw file that its page is made from, for messages; arguments as in ``page_source``."""
+    pages = _rendered(records_file, drawing, shard)
+    return {row[0]: pages.renderer.file(row) for row in pages.rows}
+
+
+def _rendered(records_file: Path | str, drawing: dict[str, Any], shard: str | None) -> RenderedPages:
     records = RECORDS.read(records_file)
     return RenderedPages(records if shard is None else records[records["shard"] == shard], **drawing)

@@ -1,5 +1,6 @@
 """Model-ready images of one shard, from stored pages or directly from records and image files."""
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -43,6 +44,7 @@ def make_images(
     title: str,
     strict: bool = False,
     workers: int = 1,
+    names: Mapping[str, str] | None = None,
 ) -> int:
     """Write the images of a shard and their index; unusable records are listed in the problems table.
 
@@ -57,6 +59,7 @@ def make_images(
         title: of the progress bar.
         strict: stop at the first unusable record.
         workers: processes; their number does not change the files.
+        names: stored pages: record id -> the file that the problems table names; None: the pages files.
 
     Returns:
         The number of images.
@@ -70,7 +73,9 @@ def make_images(
         pages.renderer.prepare()
         results = ordered_map(partial(_image_of_record, renderer=pages.renderer, config=config), pages.rows, workers)
     else:
-        results = ordered_map(partial(_image_of_stored, files=_names(pages), config=config), pages, workers)
+        own, files = names or {}, _names(pages)
+        named = ((page, own.get(page.record_id, files)) for page in pages)
+        results = ordered_map(partial(_image_of_stored, config=config), named, workers)
     images, index = [], []
     for record_id, image in progress(results, title, len(pages)):
         if isinstance(image, RecordError):
@@ -114,11 +119,12 @@ def _image_of_record(
     return row[0], _packed(prepared)
 
 
-def _image_of_stored(page: StoredPage, files: str, config: PreprocessConfig) -> tuple[str, PackedImage | RecordError]:
+def _image_of_stored(named: tuple[StoredPage, str], config: PreprocessConfig) -> tuple[str, PackedImage | RecordError]:
+    page, file = named
     try:
         return page.record_id, _packed(prepare_file(page.image, page.record_id, config))
     except DataError as error:
-        return page.record_id, RecordError(page.record_id, files, UNUSABLE, str(error))
+        return page.record_id, RecordError(page.record_id, file, UNUSABLE, str(error))
 
 
 def _packed(prepared: Prepared) -> PackedImage:
