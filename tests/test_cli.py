@@ -9,6 +9,7 @@ from functools import partial
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from ecgpipe.cli import main
 
@@ -50,6 +51,9 @@ def test_labels_as_text_and_json(data, capsys):
         (["render", "nowhere/00001_lr", "-o", "x.png"], "00001_lr.hea: no such file"),
         (["preprocess", "nowhere.png", "-o", "x.png"], "nowhere.png: cannot be read"),
         (["train", "nowhere"], "is nowhere a prepared run?"),
+        (["models", "--image-size", "0"], "--image-size: Input should be greater than or equal to 64; given: 0"),
+        (["models", "--image-size", "100"], "--image-size: must be a multiple of 32"),
+        (["models", "--classes", "0"], "--classes 0: must be 1 or more"),
     ],
 )
 def test_a_mistake_gets_one_line_and_exit_status_1(arguments, expected, capsys):
@@ -66,6 +70,64 @@ def test_help_imports_nothing_heavy():
         "sys.exit(str(heavy) if heavy else 0)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["predict", "nowhere", "page.png"],
+        ["serve", "nowhere"],
+        ["export", "nowhere", "-o", "model.onnx"],
+        ["train", "nowhere"],
+        ["card", "nowhere"],
+        ["models", "--image-size", "0"],
+    ],
+)
+def test_a_wrong_argument_is_refused_before_pytorch_is_imported(arguments):
+    program = (
+        f"import sys\nfrom ecgpipe.cli import main\nassert main({arguments}) == 1\nassert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_commands_say_what_they_wrote(tmp_path, capsys):
+    folder, page, boxes, image = (str(tmp_path / name) for name in ("made", "page.png", "boxes.json", "image.png"))
+    record = f"{folder}/records100/00000/00001_lr"
+    commands = {
+        ("simulate", folder, "--records", "2", "--seed", "1"): f"{folder}, records simulated: 2 (100 Hz)",
+        ("render", record, "-o", page, "--boxes", boxes): f"{page}, 2200 x 1700 pixels",
+        ("preprocess", page, "-o", image): f"{image}, 640 x 640 pixels",
+    }
+    for command, expected in commands.items():
+        assert main([*command]) == 0
+        assert f"written: {expected}" in capsys.readouterr().out
+    assert main(["--quiet", "preprocess", page, "-o", image]) == 0
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("degrade", ["none", "photo"])
+@pytest.mark.parametrize(("name", "kind"), [("x.png", "PNG"), ("x.jpg", "JPEG"), ("x.JPEG", "JPEG")])
+def test_the_suffix_decides_the_format_of_a_page(data, tmp_path, name, kind, degrade):
+    record = str(data / "records100/00000/00001_lr")
+    assert main(["render", record, "-o", str(tmp_path / name), "--dpi", "60", "--degrade", degrade]) == 0
+    with Image.open(tmp_path / name) as picture:
+        assert picture.format == kind
+        assert [round(value) for value in picture.info["dpi"]] == [60, 60]
+
+
+def test_other_page_formats_are_refused(data, tmp_path, capsys):
+    assert main(["render", str(data / "records100/00000/00001_lr"), "-o", str(tmp_path / "x.gif")]) == 1
+    assert "x.gif: pages are written as .png or .jpg" in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())
+
+
+def test_the_audit_says_what_it_does_not_list(tmp_path, capsys):
+    for number in range(4):
+        (tmp_path / f"{number}.png").write_bytes(b"no image")
+    assert main(["audit", str(tmp_path), "--examples", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "0.png: not a readable image (unknown format)\n    ... and 3 more (all: --json)" in out
+    assert "BytesIO" not in out
 
 
 def test_models_lists_the_nine_variants_by_default(capsys, monkeypatch):

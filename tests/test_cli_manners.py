@@ -11,7 +11,7 @@ import termios
 import pytest
 
 from ecgpipe.cli import main
-from ecgpipe.cli.main import COMMANDS, build_parser
+from ecgpipe.cli.main import COMMANDS, GROUPS, build_parser
 from ecgpipe.cli.parser import Command
 
 TOOL = [sys.executable, "-m", "ecgpipe"]
@@ -159,6 +159,14 @@ def test_colours_and_bars_only_on_terminals(tmp_path):
     simulate = ("simulate", "--records", "2", "--seed", "1")
     assert "records/s]" in on_a_terminal(*simulate, str(tmp_path / "a"))
     assert not on_a_terminal(*simulate, str(tmp_path / "b"), "--quiet")
+
+
+def test_the_help_lists_every_command_in_its_group():
+    shown = build_parser().format_help()
+    listed = re.findall(r"^  (\w+):\n((?:    .*\n)+)", shown[shown.index("commands:") :], re.M)
+    names = {heading: re.findall(r"^    ([a-z]\S+)", lines, re.M) for heading, lines in listed}
+    assert names == {heading: [command.name for command in group] for heading, group in GROUPS.items()}
+    assert len(names) == 5
 
 
 def test_without_arguments_prints_the_help(capsys):

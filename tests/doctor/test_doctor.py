@@ -165,6 +165,19 @@ def test_doctor_command(tmp_path, capsys):
     assert "problems found" in printed.err
 
 
+@pytest.mark.parametrize(
+    ("gpus", "asked", "fits"), [(0, 1, False), (1, 1, True), (0, 0, True)], ids=["no GPU", "a GPU", "none needed"]
+)
+def test_without_a_gpu_not_everything_fits(gpus, asked, fits, tmp_path, capsys, monkeypatch):
+    machine = make_machine(gpus, torch="2.14.1")
+    monkeypatch.setattr("ecgpipe.doctor.machine.inspect_machine", lambda results: machine)
+    (tmp_path / "config.yaml").write_text(f"set-resources: {{train: {{gpu: {asked}}}}}\n")
+    assert main(["doctor", "--profile", str(tmp_path)]) == 0  # the CPU is enough for small configurations
+    out = capsys.readouterr().out
+    assert ("everything requested fits\n" in out) == fits
+    assert ("note: no GPU: trainings run on the CPU" in out) == (not fits)
+
+
 def test_invalid_profile(tmp_path):
     with pytest.raises(EcgpipeError, match="no such file"):
         read_profile(tmp_path)

@@ -14,7 +14,9 @@ from ecgpipe.cli import main
 from ecgpipe.cli.models import CAM_METHODS
 from ecgpipe.config.analysis import SaliencyMethod
 from ecgpipe.config.pages import DegradeConfig, PreprocessConfig, RenderConfig
-from ecgpipe.predict import NOTICE, Predictor
+from ecgpipe.predict import NOTICE, Prediction, Predictor
+from ecgpipe.predict.output import format_prediction
+from ecgpipe.predict.predictor import ThresholdResult
 from ecgpipe.preprocess.apply import preprocess_file
 from ecgpipe.render.shard import PageRenderer
 
@@ -117,6 +119,19 @@ def test_predict_command(made, files, tmp_path, capsys):
     assert overlays[1].name == f"b-{label}.png"
     coloured = np.abs(drawn - page).max(axis=2) > 10
     assert 0.01 < coloured.mean() < 0.99
+
+
+@pytest.mark.parametrize(("task", "why"), [("single", "most probable"), ("multilabel", "predicted: 50% or more")])
+def test_a_class_may_reach_its_threshold_without_being_the_most_probable(task, why):
+    thresholds = {
+        "MI": (ThresholdResult(0.9, 0.4, "validation", False),),
+        "STTC": (ThresholdResult(0.9, 0.1, "v", True),),
+    }
+    numbers = np.array([0.6, 0.2]), np.array([0.6, 0.2])
+    one = Prediction("x", "image", task, ("MI", "STTC"), *numbers, ("MI",), thresholds, None, False, ())
+    first, second = format_prediction(one).splitlines()[1:]
+    assert first.endswith(f"  {why}") and second.endswith("  reaches its threshold for 90% specificity")
+    assert "called" not in json.dumps(one.to_dict())
 
 
 def test_json_of_a_folder(made, files, tmp_path, capsys):

@@ -50,7 +50,10 @@ def test_a_dropped_file(made, served, tmp_path):
         wait.until(lambda _: page.find_elements(By.TAG_NAME, "article"))
         assert page.find_element(By.TAG_NAME, "h2").text == "<b>page.png"  # as text
         rows = [row.text for row in page.find_elements(By.CSS_SELECTOR, "tbody tr")]
-        assert sorted(row.split()[0] for row in rows) == ["MI", "NORM"] and sum("predicted" in row for row in rows) == 1
+        assert (
+            sorted(row.split()[0] for row in rows) == ["MI", "NORM"]
+            and sum("most probable" in row for row in rows) == 1
+        )
         pictures = page.find_elements(By.CSS_SELECTOR, "article img")
         loaded = page.execute_async_script(
             "Promise.all([...document.querySelectorAll('article img')].map(i => i.decode().then(() => i.naturalWidth)))"

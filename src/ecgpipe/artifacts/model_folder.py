@@ -75,6 +75,9 @@ NOTICE = (
     "its classes."
 )
 """Shown with every prediction of a saved model."""
+PREDICTED = 0.5  # multi-label: calibrated probability from which a class is predicted
+WHY_PREDICTED = {"single": "most probable", "multilabel": f"predicted: {PREDICTED:.0%} or more"}
+"""Task -> why a class is among the predicted ones, for people."""
 
 FORMAT, VERSION = "ecgpipe-model", 1
 
@@ -139,7 +142,7 @@ class SavedModel(BaseModel):
         except OSError as error:
             inner = folder / MODEL_FOLDER
             hint = f"give {inner}" if (inner / CONFIG_FILE).is_file() else "give the folder of a saved model"
-            raise DataError(f"{path}: cannot be read ({error}); {hint}") from error
+            raise DataError(f"{path}: cannot be read ({error.strerror}); {hint}") from error
         except ValueError as error:
             raise DataError(f"{path}: not JSON ({error})") from error
         if not isinstance(content, dict) or content.get("format") != FORMAT:

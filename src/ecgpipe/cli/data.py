@@ -5,7 +5,9 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from ecgpipe.cli.parser import Arguments, argument, command
+from ecgpipe.cli.parser import Arguments, argument, command, say
+
+MOST_CLASSES = 20  # shown by audit
 
 
 @command(
@@ -49,12 +51,20 @@ def download(args: Arguments) -> None:
     if args.dataset == "cardiac-images":
         images = CardiacImagesConfig(**({"url": args.url} if args.url else {}))
         from_archive(images.url, lambda name: True, has_checksums=False)
+        _say_files(args, folder)
         return
     config = PtbXlConfig(version=args.version, sampling_rate=args.sampling_rate, fetch=args.fetch, url=args.url)
     if config.fetch == "files":
         download_ptbxl(config.address, folder, config.sampling_rate, args.connections)
     else:
         from_archive(config.address, needed_at_rate(config.sampling_rate), has_checksums=True)
+    _say_files(args, folder)
+
+
+def _say_files(args: Arguments, folder: Path) -> None:
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    size = sum(file.stat().st_size for file in files)
+    say(args, f"written: {args.folder}, {len(files)} files, {size / 1e6:,.0f} MB")
 
 
 @command(
@@ -81,6 +91,8 @@ def simulate(args: Arguments) -> None:
         workers=args.workers,
         progress=progress_counter("simulate"),
     )
+    rates = " and ".join(f"{rate} Hz" for rate in sorted(set(args.sampling_rate or (100,))))
+    say(args, f"written: {args.folder}, records simulated: {args.records} ({rates}); ground truth in truth.jsonl")
 
 
 @command(
@@ -136,6 +148,8 @@ def labels(args: Arguments) -> None:
     if args.dropped:
         with atomic_path(args.dropped) as partial:
             pd.DataFrame(counts.dropped_records, columns=DROPPED.schema.names).to_csv(partial, index=False)
+        if not args.json:
+            say(args, f"written: {args.dropped}, {len(counts.dropped_records)} records")
     if args.json:
         summary = {"policy": args.policy, "grouping": args.grouping, "records": len(ids)}
         print(json.dumps(summary | counts.as_dict(), indent=1))
@@ -203,29 +217,40 @@ def audit(args: Arguments) -> None:
         print(json.dumps(summary | details, indent=1))
     else:
         _print_audit(summary, result.pairs, result.anomalies, args.examples)
+        if args.out:
+            say(args, f"\nwritten: {args.out}/audit.json, duplicates.parquet, pairs.parquet, anomalies.parquet")
+
+
+def _print_rest(count: int, shown: int, indent: str) -> None:
+    if count > shown:
+        print(f"{indent}... and {count - shown} more (all: --json)")
 
 
 def _print_audit(summary: dict, pairs, anomalies, examples: int) -> None:
     print(f"{summary['folder']}: {summary['records']} {summary['kind']}, {summary['unreadable']} unreadable")
     if summary["missing"]:
         print(f"in the table or in the folder, but not in both: {summary['missing']}")
-    print(f"distinct: {summary['distinct']}; {summary['distinct_groups']} groups of near-identical records")
+    print(f"distinct: {summary['distinct']}, or {summary['distinct_groups']} if near-identical ones count once")
     if summary["patients"] is not None:
         print(f"patients: {summary['patients']}, {summary['patients_with_several']} with more than one record")
     if summary["classes"]:
         print("\nclass or statement: records, distinct")
-        for name, count in list(summary["classes"].items())[:20]:
+        for name, count in list(summary["classes"].items())[:MOST_CLASSES]:
             print(f"  {name:55} {count:6} {summary['distinct_by_class'].get(name, 0):6}")
-    print(f"\nnear-identical pairs: {summary['near_pairs']}")
+        _print_rest(len(summary["classes"]), MOST_CLASSES, "  ")
+    print(f"\nnear-identical pairs of different content: {summary['near_pairs']}")
     for pair in pairs.head(examples).itertuples():
         print(f"  {pair.similarity:.3f}  {pair.first}  {pair.second}")
+    _print_rest(len(pairs), examples, "  ")
     print(f"\nduplicates with different labels: {len(summary['conflicts'])} groups")
     for conflict in summary["conflicts"][:examples]:
         print(f"  {', '.join(conflict['records'][:4])}: {' | '.join(conflict['statements'])}")
+    _print_rest(len(summary["conflicts"]), examples, "  ")
     print("\nanomalies (records)")
     for kind, count in summary["anomalies"].items():
         print(f"  {kind}: {count}")
         for row in anomalies[anomalies["kind"] == kind].head(examples).itertuples():
             print(f"    {row.record_id}: {row.detail}")
+        _print_rest(int((anomalies["kind"] == kind).sum()), examples, "    ")
     if not summary["anomalies"]:
         print("  none")

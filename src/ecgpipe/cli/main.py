@@ -14,30 +14,22 @@ from ecgpipe.cli.read import read
 from ecgpipe.errors import EcgpipeError
 from ecgpipe.public import install_hint
 
-COMMANDS: tuple[Command, ...] = (
-    data.download,
-    data.simulate,
-    data.labels,
-    data.audit,
-    pages.render,
-    pages.preprocess,
-    read,
-    models.models,
-    models.train,
-    models.card,
-    models.export,
-    models.predict,
-    models.serve,
-    results.compare,
-    results.claims,
-    results.check,
-    results.publish,
-    system.bench,
-    system.doctor,
-    new.new_dataset,
-    new.new_model,
-    system.completion,
-)
+GROUPS: dict[str, tuple[Command, ...]] = {
+    "data": (data.download, data.simulate, new.new_dataset, data.labels, data.audit),
+    "pages": (pages.render, pages.preprocess, read),
+    "models": (
+        models.predict,
+        models.serve,
+        models.train,
+        models.card,
+        models.export,
+        models.models,
+        new.new_model,
+    ),
+    "results": (results.compare, results.claims, results.check, results.publish),
+    "system": (system.doctor, system.bench, system.completion),
+}
+COMMANDS: tuple[Command, ...] = tuple(command for group in GROUPS.values() for command in group)
 FAILED, UNEXPECTED, INTERRUPTED, BROKEN_PIPE = 1, 70, 130, 141
 """Exit statuses: a user can correct it; a bug (EX_SOFTWARE); 128 + number of the signal."""
 
@@ -70,6 +62,9 @@ def build_parser() -> Parser:
     parser.set_defaults(all_commands=parser)  # for completion
     _add_verbosity(parser, False)
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    subparsers.groups = {  # type: ignore[attr-defined]  # for Formatter
+        heading: tuple(command.name for command in group) for heading, group in GROUPS.items()
+    }
     for command in COMMANDS:
         text, examples = command.help, _examples(command.examples)
         sub = subparsers.add_parser(command.name, help=text, description=text, epilog=examples)
@@ -112,7 +107,8 @@ def report_failure(error: BaseException, verbose: bool) -> int:
     if type(error).__name__ == "ValidationError":  # pydantic's, of a configuration built from options
         for problem in error.errors():  # type: ignore[attr-defined]
             name = "--" + "-".join(map(str, problem["loc"])).replace("_", "-") if problem["loc"] else "the options"
-            _fail(f"{name}: {problem['msg']}; given: {problem['input']!r}")
+            message = problem["msg"].removeprefix("Value error, ")
+            _fail(f"{name}: {message}; given: {problem['input']!r}")
         return FAILED
     first_line = (str(error).strip().splitlines() or ["no message"])[0]
     hint = "" if verbose else "; --verbose shows where (please report it with that output)"

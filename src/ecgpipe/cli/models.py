@@ -2,12 +2,17 @@
 
 import argparse
 import json
+import os
 import sys
 from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ecgpipe.cli.parser import Arguments, argument, command
-from ecgpipe.errors import DataError, EcgpipeError
+from ecgpipe.cli.parser import Arguments, argument, command, say
+from ecgpipe.errors import ConfigError, DataError, EcgpipeError
+
+if TYPE_CHECKING:
+    from ecgpipe.artifacts.model_folder import SavedModel
 
 CAM_METHODS = ("gradcam", "gradcam++", "layercam", "eigencam", "integrated-gradients")
 MODEL = argument("model", type=Path, metavar="MODEL_DIR", help="folder of a saved model (RUN_DIR/model)")
@@ -25,7 +30,7 @@ THREADS = argument("--threads", type=int, metavar="N", help="CPU threads")
         nargs="+",
         default=[224, 640],
         metavar="PIXELS",
-        help="sides of the input (default 224 640)",
+        help="sides of the input, multiples of 32 from 64 to 1280 (default 224 640)",
     ),
     argument("--in-chans", type=int, default=1, metavar="N", help="channels of the input (default 1)"),
     argument("--classes", type=int, default=5, metavar="N", help="outputs (default 5)"),
@@ -35,6 +40,12 @@ THREADS = argument("--threads", type=int, metavar="N", help="CPU threads")
 )
 def models(args: Arguments) -> None:
     """List models with their cost: parameters, operations and activation memory."""
+    from ecgpipe.config.models import ModelConfig
+
+    for size in args.image_size:  # before PyTorch is imported
+        ModelConfig(image_size=size, in_chans=args.in_chans)
+    if args.classes < 1:
+        raise ConfigError(f"--classes {args.classes}: must be 1 or more")
     from ecgpipe.models.cost import model_cost
     from ecgpipe.models.factory import VARIANTS
 
@@ -90,7 +101,14 @@ def models(args: Arguments) -> None:
 )
 def train(args: Arguments) -> None:
     """Train a prepared run (a folder with run.json and run_index.npz); an interrupted run is resumed."""
+    from ecgpipe.artifacts.runs import HISTORY_FILE, INDEX_FILE, RunConfig
     from ecgpipe.gpus import reserve_gpus
+
+    run = RunConfig.read(args.run)  # before PyTorch is imported, which takes 10 seconds
+    if not (args.run / INDEX_FILE).is_file():
+        raise DataError(f"{args.run / INDEX_FILE}: no such file; prepare the run again")
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # not the further processes of several devices
+        say(args, f"{run.variant}: up to {run.train.epochs} epochs, one line each in {args.run / HISTORY_FILE}")
 
     with reserve_gpus(args.devices) if args.accelerator in ("auto", "gpu") else nullcontext():
         _train(args)
@@ -131,7 +149,10 @@ def _train(args: Arguments) -> None:
 )
 def card(args: Arguments) -> None:
     """Save the model of a trained run with its card: weights, configuration, preprocessing and scores."""
+    from ecgpipe.artifacts.runs import RunConfig
     from ecgpipe.gpus import reserve_gpus
+
+    RunConfig.read(args.run)  # before PyTorch is imported
 
     with reserve_gpus(1, wait=False):
         _card(args)
@@ -140,7 +161,19 @@ def card(args: Arguments) -> None:
 def _card(args: Arguments) -> None:
     from ecgpipe.models.card import save_model
 
-    print(save_model(args.run, args.output))
+    print(f"saved the model with its card in {save_model(args.run, args.output)}")
+
+
+def _read_model(args: Arguments) -> "SavedModel":
+    """The description of the saved model; checks its files and ``--plugin`` before PyTorch is imported."""
+    from ecgpipe.artifacts.model_folder import SavedModel
+    from ecgpipe.artifacts.runs import WEIGHTS_FILE
+
+    saved = SavedModel.read(args.model)
+    for file in filter(None, (args.model / WEIGHTS_FILE, args.plugin)):
+        if not file.is_file():
+            raise DataError(f"{file}: no such file")
+    return saved
 
 
 @command(
@@ -151,6 +184,9 @@ def _card(args: Arguments) -> None:
 )
 def export(args: Arguments) -> None:
     """Export a saved model to one ONNX file, and compare its outputs with PyTorch's."""
+    _read_model(args)
+    if args.output.is_dir():
+        raise ConfigError(f"{args.output}: a folder; name the ONNX file")
     from ecgpipe.models import load_model
     from ecgpipe.models.export import export_onnx
 
@@ -186,36 +222,47 @@ def export(args: Arguments) -> None:
 )
 def predict(args: Arguments) -> None:
     """Predict photos, scans, PDF pages and WFDB records with a saved model. For research only, not for diagnosis."""
+    from ecgpipe.artifacts.page_files import PICTURES, find_files
     from ecgpipe.gpus import reserve_gpus
 
+    saved = _read_model(args)
+    if args.cam_class is not None and args.cam_class not in saved.classes:
+        raise ConfigError(f"--cam-class {args.cam_class!r} is not a class of this model: {', '.join(saved.classes)}")
+    files: dict[Path, None] = {}
+    missing = []
+    for path in args.files:
+        try:
+            for file in find_files([path], PICTURES | {".hea"}):
+                if not file.exists():
+                    raise DataError(f"{file}: no such file or record; check the name")
+                files[file] = None
+        except DataError as error:
+            missing.append(error)
+    if not files and not args.json:
+        raise EcgpipeError("; ".join(map(str, missing)))
     with reserve_gpus(1, wait=False):  # a training may keep its GPU for hours
-        _predict(args)
+        _predict(args, list(files), missing)
 
 
-def _predict(args: Arguments) -> None:
+def _predict(args: Arguments, files: list[Path], missing: list[DataError]) -> None:
     from tqdm import tqdm
 
-    from ecgpipe.artifacts.page_files import find_files
     from ecgpipe.predict import NOTICE, Predictor
     from ecgpipe.predict.output import OverlayFolder, describe_calibration, format_prediction
-    from ecgpipe.predict.pages import SUFFIXES
     from ecgpipe.progress import progress
 
     predictor = Predictor(args.model, threads=args.threads, plugin=args.plugin)
     reader = predictor.reader(args.layout, args.derive_leads or None)
     overlays = OverlayFolder(predictor, args.cam, args.cam_method, args.cam_class) if args.cam else None
-    predictions, errors, files = [], [], []
+    predictions, errors = [], []
 
     def add_error(error: Exception) -> None:
         errors.append(" ".join(str(error).split()))
         tqdm.write(f"ecgpipe: {errors[-1]}", file=sys.stderr)
 
-    for path in args.files:
-        try:
-            files += find_files([path], SUFFIXES)
-        except DataError as error:
-            add_error(error)
-    for path in progress(list(dict.fromkeys(files)), "predict", unit="files"):
+    for error in missing:
+        add_error(error)
+    for path in progress(files, "predict", unit="files"):
         for page in reader.read(path):
             if isinstance(page, DataError):
                 add_error(page)
@@ -252,6 +299,8 @@ def _predict(args: Arguments) -> None:
 def serve(args: Arguments) -> None:
     """Serve a local web page that predicts dropped files with a saved model. For research only, not for diagnosis."""
     from ecgpipe.gpus import reserve_gpus
+
+    _read_model(args)
 
     with reserve_gpus(1, wait=False):  # before the model's process starts, which inherits it
         _serve(args)

@@ -1,14 +1,23 @@
 """Commands on single pages: render, preprocess."""
 
+import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ecgpipe.cli.parser import Arguments, argument, command
-from ecgpipe.errors import DataError
+from ecgpipe.cli.parser import Arguments, argument, command, say
+from ecgpipe.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from ecgpipe.render.degrade import DegradedPage
+    from ecgpipe.render.page import Page
+
+PAGE_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+JPEG_QUALITY = 95  # of a page that is not degraded
 
 
 @command(
     argument("record", type=Path, metavar="RECORD", help="WFDB record"),
-    argument("-o", "--output", type=Path, required=True, metavar="PAGE.png", help="the page"),
+    argument("-o", "--output", type=Path, required=True, metavar="PAGE.png", help="the page: .png or .jpg"),
     argument("--layout", default="kit", help="kit (default), cardiac-images, 6x2, 12x1, or the path of a layout file"),
     argument("--dpi", type=float, default=200, help="resolution (default 200)"),
     argument(
@@ -30,15 +39,33 @@ def render(args: Arguments) -> None:
     from ecgpipe.render.degrade import degrade_page
     from ecgpipe.render.page import render_page
 
+    kind = PAGE_FORMATS.get(args.output.suffix.lower())
+    if kind is None:
+        raise ConfigError(f"{args.output}: pages are written as .png or .jpg; choose one of these suffixes")
     record = args.record.with_suffix("") if args.record.suffix in {".hea", ".dat"} else args.record
     signal, rate = read_signal(record, record.name)
     degrade = DegradeConfig(level=args.degrade, seed=args.degrade_seed)
     config = RenderConfig(layout=args.layout, dpi=args.dpi, degrade=degrade)
     page = degrade_page(render_page(signal, rate, config), degrade, record.name)
     with atomic_path(args.output) as partial:
-        partial.write_bytes(page.encode())
+        partial.write_bytes(_encoded(page, kind))
+    height, width = page.shape
+    say(args, f"written: {args.output}, {width} x {height} pixels, layout {args.layout}, {args.dpi:g} dpi")
     if args.boxes:
         write_json(args.boxes, page.boxes())
+        say(args, f"written: {args.boxes}, the boxes of the leads")
+
+
+def _encoded(page: "Page | DegradedPage", kind: str) -> bytes:
+    """The page as a PNG or JPEG file. The JPEG artefacts of a degraded page are also in its PNG file."""
+    from PIL import Image
+
+    content, buffer = page.encode(), io.BytesIO()
+    with Image.open(io.BytesIO(content)) as picture:
+        if picture.format == kind:
+            return content
+        picture.convert("RGB").save(buffer, kind, dpi=(page.dpi, page.dpi), quality=JPEG_QUALITY)
+    return buffer.getvalue()
 
 
 @command(
@@ -57,14 +84,16 @@ def preprocess(args: Arguments) -> None:
     from ecgpipe.config.pages import PreprocessConfig
     from ecgpipe.preprocess.apply import preprocess_file
 
+    if not cv2.haveImageWriter(str(args.output)):
+        raise DataError(f"{args.output}: not the suffix of an image format; use .png")
     try:
         content = args.page.read_bytes()
     except OSError as error:
         raise DataError(f"{args.page}: cannot be read ({error.strerror})") from error
     image = preprocess_file(content, str(args.page), PreprocessConfig(variant=args.variant, size=args.size))
-    if not cv2.haveImageWriter(str(args.output)):
-        raise DataError(f"{args.output}: not the suffix of an image format; use .png")
     # imencode, because imwrite does not report a full disk
     encoded = cv2.imencode(args.output.suffix, (1 - image) * 255, [cv2.IMWRITE_PNG_BILEVEL, 1])[1]
     with atomic_path(args.output) as partial:
         partial.write_bytes(encoded.tobytes())
+    height, width = image.shape
+    say(args, f"written: {args.output}, {width} x {height} pixels, {image.mean():.1%} ink")

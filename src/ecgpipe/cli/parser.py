@@ -55,8 +55,27 @@ def paint(text: str, style: str, stream: TextIO | None) -> str:
     return f"\033[{STYLES[style]}m{text}\033[0m"
 
 
+def say(args: Arguments, text: str) -> None:
+    """Print what a command wrote; ``--quiet`` hides it."""
+    if not args.quiet:
+        print(text, flush=True)
+
+
 class Formatter(argparse.RawDescriptionHelpFormatter):
-    """Bold headings on terminals; line breaks in examples are kept."""
+    """Bold headings on terminals; line breaks in examples are kept; commands are listed by group."""
+
+    def _format_action(self, action: argparse.Action) -> str:
+        groups: dict[str, tuple[str, ...]] | None = getattr(action, "groups", None)
+        if groups is None:
+            return super()._format_action(action)
+        listed = {choice.dest: choice for choice in self._iter_indented_subactions(action)}
+        parts = []
+        for heading, names in groups.items():
+            parts.append(f"  {paint(heading, 'bold', sys.stdout)}:\n")
+            self._indent()
+            parts += [self._format_action(listed[name]) for name in names if name in listed]
+            self._dedent()
+        return "".join(parts)
 
     def start_section(self, heading: str | None) -> None:
         super().start_section(paint(heading, "bold", sys.stdout) if heading else heading)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from ecgpipe.cli.main import COMMANDS, build_parser
+from ecgpipe.cli.main import GROUPS, build_parser
 
 HEAD = """# All commands
 
@@ -16,12 +16,17 @@ def reference() -> str:
     """The whole page."""
     (commands,) = (action for action in build_parser()._actions if isinstance(action, argparse._SubParsersAction))
     parts = [HEAD]
-    for command in COMMANDS:
-        actions = commands.choices[command.name]._actions
-        rows = [_row(action) for action in actions if action.dest not in ("help", "quiet", "verbose")]
-        examples = [f"    ecgpipe {line.strip()}" for line in command.examples.strip().splitlines()]
-        parts += [f"## {command.name}\n", f"{command.help}\n", "\n".join(examples) + "\n"]
-        parts += ["\n".join(["| argument | meaning |", "| --- | --- |", *rows]) + "\n"]
+    for heading, group in GROUPS.items():
+        parts.append(f"- {heading}: " + ", ".join(f"[{each.name}](#{each.name})" for each in group))
+    parts.append("")
+    for heading, group in GROUPS.items():
+        parts.append(f"## Commands: {heading}\n")
+        for command in group:
+            actions = commands.choices[command.name]._actions
+            rows = [_row(action) for action in actions if action.dest not in ("help", "quiet", "verbose")]
+            examples = [f"    ecgpipe {line.strip()}" for line in command.examples.strip().splitlines()]
+            parts += [f"### {command.name}\n", f"{command.help}\n", "\n".join(examples) + "\n"]
+            parts += ["\n".join(["| argument | meaning |", "| --- | --- |", *rows]) + "\n"]
     return "\n".join(parts)
 
 

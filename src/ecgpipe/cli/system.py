@@ -57,6 +57,12 @@ def doctor(args: Arguments) -> None:
             hints.append(
                 f"jobs may use {limit} of {len(machine.gpus)} GPUs; --resources gpu={len(machine.gpus)} allows all"
             )
+    without_gpu = not on_cluster and not machine.gpus and any(request.gpus for request in requests)
+    if without_gpu:
+        hints.append(
+            "no GPU: trainings run on the CPU, which suits small configurations such as config/demo.yaml; the whole "
+            "benchmark (108 trainings at 640 x 640 pixels in config.yaml) requires a GPU"
+        )
     if machine.disk_free_mb < REQUIRED_DISK_MB:
         faults.append(
             f"disk: {machine.disk_free_mb} MB free at {args.results}; the whole benchmark requires {REQUIRED_DISK_MB}"
@@ -76,11 +82,15 @@ def doctor(args: Arguments) -> None:
         print(json.dumps(document, indent=1))
     else:
         _print_resources(machine, slurm, partitions.values(), requests)
-        print("".join(f"\nnote: {hint}" for hint in hints))
+        print()
+        for hint in hints:
+            print(f"note: {hint}")
         for fault in faults:
             print(f"{paint('problem', 'red', sys.stdout)}: {fault}")
-        if not faults:
-            print(paint("no problems found", "green", sys.stdout))
+        if not faults and without_gpu:
+            print(paint("everything requested fits, except the GPU (see the note)", "yellow", sys.stdout))
+        elif not faults:
+            print(paint("no problems found: everything requested fits", "green", sys.stdout))
     if faults:
         raise EcgpipeError(f"problems found: {len(faults)}; edit {args.profile} or use another machine")
 
@@ -96,12 +106,13 @@ def _print_resources(machine, slurm, partitions, requests) -> None:
         limit = f"{partition.minutes} minutes" if partition.minutes else "no time limit"
         size = f"{partition.cpus} CPUs, {partition.memory_mb} MB, GPUs {partition.gres}"
         print(f"partition {partition.name}: {limit}, {size}")
-    print("\nrequested, at the first attempt:")
+    print("\nrequested at the first attempt (Snakemake never uses more CPUs than --cores):")
     for request in requests:
         gpu = f", {request.gpus} GPU {request.gpu_model or ''}".rstrip() if request.gpus else ""
         where = f" in {request.partition}" if request.partition else ""
         time = f", {request.minutes} minutes" if request.minutes else ""
-        print(f"  {request.rule:23} {request.threads} CPUs, {request.mem_mb} MB{time}{gpu}{where}")
+        cpus = "1 CPU" if request.threads == 1 else f"{request.threads} CPUs"
+        print(f"  {request.rule:23} {cpus}, {request.mem_mb} MB{time}{gpu}{where}")
 
 
 @command(

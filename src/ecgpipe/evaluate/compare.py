@@ -276,7 +276,7 @@ def exact_rows(
         rows.append(
             shared
             | {"test": "sign-flip", "first_only": flipped.first_only, "second_only": flipped.second_only}
-            | {"p": flipped.p_value, "note": "first_only and second_only count groups"}
+            | {"p": flipped.p_value, "note": "counts patients or groups of duplicates, not records"}
         )
     return rows
 

@@ -210,7 +210,7 @@ def _outputs(saved: SavedModel) -> str:
         for row in table
     ]
     if rows:
-        lines += ["", "Probability thresholds for calling a class:", ""]
+        lines += ["", "Thresholds of the uncalibrated probability, each chosen for a specificity:", ""]
         lines += ["| class | threshold | target specificity | chosen on |", "| --- | --- | --- | --- |", *rows]
     return "\n".join(lines)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from PIL import Image
 
 from ecgpipe.artifacts.files import atomic_path
-from ecgpipe.artifacts.model_folder import SavedModel
+from ecgpipe.artifacts.model_folder import WHY_PREDICTED, SavedModel
 from ecgpipe.errors import ConfigError
 from ecgpipe.predict.pages import InputPage
 from ecgpipe.predict.predictor import OodScore, Prediction, Predictor
@@ -18,10 +18,10 @@ def format_prediction(prediction: Prediction) -> str:
     width = max(map(len, prediction.classes))
     for i in (-prediction.probabilities).argsort(kind="stable"):
         label = prediction.classes[i]
-        marks = ["predicted"] if label in prediction.predicted else []
+        marks = [WHY_PREDICTED[prediction.task]] if label in prediction.predicted else []
         reached = [each.specificity for each in prediction.thresholds.get(label, ()) if each.reached]
         if reached:
-            marks.append(f"above the threshold of {max(reached):.0%} specificity")
+            marks.append(f"reaches its threshold for {max(reached):.0%} specificity")
         raw = "" if prediction.calibrated is None else f"  (uncalibrated {prediction.uncalibrated[i]:6.1%})"
         lines.append(f"  {label:<{width}}  {prediction.probabilities[i]:6.1%}{raw}  {', '.join(marks)}".rstrip())
     lines += [f"  note: {note}" for note in prediction.notes]

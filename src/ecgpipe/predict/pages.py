@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from ecgpipe.artifacts.model_folder import SavedModel
-from ecgpipe.artifacts.page_files import PICTURES, Picture, pictures_in, read_bytes
+from ecgpipe.artifacts.page_files import Picture, pictures_in, read_bytes
 from ecgpipe.artifacts.signals import read_signal
 from ecgpipe.config.pages import PreprocessConfig, RenderConfig
 from ecgpipe.errors import DataError, RecordError
@@ -18,7 +18,6 @@ from ecgpipe.preprocess.apply import Prepared, prepare
 from ecgpipe.preprocess.trace import scaled_traces
 from ecgpipe.render.page import render_page, render_trace_coverage
 
-SUFFIXES = PICTURES | {".hea"}  # searched for in folders
 DISPLAY_SIDE = 2600  # pixels of the rectified page for display
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ecgpipe.artifacts.images import pack
-from ecgpipe.artifacts.model_folder import probabilities_of
+from ecgpipe.artifacts.model_folder import PREDICTED, probabilities_of
 from ecgpipe.errors import ConfigError, DataError
 from ecgpipe.explain.overlay import overlay
 from ecgpipe.explain.saliency import saliency_maps
@@ -19,7 +19,6 @@ from ecgpipe.models.ood import OodDetector, logits_and_features
 from ecgpipe.predict.pages import InputPage, PageReader
 from ecgpipe.preprocess.apply import prepare
 
-PREDICTED = 0.5  # multi-label: calibrated probability from which a class is predicted
 BATCH = 8
 QUARTER_TURNS = {"upside down": 2, "clockwise": 1, "anticlockwise": 3}
 
@@ -70,6 +69,7 @@ class Prediction:
 
     Attributes:
         name, kind, rectified, notes: as in ``InputPage``.
+        task: single or multilabel.
         classes: names, in the order of the outputs.
         uncalibrated: (classes,) probabilities of the model's outputs.
         calibrated: (classes,) with the stored calibration; None: none is stored.
@@ -80,6 +80,7 @@ class Prediction:
 
     name: str
     kind: str
+    task: str
     classes: tuple[str, ...]
     uncalibrated: np.ndarray
     calibrated: np.ndarray | None
@@ -209,6 +210,7 @@ class Predictor:
             Prediction(
                 name=page.name,
                 kind=page.kind,
+                task=saved.task,
                 classes=saved.classes,
                 uncalibrated=uncalibrated[i],
                 calibrated=None if calibrated is None else calibrated[i],

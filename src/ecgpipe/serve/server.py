@@ -22,7 +22,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ecgpipe.artifacts.model_folder import NOTICE, SavedModel
+from ecgpipe.artifacts.model_folder import NOTICE, WHY_PREDICTED, SavedModel
 from ecgpipe.errors import ConfigError, DataError
 from ecgpipe.serve.worker import Worker
 
@@ -237,6 +237,7 @@ def _page_html(worker: Worker, token: str, max_bytes: int) -> str:
         "TOKEN": token,
         "MAX_BYTES": str(max_bytes),
         "CLASSES": json.dumps(model["classes"]),
+        "PREDICTED": WHY_PREDICTED[model["task"]],
         "MODEL": " ".join(sentences),
         "NOTICE": NOTICE,
     }

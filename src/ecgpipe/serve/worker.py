@@ -20,6 +20,7 @@ from ecgpipe.errors import DataError, EcgpipeError
 MAX_PAGES = 8  # per file; the command `ecgpipe predict` has no limit
 DISPLAY_SIDE = 1500  # pixels of the pictures in the browser
 MAX_ANSWER_BYTES = 1 << 27
+RECORD_SUFFIXES = {".hea", ".dat"}  # a record is several files, which WFDB opens by name: not from memory
 
 logger = logging.getLogger(__name__)
 
@@ -129,6 +130,12 @@ def predict_content(predictor: Any, content: bytes, name: str, label: str | None
     """Predict a file; returns the same as ``Worker.predict``."""
     from ecgpipe.predict import InputPage
 
+    if Path(name).suffix.lower() in RECORD_SUFFIXES:
+        message = (
+            f"{name}: one file of a WFDB record; this page reads photos, scans and PDF files. For records: "
+            f"ecgpipe predict {predictor.folder} RECORD"
+        )
+        return {"pages": [], "errors": [message], "more": False}
     pages: list[dict] = []
     errors: list[str] = []
     more = False

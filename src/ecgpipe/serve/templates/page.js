@@ -45,9 +45,9 @@ function rows(body, prediction) {
     meter.setAttribute("aria-label", `${label}: ${percent(entry.probability)}`);
     cell(row, "").append(meter);
     cell(row, percent(entry.uncalibrated), "number raw");
-    const marks = prediction.predicted.includes(label) ? ["predicted"] : [];
+    const marks = prediction.predicted.includes(label) ? [meta("predicted")] : [];
     const reached = entry.thresholds.filter((threshold) => threshold.reached).map((threshold) => threshold.specificity);
-    if (reached.length) marks.push(`above the threshold of ${Math.round(100 * Math.max(...reached))}% specificity`);
+    if (reached.length) marks.push(`reaches its threshold for ${Math.round(100 * Math.max(...reached))}% specificity`);
     cell(row, marks.join(", "));
     body.append(row);
   }
