@@ -12,7 +12,7 @@ import sys
 from collections import Counter, defaultdict
 
 MOST_CHANGES = 3
-AFTER_OTHERS = "Input files updated by another job"
+AFTER_OTHERS, AFTER_JOBS = "Input files updated by another job", "after the jobs above"
 REASONS = {
     "Forced execution": "forced",
     "Missing output files": "not made yet",
@@ -58,7 +58,7 @@ def short_reasons(text: str) -> list[str]:
             found += changed_settings(detail)
         elif name != AFTER_OTHERS and name in REASONS:
             found.append(REASONS[name])
-    return found or ["after the jobs above"]
+    return found or [AFTER_JOBS]
 
 
 def changed_settings(detail: str) -> list[str]:
@@ -85,7 +85,8 @@ def as_text(plan: Plan) -> str:
     width = max(map(len, plan.jobs))
     lines = [f"{'rule':{width}}  jobs  why"]
     for rule, jobs in plan.jobs.items():
-        why = [text if count == jobs else f"{text} ({count})" for text, count in plan.reasons[rule].most_common()]
+        counts = sorted(plan.reasons[rule].items(), key=lambda item: (item[0] == AFTER_JOBS, -item[1]))
+        why = [text if count == jobs else f"{text} ({count})" for text, count in counts]
         lines.append(f"{rule:{width}}  {jobs:4}  {'; '.join(why)}")
     return "\n".join([*lines, f"{'total':{width}}  {plan.jobs.total():4}"])
 
