@@ -130,5 +130,7 @@ def _write_template(template: str, target: Path, values: Mapping[str, str]) -> N
 
 
 def _print_first_run(folder: Path, name: str) -> None:
-    print(f"written: {folder}; for a first run, which takes minutes on a CPU:")
+    print(f"written: {folder}")
+    print("a first run, which takes minutes on a CPU and only tests the setup:")
     print(f"  snakemake --cores 2 all --configfile {folder}/{name}.yaml {folder}/trial.yaml")
+    print(f"then without trial.yaml; {folder}/README.md explains the files")
