@@ -136,7 +136,7 @@ def _train(args: Arguments) -> None:
     if rank_zero_only.rank != 0:  # type: ignore[attr-defined]
         return
     print(
-        f"{summary['variant']}: {summary['epochs']} epochs in {summary['seconds']:.0f} s, lowest validation loss "
+        f"{summary['variant']}: epochs: {summary['epochs']}, in {summary['seconds']:.0f} s, lowest validation loss "
         f"{summary['best_validation_loss']:.4f} in epoch {summary['best_epoch']}; weights in {args.run}"
     )
     print(f"saved the model with its card in {save_model(args.run)}")
