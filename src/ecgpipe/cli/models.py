@@ -135,8 +135,9 @@ def _train(args: Arguments) -> None:
     summary = train_run(args.run, options, show_progress=progress_bars_shown())
     if rank_zero_only.rank != 0:  # type: ignore[attr-defined]
         return
+    epochs = "1 epoch" if summary["epochs"] == 1 else f"{summary['epochs']} epochs"
     print(
-        f"{summary['variant']}: epochs: {summary['epochs']}, in {summary['seconds']:.0f} s, lowest validation loss "
+        f"{summary['variant']}: {epochs} in {summary['seconds']:.0f} s, lowest validation loss "
         f"{summary['best_validation_loss']:.4f} in epoch {summary['best_epoch']}; weights in {args.run}"
     )
     print(f"saved the model with its card in {save_model(args.run)}")
