@@ -17,14 +17,17 @@ PADDED = 256
 TEETH = np.arange(1, 11)
 """A comb: multiples of 1/5 per mm. Every fifth comes from the 1 mm lines."""
 WEIGHTS = np.where(TEETH % 5 == 0, 3.0, 1.0)
-SCALES, TURNS = np.exp(np.linspace(-1.2, 1.2, 121)), np.deg2rad(np.linspace(-9, 9, 13))
+SCALES, TURNS = np.exp(np.linspace(-1.2, 1.2, 121)), np.deg2rad(np.linspace(-9, 9, 25))
 """Changes of the network's estimate that are tried for the whole page, and then, finer, for each tile."""
 FINE = np.exp(np.linspace(-0.06, 0.06, 21)), np.deg2rad(np.linspace(-3, 3, 13))
+FINEST = np.exp(np.linspace(-0.005, 0.005, 9)), np.deg2rad(np.linspace(-0.4, 0.4, 7))
 STRONGEST = 6.0
-"""Limit of a peak relative to its surroundings, so that many weak ones count more than a strong one."""
+"""Limit of a peak relative to its surroundings while combs are compared: many weak ones count more than a strong one."""
+FLOOR = 0.07
+"""Least level of the surroundings, relative to the strongest peak."""
 LEAST_CONTRAST = 0.2
 """Least difference between the comb's teeth and the gaps between them, in units of the surroundings."""
-LEAST_TILES, MOST_TILES = 3, 20
+LEAST_TILES, MOST_TILES = 3, 12
 """Tiles with grid that are required; the whole page's change is sought with at most so many, the clearest."""
 USUAL_WIDTH, WIDTH_SPREAD = 250.0, 0.35
 """Width of the traces in mm, 10 s at 25 mm/s, and the standard deviation of its logarithm."""
@@ -56,15 +59,17 @@ def refine_geometry(
     spectra = [spectrum for *_, spectrum in tiles]
     rough = geometry.jacobian(centres / scale) / scale  # mm per pixel of the grid
     clearest = np.argsort([-float(spectrum.std()) for spectrum in spectra])[:MOST_TILES]
-    common = _common_changes([spectra[tile] for tile in clearest], rough[clearest], width)
+    common = _common_changes([np.minimum(spectra[tile], STRONGEST) for tile in clearest], rough[clearest], width)
     if common is None:
         return None
     gradients, weights = [], []
     for axis, change in enumerate(common):
-        start = _changed(rough[:, axis], change[None])[:, 0]
-        around = _changed(start, _pairs(*FINE))
-        contrasts = [_contrast(spectrum, each) for spectrum, each in zip(spectra, around, strict=True)]
-        gradients.append(np.array([each[c.argmax()] for each, c in zip(around, contrasts, strict=True)]))
+        gradient = _changed(rough[:, axis], change[None])[:, 0]
+        for changes in (FINE, FINEST):
+            around = _changed(gradient, _pairs(*changes))
+            contrasts = [_contrast(spectrum, each) for spectrum, each in zip(spectra, around, strict=True)]
+            gradient = np.array([each[c.argmax()] for each, c in zip(around, contrasts, strict=True)])
+        gradients.append(gradient)
         weights.append(np.clip([c.max() - LEAST_CONTRAST for c in contrasts], 0, 3))
     if any((weight > 0).sum() < LEAST_TILES for weight in weights):
         return None
@@ -118,8 +123,7 @@ def _tiles(grid: np.ndarray) -> list[tuple[float, float, np.ndarray]]:
             amplitude = np.fft.fftshift(amplitude)
             small = cv2.resize(amplitude, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
             around = cv2.resize(cv2.medianBlur(small, 5), (PADDED, PADDED))
-            relative = np.minimum(amplitude / (around + 0.02 * amplitude.max() + 1e-6), STRONGEST)
-            tiles.append((left + TILE / 2, top + TILE / 2, relative))
+            tiles.append((left + TILE / 2, top + TILE / 2, amplitude / (around + FLOOR * amplitude.max() + 1e-6)))
     return tiles
 
 

@@ -176,20 +176,19 @@ def choose_layout(
     fitting = [layout for layout in known_layouts() if layout.rows == len(rows)]
     if not fitting:
         fitting = [_by_names(len(rows), read)]
-    total = sum(confidence for row in read for *_, confidence in row)
     best, best_score, agreement = fitting[0], -np.inf, 0.0
     for layout in fitting:
         right = wrong = 0.0
         for row, names in enumerate(read):
             for name, x, confidence in names:
                 expected = _expected(layout, row, x, spans)
-                if name == expected or (expected is None):
+                if name == expected:
                     right += confidence
-                else:
+                elif expected is not None:
                     wrong += confidence
         score = right - WRONG_NAME * wrong - layout.rarity
         if score > best_score:
-            best, best_score, agreement = layout, score, right / total if total else 0.0
+            best, best_score, agreement = layout, score, right / (right + wrong) if right else 0.0
     return best, agreement
 
 

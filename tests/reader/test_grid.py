@@ -1,0 +1,75 @@
+"""The millimetres from a printed grid: known pages are recovered from rough estimates."""
+
+import numpy as np
+import pytest
+
+from ecgpipe.reader.geometry import PageGeometry, fit_gradients
+from ecgpipe.reader.grid import refine_geometry, usual_scale
+
+HEIGHT, WIDTH = 640, 960
+Y, X = np.mgrid[0:HEIGHT, 0:WIDTH] + 0.5
+PLACES = np.stack(np.meshgrid(np.linspace(60, WIDTH - 60, 9), np.linspace(60, HEIGHT - 60, 7)), axis=-1).reshape(-1, 2)
+
+
+def page(pixels_per_mm: float, angle: float, tilt: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """The x and y of every pixel in mm: rotated, in perspective, and bent by 0.7 mm."""
+    a = np.deg2rad(angle)
+    across, down = X - WIDTH / 2, Y - HEIGHT / 2
+    depth = 1 + tilt * across / WIDTH
+    across, down = across / depth, down / depth
+    x = (np.cos(a) * across + np.sin(a) * down) / pixels_per_mm
+    y = (np.cos(a) * down - np.sin(a) * across) / pixels_per_mm
+    return x, y + 0.7 * np.sin(x / 90)
+
+
+def lines(x: np.ndarray, y: np.ndarray, step: float, width: float) -> np.ndarray:
+    """Smooth lines, as the network marks them."""
+    away = np.minimum(np.abs(x - step * np.rint(x / step)), np.abs(y - step * np.rint(y / step)))
+    return np.exp(-((away / width) ** 2)).astype(np.float32)
+
+
+def rough_estimate(x: np.ndarray, y: np.ndarray, factor: float, turn: float) -> PageGeometry:
+    """What the network might say: scale and direction off by a factor and some degrees."""
+    rows, columns = PLACES[:, 1].astype(int), PLACES[:, 0].astype(int)
+    t = np.deg2rad(turn)
+    wrong = factor * np.array([[np.cos(t), -np.sin(t)], [np.sin(t), np.cos(t)]])
+    gradients = [np.stack(np.gradient(each)[::-1], axis=-1)[rows, columns] @ wrong for each in (x, y)]
+    return fit_gradients(PLACES, gradients, [np.ones(len(PLACES))] * 2, (HEIGHT, WIDTH), 1)
+
+
+@pytest.mark.parametrize("steps", [(1,), (5,), (1, 5)], ids=["1 mm lines", "5 mm lines", "both"])
+@pytest.mark.parametrize(("pixels_per_mm", "angle", "tilt", "factor"), [(3.4, 0, 0, 1.5), (3.8, 8, 0.1, 0.7)])
+def test_a_rough_estimate_becomes_exact(steps, pixels_per_mm, angle, tilt, factor) -> None:
+    x, y = page(pixels_per_mm, angle, tilt)
+    grid = np.max([lines(x, y, step, 0.2) for step in steps], axis=0)
+    width = 250 * pixels_per_mm
+    refined = refine_geometry(grid, rough_estimate(x, y, factor, 4), 1.0, width)
+    assert refined is not None
+    rows, columns = PLACES[:, 1].astype(int), PLACES[:, 0].astype(int)
+    error = refined.to_page(PLACES) - np.stack([x[rows, columns], y[rows, columns]], axis=1)
+    assert np.sqrt(np.mean((error - error.mean(axis=0)) ** 2)) < 1  # mm; the origin is arbitrary
+
+
+def test_the_resolution_of_the_map_does_not_matter() -> None:
+    """The map has half the picture's resolution; the result is for the picture."""
+    x, y = page(3.4, 3)
+    in_map = rough_estimate(x, y, 1.2, 0)
+    in_picture = PageGeometry(in_map.x, in_map.y, 2 * in_map.middle, 2 * in_map.unit, 0)
+    refined = refine_geometry(lines(x, y, 1, 0.2), in_picture, 0.5, 850)
+    assert refined is not None and refined.pixels_per_mm == pytest.approx(6.8, rel=0.01)
+
+
+@pytest.mark.parametrize("kind", ["nothing", "noise"])
+def test_without_lines_there_is_no_grid(kind: str) -> None:
+    x, y = page(4, 0)
+    grid = np.zeros((HEIGHT, WIDTH), np.float32)
+    if kind == "noise":
+        grid += np.random.default_rng(0).random((HEIGHT, WIDTH)) > 0.8
+    assert refine_geometry(grid, rough_estimate(x, y, 1, 0), 1.0) is None
+
+
+def test_without_a_grid_the_width_of_the_traces_corrects_the_scale() -> None:
+    x, y = page(4, 0)
+    rough = rough_estimate(x, y, 2, 0)
+    assert rough.pixels_per_mm == pytest.approx(2, rel=0.05)
+    assert usual_scale(rough, width=1000).pixels_per_mm == pytest.approx(4, rel=0.3)  # 1000 pixels are 250 mm

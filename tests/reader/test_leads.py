@@ -1,0 +1,96 @@
+"""Leads from traces and names: rows, layouts, and what is missing."""
+
+import numpy as np
+import pytest
+
+from ecgpipe.reader.leads import CHEST, LIMB, find_leads, known_layouts
+
+MM = 4.0  # pixels
+LEFT, RIGHT = 20, 270  # mm
+
+
+def rows_of_traces(baselines: list[float], deep: dict[int, float] | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Probability and offset of a page of level traces, with a spike every 20 mm; ``deep``: mm down, by row."""
+    shape = int((max(baselines) + 40) * MM), int(290 * MM)
+    trace, offset = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    for row, baseline in enumerate(baselines):
+        spike = (deep or {}).get(row, -8.0)
+        for column in range(int(LEFT * MM), int(RIGHT * MM)):
+            away = spike if column % int(20 * MM) < 3 else 0.0
+            top, bottom = sorted((baseline, baseline + away))
+            for y in range(int(top * MM), int(bottom * MM) + 2):
+                trace[y, column], offset[y, column] = 0.9, baseline - y / MM
+    return trace, offset
+
+
+def names_of(columns: list[tuple[str, ...]], baselines: list[float]) -> list[tuple[str, float, float, float]]:
+    width = (RIGHT - LEFT) / len(columns)
+    return [
+        (name, LEFT + column * width + 3, baselines[row] - 6, 0.9)
+        for column, names in enumerate(columns)
+        for row, name in enumerate(names)
+    ]
+
+
+BY_COLUMN = [LIMB[:3], LIMB[3:], CHEST[:3], CHEST[3:]]
+
+
+def test_the_common_layout_with_a_rhythm_strip() -> None:
+    baselines = [30.0, 60, 90, 120]
+    found = find_leads(*rows_of_traces(baselines), [*names_of(BY_COLUMN, baselines), ("V1", 23, 114, 0.9)], MM)
+    assert found.layout == "3x4+1" and found.agreement == 1
+    assert np.allclose(found.rows, baselines, atol=1)
+    by_name = {lead.name: lead for lead in found.leads if not lead.strip}
+    assert list(by_name) == [name for row in range(3) for name in [column[row] for column in BY_COLUMN]]
+    assert by_name["V2"].left == pytest.approx(LEFT + 125, abs=1) and by_name["V2"].row == 1
+    assert all(lead.name_read and lead.coverage > 0.99 and not lead.gaps for lead in found.leads)
+    (strip,) = [lead for lead in found.leads if lead.strip]
+    assert (strip.name, strip.row) == ("V1", 3)
+
+
+def test_without_names_the_usual_order_is_assumed() -> None:
+    found = find_leads(*rows_of_traces([30.0, 60, 90]), [], MM)
+    assert found.layout == "3x4" and found.agreement == 0
+    assert not any(lead.name_read for lead in found.leads)
+
+
+def test_names_show_the_cabrera_order() -> None:
+    baselines = [30.0, 50, 70, 90, 110, 130]
+    columns = [("aVL", "I", "aVR", "II", "aVF", "III"), CHEST]
+    assert find_leads(*rows_of_traces(baselines), names_of(columns, baselines), MM).layout == "6x2 Cabrera"
+
+
+def test_a_wave_that_crosses_another_row_stays_with_its_own() -> None:
+    baselines = [30.0, 50, 70]
+    trace, offset = rows_of_traces(baselines, {0: 28.0})  # deeper than the next baseline
+    found = find_leads(trace, offset, [], MM)
+    assert np.allclose(found.rows, baselines, atol=1)
+    deep = int(LEFT * MM) + 1
+    assert found.row_of[int(56 * MM), deep - deep % int(20 * MM) + int(20 * MM)] == 0
+
+
+def test_a_missing_stretch_is_a_gap() -> None:
+    trace, offset = rows_of_traces([30.0, 60, 90])
+    trace[: int(45 * MM), int(90 * MM) : int(120 * MM)] = 0
+    found = find_leads(trace, offset, [], MM)
+    lead = next(lead for lead in found.leads if lead.name == "aVR")
+    (gap,) = lead.gaps
+    assert gap == pytest.approx((90, 120), abs=1)
+    assert lead.coverage == pytest.approx(1 - 30 / 62.5, abs=0.02)
+
+
+def test_an_unknown_number_of_rows_is_reported_with_the_names_that_were_read() -> None:
+    baselines = [20.0 + 15 * row for row in range(10)]
+    found = find_leads(*rows_of_traces(baselines), [("V9", 23, 14, 0.9)], MM)
+    assert found.layout == "10x1 unknown" and [lead.name for lead in found.leads] == ["V9"] + ["?"] * 9
+
+
+def test_no_trace_no_leads() -> None:
+    empty = np.zeros((100, 100), np.float32)
+    assert find_leads(empty, empty, [], MM) is None
+
+
+def test_layouts_have_all_leads_once() -> None:
+    for layout in known_layouts():
+        names = [name for column in layout.columns for name in column]
+        assert len(names) == len(set(names)) and len({len(column) for column in layout.columns}) == 1
