@@ -1,6 +1,7 @@
 """`ecgpipe new-dataset` writes a valid dataset and a configuration that is worth running."""
 
 import csv
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,10 @@ def test_reserved_names_are_refused(tmp_path, capsys):
     assert main(["new-dataset", str(tmp_path / "simulated")]) == 1
     assert "'simulated'" in capsys.readouterr().err
     assert not any(tmp_path.iterdir())
+
+
+def test_a_new_model_needs_no_timm(tmp_path, monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *rest: None if name == "timm" else find(name, *rest))
+    assert main(["new-model", str(tmp_path / "my_net")]) == 0
+    assert main(["new-model", str(tmp_path / "swin")]) == 1
