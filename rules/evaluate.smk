@@ -32,7 +32,7 @@ rule evaluate:
 rule compare_models:
     input:
         predictions=lambda wildcards: TARGETS.predictions(wildcards.dataset, wildcards.whole),
-        signal=lambda wildcards: TARGETS.signal_predictions(wildcards.dataset, wildcards.whole),
+        baselines=lambda wildcards: TARGETS.baseline_predictions(wildcards.dataset, wildcards.whole),
         records=f"{DATASET}/records.parquet",
         duplicates=duplicates_from_audit,
     output:

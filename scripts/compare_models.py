@@ -3,7 +3,7 @@
 from ecgpipe.artifacts.predictions import COMPARISON_COLUMNS, write_comparisons
 from ecgpipe.artifacts.tables import RECORDS, add_content_hashes
 from ecgpipe.config.analysis import EvaluateConfig
-from ecgpipe.evaluate.compare import SIGNAL, compare_models
+from ecgpipe.evaluate.compare import compare_models
 from ecgpipe.evaluate.model_scores import read_reported
 from ecgpipe.logs import job_log
 
@@ -12,7 +12,7 @@ with job_log(snakemake):
     if snakemake.input.duplicates:
         records = add_content_hashes(records, snakemake.input.duplicates)
     models = read_reported(snakemake.input.predictions, records)
-    signal = read_reported(snakemake.input.signal, records).get(SIGNAL)
-    compared = compare_models(models, EvaluateConfig(**snakemake.params.evaluate), signal)
+    baselines = read_reported(snakemake.input.baselines, records)
+    compared = compare_models(models, EvaluateConfig(**snakemake.params.evaluate), baselines)
     names = {"dataset": snakemake.wildcards.dataset, "protocol": snakemake.wildcards.whole}
     write_comparisons(snakemake.output.comparisons, names | compared, "comparisons", COMPARISON_COLUMNS)

@@ -158,9 +158,11 @@ def test_names_of_logs(rule, output, expected):
 
 
 def test_the_signal_baseline_is_compared_only_where_there_are_signals():
-    found = targets()
-    assert found.signal_predictions("ptb-xl", "folds") == [
-        f"out/ptb-xl/folds/baseline-signal/seed-{seed}/predictions.parquet" for seed in (0, 1)
+    found = targets(baselines={"enabled": ["nearest", "shuffled", "signal"]})
+    assert found.baseline_predictions("ptb-xl", "folds") == [
+        f"out/ptb-xl/folds/baseline-{name}/seed-{seed}/predictions.parquet"
+        for name in ("nearest", "signal")
+        for seed in (0, 1)
     ]
-    assert found.signal_predictions("cardiac-images", "unique-cv3") == []
-    assert targets(baselines={"enabled": ["nearest"]}).signal_predictions("ptb-xl", "folds") == []
+    names = {file.split("/")[-3] for file in found.baseline_predictions("cardiac-images", "unique-cv3")}
+    assert names == {"baseline-nearest"}

@@ -103,7 +103,7 @@ def test_cost_of_the_image_is_measured_with_the_model_chosen_on_validation_recor
     lucky, chosen = with_validation(rng, 2.5, 0.3), with_validation(rng, 1.0, 2.5)
     files = [write(tmp_path, "lucky", 0, lucky), write(tmp_path, "chosen", 0, chosen)]
     signal_file = write(tmp_path, "baseline-signal", 0, with_validation(rng, 3.0, 3.0))
-    models, signal = read_reported(files, records()), read_reported([signal_file], records())["baseline-signal"]
+    models, signal = read_reported(files, records()), read_reported([signal_file], records())
     row = compare_models(models, CONFIG, signal)["image_cost"]
     assert (row["first"], row["second"], row["chosen_on"]) == ("baseline-signal", "chosen", "validation")
     assert 0 < row["low"] < row["difference"] < row["high"]
@@ -114,11 +114,28 @@ def test_cost_of_the_image_is_measured_with_the_model_chosen_on_validation_recor
 def test_cost_of_the_image_without_a_test_part_says_that_the_choice_is_optimistic(rng, tmp_path):
     good, bad, signal = (replace(given(rng, skill), roles=np.full(N, "validation")) for skill in (2.0, 0.5, 2.5))
     files = [write(tmp_path, "bad", 0, bad), write(tmp_path, "better", 0, good)]
-    signal = read_reported([write(tmp_path, "baseline-signal", 0, signal)], records())["baseline-signal"]
+    signal = read_reported([write(tmp_path, "baseline-signal", 0, signal)], records())
     row = compare_models(read_reported(files, records()), CONFIG, signal)["image_cost"]
     assert (row["second"], row["chosen_on"]) == ("better", "the reported records")
     elsewhere = read_reported([write(tmp_path, "bad", 3, bad)], records())
     assert compare_models(elsewhere, CONFIG, signal)["image_cost"] is None
+
+
+def test_models_are_compared_with_baselines_on_the_same_records(rng, tmp_path):
+    files = [write(tmp_path, name, 0, given(rng, skill)) for name, skill in (("good", 2.5), ("bad", 0.3))]
+    models = read_reported(files, records())
+    places = (("nearest", 0), ("x", 3))
+    weak, elsewhere = (write(tmp_path, f"baseline-{name}", seed, given(rng, 1.0)) for name, seed in places)
+    found = compare_models(models, CONFIG, read_reported([weak, elsewhere], records()))
+    assert [one["model"] for one in found["baselines"]] == ["baseline-nearest", "baseline-x"]
+    rows = {(row["first"], row["metric"]): row for row in found["against_baselines"]}
+    assert {(row["second"], row["test"]) for row in rows.values()} == {("baseline-nearest", "bootstrap")}
+    assert rows["good", "auc_macro"]["low"] > 0 > rows["bad", "auc_macro"]["high"]
+    row, (cell, _) = rows["good", "accuracy"], found["baselines"]
+    assert row["difference"] == pytest.approx(row["first_value"] - row["second_value"])
+    assert row["second_value"] == pytest.approx(cell["scores"]["accuracy"]["value"])
+    alone = compare_models(models, CONFIG)
+    assert alone["against_baselines"] == [] and alone["comparisons"] == found["comparisons"]
 
 
 def test_missing_seeds_and_different_records_have_notes(rng, tmp_path):

@@ -87,18 +87,21 @@ def make_results(folder: Path, hearts: tuple[str, str] = HEARTS, first_id: str =
     # HYP has no record at all
     _runs(folder, "simulated", ids, SUPERCLASSES, rng.integers(0, 4, COUNT), {"resnet34": (0, 1), "swin": (0,)}, rng)
     _runs(folder, "cardiac-images", image_ids, hearts, rng.integers(0, 2, COUNT), {"resnet34": (0,)}, rng)
-    _statistics(folder, {"simulated": "patient", "cardiac-images": "paper"})
+    make_statistics(folder, {"simulated": "patient", "cardiac-images": "paper"})
     return inputs_of(folder, ("simulated", "cardiac-images"))
 
 
-def _statistics(folder, protocols):
-    """What the rules compare_models, compare_protocols and claims make of the runs."""
+def make_statistics(folder, protocols):
+    """What the rules compare_models, compare_protocols and claims make of the runs and baselines."""
     config = EvaluateConfig(resamples=100, reference="swin")
     for dataset, protocol in protocols.items():
         records = RECORDS.read(folder / dataset / "records.parquet")
         files = sorted((folder / dataset / protocol).glob("*/*/predictions.parquet"))
-        models = read_reported(files, records)
-        content = {"dataset": dataset, "protocol": protocol} | compare_models(models, config)
+        baselines = [file for file in files if file.parts[-3].startswith("baseline-")]
+        models = read_reported([file for file in files if file not in baselines], records)
+        content = {"dataset": dataset, "protocol": protocol} | compare_models(
+            models, config, read_reported(baselines, records)
+        )
         write_comparisons(folder / dataset / f"comparisons/{protocol}.json", content, "comparisons", COMPARISON_COLUMNS)
         content = {"dataset": dataset} | compare_protocols({protocol: models}, config)
         write_comparisons(folder / dataset / "comparisons/protocols.json", content, "rows", PROTOCOL_COLUMNS)

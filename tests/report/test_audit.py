@@ -33,6 +33,7 @@ def test_mean_leaks_over_seeds(tmp_path):
     write_json(tmp_path / "audit.json", SUMMARY)
     write_json(tmp_path / "leaks.json", leaks)
     view = audit_view(tmp_path / "audit.json", tmp_path / "leaks.json")
+    assert view["any_leak"]
     assert view["leaks"] == [
         {"protocol": "paper", "role": "validation", "records": 8, "identical": 0.375, "near": 0.5, "patient": None}
     ]
@@ -74,7 +75,7 @@ def test_the_most_relevant_duplicates_come_first(tmp_path):
         (2, 1, True), (2, 2, False), (6, 1, False)
     ]  # fmt: skip
     assert groups[0]["shown"][1]["statements"] == "AF"
-    assert sum(len(page["thumbnail"]) for group in groups for page in group["shown"]) < 200_000
+    assert sum(len(page["thumbnail"].src) for group in groups for page in group["shown"]) < 200_000
     text = render({"name": "x", "audit": SUMMARY | {"leaks": []}}, groups)
     assert text.count("<img") == 12
     assert "gives different statements" in text

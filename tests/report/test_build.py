@@ -63,7 +63,7 @@ def test_names_cannot_inject_html(made, evil):
 
 def test_report_json_has_the_whole_content(made):
     content = json.loads((made[1] / "report.json").read_text(), parse_constant=pytest.fail)  # no NaN
-    assert (content["format"], content["version"]) == ("ecgpipe report", 1)
+    assert (content["format"], content["version"]) == ("ecgpipe report", 2)
     assert content["configuration"] == made[0].configuration
     (view,) = content["datasets"][0]["protocols"]
     assert {model["variant"]: model["seeds"] for model in view["models"]} == {"resnet34": 2, "swin": 1}

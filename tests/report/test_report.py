@@ -102,8 +102,8 @@ def test_model_names_state_what_was_built():
     assert model_name("resnet34") == "ResNet-34"
     assert model_name("swin_lgf_fpn+paper", {}) == "Swin-LGF-FPN+paper"
     assert model_name("resnet34", {"architecture": "resnet18"}) == "resnet18 for ResNet-34"
-    assert model_name("swin+long", {"embed_dim": 48}) == "altered Swin Transformer (backbone only)+long"
-    assert model_name("swin_lgf_fpn", {"architecture": "swin_small_patch4_window7_224"}) == "altered Swin-LGF-FPN"
+    assert model_name("swin+long", {"embed_dim": 48}) == "Swin Transformer (backbone only)+long (modified)"
+    assert model_name("swin_lgf_fpn", {"architecture": "swin_small_patch4_window7_224"}) == "Swin-LGF-FPN (modified)"
     assert model_name("resnet18+both", {"drop_rate": 0.1}) == "resnet18+both"
 
 
@@ -112,7 +112,7 @@ def test_alterations_are_listed_once_for_all_seeds():
     narrow.summary["model"] = {"options": {"embed_dim": 48, "depths": [2, 2]}}
     assert alterations([plain]) == []
     assert names_of_runs([plain])["swin"] == MODEL_NAMES["swin"]
-    name = "altered Swin Transformer (backbone only)"
+    name = "Swin Transformer (backbone only) (modified)"
     assert alterations([narrow, narrow]) == [f"{name}: embed_dim 48; depths 2, 2."]
     assert names_of_runs([narrow]) == MODEL_NAMES | {"swin": name}
     options = {"architecture": "resnet34", "channels": [96, 192]}

@@ -58,10 +58,10 @@ def test_cost_of_the_image_has_its_interval_and_says_how_the_model_was_chosen():
 def test_nearest_neighbour_across_protocols_and_html():
     baselines = [run("baseline-nearest", 0.86, 0.8), run("baseline-nearest", 0.57, 0.6, protocol="unique")]
     tables = baseline_tables(baselines, [run("swin", 0.9, 0.9)])
-    sentences = nearest_by_protocol(tables)
+    sentences = nearest_by_protocol(tables, {"cardiac-images": "Hearts"})
     accuracies = "0.860 under paper, 0.570 under unique"
-    assert sentences == [f"cardiac-images: a nearest neighbour on thumbnails has an accuracy of {accuracies}."]
+    assert sentences == [f"Hearts: a nearest neighbour on thumbnails has an accuracy of {accuracies}."]
     template = html_environment().get_template("baselines.html.j2")
-    text = template.render(baselines=plain(tables), baseline_sentences=sentences, names={"swin": "Swin"})
+    text = template.render(baselines=plain(tables), baseline_sentences=sentences, names={"swin": "Swin"}, titles={})
     assert "0.860" in text and "Best model: Swin" in text
     assert template.render(baselines=[], baseline_sentences=[]).strip() == ""

@@ -12,19 +12,20 @@ def compared(**changes) -> dict:
     return named | {"confidence": 0.95, "resamples": 2000, "comparisons": rows}
 
 
-def test_summary_counts_significant_differences_after_correction():
-    names, titles = {"swin": "Swin"}, {"ptb-xl": "PTB-XL"}
+def test_summary_counts_significant_differences():
+    """With a single pair there is nothing to correct, so the sentence does not speak of a correction."""
+    names, titles = {"swin": "Swin", "vit": "ViT"}, {"ptb-xl": "PTB-XL"}
     for changes, counted in (
-        ({}, "1 times and worse 0 times"),
-        ({"difference": -0.1}, "0 times and worse 1 times"),
+        ({}, "Swin is significantly better than ViT in 1 of 1 scores and worse in 0."),
+        ({"difference": -0.1}, "Swin is significantly better than ViT in 0 of 1 scores and worse in 1."),
+        ({"p_holm": 0.2}, "Swin and ViT do not differ significantly in any of 1 scores."),
     ):
         (sentence,) = comparison_sentences(comparison_tables(Statistics([compared(**changes)])), names, titles)
-        assert (
-            sentence.startswith("PTB-XL, protocol folds: in 1 paired tests (Holm-corrected), Swin")
-            and counted in sentence
-        )
-    (sentence,) = comparison_sentences(comparison_tables(Statistics([compared(p_holm=0.2)])), names, titles)
-    assert "0 times and worse 0 times" in sentence
+        assert sentence == f"PTB-XL, protocol folds: {counted}"
+    both = compared()
+    both["comparisons"] = [*both["comparisons"], both["comparisons"][0] | {"second": "resnet34", "p_holm": 0.2}]
+    (sentence,) = comparison_sentences(comparison_tables(Statistics([both])), names, titles)
+    assert "2 paired tests against 2 other models (Holm-corrected), Swin is significantly better in 1" in sentence
     assert comparison_sentences(comparison_tables(Statistics([compared(p_holm=None)])), names, titles) == []
 
 

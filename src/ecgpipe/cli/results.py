@@ -76,6 +76,7 @@ def _print_comparison(comparison: dict) -> None:
     print(f"first: {comparison['first']}\nsecond: {comparison['second']}")
     for note in comparison["notes"]:
         print(note)
+    corrected = sum(bool(pair["rows"]) for pair in comparison["pairs"]) > 1  # one pair: nothing to correct
     for pair in comparison["pairs"]:
         models = dict.fromkeys((pair["first_model"], pair["second_model"]))
         print(f"\n{pair['dataset']}, {pair['protocol']}: {' against '.join(models)}")
@@ -92,7 +93,9 @@ def _print_comparison(comparison: dict) -> None:
                 line += f" ({_signed(row['low'])} to {_signed(row['high'])})"
             if row["first_only"] is not None:
                 line += f" [only one correct: {row['first_only']} : {row['second_only']}]"
-            line += f" p {_p_value(row['p'])}, Holm {_p_value(row['p_holm'])}"
+            line += f" p {_p_value(row['p'])}"
+            if corrected:
+                line += f", Holm {_p_value(row['p_holm'])}"
             print(f"  {title:34} {line}" + (f" ({row['note']})" if row["note"] else ""))
     for side in ("first", "second"):
         if comparison[f"only_{side}"]:

@@ -89,7 +89,7 @@ class ExplainConfig(Section):
 class ReportConfig(Section):
     """The HTML report."""
 
-    title: str = Field("ECG image classification: Swin-LGF-FPN, rebuilt and measured", description="title of the page")
+    title: str | None = Field(None, description="title of the page; null: from the titles of the datasets")
     explorer_pictures: int = Field(
         120, ge=0, le=2000, description="records with a page and an image in the explorer, about 60 kB each"
     )

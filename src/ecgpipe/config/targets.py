@@ -9,7 +9,7 @@ from ecgpipe.config.schema import Config
 from ecgpipe.config.training import TrainConfig
 from ecgpipe.errors import ConfigError
 
-SIGNAL_BASELINE = "baseline-signal"
+SIGNAL_BASELINE, SHUFFLED_BASELINE = "baseline-signal", "baseline-shuffled"
 
 
 def job_name(rule: str, output: str) -> str:
@@ -119,14 +119,12 @@ class Targets:
         ]
 
     def baselines(self) -> list[str]:
-        """The scores of every baseline; the one on signals only where a dataset has signals."""
+        """The scores of every baseline."""
         return [
             self.run(dataset, part, name, seed, "metrics.json")
             for dataset in self.config.datasets
-            if self.config.benchmark.of(dataset).baselines
             for part in self.config.benchmark.of(dataset).splits
-            for name in self.config.baselines.names
-            if name != SIGNAL_BASELINE or self.config.kind_of(dataset) == "signals"
+            for name in self._baselines_of(dataset)
             for seed in self.config.benchmark.of(dataset).seeds
         ]
 
@@ -140,18 +138,23 @@ class Targets:
             for part in protocol_parts(protocol)
         ]
 
-    def signal_predictions(self, dataset: str, protocol: str) -> list[str]:
-        """The predictions of the baseline on the recordings, if it is configured and the dataset has recordings."""
+    def baseline_predictions(self, dataset: str, protocol: str) -> list[str]:
+        """The predictions of the baselines that models are compared with: those without shuffled labels."""
         runs = self.config.benchmark.of(dataset)
-        if not runs.baselines or SIGNAL_BASELINE not in self.config.baselines.names:
-            return []
-        if self.config.kind_of(dataset) != "signals":
-            return []
         return [
-            self.run(dataset, part, SIGNAL_BASELINE, seed, "predictions.parquet")
+            self.run(dataset, part, name, seed, "predictions.parquet")
+            for name in self._baselines_of(dataset)
+            if not name.startswith(SHUFFLED_BASELINE)
             for seed in runs.seeds
             for part in protocol_parts(protocol)
         ]
+
+    def _baselines_of(self, dataset: str) -> list[str]:
+        """The dataset's baselines; the one on the recordings only where a dataset has any."""
+        if not self.config.benchmark.of(dataset).baselines:
+            return []
+        signals = self.config.kind_of(dataset) == "signals"
+        return [name for name in self.config.baselines.names if signals or name != SIGNAL_BASELINE]
 
     def predictions_by_protocol(self, dataset: str) -> dict[str, list[str]]:
         """Protocol -> its predictions."""

@@ -14,6 +14,7 @@ WEIGHTS = 2**20
 """Records times resamples weighted at once, 8 MB as float64: the scores need several such arrays."""
 FEWEST = 8  # resamples at once, even for many records: fewer would be slow
 DRAWS = 2**18  # random numbers at once
+SHIFTED = "no interval: resampling shifts this score too much"
 NO_SPREAD = "every resample has this value, so there is no interval"
 
 
@@ -73,7 +74,7 @@ def bootstrap_interval(
 
     The interval is the percentile interval. Resampling inflates some scores, such as the calibration error; their
     interval is the basic one, which reflects the resamples at the value (Davison and Hinkley 1997, section 5.2),
-    from 0 up, and reaches at least to the value.
+    from 0 up. There is no interval if the value would lie outside it: the resamples are then too biased.
 
     Args:
         value: NaN if undefined.
@@ -94,8 +95,10 @@ def bootstrap_interval(
     low, high = np.quantile(known, [(1 - confidence) / 2, (1 + confidence) / 2])
     if low == high:
         return {"value": float(value), "low": None, "high": None, "note": NO_SPREAD}
+    if not low <= value <= high:
+        return {"value": float(value), "low": None, "high": None, "note": SHIFTED}
     if biased:
-        low, high = max(0.0, 2 * value - high), max(value, 2 * value - low)
+        low, high = max(0.0, 2 * value - high), 2 * value - low
     note = None
     if len(known) < len(samples):
         note = f"interval from {len(known)} of {len(samples)} resamples; undefined in the others"

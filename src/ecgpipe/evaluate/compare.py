@@ -23,11 +23,13 @@ COMPARED = tuple(metric.name for metric in metrics_shown("comparisons"))
 POWER = 0.8
 """Power of the smallest difference that a dataset can show."""
 SIGNAL = f"{BASELINE_PREFIX}signal"
+AGAINST_BASELINES = ("auc_macro", "accuracy")
+"""Scores in which models are compared with baselines."""
 SeedScores = Mapping[int, BootstrapScores]
 
 
-def compare_models(models: Models, config: EvaluateConfig, signal: Mapping[int, Reported] | None = None) -> dict:
-    """Compare models on the same records.
+def compare_models(models: Models, config: EvaluateConfig, baselines: Models | None = None) -> dict:
+    """Compare models with each other, and with baselines, on the same records.
 
     The bootstrap takes at least 4 x pairs / alpha resamples. With fewer, no p value could stay below alpha after
     Holm's correction.
@@ -35,7 +37,7 @@ def compare_models(models: Models, config: EvaluateConfig, signal: Mapping[int, 
     Args:
         models: of one dataset and protocol.
         config: resamples, confidence, threshold, seed, reference.
-        signal: the baseline on the recordings, to measure what the image costs.
+        baselines: cheap classifiers; the one on the recordings (SIGNAL) also measures what the image costs.
 
     Returns:
         The content of comparisons.json without the names of dataset and protocol (docs/formats.md).
@@ -45,9 +47,9 @@ def compare_models(models: Models, config: EvaluateConfig, signal: Mapping[int, 
     """
     if not models:
         raise DataError("no predictions to compare; run a model first")
-    pairs = _pairs(models, config.reference)
+    pairs, baselines = _pairs(models, config.reference), baselines or {}
     resamples = resamples_for(len(pairs), 1 - config.confidence, config.resamples)
-    scores = bootstrap_scores(models, config, resamples)
+    scores = bootstrap_scores({**models, **baselines}, config, resamples)
     runs = [run for of_model in models.values() for run in of_model.values()]
     seeds = sorted({seed for of_model in models.values() for seed in of_model})
     rows = [row for first, second in pairs for row in _model_rows(first, second, models, scores, config)]
@@ -67,8 +69,30 @@ def compare_models(models: Models, config: EvaluateConfig, signal: Mapping[int, 
         "power": POWER,
         "models": [_model(name, scores[name], example, seeds, config) for name in models],
         "comparisons": rows,
-        "image_cost": image_cost(models, signal, config) if signal else None,
+        "baselines": [_model(name, scores[name], example, seeds, config) for name in baselines],
+        "against_baselines": [
+            row
+            for model in models
+            for baseline in baselines
+            for row in _baseline_rows(model, baseline, {**models, **baselines}, scores, config)
+        ],
+        "image_cost": image_cost(models, baselines[SIGNAL], config) if SIGNAL in baselines else None,
     }
+
+
+def _baseline_rows(
+    model: str, baseline: str, runs: Models, scores: Mapping[str, SeedScores], config: EvaluateConfig
+) -> list[dict]:
+    """A model minus a baseline, for each of AGAINST_BASELINES; no rows without a common seed and the same records."""
+    first, second = runs[model], runs[baseline]
+    seeds = [
+        seed for seed in first if seed in second and check_same_records(first[seed], second[seed], model, baseline)
+    ]
+    if not seeds:
+        return []
+    head = pair_head(model, baseline, "baselines", {seed: first[seed] for seed in seeds})
+    own = [{seed: scores[name][seed] for seed in seeds} for name in (model, baseline)]
+    return [bootstrap_row(head, own[0], own[1], metric, config) for metric in AGAINST_BASELINES]
 
 
 def image_cost(models: Models, signal: Mapping[int, Reported], config: EvaluateConfig) -> dict | None:

@@ -6,10 +6,13 @@ import cv2
 import numpy as np
 
 from ecgpipe.artifacts.page_transform import PageTransform
+from ecgpipe.artifacts.saliency import HEAT_COLOUR
 
 COLUMNS = 2
 CELL_WIDTH = 900
 CAPTION_HEIGHT = 44
+OPACITY = 0.8
+"""Of the largest saliency."""
 
 
 def overlay(
@@ -18,7 +21,7 @@ def overlay(
     margins: tuple[float, float, float, float],
     transform: PageTransform | None = None,
 ) -> np.ndarray:
-    """Colour a page by its saliency, blue to red, as in figures 14 and 15; the traces stay readable.
+    """Colour a page by its saliency, as the report's explorer does; the traces stay readable.
 
     Args:
         page: (H, W, 3) uint8 RGB.
@@ -31,11 +34,9 @@ def overlay(
     """
     height, width = page.shape[:2]
     heat = transform.onto_page(saliency, width, height) if transform else _heat(saliency, width, height, margins)
-    colours = cv2.cvtColor(cv2.applyColorMap((heat * 255).astype(np.uint8), cv2.COLORMAP_TURBO), cv2.COLOR_BGR2RGB)
+    alpha = (OPACITY * heat)[..., None]
     # multiply, not blend: dark traces stay dark
-    tinted = page.astype(np.float32) * (0.35 + 0.65 * colours.astype(np.float32) / 255)
-    alpha = (0.75 * heat)[..., None]
-    return (page * (1 - alpha) + tinted * alpha).round().astype(np.uint8)
+    return (page * (1 - alpha + alpha * np.array(HEAT_COLOUR, np.float32) / 255)).round().astype(np.uint8)
 
 
 def _heat(saliency: np.ndarray, width: int, height: int, margins: tuple[float, float, float, float]) -> np.ndarray:

@@ -29,7 +29,7 @@ def audit_view(summary: Path | str, leaks: Path | str) -> dict:
 
     Returns:
         The summary's keys and ``leaks``: rows of protocol, role, records, and mean shares (0 to 1) over seeds; None if
-        patients are unknown.
+        patients are unknown. ``any_leak``: whether any share is above 0.
     """
     rows: dict[tuple[str, str], list[dict]] = {}
     for split in read_json(leaks):
@@ -40,7 +40,7 @@ def audit_view(summary: Path | str, leaks: Path | str) -> dict:
         | {kind: _mean_share(seeds, kind) for kind, _ in LEAK_KINDS}
         for (protocol, role), seeds in rows.items()
     ]
-    return read_json(summary) | {"leaks": table}
+    return read_json(summary) | {"leaks": table, "any_leak": any(row[kind] for row in table for kind, _ in LEAK_KINDS)}
 
 
 def _mean_share(seeds: list[dict], kind: str) -> float | None:
@@ -59,7 +59,7 @@ def duplicate_groups(duplicates: Path | str, records: pd.DataFrame, pages: PageS
 
     Returns:
         Per group: ``records`` (count), ``distinct`` (different files or signals), ``conflict`` (whether the source
-        gives different statements), ``shown``: record_id, statements, thumbnail (a data URI).
+        gives different statements), ``shown``: record_id, statements, thumbnail (a Picture).
     """
     table = DUPLICATES.read(duplicates)
     table = table[table.duplicated("near", keep=False)].sort_values("record_id")

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
 
 from ecgpipe.artifacts.files import atomic_folder, atomic_path, read_json, write_json, write_text
 from ecgpipe.artifacts.pages import PageSource
@@ -31,6 +32,7 @@ from ecgpipe.report.collect import (
     trainings_table,
     whole_protocol,
 )
+from ecgpipe.report.headline import headlines
 from ecgpipe.report.names import (
     COLUMNS,
     DATASET_TITLES,
@@ -39,7 +41,9 @@ from ecgpipe.report.names import (
     PAPER_COLUMNS,
     PAPER_TABLES,
     TABLE_1,
+    class_names,
     names_of_runs,
+    report_title,
 )
 from ecgpipe.report.results import baseline_tables, best_model_view, nearest_by_protocol, protocol_view
 from ecgpipe.report.saliency import saliency_groups
@@ -55,7 +59,7 @@ from ecgpipe.report.statistics import (
 )
 from ecgpipe.report.summary import summary
 
-FORMAT, VERSION = "ecgpipe report", 1
+FORMAT, VERSION = "ecgpipe report", 2
 """Identify report.json."""
 PROBLEMS_SHOWN = 200
 EXAMPLES = 1
@@ -116,17 +120,20 @@ def build_report(inputs: Inputs, config: ReportConfig, folder: Path) -> None:
     titles = {dataset["name"]: dataset["title"] for dataset in datasets}
     baselines = baseline_tables(baseline_runs, runs, statistics=statistics)
     saliency = saliency_groups(inputs.saliency, names)
-    comparisons, claims = comparison_tables(statistics), claim_view(statistics)
+    paper = any(name in TABLE_1 for name in inputs.datasets)
+    comparisons, claims = comparison_tables(statistics), claim_view(statistics) if paper else None
+    first = headlines(datasets, statistics)
     stages, trainings = stage_times(inputs.results), trainings_table(runs)
     kinds = problems.groupby(["dataset", "stage", "problem"]).size().reset_index(name="records")
-    overview = tables.overview_table(datasets, baselines)
+    overview = tables.overview_table(first)
     own_tables = tables.report_tables(datasets, runs, baselines, statistics, saliency)
     own_tables |= {"overview": overview, "trainings": trainings, "times": stages, "problems": kinds}
     content = plain(
         {
             "format": FORMAT,
             "version": VERSION,
-            "title": config.title,
+            "title": report_title(config.title, titles),
+            "paper": paper,
             "written": datetime.now(UTC).date().isoformat(),
             "configuration": inputs.configuration,
             "provenance": provenance(),
@@ -136,18 +143,15 @@ def build_report(inputs: Inputs, config: ReportConfig, folder: Path) -> None:
             "columns": COLUMNS,
             "paper_columns": PAPER_COLUMNS,
             "labels": LABELS,
+            "class_names": {dataset["name"]: dataset["class_names"] for dataset in datasets},
+            "headlines": first,
             "summary": summary(
-                datasets,
-                baselines,
-                saliency,
-                len(problems),
-                claims,
-                comparison_sentences(comparisons, names, DATASET_TITLES | titles),
+                titles, saliency, len(problems), claims, comparison_sentences(comparisons, names, titles)
             ),
             "overview": overview,
             "datasets": datasets,
             "baselines": baselines,
-            "baseline_sentences": nearest_by_protocol(baselines),
+            "baseline_sentences": nearest_by_protocol(baselines, titles),
             "comparisons": comparisons,
             "protocol_comparisons": protocol_tables(statistics),
             "calibration": calibration_tables(runs),
@@ -193,7 +197,15 @@ def html_environment() -> Environment:
     )  # fmt: skip
     environment.filters["score"] = lambda value: "–" if value is None else f"{value:.3f}"
     environment.filters["slug"] = slug
+    environment.filters["spelled"] = spelled
     return environment
+
+
+def spelled(name: str, full: Mapping[str, str]) -> Markup:
+    """A class as an abbreviation that tells what it stands for, if that is known."""
+    if name not in full:
+        return escape(name)
+    return Markup('<abbr title="{}">{}</abbr>').format(full[name], name)
 
 
 def slug(variant: str) -> str:
@@ -230,11 +242,13 @@ def _dataset(name: str, number: int, inputs: Inputs, runs: list[Run], statistics
             {"variant": run.variant, "confusion": "confusion" in run.metrics}
             for run in first_seed_runs(own, name, own[0].protocol)
         ]
+    labels = read_json(inputs.labels[number])
     return {
         "name": name,
         "title": inputs.titles.get(name) or DATASET_TITLES.get(name, name),
         "paper": TABLE_1.get(name),
-        "labels": read_json(inputs.labels[number]),
+        "labels": labels,
+        "class_names": class_names(name, labels["classes"]),
         "records": len(RECORDS.read(inputs.records[number], ["record_id"])),
         "splits": [
             {"protocol": file.parent.name, "seed": file.stem.removeprefix("seed-"), **read_json(file)}
@@ -249,7 +263,7 @@ def _figures(datasets: list[dict], runs: list[Run]) -> dict[str, str]:
     """Figures as inline SVG, by the names of their files."""
     svgs = {"classes": figures.class_figure(tables.class_counts(datasets))}
     for dataset in datasets:
-        if dataset["audit"] and dataset["audit"]["leaks"]:
+        if dataset["audit"] and dataset["audit"]["any_leak"]:
             svgs[f"leaks-{dataset['name']}"] = figures.leak_figure(dataset["audit"]["leaks"])
         for view in dataset["protocols"]:
             key = view["key"]
@@ -308,6 +322,7 @@ def _explorer(
     data |= {
         "titles": titles,
         "names": names,
+        "class_names": {view["dataset"]: class_names(view["dataset"], view["classes"]) for view in data["views"]},
         "margins": dict.fromkeys(inputs.datasets, inputs.margins),
         "pictures": {
             name: pictures.record_pictures(ids, inputs.pages[name], inputs.of(name, inputs.images), indices[name])

@@ -24,17 +24,25 @@ MODEL_NAMES = {
     "swin": "Swin Transformer (backbone only)",
     "convnext": "ConvNeXt",
     "swin_lgf_fpn": "Swin-LGF-FPN",
-    "swin_lgf_fpn_no_lgf": "without LGF module",
-    "swin_lgf_fpn_no_fpn": "without FPN neck",
-    "swin_lgf_fpn_no_refine": "without refinement",
+    "swin_lgf_fpn_no_lgf": "Swin-LGF-FPN without LGF module",
+    "swin_lgf_fpn_no_fpn": "Swin-LGF-FPN without FPN neck",
+    "swin_lgf_fpn_no_refine": "Swin-LGF-FPN without refinement",
 }
 DATASET_TITLES = {
     "ptb-xl": "PTB-XL",
     "cardiac-images": "ECG Images dataset of Cardiac Patients",
     "simulated": "Simulated records",
 }
+CLASS_NAMES = {
+    "NORM": "normal ECG",
+    "MI": "myocardial infarction",
+    "STTC": "ST/T change",
+    "CD": "conduction disturbance",
+    "HYP": "hypertrophy",
+}
+"""PTB-XL's superclasses, which the simulated records share."""
 PROTOCOL_MEANINGS = {
-    "paper": "random split by record; the validation part stops training and is also reported, as in the paper",
+    "paper": "random split by record; the validation part stops training and is also reported",
     "patient": "random split by patient; the test part is reported",
     "folds": "the dataset's own folds: one stops training, one is reported, the others train",
     "unique": "random split that keeps duplicates, and all records of a patient, together; the test part is reported",
@@ -55,10 +63,25 @@ PAPER_TABLES = {
 }
 
 
+def class_names(dataset: str, classes: Iterable[str]) -> dict[str, str]:
+    """Class -> spelled out, where the class is an abbreviation known to the dataset."""
+    known = CLASS_NAMES if dataset in ("ptb-xl", "simulated") else {}
+    return {name: known[name] for name in classes if name in known}
+
+
+def report_title(title: str | None, datasets: Mapping[str, str]) -> str:
+    """The configured title, or one made from the datasets (name -> title)."""
+    if title:
+        return title
+    if any(name in PAPER_TABLES for name in datasets):
+        return "ECG image classification: Swin-LGF-FPN, rebuilt and measured"
+    return f"ECG image classification: {', '.join(datasets.values())}"
+
+
 def model_name(variant: str, options: Mapping[str, Any] | None = None) -> str:
     """The display name of a variant as it was built.
 
-    Examples: "resnet18 for ResNet-34" for a baseline with another architecture, "altered Swin-LGF-FPN" for other
+    Examples: "resnet18 for ResNet-34" for a baseline with another architecture, "Swin-LGF-FPN (modified)" for other
     options, "Swin-LGF-FPN+paper" for the recipe ``paper``.
 
     Args:
@@ -66,11 +89,11 @@ def model_name(variant: str, options: Mapping[str, Any] | None = None) -> str:
         options: model options that differ from the variant's.
     """
     base, plus, recipe = variant.partition("+")
-    name = MODEL_NAMES.get(base, base)
-    if options and base in MODEL_NAMES:
-        architecture = None if base.startswith("swin_lgf_fpn") else options.get("architecture")
-        name = f"{architecture} for {name}" if architecture else f"altered {name}"
-    return f"{name}{plus}{recipe}"
+    name = f"{MODEL_NAMES.get(base, base)}{plus}{recipe}"
+    if not options or base not in MODEL_NAMES:
+        return name
+    architecture = None if base.startswith("swin_lgf_fpn") else options.get("architecture")
+    return f"{architecture} for {name}" if architecture else f"{name} (modified)"
 
 
 def name_of_run(run: Run) -> str:

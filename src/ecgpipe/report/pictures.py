@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -12,14 +13,22 @@ from ecgpipe.artifacts.images import open_images, unpack
 from ecgpipe.artifacts.page_transform import read_transforms
 from ecgpipe.artifacts.pages import PageSource
 from ecgpipe.artifacts.predictions import Predictions
-from ecgpipe.artifacts.saliency import Saliency
+from ecgpipe.artifacts.saliency import HEAT_COLOUR, Saliency
 from ecgpipe.artifacts.tables import IMAGE_INDEX, Labels
 from ecgpipe.report.collect import Run
 
 PAGE_WIDTH, SHEET_WIDTH = 1100, 1800
 EXPLORER_PAGE_WIDTH, IMAGE_SIDE, HEAT_SIDE = 900, 320, 40
 """Pixels, in the explorer: of pages, model images and saliency maps."""
-HEAT_BGR = (0, 94, 213)
+
+
+class Picture(NamedTuple):
+    """An image in the page, with its size in pixels so that nothing moves when it appears."""
+
+    src: str
+    """Data URI."""
+    width: int
+    height: int
 
 
 def data_uri(image: bytes, kind: str) -> str:
@@ -27,26 +36,28 @@ def data_uri(image: bytes, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
 
 
-def webp(image: np.ndarray, width: int, quality: int = 80) -> str:
-    """An image, scaled down to a width, as a WebP data URI."""
+def webp(image: np.ndarray, width: int, quality: int = 80) -> Picture:
+    """An image, scaled down to a width, as WebP."""
     if image.shape[1] > width:
         height = round(image.shape[0] * width / image.shape[1])
         image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    return data_uri(cv2.imencode(".webp", image, [cv2.IMWRITE_WEBP_QUALITY, quality])[1].tobytes(), "webp")
+    encoded = cv2.imencode(".webp", image, [cv2.IMWRITE_WEBP_QUALITY, quality])[1].tobytes()
+    return Picture(data_uri(encoded, "webp"), image.shape[1], image.shape[0])
 
 
-def _bilevel_png(image: np.ndarray) -> str:
-    return data_uri(cv2.imencode(".png", image, [cv2.IMWRITE_PNG_BILEVEL, 1])[1].tobytes(), "png")
+def _bilevel_png(image: np.ndarray) -> Picture:
+    encoded = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_BILEVEL, 1])[1].tobytes()
+    return Picture(data_uri(encoded, "png"), image.shape[1], image.shape[0])
 
 
-def thumbnail(content: bytes, width: int) -> str | None:
-    """An encoded image at a width in pixels, as a data URI; None if it cannot be read."""
+def thumbnail(content: bytes, width: int) -> Picture | None:
+    """An encoded image at a width in pixels; None if it cannot be read."""
     image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     return None if image is None else webp(image, width)
 
 
-def overlay_sheet(path: Path | str) -> str:
-    """A sheet of saliency overlays, scaled down, as a data URI."""
+def overlay_sheet(path: Path | str) -> Picture:
+    """A sheet of saliency overlays, scaled down."""
     return webp(cv2.imread(str(path), cv2.IMREAD_COLOR), SHEET_WIDTH)
 
 
@@ -72,7 +83,7 @@ def example_records(
         per_class: number of records per class.
 
     Returns:
-        record_id, label, page, image (data URIs), ink (uint8 array) each.
+        record_id, label, page, image (Pictures), ink (uint8 array) each.
     """
     known = {record_id for index in indices for record_id in IMAGE_INDEX.read(index)["record_id"]}
     chosen = [
@@ -210,7 +221,7 @@ def wrong_answers(view: dict) -> list[int]:
 def record_pictures(
     chosen: Sequence[str], pages: PageSource, images: Sequence[Path], indices: Sequence[Path]
 ) -> dict[str, dict]:
-    """Record -> ``page`` and ``image`` (data URIs), if they exist."""
+    """Record -> ``page`` and ``image`` (Pictures), if they exist."""
     found: dict[str, dict] = {record_id: {} for record_id in chosen}
     for record_id, stored in pages.find(chosen).items():
         page = cv2.imdecode(np.frombuffer(stored.image, np.uint8), cv2.IMREAD_COLOR)
@@ -256,7 +267,7 @@ def heat_png(saliency: np.ndarray) -> str:
     side = min(HEAT_SIDE, saliency.shape[0])
     small = cv2.resize(saliency.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
     level = np.clip(255 * small / max(float(small.max()), 1e-9), 0, 255).astype(np.uint8)
-    layers = np.dstack([np.full((side, side), channel, np.uint8) for channel in HEAT_BGR] + [level])
+    layers = np.dstack([np.full((side, side), channel, np.uint8) for channel in HEAT_COLOUR[::-1]] + [level])
     return data_uri(cv2.imencode(".png", layers)[1].tobytes(), "png")
 
 

@@ -24,8 +24,9 @@ def protocol_view(dataset: str, protocol: str, all_runs: Sequence[Run], statisti
         statistics: comparisons.
 
     Returns:
-        ``name``; ``meaning``; ``parts`` (0: no cross-validation); ``role``, ``records``, ``groups`` reported; ``task``;
-        ``coverage`` of the intervals; ``seeds``; ``models``: ``variant``, ``name``, ``parameters``, ``seeds``,
+        ``name``; ``meaning``; ``parts`` (0: no cross-validation); ``role``, ``records``, ``groups`` reported;
+        ``support`` (reported records per class); ``task``; ``coverage`` of the intervals; ``seeds``; ``models``:
+        ``variant``, ``name``, ``parameters``, ``seeds``,
         ``cells`` (metric -> Cell), ``paper`` (printed accuracy or None); ``best``: variant with the highest macro AUC,
         or None; ``paper_tables``: ``caption``, ``file``, ``rows`` (``name``, ``cells``: (printed, ours or None));
         ``figures`` of the paper, in words; ``altered`` and ``missing``: sentences.
@@ -56,6 +57,9 @@ def protocol_view(dataset: str, protocol: str, all_runs: Sequence[Run], statisti
         "role": runs[0].metrics["role"],
         "records": sum(run.metrics["records"] for run in scored),
         "groups": sum(run.metrics["groups"] for run in scored),
+        "support": {
+            name: sum(run.metrics["support"].get(name, 0) for run in scored) for name in runs[0].metrics["classes"]
+        },
         "task": runs[0].metrics["task"],
         "coverage": f"{runs[0].metrics['confidence']:.0%}",
         "seeds": sorted({run.seed for run in runs}),
@@ -112,9 +116,9 @@ def _missing_seeds(runs: Sequence[Run], names: dict[str, str]) -> list[str]:
 BASELINE_NAMES = {
     "majority": "Class frequencies alone",
     "nearest": "Nearest neighbour on page thumbnails",
-    "outside": "Only what lies outside the traces",
+    "outside": "Logistic regression on the area outside the traces",
     "thumbnail": "Logistic regression on image thumbnails",
-    "shuffled": "The same, training labels shuffled",
+    "shuffled": "Thumbnails with shuffled training labels",
     "signal": "Signal reference: a network on the recordings",
 }
 METRICS = ("accuracy", "auc_macro")
@@ -137,28 +141,21 @@ def baseline_tables(
 
     Returns:
         ``dataset``; ``protocol``; ``rows``: ``name``, ``kind``, and one Cell per metric; ``model``: the model with the
-        highest mean macro AUC, ``variant`` and a Cell per metric of METRICS, or None; ``best``: name and accuracy of
-        the most accurate baseline, or None; ``findings``: sentences.
+        highest mean macro AUC, ``variant`` and a Cell per metric of METRICS, or None; ``findings``: sentences.
     """
     tables = []
     for dataset, protocol in dict.fromkeys((run.dataset, run.protocol) for run in baselines):
         runs = [run for run in baselines if (run.dataset, run.protocol) == (dataset, protocol)]
-        kinds = list(dict.fromkeys(_kind(run.variant) for run in runs))
-        cells = {kind: _cells([run for run in runs if _kind(run.variant) == kind], kind, metrics) for kind in kinds}
+        kinds = list(dict.fromkeys(baseline_kind(run.variant) for run in runs))
+        cells = {
+            kind: _cells([run for run in runs if baseline_kind(run.variant) == kind], kind, metrics) for kind in kinds
+        }
         model = _best_model([run for run in models if (run.dataset, run.protocol) == (dataset, protocol)])
         rows = [{"name": BASELINE_NAMES.get(kind, kind), "kind": kind, **cells[kind]} for kind in kinds]
-        scored = [
-            (BASELINE_NAMES.get(kind, kind), own["accuracy"].value)
-            for kind, own in cells.items()
-            if own["accuracy"].value is not None
-        ]
         compared = statistics and statistics.of(dataset, whole_protocol(protocol))
         cost = image_cost_sentence(compared, names_of_runs(models))
         findings = [*baseline_findings(cells, model), *([cost] if cost else [])]
-        tables.append(
-            {"dataset": dataset, "protocol": protocol, "rows": rows, "model": model}
-            | {"best": max(scored, key=lambda one: one[1], default=None), "findings": findings}
-        )
+        tables.append({"dataset": dataset, "protocol": protocol, "rows": rows, "model": model, "findings": findings})
     return tables
 
 
@@ -176,7 +173,7 @@ def image_cost_sentence(compared: dict | None, names: Mapping[str, str]) -> str 
     )
 
 
-def nearest_by_protocol(tables: Sequence[dict]) -> list[str]:
+def nearest_by_protocol(tables: Sequence[dict], titles: Mapping[str, str]) -> list[str]:
     """Accuracy of the nearest neighbour under each protocol of a dataset: the effect of duplicates in training."""
     sentences = []
     for dataset in dict.fromkeys(table["dataset"] for table in tables):
@@ -188,11 +185,14 @@ def nearest_by_protocol(tables: Sequence[dict]) -> list[str]:
             if row["kind"] == "nearest" and row["accuracy"].value is not None
         ]
         if len(found) > 1:
-            sentences.append(f"{dataset}: a nearest neighbour on thumbnails has an accuracy of {', '.join(found)}.")
+            sentences.append(
+                f"{titles.get(dataset, dataset)}: a nearest neighbour on thumbnails has an accuracy of "
+                f"{', '.join(found)}."
+            )
     return sentences
 
 
-def _kind(variant: str) -> str:
+def baseline_kind(variant: str) -> str:
     """``shuffled`` for ``baseline-shuffled-3``."""
     return variant.removeprefix(BASELINE_PREFIX).partition("-")[0]
 

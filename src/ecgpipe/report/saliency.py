@@ -21,6 +21,7 @@ CURVES = ("insertion", "deletion")
 IN_VERDICTS = ("trace", "finding_of_trace", "pointing", *CURVES)
 VERDICTS = {1: "better than", 0: "not significantly different from", -1: "worse than"}
 FIGURES = {"swin": "figure 14", "swin_lgf_fpn": "figure 15"}
+PLACES = {"finding_of_trace": "findings", "trace": "traces"}
 ENTRIES = ("trained", "randomised", "difference")
 
 
@@ -48,7 +49,8 @@ def _model(summary: dict, names: Mapping[str, str]) -> dict:
 
     ``methods``: per method ``rows`` of ``name``, ``measure``, ``chance``, and for ``raw`` and ``common`` the ENTRIES,
     each {value, low, high} or None; ``leads``, ``classes``, ``cascade``, ``seeds``; ``notes``: what is missing and why;
-    ``verdicts``: sentences; ``summary``: the other keys of saliency.json.
+    ``verdicts``: sentences; ``brief``: the end of a sentence on the main measure, or None; ``summary``: the other keys
+    of saliency.json.
     """
     rows = {(r["method"], r["maps"], r["resolution"], r["measure"], r["class"]): r for r in summary["rows"]}
     differences = {(r["method"], r["resolution"], r["measure"]): r for r in summary["differences"]}
@@ -93,6 +95,7 @@ def _model(summary: dict, names: Mapping[str, str]) -> dict:
         "seeds": rows.get((shown, "trained", "common", "seed_rank", "all")),
         "notes": _notes(summary),
         "verdicts": _verdicts(methods[0]["rows"]),
+        "brief": _brief(methods[0]["rows"], target),
     }
 
 
@@ -120,6 +123,19 @@ def _notes(summary: dict) -> list[str]:
     if absent:
         notes.append(f"No reported record of {', '.join(absent)}.")
     return notes
+
+
+def _brief(rows: Sequence[dict], target: str) -> str | None:
+    """``is on the traces more often than chance, but no more than with random weights``."""
+    entries = next((row["common"] for row in rows if row["measure"] == target), None)
+    if entries is None or entries["trained"]["value"] is None:
+        return None
+    trained, difference = entries["trained"], entries["difference"]
+    amount = {1: "more", 0: "no more", -1: "less"}
+    text = f"is {amount[_sign(trained['above_chance'])]} on the {PLACES[target]} than by chance"
+    if difference and difference["value"] is not None:
+        text += f", and {amount[_sign(difference)]} than in a network with random weights"
+    return text
 
 
 def _verdicts(rows: Sequence[dict]) -> list[str]:

@@ -106,11 +106,20 @@ def comparison_sentences(tables: Sequence[dict], names: dict[str, str], titles: 
         ]
         better = sum(difference > 0 for difference in significant)
         worse = sum(difference < 0 for difference in significant)
-        sentences.append(
-            f"{titles.get(table['dataset'], table['dataset'])}, protocol {table['protocol']}: in {table['tests']} "
-            f"paired tests (Holm-corrected), {names.get(table['first'], table['first'])} is significantly better than "
-            f"another model {better} times and worse {worse} times; the rest are inconclusive."
-        )
+        first, tests = names.get(table["first"], table["first"]), table["tests"]
+        if len(table["rows"]) > 1:
+            found = (
+                f"in {tests} paired tests against {len(table['rows'])} other models (Holm-corrected), {first} is "
+                f"significantly better in {better} and worse in {worse}"
+            )
+        else:
+            second = names.get(table["rows"][0]["second"], table["rows"][0]["second"])
+            found = f"{first} and {second} do not differ significantly in any of {tests} scores"
+            if significant:
+                found = (
+                    f"{first} is significantly better than {second} in {better} of {tests} scores and worse in {worse}"
+                )
+        sentences.append(f"{titles.get(table['dataset'], table['dataset'])}, protocol {table['protocol']}: {found}.")
     return sentences
 
 

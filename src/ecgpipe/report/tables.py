@@ -109,24 +109,19 @@ def paper_table(table: dict) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def overview_table(datasets: Iterable[dict], baselines: Sequence[dict]) -> pd.DataFrame:
-    """The best model and the best baseline of each dataset and protocol."""
+def overview_table(headlines: Iterable[dict]) -> pd.DataFrame:
+    """The model and the baseline with the highest macro AUC of each dataset and protocol (see ``headlines``)."""
     rows = []
-    for dataset in datasets:
-        for view in dataset["protocols"]:
-            model = next((model for model in view["models"] if model["variant"] == view["best"]), None)
-            baseline = best_baseline(baselines, dataset["name"], view["name"]) or (None, None)
-            row: dict[str, Any] = {"data set": dataset["title"], "protocol": view["name"]}
-            row |= {"role": view["role"], "records": view["records"], "model": model and model["name"]}
+    for one in headlines:
+        row: dict[str, Any] = {"dataset": one["title"], "protocol": one["protocol"]}
+        row |= {"role": one["role"], "records": one["records"]}
+        for who in ("model", "baseline"):
+            row[who] = one[who] and one[who]["name"]
             for metric in ("auc_macro", "accuracy"):
-                row |= _spread(dict(COLUMNS)[metric], model and model["cells"][metric])
-            rows.append(row | {"best baseline": baseline[0], "its accuracy": baseline[1]})
+                label = dict(COLUMNS)[metric]
+                row |= _spread(label if who == "model" else f"{label} of baseline", one[who] and one[who][metric])
+        rows.append(row | {"leaks": one["leaks"]["share"]})
     return pd.DataFrame(rows)
-
-
-def best_baseline(tables: Sequence[dict], dataset: str, protocol: str) -> tuple[str, float] | None:
-    """Name and accuracy of the most accurate baseline under a protocol."""
-    return next((t["best"] for t in tables if (t["dataset"], t["protocol"]) == (dataset, protocol)), None)
 
 
 def class_table(runs: Iterable[Run]) -> pd.DataFrame:
@@ -194,11 +189,12 @@ def report_tables(
 
 
 def data_table(datasets: list[dict]) -> pd.DataFrame:
-    """Records, classes and audit of each dataset, with the paper's table 1."""
+    """Records, classes and audit of each dataset, with the paper's table 1 if it lists one of them."""
+    printed = ("classes", "records") if any(dataset["paper"] for dataset in datasets) else ()
     audited = ("distinct", "distinct_groups", "patients", "patients_with_several")
     return pd.DataFrame(
-        {"data set": dataset["title"]}
-        | {f"{key} paper": (dataset["paper"] or {}).get(key) for key in ("classes", "records")}
+        {"dataset": dataset["title"]}
+        | {f"{key} paper": (dataset["paper"] or {}).get(key) for key in printed}
         | {
             "records": dataset["records"],
             "used": dataset["labels"]["kept"],

@@ -48,13 +48,15 @@
   const probability = (view, m, i, label) => view.models[m].p[i * view.classes.length + label];
   const text = (value) => (value === null || value === undefined ? "–" : (value / 1000).toFixed(3));
   const worst = (view, m, i) => (view.truth[i].length ? Math.min(...view.truth[i].map((label) => probability(view, m, i, label) ?? 1000)) : null);
+  const full = (view, label) => (data.class_names[view.dataset] || {})[view.classes[label]]; // what an abbreviation stands for
+  const spelled = (view, label) => view.classes[label] + (full(view, label) ? " (" + full(view, label) + ")" : "");
   const names = (view, labels) => (labels === null ? "no prediction" : labels.map((label) => view.classes[label]).join(", ") || "none");
 
   function fill() {
     const now = view();
     if (!now) return;
     options(fields.model, now.models.map((model, m) => [m, name(model.name)]));
-    const classes = [["", "any"], ...now.classes.map((label, i) => [i, label])];
+    const classes = [["", "any"], ...now.classes.map((_, i) => [i, spelled(now, i)])];
     options(fields.truth, classes);
     options(fields.predicted, classes);
     filter();
@@ -96,7 +98,7 @@
     open.addEventListener("click", () => show(now, i));
     head.append(open);
     const thumb = element("td"), shown = picture(now, i);
-    if (shown && shown.image) thumb.append(element("img", undefined, { src: shown.image, alt: "", loading: "lazy", className: "thumb" }));
+    if (shown && shown.image) thumb.append(element("img", undefined, { alt: "", loading: "lazy", className: "thumb", width: 112, height: 63, src: shown.image[0] }));
     const answer = now.predicted[m][i], right = now.right[m][i];
     made.append(head, thumb, element("td", names(now, now.truth[i])), element("td", names(now, answer)));
     made.append(element("td", text(worst(now, m, i)), { className: "number" }));
@@ -105,20 +107,44 @@
     made.append(element("td", right === null ? "–" : right ? "✓ right" : "✗ wrong", { className: right === false ? "bad" : "" }));
     return made;
   }
+  const address = (now, i) => "#record/" + [now.dataset, now.protocol, now.ids[i]].map(encodeURIComponent).join("/");
+  let current = -1; // place of the open record among the rows
+  function step(by) {
+    if (rows[current + by] === undefined) return;
+    while (drawn <= current + by) more(); // so that the focus can return to its row
+    show(view(), rows[current + by]);
+  }
+  function open() { // the record that the address names, if it names one
+    const [kind, ...wanted] = location.hash.slice(1).split("/").map(decodeURIComponent);
+    const found = data.views.findIndex((one) => one.dataset === wanted[0] && one.protocol === wanted[1]);
+    const i = kind === "record" && found >= 0 ? data.views[found].ids.indexOf(wanted[2]) : -1;
+    if (i < 0) return;
+    if (Number(fields.view.value) !== found || !rows.includes(i)) {
+      get("filters").reset();
+      fields.view.value = found;
+      fill();
+    }
+    show(view(), i);
+  }
   function show(now, i) {
     const id = now.ids[i], shown = picture(now, i);
+    current = rows.indexOf(i);
+    get("previous").disabled = current <= 0;
+    get("next").disabled = current >= rows.length - 1;
+    get("record-link").href = address(now, i);
+    history.replaceState(null, "", address(now, i));
     get("record-title").textContent = "Record " + id + ", " + (data.titles[now.dataset] || now.dataset);
-    get("record-truth").textContent = "True: " + names(now, now.truth[i]) + ". Role: " + now.role + ", protocol " + now.protocol + ".";
-    const place = get("record-pictures");
-    place.replaceChildren();
-    if (!shown) place.append(element("p", "This page has no picture of this record (report.explorer_pictures)."));
+    get("record-truth").textContent = "True: " + (now.truth[i].map((label) => spelled(now, label)).join(", ") || "none") + ". " + now.role[0].toUpperCase() + now.role.slice(1) + " record, protocol " + now.protocol + ".";
+    get("record-page").replaceChildren();
+    get("record-image").replaceChildren();
+    if (!shown) get("record-page").append(element("p", "The report has no picture of this record. Raise report.explorer_pictures for more pictures."));
     else {
       const maps = heats.get([now.dataset, now.protocol, id].join("\n")) || [];
-      if (shown.page) place.append(overlay(now, id, shown.page, maps));
-      if (shown.image) place.append(figure(shown.image, "Binary image that models see, record " + id, "The binary image that models see", "model-image"));
+      if (shown.page) get("record-page").append(overlay(now, id, shown.page, maps));
+      if (shown.image) get("record-image").append(figure(shown.image, "Binary image that models see, record " + id, "The binary image that models see", "model-image"));
     }
     const head = element("tr");
-    head.append(element("th", "Model", { scope: "col" }), ...now.classes.map((label, c) => element("th", label + (now.truth[i].includes(c) ? " *" : ""), { scope: "col", className: "number" })));
+    head.append(element("th", "Model", { scope: "col" }), ...now.classes.map((label, c) => element("th", label + (now.truth[i].includes(c) ? " *" : ""), { scope: "col", className: "number", title: full(now, c) || "" })));
     get("p-head").replaceChildren(head);
     get("p-body").replaceChildren(
       ...now.models.map((model, m) => {
@@ -132,20 +158,22 @@
         return line;
       })
     );
-    get("record").showModal();
+    if (!get("record").open) get("record").showModal();
+    get("record").scrollTop = 0;
   }
+  const image = ([src, width, height], alt) => element("img", undefined, { width, height, alt, src });
   function figure(source, alt, caption, style) {
     const made = element("figure", undefined, { className: style });
-    made.append(element("img", undefined, { src: source, alt }), element("figcaption", caption));
+    made.append(image(source, alt), element("figcaption", caption));
     return made;
   }
   function overlay(now, id, page, maps) {
     const made = element("figure"), stack = element("div", undefined, { className: "stack" });
-    stack.append(element("img", undefined, { src: page, alt: "Page of record " + id }));
+    stack.append(image(page, "Page of record " + id));
     made.append(stack);
     if (!maps.length) return made.append(element("figcaption", "The page. No saliency map exists for this record.")), made;
     const [top, right, bottom, left] = data.margins[now.dataset];
-    const heat = element("img", undefined, { className: "heat", alt: "" });
+    const heat = element("img", undefined, { className: "heat", alt: "", width: 40, height: 40 });
     Object.assign(heat.style, { top: 100 * top + "%", left: 100 * left + "%", width: 100 * (1 - left - right) + "%", height: 100 * (1 - top - bottom) + "%" });
     stack.append(heat);
     const choice = element("select"), strength = element("input", undefined, { type: "range", min: 0, max: 1, step: 0.05, value: 0.8 });
@@ -180,5 +208,18 @@
     more();
     body.rows[first]?.querySelector("button").focus();
   });
+  get("previous").addEventListener("click", () => step(-1));
+  get("next").addEventListener("click", () => step(1));
+  get("record").addEventListener("keydown", (event) => {
+    if (event.target.matches("select, input") || event.altKey || event.ctrlKey || event.metaKey) return;
+    if (event.key === "ArrowLeft") step(-1);
+    if (event.key === "ArrowRight") step(1);
+  });
+  get("record").addEventListener("close", () => {
+    history.replaceState(null, "", "#explorer");
+    body.rows[current]?.querySelector("button").focus();
+  });
+  addEventListener("hashchange", open);
   fill();
+  open();
 })();

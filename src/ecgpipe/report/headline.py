@@ -1,0 +1,233 @@
+"""The first screen of the report: a verdict for each dataset and protocol, four figures, and a forest plot."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ecgpipe.report.collect import Cell, whole_protocol
+from ecgpipe.report.results import baseline_kind, pooled_cells
+from ecgpipe.report.statistics import Statistics
+
+FEW = 20
+"""Reported records of a class below which its scores are called unreliable."""
+TOO_FEW = 5
+"""Reported records of a typical (median) class below which there is no verdict."""
+NAMED = 6
+"""Classes that a sentence names at most."""
+SIGNAL = "signal"
+CONTROLS = ("shuffled",)
+"""Baselines that show a fault of the data, not a score to beat."""
+BASELINES_IN_TEXT = {
+    "majority": "class frequencies alone",
+    "nearest": "a nearest neighbour on page thumbnails",
+    "outside": "a classifier of the area outside the traces",
+    "thumbnail": "logistic regression on thumbnails",
+    SIGNAL: "the signal reference",
+}
+SHORT_NAMES = {
+    "majority": "Class frequencies",
+    "nearest": "Nearest neighbour on thumbnails",
+    "outside": "Area outside the traces",
+    "thumbnail": "Logistic regression on thumbnails",
+    SIGNAL: "Signal reference",
+}
+CHANCE = 0.5
+
+
+def headlines(datasets: Sequence[dict], statistics: Statistics) -> list[dict]:
+    """The first screen's content, one entry per dataset and protocol.
+
+    Args:
+        datasets: the report's datasets with their protocols.
+        statistics: comparisons of models, and of models with baselines.
+
+    Returns:
+        ``dataset``, ``title``, ``protocol``, ``role``, ``records``; ``verdict`` (sentences) with ``tone``: good, fair
+        or bad; ``caution``: a sentence about small classes, or None; ``model``: the one with the highest macro AUC, and
+        ``baseline``: the same of the baselines (``name`` and cells ``auc_macro`` and ``accuracy``, or None);
+        ``leaks`` (see ``_leaks``); ``smallest``: name and records of the smallest class; ``forest``: see ``_forest``.
+    """
+    return [_headline(dataset, view, statistics) for dataset in datasets for view in dataset["protocols"]]
+
+
+def _headline(dataset: dict, view: dict, statistics: Statistics) -> dict:
+    compared = statistics.of(dataset["name"], view["name"]) or {}
+    cells = pooled_cells({"models": compared.get("baselines", [])})
+    baselines = {
+        kind: own
+        for name, own in cells.items()
+        if (kind := baseline_kind(name)) not in CONTROLS and own["auc_macro"].value is not None
+    }
+    models = [model for model in view["models"] if model["cells"]["auc_macro"].value is not None]
+    best = next((model for model in models if model["variant"] == view["best"]), None)
+    rivals = {kind: own for kind, own in baselines.items() if kind != SIGNAL}
+    rival = max(rivals, key=lambda kind: rivals[kind]["auc_macro"].value, default=None)
+    judged = np.median(list(view["support"].values())) >= TOO_FEW
+    rows = _differences(compared, best["variant"]) if best else {}
+    leaks = _leaks(dataset, view)
+    if best is None:
+        verdict, tone = "Macro AUC could not be computed for any model.", "bad"
+    elif not judged:
+        verdict, tone = f"Too few {view['role']} records to judge the models: {view['records']} in all.", "bad"
+    else:
+        verdict, tone = _verdict(best, len(models), rows, rivals)
+    if leaks["share"] and judged:
+        verdict += f" {_leak_words(leaks, view['role'])}, so every score here is too high."
+        tone = "bad"
+    smallest = min(view["support"].items(), key=lambda item: item[1])
+    return {
+        **{"dataset": dataset["name"], "title": dataset["title"], "protocol": view["name"], "key": view["key"]},
+        **{"role": view["role"], "records": view["records"], "groups": view["groups"], "coverage": view["coverage"]},
+        "judged": bool(judged and best),
+        "verdict": verdict[0].upper() + verdict[1:],
+        "tone": tone,
+        "caution": _caution(view),
+        "model": best and {"name": best["name"]} | {key: best["cells"][key] for key in ("auc_macro", "accuracy")},
+        "models": len(models),
+        "baseline": rival
+        and {"name": SHORT_NAMES.get(rival, rival)} | {key: rivals[rival][key] for key in ("auc_macro", "accuracy")},
+        "leaks": leaks,
+        "smallest": {"name": smallest[0], "records": int(smallest[1])},
+        "forest": _forest(models, baselines),
+    }
+
+
+def _differences(compared: dict, model: str) -> dict[tuple[str, str], dict]:
+    """Kind of baseline and metric -> the row of a model against it."""
+    return {
+        (baseline_kind(row["second"]), row["metric"]): row
+        for row in compared.get("against_baselines", [])
+        if row["first"] == model and row["difference"] is not None
+    }
+
+
+def _verdict(best: dict, models: int, rows: Mapping[tuple[str, str], dict], rivals: Mapping) -> tuple[str, str]:
+    """What the paired differences in macro AUC say about the best model, and the tone of that."""
+    name, auc = best["name"], _interval(best["cells"]["auc_macro"])
+    rank = f"{name} has a macro AUC of {auc}" if models == 1 else f"{name} has the highest macro AUC, {auc}"
+    compared = {kind: row for (kind, metric), row in rows.items() if metric == "auc_macro" and kind in rivals}
+    if not compared:
+        return f"{rank}. No baseline was compared with it, so nothing shows whether that is good.", "fair"
+    hardest = max(compared, key=lambda kind: compared[kind]["second_value"])
+    row = compared[hardest]
+    if row["difference"] <= 0:
+        these = "this model" if models == 1 else "these models"
+        return (
+            f"No model beats {_text(hardest)}, whose macro AUC is {row['second_value']:.3f}; the best model, {name}, "
+            f"has {auc}. Treat {these} as not working."
+        ), "bad"
+    unproven = [kind for kind, one in compared.items() if one["low"] is None or one["low"] <= 0]
+    if unproven:
+        kind = max(unproven, key=lambda one: compared[one]["second_value"])
+        return (
+            f"{rank}, but that is not significantly above {_text(kind)} ({compared[kind]['second_value']:.3f}). "
+            "Treat it as unproven."
+        ), "bad"
+    text = f"{rank}, significantly above {'every baseline' if len(compared) > 1 else _text(hardest)}"
+    return text + _beside_signals(rows.get((SIGNAL, "auc_macro"))) + _accuracy(rows, rivals), "good"
+
+
+def _beside_signals(row: dict | None) -> str:
+    """The end of the sentence: the model beside the network on the recordings."""
+    if row is None or row["low"] is None:
+        return "."
+    value = f"the signal reference ({row['second_value']:.3f})"
+    if row["low"] > 0:
+        return f" and above {value}."
+    if row["high"] < 0:
+        return f", and significantly below {value}."
+    return f", and not significantly different from {value}."
+
+
+def _accuracy(rows: Mapping[tuple[str, str], dict], rivals: Mapping) -> str:
+    """A warning if the model ranks records better than a baseline, but is not more often right."""
+    own = {kind: row for (kind, metric), row in rows.items() if metric == "accuracy" and kind in rivals}
+    kind = max(own, key=lambda one: own[one]["second_value"], default=None)
+    if kind is None or own[kind]["difference"] > 0:
+        return ""
+    row = own[kind]
+    return f" Its accuracy, {row['first_value']:.3f}, is not above that of {_text(kind)} ({row['second_value']:.3f})."
+
+
+def _text(kind: str) -> str:
+    return BASELINES_IN_TEXT.get(kind, f"the baseline {kind}")
+
+
+def _interval(cell: Cell) -> str:
+    return f"{cell.value:.3f}" + ("" if cell.low is None else f" ({cell.low:.3f}–{cell.high:.3f})")
+
+
+def _caution(view: dict) -> str | None:
+    """Names the classes with too few reported records for reliable scores."""
+    few = sorted((count, name) for name, count in view["support"].items() if count < FEW)
+    if not few:
+        return None
+    named = ", ".join(f"{name} {int(count)}" for count, name in few[:NAMED])
+    if len(few) > NAMED:
+        named += f", and {len(few) - NAMED} more"
+    return (
+        f"Some classes have fewer than {FEW} {view['role']} records ({named}). Their scores, and the averages over "
+        "classes, can change a lot with other records."
+    )
+
+
+def _leaks(dataset: dict, view: dict) -> dict:
+    """``share`` of the reported records (0 to 1) with a duplicate or their patient in training, None if unknown;
+    ``kind``: near or patient, whichever is more frequent; ``patients``: whether patients are known."""
+    rows = [
+        row
+        for row in (dataset["audit"] or {}).get("leaks", [])
+        if (whole_protocol(row["protocol"]), row["role"]) == (view["name"], view["role"])
+    ]
+    if not rows:
+        return {"share": None, "kind": None, "patients": None}
+    records = sum(row["records"] for row in rows)
+    shares = {
+        kind: sum(row[kind] * row["records"] for row in rows) / records
+        for kind in ("near", "patient")
+        if all(row[kind] is not None for row in rows)
+    }
+    kind = max(shares, key=lambda one: shares[one])
+    return {"share": shares[kind], "kind": kind, "patients": "patient" in shares}
+
+
+def _leak_words(leaks: dict, role: str) -> str:
+    what = "a duplicate" if leaks["kind"] == "near" else "their patient"
+    return f"{100 * leaks['share']:.1f}% of the {role} records have {what} in training"
+
+
+def _forest(models: Sequence[dict], baselines: Mapping[str, Mapping]) -> dict:
+    """Macro AUC of models and baselines, each group from high to low.
+
+    Returns:
+        ``from`` and ``to`` (ends of the axis); ``ticks``, in percent of its length and as text; ``chance`` and
+        ``beat`` (the best baseline), in percent or None; ``rows``: ``name``, ``kind`` (model, reference, baseline),
+        ``cell``, and ``at``, ``low``, ``high`` in percent.
+    """
+    rows = [(model["name"], "model", model["cells"]["auc_macro"]) for model in models]
+    rows += [
+        (SHORT_NAMES.get(kind, kind), "reference" if kind == SIGNAL else "baseline", own["auc_macro"])
+        for kind, own in baselines.items()
+    ]
+    order = ("model", "reference", "baseline")
+    rows.sort(key=lambda row: (order.index(row[1]), -row[2].value))
+    least = min([CHANCE, *(cell.value if cell.low is None else cell.low for _, _, cell in rows)])
+    start = math.floor(10 * least - 1e-9) / 10 if least < CHANCE else 0.4
+
+    def place(value: float | None) -> float | None:
+        return None if value is None else round(100 * (value - start) / (1 - start), 2)
+
+    highest = max((cell.value for _, kind, cell in rows if kind == "baseline"), default=None)
+    count = round(10 * (1 - start))
+    step = 1 if count <= 6 else 2
+    return {
+        "ticks": [(place(1 - tenth / 10), f"{1 - tenth / 10:.1f}") for tenth in range(0, count + 1, step)],
+        "chance": place(CHANCE),
+        "beat": place(highest),
+        "rows": [
+            {"name": name, "kind": kind, "cell": cell}
+            | {"at": place(cell.value), "low": place(cell.low), "high": place(cell.high)}
+            for name, kind, cell in rows
+        ],
+    }
