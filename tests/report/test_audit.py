@@ -44,6 +44,13 @@ def test_mean_leaks_over_seeds(tmp_path):
     assert "<svg" in text
 
 
+def test_without_leaks_there_is_a_table_of_zeros_but_no_chart():
+    row = {"protocol": "p", "role": "test", "records": 8, "identical": 0.0, "near": 0.0, "patient": None}
+    text = render({"name": "x", "audit": SUMMARY | {"leaks": [row], "any_leak": False}}, [], {})
+    assert "0.0%" in text and "<figure" not in text
+    assert "not audited" in render({"name": "x", "audit": None}, [])
+
+
 def test_the_most_relevant_duplicates_come_first(tmp_path):
     """Seven groups: of 6, 5, 4, 3 and 2 identical records, one near-identical pair, one pair with a conflict."""
     rows = []

@@ -124,6 +124,53 @@ def test_record_opens_by_keyboard_with_its_overlay_and_returns_focus(page):
     choose(page, "f-id", "")
 
 
+def test_arrow_keys_go_through_the_records_and_the_address_names_them(page):
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    def press(key):
+        ActionChains(page).send_keys(key).perform()
+        return page.find_element(By.ID, "record-title").text.split()[1].rstrip(",")
+
+    ids = [row[0] for row in shown(page)]
+    page.find_element(By.CSS_SELECTOR, "#records button.open").send_keys(Keys.ENTER)
+    assert [press(Keys.ARROW_RIGHT), press(Keys.ARROW_RIGHT), press(Keys.ARROW_LEFT)] == [ids[1], ids[2], ids[1]]
+    assert script(page, "return location.hash") == f"#record/simulated/patient/{ids[1]}"
+    press(Keys.ESCAPE)
+    assert script(page, "return [location.hash, document.activeElement.textContent]") == ["#explorer", ids[1]]
+
+
+def test_link_opens_its_record_whatever_the_filters_are(page):
+    from selenium.webdriver.common.by import By
+
+    choose(page, "f-outcome", "wrong")
+    script(page, "location.hash = '#record/cardiac-images/paper/' + encodeURIComponent('HB(0)')")
+    page.implicitly_wait(1)
+    page.find_element(By.CSS_SELECTOR, "dialog[open]")
+    assert "HB(0)" in page.find_element(By.ID, "record-title").text
+    assert script(page, "return document.getElementById('f-view').value") == "1" and len(shown(page)) == 12
+    script(page, "document.getElementById('record').close()")
+    script(page, "location.hash = '#record/simulated/patient/none'")
+    assert not script(page, "return document.getElementById('record').open")
+    choose(page, "f-view", "0")
+
+
+def test_navigation_marks_the_section_on_the_screen(page):
+    def marked(place):
+        text = "const done = arguments[1]; scrollTo(0, 0); arguments[0] && document.querySelector(arguments[0])"
+        text += ".scrollIntoView(); setTimeout(() => done([...document.querySelectorAll('nav [aria-current]')]"
+        return page.execute_async_script(text + ".map(a => a.hash)), 300)", place)
+
+    assert marked("#saliency") == ["#saliency"]
+    assert marked("#main") == ["#main"]
+
+
+def test_images_have_their_size_so_that_nothing_moves(page):
+    without = "return [...document.images].filter(i => !i.getAttribute('width') || !i.getAttribute('height')).length"
+    assert script(page, without) == 0
+
+
 def test_names_for_screen_readers(page):
     assert script(page, "return document.querySelectorAll('img:not([alt])').length") == 0
     assert script(
@@ -184,3 +231,12 @@ def test_no_horizontal_scrolling(page, width):
 def test_print_to_pdf(page, tmp_path):
     printed = base64.b64decode(page.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})["data"])
     assert printed.startswith(b"%PDF") and len(printed) > 50_000
+
+
+def test_closed_parts_are_not_printed(page):
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    folded = "return [...document.querySelectorAll('details:not([open]):not(.thumbs *)')].map(d => d.offsetHeight)"
+    script(page, "document.querySelectorAll('main > details').forEach(d => d.open = false)")
+    assert set(script(page, folded)) == {0} and script(page, "return document.querySelector('nav').offsetHeight") == 0
+    assert script(page, "return document.querySelector('.thumbs img').offsetHeight") > 0
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})

@@ -17,7 +17,8 @@ from ecgpipe.report.build import build_report
 from ecgpipe.report.collect import Run, first_seeds
 from ecgpipe.report.pictures import choose_pictured, explorer_data, wrong_answers
 from ecgpipe.report.tables import latex, write_tables
-from tests.report.made import COUNT, EVIL_CLASS, EVIL_ID
+from ecgpipe.report.publish import render_markdown
+from tests.report.made import COUNT, EVIL_CLASS, EVIL_ID, inputs_of
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +72,30 @@ def test_report_json_has_the_whole_content(made):
     assert {f"roc-simulated-patient-{name}.svg" for name in ("resnet34", "swin")} <= {
         file.name for file in (made[1] / "figures").iterdir()
     }
+
+
+def test_report_on_own_data_does_not_mention_the_paper(made, tmp_path):
+    """Without a dataset of the paper: no claims, no retraction, no figures or columns of the paper, its own title."""
+    inputs = made[0]
+    own = replace(inputs_of(inputs.results, ("simulated",)), titles={"simulated": "My clinic"})
+    build(replace(own, configuration=inputs.configuration), tmp_path, explorer_pictures=0)
+    publish_page = render_markdown(json.loads((tmp_path / "report.json").read_text()))
+    page = (tmp_path / "index.html").read_text().partition("<summary>Configuration")[0]
+    assert "<h1>ECG image classification: My clinic</h1>" in page and publish_page.startswith(
+        "# ECG image classification"
+    )
+    for text in (page, publish_page):
+        assert not re.search(r"(?i)retracted|the paper|figures? \d|not run|claims", text.partition("<main")[2] or text)
+    assert not (tmp_path / "tables/claims.csv").exists()
+    assert "paper" not in (tmp_path / "tables/data.csv").read_text()
+    of_the_paper = (made[1] / "index.html").read_text()
+    assert "was retracted" in of_the_paper and "(figure 12)" in of_the_paper and 'id="claims"' in of_the_paper
+
+
+def test_classes_are_spelled_out_where_they_are_known(made):
+    page = (made[1] / "index.html").read_text()
+    assert '<abbr title="myocardial infarction">MI</abbr>' in page and "<b>STTC</b> ST/T change" in page
+    assert 'abbr title="Normal' not in page
 
 
 def test_models_must_be_compared(made, tmp_path):

@@ -174,12 +174,13 @@ def test_missing_parts_are_reported(own, tmp_path):
         assert sentence in text
 
 
-def test_intervals_of_models_and_baselines_are_described_separately(rich, published):
-    """A caption used to say of all rows that their interval counts patients and seeds."""
-    text = (rich / "out/index.md").read_text()
-    assert "Models: 95% interval over patients and seeds. Baselines: from the lowest to the highest limit" in text
-    assert "Baselines:" not in (published / "index.md").read_text()
-    assert "counts patients and seeds" not in text + (rich / "report/index.html").read_text()
+def test_intervals_of_baselines_are_those_of_the_comparisons(rich):
+    """A baseline used to have the widest limits of its seeds in one table and the pooled interval elsewhere."""
+    (compared,) = read_json(rich / "cardiac-images/comparisons/paper.json")["baselines"]
+    cell, content = compared["scores"]["accuracy"], read_json(rich / "report/report.json")
+    table = next(one for one in content["baselines"] if one["dataset"] == "cardiac-images")
+    assert [table["rows"][0]["accuracy"][key] for key in ("low", "high")] == [cell["low"], cell["high"]]
+    assert content["headlines"][-1]["baseline"]["accuracy"] == table["rows"][0]["accuracy"]
 
 
 def test_baselines_and_audits_have_rows(rich):

@@ -14,19 +14,19 @@ def compared(**changes) -> dict:
 
 def test_summary_counts_significant_differences():
     """With a single pair there is nothing to correct, so the sentence does not speak of a correction."""
-    names, titles = {"swin": "Swin", "vit": "ViT"}, {"ptb-xl": "PTB-XL"}
+    names = {"swin": "Swin", "vit": "ViT"}
     for changes, counted in (
         ({}, "Swin is significantly better than ViT in 1 of 1 scores and worse in 0."),
         ({"difference": -0.1}, "Swin is significantly better than ViT in 0 of 1 scores and worse in 1."),
         ({"p_holm": 0.2}, "Swin and ViT do not differ significantly in any of 1 scores."),
     ):
-        (sentence,) = comparison_sentences(comparison_tables(Statistics([compared(**changes)])), names, titles)
-        assert sentence == f"PTB-XL, protocol folds: {counted}"
+        (sentence,) = comparison_sentences(comparison_tables(Statistics([compared(**changes)])), names)
+        assert sentence == ("ptb-xl", "folds", counted)
     both = compared()
     both["comparisons"] = [*both["comparisons"], both["comparisons"][0] | {"second": "resnet34", "p_holm": 0.2}]
-    (sentence,) = comparison_sentences(comparison_tables(Statistics([both])), names, titles)
-    assert "2 paired tests against 2 other models (Holm-corrected), Swin is significantly better in 1" in sentence
-    assert comparison_sentences(comparison_tables(Statistics([compared(p_holm=None)])), names, titles) == []
+    (sentence,) = comparison_sentences(comparison_tables(Statistics([both])), names)
+    assert "2 paired tests against 2 other models (Holm-corrected), Swin is significantly better in 1" in sentence[2]
+    assert comparison_sentences(comparison_tables(Statistics([compared(p_holm=None)])), names) == []
 
 
 def test_cells_keep_their_notes():

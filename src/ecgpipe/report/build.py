@@ -146,7 +146,7 @@ def build_report(inputs: Inputs, config: ReportConfig, folder: Path) -> None:
             "class_names": {dataset["name"]: dataset["class_names"] for dataset in datasets},
             "headlines": first,
             "summary": summary(
-                titles, saliency, len(problems), claims, comparison_sentences(comparisons, names, titles)
+                titles, saliency, len(problems), claims, comparison_sentences(comparisons, names), len(first)
             ),
             "overview": overview,
             "datasets": datasets,
@@ -195,7 +195,7 @@ def html_environment() -> Environment:
         loader=PackageLoader("ecgpipe.report"), autoescape=select_autoescape(("html.j2",)), undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters["score"] = lambda value: "–" if value is None else f"{value:.3f}"
+    environment.filters["score"] = lambda value: "–" if value is None else f"{value:z.3f}"
     environment.filters["slug"] = slug
     environment.filters["spelled"] = spelled
     return environment

@@ -156,8 +156,8 @@ def cell(entry: dict | None, sign: str = "") -> str:
     if not entry or entry["value"] is None:
         return "–"
     value, low, high = (entry.get(key) for key in ("value", "low", "high"))
-    interval = "" if low is None else f" ({low:{sign}.3f} – {high:{sign}.3f})"
-    return f"{value:{sign}.3f}{interval}"
+    interval = "" if low is None else f" ({low:{sign}z.3f} – {high:{sign}z.3f})"
+    return f"{value:{sign}z.3f}{interval}"
 
 
 def _columns(row: dict, label: str) -> dict:
@@ -172,8 +172,8 @@ def _number(value: float | None, decimals: int) -> str | None:
 def _change(row: dict | None) -> str:
     if row is None or row["difference"] is None:
         return "–"
-    interval = f" ({row['low']:+.3f} to {row['high']:+.3f})" if row["low"] is not None else ""
-    return f"{row['difference']:+.3f}{interval}"
+    interval = f" ({row['low']:+z.3f} to {row['high']:+z.3f})" if row["low"] is not None else ""
+    return f"{row['difference']:+z.3f}{interval}"
 
 
 def _p_value(row: dict | None) -> str:

@@ -137,7 +137,7 @@ def baseline_tables(
         baselines: scored baselines.
         models: scored models.
         metrics: of the rows; must include METRICS.
-        statistics: comparisons, for the cost of the image.
+        statistics: comparisons, for intervals over patients and seeds and for the cost of the image.
 
     Returns:
         ``dataset``; ``protocol``; ``rows``: ``name``, ``kind``, and one Cell per metric; ``model``: the model with the
@@ -150,9 +150,13 @@ def baseline_tables(
         cells = {
             kind: _cells([run for run in runs if baseline_kind(run.variant) == kind], kind, metrics) for kind in kinds
         }
-        model = _best_model([run for run in models if (run.dataset, run.protocol) == (dataset, protocol)])
-        rows = [{"name": BASELINE_NAMES.get(kind, kind), "kind": kind, **cells[kind]} for kind in kinds]
         compared = statistics and statistics.of(dataset, whole_protocol(protocol))
+        pooled: dict[str, dict[str, Cell]] = {}
+        if compared and protocol == whole_protocol(protocol):  # the same intervals as for models
+            pooled = pooled_cells({"models": [*compared.get("models", ()), *compared.get("baselines", ())]})
+            cells |= {baseline_kind(name): own for name, own in pooled.items() if baseline_kind(name) in cells}
+        model = _best_model([run for run in models if (run.dataset, run.protocol) == (dataset, protocol)], pooled)
+        rows = [{"name": BASELINE_NAMES.get(kind, kind), "kind": kind, **cells[kind]} for kind in kinds]
         cost = image_cost_sentence(compared, names_of_runs(models))
         findings = [*baseline_findings(cells, model), *([cost] if cost else [])]
         tables.append({"dataset": dataset, "protocol": protocol, "rows": rows, "model": model, "findings": findings})
@@ -213,10 +217,11 @@ def _mean_interval(runs: list[Run], metric: str) -> Cell:
     return Cell(mean, mean - half_width, mean + half_width, len(values))
 
 
-def _best_model(runs: list[Run]) -> dict | None:
-    """The model with the highest mean macro AUC."""
+def _best_model(runs: list[Run], pooled: Mapping[str, dict[str, Cell]]) -> dict | None:
+    """The model with the highest mean macro AUC; with its pooled cells, if there are any."""
     cells = {
         variant: {metric: over_seeds([run for run in runs if run.variant == variant], metric) for metric in METRICS}
+        | {metric: cell for metric, cell in pooled.get(variant, {}).items() if metric in METRICS}
         for variant in dict.fromkeys(run.variant for run in runs)
     }
     measured = {variant: cell for variant, cell in cells.items() if cell["auc_macro"].value is not None}

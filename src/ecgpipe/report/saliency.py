@@ -126,15 +126,15 @@ def _notes(summary: dict) -> list[str]:
 
 
 def _brief(rows: Sequence[dict], target: str) -> str | None:
-    """``is on the traces more often than chance, but no more than with random weights``."""
+    """``lies on the traces more than chance predicts, and ... than that of a network with random weights``."""
     entries = next((row["common"] for row in rows if row["measure"] == target), None)
     if entries is None or entries["trained"]["value"] is None:
         return None
     trained, difference = entries["trained"], entries["difference"]
     amount = {1: "more", 0: "no more", -1: "less"}
-    text = f"is {amount[_sign(trained['above_chance'])]} on the {PLACES[target]} than by chance"
+    text = f"lies on the {PLACES[target]} {amount[_sign(trained['above_chance'])]} than chance predicts"
     if difference and difference["value"] is not None:
-        text += f", and {amount[_sign(difference)]} than in a network with random weights"
+        text += f", and {amount[_sign(difference)]} than that of a network with random weights"
     return text
 
 
@@ -153,14 +153,14 @@ def _verdicts(rows: Sequence[dict]) -> list[str]:
         if difference and difference["value"] is not None:
             text += (
                 f"; {VERDICTS[_sign(difference) * sign]} the randomised network "
-                f"(difference {difference['value']:.3f}, {_interval(difference)})"
+                f"(difference {difference['value']:z.3f}, {_interval(difference)})"
             )
         verdicts.append(text + ".")
     return verdicts
 
 
 def _interval(entry: dict) -> str:
-    return "no interval" if entry["low"] is None else f"{entry['low']:.3f} – {entry['high']:.3f}"
+    return "no interval" if entry["low"] is None else f"{entry['low']:z.3f} – {entry['high']:z.3f}"
 
 
 def _sign(entry: dict) -> int:

@@ -92,8 +92,8 @@ def _bootstrap(rows: Sequence[dict], first: str, second: str, metric: str) -> di
     return None
 
 
-def comparison_sentences(tables: Sequence[dict], names: dict[str, str], titles: dict[str, str]) -> list[str]:
-    """One sentence per table with a reference model."""
+def comparison_sentences(tables: Sequence[dict], names: dict[str, str]) -> list[tuple[str, str, str]]:
+    """Dataset, protocol and a sentence for each table with a reference model."""
     sentences = []
     for table in tables:
         if table["first"] is None or not table["tests"]:
@@ -119,7 +119,7 @@ def comparison_sentences(tables: Sequence[dict], names: dict[str, str], titles: 
                 found = (
                     f"{first} is significantly better than {second} in {better} of {tests} scores and worse in {worse}"
                 )
-        sentences.append(f"{titles.get(table['dataset'], table['dataset'])}, protocol {table['protocol']}: {found}.")
+        sentences.append((table["dataset"], table["protocol"], f"{found}."))
     return sentences
 
 
