@@ -16,8 +16,8 @@ from ecgpipe.errors import DataError
 from ecgpipe.report.build import build_report
 from ecgpipe.report.collect import Run, first_seeds
 from ecgpipe.report.pictures import choose_pictured, explorer_data, wrong_answers
-from ecgpipe.report.tables import latex, write_tables
 from ecgpipe.report.publish import render_markdown
+from ecgpipe.report.tables import latex, write_tables
 from tests.report.made import COUNT, EVIL_CLASS, EVIL_ID, inputs_of
 
 
@@ -81,9 +81,8 @@ def test_report_on_own_data_does_not_mention_the_paper(made, tmp_path):
     build(replace(own, configuration=inputs.configuration), tmp_path, explorer_pictures=0)
     publish_page = render_markdown(json.loads((tmp_path / "report.json").read_text()))
     page = (tmp_path / "index.html").read_text().partition("<summary>Configuration")[0]
-    assert "<h1>ECG image classification: My clinic</h1>" in page and publish_page.startswith(
-        "# ECG image classification"
-    )
+    assert "<h1>ECG image classification: My clinic</h1>" in page
+    assert publish_page.startswith("# ECG image classification: My clinic\n")
     for text in (page, publish_page):
         assert not re.search(r"(?i)retracted|the paper|figures? \d|not run|claims", text.partition("<main")[2] or text)
     assert not (tmp_path / "tables/claims.csv").exists()

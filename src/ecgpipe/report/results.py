@@ -237,7 +237,7 @@ def baseline_findings(cells: dict[str, dict[str, Cell]], model: dict | None) -> 
     outside = cells.get("outside", {}).get("auc_macro")
     if outside and outside.low is not None:
         findings.append(
-            f"Leak: the area outside the traces predicts the class, above chance in every seed: macro AUC {outside}."
+            f"Leak: the area outside the traces predicts the class better than chance: macro AUC {outside}."
             if outside.low > CHANCE_AUC
             else f"The area outside the traces does not predict the class: macro AUC {outside}."
         )

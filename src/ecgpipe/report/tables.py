@@ -181,7 +181,7 @@ def report_tables(
     for compared in statistics.protocols:
         if compared["rows"]:
             found[f"protocols-{compared['dataset']}"] = flat_table(compared["rows"], PROTOCOL_COLUMNS)
-    if statistics.claims:
+    if statistics.claims and any(dataset["paper"] for dataset in datasets):
         found["claims"] = flat_table(statistics.claims["claims"], CLAIM_COLUMNS)
     if saliency:
         found["saliency"] = saliency_table(saliency)
