@@ -5,6 +5,7 @@ import pytest
 from ecgpipe.report.headline import headlines
 from ecgpipe.report.results import pooled_cells
 from ecgpipe.report.statistics import Statistics
+from ecgpipe.report.summary import summary
 
 SUPPORT = {"NORM": 30, "MI": 25}
 
@@ -102,7 +103,16 @@ def test_too_few_records_give_no_figure():
     """It used to say "macro AUC of 0.000" of four test records."""
     found = headline({"a": (0.05,)}, {"nearest": 0.6}, [against("baseline-nearest", -0.55)], {"NORM": 3, "MI": 1})
     assert found["verdict"] == "Too few test records to judge the models: 4 in all." and not found["judged"]
-    assert "fewer than 20 test records (MI 1, NORM 3)" in found["caution"]
+    assert found["caution"].startswith("Every class has fewer than 20 test records (MI 1, NORM 3).")
+
+
+def test_summary_has_no_sentence_about_a_view_that_cannot_be_judged():
+    tested, titles = [("d", "patient", "a and b do not differ.")], {"d": "D"}
+    view = {"dataset": "d", "protocol": "patient", "judged": True}
+    assert summary(titles, [], 0, None, tested, [view]) == ["A and b do not differ.", "No record was left out."]
+    assert summary(titles, [], 0, None, tested, [view | {"judged": False}]) == ["No record was left out."]
+    two = summary(titles, [], 3, None, tested, [view, view | {"protocol": "folds"}])
+    assert two[0] == "D, protocol patient: a and b do not differ." and two[1].startswith("3 records or files")
 
 
 def test_small_and_absent_classes_are_named():

@@ -146,7 +146,7 @@ def build_report(inputs: Inputs, config: ReportConfig, folder: Path) -> None:
             "class_names": {dataset["name"]: dataset["class_names"] for dataset in datasets},
             "headlines": first,
             "summary": summary(
-                titles, saliency, len(problems), claims, comparison_sentences(comparisons, names), len(first)
+                titles, saliency, len(problems), claims, comparison_sentences(comparisons, names), first
             ),
             "overview": overview,
             "datasets": datasets,

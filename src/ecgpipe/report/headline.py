@@ -166,9 +166,10 @@ def _caution(view: dict) -> str | None:
     named = ", ".join(f"{name} {int(count)}" for count, name in few[:NAMED])
     if len(few) > NAMED:
         named += f", and {len(few) - NAMED} more"
+    who = "Every class has" if len(few) == len(view["support"]) else "Some classes have"
     return (
-        f"Some classes have fewer than {FEW} {view['role']} records ({named}). Their scores, and the averages over "
-        "classes, can change a lot with other records."
+        f"{who} fewer than {FEW} {view['role']} records ({named}). Their scores, and the averages over classes, can "
+        "change a lot with other records."
     )
 
 

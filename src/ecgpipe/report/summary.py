@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from ecgpipe.report.collect import whole_protocol
+
 
 def summary(
     titles: Mapping[str, str],
@@ -10,7 +12,7 @@ def summary(
     problems: int,
     claims: dict | None = None,
     comparisons: Sequence[tuple[str, str, str]] = (),
-    views: int = 2,
+    views: Sequence[dict] = (),
 ) -> list[str]:
     """Sentences about tests between models, claims, saliency and records left out.
 
@@ -20,7 +22,8 @@ def summary(
         problems: number of records or files left out.
         claims: of ``claim_view``.
         comparisons: of ``comparison_sentences``.
-        views: datasets times protocols in the report; of a single one, the sentences do not repeat its name.
+        views: of ``headlines``. Of a single one, the sentences do not repeat its name; there are none about views with
+            too few records to judge.
     """
     found = list(comparisons)
     for group in saliency:
@@ -29,16 +32,18 @@ def summary(
             for model in group["models"]
             if model["brief"]
         ]
+    unjudged = {(view["dataset"], view["protocol"]) for view in views if not view["judged"]}
     sentences = [
-        f"{titles[dataset]}, protocol {protocol}: {text}" if views > 1 else text[0].upper() + text[1:]
+        text[0].upper() + text[1:] if len(views) == 1 else f"{titles[dataset]}, protocol {protocol}: {text}"
         for dataset, protocol, text in found
+        if (dataset, whole_protocol(protocol)) not in unjudged
     ]
     if claims:
         counts = Counter(claim["verdict"] for claim in claims["claims"])
         verdicts = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
         sentences.append(f"The paper's {sum(counts.values())} claims: {verdicts}.")
     sentences.append(
-        f"{problems} records or files were left out; the reasons are listed under Problems."
+        f"{problems} {'records or files were' if problems > 1 else 'record or file was'} left out; see Problems."
         if problems
         else "No record was left out."
     )
