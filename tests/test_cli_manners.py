@@ -73,7 +73,7 @@ def test_every_command_shows_examples_that_parse(name, capsys):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["rendr", "x"], "no such command: 'rendr'; did you mean render?"),
+        (["rendre", "x"], "no such command: 'rendre'; did you mean render"),
         (["render", "x", "-o", "y", "--degrad-sed", "3"], "did you mean --degrade-seed"),
         (["render", "x", "-o", "y", "--degrade", "foto"], "no such choice: 'foto'; did you mean photo?"),
         (["labels", "x", "--policy", "zzz"], "choose from single, primary, multilabel"),
