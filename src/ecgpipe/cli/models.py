@@ -218,7 +218,7 @@ def export(args: Arguments) -> None:
     PLUGIN,
     THREADS,
     argument("--json", action="store_true", help="print JSON (docs/predict.md)"),
-    examples="""predict results/demo/simulated/patient/resnet34/seed-0/model photo.jpg scan.pdf --cam overlays
+    examples="""predict results/demo/simulated/patient/small_resnet/seed-0/model photo.jpg scan.pdf --cam overlays
     predict RUN_DIR/model records100/00000/00001_lr --json""",
 )
 def predict(args: Arguments) -> None:
@@ -295,7 +295,7 @@ def _predict(args: Arguments, files: list[Path], missing: list[DataError]) -> No
     argument("--seconds", type=float, default=120, metavar="S", help="time limit per file (default 120)"),
     argument("--megabytes", type=int, default=40, metavar="M", help="size limit per file (default 40)"),
     PLUGIN,
-    examples="serve results/demo/simulated/patient/resnet34/seed-0/model",
+    examples="serve results/demo/simulated/patient/small_resnet/seed-0/model",
 )
 def serve(args: Arguments) -> None:
     """Serve a local web page that predicts dropped files with a saved model. For research only, not for diagnosis."""
