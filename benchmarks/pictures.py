@@ -91,7 +91,9 @@ def main() -> None:
     }
     write(args.folder / "page.jpg", pictures["page"])
     write(args.folder / "photo.jpg", pictures["photo"])
-    write(args.folder / "input.png", pictures["model input"])
+    write(
+        args.folder / "input.png", cv2.copyMakeBorder(pictures["model input"], *[2] * 4, cv2.BORDER_CONSTANT, value=128)
+    )
     write(args.folder / "overlay.jpg", pictures["saliency"])
     strip(pictures, signal, rate, args.folder / "strip.jpg")
 
