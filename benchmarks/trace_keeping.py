@@ -1,7 +1,7 @@
 """How much of the trace preprocessing keeps, and how much other ink: the table of docs/evidence.md.
 
     python -m benchmarks.trace_keeping FOLDER [--records 100:150] [--seed 1] [--layout kit ...] [--level photo ...]
-        [--variant trace ...] [--workers 2] [--worst OUTPUT_DIR] [--json FILE]
+        [--variant reader ...] [--workers 2] [--worst OUTPUT_DIR] [--json FILE]
 
 Renders the WFDB records below FOLDER, degrades the pages, decodes them from their files, preprocesses them and compares
 them with the true trace, mapped by the exact transform of the degradation and by the estimated homography, and scaled
@@ -23,11 +23,12 @@ import cv2
 import numpy as np
 
 from benchmarks.degraded import Degraded, degraded_pages
+from ecgpipe.artifacts.page_transform import PageTransform
 from ecgpipe.config.pages import DEGRADE_LEVELS, LAYOUTS, DegradeConfig, PreprocessConfig, RenderConfig
 from ecgpipe.errors import DataError
-from ecgpipe.preprocess.apply import preprocess
+from ecgpipe.preprocess.apply import prepare
+from ecgpipe.preprocess.canvas import CANVAS
 from ecgpipe.preprocess.paper import crop_edges
-from ecgpipe.preprocess.rectify import Rectified, rectify
 from ecgpipe.preprocess.scale import shrink
 from ecgpipe.progress import progress
 from ecgpipe.workers import ordered_map
@@ -47,34 +48,35 @@ def agreement(truth: np.ndarray, image: np.ndarray) -> dict[str, float]:
     }
 
 
-def true_image(page: Degraded, config: PreprocessConfig, rectified: Rectified | None) -> np.ndarray:
+def true_image(page: Degraded, config: PreprocessConfig, transform: PageTransform | None) -> np.ndarray:
     """The true trace in the result of a perfect preprocessing."""
     cover = page.trace_mask * np.uint8(255)
-    if rectified:
-        cover = rectified.warp(cover)
-    if config.variant == "paper":
+    if transform is not None:
+        side = 2 * config.size
+        cover = transform.seen_from_image(cover, side, side)
+    elif config.variant == "paper":
         cover = crop_edges(cover, config.crop)
     return shrink(cover, config.size, config.coverage)
 
 
-def upright(page: Degraded, rectified: Rectified | None) -> dict[str, float]:
-    """Remaining rotation and offset of the samples relative to the clean page."""
+def upright(page: Degraded, transform: PageTransform | None) -> dict[str, float]:
+    """Remaining rotation of the rows, and how far samples are from their place after the best shift and scale, mm.
+
+    A reference without a page's edges has no absolute place, so that a common shift is not an error.
+    """
     flat = getattr(page.page, "flat", page.page)
-    shape = rectified.image.shape[:2] if rectified else page.image.shape[:2]
-    turns, away = [], []
-    for clean, here in zip(flat.leads, page.page.leads, strict=True):
-        moved = here.pixels - 0.5  # OpenCV's origin is the centre of a pixel
-        moved = (rectified.points(moved) if rectified else moved) + 0.5
-        moved = moved * (np.array(flat.shape[::-1]) / np.array(shape[::-1]))
-        away.append(np.hypot(*(moved - clean.pixels).T) / flat.dpi * 25.4)
-        (x0, y0), (x1, y1) = clean.pixels[-1] - clean.pixels[0], moved[-1] - moved[0]
+    turns, moved, clean = [], [], []
+    for before, here in zip(flat.leads, page.page.leads, strict=True):
+        place = here.pixels / page.image.shape[1::-1]
+        place = (transform.to_image(place) if transform else place) * (CANVAS if transform else flat.shape[::-1])
+        moved.append(place)
+        clean.append(before.pixels / flat.dpi * 25.4)
+        (x0, y0), (x1, y1) = before.pixels[-1] - before.pixels[0], place[-1] - place[0]
         turns.append(np.rad2deg(np.arctan2(y1, x1) - np.arctan2(y0, x0)))
-    return {"rotation": float(abs(np.median(turns))), "offset": float(np.median(np.concatenate(away)))}
-
-
-def rectified_page(page: Degraded, config: PreprocessConfig) -> Rectified | None:
-    """The page as rectified by preprocessing, or None."""
-    return rectify(page.image) if config.variant == "trace" and config.deskew else None
+    moved, clean = np.concatenate(moved), np.concatenate(clean)
+    scaled = [np.polyval(np.polyfit(moved[:, axis], clean[:, axis], 1), moved[:, axis]) for axis in (0, 1)]
+    away = np.hypot(*(np.stack(scaled, axis=1) - clean).T)
+    return {"rotation": float(abs(np.median(turns))), "offset": float(np.median(away))}
 
 
 def measure(record: Path, render: RenderConfig, configs: list[PreprocessConfig]) -> list[dict]:
@@ -82,30 +84,28 @@ def measure(record: Path, render: RenderConfig, configs: list[PreprocessConfig])
     (page,) = degraded_pages([record], render)
     rows = []
     for config in configs:
-        rectified = rectified_page(page, config)
-        truth = true_image(page, config, rectified)
         try:
-            image = preprocess(page.image, config)
+            image, transform, _ = prepare(page.image, config)
+            truth = true_image(page, config, transform)
         except DataError:
+            transform, truth = None, true_image(page, config, None)
             image = np.zeros_like(truth)
         rows.append({"record": record.name, "variant": config.variant, **agreement(truth, image)})
-        rows[-1] |= upright(page, rectified)
+        rows[-1] |= upright(page, transform)
     return rows
 
 
 def pictures(row: dict, record: Path, render: RenderConfig, config: PreprocessConfig, folder: Path) -> None:
     """The page, and its image in grey with lost trace in red and false ink in blue, side by side."""
     (page,) = degraded_pages([record], render)
-    rectified = rectified_page(page, config)
-    truth, image = true_image(page, config, rectified), preprocess(page.image, config)
+    image, transform, _ = prepare(page.image, config)
+    truth = true_image(page, config, transform)
     picture = np.full((config.size, config.size, 3), 255, np.uint8)
     picture[(image > 0)] = (150, 150, 150)
     picture[(image > 0) & (cv2.dilate(truth, NEAR) == 0)] = (255, 0, 0)
     picture[(truth > 0) & (cv2.dilate(image, NEAR) == 0)] = (0, 0, 255)
     size = round(page.image.shape[1] * config.size / page.image.shape[0]), config.size
     parts = [cv2.resize(page.image[:, :, ::-1], size, interpolation=cv2.INTER_AREA)]
-    if rectified:
-        parts.append(cv2.resize(rectified.image[:, :, ::-1], size, interpolation=cv2.INTER_AREA))
     parts.append(cv2.resize(picture, None, fx=1.5, fy=1, interpolation=cv2.INTER_NEAREST))
     name = f"{row['dice']:.3f}-{render.layout}-{render.degrade.level}-{record.name}.png"
     cv2.imwrite(str(folder / name), np.hstack(parts))
@@ -124,8 +124,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="seed of the degradations")
     parser.add_argument("--layout", nargs="+", default=["kit", "cardiac-images"], choices=LAYOUTS)
     parser.add_argument("--level", nargs="+", default=list(DEGRADE_LEVELS), choices=DEGRADE_LEVELS)
-    parser.add_argument("--variant", nargs="+", default=["trace", "paper"])
-    parser.add_argument("--no-deskew", action="store_true")
+    parser.add_argument("--variant", nargs="+", default=["reader", "paper"])
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--worst", type=Path, help="write pictures of the worst pages here")
     parser.add_argument("--count", type=int, default=3, help="number of worst pages of each kind")
@@ -135,7 +134,7 @@ def main() -> None:
     records = [path.with_suffix("") for path in sorted(args.folder.rglob("*_hr.hea"))][start:stop]
     if not records:
         sys.exit(f"{args.folder}: no records {args.records} (*_hr.hea)")
-    configs = [PreprocessConfig(variant=variant, deskew=not args.no_deskew) for variant in args.variant]
+    configs = [PreprocessConfig(variant=variant) for variant in args.variant]
     everything = []
     print(f"{len(records)} records, {records[0].name} to {records[-1].name}, seed {args.seed}\n")
     print("| layout | level | variant | Dice (95%) | worst | lost | false | rotation, degrees | offset, mm |")

@@ -23,9 +23,9 @@ from ecgpipe.artifacts.runs import RunConfig, RunIndex
 from ecgpipe.config.models import ModelConfig
 from ecgpipe.config.pages import PreprocessConfig, RenderConfig
 from ecgpipe.config.training import TrainConfig
+from ecgpipe.imaging.shard import image_of_page
 from ecgpipe.models.factory import build_model
 from ecgpipe.models.inputs import to_input
-from ecgpipe.preprocess.apply import preprocess_palette
 from ecgpipe.render.page import render_page
 from ecgpipe.train.augment import augment
 from ecgpipe.train.data import Batch, EpochBatchSampler, PackedImages, make_loader
@@ -164,4 +164,4 @@ def benchmark_image(record: Path | None) -> np.ndarray:
     """(640, 640) uint8 of 0 and 1: the image of a record's page."""
     signal, rate = read_benchmark_signal(record)
     page = render_page(signal, rate, RenderConfig())
-    return (preprocess_palette(page.indices, page.palette, PreprocessConfig(size=STORED_SIZE)) > 0).astype(np.uint8)
+    return image_of_page(page, PreprocessConfig(size=STORED_SIZE)).image

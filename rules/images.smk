@@ -1,4 +1,5 @@
 # records.parquet -> pages/<shard>.parquet (with keep_pages: true) -> images/<shard>.npy
+# Images of undegraded records are drawn without pages (CONFIG.draws_images).
 
 if CONFIG.keep_pages:
 
@@ -23,9 +24,9 @@ if CONFIG.keep_pages:
 
 rule preprocess:
     input:
-        pages=f"{DATASET}/pages/{{shard}}.parquet" if CONFIG.keep_pages else [],
+        pages=lambda w: [] if CONFIG.draws_images(w.dataset) else f"{RESULTS}/{w.dataset}/pages/{w.shard}.parquet",
         records=f"{DATASET}/records.parquet",
-        raw=[] if CONFIG.keep_pages else generated_inputs,
+        raw=lambda w: generated_inputs(w) if CONFIG.draws_images(w.dataset) else [],
     output:
         images=f"{DATASET}/images/{{shard}}.npy",
         indices=f"{DATASET}/images/{{shard}}.index.parquet",
@@ -35,8 +36,9 @@ rule preprocess:
     params:
         preprocess=section("preprocess"),
         drawing=drawing,
-        layout=None if CONFIG.keep_pages else layout_hash,
-        raw_files_hash=None if CONFIG.keep_pages else raw_files_hash,
+        layout=lambda w: layout_hash(w) if CONFIG.draws_images(w.dataset) else None,
+        raw_files_hash=lambda w: raw_files_hash(w) if CONFIG.draws_images(w.dataset) else None,
+        weights=lambda w: file_hash(CONFIG.preprocess.reader_weights),
     message:
         "Making the images of {wildcards.dataset}, shard {wildcards.shard}"
     script:

@@ -27,7 +27,7 @@ def test_from_record_to_image(data, tmp_path, capsys):
     assert main(["render", str(record), "-o", str(page), "--boxes", str(boxes)]) == 0
     assert cv2.imread(str(page)).shape == (1700, 2200, 3)
     assert len(json.loads(boxes.read_text())["leads"]) == 13
-    for variant in ("trace", "paper"):
+    for variant in ("reader", "paper"):
         assert main(["preprocess", str(page), "-o", str(image), "--variant", variant]) == 0
         found = cv2.imread(str(image), cv2.IMREAD_GRAYSCALE)
         assert found.shape == (640, 640)

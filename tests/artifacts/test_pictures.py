@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ecgpipe.artifacts.pictures import PNG_SIGNATURE, read_image, read_palette
+from ecgpipe.artifacts.pictures import PNG_SIGNATURE, read_image
 from ecgpipe.errors import DataError
 
 
@@ -183,31 +183,3 @@ def test_damaged_files_are_an_image_or_an_error(rgb, kind):
 def test_tiny_images_are_rejected():
     with pytest.raises(DataError, match="3 x 3"):
         read_image(encoded(Image.new("L", (3, 3)), "PNG"), "scan.img")
-
-
-def palette_file(shape: tuple[int, int] = (60, 90), colours: int = 200, **options) -> tuple[bytes, np.ndarray]:
-    """A palette PNG by Pillow, and its picture, uint8 (H, W, 3)."""
-    rng = np.random.default_rng(0)
-    picture = Image.fromarray(rng.integers(0, colours, shape, dtype=np.uint8), "P")
-    picture.putpalette(rng.integers(0, 256, 3 * colours, dtype=np.uint8).tobytes())
-    return encoded(picture, "PNG", **options), np.asarray(picture.convert("RGB"))
-
-
-@pytest.mark.parametrize("options", [{}, {"optimize": True}, {"bits": 8, "compress_level": 1}])
-def test_palette_files(options):
-    data, expected = palette_file(**options)
-    indices, palette = read_palette(data, "x")
-    assert np.array_equal(palette[indices], expected)
-
-
-@pytest.mark.parametrize("at", [20, 60, 700, -20])
-def test_a_flipped_bit_in_a_palette_file_is_an_error(at):
-    data = bytearray(palette_file((40, 70))[0])
-    data[at] ^= 4
-    with pytest.raises(DataError, match=r"scan\.img"):
-        read_palette(bytes(data), "scan.img")
-
-
-def test_tiny_palette_files_are_rejected():
-    with pytest.raises(DataError, match="8 x 8"):
-        read_palette(palette_file((8, 8))[0], "x")

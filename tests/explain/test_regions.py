@@ -13,7 +13,7 @@ from ecgpipe.config.pages import PreprocessConfig
 from ecgpipe.explain.overlay import overlay
 from ecgpipe.explain.regions import find_regions
 from ecgpipe.preprocess.apply import prepare
-from tests.preprocess.test_rectify import photo
+from tests.preprocess.pages import photo
 
 NO_MARGINS = (0, 0, 0, 0)
 KINDS = {

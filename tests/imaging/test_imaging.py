@@ -9,6 +9,7 @@ import wfdb
 from ecgpipe.acquire.ptbxl import list_ptbxl_records
 from ecgpipe.acquire.simulate.dataset import simulate_dataset
 from ecgpipe.artifacts.images import open_images, unpack
+from ecgpipe.artifacts.page_transform import read_transforms
 from ecgpipe.artifacts.pages import StoredPages
 from ecgpipe.artifacts.signals import LEADS, read_signal
 from ecgpipe.artifacts.tables import PROBLEMS
@@ -78,7 +79,7 @@ def make(records, source, config, files, start=0.0, **options):
 @pytest.mark.parametrize(
     ("render", "preprocess"),
     [
-        ({}, {}),
+        ({}, {"variant": "paper"}),
         ({"layout": "cardiac-images", "dpi": 100, "degrade": PNG_AND_JPEG}, {"size": 320}),
         ({"layout": "6x2", "dpi": 100}, {"variant": "paper", "size": 320}),
     ],
@@ -95,44 +96,39 @@ def test_stored_and_rendered_pages_give_the_same_images_and_problems(copy, tmp_p
     assert rendered.find(["00005", "00003"]).keys() == {"00005"}
 
 
-def test_from_traces_gives_the_true_traces(copy, tmp_path):
-    """Nearly the image of the whole page, but exactly the true trace."""
+def test_images_of_undegraded_records_have_exactly_the_true_traces(copy, tmp_path):
     records, _ = list_ptbxl_records(copy, 100, 1000)
-    config = PreprocessConfig(from_traces=True)
-    files, plain = outputs(tmp_path, "traces"), outputs(tmp_path, "page")
+    config = PreprocessConfig()
+    files = outputs(tmp_path, "traces")
     assert make(records, copy, config, files) == 5
-    make(records, copy, PreprocessConfig(), plain)
     assert PROBLEMS.read(files[2])["record_id"].tolist() == ["00003"]
-    traces, by_page = unpack(open_images(files[0])), unpack(open_images(plain[0]))
-    kernel = np.ones((3, 3), np.uint8)
+    images = unpack(open_images(files[0]))
     for row, record_id in enumerate(["00001", "00002", "00004", "00005", "00006"]):
         signal, rate = read_signal(copy / f"records100/00000/{record_id}_lr", record_id)
-        mask = render_page(signal, rate, RenderConfig()).trace_mask
-        true = (cv2.resize(mask * 255, (640, 640), interpolation=cv2.INTER_AREA) >= 64).astype(np.uint8)
-        assert (traces[row] & ~cv2.dilate(true, kernel) & 1).sum() == 0
-        assert (true & ~cv2.dilate(traces[row], kernel) & 1).sum() == 0
-        common = (traces[row] & by_page[row]).sum() * 2 / (traces[row].sum() + by_page[row].sum())
-        assert 0.9 < common <= 1
+        page = render_page(signal, rate, RenderConfig())
+        transform = read_transforms([files[1]], [record_id])[record_id]
+        rows, columns = np.nonzero(page.trace_mask)
+        points = transform.to_image((np.stack([columns, rows], axis=1) + 0.5) / page.shape[::-1])
+        true = np.zeros_like(images[row])
+        at = (points * config.size).astype(int)
+        assert at.min() >= 0 and at.max() < config.size
+        true[at[:, 1], at[:, 0]] = 1
+        kernel = np.ones((3, 3), np.uint8)
+        assert (images[row] & ~cv2.dilate(true, kernel) & 1).sum() == 0
+        assert (true & ~cv2.dilate(images[row], kernel) & 1).sum() == 0
 
 
-def test_from_traces_crops_like_pages(copy, tmp_path):
-    records, _ = list_ptbxl_records(copy, 100, 1000)
-    images = []
-    for traces in (True, False):
-        config = PreprocessConfig(from_traces=traces, deskew=False, trace_crop=(0.28, 0.04, 0.02, 0.04))
-        files = outputs(tmp_path, str(traces))
-        assert make(records, copy, config, files) == 5
-        images.append(unpack(open_images(files[0])))
-    for one, other in zip(*images, strict=True):
-        assert 0.9 < (one & other).sum() * 2 / (one.sum() + other.sum()) <= 1
-
-
-@pytest.mark.parametrize("change", [{"keep_pages": True}, {"render": {"degrade": {"level": "scan"}}}])
-def test_from_traces_is_rejected_if_pages_are_needed(change):
-    settings = {"keep_pages": False, "preprocess": {"from_traces": True}}
-    assert validate_config(settings).preprocess.from_traces
-    with pytest.raises(ConfigError, match=r"from_traces.*requires keep_pages: false"):
-        validate_config(settings | change)
+@pytest.mark.parametrize(
+    ("settings", "drawn"),
+    [
+        ({}, True),
+        ({"render": {"degrade": {"level": "scan"}}}, False),
+        ({"preprocess": {"variant": "paper"}}, False),
+        ({"preprocess": {"variant": "paper"}, "keep_pages": False}, True),
+    ],
+)
+def test_which_images_need_no_pages(settings, drawn):
+    assert validate_config(settings).draws_images("ptb-xl") is drawn
 
 
 def test_the_kit_requires_kept_pages():
@@ -165,8 +161,8 @@ def test_strict_stops_at_either_stage(copy, pictures, tmp_path):
     assert not any(file.exists() for file in files)
 
 
-@pytest.mark.parametrize("traces", [False, True])
-def test_a_page_may_begin_later_in_the_recording(copy, tmp_path, traces):
+@pytest.mark.parametrize("variant", ["reader", "paper"])
+def test_a_page_may_begin_later_in_the_recording(copy, tmp_path, variant):
     """The reference is a record whose 1,000 samples were rolled by a quarter."""
     records, _ = list_ptbxl_records(copy, 100, 1000)
     one = records.iloc[[0]]
@@ -177,7 +173,7 @@ def test_a_page_may_begin_later_in_the_recording(copy, tmp_path, traces):
         write_dir=str(tmp_path),
     )  # fmt: skip
     other = pd.DataFrame({"record_id": one["record_id"], "path": ["rolled"]})
-    config = PreprocessConfig(size=320, from_traces=traces)
+    config = PreprocessConfig(size=320, variant=variant)
     images = {}
     for name, rows, source, start in (
         ("later", one, copy, 0.25),

@@ -98,7 +98,7 @@ def test_unknown_class_of_the_overlay(made, capsys, tmp_path):
 
 def test_random_damage_raises_only_data_errors(made):
     reader = Predictor(made.model).reader()
-    reader.config = PreprocessConfig(size=64, max_side=256)  # small: the test is about reading
+    reader.config = PreprocessConfig(size=64, variant="paper")  # small: the test is about reading
     rng, seen = np.random.default_rng(0), {True: 0, False: 0}
     sound = {name: content for name, (content, _) in images(made.pages["00001"]).items() if name.endswith(".pdf")}
     sound |= {"good.png": made.pages["00001"]}

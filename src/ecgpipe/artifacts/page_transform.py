@@ -92,10 +92,15 @@ class PageTransform:
         sides = np.linalg.norm(corners - np.roll(corners, -1, axis=0), axis=1)
         sides = np.array([sides[0::2].mean(), sides[1::2].mean()])
         width, height = np.maximum(np.rint(sides * min(1.0, longest / sides.max())), 1).astype(int).tolist()
+        return self.seen_from_image(picture, width, height)
+
+    def seen_from_image(self, picture: np.ndarray, width: int, height: int) -> np.ndarray:
+        """What the image shows of the picture, (height, width) pixels; the picture's edge is repeated outside of it."""
+        size = np.array(picture.shape[1::-1], float)
         x, y = np.meshgrid((np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height)
         if self.bend is not None:
             y = y + np.interp(x[0], np.linspace(0, 1, BEND_POINTS), self.bend)
-        places = cv2.perspectiveTransform(np.stack([x, y], axis=-1), back) * size - 0.5
+        places = cv2.perspectiveTransform(np.stack([x, y], axis=-1), np.linalg.inv(self.matrix)) * size - 0.5
         return cv2.remap(picture, places.astype(np.float32), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 

@@ -85,28 +85,6 @@ def page_frames(data: bytes, name: str) -> list[int]:
     raise DataError(f"{name}: more than {MAX_FRAMES} pages; split the file")
 
 
-def read_palette(data: bytes, name: str) -> tuple[np.ndarray, np.ndarray] | None:
-    """Decode a palette PNG without expanding it to RGB.
-
-    Returns:
-        indices uint8 (H, W) and palette uint8 (256, 3) RGB; None for other formats, transparent colours or an
-        orientation, which ``read_image`` handles.
-
-    Raises:
-        DataError: as in ``read_image``.
-    """
-    if not data.startswith(PNG_SIGNATURE):
-        return None
-    with _opened(data, name) as picture:
-        if picture.mode != "P" or "transparency" in picture.info or "exif" in picture.info:
-            return None
-        indices = np.asarray(picture)
-        colours = np.array(picture.getpalette("RGB"), np.uint8).reshape(-1, 3)
-    palette = np.zeros((256, 3), np.uint8)
-    palette[: len(colours)] = colours
-    return indices, palette
-
-
 @contextmanager
 def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
     """Open a file after checking its size; errors while it is open become a DataError."""

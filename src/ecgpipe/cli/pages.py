@@ -71,7 +71,7 @@ def _encoded(page: "Page | DegradedPage", kind: str) -> bytes:
 @command(
     argument("page", type=Path, metavar="PAGE", help="a page: PNG, JPEG, TIFF, ..."),
     argument("-o", "--output", type=Path, required=True, metavar="IMAGE.png", help="the binary image"),
-    argument("--variant", choices=("trace", "paper"), default="trace", help="default: trace"),
+    argument("--variant", choices=("reader", "paper"), default="reader", help="default: reader"),
     argument("--size", type=int, default=640, help="side in pixels (default 640)"),
     examples="""preprocess page.png -o image.png
     preprocess photo.jpg -o image.png --variant paper --size 224""",

@@ -167,48 +167,34 @@ class RenderConfig(Section):
 class PreprocessConfig(Section):
     """How a page becomes the binary image that models see."""
 
-    variant: Literal["trace", "paper", "reader"] = Field(
-        "trace",
-        description="trace: keep the traces, drop grid, text and frame; reader: the traces that the page reader finds, "
-        "on a canvas of 280 x 200 mm; paper: equations 1 to 4 of the paper",
+    variant: Literal["reader", "paper"] = Field(
+        "reader",
+        description="reader: the traces, as drawn or as the page reader finds them in a picture, on a canvas of 280 x "
+        "200 mm; paper: equations 1 to 4 of the paper",
+    )
+    size: int = Field(640, ge=32, le=4096, description="side of the square image, pixels; a multiple of 8")
+    coverage: float = Field(
+        0.25,
+        gt=0,
+        le=1,
+        description="reader: a pixel is ink if a trace covers at least this share of it; at 0.25 no line breaks up",
     )
     reader_weights: str | None = Field(
         None, min_length=1, description="reader: file of weights (target `reader`); null: those in the package"
     )
-    size: int = Field(640, ge=32, le=4096, description="side of the square image, pixels; a multiple of 8")
     crop: Margins = Field(
         (0.01, 0.01, 0.01, 0.01), description="paper: shares cut off at the top, right, bottom and left edge"
     )
     canny: tuple[float, float] = Field(
         (50, 150), description="paper: lower and upper threshold on the Sobel magnitude (eq. 1); the paper gives none"
     )
-    darkness: float = Field(
-        0.55,
-        gt=0,
-        lt=1,
-        description="trace: a pixel is ink if its brightest channel is below this share of the range from ink (0) to "
-        "paper (1)",
-    )
-    trace_crop: Margins = Field(
-        (0, 0, 0, 0),
-        description="trace: shares cut off at the top, right, bottom and left edge after the traces are found, so that "
-        "they become larger; requires `deskew: false`, because a rectified page has no known edges",
-    )
-    coverage: float = Field(
-        0.25,
-        gt=0,
-        le=1,
-        description="trace: an output pixel is ink if ink covers at least this share of it; at 0.25 no line breaks up",
-    )
-    max_side: int = Field(2600, ge=256, le=20000, description="trace: reduce larger pages to this side, pixels")
-    deskew: bool = Field(True, description="trace: rectify scanned and photographed pages; straight ones do not change")
-    drop_text: bool = Field(True, description="trace: drop lead names and other small marks")
-    drop_marks: bool = Field(True, description="trace: drop calibration pulses, separators, rules and frames")
-    from_traces: bool = Field(
-        False,
-        description="trace, with `keep_pages: false`: draw only the traces of records; faster, and the images differ "
-        "slightly (docs/preprocessing.md)",
-    )
+
+    @field_validator("reader_weights")
+    @classmethod
+    def _weights_exist(cls, value: str | None) -> str | None:
+        if value is not None and not Path(value).is_file():
+            raise ValueError(f"no such file: {value}")
+        return value
 
     @model_validator(mode="after")
     def _consistent(self) -> "PreprocessConfig":
@@ -216,17 +202,15 @@ class PreprocessConfig(Section):
             raise ValueError(f"size ({self.size}) must be a multiple of 8: images are stored with 8 pixels per byte")
         if not 0 <= self.canny[0] <= self.canny[1]:
             raise ValueError(f"canny ({self.canny[0]:g}, {self.canny[1]:g}): the lower threshold comes first")
-        for key, (top, right, bottom, left) in (("crop", self.crop), ("trace_crop", self.trace_crop)):
-            if top + bottom >= 0.9 or left + right >= 0.9:
-                raise ValueError(f"{key} leaves less than a tenth of the page")
-        if any(self.trace_crop) and self.deskew:
-            raise ValueError("trace_crop requires deskew: false, because a rectified page has no known edges")
+        top, right, bottom, left = self.crop
+        if top + bottom >= 0.9 or left + right >= 0.9:
+            raise ValueError("crop leaves less than a tenth of the page")
         return self
 
     @property
     def margins(self) -> tuple[float, float, float, float]:
-        """Shares of the page that the image does not show: top, right, bottom, left."""
-        return self.crop if self.variant == "paper" else self.trace_crop
+        """Shares of the page that the image does not show without a transform: top, right, bottom, left."""
+        return self.crop if self.variant == "paper" else (0.0, 0.0, 0.0, 0.0)
 
 
 class ReaderConfig(Section):

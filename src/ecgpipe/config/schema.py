@@ -206,14 +206,13 @@ class Config(Section):
                 f"keep_pages: false draws pages again when they are shown and requires renderer: ecgpipe, not "
                 f"{self.render.renderer}"
             )
-        if self.preprocess.from_traces and (
-            self.keep_pages or self.preprocess.variant != "trace" or self.render.degrade.active
-        ):
-            raise ValueError(
-                "preprocess.from_traces: true requires keep_pages: false, preprocess.variant: trace and "
-                "render.degrade.level: none"
-            )
         return self
+
+    def draws_images(self, dataset: str) -> bool:
+        """Whether the images of a dataset are drawn from its records, without pictures of pages."""
+        clean = self.render.renderer == "ecgpipe" and not self.render.degrade.active
+        from_records = self.kind_of(dataset) == "signals" and self.preprocess.variant == "reader" and clean
+        return from_records or not self.keep_pages
 
     @model_validator(mode="after")
     def _plugins_exist(self) -> "Config":

@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from ecgpipe.artifacts.images import pack, write_images
@@ -15,8 +14,7 @@ from ecgpipe.artifacts.tables import IMAGE_INDEX, PROBLEMS, ProblemList
 from ecgpipe.config.pages import PreprocessConfig
 from ecgpipe.errors import DataError, RecordError
 from ecgpipe.imaging.pages import RenderedPages
-from ecgpipe.preprocess.apply import Prepared, prepare, prepare_file, prepare_palette
-from ecgpipe.preprocess.trace import scaled_traces
+from ecgpipe.preprocess.apply import Prepared, one_core, prepare, prepare_file, prepare_traces
 from ecgpipe.progress import progress
 from ecgpipe.render.degrade import DegradedPage
 from ecgpipe.render.page import Page
@@ -48,9 +46,9 @@ def make_images(
 ) -> int:
     """Write the images of a shard and their index; unusable records are listed in the problems table.
 
-    Stored and rendered pages give identical images. The problems table names the stage: ``render`` if a record has no
-    page (stored pages: its table is beside the pages file), ``preprocess`` if the page has no usable image. With
-    ``config.from_traces`` rendered pages consist of their traces only.
+    Stored and rendered pages give identical images, except that with the variant ``reader`` the traces of undegraded
+    rendered pages are drawn and need not be found. The problems table names the stage: ``render`` if a record has no
+    page (stored pages: its table is beside the pages file), ``preprocess`` if the page has no usable image.
 
     Args:
         pages: ``StoredPages`` or ``RenderedPages`` of the shard.
@@ -68,7 +66,7 @@ def make_images(
         DataError: in strict mode, for an unusable record; or a broken pages file.
     """
     rendering, preprocessing = ProblemList("render", strict), ProblemList("preprocess", strict)
-    cv2.setNumThreads(1)  # one core per process
+    one_core(config)  # per process
     if isinstance(pages, RenderedPages):
         pages.renderer.prepare()
         results = ordered_map(partial(_image_of_record, renderer=pages.renderer, config=config), pages.rows, workers)
@@ -90,14 +88,14 @@ def make_images(
 
 
 def image_of_page(page: Page | DegradedPage, config: PreprocessConfig) -> Prepared:
-    """Return what ``prepare_file(page.encode())`` returns, without encoding where that is lossless.
+    """The image of a rendered page, without encoding it where that is lossless.
 
     Raises:
         DataError: no ink on the page.
     """
-    if isinstance(page, Page):
-        return prepare_palette(page.indices, page.palette, config)
-    if page.quality is None:
+    if isinstance(page, Page) and config.variant == "reader":
+        return prepare_traces(page.trace_mask * np.uint8(255), page.dpi, config)
+    if isinstance(page, Page) or page.quality is None:
         return prepare(page.image, config)
     return prepare_file(page.encode(), "page", config)
 
@@ -105,11 +103,12 @@ def image_of_page(page: Page | DegradedPage, config: PreprocessConfig) -> Prepar
 def _image_of_record(
     row: Row, renderer: PageRenderer, config: PreprocessConfig
 ) -> tuple[str, PackedImage | RecordError]:
+    render = renderer.config
     try:
-        if renderer.config is None:
+        if render is None:
             prepared = prepare_file(renderer.stored(row).image, row[0], config)
-        elif config.from_traces:
-            prepared = Prepared(scaled_traces(renderer.trace_coverage(row), config), None)
+        elif config.variant == "reader" and not render.degrade.active:
+            prepared = prepare_traces(renderer.trace_coverage(row), render.dpi, config)
         else:
             prepared = image_of_page(renderer.page(row), config)
     except RecordError as error:

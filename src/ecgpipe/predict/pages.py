@@ -14,9 +14,8 @@ from ecgpipe.artifacts.signals import read_signal
 from ecgpipe.config.pages import PreprocessConfig, RenderConfig
 from ecgpipe.errors import DataError, RecordError
 from ecgpipe.imaging.shard import image_of_page
-from ecgpipe.preprocess.apply import Prepared, prepare
-from ecgpipe.preprocess.trace import scaled_traces
-from ecgpipe.render.page import render_page, render_trace_coverage
+from ecgpipe.preprocess.apply import prepare
+from ecgpipe.render.page import render_page
 
 DISPLAY_SIDE = 2600  # pixels of the rectified page for display
 
@@ -86,11 +85,11 @@ class PageReader:
                 yield error if picture.name in str(error) else DataError(f"{picture.name}: {error}")
 
     def _picture(self, picture: Picture) -> InputPage:
-        image, transform = prepare(picture.image, self.config)
+        image, transform, notes = prepare(picture.image, self.config)
         if transform is None:
             return InputPage(picture.name, picture.kind, picture.image, image)
         upright = transform.upright(picture.image, DISPLAY_SIDE)
-        return InputPage(picture.name, picture.kind, upright, image, rectified=True)
+        return InputPage(picture.name, picture.kind, upright, image, rectified=True, notes=notes)
 
     def _record(self, record: Path, name: str) -> InputPage:
         try:
@@ -104,20 +103,15 @@ class PageReader:
         config = self._render_config()
         try:
             page = render_page(signal, rate, config)
-            if self.config.from_traces:
-                prepared = Prepared(scaled_traces(render_trace_coverage(signal, rate, config), self.config), None)
-            else:
-                prepared = image_of_page(page, self.config)
+            prepared = image_of_page(page, self.config)
         except ValueError as error:  # the layout cannot show this signal, for example a short one
             raise DataError(f"{name}: {error}") from error
         notes = []
         shown = max(lead.end_sample for lead in page.leads)
         if signal.shape[1] > 1.01 * shown:
             notes.append(f"the page shows the first {shown / rate:g} s of {signal.shape[1] / rate:g} s")
-        # a layout without straight lines may be rectified although it was drawn upright
-        transform = prepared.transform
-        shown_page = page.image if transform is None else transform.upright(page.image, DISPLAY_SIDE)
-        return InputPage(name, "record", shown_page, prepared.image, transform is not None, tuple(notes))
+        shown_page = page.image if prepared.transform is None else prepared.transform.upright(page.image, DISPLAY_SIDE)
+        return InputPage(name, "record", shown_page, prepared.image, notes=tuple(notes))
 
     def _render_config(self) -> RenderConfig:
         """The drawing of the training without degradation, or the requested layout."""

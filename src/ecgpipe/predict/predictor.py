@@ -1,7 +1,7 @@
 """Predictions of a saved model: calibrated probabilities, thresholds, out-of-distribution scores and overlays."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +10,15 @@ import torch
 
 from ecgpipe.artifacts.images import pack
 from ecgpipe.artifacts.model_folder import PREDICTED, probabilities_of
-from ecgpipe.errors import ConfigError, DataError
+from ecgpipe.errors import ConfigError
 from ecgpipe.explain.overlay import overlay
 from ecgpipe.explain.saliency import saliency_maps
 from ecgpipe.models import load_model
 from ecgpipe.models.inputs import to_input
 from ecgpipe.models.ood import OodDetector, logits_and_features
 from ecgpipe.predict.pages import InputPage, PageReader
-from ecgpipe.preprocess.apply import prepare
 
 BATCH = 8
-QUARTER_TURNS = {"upside down": 2, "clockwise": 1, "anticlockwise": 3}
 
 
 @dataclass(frozen=True)
@@ -178,23 +176,7 @@ class Predictor:
 
     def predict(self, pages: Sequence[InputPage]) -> list[Prediction]:
         """Predict pages in batches."""
-        predictions = [p for start in range(0, len(pages), BATCH) for p in self._batch(pages[start : start + BATCH])]
-        return [self._with_rotation_hint(*pair) for pair in zip(pages, predictions, strict=True)]
-
-    def _with_rotation_hint(self, page: InputPage, prediction: Prediction) -> Prediction:
-        """Note it if rotating an unusual picture would make it usual."""
-        if prediction.ood is None or not prediction.ood.unusual or page.kind == "record":
-            return prediction
-        for direction, quarters in QUARTER_TURNS.items():
-            try:
-                image = prepare(np.ascontiguousarray(np.rot90(page.page, -quarters)), self._config).image
-            except DataError:
-                continue
-            rotated = self._batch([replace(page, image=image)])[0].ood
-            if rotated is not None and not rotated.unusual:
-                hint = f"rotated {direction} it would look like the training images: rotate the file and try again"
-                return replace(prediction, notes=(*prediction.notes, hint))
-        return prediction
+        return [p for start in range(0, len(pages), BATCH) for p in self._batch(pages[start : start + BATCH])]
 
     def _batch(self, pages: Sequence[InputPage]) -> list[Prediction]:
         with torch.inference_mode():

@@ -2,31 +2,35 @@
 
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 
 from ecgpipe.artifacts.page_transform import PageTransform
-from ecgpipe.artifacts.pictures import MIN_SIDE, read_image, read_palette
+from ecgpipe.artifacts.pictures import MIN_SIDE, read_image
 from ecgpipe.config.pages import PreprocessConfig
 from ecgpipe.errors import DataError
-from ecgpipe.preprocess.canvas import canvas_of_picture
+from ecgpipe.preprocess.canvas import canvas_of_picture, canvas_of_traces
 from ecgpipe.preprocess.paper import paper_image
-from ecgpipe.preprocess.trace import trace_from_palette, trace_image
+
+MM_PER_INCH = 25.4
 
 
 class Prepared(NamedTuple):
     """A model-ready image.
 
     Attributes:
-        image: uint8 (size, size), 1 for trace (variant ``trace``) or for any ink (``paper``), else 0.
-        transform: how the page was rectified; None if it was not.
+        image: uint8 (size, size), 1 for trace (variant ``reader``) or for any ink (``paper``), else 0.
+        transform: where the page's points are in the image; None if it shows the whole page but its margins.
+        notes: what is doubtful about it, one sentence each.
     """
 
     image: np.ndarray
     transform: PageTransform | None
+    notes: tuple[str, ...] = ()
 
 
 def prepare(image: np.ndarray, config: PreprocessConfig) -> Prepared:
-    """Preprocess a page.
+    """Preprocess a picture of a page.
 
     Args:
         image: uint8 (H, W) grey or (H, W, 3) RGB, dark ink on lighter paper.
@@ -34,26 +38,15 @@ def prepare(image: np.ndarray, config: PreprocessConfig) -> Prepared:
 
     Raises:
         ValueError: wrong shape or type.
-        DataError: too small, or no ink found: a blank page, or one without a trace.
+        DataError: too small, or without an ECG.
     """
     if image.dtype != np.uint8 or image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
         raise ValueError(f"image of shape {image.shape} and type {image.dtype}: expected uint8 (H, W) or (H, W, 3)")
-    _check_size(image)
+    if min(image.shape[:2]) < MIN_SIDE:
+        raise DataError(f"image of {image.shape[1]} x {image.shape[0]} pixels: at least {MIN_SIDE} per side")
     if config.variant == "reader":
-        return _checked(*canvas_of_picture(image, config))
-    return _checked(*(trace_image(image, config) if config.variant == "trace" else (paper_image(image, config), None)))
-
-
-def prepare_palette(indices: np.ndarray, palette: np.ndarray, config: PreprocessConfig) -> Prepared:
-    """Preprocess a palette image; faster than ``prepare``, with the same result and errors.
-
-    Args:
-        indices: uint8 (H, W) into ``palette``, uint8 (n <= 256, 3) RGB.
-    """
-    if config.variant != "trace":
-        return prepare(palette[indices], config)
-    _check_size(indices)
-    return _checked(*trace_from_palette(indices, palette, config))
+        return Prepared(*canvas_of_picture(image, config))
+    return _with_ink(Prepared(paper_image(image, config), None))
 
 
 def prepare_file(data: bytes, name: str, config: PreprocessConfig) -> Prepared:
@@ -62,9 +55,22 @@ def prepare_file(data: bytes, name: str, config: PreprocessConfig) -> Prepared:
     Raises:
         DataError: as in ``read_image`` and ``prepare``.
     """
-    if (paletted := read_palette(data, name)) is not None:
-        return prepare_palette(*paletted, config)
     return prepare(read_image(data, name), config)
+
+
+def prepare_traces(cover: np.ndarray, dpi: float, config: PreprocessConfig) -> Prepared:
+    """The image of a page whose traces are known, with the variant ``reader``.
+
+    Args:
+        cover: uint8 (H, W), coverage of the page's traces, 0 to 255.
+        dpi: resolution.
+
+    Raises:
+        DataError: no trace.
+    """
+    if not cover.any():
+        raise DataError("no trace on the page")
+    return _with_ink(Prepared(*canvas_of_traces(cover, dpi / MM_PER_INCH, config)))
 
 
 def preprocess(image: np.ndarray, config: PreprocessConfig) -> np.ndarray:
@@ -72,22 +78,21 @@ def preprocess(image: np.ndarray, config: PreprocessConfig) -> np.ndarray:
     return prepare(image, config).image
 
 
-def preprocess_palette(indices: np.ndarray, palette: np.ndarray, config: PreprocessConfig) -> np.ndarray:
-    """Return only the image of ``prepare_palette``."""
-    return prepare_palette(indices, palette, config).image
-
-
 def preprocess_file(data: bytes, name: str, config: PreprocessConfig) -> np.ndarray:
     """Return only the image of ``prepare_file``."""
     return prepare_file(data, name, config).image
 
 
-def _check_size(image: np.ndarray) -> None:
-    if min(image.shape[:2]) < MIN_SIDE:
-        raise DataError(f"image of {image.shape[1]} x {image.shape[0]} pixels: at least {MIN_SIDE} per side")
+def one_core(config: PreprocessConfig) -> None:
+    """Let this process, and those forked from it, preprocess on one core."""
+    cv2.setNumThreads(1)
+    if config.variant == "reader":
+        import torch
+
+        torch.set_num_threads(1)
 
 
-def _checked(image: np.ndarray, transform: PageTransform | None) -> Prepared:
-    if not image.any():
+def _with_ink(prepared: Prepared) -> Prepared:
+    if not prepared.image.any():
         raise DataError("no ink found on the page; it may be blank, overexposed or not an ECG")
-    return Prepared(image, transform)
+    return prepared

@@ -9,7 +9,6 @@ import numpy as np
 
 from ecgpipe.artifacts.page_transform import PageTransform
 from ecgpipe.config.pages import PreprocessConfig
-from ecgpipe.errors import DataError
 from ecgpipe.preprocess.scale import shrink
 
 if TYPE_CHECKING:
@@ -79,14 +78,16 @@ def canvas_of_traces(
     return image, PageTransform.fitted(points / cover.shape[::-1], share)
 
 
-def canvas_of_picture(picture: np.ndarray, config: PreprocessConfig) -> tuple[np.ndarray, PageTransform]:
+def canvas_of_picture(
+    picture: np.ndarray, config: PreprocessConfig
+) -> tuple[np.ndarray, PageTransform, tuple[str, ...]]:
     """The image of a picture of a page.
 
     Args:
         picture: uint8 (H, W) or (H, W, 3) RGB.
 
     Returns:
-        uint8 (size, size) of 0 and 1, and the canvas's place on the picture.
+        uint8 (size, size) of 0 and 1, the canvas's place on the picture, and what is doubtful, one sentence each.
 
     Raises:
         DataError: there is no ECG in the picture.
@@ -97,13 +98,11 @@ def canvas_of_picture(picture: np.ndarray, config: PreprocessConfig) -> tuple[np
         picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB)
     page = understand_page(picture, _reader(config.reader_weights))
     traces = page.trace >= 0.5
-    if not traces.any():
-        raise DataError("no ECG was found in the picture; give a photo, scan or drawing of an ECG page")
     canvas = Canvas(traces, page.frame.pixels_per_mm)
     image = shrink(canvas.cut(traces * np.uint8(255)), config.size, config.coverage)
     share, points = canvas.mesh()
     places = page.frame.in_picture(points, page.reading.geometry)
-    return image, PageTransform.fitted(places / picture.shape[1::-1], share)
+    return image, PageTransform.fitted(places / picture.shape[1::-1], share), page.notes
 
 
 @lru_cache(maxsize=2)

@@ -22,7 +22,7 @@ SCALES, TURNS = np.exp(np.linspace(-1.2, 1.2, 121)), np.deg2rad(np.linspace(-9, 
 FINE = np.exp(np.linspace(-0.06, 0.06, 21)), np.deg2rad(np.linspace(-3, 3, 13))
 FINEST = np.exp(np.linspace(-0.005, 0.005, 9)), np.deg2rad(np.linspace(-0.4, 0.4, 7))
 STRONGEST = 6.0
-"""Limit of a peak relative to its surroundings while combs are compared: many weak ones count more than a strong one."""
+"""Limit of a peak relative to its surroundings while combs are compared, so that many weak ones beat a strong one."""
 FLOOR = 0.07
 """Least level of the surroundings, relative to the strongest peak."""
 LEAST_CONTRAST = 0.2
