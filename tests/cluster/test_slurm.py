@@ -134,6 +134,8 @@ def test_a_failing_job_is_reported_and_only_what_is_missing_runs_again(cluster, 
 def test_the_demo_runs_on_the_cluster_to_its_report(cluster, tmp_path):
     """Like `make demo`: each training is a GPU job, the rest is on the main partition."""
     project = Project(copy_project(tmp_path / "project"), "config/demo.yaml")
+    project.edit("config/demo.yaml", "records: 480", "records: 160")
+    project.edit("config/demo.yaml", "epochs: 14", "epochs: 2")
     fit_profile(project.folder)
     process = project.start("all")
     seen: dict[str, set[str]] = {}
@@ -150,7 +152,7 @@ def test_the_demo_runs_on_the_cluster_to_its_report(cluster, tmp_path):
     assert {"predict", "render", "preprocess"} <= seen["main"]
     results = project.folder / "results/demo"
     page = (results / "report/index.html").read_text()
-    for model in ("resnet34", "swin_lgf_fpn"):
+    for model in ("small_resnet", "swin_lgf_fpn"):
         (metrics,) = results.glob(f"simulated/patient/{model}/seed-0/metrics.json")
         assert json.loads(metrics.read_text())["records"] > 0
         assert model in page

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 DEGREE = 3
-ITERATIONS = 8
+ITERATIONS = 6
+SINGULAR = 1e-9  # mm² per pixel²
 FARTHEST = 1e5  # pixels; a point that far away did not converge
 
 
@@ -41,9 +42,12 @@ class PageGeometry:
         """The inverse of ``to_page`` by Newton's method from ``start``; points far off the page may not converge."""
         points = start.astype(float).copy()
         for _ in range(ITERATIONS):
-            error = page - self.to_page(points)
-            inverse = np.linalg.pinv(self.jacobian(points))
-            points = np.clip(points + (inverse @ error[..., None])[..., 0], -FARTHEST, FARTHEST)
+            (x, y), jacobian = (page - self.to_page(points)).T, self.jacobian(points)
+            (a, b), (c, d) = np.moveaxis(jacobian, 0, -1)
+            determinant = a * d - b * c
+            determinant = np.where(np.abs(determinant) < SINGULAR, SINGULAR, determinant)
+            step = np.stack([d * x - b * y, a * y - c * x], axis=1) / determinant[:, None]
+            points = np.clip(points + step, -FARTHEST, FARTHEST)
         return points
 
     @property

@@ -4,11 +4,13 @@ The picture enters at half resolution with four pixels as channels, and the maps
 way (pixel shuffle). So a trace one pixel wide survives, at a quarter of the arithmetic.
 """
 
+import copy
 from itertools import pairwise
 
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 LEAD_NAMES = (
     "I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6", "V3R", "V4R", "V7", "V8", "V9",
@@ -66,6 +68,15 @@ class ReaderNet(nn.Module):
                 around = self.around(x)
                 coarse = torch.cat([self.names(around), self.geometry(around)], dim=1)
         return F.pixel_shuffle(self.full(x), 2), coarse
+
+
+    def fused(self) -> "ReaderNet":
+        """A copy for prediction, without batch normalization: it is part of the convolutions."""
+        net = copy.deepcopy(self).eval()
+        for module in net.modules():
+            if isinstance(module, nn.Sequential) and len(module) == 3 and isinstance(module[1], nn.BatchNorm2d):
+                module[0], module[1] = fuse_conv_bn_eval(module[0], module[1]), nn.Identity()
+        return net
 
 
 def _block(inputs: int, outputs: int) -> nn.Sequential:

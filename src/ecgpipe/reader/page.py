@@ -8,7 +8,7 @@ import numpy as np
 from ecgpipe.errors import DataError
 from ecgpipe.reader.leads import FoundLead, PageLeads, find_leads
 from ecgpipe.reader.network import PIXEL_MAPS, ReaderNet
-from ecgpipe.reader.read import Reading, read_page
+from ecgpipe.reader.read import Reading, marks_of, read_page
 from ecgpipe.reader.teacher import OFFSET_UNIT
 from ecgpipe.reader.upright import Frame, frame_around
 
@@ -139,7 +139,7 @@ def _place(lead: FoundLead) -> str:
 def _ink_notes(page: np.ndarray, frame: Frame, reading: Reading, leads: PageLeads) -> list[str]:
     """Compare the ink of each lead before and after: dark pixels that are neither trace nor marked as anything else."""
     dark = dark_ink(page, frame.warp(reading.maps[0], reading.scale, 0) > 0.5)
-    marked = frame.warp(reading.maps[:4].max(axis=0), reading.scale, 0) > 0.4
+    marked = frame.warp(marks_of(reading.maps), reading.scale, 0) > 0.4
     reach = max(1, round(NEAR_INK * frame.pixels_per_mm))
     marked = cv2.dilate(marked.astype(np.uint8), np.ones((2 * reach + 1,) * 2, np.uint8)) > 0
     notes = []

@@ -84,7 +84,7 @@ def load_reader(path: Path | str = WEIGHTS) -> ReaderNet:
         raise DataError(f"{path}: not the weights of a page reader ({error})") from error
     if unexpected or any(not name.endswith("num_batches_tracked") for name in missing):
         raise DataError(f"{path}: not the weights of a page reader (other tensors)")
-    return net.eval().to(memory_format=torch.channels_last)
+    return net.fused().to(memory_format=torch.channels_last)
 
 
 def read_page(picture: np.ndarray, net: ReaderNet) -> Reading:
@@ -142,8 +142,12 @@ def _predict(resized: np.ndarray, net: ReaderNet) -> tuple[np.ndarray, np.ndarra
 
 def _paper(pixels: np.ndarray, cells: tuple[int, ...]) -> np.ndarray:
     """Weight of each cell's geometry: high on ink and grid, where the paper is visible."""
-    marks = pixels[:MASKS].max(axis=0)
-    return cv2.resize(marks, cells[::-1], interpolation=cv2.INTER_AREA) + 1e-3
+    return cv2.resize(marks_of(pixels), cells[::-1], interpolation=cv2.INTER_AREA) + 1e-3
+
+
+def marks_of(maps: np.ndarray) -> np.ndarray:
+    """float32 (h, w): the largest of the probabilities of trace, other ink, pulse and grid."""
+    return np.maximum(np.maximum(maps[0], maps[1]), np.maximum(maps[2], maps[3]))
 
 
 def _names(maps: np.ndarray, cell: float) -> tuple[FoundName, ...]:

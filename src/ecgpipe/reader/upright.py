@@ -8,7 +8,7 @@ from scipy.spatial import cKDTree
 
 from ecgpipe.reader.geometry import PageGeometry
 
-STEP = 8  # pixels between the points where the inverse map is computed; between them it is linear
+STEP = 16  # pixels between the points where the inverse map is computed; between them it is linear
 STARTS = 24  # per side, points of the picture from which the inverse is sought
 
 
