@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 
 CHEST = ("V1", "V2", "V3", "V4", "V5", "V6")
 LIMB, CABRERA = ("I", "II", "III", "aVR", "aVL", "aVF"), ("aVL", "I", "aVR", "II", "aVF", "III")
@@ -16,6 +16,7 @@ APART = 7.0  # mm, least distance between rows
 LEAST_ROW = 0.12  # votes of a row, relative to the strongest
 NAME_ABOVE, NAME_BELOW = 14.0, 12.0  # mm, how far from its baseline a lead's name is printed
 NAME_LEFT, NAME_RIGHT = 6.0, 14.0  # mm, how far from the start of its lead
+DENSE = 6.0  # mm, window in which half of the columns of a row have trace; before and after, there are stray pixels
 LONGEST_GAP = 2.0  # mm without trace that are not reported as a gap
 WRONG_NAME = 0.7  # weight of a name that contradicts a layout
 
@@ -151,9 +152,13 @@ def find_rows(trace: np.ndarray, offset: np.ndarray, pixels_per_mm: float) -> tu
 
 def _span(row: np.ndarray, pixels_per_mm: float) -> tuple[float, float]:
     """Left and right end of a row in mm, without stray pixels."""
-    columns = np.nonzero(row.any(axis=0))[0]
-    low, high = np.quantile(columns, [0.003, 0.997])
-    return float(low / pixels_per_mm), float((high + 1) / pixels_per_mm)
+    columns = row.any(axis=0).astype(np.float32)
+    dense = np.flatnonzero(uniform_filter1d(columns, max(1, round(DENSE * pixels_per_mm)), mode="constant") >= 0.5)
+    if not len(dense):
+        dense = np.flatnonzero(columns)
+    reach = round(DENSE / 2 * pixels_per_mm)  # up to the ends within the outermost dense windows
+    present = np.flatnonzero(columns[max(dense[0] - reach, 0) : dense[-1] + reach + 1]) + max(dense[0] - reach, 0)
+    return float(present[0] / pixels_per_mm), float((present[-1] + 1) / pixels_per_mm)
 
 
 def _names_in_rows(

@@ -69,7 +69,6 @@ class ReaderNet(nn.Module):
                 coarse = torch.cat([self.names(around), self.geometry(around)], dim=1)
         return F.pixel_shuffle(self.full(x), 2), coarse
 
-
     def fused(self) -> "ReaderNet":
         """A copy for prediction, without batch normalization: it is part of the convolutions."""
         net = copy.deepcopy(self).eval()

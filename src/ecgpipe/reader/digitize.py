@@ -1,0 +1,169 @@
+"""From a page to a recording: twelve leads in millivolts, with invalid samples where the page shows nothing."""
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from ecgpipe.artifacts.signals import LEADS
+from ecgpipe.errors import DataError
+from ecgpipe.reader.leads import FoundLead
+from ecgpipe.reader.line import follow_line
+from ecgpipe.reader.network import PIXEL_MAPS, ReaderNet
+from ecgpipe.reader.page import ReadPage, understand_page
+
+USUAL_SPEED, USUAL_GAIN = 25.0, 10.0  # mm/s and mm/mV
+GAINS = (5.0, 10.0, 20.0)
+FAST_WIDTH = 400.0  # mm: rows wider than this are taken for 50 mm/s
+PULSE = (3.5, 24.0), (1.5, 14.0)  # mm, heights and widths of a calibration pulse
+BRIDGED = 2.0  # mm, gaps up to this are bridged
+LEAST_COVERAGE = 0.2  # of a lead, below which it is missing
+
+
+@dataclass(frozen=True)
+class DigitizedLead:
+    """One lead of a recording.
+
+    Attributes:
+        name, start, end: seconds from the start of the page.
+        confidence: mean probability of its trace, 0 to 1.
+        gaps: (from, to) in seconds, without a trace; bridged ones too.
+        name_read: whether its printed name was read.
+    """
+
+    name: str
+    start: float
+    end: float
+    confidence: float
+    gaps: tuple[tuple[float, float], ...]
+    name_read: bool
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A digitized page.
+
+    Attributes:
+        signal: float32 (12, samples), mV, leads in the usual order; NaN where the page shows nothing.
+        sampling_rate: Hz.
+        leads: what was found, without missing leads.
+        speed, gain: mm/s and mm/mV.
+        notes: what was assumed and what is doubtful, one sentence each.
+        page: the page as it was read.
+        lines: (n, 2) points of each found lead on the upright page, pixels.
+    """
+
+    signal: np.ndarray = field(repr=False)
+    sampling_rate: float
+    leads: tuple[DigitizedLead, ...]
+    speed: float
+    gain: float
+    notes: tuple[str, ...]
+    page: ReadPage = field(repr=False)
+    lines: tuple[np.ndarray, ...] = field(repr=False)
+
+    @property
+    def missing(self) -> list[str]:
+        """Leads without any sample."""
+        return [name for name, row in zip(LEADS, self.signal, strict=True) if np.isnan(row).all()]
+
+    def summary(self) -> dict:
+        """What ``ecgpipe digitize`` writes as JSON."""
+        return self.page.summary() | {
+            "speed_mm_per_s": self.speed,
+            "gain_mm_per_mv": self.gain,
+            "sampling_rate": self.sampling_rate,
+            "missing": self.missing,
+            "digitized": [
+                {"name": lead.name, "start": round(lead.start, 3), "end": round(lead.end, 3),
+                 "confidence": round(lead.confidence, 3), "name_read": lead.name_read,
+                 "gaps": [[round(x, 3) for x in gap] for gap in lead.gaps]}
+                for lead in self.leads
+            ],
+            "notes": list(self.notes),
+        }  # fmt: skip
+
+
+def digitize(picture: np.ndarray, net: ReaderNet, sampling_rate: float = 500) -> Recording:
+    """Digitize a picture of a page.
+
+    Args:
+        picture: uint8 (H, W, 3), RGB.
+        net: from ``load_reader``.
+        sampling_rate: of the result, Hz.
+
+    Raises:
+        DataError: no ECG in the picture, or none of its leads could be named.
+    """
+    page = understand_page(picture, net)
+    if page.leads is None or "unknown" in page.leads.layout:
+        rows = len(page.leads.rows) if page.leads else 0
+        raise DataError(f"the page's layout is unknown ({rows} rows of traces); see the overlay of ecgpipe read")
+    rows = page.leads.rows
+    left = min(lead.left for lead in page.leads.leads)
+    width = max(lead.right for lead in page.leads.leads) - left
+    speed, notes = (USUAL_SPEED, ["the paper speed is assumed: 25 mm/s"])
+    if width > FAST_WIDTH:
+        speed, notes = 50.0, ["the page is wide: its speed is taken for 50 mm/s"]
+    gain = pulse_gain(page)
+    if gain is None:
+        notes.append("no calibration pulse was measured: 10 mm/mV is assumed")
+    samples = round(width / speed * sampling_rate)
+    signal = np.full((len(LEADS), samples), np.nan, np.float32)
+    found, lines = [], []
+    order = sorted(page.leads.leads, key=lambda lead: lead.strip)  # a strip does not replace the lead's own part
+    for lead in order:
+        if lead.name.upper() not in LEADS or lead.coverage < LEAST_COVERAGE:
+            continue
+        part, line = _samples(page, lead, left, speed, gain or USUAL_GAIN, sampling_rate, samples)
+        row = signal[LEADS.index(lead.name.upper())]
+        empty = np.isnan(row)
+        row[empty] = part[empty]
+        seconds = tuple(((a - left) / speed, (b - left) / speed) for a, b in lead.gaps)
+        span = (lead.left - left) / speed, (lead.right - left) / speed
+        found.append(DigitizedLead(lead.name, *span, lead.confidence, seconds, lead.name_read))
+        lines.append(line)
+    if not found:
+        raise DataError(f"none of the {len(rows)} rows could be digitized; see the overlay of ecgpipe read")
+    missing = [name for name, row in zip(LEADS, signal, strict=True) if np.isnan(row).all()]
+    if missing:
+        notes.append(f"missing: {', '.join(missing)}")
+    everything = (*notes, *page.notes)
+    return Recording(signal, sampling_rate, tuple(found), speed, gain or USUAL_GAIN, everything, page, tuple(lines))
+
+
+def _samples(
+    page: ReadPage, lead: FoundLead, left: float, speed: float, gain: float, rate: float, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """A lead's samples in mV, (count,), NaN elsewhere, and its line (n, 2) in pixels of the upright page."""
+    assert page.leads is not None
+    mm = page.frame.pixels_per_mm
+    first, last = max(round(lead.left * mm), 0), round(lead.right * mm)
+    own = np.where(page.leads.row_of[:, first:last] == lead.row, page.trace[:, first:last], 0)
+    used = np.flatnonzero(own.any(axis=1))
+    x, y = follow_line(own[used[0] : used[-1] + 1])
+    x, y = x + first, y + used[0]
+    time = (x / mm - left) / speed
+    at = np.arange(count) / rate
+    values = np.interp(at, time, (lead.baseline - y / mm) / gain, left=np.nan, right=np.nan)
+    gaps = np.flatnonzero(np.diff(time) * speed > BRIDGED)
+    for gap in gaps:
+        values[(at > time[gap]) & (at < time[gap + 1])] = np.nan
+    return values.astype(np.float32), np.stack([x, y], axis=1)
+
+
+def pulse_gain(page: ReadPage) -> float | None:
+    """mm per mV from the heights of the calibration pulses; None without one."""
+    mm = page.frame.pixels_per_mm
+    pulses = page.frame.warp(page.reading.maps[PIXEL_MAPS.index("pulse")], page.reading.scale, 0) >= 0.5
+    _, _, boxes, _ = cv2.connectedComponentsWithStats(pulses.astype(np.uint8))
+    heights = []
+    for _, _, width, height, area in boxes[1:] / np.array([1, 1, mm, mm, 1]):
+        (low, high), (narrow, wide) = PULSE
+        if low <= height <= high and narrow <= width <= wide:
+            thickness = area / mm**2 / (2 * height + width)
+            heights.append(height - thickness)
+    if not heights:
+        return None
+    nearest = min(GAINS, key=lambda gain: abs(np.log(gain / float(np.median(heights)))))
+    return nearest if abs(np.log(nearest / float(np.median(heights)))) < 0.25 else None
