@@ -24,6 +24,8 @@ def read(args: Arguments) -> None:
     from ecgpipe.progress import progress
 
     files = find_files(args.pages, PICTURES)  # before PyTorch is imported, which takes seconds
+    if missing := [file for file in files if not file.is_file()]:
+        raise DataError(f"{missing[0]}: no such file; check the name")
 
     import torch
 
@@ -43,4 +45,5 @@ def read(args: Arguments) -> None:
                 failed += 1
                 tqdm.write(f"ecgpipe: {error}", file=sys.stderr)
     if failed:
-        raise DataError(f"{failed} pages could not be read; the others are in {args.output}")
+        pages = "1 page" if failed == 1 else f"{failed} pages"
+        raise DataError(f"{pages} could not be read; the others are in {args.output}")

@@ -1,0 +1,103 @@
+"""A whole page: its leads, what is doubtful, and the files of `ecgpipe read`."""
+
+import io
+import json
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from ecgpipe.cli.main import main
+from ecgpipe.config.pages import RenderConfig
+from ecgpipe.reader.network import ReaderNet
+from ecgpipe.reader.page import dark_ink, understand_page
+from ecgpipe.reader.read import load_reader
+from ecgpipe.render.page import render_page
+from tests.preprocess.pages import beats, photo
+
+DPI = 130
+PIXELS_PER_MM = DPI / 25.4
+
+
+@pytest.fixture(scope="module")
+def net() -> ReaderNet:
+    return load_reader()
+
+
+@pytest.fixture(scope="module")
+def page():
+    return render_page(beats(), 500, RenderConfig(dpi=DPI))
+
+
+@pytest.mark.parametrize("layout", ["kit", "6x2", "12x1"])
+def test_rows_and_millimetres_of_a_photo(net, layout):
+    """The renderer's exact map of the page is the reference."""
+    degraded, picture = photo(layout, dpi=DPI, rotation=(4, 4), perspective=(1, 1))
+    read = understand_page(picture, net)
+    rows = {"kit": 4, "6x2": 7, "12x1": 12}[layout]
+    assert len(read.leads.rows) == rows and read.reading.grid_found
+    assert read.reading.geometry.pixels_per_mm == pytest.approx(PIXELS_PER_MM, rel=0.06)
+    for lead in degraded.leads:  # a level line of the page is level on the upright page
+        ends = read.reading.geometry.to_page(lead.pixels[[0, -1]])
+        assert abs(ends[1, 1] - ends[0, 1] - 0) < 0.05 * abs(ends[1, 0] - ends[0, 0]) + 15
+    assert all(lead.coverage > 0.9 for lead in read.leads.leads)
+
+
+@pytest.mark.parametrize(("quarters", "mirrored"), [(0, False), (1, False), (2, False), (3, False), (0, True)])
+def test_direction_of_the_page(net, page, quarters, mirrored):
+    picture = np.rot90(page.image[:, ::-1] if mirrored else page.image, quarters)
+    read = understand_page(np.ascontiguousarray(picture), net)
+    assert np.cos(np.deg2rad(read.reading.geometry.angle + 90 * quarters)) > 0.99 or mirrored
+    assert read.reading.geometry.mirrored is mirrored
+    assert any("mirrored" in note for note in read.notes) is mirrored
+    height, width = read.frame.shape
+    assert width > height
+
+
+def test_ink_that_is_not_marked_counts_as_left_out():
+    page, trace = np.full((200, 300, 3), 240, np.uint8), np.zeros((200, 300), bool)
+    page[100:103], trace[100:103] = 30, True
+    page[50:53, 100:200] = 40
+    page[150:153] = (250, 170, 170)  # a pale grid line
+    dark = dark_ink(page, trace)
+    assert dark[51, 150] and dark[101, 20] and not dark[151, 20] and not dark[20, 20]
+
+
+def test_the_command_writes_what_it_promises(page, tmp_path, capsys):
+    (tmp_path / "scans").mkdir()
+    picture = Image.fromarray(page.image)
+    exif = Image.Exif()
+    exif[274] = 6  # the camera was turned: stored on its side
+    picture.rotate(90, expand=True).save(tmp_path / "scans" / "a.jpg", exif=exif, quality=95)
+    picture.save(tmp_path / "b.png")
+    (tmp_path / "scans" / "text.png").write_bytes(_png(np.full((200, 300, 3), 255, np.uint8)))
+    status = main(["read", str(tmp_path / "scans"), str(tmp_path / "b.png"), "-o", str(tmp_path / "out"), "--mask"])
+    out, err = capsys.readouterr()
+    assert status == 1 and "1 page could not be read" in err and "text.png: no ECG" in err
+    assert "b.png: 3x4+1" in out
+    names = {file.name for file in (tmp_path / "out").iterdir() if file.is_file()}
+    ends = (".json", "-page.png", "-overlay.png", "-mask.png")
+    assert names == {stem + end for stem in "ab" for end in ends}
+    mask = cv2.imread(str(tmp_path / "out/a-mask.png"), cv2.IMREAD_UNCHANGED)
+    assert mask.shape == page.image.shape[1::-1] and set(np.unique(mask)) == {0, 255}
+    upright = np.rot90(mask, -1)  # as the camera's orientation says
+    grown = cv2.dilate(page.trace_mask, np.ones((7, 7), np.uint8))
+    assert (upright[grown == 0] > 0).sum() < 0.1 * (upright > 0).sum()
+    found = json.loads((tmp_path / "out/b.json").read_text())
+    assert found["millimetres_from"] == "grid" and found["layout"] == "3x4+1" and len(found["leads"]) == 13
+    assert found["pixels_per_mm"] == pytest.approx(PIXELS_PER_MM, rel=0.03)
+
+
+def _png(picture: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("words", [["read", "nowhere.png", "-o", "x"], ["read", ".", "-o", "x"]])
+def test_wrong_inputs_are_refused_before_the_network_is_loaded(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ecgpipe.reader.read.load_reader", lambda *_: pytest.fail("loaded"))
+    assert main(words) == 1
+    assert capsys.readouterr().err
