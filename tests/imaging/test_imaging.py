@@ -20,6 +20,7 @@ from ecgpipe.imaging.pages import RenderedPages, page_source
 from ecgpipe.imaging.shard import make_images
 from ecgpipe.render.page import render_page
 from ecgpipe.render.shard import render_shard
+from tests.preprocess.pages import beats
 
 PNG_AND_JPEG = {"level": "photo", "seed": 1, "jpeg": {"probability": 0.5, "range": [40, 60]}}
 
@@ -38,10 +39,7 @@ def copy(tmp_path_factory):
 def pictures(tmp_path_factory):
     """An image dataset: a page, a file that is not an image, a white image, and a record without a file."""
     folder = tmp_path_factory.mktemp("pictures")
-    page = np.full((600, 800, 3), 255, np.uint8)
-    wave = np.stack([np.arange(40, 760), 300 + 60 * np.sin(np.arange(720) / 30)], axis=1).astype(np.int32)
-    cv2.polylines(page, [wave], False, (0, 0, 0), 3)
-    cv2.imwrite(str(folder / "a.jpg"), page)
+    cv2.imwrite(str(folder / "a.jpg"), render_page(beats(), 500, RenderConfig(dpi=100)).image[..., ::-1])
     (folder / "b.png").write_bytes(b"no image")
     cv2.imwrite(str(folder / "c.png"), np.full((600, 800), 255, np.uint8))
     return folder, pd.DataFrame({"record_id": [*"abcd"], "path": ["a.jpg", "b.png", "c.png", "d.png"]})

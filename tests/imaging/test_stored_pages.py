@@ -15,15 +15,14 @@ from ecgpipe.errors import DataError
 from ecgpipe.imaging.shard import make_images
 from ecgpipe.preprocess.apply import preprocess_file
 from ecgpipe.render.page import render_page
+from tests.preprocess.pages import beats
 
 CONFIG = PreprocessConfig(size=320)
 
 
 @pytest.fixture(scope="module")
 def page() -> bytes:
-    time = np.arange(1000) / 100
-    signal = np.stack([np.sin(2 * np.pi * (1 + lead / 12) * time) for lead in range(12)])
-    return render_page(signal, 100, RenderConfig()).encode()
+    return render_page(beats(), 500, RenderConfig(dpi=100)).encode()
 
 
 def run(folder, pages, strict=False, **options):

@@ -52,11 +52,11 @@ def test_a_rough_estimate_becomes_exact(steps, pixels_per_mm, angle, tilt, facto
 
 def test_the_resolution_of_the_map_does_not_matter() -> None:
     """The map has half the picture's resolution; the result is for the picture."""
-    x, y = page(3.4, 3)
+    x, y = page(3.6, 0)
     in_map = rough_estimate(x, y, 1.2, 0)
     in_picture = PageGeometry(in_map.x, in_map.y, 2 * in_map.middle, 2 * in_map.unit, 0)
-    refined = refine_geometry(lines(x, y, 1, 0.2), in_picture, 0.5, 850)
-    assert refined is not None and refined.pixels_per_mm == pytest.approx(6.8, rel=0.01)
+    refined = refine_geometry(lines(x, y, 1, 0.2), in_picture, 0.5, 900)
+    assert refined is not None and refined.pixels_per_mm == pytest.approx(7.2, rel=0.01)
 
 
 @pytest.mark.parametrize("kind", ["nothing", "noise"])

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 CANVAS = 280.0, 200.0
 """Width and height in mm: 10 s at 25 mm/s, and four rows of 30 mm or more."""
-BORDER = 4.0  # mm around traces that are larger than the canvas, which is then enlarged
-STRAY = 0.001  # share of the traces at each edge that does not count
+BORDER = 12.0  # mm around the bulk of traces that are larger than the canvas, which is then enlarged
+STRAY = 0.02  # share of the traces at each edge that does not count, so that false ink does not move the middle
 MESH = 17  # points per side for the transform
 
 
@@ -101,7 +101,7 @@ def canvas_of_picture(
     canvas = Canvas(traces, page.frame.pixels_per_mm)
     image = shrink(canvas.cut(traces * np.uint8(255)), config.size, config.coverage)
     share, points = canvas.mesh()
-    places = page.frame.in_picture(points, page.reading.geometry)
+    places = page.in_picture(page.frame.in_picture(points, page.reading.geometry))
     return image, PageTransform.fitted(places / picture.shape[1::-1], share), page.notes
 
 

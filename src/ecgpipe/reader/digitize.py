@@ -96,10 +96,9 @@ def digitize(picture: np.ndarray, net: ReaderNet, sampling_rate: float = 500) ->
         DataError: no ECG in the picture, or none of its leads could be named.
     """
     page = understand_page(picture, net)
-    if page.leads is None or "unknown" in page.leads.layout:
-        rows = len(page.leads.rows) if page.leads else 0
-        raise DataError(f"the page's layout is unknown ({rows} rows of traces); see the overlay of ecgpipe read")
     rows = page.leads.rows
+    if "unknown" in page.leads.layout:
+        raise DataError(f"the page's layout is unknown ({len(rows)} rows of traces); see the overlay of ecgpipe read")
     left = min(lead.left for lead in page.leads.leads)
     width = max(lead.right for lead in page.leads.leads) - left
     speed, notes = (USUAL_SPEED, ["the paper speed is assumed: 25 mm/s"])
@@ -136,7 +135,6 @@ def _samples(
     page: ReadPage, lead: FoundLead, left: float, speed: float, gain: float, rate: float, count: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """A lead's samples in mV, (count,), NaN elsewhere, and its line (n, 2) in pixels of the upright page."""
-    assert page.leads is not None
     mm = page.frame.pixels_per_mm
     first, last = max(round(lead.left * mm), 0), round(lead.right * mm)
     own = np.where(page.leads.row_of[:, first:last] == lead.row, page.trace[:, first:last], 0)

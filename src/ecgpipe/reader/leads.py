@@ -8,8 +8,10 @@ from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 CHEST = ("V1", "V2", "V3", "V4", "V5", "V6")
 LIMB, CABRERA = ("I", "II", "III", "aVR", "aVL", "aVF"), ("aVL", "I", "aVR", "II", "aVF", "III")
 """Usual and Cabrera order of the limb leads; there, aVR is drawn inverted as -aVR on many pages."""
-ARRANGEMENTS = {(3, 4): 0.0, (6, 2): 0.2, (12, 1): 0.2, (4, 3): 1.5, (2, 6): 2.5}
+ARRANGEMENTS = {(3, 4): 0.0, (6, 2): 0.0, (12, 1): 0.2, (4, 3): 1.5, (2, 6): 2.5}
 """Rows and columns, and how rare they are."""
+STRIPS = (0.0, 0.0, 0.1, 0.3)
+"""How rare this number of rhythm strips is."""
 BIN = 0.5  # mm, of the votes for baselines
 BLUR = 2.0  # mm, of these votes
 APART = 7.0  # mm, least distance between rows
@@ -87,13 +89,13 @@ def known_layouts() -> list[Layout]:
         return tuple(order[start : start + rows] for start in range(0, len(order), rows))
 
     layouts = []
-    for suffix, limb, rare in (("", LIMB, 0.0), (" Cabrera", CABRERA, 0.8)):
+    for suffix, limb, rare in (("", LIMB, 0.0), (" Cabrera", CABRERA, 1.5)):
         order = limb + CHEST
         for (rows, columns), rarity in ARRANGEMENTS.items():
             for strips in range(4) if columns > 1 else (0,):
                 plus = f"+{strips}" if strips else ""
                 name = f"{rows}x{columns}{plus}{suffix}"
-                layouts.append(Layout(name, split(order, rows), strips, rarity + rare + (strips > 1) * 0.1))
+                layouts.append(Layout(name, split(order, rows), strips, rarity + rare + STRIPS[strips]))
         layouts.append(Layout(f"6x1 limb{suffix}", (limb,), 0, 1.5 + rare))
     layouts.append(Layout("6x1 chest", (CHEST,), 0, 1.5))
     extended = split(LIMB + CHEST + ("V4R", "V8", "V9"), 3)

@@ -42,11 +42,11 @@ class ReadFolder:
             raise DataError(f"{picture.name}: {error}") from error
         stem = self._stem(picture.name)
         self.folder.mkdir(parents=True, exist_ok=True)
-        upright = page.frame.warp(picture.image, border=255)
+        upright = page.upright(picture.image)
         _write_png(self.folder / f"{stem}-page.png", upright)
         _write_png(self.folder / f"{stem}-overlay.png", lead_overlay(upright, page))
         if self.mask:
-            _write_png(self.folder / f"{stem}-mask.png", as_stored(page.reading.mask, picture.orientation))
+            _write_png(self.folder / f"{stem}-mask.png", as_stored(page.mask, picture.orientation))
         write_json(self.folder / f"{stem}.json", {"name": picture.name} | page.summary())
         return f"{picture.name}: {describe(page)}"
 
@@ -63,8 +63,6 @@ class ReadFolder:
 
 def describe(page: ReadPage) -> str:
     """One line: layout, resolution, and the number of doubtful points."""
-    if page.leads is None:
-        return "no row of traces"
     kind = "" if page.reading.grid_found else "about "
     text = f"{page.leads.layout}, {kind}{page.reading.geometry.pixels_per_mm:.1f} pixels per mm"
     return text + "".join(f"\n  {note}" for note in page.notes)
@@ -74,8 +72,6 @@ def lead_overlay(upright: np.ndarray, page: ReadPage) -> np.ndarray:
     """The upright page (h, w, 3), paler, with each row's traces in its colour, lead names, and gaps in yellow."""
     shown = (255 - (255 - upright.astype(np.int16)) // 2).astype(np.uint8)
     shown[page.frame.warp(page.reading.maps[1], page.reading.scale, 0) >= 0.5] = OTHER_INK
-    if page.leads is None:
-        return shown
     mm = page.frame.pixels_per_mm
     for lead in page.leads.leads:
         top, bottom = round((lead.baseline - 5) * mm), round((lead.baseline + 5) * mm)

@@ -12,6 +12,11 @@ from ecgpipe.reader.read import Reading, marks_of, read_page
 from ecgpipe.reader.teacher import OFFSET_UNIT
 from ecgpipe.reader.upright import Frame, frame_around
 
+NO_ECG = "no ECG was found in the picture; give a photo, scan or drawing of an ECG page"
+LEAST_ROW = 0.6
+"""Share of the page's width that its longest row of traces covers: below it, lines are not an ECG."""
+FEW_NAMES = 1.2
+"""Sum of confidences of lead names below which the page may be upside down."""
 MARGIN = 4.0  # mm around the content of a page
 FINEST, COARSEST = 12.0, 3.0  # pixels per mm of an upright page
 LONGEST = 3000  # pixels of its longer side
@@ -31,28 +36,46 @@ class ReadPage:
         reading: what the network found in the picture.
         frame: the upright page.
         trace: float32 (h, w), probability of a trace on the upright page.
-        leads: None if no row of traces was found.
         notes: what is doubtful, one sentence each.
+        quarters: quarter turns anticlockwise by which the picture was turned before it was read: the page lay on its
+            side or upside down.
     """
 
     reading: Reading
     frame: Frame
     trace: np.ndarray = field(repr=False)
-    leads: PageLeads | None
+    leads: PageLeads
     notes: tuple[str, ...]
+    quarters: int
+
+    @property
+    def mask(self) -> np.ndarray:
+        """uint8 (H, W): 255 on a trace of the picture as it was given, else 0."""
+        return np.ascontiguousarray(np.rot90(self.reading.mask, -self.quarters))
+
+    def upright(self, picture: np.ndarray) -> np.ndarray:
+        """The picture as the upright page; white where it shows nothing."""
+        return self.frame.warp(np.ascontiguousarray(np.rot90(picture, self.quarters)), border=255)
+
+    def in_picture(self, points: np.ndarray) -> np.ndarray:
+        """Positions (n, 2) in the picture as it was read, in the picture as it was given."""
+        height, width = self.reading.trace.shape
+        x, y = points.T
+        turned = ((x, y), (height - y, x), (width - x, height - y), (y, width - x))[self.quarters]
+        return np.stack(turned, axis=1)
 
     def summary(self) -> dict:
         """What ``ecgpipe read`` writes as JSON."""
         geometry = self.reading.geometry
         return {
-            "layout": self.leads.layout if self.leads else None,
-            "layout_agreement": round(self.leads.agreement, 3) if self.leads else None,
+            "layout": self.leads.layout,
+            "layout_agreement": round(self.leads.agreement, 3),
             "pixels_per_mm": round(geometry.pixels_per_mm, 3),
             "millimetres_from": "grid" if self.reading.grid_found else "estimate",
-            "rotation_degrees": round(geometry.angle, 2),
+            "rotation_degrees": round((geometry.angle + 90 * self.quarters + 180) % 360 - 180, 2),
             "mirrored": geometry.mirrored,
             "upright_pixels_per_mm": round(self.frame.pixels_per_mm, 3),
-            "leads": [_rounded(lead) for lead in self.leads.leads] if self.leads else [],
+            "leads": [_rounded(lead) for lead in self.leads.leads],
             "names": [_rounded(name) for name in self.reading.names],
             "notes": list(self.notes),
         }
@@ -79,9 +102,8 @@ def understand_page(picture: np.ndarray, net: ReaderNet) -> ReadPage:
     Raises:
         DataError: there is no ECG in the picture.
     """
-    reading = read_page(picture, net)
-    if not reading.has_trace:
-        raise DataError("no ECG was found in the picture; give a photo, scan or drawing of an ECG page")
+    reading, quarters = _read_upright(picture, net)
+    picture = np.ascontiguousarray(np.rot90(picture, quarters))
     geometry = reading.geometry
     resolution = float(np.clip(geometry.pixels_per_mm, COARSEST, FINEST))
     content = _content(reading)
@@ -92,10 +114,53 @@ def understand_page(picture: np.ndarray, net: ReaderNet) -> ReadPage:
         (name.name, *frame.to_mm(np.array([[name.x, name.y]]), geometry)[0], name.confidence) for name in reading.names
     ]
     leads = find_leads(trace, offset, names, frame.pixels_per_mm)
-    notes = [*_page_notes(reading), *_lead_notes(leads)]
-    if leads:
-        notes += _ink_notes(frame.warp(picture), frame, reading, leads)
-    return ReadPage(reading, frame, trace, leads, tuple(notes))
+    if leads is None or _longest_row(leads) < LEAST_ROW:
+        raise DataError(NO_ECG)
+    notes = [*_page_notes(reading), *_lead_notes(leads), *_ink_notes(frame.warp(picture), frame, reading, leads)]
+    return ReadPage(reading, frame, trace, leads, tuple(notes), quarters)
+
+
+def _read_upright(picture: np.ndarray, net: ReaderNet) -> tuple[Reading, int]:
+    """Read a picture and, if its traces run downwards or its names are read only the other way up, turn it.
+
+    Returns:
+        The reading, and the quarter turns anticlockwise.
+
+    Raises:
+        DataError: no trace.
+    """
+    reading = read_page(picture, net)
+    if not reading.has_trace:
+        raise DataError(NO_ECG)
+    if _runs_down(reading.maps[0]):
+        quarters, other = 1, 3
+        reading = read_page(np.ascontiguousarray(np.rot90(picture)), net)
+    elif _legible(reading) < FEW_NAMES:
+        quarters, other = 0, 2
+    else:
+        return reading, 0
+    turned = read_page(np.ascontiguousarray(np.rot90(picture, other)), net)
+    clearly = max(FEW_NAMES, 1.5 * _legible(reading))
+    return (turned, other) if turned.has_trace and _legible(turned) > clearly else (reading, quarters)
+
+
+def _runs_down(trace: np.ndarray) -> bool:
+    """Whether the traces run along the picture's columns: rows of traces cover its width, with gaps between them."""
+    found = trace > 0.5
+    return float(found.any(axis=0).mean()) < float(found.any(axis=1).mean())
+
+
+def _legible(reading: Reading) -> float:
+    """How many lead names were read: the sum of their confidences, each name once."""
+    best: dict[str, float] = {}
+    for name in reading.names:
+        best[name.name] = max(best.get(name.name, 0.0), name.confidence)
+    return sum(best.values())
+
+
+def _longest_row(leads: PageLeads) -> float:
+    """Share of the page's columns in which the longest row has trace."""
+    return max(float((leads.row_of == row).any(axis=0).mean()) for row in range(len(leads.rows)))
 
 
 def _content(reading: Reading) -> np.ndarray:
@@ -118,9 +183,7 @@ def _page_notes(reading: Reading) -> list[str]:
     return notes
 
 
-def _lead_notes(leads: PageLeads | None) -> list[str]:
-    if leads is None:
-        return ["no row of traces was found"]
+def _lead_notes(leads: PageLeads) -> list[str]:
     notes = []
     if "unknown" in leads.layout:
         notes.append(f"the layout is unknown: {len(leads.rows)} rows")
