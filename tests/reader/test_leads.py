@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ecgpipe.reader.leads import CHEST, LIMB, find_leads, known_layouts
+from ecgpipe.reader.rows import one_run_per_column
 
 MM = 4.0  # pixels
 LEFT, RIGHT = 20, 270  # mm
@@ -83,6 +84,19 @@ def test_an_unknown_number_of_rows_is_reported_with_the_names_that_were_read() -
     baselines = [20.0 + 15 * row for row in range(10)]
     found = find_leads(*rows_of_traces(baselines), [("V9", 23, 14, 0.9)], MM)
     assert found.layout == "10x1 unknown" and [lead.name for lead in found.leads] == ["V9"] + ["?"] * 9
+
+
+def test_a_row_has_one_run_per_column() -> None:
+    own = np.zeros((60, 100), bool)
+    own[40:43] = True
+    own[5:7, 30:60] = True  # a rule above
+    own[20:43, 70] = True  # a wave
+    own[25, 20] = True  # a speck
+    own[40:43, 90:] = False
+    own[50:53, 90:] = True  # the trace goes on lower
+    kept = one_run_per_column(own, own)
+    assert not kept[5:7].any() and not kept[25, 20]
+    assert kept[20:43, 70].all() and kept[50:53, 90:].all() and kept[40:43, :90].all()
 
 
 def test_no_trace_no_leads() -> None:

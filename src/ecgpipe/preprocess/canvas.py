@@ -97,7 +97,7 @@ def canvas_of_picture(
     if picture.ndim == 2:
         picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB)
     page = understand_page(picture, _reader(config.reader_weights))
-    traces = page.trace >= 0.5
+    traces = page.leads.row_of >= 0
     canvas = Canvas(traces, page.frame.pixels_per_mm)
     image = shrink(canvas.cut(traces * np.uint8(255)), config.size, config.coverage)
     share, points = canvas.mesh()

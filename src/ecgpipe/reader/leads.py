@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d, uniform_filter1d
+from scipy.ndimage import uniform_filter1d
+
+from ecgpipe.reader.rows import clean_rows, find_rows
 
 CHEST = ("V1", "V2", "V3", "V4", "V5", "V6")
 LIMB, CABRERA = ("I", "II", "III", "aVR", "aVL", "aVF"), ("aVL", "I", "aVR", "II", "aVF", "III")
@@ -12,10 +14,6 @@ ARRANGEMENTS = {(3, 4): 0.0, (6, 2): 0.0, (12, 1): 0.2, (4, 3): 1.5, (2, 6): 2.5
 """Rows and columns, and how rare they are."""
 STRIPS = (0.0, 0.0, 0.1, 0.3)
 """How rare this number of rhythm strips is."""
-BIN = 0.5  # mm, of the votes for baselines
-BLUR = 2.0  # mm, of these votes
-APART = 7.0  # mm, least distance between rows
-LEAST_ROW = 0.12  # votes of a row, relative to the strongest
 NAME_ABOVE, NAME_BELOW = 14.0, 12.0  # mm, how far from its baseline a lead's name is printed
 NAME_LEFT, NAME_RIGHT = 6.0, 14.0  # mm, how far from the start of its lead
 DENSE = 6.0  # mm, window in which half of the columns of a row have trace; before and after, there are stray pixels
@@ -71,6 +69,7 @@ class PageLeads:
         layout: name of the layout, such as 3x4+1.
         leads: row by row, from the left.
         rows: baselines in mm.
+        removed: baselines of shorter lines that were not taken for rows.
         agreement: share of the confidence in names that agrees with the layout, 0 to 1; 0 if no name was read.
         row_of: int8 (h, w), the row of each trace pixel, -1 elsewhere.
     """
@@ -78,6 +77,7 @@ class PageLeads:
     layout: str
     leads: tuple[FoundLead, ...]
     rows: tuple[float, ...]
+    removed: tuple[float, ...]
     agreement: float
     row_of: np.ndarray = field(repr=False)
 
@@ -120,36 +120,14 @@ def find_leads(
     rows, row_of = find_rows(trace, offset, pixels_per_mm)
     if not rows:
         return None
+    rows, removed = clean_rows(rows, row_of)
+    if not rows:
+        return None
     spans = [_span(row_of == row, pixels_per_mm) for row in range(len(rows))]
     read = _names_in_rows(names, rows)
     layout, agreement = choose_layout(rows, spans, read)
     leads = [_measured(lead, trace, row_of, pixels_per_mm) for lead in _places(layout, rows, spans, read)]
-    return PageLeads(layout.name, tuple(leads), tuple(rows), agreement, row_of)
-
-
-def find_rows(trace: np.ndarray, offset: np.ndarray, pixels_per_mm: float) -> tuple[list[float], np.ndarray]:
-    """Baselines of the rows in mm, and the row of each pixel: every trace pixel votes for its own baseline."""
-    y, x = np.nonzero(trace >= 0.5)
-    row_of = np.full(trace.shape, -1, np.int8)
-    if not len(y):
-        return [], row_of
-    votes = y / pixels_per_mm + offset[y, x]
-    height = trace.shape[0] / pixels_per_mm
-    histogram, edges = np.histogram(votes, np.arange(0, height + BIN, BIN), weights=trace[y, x])
-    smooth = gaussian_filter1d(histogram, BLUR / BIN, mode="constant")
-    rows: list[float] = []
-    for peak in np.argsort(-smooth):
-        if smooth[peak] < LEAST_ROW * smooth.max() or len(rows) == 16:
-            break
-        here = (edges[peak] + edges[peak + 1]) / 2
-        if all(abs(here - row) >= APART for row in rows):
-            near = smooth[max(peak - 1, 0) : peak + 2]
-            if smooth[peak] >= near.max():
-                rows.append(here)
-    rows.sort()
-    nearest = np.abs(votes[:, None] - np.array(rows)).argmin(axis=1)
-    row_of[y, x] = nearest
-    return rows, row_of
+    return PageLeads(layout.name, tuple(leads), tuple(rows), tuple(removed), agreement, row_of)
 
 
 def _span(row: np.ndarray, pixels_per_mm: float) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """A page as it was read: upright, with its leads, and with what is doubtful about it."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -51,7 +51,13 @@ class ReadPage:
     @property
     def mask(self) -> np.ndarray:
         """uint8 (H, W): 255 on a trace of the picture as it was given, else 0."""
-        return np.ascontiguousarray(np.rot90(self.reading.mask, -self.quarters))
+        mask = self.reading.mask
+        kept = cv2.dilate((self.leads.row_of >= 0).astype(np.uint8), np.ones((3, 3), np.uint8))
+        y, x = np.nonzero(mask)
+        at = self.frame.to_mm(np.stack([x, y], axis=1) + 0.5, self.reading.geometry) * self.frame.pixels_per_mm
+        column, row = np.clip(at.astype(int), 0, np.array(self.frame.shape[::-1]) - 1).T
+        mask[y, x] = 255 * kept[row, column]
+        return np.ascontiguousarray(np.rot90(mask, -self.quarters))
 
     def upright(self, picture: np.ndarray) -> np.ndarray:
         """The picture as the upright page; white where it shows nothing."""
@@ -96,52 +102,55 @@ def _rounded(found: object) -> dict:
 def understand_page(picture: np.ndarray, net: ReaderNet) -> ReadPage:
     """Read a picture and find the page's leads.
 
+    If the traces seem to run downwards, the picture is also read on its side, and the way with the longer rows counts.
+    If few names are read, it is also read upside down, which counts if clearly more names are read.
+
     Args:
         picture: uint8 (H, W, 3), RGB.
 
     Raises:
         DataError: there is no ECG in the picture.
     """
-    reading, quarters = _read_upright(picture, net)
-    picture = np.ascontiguousarray(np.rot90(picture, quarters))
-    geometry = reading.geometry
+    first = read_page(picture, net)
+    if not first.has_trace:
+        raise DataError(NO_ECG)
+    page = _understood(picture, first, 0)
+    if page is None or _runs_down(first.maps[0]):
+        sideways = [(_turned(picture, net, quarters), quarters) for quarters in (1, 3)]
+        reading, quarters = max(sideways, key=lambda pair: _legible(pair[0]))
+        other = _understood(picture, reading, quarters)
+        if other is not None and (page is None or _longest_row(other.leads) > _longest_row(page.leads)):
+            page = other
+    elif _legible(first) < FEW_NAMES:
+        reading = _turned(picture, net, 2)
+        if _legible(reading) > max(FEW_NAMES, 1.5 * _legible(first)):
+            page = _understood(picture, reading, 2) or page
+    if page is None or _longest_row(page.leads) < LEAST_ROW:
+        raise DataError(NO_ECG)
+    upright = np.ascontiguousarray(np.rot90(picture, page.quarters))
+    ink = _ink_notes(page.frame.warp(upright), page.frame, page.reading, page.leads)
+    return replace(page, notes=(*_page_notes(page.reading), *_lead_notes(page.leads), *ink))
+
+
+def _turned(picture: np.ndarray, net: ReaderNet, quarters: int) -> Reading:
+    """The reading of a picture that was turned anticlockwise by quarter turns."""
+    return read_page(np.ascontiguousarray(np.rot90(picture, quarters)), net)
+
+
+def _understood(picture: np.ndarray, reading: Reading, quarters: int) -> ReadPage | None:
+    """The page without notes; None if there is no row of traces."""
+    if not reading.has_trace:
+        return None
+    geometry, shape = reading.geometry, reading.trace.shape
     resolution = float(np.clip(geometry.pixels_per_mm, COARSEST, FINEST))
-    content = _content(reading)
-    frame = frame_around(content, geometry, picture.shape[:2], resolution, MARGIN, LONGEST)
+    frame = frame_around(_content(reading), geometry, (shape[0], shape[1]), resolution, MARGIN, LONGEST)
     trace = frame.warp(reading.maps[0], reading.scale, 0)
     offset = frame.warp(reading.maps[PIXEL_MAPS.index("offset")], reading.scale) * OFFSET_UNIT
     names = [
         (name.name, *frame.to_mm(np.array([[name.x, name.y]]), geometry)[0], name.confidence) for name in reading.names
     ]
     leads = find_leads(trace, offset, names, frame.pixels_per_mm)
-    if leads is None or _longest_row(leads) < LEAST_ROW:
-        raise DataError(NO_ECG)
-    notes = [*_page_notes(reading), *_lead_notes(leads), *_ink_notes(frame.warp(picture), frame, reading, leads)]
-    return ReadPage(reading, frame, trace, leads, tuple(notes), quarters)
-
-
-def _read_upright(picture: np.ndarray, net: ReaderNet) -> tuple[Reading, int]:
-    """Read a picture and, if its traces run downwards or its names are read only the other way up, turn it.
-
-    Returns:
-        The reading, and the quarter turns anticlockwise.
-
-    Raises:
-        DataError: no trace.
-    """
-    reading = read_page(picture, net)
-    if not reading.has_trace:
-        raise DataError(NO_ECG)
-    if _runs_down(reading.maps[0]):
-        quarters, other = 1, 3
-        reading = read_page(np.ascontiguousarray(np.rot90(picture)), net)
-    elif _legible(reading) < FEW_NAMES:
-        quarters, other = 0, 2
-    else:
-        return reading, 0
-    turned = read_page(np.ascontiguousarray(np.rot90(picture, other)), net)
-    clearly = max(FEW_NAMES, 1.5 * _legible(reading))
-    return (turned, other) if turned.has_trace and _legible(turned) > clearly else (reading, quarters)
+    return None if leads is None else ReadPage(reading, frame, trace, leads, (), quarters)
 
 
 def _runs_down(trace: np.ndarray) -> bool:
@@ -189,6 +198,7 @@ def _lead_notes(leads: PageLeads) -> list[str]:
         notes.append(f"the layout is unknown: {len(leads.rows)} rows")
     elif leads.agreement < 0.5:
         notes.append(f"few lead names were read; the leads are named as in the layout {leads.layout}")
+    notes += [f"a short line was left out, {y:.0f} mm below the upper edge" for y in leads.removed]
     for lead in leads.leads:
         if lead.coverage < FULL:
             notes.append(f"{_place(lead)}: no trace in {100 * (1 - lead.coverage):.0f}% of its width")
