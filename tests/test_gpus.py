@@ -6,6 +6,7 @@ import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from unittest.mock import patch
 
 import pytest
@@ -245,9 +246,13 @@ COMMANDS = {
 
 
 @pytest.fixture
-def seen(monkeypatch) -> list[str | None]:
-    """The GPUs that are visible to each command."""
+def seen(monkeypatch, tmp_path) -> list[str | None]:
+    """The GPUs that are visible to each command; its files exist."""
     found: list[str | None] = []
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photo.jpg").touch()
+    monkeypatch.setattr("ecgpipe.cli.models._read_model", lambda args: SimpleNamespace(classes=()))
+    monkeypatch.setattr("ecgpipe.artifacts.runs.RunConfig.read", lambda run: None)
     for name in COMMANDS:
         monkeypatch.setattr(f"ecgpipe.cli.models._{name}", lambda args: found.append(os.environ.get(gpus.VISIBLE)))
     return found

@@ -244,7 +244,7 @@ def test_round_trip(saved, tmp_path):
 
 def test_commands(run, tmp_path, capsys):
     assert main(["card", str(run), "-o", str(tmp_path / "m")]) == 0
-    assert capsys.readouterr().out.strip() == str(tmp_path / "m")
+    assert capsys.readouterr().out.strip().endswith(str(tmp_path / "m"))
     assert main(["export", str(tmp_path / "m"), "-o", str(tmp_path / "m.onnx")]) == 0
     assert "MB, logits within" in capsys.readouterr().out
     assert main(["export", str(tmp_path / "none"), "-o", str(tmp_path / "m.onnx")]) == 1

@@ -12,7 +12,7 @@ import pytest
 
 from ecgpipe.artifacts import ROLES
 from ecgpipe.artifacts.images import open_images, unpack
-from ecgpipe.artifacts.pages import StoredPages, read_pages
+from ecgpipe.artifacts.pages import read_pages
 from ecgpipe.artifacts.predictions import Predictions
 from ecgpipe.artifacts.tables import IMAGE_INDEX
 from ecgpipe.cli import main
@@ -21,6 +21,7 @@ from ecgpipe.config.models import ModelConfig
 from ecgpipe.config.pages import PreprocessConfig, RenderConfig
 from ecgpipe.config.training import TrainConfig
 from ecgpipe.evaluate.scores import evaluate_predictions
+from ecgpipe.imaging.pages import RenderedPages
 from ecgpipe.imaging.shard import make_images
 from ecgpipe.models.card import save_model
 from ecgpipe.render.shard import render_shard
@@ -65,7 +66,8 @@ def made(tmp_path_factory) -> Made:
     pages_file, problems = folder / "pages.parquet", folder / "problems.parquet"
     assert render_shard(frame, folder / "raw", 100, render, pages_file, problems, title="render") == RECORDS
     images_file, index = folder / "images.npy", folder / "index.parquet"
-    make_images(StoredPages([pages_file]), preprocess, images_file, index, problems, title="preprocess")
+    drawn = RenderedPages(frame, folder / "raw", 100, render.model_dump(mode="json"))
+    make_images(drawn, preprocess, images_file, index, problems, title="preprocess")
     ids = IMAGE_INDEX.read(index)["record_id"].tolist()
     roles = ["train" if i < 12 else "validation" if i < 18 else "test" for i in range(len(ids))]
     run = folder / "run"

@@ -70,12 +70,12 @@ def images(page: bytes) -> dict[str, tuple[bytes, str]]:
         "20000.png": (encoded(Image.new("1", (20_000, 20_000), 1), "PNG"), "lower resolution"),
         "tiny.png": (encoded(Image.new("L", (3, 3)), "PNG"), "at least 16"),
         "blank.png": (encoded(Image.new("L", (900, 700), 255), "PNG"), "blank"),
-        "black.png": (encoded(Image.new("L", (900, 700), 0), "PNG"), "no ink"),
+        "black.png": (encoded(Image.new("L", (900, 700), 0), "PNG"), "no ECG"),
         "broken.pdf": (b"%PDF-1.7\nnothing of the kind", "broken"),
         "none.pdf": (pdf("", 0), "page"),
         "astray.pdf": (pdf("3 0 R", 1), "page"),
         "locked.pdf": (pdf("3 0 R", 1, one + lock, "/Encrypt 4 0 R /ID [<00> <00>]"), "password"),
-        "empty.pdf": (pdf("3 0 R", 1, one), "no ink"),
+        "empty.pdf": (pdf("3 0 R", 1, one), "no ECG"),
     }
 
 

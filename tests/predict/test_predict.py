@@ -4,8 +4,10 @@ import io
 import json
 import re
 import shutil
+from dataclasses import replace
 from typing import get_args
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -58,8 +60,10 @@ def test_a_page_is_predicted_as_in_the_workflow(made, predictor, tmp_path):
         file = tmp_path / f"{name}.png"
         file.write_bytes(made.pages[name])
         (page,) = pages_of(predictor, file)
-        assert np.array_equal(page.image, made.images[name])
-        assert page.page.shape == (1700, 2200, 3) and not page.rectified
+        drawn, near = made.images[name], np.ones((5, 5), np.uint8)  # the traces are found, not known
+        assert (drawn & cv2.dilate(page.image, near)).sum() > 0.95 * drawn.sum()
+        assert (page.image & cv2.dilate(drawn, near)).sum() > 0.95 * page.image.sum()
+        assert page.rectified and page.page.shape[1] > page.page.shape[0]
 
 
 def test_a_photo_is_rectified_and_preprocessed_as_in_training(made, predictor, tmp_path):
@@ -114,11 +118,10 @@ def test_predict_command(made, files, tmp_path, capsys):
     assert out.count("uncalibrated") == 4  # two pages, since one record was named twice
     overlays = sorted(tmp_path.glob("*.png"))
     assert len(overlays) == 2 and str(overlays[0]) in out
-    drawn, page = (np.asarray(Image.open(file).convert("RGB")).astype(int) for file in (overlays[1], files / "b.jpg"))
-    label = re.search(r"b\.jpg\n  (NORM|MI) ", out)[1]  # the most probable one comes first
+    drawn = np.asarray(Image.open(overlays[1]).convert("RGB")).astype(int)
+    label = re.search(r"b\.jpg.*\n  (NORM|MI) ", out)[1]  # the most probable one comes first
     assert overlays[1].name == f"b-{label}.png"
-    coloured = np.abs(drawn - page).max(axis=2) > 10
-    assert 0.01 < coloured.mean() < 0.99
+    assert 0.01 < (np.ptp(drawn, axis=2) > 60).mean() < 0.99  # grey page, coloured map
 
 
 @pytest.mark.parametrize(("task", "why"), [("single", "most probable"), ("multilabel", "predicted: 50% or more")])
@@ -154,27 +157,35 @@ def test_json_of_a_folder(made, files, tmp_path, capsys):
     assert found["score"] == max(found["features"], found["ink"]) and found["unusual"] == (found["score"] > 1)
 
 
-def test_unusual_images_are_marked(made, tmp_path, capsys):
-    rng = np.random.default_rng(0)
+def test_a_picture_without_an_ecg_is_refused(made, tmp_path, capsys):
     picture = np.full((600, 800, 3), 250, np.uint8)
+    rng = np.random.default_rng(0)
     for _ in range(60):  # a scribble
         x, y = rng.integers(40, 560, 2)
-        picture[y : y + 4, x : x + 200] = 10
+        picture[y : y + 4, x : x + 100] = 10
     Image.fromarray(picture).save(tmp_path / "scribble.png")
-    status, out, _ = run(capsys, made.model, tmp_path / "scribble.png")
-    assert status == 0 and "UNUSUAL: this image differs from the training images" in out
+    status, out, err = run(capsys, made.model, tmp_path / "scribble.png")
+    assert status == 1 and not out and "scribble.png: no ECG was found" in err
 
 
-@pytest.mark.parametrize(("quarters", "hint"), [(2, "upside down"), (1, "clockwise"), (3, "anticlockwise")])
-def test_rotated_pages_get_a_hint(made, predictor, quarters, hint):
-    upright = Image.open(io.BytesIO(made.pages["00001"])).convert("RGB")
-    stream = io.BytesIO()
-    upright.rotate(90 * quarters, expand=True).save(stream, "PNG", compress_level=1)
-    (page,) = predictor.reader().read_content(stream.getvalue(), "turned.png")
-    (prediction,) = predictor.predict([page])
-    assert prediction.ood.unusual and prediction.notes[0].startswith(
-        f"rotated {hint} it would look like the training images"
-    )
+def test_unusual_images_are_marked(made, predictor):
+    (page,) = pages_of(predictor, (made.source / made.paths["00001"]).with_suffix(".hea"))
+    noise = (np.random.default_rng(0).random(page.image.shape) > 0.7).astype(np.uint8)
+    usual, unusual = predictor.predict([page, replace(page, image=noise)])
+    assert not usual.ood.unusual and unusual.ood.unusual
+    assert "UNUSUAL: this image differs from the training images" in format_prediction(unusual)
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_page_on_its_side_or_upside_down_is_predicted_like_the_upright_one(made, predictor, quarters):
+    probabilities = []
+    for turns in (0, quarters):
+        stream = io.BytesIO()
+        upright = Image.open(io.BytesIO(made.pages["00001"])).convert("RGB")
+        upright.rotate(90 * turns, expand=True).save(stream, "PNG", compress_level=1)
+        (page,) = predictor.reader().read_content(stream.getvalue(), "turned.png")
+        probabilities.append(predictor.predict([page])[0].uncalibrated)
+    assert np.allclose(*probabilities, atol=0.05)
 
 
 def changed_model(made, folder, **changes):

@@ -83,7 +83,7 @@ def test_broken_records_are_left_out(workflow):
     broken = break_records(workflow.folder / "raw/records100/00000")
     workflow.run("images")
     results = workflow.folder / "results/tiny/ptb-xl"
-    tables = [results / "records.problems.parquet", results / "pages/00000.problems.parquet"]
+    tables = [results / "records.problems.parquet", results / "images/00000.problems.parquet"]
     problems = pd.concat([pd.read_parquet(table) for table in tables])
     assert dict(zip(problems["record_id"], problems["problem"], strict=True)) == broken
     assert not set(broken) & set(pd.read_parquet(results / "images/00000.index.parquet")["record_id"])
