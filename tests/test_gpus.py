@@ -254,7 +254,7 @@ def seen(monkeypatch, tmp_path) -> list[str | None]:
     monkeypatch.setattr("ecgpipe.cli.models._read_model", lambda args: SimpleNamespace(classes=()))
     monkeypatch.setattr("ecgpipe.artifacts.runs.RunConfig.read", lambda run: None)
     for name in COMMANDS:
-        monkeypatch.setattr(f"ecgpipe.cli.models._{name}", lambda args: found.append(os.environ.get(gpus.VISIBLE)))
+        monkeypatch.setattr(f"ecgpipe.cli.models._{name}", lambda *_: found.append(os.environ.get(gpus.VISIBLE)))
     return found
 
 

@@ -27,10 +27,15 @@ class Canvas:
     Args:
         traces: bool (h, w); some must be true.
         pixels_per_mm: of the page.
+        across: left and right end of the rows, pixels; None: of all traces.
     """
 
-    def __init__(self, traces: np.ndarray, pixels_per_mm: float) -> None:
-        sides = [_extent(traces.any(axis=axis), traces.sum(axis=axis)) for axis in (0, 1)]
+    def __init__(self, traces: np.ndarray, pixels_per_mm: float, across: tuple[float, float] | None = None) -> None:
+        # every column counts once, so that the thickness of the lines does not matter
+        sides = [
+            across or _extent(traces.any(axis=0), 1e-6),
+            _extent((traces / np.maximum(traces.sum(axis=0), 1)).sum(axis=1)),
+        ]
         needed = [(high - low) / pixels_per_mm + 2 * BORDER for low, high in sides]
         enlarged = max(1.0, *(need / have for need, have in zip(needed, CANVAS, strict=True)))
         middle = [(low + high) / 2 for low, high in sides]
@@ -53,12 +58,10 @@ class Canvas:
         return share, share * [self.width, self.height] + [self.left, self.top]
 
 
-def _extent(present: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
+def _extent(weights: np.ndarray, stray: float = STRAY) -> tuple[float, float]:
     """First and last position with trace, without stray pixels."""
     total = np.cumsum(weights) / weights.sum()
-    low = int(np.searchsorted(total, STRAY))
-    high = int(np.searchsorted(total, 1 - STRAY))
-    return float(low), float(high + 1)
+    return float(np.searchsorted(total, stray)), float(np.searchsorted(total, 1 - stray) + 1)
 
 
 def canvas_of_traces(
@@ -98,7 +101,11 @@ def canvas_of_picture(
         picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB)
     page = understand_page(picture, _reader(config.reader_weights))
     traces = page.leads.row_of >= 0
-    canvas = Canvas(traces, page.frame.pixels_per_mm)
+    rows = [[lead for lead in page.leads.leads if lead.row == row] for row in range(len(page.leads.rows))]
+    left = np.median([min(lead.left for lead in row) for row in rows if row])  # stray ink moves single rows only
+    right = np.median([max(lead.right for lead in row) for row in rows if row])
+    mm = page.frame.pixels_per_mm
+    canvas = Canvas(traces, mm, (float(left * mm), float(right * mm)))
     image = shrink(canvas.cut(traces * np.uint8(255)), config.size, config.coverage)
     share, points = canvas.mesh()
     places = page.in_picture(page.frame.in_picture(points, page.reading.geometry))
