@@ -15,7 +15,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ecgpipe.reader.read import WEIGHTS, load_reader, read_page
+from ecgpipe.errors import DataError
+from ecgpipe.reader.page import understand_page
+from ecgpipe.reader.read import WEIGHTS, load_reader
 
 
 def score(mask: np.ndarray, leads: list[np.ndarray]) -> tuple[list[float], float]:
@@ -46,7 +48,10 @@ def main() -> None:
     for file in sorted(arguments.folder.glob("*.npz")):
         picture = cv2.imread(str(next(p for p in file.parent.glob(f"{file.stem}.*") if p.suffix in (".jpg", ".png"))))
         start = time.process_time()
-        mask = read_page(np.ascontiguousarray(picture[..., ::-1]), net).mask
+        try:
+            mask = understand_page(np.ascontiguousarray(picture[..., ::-1]), net).mask
+        except DataError:
+            mask = np.zeros(picture.shape[:2], np.uint8)
         seconds = time.process_time() - start
         with np.load(file) as arrays:
             kept, false_ink = score(mask, [arrays[name] for name in arrays.files])

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ecgpipe.reader.geometry import fit_geometry
+from ecgpipe.reader.geometry import fit_geometry, level_rows
 from ecgpipe.reader.upright import frame_around
 
 CELL, ROWS, COLUMNS = 8, 60, 90
@@ -81,3 +81,13 @@ def test_an_upright_page_has_straight_lines_at_its_millimetres() -> None:
         lines = np.flatnonzero(profile < 140)
         starts = lines[np.diff(lines, prepend=-9) > 1]
         assert len(starts) >= 2 and np.abs(np.diff(starts) - 60).max() <= 1
+
+
+@pytest.mark.parametrize("turn", [-12.0, 0.0, 7.3])
+def test_rows_of_traces_level_a_rough_geometry(turn: float) -> None:
+    rng = np.random.default_rng(2)
+    geometry = fit_geometry(local_maps(homography(0, 5.0)), np.ones((ROWS, COLUMNS)), CELL, 1)
+    x, row = rng.uniform(0, COLUMNS * CELL, 4000), rng.integers(0, 4, 4000)
+    above = rng.normal(0, 4, 4000)  # mm
+    points = np.stack([x, 80 + 100 * row - 5 * above + np.tan(np.deg2rad(turn)) * x], axis=1)
+    assert level_rows(points, above, geometry).angle == pytest.approx(turn, abs=1.5)

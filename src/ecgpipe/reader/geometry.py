@@ -1,13 +1,15 @@
 """From the network's local geometry to one map of the page: the position of each pixel on the paper, in millimetres."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 DEGREE = 3
 ITERATIONS = 6
 SINGULAR = 1e-9  # mm² per pixel²
+COARSE_TURNS, FINE_TURNS = np.deg2rad(np.linspace(-16, 16, 65)), np.deg2rad(np.linspace(-0.5, 0.5, 11))
+LEVEL_BIN = 1.5  # mm
 FARTHEST = 1e5  # pixels; a point that far away did not converge
 
 
@@ -50,6 +52,11 @@ class PageGeometry:
             points = np.clip(points + step, -FARTHEST, FARTHEST)
         return points
 
+    def turned(self, angle: float) -> "PageGeometry":
+        """The same map with the page's axes turned by an angle in radians: a row that rises by it becomes level."""
+        cosine, sine = np.cos(angle), np.sin(angle)
+        return replace(self, x=cosine * self.x + sine * self.y, y=cosine * self.y - sine * self.x)
+
     @property
     def angle(self) -> float:
         """Direction of the page's x axis at the middle of the picture, degrees, clockwise."""
@@ -65,6 +72,29 @@ class PageGeometry:
     def pixels_per_mm(self) -> float:
         """Resolution at the middle of the picture."""
         return float(1 / np.sqrt(abs(np.linalg.det(self.jacobian(self.middle[None])[0]))))
+
+
+def level_rows(points: np.ndarray, above: np.ndarray, geometry: PageGeometry) -> PageGeometry:
+    """Turn a rough geometry so that the rows of traces are level.
+
+    The baselines of all points are collected in a histogram of their height; it is sharpest if the rows are level.
+
+    Args:
+        points: (n, 2), points on traces in the picture.
+        above: (n,), their height above their own baseline, mm.
+    """
+    x, y = geometry.to_page(points).T
+    best = 0.0
+    for steps in (COARSE_TURNS, FINE_TURNS):
+        turns = best + steps
+        best = float(turns[np.argmax([_sharpness((y + above) * np.cos(t) - x * np.sin(t)) for t in turns])])
+    return geometry.turned(best)
+
+
+def _sharpness(heights: np.ndarray) -> float:
+    """Sum of the squared counts of a histogram with bins of 1.5 mm."""
+    counts = np.bincount(((heights - heights.min()) / LEVEL_BIN).astype(int))
+    return float(np.square(counts.astype(float)).sum())
 
 
 def _powers() -> list[tuple[int, int]]:

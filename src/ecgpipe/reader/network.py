@@ -18,6 +18,8 @@ LEAD_NAMES = (
 """Leads whose printed names the network locates, in the order of its channels."""
 PIXEL_MAPS = ("trace", "ink", "pulse", "grid", "offset")
 """Maps at full resolution: four logits, then the height of a trace above its own baseline, in centimetres of paper."""
+OFFSET_UNIT = 10.0
+"""Of the map offset, mm."""
 GEOMETRY_MAPS = ("cos_x", "sin_x", "cos_y", "sin_y", "log2_x", "log2_y")
 """Maps at an eighth: in which direction of the picture the page's x and y grow, and log2(pixels per mm) - 2 of each."""
 CELL = 8
@@ -74,7 +76,8 @@ class ReaderNet(nn.Module):
         net = copy.deepcopy(self).eval()
         for module in net.modules():
             if isinstance(module, nn.Sequential) and len(module) == 3 and isinstance(module[1], nn.BatchNorm2d):
-                module[0], module[1] = fuse_conv_bn_eval(module[0], module[1]), nn.Identity()
+                fused = fuse_conv_bn_eval(module[0], module[1])  # type: ignore[type-var]
+                module[0], module[1] = fused, nn.Identity()
         return net
 
 

@@ -7,9 +7,8 @@ import numpy as np
 
 from ecgpipe.errors import DataError
 from ecgpipe.reader.leads import FoundLead, PageLeads, find_leads
-from ecgpipe.reader.network import PIXEL_MAPS, ReaderNet
-from ecgpipe.reader.read import Reading, marks_of, read_page
-from ecgpipe.reader.teacher import OFFSET_UNIT
+from ecgpipe.reader.network import OFFSET_UNIT, PIXEL_MAPS, ReaderNet
+from ecgpipe.reader.read import FoundName, Reading, marks_of, read_page
 from ecgpipe.reader.upright import Frame, frame_around
 
 NO_ECG = "no ECG was found in the picture; give a photo, scan or drawing of an ECG page"
@@ -87,8 +86,8 @@ class ReadPage:
         }
 
 
-def _rounded(found: object) -> dict:
-    values = asdict(found)  # type: ignore[call-overload]
+def _rounded(found: FoundLead | FoundName) -> dict:
+    values = asdict(found)
     return {
         key: round(value, 3)
         if isinstance(value, float)

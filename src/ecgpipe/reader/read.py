@@ -10,9 +10,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from ecgpipe.errors import DataError
-from ecgpipe.reader.geometry import PageGeometry, fit_geometry
+from ecgpipe.reader.geometry import PageGeometry, fit_geometry, level_rows
 from ecgpipe.reader.grid import refine_geometry, usual_scale
-from ecgpipe.reader.network import CELL, LEAD_NAMES, MULTIPLE, PIXEL_MAPS, ReaderNet
+from ecgpipe.reader.network import CELL, LEAD_NAMES, MULTIPLE, OFFSET_UNIT, PIXEL_MAPS, ReaderNet
 
 WEIGHTS = Path(__file__).parent / "weights" / "reader.safetensors"
 """The reader that comes with the package; its card is beside it."""
@@ -24,6 +24,8 @@ LEAST_NAME = 0.45
 """A peak of a name map below this does not count as a name."""
 ROUGH_DEGREE = 1
 """Of the geometry without a grid: the network's estimates are too rough for bends."""
+LEVEL_POINTS = 20_000
+"""Points on traces that show whether the rows are level."""
 LEAST_TRACE = 0.0005
 """Least share of trace in a picture of an ECG."""
 
@@ -100,6 +102,11 @@ def read_page(picture: np.ndarray, net: ReaderNet) -> Reading:
     names = len(LEAD_NAMES)
     lead_names = _names(coarse[:names], CELL / scale)
     rough = fit_geometry(coarse[names:], _paper(pixels, coarse.shape[1:]), CELL / scale, ROUGH_DEGREE)
+    rows, columns = np.nonzero(pixels[0] > 0.5)
+    if len(rows):
+        some = np.linspace(0, len(rows) - 1, min(len(rows), LEVEL_POINTS)).astype(int)
+        points = (np.stack([columns, rows], axis=1)[some] + 0.5) / scale
+        rough = level_rows(points, pixels[MASKS, rows[some], columns[some]] * OFFSET_UNIT, rough)
     width = _trace_width(pixels[0], rough)
     refined = refine_geometry(pixels[PIXEL_MAPS.index("grid")], rough, scale, width)
     geometry = refined or (usual_scale(rough, width / scale) if width else rough)

@@ -6,13 +6,12 @@ import cv2
 import numpy as np
 
 from ecgpipe.reader.layouts import RandomLayout, Slot, random_furniture, random_layout
-from ecgpipe.reader.network import CELL, LEAD_NAMES
+from ecgpipe.reader.network import CELL, LEAD_NAMES, OFFSET_UNIT
 from ecgpipe.reader.paper import FONTS, Window, draw_something_else, draw_window, print_page
 from ecgpipe.reader.world import View, degrade_view, take_picture
 
 MARGIN = 1.25
 """A window is this much larger than its picture, so that a rotated picture still shows paper."""
-OFFSET_UNIT = 10.0  # mm
 SOMETHING_ELSE = 0.08
 """Share of examples without an ECG."""
 VISIBLE = 10  # of 255: a trace less dark than its surroundings by this much cannot be read
