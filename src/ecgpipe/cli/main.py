@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from ecgpipe import __version__
 from ecgpipe.cli import data, models, new, pages, results, system
 from ecgpipe.cli.parser import Command, Parser, paint
-from ecgpipe.cli.read import read
+from ecgpipe.cli.read import digitize, read
 from ecgpipe.errors import EcgpipeError
 from ecgpipe.public import install_hint
 
 GROUPS: dict[str, tuple[Command, ...]] = {
     "data": (data.download, data.simulate, new.new_dataset, data.labels, data.audit),
-    "pages": (pages.render, pages.preprocess, read),
+    "pages": (pages.render, pages.preprocess, read, digitize),
     "models": (
         models.predict,
         models.serve,

@@ -1,10 +1,14 @@
-"""Command that reads pictures of pages: read."""
+"""Commands that read pictures of pages: read, digitize."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ecgpipe.cli.parser import Arguments, argument, command
 from ecgpipe.errors import DataError
+
+LOWEST_RATE, HIGHEST_RATE = 50.0, 10_000.0  # Hz of a digitized page
 
 
 @command(
@@ -18,6 +22,46 @@ from ecgpipe.errors import DataError
 )
 def read(args: Arguments) -> None:
     """Read pictures of ECG pages: the upright page, its leads, and what is doubtful."""
+
+    def folder() -> Any:
+        from ecgpipe.reader.output import ReadFolder
+
+        return ReadFolder(args.output, args.mask)
+
+    _each_page(args, folder, "read")
+
+
+@command(
+    argument("pages", type=Path, nargs="+", metavar="PAGE", help="photos, scans, PDF files, or folders of these"),
+    argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder of the results"),
+    argument("--rate", type=float, default=500.0, metavar="HZ", help="samples per second (default: 500)"),
+    argument("--csv", action="store_true", help="also write STEM.csv: time in s and leads in mV"),
+    argument("--parquet", action="store_true", help="also write STEM.parquet: time in s and leads in mV"),
+    argument("--weights", type=Path, metavar="FILE", help="weights of another reader (default: the package's)"),
+    argument("--threads", type=int, default=None, help="CPU threads (default: all cores)"),
+    examples="""digitize photo.jpg -o records
+    digitize scans/ report.pdf -o records --csv""",
+)
+def digitize(args: Arguments) -> None:
+    """Digitize pictures of ECG pages: a WFDB record of 12 leads for each page."""
+
+    if not LOWEST_RATE <= args.rate <= HIGHEST_RATE:
+        raise DataError(f"--rate {args.rate:g}: give {LOWEST_RATE:g} to {HIGHEST_RATE:g} Hz")
+
+    def folder() -> Any:
+        from ecgpipe.reader.record import RecordFolder
+
+        return RecordFolder(args.output, args.rate, args.csv, args.parquet)
+
+    _each_page(args, folder, "digitize")
+
+
+def _each_page(args: Arguments, make_folder: Callable[[], Any], verb: str) -> None:
+    """Write the results of every picture, and report those that failed.
+
+    Raises:
+        DataError: a file is missing, or at least one page failed.
+    """
     from tqdm import tqdm
 
     from ecgpipe.artifacts.page_files import PICTURES, find_files, read_pictures
@@ -29,13 +73,12 @@ def read(args: Arguments) -> None:
 
     import torch
 
-    from ecgpipe.reader.output import ReadFolder
     from ecgpipe.reader.read import WEIGHTS, load_reader
 
     if args.threads:
         torch.set_num_threads(args.threads)
-    net, folder, failed = load_reader(args.weights or WEIGHTS), ReadFolder(args.output, args.mask), 0
-    for file in progress(files, "read", unit="files"):
+    net, folder, failed = load_reader(args.weights or WEIGHTS), make_folder(), 0
+    for file in progress(files, verb, unit="files"):
         for picture in read_pictures(file):
             try:
                 if isinstance(picture, DataError):
@@ -46,4 +89,6 @@ def read(args: Arguments) -> None:
                 tqdm.write(f"ecgpipe: {error}", file=sys.stderr)
     if failed:
         pages = "1 page" if failed == 1 else f"{failed} pages"
-        raise DataError(f"{pages} could not be read; the others are in {args.output}")
+        raise DataError(
+            f"{pages} could not be {'read' if verb == 'read' else 'digitized'}; the others are in {args.output}"
+        )

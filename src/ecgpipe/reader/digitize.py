@@ -1,12 +1,13 @@
 """From a page to a recording: twelve leads in millivolts, with invalid samples where the page shows nothing."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
 
 from ecgpipe.artifacts.signals import LEADS
 from ecgpipe.errors import DataError
+from ecgpipe.reader.ink import ink_of, own_ink
 from ecgpipe.reader.leads import FoundLead
 from ecgpipe.reader.line import follow_line
 from ecgpipe.reader.network import PIXEL_MAPS, ReaderNet
@@ -14,9 +15,13 @@ from ecgpipe.reader.page import ReadPage, understand_page
 
 USUAL_SPEED, USUAL_GAIN = 25.0, 10.0  # mm/s and mm/mV
 GAINS = (5.0, 10.0, 20.0)
+USUAL_SECONDS, SCALE_ERROR = 10.0, 0.02  # s on a page, and the error of millimetres that is corrected for it
+PRECISE = 0.003  # rows that are longer by more than this share contain something else
 FAST_WIDTH = 400.0  # mm: rows wider than this are taken for 50 mm/s
 PULSE = (3.5, 24.0), (1.5, 14.0)  # mm, heights and widths of a calibration pulse
 BRIDGED = 2.0  # mm, gaps up to this are bridged
+FINE = 3  # points of a line per pixel of the upright page
+END, VERTICAL = 0.8, 8.0  # mm at the ends of a lead, and the slope there of what is not trace
 LEAST_COVERAGE = 0.2  # of a lead, below which it is missing
 
 
@@ -99,22 +104,19 @@ def digitize(picture: np.ndarray, net: ReaderNet, sampling_rate: float = 500) ->
     rows = page.leads.rows
     if "unknown" in page.leads.layout:
         raise DataError(f"the page's layout is unknown ({len(rows)} rows of traces); see the overlay of ecgpipe read")
-    left = min(lead.left for lead in page.leads.leads)
-    width = max(lead.right for lead in page.leads.leads) - left
-    speed, notes = (USUAL_SPEED, ["the paper speed is assumed: 25 mm/s"])
-    if width > FAST_WIDTH:
-        speed, notes = 50.0, ["the page is wide: its speed is taken for 50 mm/s"]
+    leads, left, right, speed, notes = _in_time(page)
     gain = pulse_gain(page)
     if gain is None:
         notes.append("no calibration pulse was measured: 10 mm/mV is assumed")
-    samples = round(width / speed * sampling_rate)
+    samples = round((right - left) / speed * sampling_rate)
     signal = np.full((len(LEADS), samples), np.nan, np.float32)
     found, lines = [], []
-    order = sorted(page.leads.leads, key=lambda lead: lead.strip)  # a strip does not replace the lead's own part
+    ink = ink_of(page, picture)
+    order = sorted(leads, key=lambda lead: lead.strip)  # a strip does not replace the lead's own part
     for lead in order:
         if lead.name.upper() not in LEADS or lead.coverage < LEAST_COVERAGE:
             continue
-        part, line = _samples(page, lead, left, speed, gain or USUAL_GAIN, sampling_rate, samples)
+        part, line = _samples(page, ink, lead, left, right, speed, gain or USUAL_GAIN, sampling_rate, samples)
         row = signal[LEADS.index(lead.name.upper())]
         empty = np.isnan(row)
         row[empty] = part[empty]
@@ -131,16 +133,59 @@ def digitize(picture: np.ndarray, net: ReaderNet, sampling_rate: float = 500) ->
     return Recording(signal, sampling_rate, tuple(found), speed, gain or USUAL_GAIN, everything, page, tuple(lines))
 
 
+def _in_time(page: ReadPage) -> tuple[list[FoundLead], float, float, float, list[str]]:
+    """The leads with equally wide columns, the left and right end of the rows in mm, mm/s, and notes.
+
+    Nearly all pages show 10 s, so of the rows' ends those are taken that come closest to this, and the paper speed is
+    corrected for a scale that is slightly wrong.
+    """
+    found = page.leads.leads
+    rows = [[lead for lead in found if lead.row == row] for row in range(len(page.leads.rows))]
+    lefts, rights = np.array([(row[0].left, row[-1].right) for row in rows]).T
+    widths = rights[None, :] - lefts[:, None]
+    width = float(np.median(rights) - np.median(lefts))
+    speed = USUAL_SPEED if width <= FAST_WIDTH else 2 * USUAL_SPEED
+    notes = [f"the paper speed is assumed: {speed:g} mm/s"]
+    usual = speed * USUAL_SECONDS
+    first, last = np.unravel_index(np.abs(widths - usual).argmin(), widths.shape)
+    left, right = float(lefts[first]), float(rights[last])
+    if abs((right - left) / usual - 1) > SCALE_ERROR:
+        return list(found), float(lefts.min()), float(rights.max()), speed, notes
+    if right - left > (1 + PRECISE) * usual:  # more often a pulse or a mark at the rows' ends than a wrong scale
+        left = float(np.median(lefts))
+        right = left + usual
+    columns = max(len(row) for row in rows)
+    bounds = np.linspace(left, right, columns + 1)
+    placed = []
+    for row in rows:
+        for column, lead in enumerate(row):
+            ends = (left, right) if len(row) == 1 else (float(bounds[column]), float(bounds[column + 1]))
+            placed.append(replace(lead, left=ends[0], right=ends[1]))
+    return placed, left, right, (right - left) / USUAL_SECONDS, [*notes, "the page is taken to show 10 s"]
+
+
 def _samples(
-    page: ReadPage, lead: FoundLead, left: float, speed: float, gain: float, rate: float, count: int
+    page: ReadPage,
+    ink: np.ndarray,
+    lead: FoundLead,
+    left: float,
+    right: float,
+    speed: float,
+    gain: float,
+    rate: float,
+    count: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """A lead's samples in mV, (count,), NaN elsewhere, and its line (n, 2) in pixels of the upright page."""
     mm = page.frame.pixels_per_mm
     first, last = max(round(lead.left * mm), 0), round(lead.right * mm)
-    own = np.where(page.leads.row_of[:, first:last] == lead.row, page.trace[:, first:last], 0)
+    own = own_ink(page, ink, lead, first, last)
     used = np.flatnonzero(own.any(axis=1))
-    x, y = follow_line(own[used[0] : used[-1] + 1])
-    x, y = x + first, y + used[0]
+    fine = cv2.resize(own[used[0] : used[-1] + 1], None, fx=FINE, fy=FINE, interpolation=cv2.INTER_CUBIC)
+    x, y = follow_line(fine)
+    inner = lead.left - left > 1, right - lead.right > 1
+    x, y = _without_marks(x / FINE + first, y / FINE + used[0], first, last, [END * mm * side for side in inner])
+    if not len(x):
+        return np.full(count, np.nan, np.float32), np.zeros((0, 2))
     time = (x / mm - left) / speed
     at = np.arange(count) / rate
     values = np.interp(at, time, (lead.baseline - y / mm) / gain, left=np.nan, right=np.nan)
@@ -148,6 +193,24 @@ def _samples(
     for gap in gaps:
         values[(at > time[gap]) & (at < time[gap + 1])] = np.nan
     return values.astype(np.float32), np.stack([x, y], axis=1)
+
+
+def _without_marks(
+    x: np.ndarray, y: np.ndarray, first: float, last: float, zones: list[float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The line without what lies beyond a vertical mark or a step near its ends: the next lead or its separator.
+
+    Args:
+        first, last: where the lead starts and ends, pixels.
+        zones: pixels there in which a step counts; 0 at the end of a row.
+    """
+    steep = np.abs(np.diff(y)) > VERTICAL * np.diff(x)
+    starts, stops = (
+        np.flatnonzero(steep & (x[1:] < first + zones[0])),
+        np.flatnonzero(steep & (x[:-1] > last - zones[1])),
+    )
+    kept = np.s_[starts[-1] + 1 if len(starts) else 0 : stops[0] + 1 if len(stops) else len(x)]
+    return x[kept], y[kept]
 
 
 def pulse_gain(page: ReadPage) -> float | None:

@@ -4,10 +4,12 @@ from itertools import pairwise
 
 import numpy as np
 
-EDGE = 0.5  # probability at the edge of a trace
+EDGE = 0.5  # ink at the edge of a stroke
 JUMP, BREAK = 1.0, 12.0  # cost per pixel between the runs of neighbouring columns, and of a column that is left out
 MOST_RUNS = 6  # per column; of more, the longest
-STEEP = 1.7  # times the line's thickness: a longer run is a steep stroke
+DISC = 9  # points on half of a disc's edge
+ALIKE = 1.0  # of the radius: differences up to this are averaged
+SPECK = 2.0  # times the thickness
 THICKNESS = 0.3  # quantile of the runs' lengths
 
 
@@ -29,22 +31,37 @@ def follow_line(probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     columns, chain = _chain(runs)
     if not len(columns):
         return np.zeros(0), np.zeros(0)
-    top, bottom = chain.T
-    thickness = float(np.quantile(bottom - top, THICKNESS))
-    middle = (top + bottom) / 2
-    # where the line crosses from one column into the next: the middle of what both have in common
-    crossing = (np.maximum(top[:-1], top[1:]) + np.minimum(bottom[:-1], bottom[1:])) / 2
-    enters, leaves = np.append(middle[0], crossing), np.append(crossing, middle[-1])
-    centre = np.where(bottom - top > STEEP * thickness, (enters + leaves) / 2, middle)
-    up, down = middle - (top + thickness / 2), (bottom - thickness / 2) - middle  # from the middle to the line's ends
-    peak = (up > thickness / 2) & (np.minimum(enters, leaves) > middle)
-    trough = (down > thickness / 2) & (np.maximum(enters, leaves) < middle)
-    centre = np.where(peak, middle - up, np.where(trough, middle + down, centre))
-    beside = np.diff(columns) == 1
-    x = np.concatenate([columns + 0.5, columns[1:][beside]])
-    y = np.concatenate([centre, crossing[beside]])
-    order = np.argsort(x)
-    return x[order], y[order]
+    thickness = float(np.quantile(chain[:, 1] - chain[:, 0], THICKNESS))
+    columns, chain = _without_specks(columns, chain, SPECK * thickness)
+    y = np.empty(len(columns))
+    for piece in np.split(np.arange(len(columns)), np.flatnonzero(np.diff(columns) > 1) + 1):
+        y[piece] = _centre(*chain[piece].T, thickness / 2)
+    return columns + 0.5, y
+
+
+def _centre(top: np.ndarray, bottom: np.ndarray, radius: float) -> np.ndarray:
+    """Heights (n,) of the line whose stroke, a disc of this radius drawn along it, has these edges.
+
+    A disc that touches the upper edge from below follows peaks exactly but cannot enter narrow troughs; one on the
+    lower edge follows troughs. Where they differ, the one that departs more from the line beside is right.
+    """
+    x = np.arange(len(top))
+    shifts = radius * np.sin(np.linspace(-np.pi / 2, np.pi / 2, DISC))
+    rise = np.sqrt(np.maximum(radius**2 - shifts**2, 0))
+    upper = np.max([np.interp(x + shift, x, top) + up for shift, up in zip(shifts, rise, strict=True)], axis=0)
+    lower = np.min([np.interp(x + shift, x, bottom) - up for shift, up in zip(shifts, rise, strict=True)], axis=0)
+    centre = (upper + lower) / 2
+    differ = np.abs(lower - upper) > ALIKE * radius
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], differ, [0]])))
+    for start, stop in edges.reshape(-1, 2):
+        here = np.s_[start:stop]
+        ends = centre[[max(start - 1, 0), min(stop, len(x) - 1)]]
+        if start == 0 or stop == len(x):
+            ends = np.repeat(ends[1] if start == 0 else ends[0], 2)
+        between = np.linspace(*ends, stop - start + 2)[1:-1]
+        peak, trough = (between - upper[here]).max(), (lower[here] - between).max()
+        centre[here] = upper[here] if peak > trough else lower[here]
+    return centre
 
 
 def _runs(column: np.ndarray) -> np.ndarray:
@@ -83,6 +100,18 @@ def _chain(runs: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         chosen.append(int(step[chosen[-1]]))
     chain = np.array([runs[column][run] for column, run in zip(filled, reversed(chosen), strict=True)])
     return np.array(filled, float), chain
+
+
+def _without_specks(columns: np.ndarray, chain: np.ndarray, size: float) -> tuple[np.ndarray, np.ndarray]:
+    """The chain without pieces narrower than ``size`` that lie further than ``size`` above or below the rest."""
+    top, bottom = chain.T
+    jump = np.maximum(top[1:] - bottom[:-1], top[:-1] - bottom[1:])
+    pieces = np.split(np.arange(len(columns)), np.flatnonzero(jump > size) + 1)
+    kept = [piece for piece in pieces if columns[piece[-1]] - columns[piece[0]] + 1 >= size]
+    if not kept:
+        return columns, chain
+    places = np.concatenate(kept)
+    return columns[places], chain[places]
 
 
 def _length(runs: np.ndarray) -> np.ndarray:

@@ -40,25 +40,27 @@ class ReadFolder:
             page = understand_page(picture.image, net)
         except DataError as error:
             raise DataError(f"{picture.name}: {error}") from error
-        stem = self._stem(picture.name)
+        stem = unique_stem(picture.name, self._stems)
         self.folder.mkdir(parents=True, exist_ok=True)
         upright = page.upright(picture.image)
-        _write_png(self.folder / f"{stem}-page.png", upright)
-        _write_png(self.folder / f"{stem}-overlay.png", lead_overlay(upright, page))
+        write_png(self.folder / f"{stem}-page.png", upright)
+        write_png(self.folder / f"{stem}-overlay.png", lead_overlay(upright, page))
         if self.mask:
-            _write_png(self.folder / f"{stem}-mask.png", as_stored(page.mask, picture.orientation))
+            write_png(self.folder / f"{stem}-mask.png", as_stored(page.mask, picture.orientation))
         write_json(self.folder / f"{stem}.json", {"name": picture.name} | page.summary())
         return f"{picture.name}: {describe(page)}"
 
-    def _stem(self, name: str) -> str:
-        file, _, number = name.partition(", page ")
-        base = re.sub(r"[^\w.()+-]", "_", Path(file).stem) + (f"-{number}" if number else "")
-        stem, count = base, 1
-        while stem in self._stems:
-            count += 1
-            stem = f"{base}-{count}"
-        self._stems.add(stem)
-        return stem
+
+def unique_stem(name: str, taken: set[str]) -> str:
+    """A file name for a picture, such as scan-2 for its second page, that is not taken yet."""
+    file, _, number = name.partition(", page ")
+    base = re.sub(r"[^\w.()+-]", "_", Path(file).stem) + (f"-{number}" if number else "")
+    stem, count = base, 1
+    while stem in taken:
+        count += 1
+        stem = f"{base}-{count}"
+    taken.add(stem)
+    return stem
 
 
 def describe(page: ReadPage) -> str:
@@ -90,7 +92,7 @@ def lead_overlay(upright: np.ndarray, page: ReadPage) -> np.ndarray:
     return shown
 
 
-def _write_png(path: Path, picture: np.ndarray) -> None:
+def write_png(path: Path, picture: np.ndarray) -> None:
     encoded = cv2.imencode(".png", picture[..., ::-1] if picture.ndim == 3 else picture)[1]
     with atomic_path(path) as partial:
         partial.write_bytes(encoded.tobytes())

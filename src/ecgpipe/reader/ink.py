@@ -1,0 +1,60 @@
+"""The ink of the traces on the upright page, finer than the network sees it."""
+
+import cv2
+import numpy as np
+from scipy.ndimage import median_filter
+
+from ecgpipe.reader.leads import FoundLead
+from ecgpipe.reader.page import ReadPage
+
+AROUND = 1.0  # mm around the traces whose colours are compared
+REACH = 0.3  # mm by which the ink may lie outside of the network's trace
+USUAL = 6.0  # mm along the row over which the darkness of a full stroke is averaged
+STROKE = 0.7  # of the usual darkness of the traces: darker pixels may be the tip of a peak
+TIP = 4.0  # mm that a tip may reach beyond the network's trace
+UPRIGHT = np.ones((3, 1), np.uint8)
+MOST_COLOURS = 200_000  # pixels from which the colour of the ink is learned
+
+
+def ink_of(page: ReadPage, picture: np.ndarray) -> np.ndarray:
+    """How much of each pixel is ink of the colour of the traces: float32 (h, w), about 0 to 1.
+
+    The colours, relative to the paper around them, are combined linearly so that they predict the network's traces
+    best; the colours of grid and shadows cancel.
+
+    Args:
+        picture: uint8 (H, W, 3), RGB, as given to ``understand_page``.
+    """
+    upright = page.upright(picture)
+    small = cv2.resize(upright, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    paper = cv2.resize(cv2.medianBlur(small, 21), upright.shape[1::-1]).astype(np.float32)
+    colours = upright / np.maximum(paper, 16)
+    near = cv2.dilate((page.trace >= 0.5).astype(np.uint8), _disc(AROUND * page.frame.pixels_per_mm)) > 0
+    places = np.flatnonzero(near)
+    places = places[:: max(1, len(places) // MOST_COLOURS)]
+    known = np.column_stack([colours.reshape(-1, 3)[places], np.ones(len(places))])
+    weights = np.linalg.lstsq(known, page.trace.ravel()[places].astype(float), rcond=None)[0].astype(np.float32)
+    return colours @ weights[:3] + weights[3]
+
+
+def own_ink(page: ReadPage, ink: np.ndarray, lead: FoundLead, first: int, last: int) -> np.ndarray:
+    """The ink of one lead between two columns: float32 (h, last - first), 1 in the middle of a stroke, else 0."""
+    mm = page.frame.pixels_per_mm
+    start = max(first - round(mm), 0)
+    rows, dark = page.leads.row_of[:, start : last + round(mm)], ink[:, start : last + round(mm)]
+    own = cv2.dilate((rows == lead.row).astype(np.uint8), _disc(REACH * mm))
+    allowed = (dark > STROKE * np.median(dark[rows == lead.row])) & ((rows < 0) | (rows == lead.row))
+    for _ in range(round(TIP * mm)):  # the network misses the tips of some sharp peaks
+        own |= cv2.dilate(own, UPRIGHT) & allowed
+    own[(rows >= 0) & (rows != lead.row)] = 0
+    part = np.where(own > 0, dark, 0)[:, first - start : last - start]
+    darkest = part.max(axis=0)
+    usual = np.where(darkest > 0, darkest, np.median(darkest[darkest > 0]) if (darkest > 0).any() else 1)
+    size = min(round(USUAL * page.frame.pixels_per_mm) | 1, len(usual))
+    usual = median_filter(usual, size, mode="nearest")
+    return np.clip(part / np.maximum(usual, 1e-3), 0, 1).astype(np.float32)
+
+
+def _disc(radius: float) -> np.ndarray:
+    size = 2 * max(1, round(radius)) + 1
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))

@@ -1,0 +1,99 @@
+"""From a page to a recording, and the files of `ecgpipe digitize`."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import wfdb
+from PIL import Image
+
+from ecgpipe.artifacts.signals import LEADS
+from ecgpipe.cli.main import main
+from ecgpipe.config.pages import RenderConfig
+from ecgpipe.errors import DataError
+from ecgpipe.reader.digitize import digitize
+from ecgpipe.reader.read import load_reader
+from ecgpipe.render.page import render_page
+from tests.preprocess.pages import beats
+
+SIGNAL = beats()
+
+
+@pytest.fixture(scope="module")
+def net():
+    return load_reader()
+
+
+@pytest.fixture(scope="module")
+def page():
+    return render_page(SIGNAL, 500, RenderConfig(layout="6x2", dpi=150))
+
+
+@pytest.fixture(scope="module")
+def recording(page, net):
+    return digitize(page.image, net, 500)
+
+
+def test_every_lead_is_like_the_signal_in_millivolts(recording):
+    assert recording.signal.shape[0] == 12 and abs(recording.signal.shape[1] - 5000) < 60
+    for lead, name in enumerate(LEADS):
+        column = lead // 6
+        start, stop = 2500 * column + 100, min(2500 * (column + 1), recording.signal.shape[1]) - 150
+        found, best = recording.signal[lead, start:stop], 0.0
+        assert np.isnan(found).mean() < 0.1, name
+        known = ~np.isnan(found)
+        for shift in range(-40, 41):
+            true = SIGNAL[lead, start + shift : stop + shift][known]
+            best = max(best, float(np.corrcoef(true, found[known])[0, 1]))
+        assert best > 0.93, name
+        assert np.ptp(found[known]) == pytest.approx(np.ptp(SIGNAL[lead, start:stop]), rel=0.25, abs=0.1), name
+        assert np.isnan(recording.signal[lead, 2600:4900] if column == 0 else recording.signal[lead, 100:2400]).all()
+
+
+def test_a_lead_that_the_page_does_not_show_is_missing(page, net):
+    picture = page.image.copy()
+    for lead in page.leads:
+        if lead.name == "V2":
+            x0, y0, x1, y1 = (round(value) for value in lead.box)
+            picture[y0 - 3 : y1 + 3, x0 - 3 : x1 + 3] = 255
+    recording = digitize(picture, net, 500)
+    assert recording.missing == ["V2"] and any("missing: V2" in note for note in recording.notes)
+    assert np.isnan(recording.signal[LEADS.index("V2")]).all()
+    json.dumps(recording.summary(), allow_nan=False)
+
+
+def test_a_picture_without_a_page_is_refused(net):
+    with pytest.raises(DataError, match="no ECG"):
+        digitize(np.full((300, 400, 3), 255, np.uint8), net)
+
+
+def test_the_command_writes_a_record(page, tmp_path, capsys):
+    Image.fromarray(page.image).save(tmp_path / "a page.png")
+    Image.fromarray(np.full((300, 400), 255, np.uint8)).save(tmp_path / "empty.png")
+    files = [str(tmp_path / "a page.png"), str(tmp_path / "empty.png")]
+    out = tmp_path / "out"
+    status = main(["digitize", *files, "-o", str(out), "--rate", "250", "--csv", "--parquet"])
+    printed, errors = capsys.readouterr()
+    assert status == 1 and "empty.png: no ECG" in errors and "a page.png: 6x2" in printed
+    ends = (".hea", ".dat", ".json", "-overlay.png", ".csv", ".parquet")
+    assert {file.name for file in out.iterdir() if not file.is_dir()} == {f"a_page{end}" for end in ends}
+    record = wfdb.rdrecord(str(out / "a_page"))
+    assert record.fs == 250 and record.units == ["mV"] * 12 and record.fmt == ["16"] * 12
+    assert [name.upper() for name in record.sig_name] == list(LEADS)
+    assert np.isnan(record.p_signal[1300:2400, 0]).all() and np.isfinite(record.p_signal[50:1100, 0]).mean() > 0.9
+    table = np.genfromtxt(out / "a_page.csv", delimiter=",", skip_header=1)
+    assert np.nanmax(np.abs(table[:, 1:] - record.p_signal)) < 0.002
+    assert (np.isnan(table[:, 1:]) == np.isnan(record.p_signal)).all()
+    summary = json.loads((out / "a_page.json").read_text())
+    assert summary["gain_mm_per_mv"] == 10 and len(summary["digitized"]) == 12 and summary["missing"] == []
+    assert cv2.imread(str(out / "a_page-overlay.png")).ndim == 3
+
+
+@pytest.mark.parametrize("words", [["nowhere.png"], ["page.png", "--rate", "0"]])
+def test_wrong_inputs_are_refused_before_the_network_is_loaded(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (40, 40)).save("page.png")
+    monkeypatch.setattr("ecgpipe.reader.read.load_reader", lambda *_: pytest.fail("loaded"))
+    assert main(["digitize", *words, "-o", "x"]) == 1
+    assert words[-1] in capsys.readouterr().err

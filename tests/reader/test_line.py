@@ -1,0 +1,57 @@
+"""The line of one lead, from hand-made maps of ink."""
+
+import cv2
+import numpy as np
+import pytest
+
+from ecgpipe.reader.line import follow_line
+
+
+def drawn(heights: np.ndarray, thickness: float = 3.0, height: int = 120) -> np.ndarray:
+    """A line through these heights, one per column, as a map of ink (height, n)."""
+    big = np.zeros((8 * height, 8 * len(heights)), np.uint8)
+    points = np.stack([np.arange(len(heights)) + 0.5, heights], axis=1) * 8
+    cv2.polylines(big, [np.rint(points).astype(np.int32)], False, 255, round(8 * thickness))
+    return cv2.resize(big, (len(heights), height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+
+
+def error(true: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return np.abs(np.interp(np.arange(len(true)) + 0.5, x, y) - true)
+
+
+def test_a_sine_is_followed_to_a_fraction_of_a_pixel():
+    true = 60 + 30 * np.sin(np.arange(300) / 20)
+    x, y = follow_line(drawn(true))
+    assert len(x) >= 298 and error(true, x, y)[2:-2].max() < 0.4
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_a_narrow_spike_keeps_its_height_and_place(side):
+    true = np.full(200, 60.0)
+    true[98:103] += side * np.array([15, 30, 45, 30, 15])
+    x, y = follow_line(drawn(true))
+    assert abs(np.interp(100.5, x, y) - true[100]) < 4.5  # of 45
+    away = np.r_[0:95, 106:200]
+    assert error(true, x, y)[away].max() < 0.5
+
+
+def test_specks_do_not_attract_the_line():
+    true = np.full(200, 60.0)
+    ink = drawn(true)
+    ink[20:24, 50:54] = 1  # above the line
+    ink[:, 196:] = 0
+    ink[10:13, 197:199] = 1  # alone, after its end
+    x, y = follow_line(ink)
+    assert error(true, x, y).max() < 0.5 and x.max() < 197
+
+
+def test_a_gap_has_no_points():
+    ink = drawn(np.full(200, 60.0))
+    ink[:, 80:100] = 0
+    x, y = follow_line(ink)
+    assert not ((x > 80) & (x < 100)).any() and len(x) == 180 and np.abs(y - 60).max() < 0.5
+
+
+def test_nothing_gives_nothing():
+    x, y = follow_line(np.zeros((50, 60), np.float32))
+    assert len(x) == len(y) == 0
