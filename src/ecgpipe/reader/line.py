@@ -35,7 +35,7 @@ def follow_line(probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     columns, chain = _without_specks(columns, chain, SPECK * thickness)
     y = np.empty(len(columns))
     for piece in np.split(np.arange(len(columns)), np.flatnonzero(np.diff(columns) > 1) + 1):
-        y[piece] = _centre(*chain[piece].T, thickness / 2)
+        y[piece] = _centre(chain[piece, 0], chain[piece, 1], thickness / 2)
     return columns + 0.5, y
 
 
