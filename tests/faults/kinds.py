@@ -13,7 +13,7 @@ from tests.faults.world import STAGES, World
 
 # Files that jobs read on the way from one stage to the next, and that a fault may damage beforehand.
 READ = {
-    1: ("labels.parquet", "records.parquet", "pages/0*0.parquet"),
+    1: ("labels.parquet", "records.parquet"),
     2: (
         "splits/*/seed-0.parquet", "labels.parquet", "images/*.npy", "images/*.index.parquet",
         "audit/duplicates.parquet",
