@@ -12,7 +12,8 @@ from ecgpipe.artifacts.signals import LEADS
 from ecgpipe.cli.main import main
 from ecgpipe.config.pages import RenderConfig
 from ecgpipe.errors import DataError
-from ecgpipe.reader.digitize import digitize
+from ecgpipe.reader.digitize import digitize, pulse_gain
+from ecgpipe.reader.page import understand_page
 from ecgpipe.reader.read import load_reader
 from ecgpipe.render.page import render_page
 from tests.preprocess.pages import beats
@@ -61,6 +62,12 @@ def test_a_lead_that_the_page_does_not_show_is_missing(page, net):
     assert recording.missing == ["V2"] and any("missing: V2" in note for note in recording.notes)
     assert np.isnan(recording.signal[LEADS.index("V2")]).all()
     json.dumps(recording.summary(), allow_nan=False)
+
+
+@pytest.mark.parametrize("gain", [5, 20])
+def test_the_gain_comes_from_the_pulses(net, gain):
+    page = render_page(SIGNAL * 5 / gain, 500, RenderConfig(layout="6x2", dpi=130, gain=gain))
+    assert pulse_gain(understand_page(page.image, net)) == gain
 
 
 def test_a_picture_without_a_page_is_refused(net):

@@ -19,6 +19,7 @@ USUAL_SECONDS, SCALE_ERROR = 10.0, 0.02  # s on a page, and the error of millime
 PRECISE = 0.003  # rows that are longer by more than this share contain something else
 FAST_WIDTH = 400.0  # mm: rows wider than this are taken for 50 mm/s
 PULSE = (3.5, 24.0), (1.5, 14.0)  # mm, heights and widths of a calibration pulse
+PULSE_INK, PULSE_FOOT, PULSE_ALIKE = 0.4, 1.5, 0.1  # probability; mm from baseline and beside; share of the height
 BRIDGED = 2.0  # mm, gaps up to this are bridged
 FINE = 3  # points of a line per pixel of the upright page
 END, VERTICAL = 0.8, 8.0  # mm at the ends of a lead, and the slope there of what is not trace
@@ -214,17 +215,29 @@ def _without_marks(
 
 
 def pulse_gain(page: ReadPage) -> float | None:
-    """mm per mV from the heights of the calibration pulses; None without one."""
+    """mm per mV from the heights of the calibration pulses; None without them.
+
+    Marks of a pulse's size that stand on a row's baseline count if half of the rows, at least two, have one at the
+    same place and with the same height. The network labels many pulses as other ink.
+    """
     mm = page.frame.pixels_per_mm
-    pulses = page.frame.warp(page.reading.maps[PIXEL_MAPS.index("pulse")], page.reading.scale, 0) >= 0.5
-    _, _, boxes, _ = cv2.connectedComponentsWithStats(pulses.astype(np.uint8))
-    heights = []
-    for _, _, width, height, area in boxes[1:] / np.array([1, 1, mm, mm, 1]):
+    maps = page.reading.maps
+    marks = np.maximum(maps[PIXEL_MAPS.index("ink")], maps[PIXEL_MAPS.index("pulse")])
+    marked = page.frame.warp(marks, page.reading.scale, 0) >= PULSE_INK
+    _, _, boxes, _ = cv2.connectedComponentsWithStats(marked.astype(np.uint8))
+    rows = np.array(page.leads.rows)
+    found = []  # left, height, row
+    for left, top, width, height, area in boxes[1:] / np.array([mm, mm, mm, mm, mm**2]):
         (low, high), (narrow, wide) = PULSE
-        if low <= height <= high and narrow <= width <= wide:
-            thickness = area / mm**2 / (2 * height + width)
-            heights.append(height - thickness)
-    if not heights:
-        return None
-    nearest = min(GAINS, key=lambda gain: abs(np.log(gain / float(np.median(heights)))))
-    return nearest if abs(np.log(nearest / float(np.median(heights)))) < 0.25 else None
+        thickness = area / (2 * height + width)
+        row = int(np.abs(rows - (top + height)).argmin())
+        foot = abs(rows[row] - (top + height - thickness / 2))
+        if low <= height - thickness <= high and narrow <= width <= wide and foot <= PULSE_FOOT:
+            found.append((left, height - thickness, row))
+    for left, height, _ in found:
+        alike = [each for each in found if abs(each[0] - left) < PULSE_FOOT and abs(each[1] / height - 1) < PULSE_ALIKE]
+        if len({row for *_, row in alike}) >= max(2, len(rows) / 2):
+            measured = float(np.median([each[1] for each in alike]))
+            nearest = min(GAINS, key=lambda gain: abs(np.log(gain / measured)))
+            return nearest if abs(np.log(nearest / measured)) < 0.25 else None
+    return None

@@ -83,11 +83,10 @@ def line_overlay(upright: np.ndarray, recording: Recording) -> np.ndarray:
     """The upright page (h, w, 3), paler, with the digitized lines and the names of the leads."""
     shown = (255 - (255 - upright.astype(np.int16)) // 2).astype(np.uint8)
     mm = recording.page.frame.pixels_per_mm
-    rows = {lead.name: lead.row for lead in recording.page.leads.leads}
-    for lead, line in zip(recording.leads, recording.lines, strict=True):
+    for number, (lead, line) in enumerate(zip(recording.leads, recording.lines, strict=True)):
         if not len(line):
             continue
-        colour = ROW_COLOURS[rows[lead.name] % len(ROW_COLOURS)]
+        colour = ROW_COLOURS[number % len(ROW_COLOURS)]
         breaks = np.flatnonzero(np.diff(line[:, 0]) > mm) + 1
         pieces = [np.rint((piece - 0.5) * 16).astype(np.int32) for piece in np.split(line, breaks)]
         cv2.polylines(shown, pieces, False, colour, 1, cv2.LINE_AA, 4)
