@@ -132,13 +132,14 @@ def whole_protocol(protocol: str) -> str:
 
 
 def read_problems(files: Iterable[Path | str], results: Path | str) -> pd.DataFrame:
-    """All problems, with their dataset."""
+    """All problems, with their dataset; a record that has neither a page nor an image is listed once."""
     tables = []
     for file in files:
         table = PROBLEMS.read(file)
         table.insert(0, "dataset", Path(file).relative_to(results).parts[0])
         tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+    problems = pd.concat(tables, ignore_index=True)
+    return problems.drop_duplicates(["dataset", "stage", "record_id", "problem"], ignore_index=True)
 
 
 def stage_times(results: Path | str) -> pd.DataFrame:
