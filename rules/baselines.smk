@@ -7,6 +7,7 @@ BASELINE = r"baseline-[a-z]+(-[0-9]+)?"
 rule baseline_area:
     input:
         images=shard_files("images/{shard}.npy"),
+        indices=shard_files("images/{shard}.index.parquet"),
     output:
         f"{BASELINES}/area.json",
     params:

@@ -7,4 +7,4 @@ from ecgpipe.logs import job_log
 
 with job_log(snakemake):
     margins = PreprocessConfig(**snakemake.params.preprocess).margins
-    write_json(snakemake.output[0], trace_area(snakemake.input.images, margins))
+    write_json(snakemake.output[0], trace_area(snakemake.input.images, snakemake.input.indices, margins))

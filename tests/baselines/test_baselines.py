@@ -8,7 +8,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from ecgpipe.artifacts.baselines import BaselineFeatures
 from ecgpipe.artifacts.images import pack, write_images
-from ecgpipe.artifacts.page_transform import index_row
+from ecgpipe.artifacts.page_transform import PageTransform, index_row
 from ecgpipe.artifacts.pages import StoredPage, StoredPages, write_pages
 from ecgpipe.artifacts.tables import IMAGE_INDEX, Labels
 from ecgpipe.baselines.classifiers import linear, majority, nearest, run_baseline
@@ -52,7 +52,7 @@ def data_set(folder, truth, *, mark=False, trace=False, policy="single", duplica
     write_pages(pages, folder / "pages.parquet")
     write_images([pack(image) for image in images], 64, folder / "images.npy")
     IMAGE_INDEX.write([index_row(name, 0.1, None) for name in ids], folder / "index.parquet")
-    area = trace_area([folder / "images.npy"])
+    area = trace_area([folder / "images.npy"], [folder / "index.parquet"])
     features = shard_features(
         StoredPages([folder / "pages.parquet"]), folder / "images.npy", folder / "index.parquet", area, "test"
     )
@@ -181,18 +181,39 @@ def test_the_area_contains_all_ink_and_the_mask_hides_it(tmp_path):
     images = np.zeros((2, 80, 80), np.uint8)
     images[0, 30, 10], images[1, 50, 69] = 1, 1
     write_images([pack(image) for image in images], 80, tmp_path / "a.npy")
-    area = trace_area([tmp_path / "a.npy"])
+    files = [tmp_path / "a.npy"], [tmp_path / "a.parquet"]
+    IMAGE_INDEX.write([index_row(name, 0.1, None) for name in "ab"], tmp_path / "a.parquet")
+    area = trace_area(*files)
     assert area == {"top": 0.37, "bottom": 0.6425, "left": 0.12, "right": 0.88, "records": 2}
     page = np.where(images.any(axis=0), 0, 255).astype(np.uint8)
     assert mask_page(page, area).min() == 255
     kept = outside_pixels(area, 10, 10)
     assert not kept[3:7, 1:9].any() and kept[:3].all() and kept[7:].all() and kept[:, 0].all() and kept[:, 9].all()
     # an image that shows only the page's middle half
-    inner = trace_area([tmp_path / "a.npy"], (0.25, 0.25, 0.25, 0.25))
+    inner = trace_area(*files, (0.25, 0.25, 0.25, 0.25))
     assert inner["top"] == pytest.approx(0.25 + 0.5 * 30 / 80 - 0.005)
     write_images([], 80, tmp_path / "b.npy")
+    IMAGE_INDEX.write([], tmp_path / "b.parquet")
     with pytest.raises(DataError, match="no image has ink"):
-        trace_area([tmp_path / "b.npy"])
+        trace_area([tmp_path / "b.npy"], [tmp_path / "b.parquet"])
+
+
+def test_the_area_of_canvases_lies_around_the_traces_of_the_pages(tmp_path):
+    """A drawn page's image is a canvas around its traces: the area hides every trace, but not the page's upper edge."""
+    image = np.zeros((80, 80), np.uint8)
+    image[20:60, 10:70] = 1
+    scaled = PageTransform(np.array([[1.6, 0, -0.3], [0, 2, -0.6], [0, 0, 1]]))  # page -> image
+    turned = PageTransform(scaled.matrix @ np.array([[0.995, -0.1, 0.05], [0.1, 0.995, -0.05], [0, 0, 1]]))
+    write_images([pack(image)], 80, tmp_path / "a.npy")
+    for transform, name in ((scaled, "scaled"), (turned, "turned")):
+        IMAGE_INDEX.write([index_row("a", 0.1, transform)], tmp_path / "a.parquet")
+        area = trace_area([tmp_path / "a.npy"], [tmp_path / "a.parquet"])
+        corners = np.array([[x, y] for x in (10 / 80, 70 / 80) for y in (20 / 80, 60 / 80)])
+        for x, y in transform.to_page(corners):
+            assert area["left"] <= x <= area["right"] and area["top"] <= y <= area["bottom"], name
+        if name == "scaled":
+            assert area["top"] == pytest.approx((0.25 + 0.6) / 2 - 0.005)
+            assert area["right"] == pytest.approx((0.875 + 0.3) / 1.6 + 0.005)
 
 
 def test_errors(tmp_path):

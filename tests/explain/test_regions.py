@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ecgpipe.artifacts.page_transform import PageTransform, index_row, read_transforms
+from ecgpipe.artifacts.page_transform import BEND_POINTS, PageTransform, index_row, read_transforms
 from ecgpipe.artifacts.pages import StoredPage
 from ecgpipe.artifacts.tables import IMAGE_INDEX
 from ecgpipe.config.pages import PreprocessConfig
@@ -77,13 +77,13 @@ def test_overlay_of_the_ink_colours_the_traces(rectified):
     assert not coloured[laid == 0].any()
 
 
-def test_onto_page_inverts_to_image():
+def test_onto_page_and_to_page_invert_to_image():
     """A spot warped from the image onto the page maps back to its position in the image."""
-    bend = 12 * np.sin(np.linspace(0, np.pi, 400))
-    matrix = np.array([[0.9, 0.1, 5], [-0.08, 1.1, 9], [1e-5, 2e-5, 1]])
-    transform = PageTransform.from_pixels(matrix, bend, (500, 300), (400, 320))
+    bend = 0.04 * np.sin(np.linspace(0, np.pi, BEND_POINTS))
+    transform = PageTransform(np.array([[1.1, 0.07, 0.01], [-0.12, 1.0, 0.03], [0.005, 0.006, 1]]), bend)
     spot = np.zeros((320, 400), np.float32)
     spot[200:204, 250:254] = 1
     rows, columns = np.nonzero(transform.onto_page(spot, 500, 300) > 0.5)
     middle = np.array([[(columns.mean() + 0.5) / 500, (rows.mean() + 0.5) / 300]])
     assert transform.to_image(middle)[0] == pytest.approx([252 / 400, 202 / 320], abs=0.003)
+    assert transform.to_page(transform.to_image(middle))[0] == pytest.approx(middle[0], abs=1e-9)

@@ -36,7 +36,11 @@ def test_records_become_images_without_pytorch(run):
     run("ecgpipe", "simulate", "made", "--records", "20", "--seed", "1")
     record = "made/records100/00000/00001_lr"
     run("ecgpipe", "render", record, "-o", "page.png", "--boxes", "boxes.json", "--layout", "cardiac-images")
-    run("ecgpipe", "preprocess", "page.png", "-o", "image.png")
+    run("ecgpipe", "preprocess", "page.png", "-o", "image.png", "--variant", "paper")
+    for command in (("preprocess", "page.png", "-o", "traces.png"), ("read", "page.png", "-o", "read")):
+        refused = run("ecgpipe", *command, check=False)  # the page reader is a network
+        assert refused.returncode == 1
+        assert "pip install 'ecgpipe[train]'" in refused.stderr
     run("ecgpipe", "labels", "made", "--policy", "primary")
     run("ecgpipe", "audit", "made")
     assert "table 2" in run("ecgpipe", "claims").stdout.lower()  # its figures are package data
@@ -51,7 +55,6 @@ def test_records_become_images_without_pytorch(run):
     ("arguments", "extra"),
     [
         (["models"], "train"),
-        (["train", "nowhere"], "train"),
         (["compare", "a", "b", "-o", "c.html"], "report"),
         (["completion", "bash"], "completion"),
     ],

@@ -27,24 +27,6 @@ class PageTransform:
     bend: np.ndarray | None = None
 
     @classmethod
-    def from_pixels(
-        cls, matrix: np.ndarray, bend: np.ndarray, before: tuple[int, int], after: tuple[int, int]
-    ) -> "PageTransform":
-        """From a transform of pixels; (0, 0) is the centre of the first pixel.
-
-        Args:
-            matrix: homography from the page's pixels to the image's.
-            bend: (width after,) pixels.
-            before, after: (width, height) of the page and of the image.
-        """
-        relative = np.linalg.inv(_to_pixels(*after)) @ matrix @ _to_pixels(*before)
-        relative /= relative[2, 2]
-        if not bend.any():
-            return cls(relative)
-        columns = np.linspace(0, 1, BEND_POINTS) * after[0] - 0.5
-        return cls(relative, np.interp(columns, np.arange(len(bend)), bend) / after[1])
-
-    @classmethod
     def fitted(cls, page: np.ndarray, image: np.ndarray) -> "PageTransform":
         """The transform that fits pairs of points best; the bend is what a homography leaves.
 
@@ -67,6 +49,13 @@ class PageTransform:
             moved[:, 1] -= np.interp(moved[:, 0], np.linspace(0, 1, BEND_POINTS), self.bend)
         return moved
 
+    def to_page(self, points: np.ndarray) -> np.ndarray:
+        """(n, 2) positions on the page of points x, y in the image: the inverse of ``to_image``."""
+        moved = np.array(points, np.float64).reshape(-1, 2)
+        if self.bend is not None:
+            moved[:, 1] += np.interp(moved[:, 0], np.linspace(0, 1, BEND_POINTS), self.bend)
+        return cv2.perspectiveTransform(moved[None], np.linalg.inv(self.matrix))[0]
+
     def onto_page(self, image: np.ndarray, width: int, height: int) -> np.ndarray:
         """An image (h, w), warped onto the page: float32 (height, width); 0 where the page was cropped."""
         x, y = np.meshgrid((np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height)
@@ -86,9 +75,7 @@ class PageTransform:
         Returns:
             uint8 (h, w) or (h, w, 3); areas outside the picture repeat its edge.
         """
-        size = np.array(picture.shape[1::-1], float)
-        back = np.linalg.inv(self.matrix)
-        corners = cv2.perspectiveTransform(np.array([[[0.0, 0], [1, 0], [1, 1], [0, 1]]]), back)[0] * size
+        corners = self.to_page(np.array([[0.0, 0], [1, 0], [1, 1], [0, 1]])) * picture.shape[1::-1]
         sides = np.linalg.norm(corners - np.roll(corners, -1, axis=0), axis=1)
         sides = np.array([sides[0::2].mean(), sides[1::2].mean()])
         width, height = np.maximum(np.rint(sides * min(1.0, longest / sides.max())), 1).astype(int).tolist()
@@ -96,17 +83,9 @@ class PageTransform:
 
     def seen_from_image(self, picture: np.ndarray, width: int, height: int) -> np.ndarray:
         """What the image shows of the picture, (height, width) pixels; the picture's edge is repeated outside of it."""
-        size = np.array(picture.shape[1::-1], float)
         x, y = np.meshgrid((np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height)
-        if self.bend is not None:
-            y = y + np.interp(x[0], np.linspace(0, 1, BEND_POINTS), self.bend)
-        places = cv2.perspectiveTransform(np.stack([x, y], axis=-1), np.linalg.inv(self.matrix)) * size - 0.5
+        places = self.to_page(np.stack([x, y], axis=-1)).reshape(height, width, 2) * picture.shape[1::-1] - 0.5
         return cv2.remap(picture, places.astype(np.float32), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-
-
-def _to_pixels(width: int, height: int) -> np.ndarray:
-    """(3, 3) homography from fractions to pixels."""
-    return np.array([[width, 0, -0.5], [0, height, -0.5], [0, 0, 1.0]])
 
 
 def index_row(record_id: str, ink: float, transform: PageTransform | None) -> dict:
@@ -120,18 +99,30 @@ def index_row(record_id: str, ink: float, transform: PageTransform | None) -> di
 
 
 def read_transforms(files: Iterable[Path | str], record_ids: Iterable[str]) -> dict[str, PageTransform]:
-    """Record -> transform, for those records whose page was rectified.
+    """Record -> transform, for those records whose image does not simply show the page.
 
     Args:
         files: index files of a dataset.
         record_ids: the records.
     """
+    wanted = set(record_ids)
+    return {
+        record_id: transform
+        for file in files
+        for record_id, transform in read_index(file)
+        if record_id in wanted and transform is not None
+    }
+
+
+def read_index(file: Path | str) -> list[tuple[str, PageTransform | None]]:
+    """Record and transform of each image of a shard, in their order."""
     from ecgpipe.artifacts.tables import IMAGE_INDEX  # here, since rectifying a page does not require pandas
 
-    wanted, transforms = set(record_ids), {}
-    for file in files:
-        table = IMAGE_INDEX.read(file)
-        for row in table[table["record_id"].isin(wanted) & table["homography"].notna()].itertuples():
+    found: list[tuple[str, PageTransform | None]] = []
+    for row in IMAGE_INDEX.read(file).itertuples():
+        transform = None
+        if row.homography is not None:
             bend = None if row.bend is None else np.array(row.bend, float)
-            transforms[row.record_id] = PageTransform(np.array(row.homography, float).reshape(3, 3), bend)
-    return transforms
+            transform = PageTransform(np.array(row.homography, float).reshape(3, 3), bend)
+        found.append((row.record_id, transform))
+    return found

@@ -11,6 +11,7 @@ from scipy.signal import resample_poly
 
 from ecgpipe.artifacts.baselines import SAMPLING_RATE, SIGNALS_SHAPE, BaselineFeatures, BaselineSignals
 from ecgpipe.artifacts.images import open_images, unpack
+from ecgpipe.artifacts.page_transform import read_index
 from ecgpipe.artifacts.pages import PageSource
 from ecgpipe.artifacts.signals import read_record
 from ecgpipe.artifacts.sources import open_source
@@ -20,18 +21,25 @@ from ecgpipe.progress import progress
 
 SPARE = 0.005
 """Margin around the traces, as a fraction of the page's sides."""
-CHUNK = 256
 
 
-def trace_area(files: Iterable[Path | str], margins: tuple[float, float, float, float] = (0, 0, 0, 0)) -> dict:
-    """The smallest rectangle around the ink of all model-ready images, plus a margin.
+EDGE_POINTS = 17
+"""Points along each side of an image's traces that are mapped to its page."""
+
+
+def trace_area(
+    images: Iterable[Path | str],
+    indices: Iterable[Path | str],
+    margins: tuple[float, float, float, float] = (0, 0, 0, 0),
+) -> dict:
+    """The smallest rectangle on the page around the traces of all records, plus a margin.
 
     It is the same for every record, so that its shape carries no information on a record. It includes what is between
     the traces: lead names, calibration pulses, separators.
 
     Args:
-        files: image arrays of all shards.
-        margins: fractions of the page that the images leave out: top, right, bottom, left.
+        images, indices: files of all shards, in the same order.
+        margins: fractions of the page that images without a transform leave out: top, right, bottom, left.
 
     Returns:
         The content of area.json: ``top``, ``bottom``, ``left``, ``right`` (0 to 1), ``records``.
@@ -39,28 +47,36 @@ def trace_area(files: Iterable[Path | str], margins: tuple[float, float, float, 
     Raises:
         DataError: there are no images, or none has ink.
     """
-    union, records = None, 0
-    for file in files:
-        packed = open_images(file)
-        records += len(packed)
-        for start in range(0, len(packed), CHUNK):
-            part = np.bitwise_or.reduce(packed[start : start + CHUNK], axis=0)
-            union = part if union is None else union | part
-    if union is None or not union.any():
-        raise DataError("no image has ink; see the problems tables")
-    ink = unpack(union)
+    low, high, records = np.array([np.inf, np.inf]), np.array([-np.inf, -np.inf]), 0
     up, right, down, left = margins
-    top, bottom = _extent(ink.any(axis=1), up, 1 - down)
-    first, last = _extent(ink.any(axis=0), left, 1 - right)
-    return {"top": top, "bottom": bottom, "left": first, "right": last, "records": records}
+    for file, index in zip(images, indices, strict=True):
+        packed = open_images(file)
+        for image, (_, transform) in zip(packed, read_index(index), strict=True):
+            records += 1
+            inked = np.flatnonzero(image.any(axis=1)), np.flatnonzero(unpack(np.bitwise_or.reduce(image, axis=0)))
+            if not len(inked[0]):
+                continue
+            (top, bottom), (first, last) = ((place[0], place[-1] + 1) for place in inked)
+            outline = _outline(first, last, top, bottom) / len(image)
+            if transform is None:
+                outline = [left, up] + outline * [1 - left - right, 1 - up - down]
+            else:
+                outline = transform.to_page(outline)
+            low, high = np.minimum(low, outline.min(axis=0)), np.maximum(high, outline.max(axis=0))
+    if not np.isfinite(low).all():
+        raise DataError("no image has ink; see the problems tables")
+    (left, top), (right, bottom) = (
+        (low - SPARE).clip(0, 1).round(6).tolist(),
+        (high + SPARE).clip(0, 1).round(6).tolist(),
+    )
+    return {"top": top, "bottom": bottom, "left": left, "right": right, "records": records}
 
 
-def _extent(inked: np.ndarray, start: float, stop: float) -> tuple[float, float]:
-    """First and last ink along one side, as fractions of the page; the image shows ``start`` to ``stop`` of it."""
-    places = np.flatnonzero(inked)
-    scale = (stop - start) / len(inked)
-    low, high = start + scale * places[0] - SPARE, start + scale * (places[-1] + 1) + SPARE
-    return round(max(0.0, float(low)), 6), round(min(1.0, float(high)), 6)
+def _outline(left: float, right: float, top: float, bottom: float) -> np.ndarray:
+    """Points (n, 2) along the sides of a rectangle, since a page may be bent."""
+    x, y = np.linspace(left, right, EDGE_POINTS), np.linspace(top, bottom, EDGE_POINTS)
+    sides = [(x, np.full_like(x, at)) for at in (top, bottom)] + [(np.full_like(y, at), y) for at in (left, right)]
+    return np.concatenate([np.stack(side, axis=1) for side in sides])
 
 
 def mask_page(page: np.ndarray, area: dict) -> np.ndarray:
