@@ -87,3 +87,18 @@ def test_onto_page_and_to_page_invert_to_image():
     middle = np.array([[(columns.mean() + 0.5) / 500, (rows.mean() + 0.5) / 300]])
     assert transform.to_image(middle)[0] == pytest.approx([252 / 400, 202 / 320], abs=0.003)
     assert transform.to_page(transform.to_image(middle))[0] == pytest.approx(middle[0], abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("degrees", "bend", "expected"), [(0, 0, False), (0.2, 0, False), (2, 0, True), (0, 0.01, True)]
+)
+def test_only_pages_at_an_angle_or_bent_are_straightened(degrees, bend, expected):
+    """A canvas around a part of a page straightens nothing."""
+    width, height = 1000, 600
+    angle = np.deg2rad(degrees)
+    cosine, sine = np.cos(angle), np.sin(angle)
+    page = np.diag([width, height, 1.0])  # fractions to pixels
+    cut = np.array([[0.002, 0, -0.4], [0, 0.003, -0.3], [0, 0, 1]])
+    matrix = cut @ np.array([[cosine, sine, 0], [-sine, cosine, 0], [0, 0, 1]]) @ page
+    transform = PageTransform(matrix, np.full(BEND_POINTS, bend) if bend else None)
+    assert transform.straightens(width, height) == expected

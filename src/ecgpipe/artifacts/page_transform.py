@@ -12,6 +12,9 @@ BEND_POINTS = 33
 FLAT = 5e-4
 """A bend below this fraction of the height is not stored."""
 
+LEVEL = 0.5
+"""Degrees up to which a page counts as straight."""
+
 
 @dataclass(frozen=True)
 class PageTransform:
@@ -80,6 +83,13 @@ class PageTransform:
         sides = np.array([sides[0::2].mean(), sides[1::2].mean()])
         width, height = np.maximum(np.rint(sides * min(1.0, longest / sides.max())), 1).astype(int).tolist()
         return self.seen_from_image(picture, width, height)
+
+    def straightens(self, width: int, height: int) -> bool:
+        """Whether a page of this size in pixels lies at an angle or is bent, so that its image differs in this."""
+        corners = self.to_page(np.array([[0.0, 0], [1, 0], [1, 1], [0, 1]])) * [width, height]
+        (x, y), (x_down, y_down) = (corners[[1, 2]] - corners[[0, 3]]).T, (corners[[3, 2]] - corners[[0, 1]]).T
+        level, plumb = np.abs(np.arctan2(y, x)), np.abs(np.arctan2(x_down, y_down))
+        return self.bend is not None or float(np.degrees(max(level.max(), plumb.max()))) > LEVEL
 
     def seen_from_image(self, picture: np.ndarray, width: int, height: int) -> np.ndarray:
         """What the image shows of the picture, (height, width) pixels; the picture's edge is repeated outside of it."""

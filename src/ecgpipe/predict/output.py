@@ -14,7 +14,7 @@ from ecgpipe.predict.predictor import OodScore, Prediction, Predictor
 
 def format_prediction(prediction: Prediction) -> str:
     """A few lines: one line per class, most probable first, then notes."""
-    lines = [prediction.name + (": page found and rectified" if prediction.rectified else "")]
+    lines = [prediction.name + (": page straightened" if prediction.rectified else "")]
     width = max(map(len, prediction.classes))
     for i in (-prediction.probabilities).argsort(kind="stable"):
         label = prediction.classes[i]

@@ -89,7 +89,9 @@ class PageReader:
         if transform is None:
             return InputPage(picture.name, picture.kind, picture.image, image)
         upright = transform.upright(picture.image, DISPLAY_SIDE)
-        return InputPage(picture.name, picture.kind, upright, image, rectified=True, notes=notes)
+        height, width = picture.image.shape[:2]
+        straightened = transform.straightens(width, height)
+        return InputPage(picture.name, picture.kind, upright, image, rectified=straightened, notes=notes)
 
     def _record(self, record: Path, name: str) -> InputPage:
         try:

@@ -70,7 +70,7 @@ function show(file, number, page) {
     line.textContent = note;
     find(".notes").append(line);
   }
-  if (prediction.rectified) find(".rectified").textContent = ", found and rectified";
+  if (prediction.rectified) find(".rectified").textContent = ", straightened";
   const select = find("select");
   for (const label of classes) select.add(new Option(label, label, false, label === page.overlay_of));
   const fill = (answer) => {
