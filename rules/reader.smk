@@ -26,6 +26,7 @@ rule reader:
     output:
         weights=f"{RESULTS}/reader/reader.safetensors",
         history=f"{RESULTS}/reader/history.csv",
+        names=f"{RESULTS}/reader/names.csv",
     conda:
         "../envs/train.yaml"
     threads: 2

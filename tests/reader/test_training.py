@@ -14,7 +14,7 @@ from ecgpipe.reader.read import load_reader, read_page
 from ecgpipe.reader.teacher import make_example
 from ecgpipe.reader.training import learning_rate, reader_losses, train_reader
 
-TINY = ReaderConfig(steps=4, batch=2, size=64, warmup=2, save_every=2)
+TINY = ReaderConfig(steps=4, batch=2, size=64, warmup=2, save_every=2, name_steps=4, name_batch=2)
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +40,12 @@ def test_the_weights_fit_into_the_package(trained: Path) -> None:
     assert {tensor.dtype for name, tensor in load_file(trained).items() if "running" not in name} == {torch.float16}
 
 
-def test_an_interrupted_training_ends_with_the_same_weights(signals: Path, trained: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("part", ["history.csv", "names.csv"])
+def test_an_interrupted_training_ends_with_the_same_weights(
+    signals: Path, trained: Path, tmp_path: Path, part: str
+) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ecgpipe.reader.training._log", _stop_after(2))
+        patch.setattr("ecgpipe.reader.training._log", _stop_after(2, part))
         with pytest.raises(KeyboardInterrupt):
             train_reader(signals, tmp_path, TINY)
     resumed = load_file(train_reader(signals, tmp_path, TINY))
@@ -50,9 +53,9 @@ def test_an_interrupted_training_ends_with_the_same_weights(signals: Path, train
         assert torch.equal(tensor, resumed[name]), name
 
 
-def _stop_after(step: int):
+def _stop_after(step: int, part: str):
     def log(path: Path, row: dict) -> None:
-        if row["step"] > step:
+        if path.name == part and row["step"] > step:
             raise KeyboardInterrupt
 
     return log
@@ -65,11 +68,11 @@ def test_a_checkpoint_of_another_recipe_is_refused(signals: Path, tmp_path: Path
 
 
 def test_the_learning_rate_rises_and_falls() -> None:
-    recipe = ReaderConfig(steps=1000, warmup=100, lr=1.0)
-    assert learning_rate(0, recipe) == pytest.approx(0.01, abs=1e-4)
-    assert learning_rate(500, recipe) == pytest.approx(0.5, abs=1e-4)
-    assert learning_rate(250, recipe) == pytest.approx(0.5 + 0.5 * np.cos(np.pi / 4), abs=1e-4)
-    assert learning_rate(999, recipe) < 1e-4
+    recipe = ReaderConfig(warmup=100, lr=1.0)
+    assert learning_rate(0, recipe, 1000) == pytest.approx(0.01, abs=1e-4)
+    assert learning_rate(500, recipe, 1000) == pytest.approx(0.5, abs=1e-4)
+    assert learning_rate(250, recipe, 1000) == pytest.approx(0.5 + 0.5 * np.cos(np.pi / 4), abs=1e-4)
+    assert learning_rate(999, recipe, 1000) < 1e-4
 
 
 def test_the_loss_of_the_truth_is_near_zero_and_each_part_notices_its_own_error(signals: Path) -> None:

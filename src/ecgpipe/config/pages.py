@@ -219,6 +219,8 @@ class ReaderConfig(Section):
     records: int = Field(1000, ge=1, description="recordings per dataset that its pages show, of the training folds")
     steps: int = Field(3200, ge=1, description="optimizer steps")
     batch: int = Field(8, ge=1, description="examples per step")
+    name_steps: int = Field(2400, ge=1, description="optimizer steps of the part that reads lead names")
+    name_batch: int = Field(16, ge=1, description="examples per such step; each shows several names")
     size: int = Field(288, ge=64, le=1024, description="pixels per side of an example, a multiple of 32")
     lr: float = Field(2e-3, gt=0, description="peak learning rate; it rises linearly and falls along a cosine")
     weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay")

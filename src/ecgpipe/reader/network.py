@@ -1,4 +1,4 @@
-"""The page reader's network: a small U-Net that labels every pixel of a page.
+"""The page reader's networks: a small U-Net that labels every pixel of a page, and one that reads lead names.
 
 The picture enters at half resolution with four pixels as channels, and the maps leave at full resolution in the same
 way (pixel shuffle). So a trace one pixel wide survives, at a quarter of the arithmetic.
@@ -26,11 +26,17 @@ CELL = 8
 """Pixels per side of a cell of the coarse maps."""
 MULTIPLE = 32
 """The sides of an input must be multiples of this."""
+VIEW = 48, 80
+"""Height and width in pixels of the view of a name."""
+NO_NAME = len(LEAD_NAMES)
+"""The class of a view without a name in its middle."""
 WIDTHS = (24, 32, 64, 112, 160)
 
 
 class ReaderNet(nn.Module):
-    """Encoder and decoder of five levels, about 1,400,000 parameters (U-Net, Ronneberger et al. 2015).
+    """Encoder and decoder of five levels, about 1,340,000 parameters (U-Net, Ronneberger et al. 2015).
+
+    The U-Net shows where names are printed; ``namer``, which is not part of ``forward``, reads them.
 
     Args:
         widths: channels of each level, from half resolution down.
@@ -45,6 +51,7 @@ class ReaderNet(nn.Module):
         self.around = nn.Sequential(*(_layer(widths[2], widths[2], dilation) for dilation in (1, 2, 4)))
         self.names = nn.Conv2d(widths[2], len(LEAD_NAMES), 1)
         self.geometry = nn.Conv2d(widths[2], len(GEOMETRY_MAPS), 1)
+        self.namer = NameNet()
         for head in (self.full, self.names):  # most pixels are paper
             nn.init.constant_(head.bias, -3.0)
 
@@ -79,6 +86,32 @@ class ReaderNet(nn.Module):
                 fused = fuse_conv_bn_eval(module[0], module[1])  # type: ignore[type-var]
                 module[0], module[1] = fused, nn.Identity()
         return net
+
+
+class NameNet(nn.Module):
+    """Classifies views of names: four levels of two convolutions, about 260,000 parameters."""
+
+    def __init__(self, widths: tuple[int, ...] = (16, 32, 48, 64)) -> None:
+        super().__init__()
+        levels = zip((3, *widths), widths, strict=False)
+        self.levels = nn.ModuleList(nn.Sequential(_layer(a, b), _layer(b, b)) for a, b in levels)
+        self.hidden = nn.Linear(widths[-1] * (VIEW[0] // 16) * (VIEW[1] // 16), 128)
+        self.classes = nn.Linear(128, len(LEAD_NAMES) + 1)
+
+    def forward(self, views: torch.Tensor) -> torch.Tensor:
+        """Classify views.
+
+        Args:
+            views: uint8 (n, 48, 80, 3), RGB.
+
+        Returns:
+            Logits (n, 18): the names of LEAD_NAMES, then NO_NAME.
+        """
+        x = views.permute(0, 3, 1, 2).float()
+        x = (x - x.mean(dim=(1, 2, 3), keepdim=True)) / (x.std(dim=(1, 2, 3), keepdim=True) + 8.0)
+        for level in self.levels:
+            x = F.max_pool2d(level(x), 2)
+        return self.classes(F.relu(self.hidden(x.flatten(1))))
 
 
 def _block(inputs: int, outputs: int) -> nn.Sequential:

@@ -8,14 +8,12 @@ import numpy as np
 from ecgpipe.errors import DataError
 from ecgpipe.reader.leads import FoundLead, PageLeads, find_leads
 from ecgpipe.reader.network import OFFSET_UNIT, PIXEL_MAPS, ReaderNet
-from ecgpipe.reader.read import FoundName, Reading, marks_of, read_page
+from ecgpipe.reader.read import FoundName, Reading, legible, marks_of, read_page
 from ecgpipe.reader.upright import Frame, frame_around
 
 NO_ECG = "no ECG was found in the picture; give a photo, scan or drawing of an ECG page"
 LEAST_ROW = 0.6
 """Share of the page's width that its longest row of traces covers: below it, lines are not an ECG."""
-FEW_NAMES = 1.2
-"""Sum of confidences of lead names below which the page may be upside down."""
 MARGIN = 4.0  # mm around the content of a page
 FINEST, COARSEST = 12.0, 3.0  # pixels per mm of an upright page
 LONGEST = 3000  # pixels of its longer side
@@ -102,7 +100,7 @@ def understand_page(picture: np.ndarray, net: ReaderNet) -> ReadPage:
     """Read a picture and find the page's leads.
 
     If the traces seem to run downwards, the picture is also read on its side, and the way with the longer rows counts.
-    If few names are read, it is also read upside down, which counts if clearly more names are read.
+    A page whose names can be read upside down is turned and read again.
 
     Args:
         picture: uint8 (H, W, 3), RGB.
@@ -113,17 +111,11 @@ def understand_page(picture: np.ndarray, net: ReaderNet) -> ReadPage:
     first = read_page(picture, net)
     if not first.has_trace:
         raise DataError(NO_ECG)
-    page = _understood(picture, first, 0)
+    page = _understood(picture, first, 0, net)
     if page is None or _runs_down(first.maps[0]):
-        sideways = [(_turned(picture, net, quarters), quarters) for quarters in (1, 3)]
-        reading, quarters = max(sideways, key=lambda pair: _legible(pair[0]))
-        other = _understood(picture, reading, quarters)
+        other = _understood(picture, _turned(picture, net, 1), 1, net)
         if other is not None and (page is None or _longest_row(other.leads) > _longest_row(page.leads)):
             page = other
-    elif _legible(first) < FEW_NAMES:
-        reading = _turned(picture, net, 2)
-        if _legible(reading) > max(FEW_NAMES, 1.5 * _legible(first)):
-            page = _understood(picture, reading, 2) or page
     if page is None or _longest_row(page.leads) < LEAST_ROW:
         raise DataError(NO_ECG)
     upright = np.ascontiguousarray(np.rot90(picture, page.quarters))
@@ -136,10 +128,14 @@ def _turned(picture: np.ndarray, net: ReaderNet, quarters: int) -> Reading:
     return read_page(np.ascontiguousarray(np.rot90(picture, quarters)), net)
 
 
-def _understood(picture: np.ndarray, reading: Reading, quarters: int) -> ReadPage | None:
-    """The page without notes; None if there is no row of traces."""
+def _understood(picture: np.ndarray, reading: Reading, quarters: int, net: ReaderNet) -> ReadPage | None:
+    """The page without notes, turned again if it is upside down; None if there is no row of traces."""
     if not reading.has_trace:
         return None
+    if reading.upside_down:
+        again = _turned(picture, net, quarters + 2)
+        if legible(again.names) > legible(reading.names) and again.has_trace:
+            reading, quarters = again, (quarters + 2) % 4
     geometry, shape = reading.geometry, reading.trace.shape
     resolution = float(np.clip(geometry.pixels_per_mm, COARSEST, FINEST))
     frame = frame_around(_content(reading), geometry, (shape[0], shape[1]), resolution, MARGIN, LONGEST)
@@ -156,14 +152,6 @@ def _runs_down(trace: np.ndarray) -> bool:
     """Whether the traces run along the picture's columns: rows of traces cover its width, with gaps between them."""
     found = trace > 0.5
     return float(found.any(axis=0).mean()) < float(found.any(axis=1).mean())
-
-
-def _legible(reading: Reading) -> float:
-    """How many lead names were read: the sum of their confidences, each name once."""
-    best: dict[str, float] = {}
-    for name in reading.names:
-        best[name.name] = max(best.get(name.name, 0.0), name.confidence)
-    return sum(best.values())
 
 
 def _longest_row(leads: PageLeads) -> float:

@@ -12,7 +12,8 @@ from safetensors.torch import load_file
 from ecgpipe.errors import DataError
 from ecgpipe.reader.geometry import PageGeometry, fit_geometry, level_rows
 from ecgpipe.reader.grid import refine_geometry, usual_scale
-from ecgpipe.reader.network import CELL, LEAD_NAMES, MULTIPLE, OFFSET_UNIT, PIXEL_MAPS, ReaderNet
+from ecgpipe.reader.names import classify, views_of_names
+from ecgpipe.reader.network import CELL, LEAD_NAMES, MULTIPLE, NO_NAME, OFFSET_UNIT, PIXEL_MAPS, ReaderNet
 
 WEIGHTS = Path(__file__).parent / "weights" / "reader.safetensors"
 """The reader that comes with the package; its card is beside it."""
@@ -20,8 +21,12 @@ LONGEST, SHORTEST = 1408, 960
 """Pixels of the longer side that the network sees: larger pictures are reduced, smaller ones enlarged."""
 MASKS = PIXEL_MAPS.index("offset")
 """The pixel maps before this one are masks."""
-LEAST_NAME = 0.45
-"""A peak of a name map below this does not count as a name."""
+NAME_PLACE, MOST_PLACES = 0.1, 64
+"""A peak of the name maps below this is not looked at, nor more peaks than this."""
+LEAST_NAME = 0.5
+"""Least probability of a name that was read."""
+LEGIBLE = 1.2
+"""Sum of the probabilities of different names from which a page counts as read the right way up."""
 ROUGH_DEGREE = 1
 """Of the geometry without a grid: the network's estimates are too rough for bends."""
 LEVEL_POINTS = 20_000
@@ -32,7 +37,7 @@ LEAST_TRACE = 0.0005
 
 @dataclass(frozen=True)
 class FoundName:
-    """A printed lead name: its centre in the picture's pixels, and the network's confidence, 0 to 1."""
+    """A printed lead name: its centre in the picture's pixels, and its probability, 0 to 1."""
 
     name: str
     x: float
@@ -50,6 +55,7 @@ class Reading:
             probabilities, and the height above the baseline in cm of paper.
         scale: pixels that the network saw per pixel of the picture.
         names: lead names in the order of their confidence.
+        upside_down: whether clearly more names can be read with the page turned by 180 degrees.
         geometry: position of each pixel of the picture on the paper.
         grid_found: whether the geometry was fitted to a printed grid; else it is rough.
     """
@@ -58,6 +64,7 @@ class Reading:
     maps: np.ndarray = field(repr=False)
     scale: float
     names: tuple[FoundName, ...]
+    upside_down: bool
     geometry: PageGeometry
     grid_found: bool
 
@@ -100,7 +107,6 @@ def read_page(picture: np.ndarray, net: ReaderNet) -> Reading:
     pixels, coarse = _predict(resized, net)
     trace = cv2.resize(pixels[0], picture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     names = len(LEAD_NAMES)
-    lead_names = _names(coarse[:names], CELL / scale)
     rough = fit_geometry(coarse[names:], _paper(pixels, coarse.shape[1:]), CELL / scale, ROUGH_DEGREE)
     rows, columns = np.nonzero(pixels[0] > 0.5)
     if len(rows):
@@ -110,8 +116,12 @@ def read_page(picture: np.ndarray, net: ReaderNet) -> Reading:
     width = _trace_width(pixels[0], rough)
     refined = refine_geometry(pixels[PIXEL_MAPS.index("grid")], rough, scale, width)
     geometry = refined or (usual_scale(rough, width / scale) if width else rough)
+    places = _name_places(coarse[:names].max(axis=0)) * (CELL / scale)
+    axes = np.linalg.inv(geometry.jacobian(places))
+    found, turned = (_names(picture, places, side * axes, net) for side in (1, -1))
+    upside_down = legible(turned) > max(LEGIBLE, 1.5 * legible(found))
     probability = np.rint(trace * 255).astype(np.uint8)
-    return Reading(probability, pixels, scale, lead_names, geometry, refined is not None)
+    return Reading(probability, pixels, scale, found, upside_down, geometry, refined is not None)
 
 
 def _trace_width(trace: np.ndarray, geometry: PageGeometry) -> float | None:
@@ -157,17 +167,31 @@ def marks_of(maps: np.ndarray) -> np.ndarray:
     return np.maximum(np.maximum(maps[0], maps[1]), np.maximum(maps[2], maps[3]))
 
 
-def _names(maps: np.ndarray, cell: float) -> tuple[FoundName, ...]:
-    """Peaks of the name maps; of names that overlap, the more confident one."""
-    best, confidence = maps.argmax(axis=0), maps.max(axis=0)
-    peaks = (confidence >= cv2.dilate(confidence, np.ones((5, 5)))) & (confidence >= LEAST_NAME)
+def _name_places(confidence: np.ndarray) -> np.ndarray:
+    """Places (n, 2) in cells where a name may be printed: peaks of the map (h, w), the clearest first."""
+    peaks = (confidence >= cv2.dilate(confidence, np.ones((5, 5)))) & (confidence >= NAME_PLACE)
+    rows, columns = np.nonzero(peaks)
+    order = np.argsort(-confidence[rows, columns], kind="stable")[:MOST_PLACES]
+    return np.stack([columns, rows], axis=1)[order] + 0.5
+
+
+def _names(picture: np.ndarray, places: np.ndarray, axes: np.ndarray, net: ReaderNet) -> tuple[FoundName, ...]:
+    """The names that are read at some places; ``axes`` as in ``views_of_names``."""
+    shares = classify(views_of_names(picture, places, axes), net.namer)
     found = [
-        FoundName(
-            LEAD_NAMES[best[row, column]], (column + 0.5) * cell, (row + 0.5) * cell, float(confidence[row, column])
-        )
-        for row, column in zip(*np.nonzero(peaks), strict=True)
+        FoundName(LEAD_NAMES[best], float(x), float(y), float(share[best]))
+        for (x, y), share, best in zip(places, shares, shares.argmax(axis=1), strict=True)
+        if best != NO_NAME and share[best] >= LEAST_NAME
     ]
     return tuple(sorted(found, key=lambda name: -name.confidence))
+
+
+def legible(names: tuple[FoundName, ...]) -> float:
+    """How much of the usual names was read: the sum of the probabilities, each name once."""
+    best: dict[str, float] = {}
+    for name in names:
+        best[name.name] = max(best.get(name.name, 0.0), name.confidence)
+    return sum(best.values())
 
 
 def overlay(picture: np.ndarray, reading: Reading) -> np.ndarray:

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 
 from ecgpipe.reader.layouts import RandomLayout, Slot, random_furniture, random_layout
-from ecgpipe.reader.network import CELL, LEAD_NAMES, OFFSET_UNIT
+from ecgpipe.reader.names import views_of_names
+from ecgpipe.reader.network import CELL, LEAD_NAMES, NO_NAME, OFFSET_UNIT
 from ecgpipe.reader.paper import FONTS, Window, draw_something_else, draw_window, print_page
 from ecgpipe.reader.world import View, degrade_view, take_picture
 
@@ -14,6 +15,11 @@ MARGIN = 1.25
 """A window is this much larger than its picture, so that a rotated picture still shows paper."""
 SOMETHING_ELSE = 0.08
 """Share of examples without an ECG."""
+NAME_WINDOW = 34.0  # mm, side of the pictures that show names
+NAME_JITTER = (2.5, 1.5)  # mm, the reader's largest error of a name's place
+NAME_APART = 6.0  # mm from the nearest name: there is none
+OTHER_PLACES = 2  # without a name, per picture
+SYMMETRIC = ("I", "II", "III")  # look alike upside down
 VISIBLE = 10  # of 255: a trace less dark than its surroundings by this much cannot be read
 
 
@@ -61,9 +67,68 @@ def make_example(seed: tuple[int, int], signals: np.ndarray, sampling_rate: floa
     return _example(view, degrade_view(rng, view))
 
 
+def make_name_examples(
+    seed: tuple[int, int], signals: np.ndarray, sampling_rate: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Make the views of lead names, and of what is no name, from the start of one lead of a random page.
+
+    Args:
+        seed, signals, sampling_rate: as in ``make_example``.
+
+    Returns:
+        uint8 (n, 48, 80, 3) for ``names.NameNet``, and their classes, int64 (n,); n is 2 to 8 or so.
+    """
+    rng = np.random.default_rng(seed)
+    layout = random_layout(rng)
+    style = random_furniture(rng, len(FONTS))
+    scale = _random_scale(rng)
+    slot = layout.slots[int(rng.integers(len(layout.slots)))]
+    size = round(NAME_WINDOW * scale)
+    side = size * MARGIN / scale
+    x, y = slot.x - rng.uniform(0.25, 0.6) * side, slot.baseline - rng.uniform(0.3, 0.8) * side
+    window = Window(round(size * MARGIN), scale, x, y)
+    draw_window(rng, window, layout, style, signals, sampling_rate)
+    view = take_picture(rng, window, *print_page(rng, window), size)
+    picture = degrade_view(rng, view)
+    classes, centres, axes = [], [], []
+    for column, row, name, upside_down in _name_places(rng, view):
+        axis = _axes(view, round(column), round(row)) * (-1 if upside_down else 1)
+        # the reader knows direction, scale and place only roughly
+        angle, zoom = (
+            np.deg2rad(rng.normal(0, 3)),
+            rng.normal(0, 0.08) if rng.random() < 0.75 else rng.uniform(-0.4, 0.4),
+        )
+        axis = axis @ (np.exp(zoom) * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]))
+        classes.append(name)
+        centres.append(np.array([column, row]) + 0.5 + axis @ (rng.uniform(-1, 1, 2) * NAME_JITTER))
+        axes.append(axis)
+    views = views_of_names(picture, np.reshape(centres, (-1, 2)), np.reshape(axes, (-1, 2, 2)))
+    return views, np.array(classes, np.int64)
+
+
+def _name_places(rng: np.random.Generator, view: View) -> list[tuple[float, float, int, bool]]:
+    """Column, row and class of the names in a view and of other marks, and whether to look at them upside down."""
+    places = [(x, y, name, False) for x, y, name in view.labels]
+    turned = [(x, y, NO_NAME, True) for x, y, name in view.labels if LEAD_NAMES[name] not in SYMMETRIC]
+    marks = np.argwhere(view.covers.max(axis=2) > 110)
+    for row, column in marks[rng.integers(0, len(marks), OTHER_PLACES)] if len(marks) else []:
+        away = min((np.hypot(column - x, row - y) for x, y, _ in view.labels), default=np.inf)
+        if away > NAME_APART * view.scale:
+            places.append((float(column), float(row), NO_NAME, False))
+    return places + turned[:1]
+
+
+def _axes(view: View, column: int, row: int) -> np.ndarray:
+    """(2, 2), pixels of the view per mm of the page at a pixel: the inverse of the gradients of x and y."""
+    row, column = (min(max(at, 2), len(view.x) - 3) for at in (row, column))
+    part = np.s_[row - 2 : row + 3, column - 2 : column + 3]
+    gradients = [[np.gradient(axis[part], axis=along).mean() for along in (1, 0)] for axis in (view.x, view.y)]
+    return np.linalg.inv(np.array(gradients))
+
+
 def _place_window(rng: np.random.Generator, layout: RandomLayout, size: int) -> Window:
     """Choose a resolution, 2.4 to 12 pixels per mm, and a place: anywhere, or around the start of a lead."""
-    scale = float(np.exp(rng.uniform(np.log(2.4), np.log(9))) if rng.random() < 0.85 else rng.uniform(8, 12))
+    scale = _random_scale(rng)
     side = size / scale
     if rng.random() < 0.5:
         slot: Slot = layout.slots[int(rng.integers(len(layout.slots)))]
@@ -71,6 +136,10 @@ def _place_window(rng: np.random.Generator, layout: RandomLayout, size: int) -> 
     else:
         x, y = (_anywhere(rng, whole - side, side) for whole in (layout.width, layout.height))
     return Window(size, scale, x, y)
+
+
+def _random_scale(rng: np.random.Generator) -> float:
+    return float(np.exp(rng.uniform(np.log(2.4), np.log(9))) if rng.random() < 0.85 else rng.uniform(8, 12))
 
 
 def _anywhere(rng: np.random.Generator, free: float, side: float) -> float:

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -17,13 +18,14 @@ from torch.utils.data import DataLoader, IterableDataset
 from ecgpipe.artifacts.files import atomic_path
 from ecgpipe.config.pages import ReaderConfig
 from ecgpipe.errors import DataError
-from ecgpipe.reader.network import GEOMETRY_MAPS, LEAD_NAMES, ReaderNet
+from ecgpipe.reader.network import GEOMETRY_MAPS, LEAD_NAMES, NameNet, ReaderNet
 from ecgpipe.reader.signals import SAMPLING_RATE
-from ecgpipe.reader.teacher import make_example
+from ecgpipe.reader.teacher import make_example, make_name_examples
 
 logger = logging.getLogger(__name__)
 PIXEL_WEIGHTS = (4.0, 2.0, 3.0, 1.0)  # of trace, ink, pulse and grid in the loss
 OTHER_INK = 3.0  # further weight of the trace's loss where there is other ink
+SMOOTHING = 0.02  # of the classes of names, some of which cannot be read
 HISTORY = ("step", "seconds", "mask", "dice", "offset", "names", "geometry")
 
 
@@ -40,13 +42,38 @@ class _Examples(IterableDataset):
             yield {name: torch.from_numpy(value) for name, value in vars(example).items()}
 
 
+class _Names(IterableDataset):
+    """Views of names and their classes, from the examples that start at a number."""
+
+    def __init__(self, signals: Path, recipe: ReaderConfig, start: int) -> None:
+        self.signals, self.recipe, self.start = signals, recipe, start
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        signals = np.load(self.signals, mmap_mode="r")
+        for number in range(self.start, self.recipe.name_steps * self.recipe.name_batch):
+            yield make_name_examples((self.recipe.seed, number), signals, SAMPLING_RATE)
+
+
+def _joined(examples: list[tuple[np.ndarray, np.ndarray]]) -> tuple[torch.Tensor, torch.Tensor]:
+    views, classes = zip(*examples, strict=True)
+    return torch.from_numpy(np.concatenate(views)), torch.from_numpy(np.concatenate(classes))
+
+
+class Stateful(Protocol):
+    """A network or an optimizer."""
+
+    def state_dict(self) -> dict: ...
+
+    def load_state_dict(self, state: dict, /) -> object: ...
+
+
 def train_reader(signals: Path | str, folder: Path | str, recipe: ReaderConfig, device: str = "cpu") -> Path:
     """Train a reader, or resume an interrupted training.
 
     Args:
         signals: .npy file of ``collect_signals``.
-        folder: gets ``checkpoint.pt`` (every ``save_every`` steps), ``history.csv`` and at the end
-            ``reader.safetensors`` (float16, about 3 MB).
+        folder: gets ``checkpoint.pt`` (every ``save_every`` steps) and ``history.csv``, then ``names.pt`` and
+            ``names.csv``, and at the end ``reader.safetensors`` (float16, about 3 MB).
 
     Returns:
         The path of the weights.
@@ -61,13 +88,14 @@ def train_reader(signals: Path | str, folder: Path | str, recipe: ReaderConfig, 
     average = ReaderNet().to(device)
     average.load_state_dict(net.state_dict())
     optimizer = torch.optim.AdamW(net.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
-    step = _resume(folder / "checkpoint.pt", recipe, net, average, optimizer)
+    parts: dict[str, Stateful] = {"net": net, "average": average, "optimizer": optimizer}
+    step = _resume(folder / "checkpoint.pt", recipe, parts)
     examples = _Examples(Path(signals), recipe, step * recipe.batch)
     batches = DataLoader(examples, batch_size=recipe.batch, num_workers=1, prefetch_factor=4)
     started, sums = time.monotonic(), dict.fromkeys(HISTORY[2:], 0.0)
     for batch in batches:
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, recipe)
+            group["lr"] = learning_rate(step, recipe, recipe.steps)
         batch = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
         pictures = batch["picture"].permute(0, 3, 1, 2).float().div(127.5).sub(1).to(memory_format=torch.channels_last)
         with torch.autocast("cuda", torch.bfloat16, enabled=device.startswith("cuda")):
@@ -84,14 +112,37 @@ def train_reader(signals: Path | str, folder: Path | str, recipe: ReaderConfig, 
             means = {name: round(total / recipe.save_every, 5) for name, total in sums.items()}
             _log(folder / "history.csv", {"step": step, "seconds": round(time.monotonic() - started, 1)} | means)
             sums = dict.fromkeys(sums, 0.0)
-            _save(folder / "checkpoint.pt", recipe, net, average, optimizer, step)
+            _save(folder / "checkpoint.pt", recipe, parts, step)
+    train_names(average.namer, Path(signals), folder, recipe, device)
     return save_reader(average, folder / "reader.safetensors", recipe)
 
 
-def learning_rate(step: int, recipe: ReaderConfig) -> float:
-    """Linear warm-up, then half a cosine down to 0; ``step`` counts from 0."""
+def train_names(net: NameNet, signals: Path, folder: Path, recipe: ReaderConfig, device: str = "cpu") -> None:
+    """Train the part that reads lead names, or resume its training; ``names.pt`` and ``names.csv`` as above."""
+    net.to(device).train()
+    optimizer = torch.optim.AdamW(net.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
+    step = _resume(folder / "names.pt", recipe, {"net": net, "optimizer": optimizer})
+    views = _Names(signals, recipe, step * recipe.name_batch)
+    started, total = time.monotonic(), 0.0
+    for pictures, classes in DataLoader(views, recipe.name_batch, num_workers=1, prefetch_factor=8, collate_fn=_joined):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, recipe, recipe.name_steps)
+        loss = F.cross_entropy(net(pictures.to(device)), classes.to(device), label_smoothing=SMOOTHING)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        step, total = step + 1, total + loss.item()
+        if step % recipe.save_every == 0 or step == recipe.name_steps:
+            seconds = round(time.monotonic() - started, 1)
+            _log(folder / "names.csv", {"step": step, "seconds": seconds, "loss": round(total / recipe.save_every, 5)})
+            total = 0.0
+            _save(folder / "names.pt", recipe, {"net": net, "optimizer": optimizer}, step)
+
+
+def learning_rate(step: int, recipe: ReaderConfig, steps: int) -> float:
+    """Linear warm-up, then half a cosine down to 0 after ``steps``; ``step`` counts from 0."""
     rise = min(1.0, (step + 1) / recipe.warmup)
-    return recipe.lr * rise * (0.5 + 0.5 * math.cos(math.pi * step / recipe.steps)) + 1e-6
+    return recipe.lr * rise * (0.5 + 0.5 * math.cos(math.pi * step / steps)) + 1e-6
 
 
 def reader_losses(
@@ -144,35 +195,30 @@ def _average(average: ReaderNet, net: ReaderNet, decay: float) -> None:
             averaged.copy_(new)
 
 
-def _save(
-    path: Path, recipe: ReaderConfig, net: ReaderNet, average: ReaderNet, optimizer: torch.optim.Optimizer, step: int
-) -> None:
-    state = {"net": net.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
+def _save(path: Path, recipe: ReaderConfig, parts: dict[str, Stateful], step: int) -> None:
+    state = {name: part.state_dict() for name, part in parts.items()}
     with atomic_path(path) as partial:
         torch.save(state | {"step": step, "recipe": recipe.model_dump_json()}, partial)
 
 
-def _resume(
-    path: Path, recipe: ReaderConfig, net: ReaderNet, average: ReaderNet, optimizer: torch.optim.Optimizer
-) -> int:
-    """Completed steps of a checkpoint; 0 without one."""
+def _resume(path: Path, recipe: ReaderConfig, parts: dict[str, Stateful]) -> int:
+    """Completed steps of a checkpoint, whose state the parts get; 0 without one."""
     if not path.is_file():
         return 0
     state = torch.load(path, weights_only=True)
     if json.loads(state["recipe"]) != recipe.model_dump():
         raise DataError(f"{path}: belongs to a training with another recipe; delete it or use another folder")
-    net.load_state_dict(state["net"])
-    average.load_state_dict(state["average"])
-    optimizer.load_state_dict(state["optimizer"])
-    logger.info("resuming after step %d of %d", state["step"], recipe.steps)
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    logger.info("%s: resuming after step %d", path, state["step"])
     return state["step"]
 
 
 def _log(path: Path, row: dict[str, float]) -> None:
-    logger.info("step %s: %s", row["step"], row)
+    logger.info("%s", row)
     new = not path.is_file()
     with open(path, "a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, HISTORY)
+        writer = csv.DictWriter(file, row)
         if new:
             writer.writeheader()
         writer.writerow(row)
