@@ -59,6 +59,11 @@ rule pages:
         lambda wildcards: TARGETS.pages(),
 
 
+rule digitized:
+    input:
+        TARGETS.of_shards("digitized/{shard}.npz"),
+
+
 rule images:
     input:
         TARGETS.of_shards("images/{shard}.npy"),

@@ -20,7 +20,7 @@ rule baseline_area:
 
 rule baseline_features:
     input:
-        pages=f"{DATASET}/pages/{{shard}}.parquet" if CONFIG.keep_pages else [],
+        pages=shown_pages,
         records=[] if CONFIG.keep_pages else f"{DATASET}/records.parquet",
         raw=[] if CONFIG.keep_pages else generated_inputs,
         images=f"{DATASET}/images/{{shard}}.npy",
@@ -29,7 +29,7 @@ rule baseline_features:
     output:
         f"{BASELINES}/{{shard}}.npz",
     params:
-        drawing=None if CONFIG.keep_pages else drawing,
+        drawing=shown_drawing,
     message:
         "Computing the features of baselines of {wildcards.dataset}, shard {wildcards.shard}"
     script:

@@ -12,6 +12,7 @@ sys.path.insert(0, SOURCE)
 
 from ecgpipe.acquire.datasets import make_dataset
 from ecgpipe.config.data import PROTOCOL_PATTERN, base_protocol
+from ecgpipe.config.pages import READER_WEIGHTS
 from ecgpipe.config.schema import validate_config
 from ecgpipe.config.targets import SIGNAL_BASELINE, Targets, job_name
 from ecgpipe.environment import export_source, refuse_second_submission
@@ -101,6 +102,16 @@ def layout_hash(wildcards):
     return file_hash(CONFIG.render.layout) if CONFIG.kind_of(wildcards.dataset) == "signals" else ""
 
 
+def weights_hash():
+    """Changes when the weights of the page reader change, also those in the package."""
+    return file_hash(CONFIG.preprocess.reader_weights or READER_WEIGHTS)
+
+
+def reader_hash(wildcards):
+    """The same, if the images of the job's dataset are read from pictures."""
+    return weights_hash() if CONFIG.reads_pictures(wildcards.dataset) else None
+
+
 def drawing_of(dataset):
     """How the pages of a dataset are made (ecgpipe.imaging.pages): drawn from signals, or read from image files."""
     options = {"sampling_rate": None, "derive_leads": False} | DATASETS[dataset].read_options
@@ -111,6 +122,23 @@ def drawing_of(dataset):
 def drawing(wildcards):
     """The same, for the dataset of a job."""
     return drawing_of(wildcards.dataset)
+
+
+def shown_pages(wildcards):
+    """Input function: the pages that the images of the job's dataset show; none if they are drawn on demand."""
+    return TARGETS.shown_pages(wildcards.dataset, wildcards.get("shard"))
+
+
+def shown_drawing_of(dataset):
+    """How those pages are drawn (ecgpipe.imaging.pages); None if they are in pages files."""
+    if CONFIG.digitizes(dataset):
+        return {"canonical": CONFIG.redrawing_of(dataset).model_dump(mode="json")}
+    return None if CONFIG.keep_pages else drawing_of(dataset)
+
+
+def shown_drawing(wildcards):
+    """The same, for the dataset of a job."""
+    return shown_drawing_of(wildcards.dataset)
 
 
 def duplicates_from_audit(wildcards):

@@ -12,7 +12,11 @@ rule findings:
     params:
         source=dataset_attr("source"),
         sampling_rate=lambda wildcards: DATASETS[wildcards.dataset].read_options["sampling_rate"],
-        render=section("render"),
+        render=lambda w: (
+            CONFIG.redrawing_of(w.dataset).model_dump(mode="json")
+            if CONFIG.digitizes(w.dataset)
+            else section("render")
+        ),
         layout=file_hash(CONFIG.render.layout),
     message:
         "Locating the findings of {wildcards.dataset}, shard {wildcards.shard}, on their pages"
@@ -35,7 +39,7 @@ rule explain:
         weights=f"{RUN}/weights.safetensors",
         images=shard_files("images/{shard}.npy"),
         indices=shard_files("images/{shard}.index.parquet"),
-        pages=shard_files("pages/{shard}.parquet") if CONFIG.keep_pages else [],
+        pages=shown_pages,
         records=[] if CONFIG.keep_pages else f"{DATASET}/records.parquet",
         raw=[] if CONFIG.keep_pages else generated_inputs,
     output:
@@ -57,7 +61,7 @@ rule explain:
     params:
         explain=CONFIG.explain.model_dump(mode="json", exclude={"variants", "curve_steps"}),
         preprocess=section("preprocess"),
-        drawing=None if CONFIG.keep_pages else drawing,
+        drawing=shown_drawing,
     message:
         "Explaining {wildcards.variant} on {wildcards.dataset} ({wildcards.protocol}, seed {wildcards.seed})"
     script:
@@ -83,7 +87,7 @@ rule measure_saliency:
         ],
         images=shard_files("images/{shard}.npy"),
         indices=shard_files("images/{shard}.index.parquet"),
-        pages=shard_files("pages/{shard}.parquet") if CONFIG.keep_pages else [],
+        pages=shown_pages,
         raw=[] if CONFIG.keep_pages else generated_inputs,
         findings=lambda wildcards: (
             TARGETS.of_shards("findings/{shard}.parquet", ["simulated"]) if wildcards.dataset == "simulated" else []
@@ -102,7 +106,7 @@ rule measure_saliency:
     params:
         explain=CONFIG.explain.model_dump(mode="json", exclude={"variants"}),
         preprocess=section("preprocess"),
-        drawing=None if CONFIG.keep_pages else drawing,
+        drawing=shown_drawing,
         resampling=section("evaluate", "resamples", "confidence", "seed"),
     message:
         "Measuring the saliency of {wildcards.variant} on {wildcards.dataset} ({wildcards.protocol}, seed {wildcards.seed})"

@@ -1,4 +1,5 @@
 # records.parquet -> pages/<shard>.parquet (with keep_pages: true) -> images/<shard>.npy
+# With preprocess.from: digitized, digitized/<shard>.npz is between pages and images.
 # Images of undegraded records are drawn without pages (CONFIG.draws_images).
 
 if CONFIG.keep_pages:
@@ -22,23 +23,51 @@ if CONFIG.keep_pages:
             "../scripts/render.py"
 
 
+# Of any dataset: pages -> recordings (target `digitized`; preprocess.from: digitized)
+rule digitize:
+    input:
+        pages=f"{DATASET}/pages/{{shard}}.parquet" if CONFIG.keep_pages else [],
+        records=f"{DATASET}/records.parquet",
+        raw=[] if CONFIG.keep_pages else generated_inputs,
+    output:
+        digitized=f"{DATASET}/digitized/{{shard}}.npz",
+        problems=f"{DATASET}/digitized/{{shard}}.problems.parquet",
+    conda:
+        "../envs/train.yaml"
+    resources:
+        mem_mb=scaled(3000),
+        runtime=scaled(120),
+    params:
+        drawing=drawing,
+        layout=lambda w: None if CONFIG.keep_pages else layout_hash(w),
+        raw_files_hash=lambda w: None if CONFIG.keep_pages else raw_files_hash(w),
+        reader_weights=CONFIG.preprocess.reader_weights,
+        weights=lambda w: weights_hash(),
+    message:
+        "Digitizing the pages of {wildcards.dataset}, shard {wildcards.shard}"
+    script:
+        "../scripts/digitize.py"
+
+
 rule preprocess:
     input:
-        pages=lambda w: [] if CONFIG.draws_images(w.dataset) else f"{RESULTS}/{w.dataset}/pages/{w.shard}.parquet",
+        pages=lambda w: [] if CONFIG.draws_images(w.dataset) else shown_pages(w),
         records=f"{DATASET}/records.parquet",
         raw=lambda w: generated_inputs(w) if CONFIG.draws_images(w.dataset) else [],
     output:
         images=f"{DATASET}/images/{{shard}}.npy",
         indices=f"{DATASET}/images/{{shard}}.index.parquet",
         problems=f"{DATASET}/images/{{shard}}.problems.parquet",
+    conda:
+        "../envs/train.yaml"
     resources:
         runtime=scaled(60),
     params:
         preprocess=section("preprocess"),
-        drawing=drawing,
-        layout=lambda w: layout_hash(w) if CONFIG.draws_images(w.dataset) else None,
+        drawing=lambda w: shown_drawing(w) if CONFIG.digitizes(w.dataset) else drawing(w),
+        layout=lambda w: layout_hash(w) if CONFIG.draws_images(w.dataset) or CONFIG.digitizes(w.dataset) else None,
         raw_files_hash=lambda w: raw_files_hash(w) if CONFIG.draws_images(w.dataset) else None,
-        weights=lambda w: file_hash(CONFIG.preprocess.reader_weights),
+        weights=lambda w: None if CONFIG.digitizes(w.dataset) else reader_hash(w),
     message:
         "Making the images of {wildcards.dataset}, shard {wildcards.shard}"
     script:
@@ -57,6 +86,8 @@ rule window:
     wildcard_constraints:
         number=r"[1-9]\d*",
         windows=r"[1-9]\d*",
+    conda:
+        "../envs/train.yaml"
     resources:
         runtime=scaled(60),
     params:
@@ -64,6 +95,7 @@ rule window:
         drawing=drawing,
         layout=layout_hash,
         raw_files_hash=raw_files_hash,
+        weights=reader_hash,
         start=lambda wildcards: (int(wildcards.number) - 1) / int(wildcards.windows),
     message:
         "Drawing window {wildcards.number} of {wildcards.windows} of {wildcards.dataset}, shard {wildcards.shard}"

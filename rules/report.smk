@@ -19,7 +19,7 @@ rule report:
         labels=TARGETS.of_datasets("labels.json"),
         problems=TARGETS.problems(),
         splits=[file.replace(".parquet", ".json") for file in TARGETS.splits()],
-        pages=TARGETS.of_shards("pages/{shard}.parquet") if CONFIG.keep_pages else [],
+        pages=[file for dataset in CONFIG.datasets for file in TARGETS.shown_pages(dataset)],
         raw=(
             [] if CONFIG.keep_pages else [file for dataset in DATASETS.values() for file in dataset.generated_inputs()]
         ),
@@ -72,7 +72,7 @@ rule report:
         report=section("report"),
         datasets=list(CONFIG.datasets),
         titles={name: each.title for name, each in CONFIG.own.items() if each.title and name in CONFIG.datasets},
-        drawing={dataset: None if CONFIG.keep_pages else drawing_of(dataset) for dataset in CONFIG.datasets},
+        drawing={dataset: shown_drawing_of(dataset) for dataset in CONFIG.datasets},
         margins=CONFIG.preprocess.margins,
         configuration=CONFIG.model_dump(mode="json", by_alias=True, exclude={"strict"}),  # the page states all of it
     message:

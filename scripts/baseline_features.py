@@ -6,9 +6,10 @@ from ecgpipe.imaging.pages import page_source
 from ecgpipe.logs import job_log
 
 with job_log(snakemake):
-    pages = [snakemake.input.pages] if snakemake.input.pages else []
     shard_features(
-        page_source(pages, snakemake.input.records, snakemake.params.drawing, snakemake.wildcards.shard),
+        page_source(
+            snakemake.input.pages, snakemake.input.records, snakemake.params.drawing, snakemake.wildcards.shard
+        ),
         snakemake.input.images,
         snakemake.input.indices,
         read_json(snakemake.input.area),

@@ -1,4 +1,4 @@
-"""Make the images of one shard from its pages or, if pages are not kept, from its records."""
+"""Make the images of one shard: of its pages or, if pages are not kept, of its records; or of digitized recordings."""
 
 from ecgpipe.config.pages import PreprocessConfig
 from ecgpipe.imaging.pages import page_source, raw_files
@@ -6,11 +6,12 @@ from ecgpipe.imaging.shard import make_images
 from ecgpipe.logs import job_log
 
 with job_log(snakemake):
-    drawing = {**snakemake.params.drawing, "start": snakemake.params.get("start", 0.0)}
+    drawing, start = snakemake.params.drawing, {"start": snakemake.params.get("start", 0.0)}
     records, shard = snakemake.input.records, snakemake.wildcards.shard
-    stored = [snakemake.input.pages] if snakemake.input.get("pages") else []
+    stored = snakemake.input.get("pages") or []
+    redrawn = "canonical" in drawing
     make_images(
-        page_source(stored, records, None if stored else drawing, shard),
+        page_source(stored, records, drawing if redrawn else None if stored else drawing | start, shard),
         PreprocessConfig(**snakemake.params.preprocess),
         snakemake.output.images,
         snakemake.output.indices,
@@ -18,5 +19,5 @@ with job_log(snakemake):
         title=f"preprocess {snakemake.wildcards.dataset}/{snakemake.wildcards.shard}",
         strict=snakemake.config["strict"],
         workers=snakemake.threads,
-        names=raw_files(records, drawing, shard) if stored else None,
+        names=raw_files(records, drawing, shard) if stored and not redrawn else None,
     )

@@ -4,11 +4,13 @@ import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from ecgpipe.config.base import Section, Seed
 
 LAYOUTS = ("kit", "cardiac-images", "6x2", "12x1")
+READER_WEIGHTS = Path(__file__).parents[1] / "reader" / "weights" / "reader.safetensors"
+"""The page reader that comes with the package; its card is beside it."""
 DEGRADE_LEVELS = ("none", "scan", "photo", "harsh")
 Strength = Annotated[float, Field(ge=-1000, le=1000)]
 Channel = Annotated[int, Field(ge=0, le=255)]
@@ -163,14 +165,27 @@ class RenderConfig(Section):
                 raise ValueError("degrade requires renderer: ecgpipe; change it, or set degrade.level: none")
         return self
 
+    @property
+    def clean(self) -> "RenderConfig":
+        """The same pages as this package draws them, not degraded."""
+        return self.model_copy(update={"degrade": DegradeConfig(), "renderer": "ecgpipe", "kit_path": None})
+
 
 class PreprocessConfig(Section):
     """How a page becomes the binary image that models see."""
+
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)  # `from` is a word of Python
 
     variant: Literal["reader", "paper"] = Field(
         "reader",
         description="reader: the traces, as drawn or as the page reader finds them in a picture, on a canvas of 280 x "
         "200 mm; paper: equations 1 to 4 of the paper",
+    )
+    source: Literal["page", "digitized"] = Field(
+        "page",
+        alias="from",
+        description="reader: page: the traces as they lie on the page; digitized: pages are digitized and drawn again "
+        "in the layout of `render` (image datasets: kit), so that a model accepts pages of any layout",
     )
     size: int = Field(640, ge=32, le=4096, description="side of the square image, pixels; a multiple of 8")
     coverage: float = Field(
@@ -198,6 +213,8 @@ class PreprocessConfig(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> "PreprocessConfig":
+        if self.digitized and self.variant != "reader":
+            raise ValueError(f"from: digitized requires variant: reader, which reads pages; given: {self.variant}")
         if self.size % 8:
             raise ValueError(f"size ({self.size}) must be a multiple of 8: images are stored with 8 pixels per byte")
         if not 0 <= self.canny[0] <= self.canny[1]:
@@ -206,6 +223,11 @@ class PreprocessConfig(Section):
         if top + bottom >= 0.9 or left + right >= 0.9:
             raise ValueError("crop leaves less than a tenth of the page")
         return self
+
+    @property
+    def digitized(self) -> bool:
+        """Whether a model sees the digitized page, drawn again."""
+        return self.source == "digitized"
 
     @property
     def margins(self) -> tuple[float, float, float, float]:

@@ -65,7 +65,7 @@ def _table(title: str, section: type[Section]) -> list[str]:
         if isinstance(inner, type) and issubclass(inner, Section):
             lines += [_row(f"{name}.{sub}", each) for sub, each in inner.model_fields.items()]
         else:
-            lines.append(_row(name, field))
+            lines.append(_row(field.alias or name, field))
     return lines
 
 

@@ -210,9 +210,21 @@ class Config(Section):
 
     def draws_images(self, dataset: str) -> bool:
         """Whether the images of a dataset are drawn from its records, without pictures of pages."""
+        from_records = self.preprocess.variant == "reader" and not self.reads_pictures(dataset)
+        return (from_records or not self.keep_pages) and not self.digitizes(dataset)
+
+    def redrawing_of(self, dataset: str) -> RenderConfig:
+        """How digitized pages of a dataset are drawn again: as its pages, but clean; of image files, by default."""
+        return self.render.clean if self.kind_of(dataset) == "signals" else RenderConfig()
+
+    def reads_pictures(self, dataset: str) -> bool:
+        """Whether the page reader makes the images of a dataset; it does not where the traces are known."""
         clean = self.render.renderer == "ecgpipe" and not self.render.degrade.active
-        from_records = self.kind_of(dataset) == "signals" and self.preprocess.variant == "reader" and clean
-        return from_records or not self.keep_pages
+        return self.preprocess.variant == "reader" and not (self.kind_of(dataset) == "signals" and clean)
+
+    def digitizes(self, dataset: str) -> bool:
+        """Whether the images of a dataset show its digitized pages."""
+        return self.preprocess.digitized and self.reads_pictures(dataset)
 
     @model_validator(mode="after")
     def _plugins_exist(self) -> "Config":

@@ -60,11 +60,21 @@ class Targets:
             raise ConfigError("keep_pages is false: there are no pages files; set it to true, or request `images`")
         return self.of_shards("pages/{shard}.parquet")
 
+    def shown_pages(self, dataset: str, shard: str | None = None) -> list[str]:
+        """The pages that the images of a dataset show, of every shard or of one; none if they are drawn on demand."""
+        digitizes = self.config.digitizes(dataset)
+        pattern = "digitized/{shard}.npz" if digitizes else "pages/{shard}.parquet"
+        shards = self.shards[dataset] if shard is None else [shard]
+        folder = f"{self.results}/{dataset}"
+        return [f"{folder}/{pattern.format(shard=name)}" for name in shards if digitizes or self.config.keep_pages]
+
     def problems(self) -> list[str]:
         """The tables of records that each stage left out."""
         pages = self.of_shards("pages/{shard}.problems.parquet") if self.config.keep_pages else []
+        read = [dataset for dataset in self.config.datasets if self.config.digitizes(dataset)]
+        digitized = self.of_shards("digitized/{shard}.problems.parquet", read)
         images = self.of_shards("images/{shard}.problems.parquet")
-        return self.of_datasets("records.problems.parquet") + pages + images
+        return self.of_datasets("records.problems.parquet") + pages + digitized + images
 
     def splits(self, dataset: str | None = None) -> list[str]:
         """Every split, of all datasets or of one."""

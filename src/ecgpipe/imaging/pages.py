@@ -1,15 +1,18 @@
-"""The pages of a dataset, stored or rendered on demand."""
+"""The pages of a dataset: stored, rendered on demand, or digitized and drawn again on demand."""
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from ecgpipe.artifacts.digitized import SAMPLING_RATE, DigitizedRecord, count_digitized, read_digitized
 from ecgpipe.artifacts.pages import PageSource, StoredPage, StoredPages
 from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.config.pages import RenderConfig
 from ecgpipe.errors import RecordError
+from ecgpipe.imaging.redraw import redrawn_page
 from ecgpipe.render.shard import PageRenderer, Row, rows_of
 
 
@@ -54,17 +57,51 @@ class RenderedPages:
                 yield page
 
 
+class RedrawnPages:
+    """Digitized pages, drawn again on demand (``preprocess.from: digitized``).
+
+    Args:
+        files: digitized recordings (``artifacts.digitized``) of one or more shards.
+        canonical: keys of ``RenderConfig``.
+    """
+
+    def __init__(self, files: Sequence[Path | str], canonical: dict[str, Any]) -> None:
+        self.files, self.drawing = files, RenderConfig(**canonical)
+
+    def __len__(self) -> int:
+        return sum(count_digitized(file) for file in self.files)
+
+    def __iter__(self) -> Iterator[StoredPage]:
+        return map(self._page, self.recordings())
+
+    def recordings(self) -> Iterator[DigitizedRecord]:
+        """All recordings, those of one file in memory at a time."""
+        for file in self.files:
+            yield from read_digitized(file)
+
+    def find(self, record_ids: Iterable[str]) -> dict[str, StoredPage]:
+        """The pages of some records; those that were not digitized are absent."""
+        wanted = set(record_ids)
+        return {record.record_id: self._page(record) for record in self.recordings() if record.record_id in wanted}
+
+    def _page(self, record: DigitizedRecord) -> StoredPage:
+        page = redrawn_page(record.signal, SAMPLING_RATE, self.drawing)
+        return StoredPage(record.record_id, page.encode(), json.dumps(page.boxes()))
+
+
 def page_source(
     files: Sequence[Path | str], records_file: Path | str, drawing: dict[str, Any] | None, shard: str | None = None
 ) -> PageSource:
     """Return the pages of a dataset.
 
     Args:
-        files: its pages files, if pages are kept.
-        records_file: its records.parquet, used if pages are not kept.
-        drawing: the other arguments of RenderedPages; None if pages are kept.
+        files: its pages files, if pages are kept; or its digitized recordings.
+        records_file: its records.parquet, used if there are no files.
+        drawing: the other arguments of RenderedPages; of RedrawnPages, for digitized recordings; None for pages files.
         shard: only this shard.
     """
+    if drawing is not None and "canonical" in drawing:
+        return RedrawnPages(files, **drawing)
     if drawing is None:
         return StoredPages(files)
     return _rendered(records_file, drawing, shard)

@@ -7,13 +7,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ecgpipe.artifacts.digitized import SAMPLING_RATE, DigitizedRecord
 from ecgpipe.artifacts.images import pack, write_images
 from ecgpipe.artifacts.page_transform import PageTransform, index_row
 from ecgpipe.artifacts.pages import PageSource, StoredPage
+from ecgpipe.artifacts.pictures import read_image
 from ecgpipe.artifacts.tables import IMAGE_INDEX, PROBLEMS, ProblemList
-from ecgpipe.config.pages import PreprocessConfig
+from ecgpipe.config.pages import PreprocessConfig, RenderConfig
 from ecgpipe.errors import DataError, RecordError
-from ecgpipe.imaging.pages import RenderedPages
+from ecgpipe.imaging.pages import RedrawnPages, RenderedPages
+from ecgpipe.imaging.redraw import prepare_digitized, redrawn_image, rows_of_layout
 from ecgpipe.preprocess.apply import Prepared, one_core, prepare, prepare_file, prepare_traces
 from ecgpipe.progress import progress
 from ecgpipe.render.degrade import DegradedPage
@@ -51,7 +54,8 @@ def make_images(
     page (stored pages: its table is beside the pages file), ``preprocess`` if the page has no usable image.
 
     Args:
-        pages: ``StoredPages`` or ``RenderedPages`` of the shard.
+        pages: ``StoredPages`` or ``RenderedPages`` of the shard; with ``from: digitized`` ``RedrawnPages``, or
+            ``RenderedPages``, which are then digitized one by one.
         config: the preprocessing.
         images_file, index_file, problems_file: output files.
         title: of the progress bar.
@@ -64,12 +68,18 @@ def make_images(
 
     Raises:
         DataError: in strict mode, for an unusable record; or a broken pages file.
+        ValueError: stored pages with ``from: digitized``.
     """
+    if config.digitized != isinstance(pages, RedrawnPages) and not isinstance(pages, RenderedPages):
+        raise ValueError(f"from: {config.source} does not fit {type(pages).__name__}")
     rendering, preprocessing = ProblemList("render", strict), ProblemList("preprocess", strict)
     one_core(config)  # per process
     if isinstance(pages, RenderedPages):
         pages.renderer.prepare()
         results = ordered_map(partial(_image_of_record, renderer=pages.renderer, config=config), pages.rows, workers)
+    elif isinstance(pages, RedrawnPages):
+        redraw = partial(_image_of_recording, files=_names(pages), drawing=pages.drawing, config=config)
+        results = ordered_map(redraw, pages.recordings(), workers)
     else:
         own, files = names or {}, _names(pages)
         named = ((page, own.get(page.record_id, files)) for page in pages)
@@ -105,10 +115,14 @@ def _image_of_record(
 ) -> tuple[str, PackedImage | RecordError]:
     render = renderer.config
     try:
-        if render is None:
+        if config.digitized and (render is None or render.degrade.active):
+            picture = read_image(renderer.stored(row).image, row[0])
+            prepared = prepare_digitized(picture, render.clean if render else RenderConfig(), config)
+        elif render is None:
             prepared = prepare_file(renderer.stored(row).image, row[0], config)
         elif config.variant == "reader" and not render.degrade.active:
-            prepared = prepare_traces(renderer.trace_coverage(row), render.dpi, config)
+            rows = rows_of_layout(render) if config.digitized else None
+            prepared = prepare_traces(renderer.trace_coverage(row), render.dpi, config, rows)
         else:
             prepared = image_of_page(renderer.page(row), config)
     except RecordError as error:
@@ -124,6 +138,15 @@ def _image_of_stored(named: tuple[StoredPage, str], config: PreprocessConfig) ->
         return page.record_id, _packed(prepare_file(page.image, page.record_id, config))
     except DataError as error:
         return page.record_id, RecordError(page.record_id, file, UNUSABLE, str(error))
+
+
+def _image_of_recording(
+    record: DigitizedRecord, files: str, drawing: RenderConfig, config: PreprocessConfig
+) -> tuple[str, PackedImage | RecordError]:
+    try:
+        return record.record_id, _packed(redrawn_image(record.signal, SAMPLING_RATE, drawing, config))
+    except DataError as error:
+        return record.record_id, RecordError(record.record_id, files, UNUSABLE, str(error))
 
 
 def _packed(prepared: Prepared) -> PackedImage:

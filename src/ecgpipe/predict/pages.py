@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
+from ecgpipe.artifacts.digitized import SAMPLING_RATE
 from ecgpipe.artifacts.model_folder import SavedModel
 from ecgpipe.artifacts.page_files import Picture, pictures_in, read_bytes
 from ecgpipe.artifacts.signals import read_signal
 from ecgpipe.config.pages import PreprocessConfig, RenderConfig
 from ecgpipe.errors import DataError, RecordError
+from ecgpipe.imaging.redraw import digitize_picture, redrawn_image, redrawn_page
 from ecgpipe.imaging.shard import image_of_page
 from ecgpipe.preprocess.apply import prepare
 from ecgpipe.render.page import render_page
@@ -85,6 +87,8 @@ class PageReader:
                 yield error if picture.name in str(error) else DataError(f"{picture.name}: {error}")
 
     def _picture(self, picture: Picture) -> InputPage:
+        if self.config.digitized:
+            return self._digitized(picture)
         image, transform, notes = prepare(picture.image, self.config)
         if transform is None:
             return InputPage(picture.name, picture.kind, picture.image, image)
@@ -102,10 +106,11 @@ class PageReader:
                 derivable = "derive_leads" in error.detail
                 remedy = ": --derive-leads" if derivable else "; a record of 12 leads is required"
             raise DataError(f"{error.file}: {error.detail}{remedy}") from error
-        config = self._render_config()
+        redraw = self.config.digitized
+        config = self._canonical() if redraw and self._layout is None else self._render_config()
         try:
-            page = render_page(signal, rate, config)
-            prepared = image_of_page(page, self.config)
+            page = render_page(signal, rate, config, gaps=redraw)
+            prepared = redrawn_image(signal, rate, config, self.config) if redraw else image_of_page(page, self.config)
         except ValueError as error:  # the layout cannot show this signal, for example a short one
             raise DataError(f"{name}: {error}") from error
         notes = []
@@ -114,6 +119,24 @@ class PageReader:
             notes.append(f"the page shows the first {shown / rate:g} s of {signal.shape[1] / rate:g} s")
         shown_page = page.image if prepared.transform is None else prepared.transform.upright(page.image, DISPLAY_SIDE)
         return InputPage(name, "record", shown_page, prepared.image, notes=tuple(notes))
+
+    def _digitized(self, picture: Picture) -> InputPage:
+        """The digitized page, drawn again as in training."""
+        drawing = self._canonical()
+        record = digitize_picture(picture.image, picture.name, self.config.reader_weights)
+        image, transform, _ = redrawn_image(record.signal, SAMPLING_RATE, drawing, self.config)
+        page = redrawn_page(record.signal, SAMPLING_RATE, drawing).image
+        shown = page if transform is None else transform.upright(page, DISPLAY_SIDE)
+        return InputPage(picture.name, picture.kind, shown, image, notes=tuple(record.details["notes"]))
+
+    def _canonical(self) -> RenderConfig:
+        """How the training drew digitized pages again."""
+        try:
+            return RenderConfig(**self._render).clean if self._render else RenderConfig()
+        except ValidationError as error:
+            problem = error.errors()[0]
+            key = ".".join(map(str, problem["loc"]))
+            raise DataError(f"digitized pages cannot be drawn as in training: {key}: {problem['msg']}") from error
 
     def _render_config(self) -> RenderConfig:
         """The drawing of the training without degradation, or the requested layout."""

@@ -9,7 +9,7 @@ from ecgpipe.artifacts.page_transform import PageTransform
 from ecgpipe.artifacts.pictures import MIN_SIDE, read_image
 from ecgpipe.config.pages import PreprocessConfig
 from ecgpipe.errors import DataError
-from ecgpipe.preprocess.canvas import canvas_of_picture, canvas_of_traces
+from ecgpipe.preprocess.canvas import Rows, canvas_of_picture, canvas_of_traces
 from ecgpipe.preprocess.paper import paper_image
 
 MM_PER_INCH = 25.4
@@ -37,13 +37,15 @@ def prepare(image: np.ndarray, config: PreprocessConfig) -> Prepared:
         config: the variant and its keys.
 
     Raises:
-        ValueError: wrong shape or type.
+        ValueError: wrong shape or type; or ``from: digitized``, which draws pages again.
         DataError: too small, or without an ECG.
     """
     if image.dtype != np.uint8 or image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
         raise ValueError(f"image of shape {image.shape} and type {image.dtype}: expected uint8 (H, W) or (H, W, 3)")
     if min(image.shape[:2]) < MIN_SIDE:
         raise DataError(f"image of {image.shape[1]} x {image.shape[0]} pixels: at least {MIN_SIDE} per side")
+    if config.digitized:
+        raise ValueError("from: digitized: this page is digitized and drawn again; use ecgpipe.imaging.redraw")
     if config.variant == "reader":
         return Prepared(*canvas_of_picture(image, config))
     return _with_ink(Prepared(paper_image(image, config), None))
@@ -58,19 +60,20 @@ def prepare_file(data: bytes, name: str, config: PreprocessConfig) -> Prepared:
     return prepare(read_image(data, name), config)
 
 
-def prepare_traces(cover: np.ndarray, dpi: float, config: PreprocessConfig) -> Prepared:
+def prepare_traces(cover: np.ndarray, dpi: float, config: PreprocessConfig, rows: Rows | None = None) -> Prepared:
     """The image of a page whose traces are known, with the variant ``reader``.
 
     Args:
         cover: uint8 (H, W), coverage of the page's traces, 0 to 255.
         dpi: resolution.
+        rows: as in ``canvas_of_traces``.
 
     Raises:
         DataError: no trace.
     """
     if not cover.any():
         raise DataError("no trace on the page")
-    return _with_ink(Prepared(*canvas_of_traces(cover, dpi / MM_PER_INCH, config)))
+    return _with_ink(Prepared(*canvas_of_traces(cover, dpi / MM_PER_INCH, config, rows)))
 
 
 def preprocess(image: np.ndarray, config: PreprocessConfig) -> np.ndarray:

@@ -18,6 +18,8 @@ CANVAS = 280.0, 200.0
 """Width and height in mm: 10 s at 25 mm/s, and four rows of 30 mm or more."""
 BORDER = 12.0  # mm around the bulk of traces that are larger than the canvas, which is then enlarged
 STRAY = 0.02  # share of the traces at each edge that does not count, so that false ink does not move the middle
+Rows = tuple[tuple[float, float], tuple[float, float]]
+"""Left and right end of a page's rows of traces, and its first and last baseline."""
 MESH = 17  # points per side for the transform
 
 
@@ -27,14 +29,20 @@ class Canvas:
     Args:
         traces: bool (h, w); some must be true.
         pixels_per_mm: of the page.
-        across: left and right end of the rows, pixels; None: of all traces.
+        across, down: left and right end of the rows, and first and last row, pixels; None: of all traces.
     """
 
-    def __init__(self, traces: np.ndarray, pixels_per_mm: float, across: tuple[float, float] | None = None) -> None:
+    def __init__(
+        self,
+        traces: np.ndarray,
+        pixels_per_mm: float,
+        across: tuple[float, float] | None = None,
+        down: tuple[float, float] | None = None,
+    ) -> None:
         # every column counts once, so that the thickness of the lines does not matter
         sides = [
             across or _extent(traces.any(axis=0), 1e-6),
-            _extent((traces / np.maximum(traces.sum(axis=0), 1)).sum(axis=1)),
+            down or _extent((traces / np.maximum(traces.sum(axis=0), 1)).sum(axis=1)),
         ]
         needed = [(high - low) / pixels_per_mm + 2 * BORDER for low, high in sides]
         enlarged = max(1.0, *(need / have for need, have in zip(needed, CANVAS, strict=True)))
@@ -65,17 +73,19 @@ def _extent(weights: np.ndarray, stray: float = STRAY) -> tuple[float, float]:
 
 
 def canvas_of_traces(
-    cover: np.ndarray, pixels_per_mm: float, config: PreprocessConfig
+    cover: np.ndarray, pixels_per_mm: float, config: PreprocessConfig, rows: Rows | None = None
 ) -> tuple[np.ndarray, PageTransform]:
     """The image of an undegraded page whose traces are known.
 
     Args:
         cover: uint8 (h, w), coverage of the page's traces, 0 to 255.
+        rows: where the rows are, mm; None: where the traces are.
 
     Returns:
         uint8 (size, size) of 0 and 1, and the canvas's place on the page.
     """
-    canvas = Canvas(cover > 127, pixels_per_mm)
+    across, down = ((a * pixels_per_mm, b * pixels_per_mm) for a, b in rows) if rows else (None, None)
+    canvas = Canvas(cover > 127, pixels_per_mm, across, down)
     image = shrink(cv2.threshold(canvas.cut(cover), 127, 255, cv2.THRESH_BINARY)[1], config.size, config.coverage)
     share, points = canvas.mesh()
     return image, PageTransform.fitted(points / cover.shape[::-1], share)
@@ -99,7 +109,7 @@ def canvas_of_picture(
 
     if picture.ndim == 2:
         picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB)
-    page = understand_page(picture, _reader(config.reader_weights))
+    page = understand_page(picture, reader_of(config.reader_weights))
     traces = page.leads.row_of >= 0
     rows = [[lead for lead in page.leads.leads if lead.row == row] for row in range(len(page.leads.rows))]
     left = np.median([min(lead.left for lead in row) for row in rows if row])  # stray ink moves single rows only
@@ -113,7 +123,8 @@ def canvas_of_picture(
 
 
 @lru_cache(maxsize=2)
-def _reader(weights: str | None) -> "ReaderNet":
+def reader_of(weights: str | None) -> "ReaderNet":
+    """The page reader with these weights, or with those in the package."""
     from ecgpipe.reader.read import WEIGHTS, load_reader
 
     return load_reader(Path(weights) if weights else WEIGHTS)

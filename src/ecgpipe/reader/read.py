@@ -9,14 +9,14 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from ecgpipe.config.pages import READER_WEIGHTS
 from ecgpipe.errors import DataError
 from ecgpipe.reader.geometry import PageGeometry, fit_geometry, level_rows
 from ecgpipe.reader.grid import refine_geometry, usual_scale
 from ecgpipe.reader.names import classify, views_of_names
 from ecgpipe.reader.network import CELL, LEAD_NAMES, MULTIPLE, NO_NAME, OFFSET_UNIT, PIXEL_MAPS, ReaderNet
 
-WEIGHTS = Path(__file__).parent / "weights" / "reader.safetensors"
-"""The reader that comes with the package; its card is beside it."""
+WEIGHTS = READER_WEIGHTS
 LONGEST, SHORTEST = 1408, 960
 """Pixels of the longer side that the network sees: larger pictures are reduced, smaller ones enlarged."""
 MASKS = PIXEL_MAPS.index("offset")

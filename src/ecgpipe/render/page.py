@@ -113,23 +113,25 @@ class Page:
         return lead_boxes(self.shape, self.leads, self.dpi, self.sampling_rate, plotted_pixels)
 
 
-def render_page(signal: np.ndarray, sampling_rate: float, config: RenderConfig) -> Page:
+def render_page(signal: np.ndarray, sampling_rate: float, config: RenderConfig, gaps: bool = False) -> Page:
     """Render one recording.
 
     Args:
         signal: float (12, samples) in millivolts, leads I, II, III, AVR, AVL, AVF, V1..V6.
         sampling_rate: in Hz.
         config: appearance of the page.
+        gaps: leave out samples that are NaN or beyond the signal's end. A lead may have several entries in ``leads``,
+            one per piece, or none.
 
     Returns:
         The page. The same arguments give the same bytes.
 
     Raises:
-        ValueError: wrong shape, a sample that is not finite, or a signal too short for the layout.
+        ValueError: wrong shape, without ``gaps`` a sample that is not finite or a signal too short for the layout.
         ConfigError: unknown layout.
     """
     template = page_template(config)
-    leads = _place_leads(signal, sampling_rate, config, template)
+    leads = _place_leads(signal, sampling_rate, config, template, gaps)
     line_width = _line_width(config, template)
     indices = template.ink.copy()
     draw_traces(indices, leads, line_width, template.full)
@@ -148,13 +150,15 @@ def render_page(signal: np.ndarray, sampling_rate: float, config: RenderConfig) 
     )
 
 
-def render_trace_coverage(signal: np.ndarray, sampling_rate: float, config: RenderConfig) -> np.ndarray:
+def render_trace_coverage(
+    signal: np.ndarray, sampling_rate: float, config: RenderConfig, gaps: bool = False
+) -> np.ndarray:
     """Render only the traces of a page: the share of each pixel that they cover, uint8 (H, W), 0 to 255.
 
     Arguments and errors as for ``render_page``.
     """
     template = page_template(config)
-    leads = _place_leads(signal, sampling_rate, config, template)
+    leads = _place_leads(signal, sampling_rate, config, template, gaps)
     cover = np.zeros(template.shape, np.uint8)
     draw_traces(cover, leads, _line_width(config, template), 255)
     return cover
@@ -165,13 +169,24 @@ def _line_width(config: RenderConfig, template: PageTemplate) -> float:
 
 
 def _place_leads(
-    signal: np.ndarray, sampling_rate: float, config: RenderConfig, template: PageTemplate
+    signal: np.ndarray, sampling_rate: float, config: RenderConfig, template: PageTemplate, gaps: bool
 ) -> tuple[LeadOnPage, ...]:
     """Check the signal and compute where each slot of the layout plots it."""
     if signal.ndim != 2 or len(signal) != len(LEADS):
         raise ValueError(f"signal of shape {signal.shape}: expected ({len(LEADS)}, samples)")
     if not sampling_rate > 0:
         raise ValueError(f"sampling rate {sampling_rate}: must be positive")
+    if not gaps:
+        _check_whole(signal, sampling_rate, config, template)
+    return tuple(
+        _place_lead(slot, box, signal, sampling_rate, config, template, samples)
+        for slot, box in zip(template.layout.slots, template.text_boxes, strict=True)
+        for samples in _pieces(slot, signal, sampling_rate, config)
+    )
+
+
+def _check_whole(signal: np.ndarray, sampling_rate: float, config: RenderConfig, template: PageTemplate) -> None:
+    """Raise ValueError for a signal with gaps, or one that is too short for the layout."""
     if not np.isfinite(signal).all():
         raise ValueError("the signal has samples that are not finite; repair or drop the record first")
     seconds = max(slot.start + slot.width for slot in template.layout.slots) / config.paper_speed
@@ -180,10 +195,15 @@ def _place_leads(
             f"the signal has {signal.shape[1] / sampling_rate:g} s, layout {template.layout.name} at "
             f"{config.paper_speed:g} mm/s shows {seconds:g} s; use a higher paper speed or a shorter layout"
         )
-    return tuple(
-        _place_lead(slot, box, signal, sampling_rate, config, template)
-        for slot, box in zip(template.layout.slots, template.text_boxes, strict=True)
-    )
+
+
+def _pieces(slot: Slot, signal: np.ndarray, sampling_rate: float, config: RenderConfig) -> list[tuple[int, int]]:
+    """The half-open ranges without gaps of the samples that a slot shows."""
+    rate = sampling_rate / config.paper_speed  # samples per millimetre
+    start, end = round(slot.start * rate), round((slot.start + slot.width) * rate)
+    known = np.isfinite(signal[LEADS.index(slot.lead), start:end])
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], known, [False]]).astype(np.int8)))
+    return [(start + int(first), start + int(last)) for first, last in edges.reshape(-1, 2)]
 
 
 def _place_lead(
@@ -193,9 +213,10 @@ def _place_lead(
     sampling_rate: float,
     config: RenderConfig,
     template: PageTemplate,
+    samples: tuple[int, int],
 ) -> LeadOnPage:
+    start, end = samples
     rate = sampling_rate / config.paper_speed  # samples per millimetre
-    start, end = round(slot.start * rate), round((slot.start + slot.width) * rate)
     x = (slot.x + (np.arange(start, end) / rate - slot.start)) * template.scale
     y = (slot.baseline - signal[LEADS.index(slot.lead), start:end] * config.gain) * template.scale
     return LeadOnPage(
