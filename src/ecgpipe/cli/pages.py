@@ -72,8 +72,16 @@ def _encoded(page: "Page | DegradedPage", kind: str) -> bytes:
     argument("page", type=Path, metavar="PAGE", help="a page: PNG, JPEG, TIFF, ..."),
     argument("-o", "--output", type=Path, required=True, metavar="IMAGE.png", help="the binary image"),
     argument("--variant", choices=("reader", "paper"), default="reader", help="default: reader"),
+    argument(
+        "--from",
+        dest="source",
+        choices=("page", "digitized"),
+        default="page",
+        help="page (default): the traces as they lie on the page; digitized: drawn again in the layout kit",
+    ),
     argument("--size", type=int, default=640, help="side in pixels (default 640)"),
     examples="""preprocess page.png -o image.png
+    preprocess photo.jpg -o image.png --from digitized
     preprocess photo.jpg -o image.png --variant paper --size 224""",
 )
 def preprocess(args: Arguments) -> None:
@@ -81,16 +89,23 @@ def preprocess(args: Arguments) -> None:
     import cv2
 
     from ecgpipe.artifacts.files import atomic_path
-    from ecgpipe.config.pages import PreprocessConfig
-    from ecgpipe.preprocess.apply import preprocess_file
+    from ecgpipe.artifacts.pictures import read_image
+    from ecgpipe.config.pages import PreprocessConfig, RenderConfig
+    from ecgpipe.imaging.redraw import prepare_digitized
+    from ecgpipe.preprocess.apply import prepare
 
+    if args.source == "digitized" and args.variant != "reader":
+        raise ConfigError("--from digitized requires --variant reader")
     if not cv2.haveImageWriter(str(args.output)):
         raise DataError(f"{args.output}: not the suffix of an image format; use .png")
     try:
         content = args.page.read_bytes()
     except OSError as error:
         raise DataError(f"{args.page}: cannot be read ({error.strerror})") from error
-    image = preprocess_file(content, str(args.page), PreprocessConfig(variant=args.variant, size=args.size))
+    config = PreprocessConfig(variant=args.variant, source=args.source, size=args.size)
+    picture = read_image(content, str(args.page))
+    prepared = prepare_digitized(picture, RenderConfig(), config) if config.digitized else prepare(picture, config)
+    image = prepared.image
     # imencode, because imwrite does not report a full disk
     encoded = cv2.imencode(args.output.suffix, (1 - image) * 255, [cv2.IMWRITE_PNG_BILEVEL, 1])[1]
     with atomic_path(args.output) as partial:
