@@ -106,3 +106,14 @@ def test_wrong_inputs_are_refused_before_the_network_is_loaded(words, tmp_path, 
     monkeypatch.setattr("ecgpipe.reader.read.load_reader", lambda *_: pytest.fail("loaded"))
     assert main(words) == 1
     assert capsys.readouterr().err
+
+
+def test_a_mirrored_page_is_noticed_and_shown_the_right_way_round(net, page):
+    picture = page.image
+    mirrored = understand_page(np.ascontiguousarray(picture[:, ::-1]), net)
+    straight = understand_page(picture, net)
+    assert any("mirrored" in note for note in mirrored.notes)
+    assert [lead.name for lead in mirrored.leads.leads] == [lead.name for lead in straight.leads.leads]
+    assert sum(lead.name_read for lead in mirrored.leads.leads) >= 10  # of 13
+    difference = mirrored.upright(picture[:, ::-1]).shape[1] - straight.upright(picture).shape[1]
+    assert abs(difference) < 0.03 * picture.shape[1]

@@ -70,12 +70,13 @@ class ReadPage:
     def summary(self) -> dict:
         """What ``ecgpipe read`` writes as JSON."""
         geometry = self.reading.geometry
+        angle = geometry.angle - 180 * geometry.mirrored  # of a mirrored page, its left is at the right
         return {
             "layout": self.leads.layout,
             "layout_agreement": round(self.leads.agreement, 3),
             "pixels_per_mm": round(geometry.pixels_per_mm, 3),
             "millimetres_from": "grid" if self.reading.grid_found else "estimate",
-            "rotation_degrees": round((geometry.angle + 90 * self.quarters + 180) % 360 - 180, 2),
+            "rotation_degrees": round((angle + 90 * self.quarters + 180) % 360 - 180, 2),
             "mirrored": geometry.mirrored,
             "upright_pixels_per_mm": round(self.frame.pixels_per_mm, 3),
             "leads": [_rounded(lead) for lead in self.leads.leads],

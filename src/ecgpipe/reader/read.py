@@ -1,6 +1,6 @@
 """Read a picture of an ECG page: which pixels are trace, what else is on the page, and the page's geometry."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -25,8 +25,10 @@ NAME_PLACE, MOST_PLACES = 0.1, 64
 """A peak of the name maps below this is not looked at, nor more peaks than this."""
 LEAST_NAME = 0.5
 """Least probability of a name that was read."""
-LEGIBLE = 1.2
-"""Sum of the probabilities of different names from which a page counts as read the right way up."""
+SURELY_UPRIGHT = 5.0
+"""Sum of the probabilities of different names from which no other direction is tried."""
+LEGIBLE, CLEARLY = 1.2, 1.5
+"""The least such sum, and how much larger than before, for a page that is upside down or mirrored."""
 ROUGH_DEGREE = 1
 """Of the geometry without a grid: the network's estimates are too rough for bends."""
 LEVEL_POINTS = 20_000
@@ -117,9 +119,9 @@ def read_page(picture: np.ndarray, net: ReaderNet) -> Reading:
     refined = refine_geometry(pixels[PIXEL_MAPS.index("grid")], rough, scale, width)
     geometry = refined or (usual_scale(rough, width / scale) if width else rough)
     places = _name_places(coarse[:names].max(axis=0)) * (CELL / scale)
-    axes = np.linalg.inv(geometry.jacobian(places))
-    found, turned = (_names(picture, places, side * axes, net) for side in (1, -1))
-    upside_down = legible(turned) > max(LEGIBLE, 1.5 * legible(found))
+    found, upside_down, mirrored = _read_names(picture, places, geometry, net)
+    if mirrored:
+        geometry = replace(geometry, x=-geometry.x)
     probability = np.rint(trace * 255).astype(np.uint8)
     return Reading(probability, pixels, scale, found, upside_down, geometry, refined is not None)
 
@@ -173,6 +175,20 @@ def _name_places(confidence: np.ndarray) -> np.ndarray:
     rows, columns = np.nonzero(peaks)
     order = np.argsort(-confidence[rows, columns], kind="stable")[:MOST_PLACES]
     return np.stack([columns, rows], axis=1)[order] + 0.5
+
+
+def _read_names(
+    picture: np.ndarray, places: np.ndarray, geometry: PageGeometry, net: ReaderNet
+) -> tuple[tuple[FoundName, ...], bool, bool]:
+    """The names at some places, and whether they are upside down or mirrored compared with the geometry."""
+    axes = np.linalg.inv(geometry.jacobian(places))
+    found = {(1, 1): _names(picture, places, axes, net)}
+    if legible(found[1, 1]) < SURELY_UPRIGHT:
+        found |= {(x, y): _names(picture, places, axes * [x, y], net) for x, y in ((-1, -1), (-1, 1), (1, -1))}
+    (x, y), names = max(found.items(), key=lambda item: legible(item[1]))
+    if legible(names) < max(LEGIBLE, CLEARLY * legible(found[1, 1])):
+        (x, y), names = (1, 1), found[1, 1]
+    return names, y < 0, x != y
 
 
 def _names(picture: np.ndarray, places: np.ndarray, axes: np.ndarray, net: ReaderNet) -> tuple[FoundName, ...]:
