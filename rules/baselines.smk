@@ -1,6 +1,7 @@
 # Baselines: pages and images -> features per shard -> predictions of cheap classifiers, scored like a model's
 
 BASELINES = f"{DATASET}/baselines"
+REFERENCES = f"{SIGNAL_BASELINE}|{DIGITIZED_BASELINE}"
 BASELINE = r"baseline-[a-z]+(-[0-9]+)?"
 
 
@@ -44,7 +45,7 @@ rule baseline:
     output:
         f"{RUN}/predictions.parquet",
     wildcard_constraints:
-        variant=f"(?!{SIGNAL_BASELINE}/){BASELINE}",
+        variant=f"(?!({REFERENCES})/){BASELINE}",
     resources:
         mem_mb=scaled(4000),
         runtime=scaled(60),
@@ -72,13 +73,29 @@ rule baseline_signals:
         "../scripts/baseline_signals.py"
 
 
+rule baseline_digitized:
+    input:
+        records=f"{DATASET}/records.parquet",
+        digitized=f"{DATASET}/digitized/{{shard}}.npz",
+    output:
+        f"{BASELINES}/{{shard}}.digitized.npz",
+    message:
+        "Reading the digitized signals of {wildcards.dataset}, shard {wildcards.shard}"
+    script:
+        "../scripts/baseline_digitized.py"
+
+
 rule baseline_reference:
     input:
         split=f"{DATASET}/splits/{{protocol}}/seed-{{seed}}.parquet",
         labels=f"{DATASET}/labels.parquet",
-        signals=shard_files("baselines/{shard}.signals.npz"),
+        signals=lambda w: shard_files(
+            f"baselines/{{shard}}.{'signals' if w.variant == SIGNAL_BASELINE else 'digitized'}.npz"
+        )(w),
     output:
-        f"{DATASET}/{{protocol}}/{SIGNAL_BASELINE}/seed-{{seed}}/predictions.parquet",
+        f"{RUN}/predictions.parquet",
+    wildcard_constraints:
+        variant=REFERENCES,
     conda:
         "../envs/train.yaml"
     threads: 4
@@ -87,6 +104,6 @@ rule baseline_reference:
         runtime=scaled(120),
         gpu=1,
     message:
-        "Training the signal reference on {wildcards.dataset} ({wildcards.protocol}, seed {wildcards.seed})"
+        "Training the signal reference for {wildcards.variant} on {wildcards.dataset} ({wildcards.protocol}, seed {wildcards.seed})"
     script:
         "../scripts/baseline_reference.py"

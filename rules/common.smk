@@ -14,7 +14,7 @@ from ecgpipe.acquire.datasets import make_dataset
 from ecgpipe.config.data import PROTOCOL_PATTERN, base_protocol
 from ecgpipe.config.pages import READER_WEIGHTS
 from ecgpipe.config.schema import validate_config
-from ecgpipe.config.targets import SIGNAL_BASELINE, Targets, job_name
+from ecgpipe.config.targets import DIGITIZED_BASELINE, SIGNAL_BASELINE, Targets, job_name
 from ecgpipe.environment import export_source, refuse_second_submission
 from ecgpipe.errors import EcgpipeError
 from ecgpipe.fingerprint import file_hash, fingerprint

@@ -70,6 +70,27 @@ def test_baselines_on_signals_only_where_there_are_signals():
     assert off.baselines() and not [file for file in off.baselines() if "ptb-xl" in file]
 
 
+def test_the_baseline_on_digitized_pages_is_for_all_datasets():
+    found = targets(baselines={"enabled": ["digitized"]})
+    assert {file.split("/")[1] for file in found.baselines() if "baseline-digitized" in file} == {
+        "ptb-xl",
+        "cardiac-images",
+    }
+    digitized = [file for file in found.problems() if "digitized" in file]
+    assert digitized == found.of_shards("digitized/{shard}.problems.parquet")
+    assert not [file for file in targets().problems() if "digitized" in file]
+
+
+def test_shown_pages_are_the_digitized_ones_of_datasets_that_are_digitized():
+    found = targets(preprocess={"from": "digitized"})
+    assert found.shown_pages("cardiac-images") == ["out/cardiac-images/digitized/0.npz"]
+    assert found.shown_pages("ptb-xl", "01000") == ["out/ptb-xl/pages/01000.parquet"]  # drawn from known traces
+    assert targets(keep_pages=False).shown_pages("ptb-xl") == []
+    assert [file for file in found.problems() if "digitized" in file] == [
+        "out/cardiac-images/digitized/0.problems.parquet"
+    ]
+
+
 def test_user_defined_data_sets_have_the_kind_that_they_state():
     own = {"mine": {"kind": "images", "source": "scans"}}
     found = targets(own=own, datasets=["mine"], benchmark={"mine": {"models": ["swin"]}})

@@ -121,6 +121,17 @@ def test_cost_of_the_image_without_a_test_part_says_that_the_choice_is_optimisti
     assert compare_models(elsewhere, CONFIG, signal)["image_cost"] is None
 
 
+def test_cost_of_digitizing_is_the_paired_difference_between_the_two_references(rng, tmp_path):
+    predictions = {"baseline-signal": given(rng, 2.5), "baseline-digitized": given(rng, 0.7)}
+    files = [write(tmp_path, name, 0, each) for name, each in predictions.items()]
+    models = read_reported([write(tmp_path, "swin", 0, given(rng, 1.5))], records())
+    row = compare_models(models, CONFIG, read_reported(files, records()))["digitizing_cost"]
+    assert (row["first"], row["second"], row["metric"]) == (*predictions, "auc_macro")
+    assert 0 < row["low"] < row["difference"] < row["high"]
+    assert row["difference"] == pytest.approx(row["first_value"] - row["second_value"])
+    assert compare_models(models, CONFIG, read_reported(files[:1], records()))["digitizing_cost"] is None
+
+
 def test_models_are_compared_with_baselines_on_the_same_records(rng, tmp_path):
     files = [write(tmp_path, name, 0, given(rng, skill)) for name, skill in (("good", 2.5), ("bad", 0.3))]
     models = read_reported(files, records())

@@ -55,6 +55,15 @@ def test_cost_of_the_image_has_its_interval_and_says_how_the_model_was_chosen():
     assert "Cost" not in findings(run("baseline-signal", 0.5, 0.95))
 
 
+def test_cost_of_digitizing_has_its_interval():
+    row = {"first_value": 0.95, "second_value": 0.9, "difference": 0.05, "low": 0.03, "high": 0.07}
+    compared = {"dataset": "cardiac-images", "protocol": "paper", "digitizing_cost": row}
+    tables = baseline_tables([run("baseline-digitized", 0.5, 0.9)], [], METRICS, Statistics([compared]))
+    (sentence,) = [one for one in tables[0]["findings"] if one.startswith("Cost")]
+    assert "0.950" in sentence and "+0.050 (+0.030 to +0.070)" in sentence
+    assert tables[0]["rows"][0]["name"] == "The signal reference on digitized pages"
+
+
 def test_nearest_neighbour_across_protocols_and_html():
     baselines = [run("baseline-nearest", 0.86, 0.8), run("baseline-nearest", 0.57, 0.6, protocol="unique")]
     tables = baseline_tables(baselines, [run("swin", 0.9, 0.9)])

@@ -54,6 +54,8 @@ def test_pages_are_digitized_once_and_again_with_other_weights(scans):
     assert not {"digitize", "preprocess"} & planned.keys()
     coverage = Workflow(scans.folder, scans.configs, ("preprocess={from: digitized, coverage: 0.3}", DIGITIZED[1]))
     assert coverage.plan("images") == {"preprocess": 1, "images": 1}
+    reference = digitized.plan("results/tiny/scans/paper/baseline-digitized/seed-0/predictions.parquet")
+    assert reference["baseline_digitized"] == reference["baseline_reference"] == 1 and "digitize" not in reference
     change_weights(scans)
     assert digitized.plan("images") == {"digitize": 1, "preprocess": 1, "images": 1}
 

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 from ecgpipe.config.base import Section, Seed, check_unique
 
 Share = Annotated[float, Field(gt=0, lt=1)]
-Baseline = Literal["majority", "nearest", "outside", "thumbnail", "shuffled", "signal"]
+Baseline = Literal["majority", "nearest", "outside", "thumbnail", "shuffled", "signal", "digitized"]
 SaliencyMethod = Literal["gradcam", "gradcam++", "layercam", "eigencam", "integrated-gradients"]
 BASELINE_PREFIX = "baseline-"
 """Prefix of baselines where files and tables name models; no model's name has a hyphen."""
@@ -36,7 +36,8 @@ class BaselinesConfig(Section):
         ("majority", "nearest", "outside", "thumbnail", "shuffled"),
         description="majority: class shares; nearest: the nearest page; outside: only what is outside the traces; "
         "thumbnail: thumbnails of the images; shuffled: the same with shuffled training labels; signal: a network on "
-        "the recordings, if the dataset has any (requires PyTorch)",
+        "the recordings, if the dataset has any; digitized: the same on recordings that are digitized from the pages "
+        "(both require PyTorch)",
     )
     shuffles: int = Field(5, ge=2, le=100, description="shuffled: number of shuffles per run")
 

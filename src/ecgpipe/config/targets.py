@@ -9,7 +9,7 @@ from ecgpipe.config.schema import Config
 from ecgpipe.config.training import TrainConfig
 from ecgpipe.errors import ConfigError
 
-SIGNAL_BASELINE, SHUFFLED_BASELINE = "baseline-signal", "baseline-shuffled"
+SIGNAL_BASELINE, DIGITIZED_BASELINE, SHUFFLED_BASELINE = "baseline-signal", "baseline-digitized", "baseline-shuffled"
 
 
 def job_name(rule: str, output: str) -> str:
@@ -71,7 +71,11 @@ class Targets:
     def problems(self) -> list[str]:
         """The tables of records that each stage left out."""
         pages = self.of_shards("pages/{shard}.problems.parquet") if self.config.keep_pages else []
-        read = [dataset for dataset in self.config.datasets if self.config.digitizes(dataset)]
+        read = [
+            dataset
+            for dataset in self.config.datasets
+            if self.config.digitizes(dataset) or DIGITIZED_BASELINE in self._baselines_of(dataset)
+        ]
         digitized = self.of_shards("digitized/{shard}.problems.parquet", read)
         images = self.of_shards("images/{shard}.problems.parquet")
         return self.of_datasets("records.problems.parquet") + pages + digitized + images

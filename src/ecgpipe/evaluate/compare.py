@@ -22,7 +22,7 @@ from ecgpipe.metrics import metric_of, metrics_shown
 COMPARED = tuple(metric.name for metric in metrics_shown("comparisons"))
 POWER = 0.8
 """Power of the smallest difference that a dataset can show."""
-SIGNAL = f"{BASELINE_PREFIX}signal"
+SIGNAL, DIGITIZED = f"{BASELINE_PREFIX}signal", f"{BASELINE_PREFIX}digitized"
 AGAINST_BASELINES = ("auc_macro", "accuracy")
 """Scores in which models are compared with baselines."""
 SeedScores = Mapping[int, BootstrapScores]
@@ -77,6 +77,7 @@ def compare_models(models: Models, config: EvaluateConfig, baselines: Models | N
             for row in _baseline_rows(model, baseline, {**models, **baselines}, scores, config)
         ],
         "image_cost": image_cost(models, baselines[SIGNAL], config) if SIGNAL in baselines else None,
+        "digitizing_cost": digitizing_cost(baselines, config),
     }
 
 
@@ -122,6 +123,22 @@ def image_cost(models: Models, signal: Mapping[int, Reported], config: EvaluateC
     scores = bootstrap_scores(pair, config)
     head = pair_head(SIGNAL, best, None, pair[best])
     return bootstrap_row(head, scores[SIGNAL], scores[best], "auc_macro", config) | {"chosen_on": chosen_on}
+
+
+def digitizing_cost(baselines: Models, config: EvaluateConfig) -> dict | None:
+    """Macro AUC of the baseline on the recordings minus that of the same network on digitized pages.
+
+    Returns:
+        A row as in ``comparisons``; None without both baselines, or if they share no seed and records.
+    """
+    whole, digitized = baselines.get(SIGNAL, {}), baselines.get(DIGITIZED, {})
+    seeds = [seed for seed in whole if seed in digitized and _same_ids(whole[seed], digitized[seed])]
+    if not seeds:
+        return None
+    pair = {name: {seed: baselines[name][seed] for seed in seeds} for name in (SIGNAL, DIGITIZED)}
+    scores = bootstrap_scores(pair, config)
+    head = pair_head(SIGNAL, DIGITIZED, None, pair[SIGNAL])
+    return bootstrap_row(head, scores[SIGNAL], scores[DIGITIZED], "auc_macro", config)
 
 
 def _model(name: str, scores: SeedScores, example: Reported, seeds: list[int], config: EvaluateConfig) -> dict:

@@ -24,6 +24,7 @@ BASELINES_IN_TEXT = {
     "outside": "a classifier of the area outside the traces",
     "thumbnail": "logistic regression on thumbnails",
     SIGNAL: "the signal reference",
+    "digitized": "the signal reference on digitized pages",
 }
 SHORT_NAMES = {
     "majority": "Class frequencies",
@@ -31,6 +32,7 @@ SHORT_NAMES = {
     "outside": "Area outside the traces",
     "thumbnail": "Logistic regression on thumbnails",
     SIGNAL: "Signal reference",
+    "digitized": "Signal reference on digitized pages",
 }
 CHANCE = 0.5
 

@@ -120,6 +120,7 @@ BASELINE_NAMES = {
     "thumbnail": "Logistic regression on image thumbnails",
     "shuffled": "Thumbnails with shuffled training labels",
     "signal": "Signal reference: a network on the recordings",
+    "digitized": "The signal reference on digitized pages",
 }
 METRICS = ("accuracy", "auc_macro")
 CHANCE_AUC = 0.5
@@ -157,8 +158,8 @@ def baseline_tables(
             cells |= {baseline_kind(name): own for name, own in pooled.items() if baseline_kind(name) in cells}
         model = _best_model([run for run in models if (run.dataset, run.protocol) == (dataset, protocol)], pooled)
         rows = [{"name": BASELINE_NAMES.get(kind, kind), "kind": kind, **cells[kind]} for kind in kinds]
-        cost = image_cost_sentence(compared, names_of_runs(models))
-        findings = [*baseline_findings(cells, model), *([cost] if cost else [])]
+        costs = [image_cost_sentence(compared, names_of_runs(models)), digitizing_cost_sentence(compared)]
+        findings = [*baseline_findings(cells, model), *filter(None, costs)]
         tables.append({"dataset": dataset, "protocol": protocol, "rows": rows, "model": model, "findings": findings})
     return tables
 
@@ -174,6 +175,18 @@ def image_cost_sentence(compared: dict | None, names: Mapping[str, str]) -> str 
         f"{names.get(row['second'], row['second'])} {row['second_value']:.3f}; paired difference "
         f"{row['difference']:+.3f}{ci}. The image model is the one with the highest macro AUC on "
         f"{'the validation records' if row['chosen_on'] == 'validation' else 'the reported records, which favours it'}."
+    )
+
+
+def digitizing_cost_sentence(compared: dict | None) -> str | None:
+    """The same network on recordings and on digitized pages, from comparisons/<protocol>.json."""
+    row = compared and compared.get("digitizing_cost")
+    if not row or row["difference"] is None:
+        return None
+    ci = "" if row["low"] is None else f" ({row['low']:+.3f} to {row['high']:+.3f})"
+    return (
+        f"Cost of the page and of digitizing it: macro AUC of the network on the recordings {row['first_value']:.3f}, "
+        f"on digitized pages {row['second_value']:.3f}; paired difference {row['difference']:+.3f}{ci}."
     )
 
 

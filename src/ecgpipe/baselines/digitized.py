@@ -1,0 +1,39 @@
+"""Digitized recordings as the signal reference reads them, to measure what digitizing costs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ecgpipe.artifacts.baselines import SAMPLING_RATE, SIGNALS_SHAPE, BaselineSignals
+from ecgpipe.artifacts.digitized import SAMPLING_RATE as DIGITIZED_RATE
+from ecgpipe.artifacts.digitized import read_digitized
+from ecgpipe.baselines.features import as_reference
+
+
+def digitized_signals(record_ids: Sequence[str], file: Path | str) -> BaselineSignals:
+    """The signals of a shard's records. A page that could not be digitized gives zeros: it shows no more than that.
+
+    Args:
+        record_ids: (n,) of the shard, digitized or not.
+        file: its digitized recordings.
+    """
+    signals = np.zeros((len(record_ids), *SIGNALS_SHAPE), np.float16)
+    rows = {record_id: row for row, record_id in enumerate(record_ids)}
+    for record in read_digitized(file):
+        if record.record_id in rows:
+            signals[rows[record.record_id]] = seen_as_reference(record.signal, DIGITIZED_RATE)
+    return BaselineSignals(np.array(record_ids, str), signals)
+
+
+def seen_as_reference(signal: np.ndarray, rate: float) -> np.ndarray:
+    """``as_reference`` of a recording with gaps: (12, samples) mV with NaN -> (12, 1000) float32, zero in the gaps."""
+    known = np.isfinite(signal)
+    filled = np.zeros(signal.shape)
+    for row, values, seen in zip(filled, signal, known, strict=True):
+        if seen.any():
+            row[seen] = values[seen] - np.median(values[seen].astype(float))
+    reference = as_reference(filled, rate)
+    at = np.rint(np.arange(reference.shape[1]) * rate / SAMPLING_RATE).astype(int)
+    shown = known[:, np.minimum(at, signal.shape[1] - 1)] & (at < signal.shape[1])
+    return np.where(shown, reference, np.float32(0))
