@@ -3,8 +3,12 @@
 import numpy as np
 import pytest
 
-from ecgpipe.reader.leads import CHEST, LIMB, find_leads, known_layouts
+from ecgpipe.errors import ConfigError
+from ecgpipe.reader.leads import find_leads
 from ecgpipe.reader.rows import one_run_per_column
+from ecgpipe.reader.templates import read_templates
+
+LIMB, CHEST = ("I", "II", "III", "aVR", "aVL", "aVF"), ("V1", "V2", "V3", "V4", "V5", "V6")
 
 MM = 4.0  # pixels
 LEFT, RIGHT = 20, 270  # mm
@@ -104,7 +108,45 @@ def test_no_trace_no_leads() -> None:
     assert find_leads(empty, empty, [], MM) is None
 
 
-def test_layouts_have_all_leads_once() -> None:
-    for layout in known_layouts():
+def test_a_page_with_one_named_lead_in_each_row_is_named_by_its_names() -> None:
+    """Three leads of 10 s are not the first column of 3x4."""
+    baselines = [30.0, 60, 90]
+    found = find_leads(*rows_of_traces(baselines), names_of([("I", "V1", "V5")], baselines), MM)
+    assert found.layout == "3x1 by names" and [lead.name for lead in found.leads] == ["I", "V1", "V5"]
+    found = find_leads(*rows_of_traces(baselines), names_of(BY_COLUMN, baselines)[:11], MM)
+    assert found.layout == "3x4"
+
+
+def test_the_templates_have_all_leads_once() -> None:
+    layouts = read_templates()
+    assert len({layout.name for layout in layouts}) == len(layouts) == 39
+    for layout in layouts:
         names = [name for column in layout.columns for name in column]
         assert len(names) == len(set(names)) and len({len(column) for column in layout.columns}) == 1
+    assert {(layout.name, layout.rows) for layout in layouts} >= {("3x4+1", 4), ("12x1", 12), ("6x2 Cabrera+3", 9)}
+
+
+def test_a_users_layout_is_chosen_if_the_names_support_it(tmp_path) -> None:
+    file = tmp_path / "layouts.yaml"
+    file.write_text("- {name: mine, columns: [[V1, V2, V3], [I, II, III]]}")
+    baselines = [30.0, 60, 90]
+    names = names_of([CHEST[:3], LIMB[:3]], baselines)
+    found = find_leads(*rows_of_traces(baselines), names, MM, (*read_templates(), *read_templates(file)))
+    assert found.layout == "mine" and found.agreement == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- {name: mine, columns: [[V1], [I, II]]}", "same number"),
+        ("- {name: mine, columns: [[V77]]}", "V77"),
+        ("- {name: mine}", "columns"),
+        ("hello", "list"),
+        (": : :", "not a file of page layouts"),
+    ],
+)
+def test_a_file_of_layouts_with_a_mistake_is_refused(tmp_path, text, message) -> None:
+    file = tmp_path / "layouts.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        read_templates(file)

@@ -1,38 +1,20 @@
 """From the network's maps to leads: rows of traces, the page's layout, and each lead's place."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
 from ecgpipe.reader.rows import clean_rows, find_rows
+from ecgpipe.reader.templates import Layout, named_rows, read_templates
 
-CHEST = ("V1", "V2", "V3", "V4", "V5", "V6")
-LIMB, CABRERA = ("I", "II", "III", "aVR", "aVL", "aVF"), ("aVL", "I", "aVR", "II", "aVF", "III")
-"""Usual and Cabrera order of the limb leads; there, aVR is drawn inverted as -aVR on many pages."""
-ARRANGEMENTS = {(3, 4): 0.0, (6, 2): 0.0, (12, 1): 0.2, (4, 3): 1.5, (2, 6): 2.5}
-"""Rows and columns, and how rare they are."""
-STRIPS = (0.0, 0.0, 0.1, 0.3)
-"""How rare this number of rhythm strips is."""
 NAME_ABOVE, NAME_BELOW = 14.0, 12.0  # mm, how far from its baseline a lead's name is printed
 NAME_LEFT, NAME_RIGHT = 6.0, 14.0  # mm, how far from the start of its lead
 DENSE = 6.0  # mm, window in which half of the columns of a row have trace; before and after, there are stray pixels
 LONGEST_GAP = 2.0  # mm without trace that are not reported as a gap
 WRONG_NAME = 0.7  # weight of a name that contradicts a layout
-
-
-@dataclass(frozen=True)
-class Layout:
-    """An arrangement of leads: ``columns[c][r]`` is the name in column c and row r; then rhythm strips."""
-
-    name: str
-    columns: tuple[tuple[str, ...], ...]
-    strips: int = 0
-    rarity: float = 0.0  # confidence that the names must give it over a common layout
-
-    @property
-    def rows(self) -> int:
-        return len(self.columns[0]) + self.strips
+MISSING_NAME = 0.3  # weight of a name of the layout that was not read, on a page with readable names
 
 
 @dataclass(frozen=True)
@@ -82,29 +64,12 @@ class PageLeads:
     row_of: np.ndarray = field(repr=False)
 
 
-def known_layouts() -> list[Layout]:
-    """The layouts that pages are compared with."""
-
-    def split(order: tuple[str, ...], rows: int) -> tuple[tuple[str, ...], ...]:
-        return tuple(order[start : start + rows] for start in range(0, len(order), rows))
-
-    layouts = []
-    for suffix, limb, rare in (("", LIMB, 0.0), (" Cabrera", CABRERA, 1.5)):
-        order = limb + CHEST
-        for (rows, columns), rarity in ARRANGEMENTS.items():
-            for strips in range(4) if columns > 1 else (0,):
-                plus = f"+{strips}" if strips else ""
-                name = f"{rows}x{columns}{plus}{suffix}"
-                layouts.append(Layout(name, split(order, rows), strips, rarity + rare + STRIPS[strips]))
-        layouts.append(Layout(f"6x1 limb{suffix}", (limb,), 0, 1.5 + rare))
-    layouts.append(Layout("6x1 chest", (CHEST,), 0, 1.5))
-    extended = split(LIMB + CHEST + ("V4R", "V8", "V9"), 3)
-    layouts += [Layout(f"3x5{'+1' * strips}", extended, strips, 1.0) for strips in (0, 1)]
-    return layouts
-
-
 def find_leads(
-    trace: np.ndarray, offset: np.ndarray, names: list[tuple[str, float, float, float]], pixels_per_mm: float
+    trace: np.ndarray,
+    offset: np.ndarray,
+    names: list[tuple[str, float, float, float]],
+    pixels_per_mm: float,
+    layouts: Sequence[Layout] | None = None,
 ) -> PageLeads | None:
     """Find the leads on an upright page.
 
@@ -113,6 +78,7 @@ def find_leads(
         offset: float32 (h, w), height of the trace above its baseline, mm.
         names: (name, x, y, confidence) of printed names, mm from the upper left corner.
         pixels_per_mm: of the maps.
+        layouts: that the page may have; default: ``read_templates()``.
 
     Returns:
         The leads; None without a row of traces.
@@ -125,7 +91,7 @@ def find_leads(
         return None
     spans = [_span(row_of == row, pixels_per_mm) for row in range(len(rows))]
     read = _names_in_rows(names, rows)
-    layout, agreement = choose_layout(rows, spans, read)
+    layout, agreement = choose_layout(rows, spans, read, layouts or read_templates())
     leads = [_measured(lead, trace, row_of, pixels_per_mm) for lead in _places(layout, rows, spans, read)]
     return PageLeads(layout.name, tuple(leads), tuple(rows), tuple(removed), agreement, row_of)
 
@@ -155,32 +121,35 @@ def _names_in_rows(
 
 
 def choose_layout(
-    rows: list[float], spans: list[tuple[float, float]], read: list[list[tuple[str, float, float]]]
+    rows: list[float],
+    spans: list[tuple[float, float]],
+    read: list[list[tuple[str, float, float]]],
+    layouts: Sequence[Layout],
 ) -> tuple[Layout, float]:
-    """The known layout with this number of rows that the names support best, and their agreement."""
-    fitting = [layout for layout in known_layouts() if layout.rows == len(rows)]
-    if not fitting:
-        fitting = [_by_names(len(rows), read)]
+    """The layout with this number of rows that the names support best, and their agreement.
+
+    If every row has a name, one lead in each row is a layout, too.
+    """
+    by_names = named_rows([max(names, key=lambda found: found[2])[0] if names else None for names in read])
+    fitting = [layout for layout in layouts if layout.rows == len(rows)]
+    if by_names.known or not fitting:
+        fitting.append(by_names)
     best, best_score, agreement = fitting[0], -np.inf, 0.0
     for layout in fitting:
         right = wrong = 0.0
+        missing = {(name, row) for column in layout.columns for row, name in enumerate(column)}
         for row, names in enumerate(read):
             for name, x, confidence in names:
                 expected = _expected(layout, row, x, spans)
                 if name == expected:
                     right += confidence
+                    missing.discard((name, row))
                 elif expected is not None:
                     wrong += confidence
-        score = right - WRONG_NAME * wrong - layout.rarity
+        score = right - WRONG_NAME * wrong - layout.rarity - (MISSING_NAME * len(missing) if right else 0)
         if score > best_score:
             best, best_score, agreement = layout, score, right / (right + wrong) if right else 0.0
     return best, agreement
-
-
-def _by_names(rows: int, read: list[list[tuple[str, float, float]]]) -> Layout:
-    """A layout of one column for a page with an unknown number of rows; the names as read, else ?."""
-    names = tuple(max(row, key=lambda found: found[2])[0] if row else "?" for row in read)
-    return Layout(f"{rows}x1 unknown", (names,))
 
 
 def _column_bounds(layout: Layout, spans: list[tuple[float, float]]) -> np.ndarray:
