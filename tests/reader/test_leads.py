@@ -117,6 +117,48 @@ def test_a_page_with_one_named_lead_in_each_row_is_named_by_its_names() -> None:
     assert found.layout == "3x4"
 
 
+def cut(columns: list[tuple[str, ...]], baselines: list[float], left: float, right: float):
+    """The traces and names of a page that shows only what is between two places, in mm."""
+    trace, offset = rows_of_traces(baselines)
+    trace[:, : int(left * MM)] = 0
+    trace[:, int(right * MM) :] = 0
+    return trace, offset, [name for name in names_of(columns, baselines) if left < name[1] < right]
+
+
+def test_a_page_that_was_cut_on_the_right_keeps_its_columns() -> None:
+    found = find_leads(*cut(BY_COLUMN, [30.0, 60, 90], 0, 190), MM)
+    assert found.layout == "3x4, 3 of 4 columns"
+    by_name = {lead.name: lead for lead in found.leads}
+    assert set(by_name) == {*LIMB, "V1", "V2", "V3"}
+    assert by_name["V1"].left == pytest.approx(145, abs=2) and by_name["V1"].right == pytest.approx(190, abs=1)
+
+
+def test_a_page_that_was_cut_on_the_left_keeps_the_rest_of_the_first_column() -> None:
+    found = find_leads(*cut(BY_COLUMN, [30.0, 60, 90], 50, 300), MM)
+    assert found.layout == "3x4"
+    by_name = {lead.name: lead for lead in found.leads}
+    assert by_name["II"].left == pytest.approx(50, abs=1) and by_name["II"].right == pytest.approx(82.5, abs=2)
+    assert not by_name["II"].name_read and by_name["aVL"].name_read
+
+
+def test_a_page_that_was_cut_below_is_named_by_its_names() -> None:
+    baselines = [30.0, 60]
+    names = [name for name in names_of(BY_COLUMN, [*baselines, 90]) if name[2] < 60]
+    found = find_leads(*rows_of_traces(baselines), names, MM)
+    assert found.layout == "3x4, rows 1 to 2"
+    assert [lead.name for lead in found.leads] == ["I", "aVR", "V1", "V4", "II", "aVL", "V2", "V5"]
+
+
+def test_leads_in_an_order_of_their_own_are_named_as_read() -> None:
+    baselines = [30.0, 60, 90]
+    columns = [("V4", "aVL", "I"), ("V6", "II", "V1"), ("aVF", "V2", "aVR"), ("V3", "III", "V5")]
+    found = find_leads(*rows_of_traces(baselines), names_of(columns, baselines)[:-1], MM)
+    assert found.layout.endswith("other order")
+    assert [lead.name for lead in found.leads] == [
+        *("V4", "V6", "aVF", "V3"), *("aVL", "II", "V2", "III"), *("I", "V1", "aVR", "?"),
+    ]  # fmt: skip
+
+
 def test_the_templates_have_all_leads_once() -> None:
     layouts = read_templates()
     assert len({layout.name for layout in layouts}) == len(layouts) == 39

@@ -10,6 +10,8 @@ from PIL import Image
 
 from ecgpipe.cli.main import main
 from ecgpipe.config.pages import RenderConfig
+from ecgpipe.errors import DataError
+from ecgpipe.reader.digitize import digitize
 from ecgpipe.reader.network import ReaderNet
 from ecgpipe.reader.page import dark_ink, understand_page
 from ecgpipe.reader.read import load_reader
@@ -117,3 +119,11 @@ def test_a_mirrored_page_is_noticed_and_shown_the_right_way_round(net, page):
     assert sum(lead.name_read for lead in mirrored.leads.leads) >= 10  # of 13
     difference = mirrored.upright(picture[:, ::-1]).shape[1] - straight.upright(picture).shape[1]
     assert abs(difference) < 0.03 * picture.shape[1]
+
+
+def test_two_pages_on_one_picture_are_noticed_and_not_digitized(net, page):
+    picture = np.vstack([page.image, page.image])
+    assert any("two pages" in note for note in understand_page(picture, net).notes)
+    with pytest.raises(DataError, match="two pages"):
+        digitize(picture, net)
+    assert not any("two pages" in note for note in understand_page(page.image, net).notes)

@@ -11,7 +11,7 @@ from ecgpipe.reader.ink import ink_of, own_ink
 from ecgpipe.reader.leads import FoundLead
 from ecgpipe.reader.line import follow_line
 from ecgpipe.reader.network import PIXEL_MAPS, ReaderNet
-from ecgpipe.reader.page import ReadPage, understand_page
+from ecgpipe.reader.page import ReadPage, several_pages, understand_page
 
 USUAL_SPEED, USUAL_GAIN = 25.0, 10.0  # mm/s and mm/mV
 GAINS = (5.0, 10.0, 20.0)
@@ -103,6 +103,8 @@ def digitize(picture: np.ndarray, net: ReaderNet, sampling_rate: float = 500) ->
     """
     page = understand_page(picture, net)
     rows = page.leads.rows
+    if several_pages(page.reading.names):
+        raise DataError("most lead names appear twice: the picture seems to show two pages; cut them apart")
     if "unknown" in page.leads.layout:
         raise DataError(f"the page's layout is unknown ({len(rows)} rows of traces); see the overlay of ecgpipe read")
     leads, left, right, speed, notes = _in_time(page)

@@ -6,15 +6,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
+from ecgpipe.reader.arrange import Arrangement, arrange
 from ecgpipe.reader.rows import clean_rows, find_rows
-from ecgpipe.reader.templates import Layout, named_rows, read_templates
+from ecgpipe.reader.templates import Layout, read_templates
 
 NAME_ABOVE, NAME_BELOW = 14.0, 12.0  # mm, how far from its baseline a lead's name is printed
-NAME_LEFT, NAME_RIGHT = 6.0, 14.0  # mm, how far from the start of its lead
+ROW_ENDS = 20.0  # mm, within which a row ends where the others do
 DENSE = 6.0  # mm, window in which half of the columns of a row have trace; before and after, there are stray pixels
 LONGEST_GAP = 2.0  # mm without trace that are not reported as a gap
-WRONG_NAME = 0.7  # weight of a name that contradicts a layout
-MISSING_NAME = 0.3  # weight of a name of the layout that was not read, on a page with readable names
 
 
 @dataclass(frozen=True)
@@ -91,9 +90,9 @@ def find_leads(
         return None
     spans = [_span(row_of == row, pixels_per_mm) for row in range(len(rows))]
     read = _names_in_rows(names, rows)
-    layout, agreement = choose_layout(rows, spans, read, layouts or read_templates())
-    leads = [_measured(lead, trace, row_of, pixels_per_mm) for lead in _places(layout, rows, spans, read)]
-    return PageLeads(layout.name, tuple(leads), tuple(rows), tuple(removed), agreement, row_of)
+    found = arrange(spans, read, layouts or read_templates())
+    leads = [_measured(lead, trace, row_of, pixels_per_mm) for lead in _places(found, rows, spans, read)]
+    return PageLeads(found.layout.name, tuple(leads), tuple(rows), tuple(removed), found.agreement, row_of)
 
 
 def _span(row: np.ndarray, pixels_per_mm: float) -> tuple[float, float]:
@@ -120,71 +119,22 @@ def _names_in_rows(
     return found
 
 
-def choose_layout(
-    rows: list[float],
-    spans: list[tuple[float, float]],
-    read: list[list[tuple[str, float, float]]],
-    layouts: Sequence[Layout],
-) -> tuple[Layout, float]:
-    """The layout with this number of rows that the names support best, and their agreement.
-
-    If every row has a name, one lead in each row is a layout, too.
-    """
-    by_names = named_rows([max(names, key=lambda found: found[2])[0] if names else None for names in read])
-    fitting = [layout for layout in layouts if layout.rows == len(rows)]
-    if by_names.known or not fitting:
-        fitting.append(by_names)
-    best, best_score, agreement = fitting[0], -np.inf, 0.0
-    for layout in fitting:
-        right = wrong = 0.0
-        missing = {(name, row) for column in layout.columns for row, name in enumerate(column)}
-        for row, names in enumerate(read):
-            for name, x, confidence in names:
-                expected = _expected(layout, row, x, spans)
-                if name == expected:
-                    right += confidence
-                    missing.discard((name, row))
-                elif expected is not None:
-                    wrong += confidence
-        score = right - WRONG_NAME * wrong - layout.rarity - (MISSING_NAME * len(missing) if right else 0)
-        if score > best_score:
-            best, best_score, agreement = layout, score, right / (right + wrong) if right else 0.0
-    return best, agreement
-
-
-def _column_bounds(layout: Layout, spans: list[tuple[float, float]]) -> np.ndarray:
-    """Where the columns begin and end, mm: equal parts of the width that most rows share."""
-    body = np.array(spans[: len(layout.columns[0])])
-    left, right = np.median(body[:, 0]), np.median(body[:, 1])
-    return np.linspace(left, right, len(layout.columns) + 1)
-
-
-def _expected(layout: Layout, row: int, x: float, spans: list[tuple[float, float]]) -> str | None:
-    """The layout's lead at a name's place; None in a rhythm strip."""
-    if row >= len(layout.columns[0]):
-        return None
-    bounds = _column_bounds(layout, spans)
-    starts = bounds[:-1]
-    nearest = int(np.abs(starts + 3 - x).argmin())
-    return layout.columns[nearest][row] if -NAME_LEFT - 6 <= x - starts[nearest] <= NAME_RIGHT else "?"
-
-
 def _places(
-    layout: Layout, rows: list[float], spans: list[tuple[float, float]], read: list[list[tuple[str, float, float]]]
+    found: Arrangement, rows: list[float], spans: list[tuple[float, float]], names: list[list[tuple[str, float, float]]]
 ) -> list[FoundLead]:
-    bounds = _column_bounds(layout, spans)
     leads = []
     for row, baseline in enumerate(rows):
-        if row >= len(layout.columns[0]):
-            name = max(read[row], key=lambda found: found[2])[0] if read[row] else "II"
-            leads.append(FoundLead(name, row, *spans[row], baseline, name_read=bool(read[row]), strip=True))
+        if row >= len(found.layout.columns[0]):
+            name = max(names[row], key=lambda each: each[2])[0] if names[row] else "II"
+            leads.append(FoundLead(name, row, *spans[row], baseline, name_read=bool(names[row]), strip=True))
             continue
-        seen = {name for name, *_ in read[row]}
-        for column, names in enumerate(layout.columns):
-            left = spans[row][0] if column == 0 else bounds[column]
-            right = spans[row][1] if column == len(layout.columns) - 1 else bounds[column + 1]
-            name = names[row]
-            leads.append(FoundLead(name, row, float(left), float(right), baseline, name_read=name in seen))
+        for column, (each, (left, right)) in enumerate(zip(found.layout.columns, found.bounds, strict=True)):
+            # the ends of a row may differ a little from those of the others
+            left = spans[row][0] if column == 0 and abs(spans[row][0] - left) < ROW_ENDS else left
+            last = column == len(found.bounds) - 1
+            right = spans[row][1] if last and abs(spans[row][1] - right) < ROW_ENDS else right
+            read = (each[row], row) in found.read
+            leads.append(FoundLead(each[row], row, left, right, baseline, name_read=read))
     return leads
 
 

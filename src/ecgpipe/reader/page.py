@@ -1,5 +1,6 @@
 """A page as it was read: upright, with its leads, and with what is doubtful about it."""
 
+from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 
 import cv2
@@ -14,6 +15,8 @@ from ecgpipe.reader.upright import Frame, frame_around
 NO_ECG = "no ECG was found in the picture; give a photo, scan or drawing of an ECG page"
 LEAST_ROW = 0.6
 """Share of the page's width that its longest row of traces covers: below it, lines are not an ECG."""
+REPEATED = 6
+"""Lead names that appear more than once on two pages; rhythm strips repeat up to three."""
 MARGIN = 4.0  # mm around the content of a page
 FINEST, COARSEST = 12.0, 3.0  # pixels per mm of an upright page
 LONGEST = 3000  # pixels of its longer side
@@ -177,7 +180,14 @@ def _page_notes(reading: Reading) -> list[str]:
         notes.append("the page is mirrored; the upright page shows it the right way round")
     if not reading.grid_found:
         notes.append("no grid was found, so millimetres and direction are rough")
+    if several_pages(reading.names):
+        notes.append("most lead names appear twice: if the picture shows two pages, cut them apart")
     return notes
+
+
+def several_pages(names: tuple[FoundName, ...]) -> bool:
+    """Whether so many names appear more than once that they are not those of rhythm strips."""
+    return sum(count > 1 for count in Counter(name.name for name in names).values()) >= REPEATED
 
 
 def _lead_notes(leads: PageLeads) -> list[str]:

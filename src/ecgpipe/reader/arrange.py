@@ -1,0 +1,154 @@
+"""Which lead is where: the layout that the rows and the printed names of a page support best.
+
+The names show where the columns are, so that cut pages and columns of unequal width keep their leads.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations, pairwise
+
+import numpy as np
+
+from ecgpipe.reader.templates import Layout, named_rows
+
+WRONG_NAME = 0.7  # weight of a name that contradicts a layout
+MISSING_NAME = 0.3  # weight of a name of the layout that was not read, on a page with readable names
+PART = 2.5  # rarity of a page that shows only some rows of a layout
+IN_COLUMN = 8.0  # mm, distance of a name from those above and below it
+NAME_LEFT, NAME_RIGHT, USUAL_NAME = 6.0, 14.0, 3.0  # mm, where names are printed relative to the start of their lead
+EQUAL = 0.06  # columns whose names are apart by the usual width, to this share, are of equal width
+LEAST_COLUMN = 0.15  # of a column's width: less of it is not a lead
+OTHER_ORDER = 0.6  # agreement below which the leads are named as read, if most names were read
+
+Names = list[list[tuple[str, float, float]]]
+"""Per row: name, x in mm, and probability."""
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """A layout on a page.
+
+    Attributes:
+        layout: the layout; its names are those of the page.
+        bounds: left and right end of each column, mm; the right end of one may be the left end of the next.
+        agreement: share of the probability of all names that agrees with the layout, 0 to 1; 0 if no name was read.
+        read: (name, row) that were read at their place.
+    """
+
+    layout: Layout
+    bounds: list[tuple[float, float]]
+    agreement: float
+    read: frozenset[tuple[str, int]]
+
+
+def arrange(spans: list[tuple[float, float]], names: Names, layouts: Sequence[Layout]) -> Arrangement:
+    """Find the layout that the names support best.
+
+    Args:
+        spans: left and right end of each row, mm.
+        names: of each row.
+        layouts: that are known. Some rows of one, and one named lead in each row, are also tried.
+    """
+    count = len(spans)
+    fitting = [layout for layout in layouts if layout.rows == count]
+    by_names = named_rows([max(row, key=lambda name: name[2])[0] if row else None for row in names])
+    if by_names.known or not fitting:
+        fitting.append(by_names)
+    if any(names):
+        fitting += _parts(layouts, count)
+    tried = [_fitted(layout, spans, names) for layout in fitting]
+    best = max(tried, key=lambda pair: pair[0])[1]
+    if best.agreement >= OTHER_ORDER or not any(names):
+        return best
+    whole = [layout for layout in layouts if layout.rows == count]
+    return max((_named_as_read(layout, spans, names) for layout in whole), key=_known, default=None) or best
+
+
+def _parts(layouts: Sequence[Layout], count: int) -> list[Layout]:
+    """Consecutive rows of layouts, as many as the page has: it was cut above or below."""
+    parts = []
+    for layout in layouts:
+        body = len(layout.columns[0])
+        for start, stop in combinations(range(body + 1), 2):
+            strips = layout.strips if stop == body else 0
+            if stop - start + strips == count and stop - start < body:
+                rows = tuple(column[start:stop] for column in layout.columns)
+                name = f"{layout.name}, rows {start + 1} to {stop + strips}"
+                parts.append(Layout(name, rows, strips, layout.rarity + PART))
+    return parts
+
+
+def _fitted(layout: Layout, spans: list[tuple[float, float]], names: Names) -> tuple[float, Arrangement]:
+    """The layout's score, and its place on the page."""
+    body = len(layout.columns[0])
+    left, right = np.median(np.array(spans[:body]), axis=0)
+    place = {(name, row): column for column, leads in enumerate(layout.columns) for row, name in enumerate(leads)}
+    all_names = [(name, row, x, share) for row in range(min(body, len(names))) for name, x, share in names[row]]
+    matching = [(place[name, row], x) for name, row, x, _ in all_names if (name, row) in place]
+    first, width = _columns(matching, len(layout.columns), left, right)
+    right_share = wrong_share = 0.0
+    read = set()
+    for name, row, x, share in all_names:
+        column = place.get((name, row))
+        if column is not None and abs(x - first - width * column) <= IN_COLUMN:
+            right_share += share
+            read.add((name, row))
+        else:
+            wrong_share += share
+    bounds = _bounds(first, width, len(layout.columns), left, right)
+    shown = [column for column, (low, high) in enumerate(bounds) if high - low > LEAST_COLUMN * width]
+    kept = replace(layout, columns=tuple(layout.columns[column] for column in shown))
+    missing = sum(name != "?" for column in kept.columns for name in column) - len(read)
+    score = right_share - WRONG_NAME * wrong_share - layout.rarity - (MISSING_NAME * missing if right_share else 0)
+    if len(shown) < len(layout.columns):
+        score -= PART
+        kept = replace(kept, name=f"{layout.name}, {len(shown)} of {len(layout.columns)} columns")
+    agreement = right_share / (right_share + wrong_share) if right_share else 0.0
+    return score, Arrangement(kept, [bounds[column] for column in shown], agreement, frozenset(read))
+
+
+def _columns(matching: list[tuple[int, float]], count: int, left: float, right: float) -> tuple[float, float]:
+    """x of the names of the first column and the distance of the columns, mm, from names (column, x)."""
+    width = (right - left) / count
+    slopes = [(b - a) / (j - i) for (i, a), (j, b) in combinations(sorted(matching), 2) if j > i]
+    if slopes and np.median(slopes) > IN_COLUMN:
+        width = float(np.median(slopes))
+    if not matching:
+        return left + USUAL_NAME, width
+    first = float(np.median([x - width * column for column, x in matching]))
+    if not slopes and not -NAME_LEFT - IN_COLUMN <= first - left <= NAME_RIGHT:
+        return left + USUAL_NAME, width  # one column of names, in the wrong place
+    return first, width
+
+
+def _bounds(first: float, width: float, count: int, left: float, right: float) -> list[tuple[float, float]]:
+    """Left and right end of each column: equal parts of the rows, or between the names if these say otherwise."""
+    starts_here = -NAME_LEFT <= first - left <= NAME_RIGHT
+    if starts_here and abs(width * count / (right - left) - 1) < EQUAL:
+        edges = np.linspace(left, right, count + 1)
+    else:
+        start = left if starts_here else first - USUAL_NAME
+        edges = np.clip(start + width * np.arange(count + 1), left, right)
+        if right - edges[-1] < LEAST_COLUMN * width:
+            edges[-1] = right
+    return [(float(low), float(high)) for low, high in pairwise(edges)]
+
+
+def _named_as_read(layout: Layout, spans: list[tuple[float, float]], names: Names) -> Arrangement | None:
+    """The layout with other names, as they were read at its places; None if most were not."""
+    body = len(layout.columns[0])
+    left, right = np.median(np.array(spans[:body]), axis=0)
+    bounds = _bounds(left + USUAL_NAME, (right - left) / len(layout.columns), len(layout.columns), left, right)
+    columns = []
+    for start, _ in bounds:
+        here = [[name for name in row if -NAME_LEFT <= name[1] - start <= NAME_RIGHT] for row in names[:body]]
+        columns.append(tuple(max(row, key=lambda name: name[2])[0] if row else "?" for row in here))
+    known = [(name, row) for column in columns for row, name in enumerate(column) if name != "?"]
+    if 2 * len(known) <= body * len(columns) or len({name for name, _ in known}) < len(known):
+        return None
+    other = replace(layout, name=f"{layout.name}, other order", columns=tuple(columns))
+    return Arrangement(other, bounds, 1.0, frozenset(known))
+
+
+def _known(found: Arrangement | None) -> float:
+    return len(found.read) - found.layout.rarity if found else -np.inf
