@@ -183,3 +183,20 @@ def test_partial_coverage_is_exact():
 
 def test_grid_lines_are_centred_and_have_the_configured_width():
     assert line_profile(7, np.array([3.2]), 1.4).tolist() == pytest.approx([0, 0, 0.2, 1, 0.2, 0, 0])
+
+
+def test_gaps_are_left_out_and_nothing_else_changes():
+    signal, config = beats(), RenderConfig(grid=False, separators=False)
+    whole = render_page(signal, RATE, config)
+    assert np.array_equal(render_page(signal, RATE, config, gaps=True).image, whole.image)
+    part = signal.copy()
+    part[0, 300:500], part[7:], part[1, 4000:] = np.nan, np.nan, np.nan
+    page = render_page(part[:, :4500], RATE, config, gaps=True)
+    pieces = [(each.name, each.start_sample, each.end_sample) for each in page.leads if each.name in ("I", "II")]
+    assert pieces == [("I", 0, 300), ("I", 500, 1250), ("II", 0, 1250), ("II", 0, 4000)]
+    assert not [each for each in page.leads if each.name in ("V2", "V3", "V4", "V5", "V6")]
+    near = cv2.dilate(whole.trace_mask.astype(np.uint8), np.ones((3, 3), np.uint8))
+    assert page.trace_mask.any() and not (page.trace_mask & ~near & 1).any()
+    x = render_page(signal, RATE, config).leads[0].pixels[310:490, 0]
+    rows = slice(0, int(whole.leads[0].pixels[:, 1].max()) + 30)
+    assert not page.trace_mask[rows, int(x[0]) : int(x[-1])].any()
