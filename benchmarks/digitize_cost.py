@@ -76,7 +76,8 @@ def digitized_pages(
     """Record id -> its digitized page, (12, samples) mV; digitized once, then read from the file."""
     if not file.exists():
         found = list(progress(ordered_map(partial(_digitize, renderer=renderer), rows, workers), file.stem, len(rows)))
-        print(*(each for each in found if isinstance(each, str)), sep="\n")
+        for error in filter(lambda each: isinstance(each, str), found):
+            print(f"{file.stem}: {error}", flush=True)
         write_digitized([each for each in found if isinstance(each, DigitizedRecord)], file)
     return {record.record_id: record.signal.astype(np.float32) for record in read_digitized(file)}
 
