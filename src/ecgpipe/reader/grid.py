@@ -16,7 +16,9 @@ TILE = 160
 PADDED = 256
 TEETH = np.arange(1, 11)
 """A comb: multiples of 1/5 per mm. Every fifth comes from the 1 mm lines."""
-WEIGHTS = np.where(TEETH % 5 == 0, 3.0, 1.0)
+PLACES = np.concatenate([TEETH, TEETH - 0.5])
+"""The teeth, and the places between them."""
+WEIGHTS = np.tile(np.where(TEETH % 5 == 0, 3.0, 1.0), 2).astype(np.float32)
 SCALES, TURNS = np.exp(np.linspace(-1.2, 1.2, 121)), np.deg2rad(np.linspace(-9, 9, 25))
 """Changes of the network's estimate that are tried for the whole page, and then, finer, for each tile."""
 FINE = np.exp(np.linspace(-0.06, 0.06, 21)), np.deg2rad(np.linspace(-3, 3, 13))
@@ -145,17 +147,18 @@ def _changed(gradients: np.ndarray, changes: np.ndarray) -> np.ndarray:
 
 def _contrast(spectrum: np.ndarray, gradients: np.ndarray) -> np.ndarray:
     """How much stronger the spectrum is on the comb of each gradient (m, 2) than between its teeth: (m,)."""
-    on, between = (_mean_at(spectrum, gradients, places) for places in (TEETH, TEETH - 0.5))
+    cycles = gradients * (PADDED / 5)  # per picture of PADDED pixels
+    x, y = (np.outer(part, PLACES).astype(np.float32) for part in cycles.T)
+    limit = PADDED / 2 - 2
+    weights = ((np.abs(x) < limit) & (np.abs(y) < limit)) * WEIGHTS
+    x += PADDED / 2
+    y += PADDED / 2
+    values = cv2.remap(spectrum, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) * weights
+    on, between = (
+        values[:, part].sum(axis=1) / np.maximum(weights[:, part].sum(axis=1), 7)
+        for part in (slice(None, len(TEETH)), slice(len(TEETH), None))
+    )
     return on - between
-
-
-def _mean_at(spectrum: np.ndarray, gradients: np.ndarray, multiples: np.ndarray) -> np.ndarray:
-    places = gradients[:, None] * multiples[:, None] / 5  # cycles per pixel
-    places = (places * PADDED + PADDED / 2).astype(np.float32)
-    inside = ((places >= 2) & (places < PADDED - 2)).all(axis=-1)
-    values = cv2.remap(spectrum, places[..., 0], places[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    weights = inside * WEIGHTS
-    return (values * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), 7)
 
 
 def _common_changes(spectra: list[np.ndarray], rough: np.ndarray, width: float | None) -> list[np.ndarray] | None:

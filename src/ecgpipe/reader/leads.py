@@ -7,7 +7,7 @@ import numpy as np
 from scipy.ndimage import uniform_filter1d
 
 from ecgpipe.reader.arrange import Arrangement, arrange
-from ecgpipe.reader.rows import clean_rows, find_rows
+from ecgpipe.reader.rows import clean_rows, columns_of, find_rows
 from ecgpipe.reader.templates import Layout, read_templates
 
 NAME_ABOVE, NAME_BELOW = 14.0, 12.0  # mm, how far from its baseline a lead's name is printed
@@ -88,16 +88,18 @@ def find_leads(
     rows, removed = clean_rows(rows, row_of)
     if not rows:
         return None
-    spans = [_span(row_of == row, pixels_per_mm) for row in range(len(rows))]
+    present = columns_of(row_of, len(rows))
+    spans = [_span(columns, pixels_per_mm) for columns in present]
     read = _names_in_rows(names, rows)
     found = arrange(spans, read, layouts or read_templates())
-    leads = [_measured(lead, trace, row_of, pixels_per_mm) for lead in _places(found, rows, spans, read)]
+    places = _places(found, rows, spans, read)
+    leads = [_measured(lead, trace, row_of, present[lead.row], pixels_per_mm) for lead in places]
     return PageLeads(found.layout.name, tuple(leads), tuple(rows), tuple(removed), found.agreement, row_of)
 
 
-def _span(row: np.ndarray, pixels_per_mm: float) -> tuple[float, float]:
-    """Left and right end of a row in mm, without stray pixels."""
-    columns = row.any(axis=0).astype(np.float32)
+def _span(present: np.ndarray, pixels_per_mm: float) -> tuple[float, float]:
+    """Left and right end of a row in mm, without stray pixels; ``present``: the columns with pixels."""
+    columns = present.astype(np.float32)
     dense = np.flatnonzero(uniform_filter1d(columns, max(1, round(DENSE * pixels_per_mm)), mode="constant") >= 0.5)
     if not len(dense):
         dense = np.flatnonzero(columns)
@@ -138,18 +140,19 @@ def _places(
     return leads
 
 
-def _measured(lead: FoundLead, trace: np.ndarray, row_of: np.ndarray, pixels_per_mm: float) -> FoundLead:
-    """The lead with its coverage, confidence and gaps."""
+def _measured(
+    lead: FoundLead, trace: np.ndarray, row_of: np.ndarray, present: np.ndarray, pixels_per_mm: float
+) -> FoundLead:
+    """The lead with its coverage, confidence and gaps; ``present``: the columns in which its row has pixels."""
     left, right = (round(x * pixels_per_mm) for x in (lead.left, lead.right))
-    own = row_of[:, left:right] == lead.row
-    if own.size == 0 or not own.any():
+    columns = present[left:right]
+    if not columns.any():
         return replace(lead, gaps=((lead.left, lead.right),))
-    columns = own.any(axis=0)
     edges = np.flatnonzero(np.diff(np.concatenate([[1], columns.astype(int), [1]])))
     gaps = [
         (lead.left + start / pixels_per_mm, lead.left + stop / pixels_per_mm)
         for start, stop in edges.reshape(-1, 2)
         if stop - start > LONGEST_GAP * pixels_per_mm
     ]
-    confidence = float(trace[:, left:right][own].mean())
+    confidence = float(trace[:, left:right][row_of[:, left:right] == lead.row].mean())
     return replace(lead, coverage=float(columns.mean()), confidence=confidence, gaps=tuple(gaps))

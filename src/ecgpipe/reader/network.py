@@ -4,13 +4,11 @@ The picture enters at half resolution with four pixels as channels, and the maps
 way (pixel shuffle). So a trace one pixel wide survives, at a quarter of the arithmetic.
 """
 
-import copy
 from itertools import pairwise
 
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 LEAD_NAMES = (
     "I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6", "V3R", "V4R", "V7", "V8", "V9",
@@ -44,6 +42,7 @@ class ReaderNet(nn.Module):
 
     def __init__(self, widths: tuple[int, ...] = WIDTHS) -> None:
         super().__init__()
+        self.widths = widths
         self.first = _block(3 * 4, widths[0])
         self.down = nn.ModuleList(_block(*pair) for pair in pairwise(widths))
         self.up = nn.ModuleList(_block(a + b, a) for a, b in pairwise(widths))
@@ -74,18 +73,13 @@ class ReaderNet(nn.Module):
         for level in reversed(range(len(self.up))):
             x = self.up[level](torch.cat([levels[level], F.interpolate(x, scale_factor=2.0, mode="nearest")], dim=1))
             if level == 2:
-                around = self.around(x)
-                coarse = torch.cat([self.names(around), self.geometry(around)], dim=1)
+                coarse = self.coarse_maps(x)
         return F.pixel_shuffle(self.full(x), 2), coarse
 
-    def fused(self) -> "ReaderNet":
-        """A copy for prediction, without batch normalization: it is part of the convolutions."""
-        net = copy.deepcopy(self).eval()
-        for module in net.modules():
-            if isinstance(module, nn.Sequential) and len(module) == 3 and isinstance(module[1], nn.BatchNorm2d):
-                fused = fuse_conv_bn_eval(module[0], module[1])  # type: ignore[type-var]
-                module[0], module[1] = fused, nn.Identity()
-        return net
+    def coarse_maps(self, x: torch.Tensor) -> torch.Tensor:
+        """The maps at an eighth, from the decoder's features there."""
+        around = self.around(x)
+        return torch.cat([self.names(around), self.geometry(around)], dim=1)
 
 
 class NameNet(nn.Module):

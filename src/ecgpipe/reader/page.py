@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
+from functools import reduce
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ from ecgpipe.errors import DataError
 from ecgpipe.reader.leads import FoundLead, PageLeads, find_leads
 from ecgpipe.reader.network import OFFSET_UNIT, PIXEL_MAPS, ReaderNet
 from ecgpipe.reader.read import FoundName, Reading, legible, marks_of, read_page
+from ecgpipe.reader.rows import columns_of
 from ecgpipe.reader.upright import Frame, frame_around
 
 NO_ECG = "no ECG was found in the picture; give a photo, scan or drawing of an ECG page"
@@ -24,6 +26,7 @@ SAMPLE = 6  # every n-th pixel of the maps marks content
 STRAY = 0.0005  # share of content at each edge that does not count, such as specks on a table
 FULL = 0.9  # coverage of a lead below which it is reported
 DARK = 0.5  # of the traces' own darkness: darker pixels are ink
+INK_RESOLUTION = 4.0  # pixels per mm at which ink is compared, about
 NEAR_INK = 0.8  # mm, distance to marked pixels up to which ink is explained
 MUCH_INK = 0.12  # ink without explanation, relative to a lead's trace, that is reported
 
@@ -122,9 +125,7 @@ def understand_page(picture: np.ndarray, net: ReaderNet) -> ReadPage:
             page = other
     if page is None or _longest_row(page.leads) < LEAST_ROW:
         raise DataError(NO_ECG)
-    upright = np.ascontiguousarray(np.rot90(picture, page.quarters))
-    ink = _ink_notes(page.frame.warp(upright), page.frame, page.reading, page.leads)
-    return replace(page, notes=(*_page_notes(page.reading), *_lead_notes(page.leads), *ink))
+    return replace(page, notes=(*_page_notes(page.reading), *_lead_notes(page.leads), *_ink_notes(picture, page)))
 
 
 def _turned(picture: np.ndarray, net: ReaderNet, quarters: int) -> Reading:
@@ -160,7 +161,7 @@ def _runs_down(trace: np.ndarray) -> bool:
 
 def _longest_row(leads: PageLeads) -> float:
     """Share of the page's columns in which the longest row has trace."""
-    return max(float((leads.row_of == row).any(axis=0).mean()) for row in range(len(leads.rows)))
+    return float(columns_of(leads.row_of, len(leads.rows)).mean(axis=1).max())
 
 
 def _content(reading: Reading) -> np.ndarray:
@@ -207,20 +208,29 @@ def _place(lead: FoundLead) -> str:
     return f"{lead.name}, row {lead.row + 1}"
 
 
-def _ink_notes(page: np.ndarray, frame: Frame, reading: Reading, leads: PageLeads) -> list[str]:
-    """Compare the ink of each lead before and after: dark pixels that are neither trace nor marked as anything else."""
-    dark = dark_ink(page, frame.warp(reading.maps[0], reading.scale, 0) > 0.5)
-    marked = frame.warp(marks_of(reading.maps), reading.scale, 0) > 0.4
+def _ink_notes(picture: np.ndarray, page: ReadPage) -> list[str]:
+    """Compare the ink of each lead before and after: dark pixels that are neither trace nor marked as anything else.
+
+    A part of the pixels is enough for the shares.
+    """
+    step = max(1, round(page.frame.pixels_per_mm / INK_RESOLUTION))
+    frame, row_of = page.frame.thinned(step), page.leads.row_of[::step, ::step]
+    maps, scale = page.reading.maps, page.reading.scale
+    upright = frame.warp(np.ascontiguousarray(np.rot90(picture, page.quarters)))
+    dark = dark_ink(upright, frame.warp(maps[0], scale, 0) > 0.5)
+    marked = frame.warp(marks_of(maps), scale, 0) > 0.4
     reach = max(1, round(NEAR_INK * frame.pixels_per_mm))
-    marked = cv2.dilate(marked.astype(np.uint8), np.ones((2 * reach + 1,) * 2, np.uint8)) > 0
+    near = cv2.dilate(marked.astype(np.uint8), np.ones((2 * reach + 1,) * 2, np.uint8)) > 0
+    unmarked = dark & ~near
     notes = []
+    leads = page.leads
     pitch = np.diff(leads.rows).min() if len(leads.rows) > 1 else 30.0
     for lead in leads.leads:
         left, right = (round(x * frame.pixels_per_mm) for x in (lead.left, lead.right))
         top, bottom = (round((lead.baseline + side * pitch / 2) * frame.pixels_per_mm) for side in (-1, 1))
         part = np.s_[max(top, 0) : bottom, max(left, 0) : right]
-        traced = (leads.row_of[part] == lead.row).sum()
-        left_out = (dark[part] & ~marked[part]).sum()
+        traced = np.count_nonzero(row_of[part] == lead.row)
+        left_out = np.count_nonzero(unmarked[part])
         if left_out > MUCH_INK * max(traced, 1):
             share = left_out / max(left_out + traced, 1)
             notes.append(f"{_place(lead)}: {100 * share:.0f}% of the dark ink around it was left out")
@@ -229,9 +239,8 @@ def _ink_notes(page: np.ndarray, frame: Frame, reading: Reading, leads: PageLead
 
 def dark_ink(page: np.ndarray, trace: np.ndarray) -> np.ndarray:
     """bool (h, w): pixels about as dark, relative to their surroundings, as the traces."""
-    grey = page.max(axis=2) if page.ndim == 3 else page
+    grey = reduce(cv2.max, cv2.split(page))
     small = cv2.resize(grey, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
-    around = cv2.resize(cv2.medianBlur(small, 21), grey.shape[::-1]).astype(np.int16)
-    darkness = around - grey
+    darkness = cv2.subtract(cv2.resize(cv2.medianBlur(small, 21), grey.shape[::-1]), grey)
     usual = float(np.median(darkness[trace])) if trace.any() else 128.0
     return darkness > max(DARK * usual, 25)

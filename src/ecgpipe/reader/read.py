@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from ecgpipe.config.pages import READER_WEIGHTS
 from ecgpipe.errors import DataError
+from ecgpipe.reader.fused import FusedReader
 from ecgpipe.reader.geometry import PageGeometry, fit_geometry, level_rows
 from ecgpipe.reader.grid import refine_geometry, usual_scale
 from ecgpipe.reader.names import classify, views_of_names
@@ -81,7 +82,7 @@ class Reading:
         return float((self.maps[0] > 0.5).mean()) >= LEAST_TRACE
 
 
-def load_reader(path: Path | str = WEIGHTS) -> ReaderNet:
+def load_reader(path: Path | str = WEIGHTS) -> FusedReader:
     """Load a reader's weights (training.save_reader), for prediction on a CPU.
 
     Raises:
@@ -95,7 +96,7 @@ def load_reader(path: Path | str = WEIGHTS) -> ReaderNet:
         raise DataError(f"{path}: not the weights of a page reader ({error})") from error
     if unexpected or any(not name.endswith("num_batches_tracked") for name in missing):
         raise DataError(f"{path}: not the weights of a page reader (other tensors)")
-    return net.fused().to(memory_format=torch.channels_last)
+    return FusedReader(net)
 
 
 def read_page(picture: np.ndarray, net: ReaderNet) -> Reading:
@@ -107,7 +108,9 @@ def read_page(picture: np.ndarray, net: ReaderNet) -> Reading:
     """
     resized, scale = _resized(picture)
     pixels, coarse = _predict(resized, net)
-    trace = cv2.resize(pixels[0], picture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    trace = pixels[0]
+    if trace.shape != picture.shape[:2]:
+        trace = cv2.resize(trace, picture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     names = len(LEAD_NAMES)
     rough = fit_geometry(coarse[names:], _paper(pixels, coarse.shape[1:]), CELL / scale, ROUGH_DEGREE)
     rows, columns = np.nonzero(pixels[0] > 0.5)
@@ -122,7 +125,7 @@ def read_page(picture: np.ndarray, net: ReaderNet) -> Reading:
     found, upside_down, mirrored = _read_names(picture, places, geometry, net)
     if mirrored:
         geometry = replace(geometry, x=-geometry.x)
-    probability = np.rint(trace * 255).astype(np.uint8)
+    probability = cv2.convertScaleAbs(trace, alpha=255)
     return Reading(probability, pixels, scale, found, upside_down, geometry, refined is not None)
 
 
@@ -150,7 +153,7 @@ def _predict(resized: np.ndarray, net: ReaderNet) -> tuple[np.ndarray, np.ndarra
     """The network's maps of a picture, without the padding; logits as probabilities."""
     height, width = resized.shape[:2]
     padded = cv2.copyMakeBorder(resized, 0, -height % MULTIPLE, 0, -width % MULTIPLE, cv2.BORDER_REPLICATE)
-    batch = torch.from_numpy(padded).permute(2, 0, 1)[None].float().div(127.5).sub(1)
+    batch = torch.from_numpy(padded).permute(2, 0, 1)[None].float().div_(127.5).sub_(1)
     with torch.inference_mode():
         pixels, coarse = net(batch.to(memory_format=torch.channels_last))
         pixels[:, :MASKS].sigmoid_()

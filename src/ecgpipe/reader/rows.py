@@ -17,13 +17,13 @@ LENGTH_WEIGHT, MIDDLE_WEIGHT = 0.3, 0.05  # in the cost, per pixel, beside the d
 
 def find_rows(trace: np.ndarray, offset: np.ndarray, pixels_per_mm: float) -> tuple[list[float], np.ndarray]:
     """Baselines of the rows in mm, and the row of each pixel: every trace pixel votes for its own baseline."""
-    y, x = np.nonzero(trace >= TRACE)
     row_of = np.full(trace.shape, -1, np.int8)
-    if not len(y):
+    at = np.flatnonzero(trace >= TRACE)
+    if not len(at):
         return [], row_of
-    votes = y / pixels_per_mm + offset[y, x]
+    votes = (at // trace.shape[1]) / pixels_per_mm + offset.ravel()[at]
     height = trace.shape[0] / pixels_per_mm
-    histogram, edges = np.histogram(votes, np.arange(0, height + BIN, BIN), weights=trace[y, x])
+    histogram, edges = np.histogram(votes, np.arange(0, height + BIN, BIN), weights=trace.ravel()[at])
     smooth = gaussian_filter1d(histogram, BLUR / BIN, mode="constant")
     rows: list[float] = []
     for peak in np.argsort(-smooth):
@@ -35,9 +35,16 @@ def find_rows(trace: np.ndarray, offset: np.ndarray, pixels_per_mm: float) -> tu
             if smooth[peak] >= near.max():
                 rows.append(here)
     rows.sort()
-    nearest = np.abs(votes[:, None] - np.array(rows)).argmin(axis=1)
-    row_of[y, x] = nearest
+    row_of.ravel()[at] = np.searchsorted((np.array(rows[:-1]) + rows[1:]) / 2, votes)  # the nearest row
     return rows, row_of
+
+
+def columns_of(row_of: np.ndarray, rows: int) -> np.ndarray:
+    """bool (rows, w): the columns in which each row has pixels."""
+    at = np.flatnonzero(row_of >= 0)
+    present = np.zeros((rows, row_of.shape[1]), bool)
+    present[row_of.ravel()[at], at % row_of.shape[1]] = True
+    return present
 
 
 def clean_rows(rows: list[float], row_of: np.ndarray) -> tuple[list[float], list[float]]:
@@ -49,69 +56,72 @@ def clean_rows(rows: list[float], row_of: np.ndarray) -> tuple[list[float], list
     Returns:
         The baselines of the remaining rows and of the removed ones, mm.
     """
-    trace = row_of >= 0
-    covered = np.zeros(len(rows))
-    for row in range(len(rows)):
-        own = row_of == row
-        kept = one_run_per_column(own, trace)
-        row_of[own & ~kept] = -1
-        covered[row] = kept.any(axis=0).sum()
+    one_run_per_column(row_of, len(rows))
+    covered = columns_of(row_of, len(rows)).sum(axis=1)
     long = covered >= SHORT * max(covered.max(initial=0), 1)
-    number = np.append(np.where(long, np.cumsum(long) - 1, -1), -1)  # the last entry is for -1
-    row_of[:] = number[row_of]
+    if not long.all():
+        number = np.append(np.where(long, np.cumsum(long) - 1, -1), -1)  # the last entry is for -1
+        row_of[:] = number[row_of]
     return [row for row, is_long in zip(rows, long, strict=True) if is_long], [
         row for row, is_long in zip(rows, long, strict=True) if not is_long
     ]
 
 
-def one_run_per_column(own: np.ndarray, trace: np.ndarray) -> np.ndarray:
-    """Keep one run of pixels per column: the chain with the smallest jumps (Viterbi).
+def one_run_per_column(row_of: np.ndarray, rows: int) -> None:
+    """Keep one run of pixels of each row per column: the chain with the smallest jumps (Viterbi).
 
     A row shows one voltage at a time, so that rules, letters and specks above or below its trace are not part of it.
+    A wave that crosses another row is one run.
 
     Args:
-        own: bool (h, w), pixels of the row.
-        trace: bool (h, w), of all rows: a wave that crosses another row is one run.
-
-    Returns:
-        bool (h, w), the kept pixels.
+        row_of: int8 (h, w), the row of each trace pixel, -1 elsewhere; becomes -1 on pixels that are not kept.
+        rows: their number.
     """
-    edges = np.diff(trace.astype(np.int8), axis=0, prepend=0, append=0).T
-    columns, tops = np.nonzero(edges == 1)
-    bottoms = np.nonzero(edges == -1)[1]
-    count = np.cumsum(np.pad(own, ((1, 0), (0, 0))), axis=0, dtype=np.int32)
-    here = count[bottoms, columns] > count[tops, columns]
-    columns, tops, bottoms = columns[here], tops[here], bottoms[here]
-    kept = own.copy()
+    by_column = np.ascontiguousarray(row_of.T)
+    height = by_column.shape[1]
+    at = np.flatnonzero(by_column >= 0)
+    if not len(at):
+        return
+    starts = np.concatenate([[True], (np.diff(at) != 1) | (at[1:] % height == 0)])
+    run = np.cumsum(starts) - 1  # of each pixel
+    first = at[starts]
+    last = at[np.append(np.flatnonzero(starts)[1:] - 1, len(at) - 1)]
+    column, top, bottom = first // height, first % height, last % height + 1
+    runs = np.stack([top, bottom, (top + bottom) / 2, LENGTH_WEIGHT * np.minimum(bottom - top, LONG)], axis=1)
+    row = by_column.ravel()[at]
+    dropped = np.zeros((rows, len(first)), bool)
+    for number in range(rows):
+        here = np.flatnonzero(np.bincount(run[row == number], minlength=len(first)))
+        dropped[number, here[_beside_the_chain(column[here], runs[here])]] = True
+    gone = at[dropped[row, run]]
+    row_of[gone % height, gone // height] = -1
+
+
+def _beside_the_chain(columns: np.ndarray, runs: np.ndarray) -> np.ndarray:
+    """Indices of the runs (top, bottom, middle, gain) in these columns that are not part of the cheapest chain."""
     used, first, counts = np.unique(columns, return_index=True, return_counts=True)
     several = np.flatnonzero(counts > 1)
-    if not len(several):
-        return kept
-    for block in np.split(several, np.flatnonzero(np.diff(several) > 1) + 1):
+    beside = [np.zeros(0, int)]
+    for block in np.split(several, np.flatnonzero(np.diff(several) > 1) + 1) if len(several) else ():
         # the columns on both sides have one run each, which all chains pass
         inside = range(max(block[0] - 1, 0), min(block[-1] + 2, len(used)))
-        runs = [np.stack([tops, bottoms], axis=1)[first[at] : first[at] + counts[at]].astype(float) for at in inside]
-        for at, each, choice in zip(inside, runs, _cheapest_chain(runs), strict=True):
-            for run, (top, bottom) in enumerate(each.astype(int)):
-                if run != choice:
-                    kept[top:bottom, used[at]] = False
-    return kept
+        chain = _cheapest_chain([runs[first[at] : first[at] + counts[at]] for at in inside])
+        for at, choice in zip(inside, chain, strict=True):
+            beside.append(first[at] + np.flatnonzero(np.arange(counts[at]) != choice))
+    return np.concatenate(beside)
 
 
 def _cheapest_chain(runs: list[np.ndarray]) -> list[int]:
-    """Index of the chosen run (top, bottom) of each column."""
-    cost, back = -LENGTH_WEIGHT * _length(runs[0]), []
+    """Index of the chosen run (top, bottom, middle, gain) of each column."""
+    cost, back = -runs[0][:, 3], []
     for before, here in pairwise(runs):
-        gap = np.maximum(here[None, :, 0] - before[:, None, 1], before[:, None, 0] - here[None, :, 1])
-        away = np.abs(here.mean(axis=1)[None] - before.mean(axis=1)[:, None])
-        total = cost[:, None] + np.maximum(gap, 0) + MIDDLE_WEIGHT * away
-        back.append(total.argmin(axis=0))
-        cost = total.min(axis=0) - LENGTH_WEIGHT * _length(here)
+        top, bottom, middle, gain = here.T
+        gap = np.maximum(top - before[:, 1:2], before[:, :1] - bottom)
+        total = cost[:, None] + np.maximum(gap, 0) + MIDDLE_WEIGHT * np.abs(middle - before[:, 2:3])
+        best = total.argmin(axis=0)
+        back.append(best)
+        cost = total[best, np.arange(len(best))] - gain
     chosen = [int(cost.argmin())]
     for step in reversed(back):
         chosen.append(int(step[chosen[-1]]))
     return chosen[::-1]
-
-
-def _length(runs: np.ndarray) -> np.ndarray:
-    return np.minimum(runs[:, 1] - runs[:, 0], LONG)
