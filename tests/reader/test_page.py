@@ -127,3 +127,15 @@ def test_two_pages_on_one_picture_are_noticed_and_not_digitized(net, page):
     with pytest.raises(DataError, match="two pages"):
         digitize(picture, net)
     assert not any("two pages" in note for note in understand_page(page.image, net).notes)
+
+
+def test_a_file_of_layouts_is_used_and_a_broken_one_refused(net, page, tmp_path, capsys):
+    Image.fromarray(page.image).save(tmp_path / "page.png")
+    (tmp_path / "layouts.yaml").write_text(
+        "- name: four rows\n  columns: [[I, II, III, II], [aVR, aVL, aVF, V3R], [V1, V2, V3, V7], [V4, V5, V6, V8]]\n"
+    )
+    command = ["read", str(tmp_path / "page.png"), "-o", str(tmp_path), "--layouts"]
+    assert main([*command, str(tmp_path / "layouts.yaml")]) == 0
+    assert json.loads((tmp_path / "page.json").read_text())["layout"] == "four rows"
+    assert main([*command, str(tmp_path / "page.png")]) == 1
+    assert "not a file of page layouts" in capsys.readouterr().err

@@ -3,42 +3,53 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ecgpipe.cli.parser import Arguments, argument, command
 from ecgpipe.errors import DataError
 
+if TYPE_CHECKING:
+    from ecgpipe.reader.templates import Layout
+
+PAGES = argument("pages", type=Path, nargs="+", metavar="PAGE", help="photos, scans, PDF files, or folders of these")
+OUTPUT = argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder of the results")
+LAYOUTS = argument("--layouts", type=Path, metavar="FILE", help="further page layouts (docs/reader.md)")
+WEIGHTS = argument("--weights", type=Path, metavar="FILE", help="weights of another reader (default: the package's)")
+THREADS = argument("--threads", type=int, default=None, help="CPU threads (default: all cores)")
 LOWEST_RATE, HIGHEST_RATE = 50.0, 10_000.0  # Hz of a digitized page
 
 
 @command(
-    argument("pages", type=Path, nargs="+", metavar="PAGE", help="photos, scans, PDF files, or folders of these"),
-    argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder of the results"),
+    PAGES,
+    OUTPUT,
     argument("--mask", action="store_true", help="also write STEM-mask.png: 255 where the picture has trace"),
-    argument("--weights", type=Path, metavar="FILE", help="weights of another reader (default: the package's)"),
-    argument("--threads", type=int, default=None, help="CPU threads (default: all cores)"),
+    LAYOUTS,
+    WEIGHTS,
+    THREADS,
     examples="""read photo.jpg -o read
     read scans/ report.pdf -o read --mask""",
 )
 def read(args: Arguments) -> None:
     """Read pictures of ECG pages: the upright page, its leads, and what is doubtful."""
+    layouts = _layouts(args.layouts)
 
     def folder() -> Any:
         from ecgpipe.reader.output import ReadFolder
 
-        return ReadFolder(args.output, args.mask)
+        return ReadFolder(args.output, args.mask, layouts)
 
     _each_page(args, folder, "read")
 
 
 @command(
-    argument("pages", type=Path, nargs="+", metavar="PAGE", help="photos, scans, PDF files, or folders of these"),
-    argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder of the results"),
+    PAGES,
+    OUTPUT,
     argument("--rate", type=float, default=500.0, metavar="HZ", help="samples per second (default: 500)"),
     argument("--csv", action="store_true", help="also write STEM.csv: time in s and leads in mV"),
     argument("--parquet", action="store_true", help="also write STEM.parquet: time in s and leads in mV"),
-    argument("--weights", type=Path, metavar="FILE", help="weights of another reader (default: the package's)"),
-    argument("--threads", type=int, default=None, help="CPU threads (default: all cores)"),
+    LAYOUTS,
+    WEIGHTS,
+    THREADS,
     examples="""digitize photo.jpg -o records
     digitize scans/ report.pdf -o records --csv""",
 )
@@ -47,13 +58,21 @@ def digitize(args: Arguments) -> None:
 
     if not LOWEST_RATE <= args.rate <= HIGHEST_RATE:
         raise DataError(f"--rate {args.rate:g}: give {LOWEST_RATE:g} to {HIGHEST_RATE:g} Hz")
+    layouts = _layouts(args.layouts)
 
     def folder() -> Any:
         from ecgpipe.reader.record import RecordFolder
 
-        return RecordFolder(args.output, args.rate, args.csv, args.parquet)
+        return RecordFolder(args.output, args.rate, args.csv, args.parquet, layouts)
 
     _each_page(args, folder, "digitize")
+
+
+def _layouts(file: Path | None) -> "tuple[Layout, ...] | None":
+    """The package's layouts and those of a file."""
+    from ecgpipe.reader.templates import read_templates
+
+    return None if file is None else (*read_templates(), *read_templates(file))
 
 
 def _each_page(args: Arguments, make_folder: Callable[[], Any], verb: str) -> None:

@@ -1,5 +1,6 @@
 """From a page to a recording: twelve leads in millivolts, with invalid samples where the page shows nothing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import cv2
@@ -12,6 +13,7 @@ from ecgpipe.reader.leads import FoundLead
 from ecgpipe.reader.line import follow_line
 from ecgpipe.reader.network import PIXEL_MAPS, ReaderNet
 from ecgpipe.reader.page import ReadPage, several_pages, understand_page
+from ecgpipe.reader.templates import Layout
 
 USUAL_SPEED, USUAL_GAIN = 25.0, 10.0  # mm/s and mm/mV
 GAINS = (5.0, 10.0, 20.0)
@@ -90,18 +92,21 @@ class Recording:
         }  # fmt: skip
 
 
-def digitize(picture: np.ndarray, net: ReaderNet, sampling_rate: float = 500) -> Recording:
+def digitize(
+    picture: np.ndarray, net: ReaderNet, sampling_rate: float = 500, layouts: Sequence[Layout] | None = None
+) -> Recording:
     """Digitize a picture of a page.
 
     Args:
         picture: uint8 (H, W, 3), RGB.
         net: from ``load_reader``.
         sampling_rate: of the result, Hz.
+        layouts: as in ``understand_page``.
 
     Raises:
         DataError: no ECG in the picture, or none of its leads could be named.
     """
-    page = understand_page(picture, net)
+    page = understand_page(picture, net, layouts)
     rows = page.leads.rows
     if several_pages(page.reading.names):
         raise DataError("most lead names appear twice: the picture seems to show two pages; cut them apart")

@@ -1,6 +1,7 @@
 """What ``ecgpipe read`` writes for each picture: JSON, the upright page, an overlay, and the mask of the traces."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,7 @@ from ecgpipe.artifacts.pictures import as_stored
 from ecgpipe.errors import DataError
 from ecgpipe.reader.network import ReaderNet
 from ecgpipe.reader.page import ReadPage, understand_page
+from ecgpipe.reader.templates import Layout
 
 ROW_COLOURS = ((200, 30, 40), (30, 100, 200), (20, 140, 70), (190, 110, 0), (130, 50, 170), (0, 140, 150))
 """RGB of the traces of successive rows."""
@@ -24,10 +26,11 @@ class ReadFolder:
     Args:
         folder: created if missing.
         mask: also write STEM-mask.png, in the size and orientation in which the file stores the picture.
+        layouts: as in ``understand_page``.
     """
 
-    def __init__(self, folder: Path, mask: bool = False) -> None:
-        self.folder, self.mask = folder, mask
+    def __init__(self, folder: Path, mask: bool = False, layouts: Sequence[Layout] | None = None) -> None:
+        self.folder, self.mask, self.layouts = folder, mask, layouts
         self._stems: set[str] = set()
 
     def write(self, picture: Picture, net: ReaderNet) -> str:
@@ -37,7 +40,7 @@ class ReadFolder:
             DataError: there is no ECG in the picture; it names the picture.
         """
         try:
-            page = understand_page(picture.image, net)
+            page = understand_page(picture.image, net, self.layouts)
         except DataError as error:
             raise DataError(f"{picture.name}: {error}") from error
         stem = unique_stem(picture.name, self._stems)

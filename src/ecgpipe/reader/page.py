@@ -1,6 +1,7 @@
 """A page as it was read: upright, with its leads, and with what is doubtful about it."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import reduce
 
@@ -12,6 +13,7 @@ from ecgpipe.reader.leads import FoundLead, PageLeads, find_leads
 from ecgpipe.reader.network import OFFSET_UNIT, PIXEL_MAPS, ReaderNet
 from ecgpipe.reader.read import FoundName, Reading, legible, marks_of, read_page
 from ecgpipe.reader.rows import columns_of
+from ecgpipe.reader.templates import Layout
 from ecgpipe.reader.upright import Frame, frame_around
 
 NO_ECG = "no ECG was found in the picture; give a photo, scan or drawing of an ECG page"
@@ -103,7 +105,7 @@ def _rounded(found: FoundLead | FoundName) -> dict:
     }
 
 
-def understand_page(picture: np.ndarray, net: ReaderNet) -> ReadPage:
+def understand_page(picture: np.ndarray, net: ReaderNet, layouts: Sequence[Layout] | None = None) -> ReadPage:
     """Read a picture and find the page's leads.
 
     If the traces seem to run downwards, the picture is also read on its side, and the way with the longer rows counts.
@@ -111,6 +113,8 @@ def understand_page(picture: np.ndarray, net: ReaderNet) -> ReadPage:
 
     Args:
         picture: uint8 (H, W, 3), RGB.
+        net: from ``load_reader``.
+        layouts: that the page may have; default: ``read_templates()``.
 
     Raises:
         DataError: there is no ECG in the picture.
@@ -118,9 +122,9 @@ def understand_page(picture: np.ndarray, net: ReaderNet) -> ReadPage:
     first = read_page(picture, net)
     if not first.has_trace:
         raise DataError(NO_ECG)
-    page = _understood(picture, first, 0, net)
+    page = _understood(picture, first, 0, net, layouts)
     if page is None or _runs_down(first.maps[0]):
-        other = _understood(picture, _turned(picture, net, 1), 1, net)
+        other = _understood(picture, _turned(picture, net, 1), 1, net, layouts)
         if other is not None and (page is None or _longest_row(other.leads) > _longest_row(page.leads)):
             page = other
     if page is None or _longest_row(page.leads) < LEAST_ROW:
@@ -133,7 +137,9 @@ def _turned(picture: np.ndarray, net: ReaderNet, quarters: int) -> Reading:
     return read_page(np.ascontiguousarray(np.rot90(picture, quarters)), net)
 
 
-def _understood(picture: np.ndarray, reading: Reading, quarters: int, net: ReaderNet) -> ReadPage | None:
+def _understood(
+    picture: np.ndarray, reading: Reading, quarters: int, net: ReaderNet, layouts: Sequence[Layout] | None
+) -> ReadPage | None:
     """The page without notes, turned again if it is upside down; None if there is no row of traces."""
     if not reading.has_trace:
         return None
@@ -149,7 +155,7 @@ def _understood(picture: np.ndarray, reading: Reading, quarters: int, net: Reade
     names = [
         (name.name, *frame.to_mm(np.array([[name.x, name.y]]), geometry)[0], name.confidence) for name in reading.names
     ]
-    leads = find_leads(trace, offset, names, frame.pixels_per_mm)
+    leads = find_leads(trace, offset, names, frame.pixels_per_mm, layouts)
     return None if leads is None else ReadPage(reading, frame, trace, leads, (), quarters)
 
 

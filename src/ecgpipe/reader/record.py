@@ -1,6 +1,7 @@
 """What ``ecgpipe digitize`` writes for each page: a WFDB record, JSON, an overlay, and optional tables."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,7 @@ from ecgpipe.errors import DataError
 from ecgpipe.reader.digitize import Recording, digitize
 from ecgpipe.reader.network import ReaderNet
 from ecgpipe.reader.output import ROW_COLOURS, unique_stem, write_png
+from ecgpipe.reader.templates import Layout
 
 NAMES = tuple(name.replace("AV", "aV") for name in LEADS)
 UNITS_PER_MV = 1000.0
@@ -27,10 +29,18 @@ class RecordFolder:
         folder: created if missing.
         rate: samples per second.
         csv, parquet: also write STEM.csv or STEM.parquet: a row per sample, time in s and leads in mV.
+        layouts: as in ``understand_page``.
     """
 
-    def __init__(self, folder: Path, rate: float = 500, csv: bool = False, parquet: bool = False) -> None:
-        self.folder, self.rate, self.csv, self.parquet = folder, rate, csv, parquet
+    def __init__(
+        self,
+        folder: Path,
+        rate: float = 500,
+        csv: bool = False,
+        parquet: bool = False,
+        layouts: Sequence[Layout] | None = None,
+    ) -> None:
+        self.folder, self.rate, self.csv, self.parquet, self.layouts = folder, rate, csv, parquet, layouts
         self._stems: set[str] = set()
 
     def write(self, picture: Picture, net: ReaderNet) -> str:
@@ -40,7 +50,7 @@ class RecordFolder:
             DataError: the page cannot be digitized; it names the picture.
         """
         try:
-            recording = digitize(picture.image, net, self.rate)
+            recording = digitize(picture.image, net, self.rate, self.layouts)
         except DataError as error:
             raise DataError(f"{picture.name}: {error}") from error
         stem = unique_stem(picture.name, self._stems)
