@@ -19,6 +19,7 @@ USUAL_SPEED, USUAL_GAIN = 25.0, 10.0  # mm/s and mm/mV
 GAINS = (5.0, 10.0, 20.0)
 USUAL_SECONDS, SCALE_ERROR = 10.0, 0.02  # s on a page, and the error of millimetres that is corrected for it
 PRECISE = 0.003  # rows that are longer by more than this share contain something else
+GRID_ERROR = 0.005  # rows that are shorter by more than this share show that the printed grid is wrong
 FAST_WIDTH = 400.0  # mm: rows wider than this are taken for 50 mm/s
 PULSE = (3.5, 24.0), (1.5, 14.0)  # mm, heights and widths of a calibration pulse
 PULSE_INK, PULSE_FOOT, PULSE_ALIKE = 0.4, 1.5, 0.1  # probability; mm from baseline and beside; share of the height
@@ -159,8 +160,10 @@ def _in_time(page: ReadPage) -> tuple[list[FoundLead], float, float, float, list
     left, right = float(lefts[first]), float(rights[last])
     if abs((right - left) / usual - 1) > SCALE_ERROR:
         return list(found), float(lefts.min()), float(rights.max()), speed, notes
-    if right - left > (1 + PRECISE) * usual:  # more often a pulse or a mark at the rows' ends than a wrong scale
+    excess = (right - left) / usual - 1
+    if excess > PRECISE:  # more often a pulse or a mark at the rows' ends than a wrong scale
         left = float(np.median(lefts))
+    if excess > (-GRID_ERROR if page.reading.grid_found else 0):  # the grid is more exact than the rows' ends
         right = left + usual
     columns = max(len(row) for row in rows)
     bounds = np.linspace(left, right, columns + 1)
@@ -188,6 +191,8 @@ def _samples(
     first, last = max(round(lead.left * mm), 0), round(lead.right * mm)
     own = own_ink(page, ink, lead, first, last)
     used = np.flatnonzero(own.any(axis=1))
+    if not len(used):
+        return np.full(count, np.nan, np.float32), np.zeros((0, 2))
     fine = cv2.resize(own[used[0] : used[-1] + 1], None, fx=FINE, fy=FINE, interpolation=cv2.INTER_CUBIC)
     x, y = follow_line(fine)
     inner = lead.left - left > 1, right - lead.right > 1

@@ -31,12 +31,12 @@ class PageGeometry:
 
     def to_page(self, points: np.ndarray) -> np.ndarray:
         """Pixels (n, 2) as page coordinates (n, 2) in mm; the origin is arbitrary."""
-        terms = _terms(*((points - self.middle) / self.unit).T)
-        return np.stack([terms @ self.x, terms @ self.y], axis=1)
+        powers = terms(*((points - self.middle) / self.unit).T)
+        return np.stack([powers @ self.x, powers @ self.y], axis=1)
 
     def jacobian(self, points: np.ndarray) -> np.ndarray:
         """Derivatives (n, 2, 2) of the page's (x, y) by the picture's (x, y), mm per pixel."""
-        by_x, by_y = _derivatives(*((points - self.middle) / self.unit).T)
+        by_x, by_y = derivatives(*((points - self.middle) / self.unit).T)
         rows = [[by_x @ self.x, by_y @ self.x], [by_x @ self.y, by_y @ self.y]]
         return np.moveaxis(np.array(rows), -1, 0) / self.unit
 
@@ -105,11 +105,13 @@ def _degrees() -> np.ndarray:
     return np.array([i + j for i, j in _powers()])
 
 
-def _terms(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def terms(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Powers (n, terms) of scaled positions, in the order of a geometry's coefficients."""
     return np.stack([x**i * y**j for i, j in _powers()], axis=-1)
 
 
-def _derivatives(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def derivatives(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Derivatives of ``terms`` by x and by y."""
     by_x = np.stack([i * x ** max(i - 1, 0) * y**j for i, j in _powers()], axis=-1)
     by_y = np.stack([x**i * j * y ** max(j - 1, 0) for i, j in _powers()], axis=-1)
     return by_x, by_y
@@ -162,7 +164,7 @@ def fit_gradients(
         degree: of the polynomials, at most ``DEGREE``.
     """
     middle, unit = np.array([shape[1], shape[0]]) / 2, max(shape) / 2
-    basis = _derivatives(*((points - middle) / unit).T)
+    basis = derivatives(*((points - middle) / unit).T)
     used = _degrees() <= degree
     coefficients, errors = [], []
     for gradient, weight in zip(gradients, weights, strict=True):

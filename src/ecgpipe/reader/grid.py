@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from ecgpipe.reader.geometry import PageGeometry, fit_gradients
+from ecgpipe.reader.phase import align_to_lines
 
 TILE = 160
 """Pixels per side of the tiles whose spectra are computed."""
@@ -77,7 +78,8 @@ def refine_geometry(
         return None
     points = centres / scale
     shape = (grid.shape[0] / scale, grid.shape[1] / scale)
-    return _fit_without_outliers(points, [gradient * scale for gradient in gradients], weights, shape)
+    fitted = _fit_without_outliers(points, [gradient * scale for gradient in gradients], weights, shape)
+    return align_to_lines(grid, fitted, scale)
 
 
 def _fit_without_outliers(

@@ -1,0 +1,56 @@
+"""The exact places of grid lines."""
+
+import cv2
+import numpy as np
+import pytest
+
+from ecgpipe.reader.geometry import fit_gradients
+from ecgpipe.reader.phase import align_to_lines
+
+SHAPE = (700, 1400)
+PIXELS_PER_MM = 5.45
+
+
+def true_places(x: np.ndarray, y: np.ndarray, bend: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Millimetres of pixels, turned by a degree, and bent."""
+    turn = np.deg2rad(1.0)
+    right, down = x / PIXELS_PER_MM, y / PIXELS_PER_MM
+    return right * np.cos(turn) + down * np.sin(turn) + bend * (right / 100) ** 2, down * np.cos(turn) - right * np.sin(
+        turn
+    )
+
+
+def printed(minor: float, bend: float = 0.0) -> np.ndarray:
+    """A grid, (700, 1400): lines every 5 mm, and lines every 1 mm of this strength."""
+    x, y = np.meshgrid(np.arange(4 * SHAPE[1]) / 4 + 0.125, np.arange(4 * SHAPE[0]) / 4 + 0.125)
+    lines = np.zeros(x.shape, np.float32)
+    for place in true_places(x, y, bend):
+        for pitch, strength in ((1, minor), (5, 1.0)):
+            lines[np.abs(place / pitch - np.rint(place / pitch)) * pitch < 0.12] = strength
+    return cv2.resize(lines, SHAPE[::-1], interpolation=cv2.INTER_AREA)
+
+
+def estimate(error: float):
+    """The flat geometry with both scales wrong by this share."""
+    turn = np.deg2rad(1.0)
+    gradients = [np.array([[np.cos(turn), np.sin(turn)]]), np.array([[-np.sin(turn), np.cos(turn)]])]
+    scaled = [gradient * (1 + error) / PIXELS_PER_MM for gradient in gradients]
+    return fit_gradients(np.array([[700.0, 350.0]]), scaled, [np.ones(1)] * 2, SHAPE, degree=1)
+
+
+@pytest.mark.parametrize("minor", [0.5, 0.0])
+@pytest.mark.parametrize("bend", [0.0, 0.3])
+def test_lengths_over_the_whole_page_are_exact(minor, bend):
+    ends = np.array([[40.0, 300.0], [1360.0, 300.0], [700.0, 40.0], [700.0, 660.0]])
+    found = align_to_lines(printed(minor, bend), estimate(0.003), 1.0).to_page(ends)
+    true = np.stack(true_places(*ends.T, bend), axis=1)
+    for axis, (first, last) in enumerate([(0, 1), (2, 3)]):
+        length = (true[last] - true[first])[axis]
+        assert (found[last] - found[first])[axis] == pytest.approx(length, abs=0.06)  # of 240 and 110 mm
+
+
+def test_noise_does_not_change_the_geometry():
+    rough = estimate(0.003)
+    noise = cv2.GaussianBlur(np.random.default_rng(0).random(SHAPE, np.float32), (0, 0), 1.5)
+    kept = align_to_lines(noise, rough, 1.0)
+    assert (kept.x == rough.x).all() and (kept.y == rough.y).all()
