@@ -1,8 +1,9 @@
 """Degraded pages with their true traces, to evaluate preprocessing.
 
-    python -m benchmarks.degraded FOLDER OUTPUT [--level photo] [--layout kit] [--count 8]
+    python -m benchmarks.degraded FOLDER OUTPUT [--level photo] [--layout kit] [--count 8] [--signals]
 
-Writes the page and the true trace of WFDB records below FOLDER as PNG files.
+Writes the page and the true trace of WFDB records below FOLDER as PNG files; with ``--signals``, instead of the trace,
+what the page shows as NAME.npy for ``benchmarks.digitize``.
 """
 
 import argparse
@@ -15,7 +16,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from ecgpipe.artifacts.signals import read_signal
+from ecgpipe.artifacts.signals import LEADS, read_signal
 from ecgpipe.config.pages import DegradeConfig, RenderConfig
 from ecgpipe.render.degrade import DegradedPage, degrade_page
 from ecgpipe.render.page import Page, render_page
@@ -40,6 +41,17 @@ def degraded_pages(records: Iterable[Path | str], config: RenderConfig) -> Itera
         yield Degraded(path.name, image, page.trace_mask, page)
 
 
+def shown_signal(record: Path, page: Page | DegradedPage) -> np.ndarray:
+    """int16 (samples, 12), microvolts of the leads in the usual order; -32768 where the page does not show them."""
+    signal, _ = read_signal(record, record.name)
+    shown = np.full(signal.shape, -32768, np.int16)
+    for lead in page.leads:
+        part = np.s_[LEADS.index(lead.name.upper()), lead.start_sample : lead.end_sample]
+        if (shown[part[0]] == -32768).all():  # a strip repeats a lead
+            shown[part] = np.rint(signal[part] * 1000)
+    return shown.T
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Degraded pages and their true traces")
     parser.add_argument("folder", type=Path)
@@ -48,13 +60,17 @@ def main() -> None:
     parser.add_argument("--layout", default="kit")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--count", type=int, default=8)
+    parser.add_argument("--signals", action="store_true")
     args = parser.parse_args()
     records = [path.with_suffix("") for path in sorted(args.folder.rglob("*.hea"))][: args.count]
     config = RenderConfig(layout=args.layout, degrade=DegradeConfig(level=args.level, seed=args.seed))
     args.output.mkdir(parents=True, exist_ok=True)
-    for record_id, image, mask, _ in degraded_pages(records, config):
+    for record, (record_id, image, mask, page) in zip(records, degraded_pages(records, config), strict=True):
         cv2.imwrite(str(args.output / f"{record_id}.png"), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-        cv2.imwrite(str(args.output / f"{record_id}-trace.png"), mask * 255)
+        if args.signals:
+            np.save(args.output / f"{record_id}.npy", shown_signal(record, page))
+        else:
+            cv2.imwrite(str(args.output / f"{record_id}-trace.png"), mask * 255)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from ecgpipe.config.pages import RenderConfig
 from ecgpipe.errors import DataError
 from ecgpipe.reader.digitize import digitize, pulse_gain
 from ecgpipe.reader.page import understand_page
+from ecgpipe.reader.quality import challenge_score, compare_lead
 from ecgpipe.reader.read import load_reader
 from ecgpipe.render.page import render_page
 from tests.preprocess.pages import beats
@@ -50,6 +51,31 @@ def test_every_lead_is_like_the_signal_in_millivolts(recording):
         assert best > 0.93, name
         assert np.ptp(found[known]) == pytest.approx(np.ptp(SIGNAL[lead, start:stop]), rel=0.25, abs=0.1), name
         assert np.isnan(recording.signal[lead, 2600:4900] if column == 0 else recording.signal[lead, 100:2400]).all()
+
+
+def test_a_clean_page_has_little_error(recording):
+    shown = SIGNAL.astype(float).copy()
+    shown[:6, 2500:] = shown[6:, :2500] = np.nan
+    leads = [compare_lead(true, found, 500) for true, found in zip(shown, recording.signal, strict=True)]
+    assert challenge_score(leads) > 19
+
+
+def test_time_and_height_of_narrow_peaks_are_right_up_to_the_end_of_the_page(net):
+    signal = np.zeros((12, 5000))
+    places = np.arange(300, 4900, 500)
+    for place in places:  # triangles of 60 ms and 1 mV
+        signal[:, place - 15 : place + 16] += 1 - np.abs(np.arange(-15, 16)) / 15
+    page = render_page(signal, 500, RenderConfig(layout="12x1", dpi=200))
+    found = digitize(page.image, net, 500)
+    mm = found.page.frame.pixels_per_mm
+    for lead in (0, 5, 11):
+        signal = found.signal[lead]
+        peaks = [place - 60 + int(np.nanargmax(signal[place - 60 : place + 60])) for place in places]
+        assert np.ptp(2 * (np.array(peaks) - places)) <= 5  # ms; the start of the page is less exact
+        x, y = found.lines[lead].T
+        for peak in peaks:  # between samples
+            near = np.abs((x - x[0]) / mm / found.speed - peak / 500) < 0.1
+            assert 0.96 < (np.median(y) - y[near].min()) / (found.gain * mm) < 1.02
 
 
 def test_a_lead_that_the_page_does_not_show_is_missing(page, net):

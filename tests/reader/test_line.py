@@ -30,7 +30,7 @@ def test_a_narrow_spike_keeps_its_height_and_place(side):
     true = np.full(200, 60.0)
     true[98:103] += side * np.array([15, 30, 45, 30, 15])
     x, y = follow_line(drawn(true))
-    assert abs(np.interp(100.5, x, y) - true[100]) < 4.5  # of 45
+    assert abs(np.interp(100.5, x, y) - true[100]) < 2.5  # of 45
     away = np.r_[0:95, 106:200]
     assert error(true, x, y)[away].max() < 0.5
 

@@ -25,7 +25,7 @@ PULSE = (3.5, 24.0), (1.5, 14.0)  # mm, heights and widths of a calibration puls
 PULSE_INK, PULSE_FOOT, PULSE_ALIKE = 0.4, 1.5, 0.1  # probability; mm from baseline and beside; share of the height
 BRIDGED = 2.0  # mm, gaps up to this are bridged
 FINE = 3  # points of a line per pixel of the upright page
-END, VERTICAL = 0.8, 8.0  # mm at the ends of a lead, and the slope there of what is not trace
+END, VERTICAL = 0.4, 8.0  # mm at the ends of a lead, and the slope there of what is not trace
 LEAST_COVERAGE = 0.2  # of a lead, below which it is missing
 
 

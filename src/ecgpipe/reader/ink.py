@@ -11,6 +11,7 @@ AROUND = 1.0  # mm around the traces whose colours are compared
 REACH = 0.3  # mm by which the ink may lie outside of the network's trace
 USUAL = 6.0  # mm along the row over which the darkness of a full stroke is averaged
 STROKE = 0.7  # of the usual darkness of the traces: darker pixels may be the tip of a peak
+FAINT = 0.2  # probability from which dark ink that touches the network's trace belongs to it
 TIP = 4.0  # mm that a tip may reach beyond the network's trace
 UPRIGHT = np.ones((3, 1), np.uint8)
 MOST_COLOURS = 200_000  # pixels from which the colour of the ink is learned
@@ -44,6 +45,10 @@ def own_ink(page: ReadPage, ink: np.ndarray, lead: FoundLead, first: int, last: 
     rows, dark = page.leads.row_of[:, start : last + round(mm)], ink[:, start : last + round(mm)]
     own = cv2.dilate((rows == lead.row).astype(np.uint8), _disc(REACH * mm))
     allowed = (dark > STROKE * np.median(dark[rows == lead.row])) & ((rows < 0) | (rows == lead.row))
+    faint = allowed & (page.trace[:, start : last + round(mm)] >= FAINT)
+    count, parts = cv2.connectedComponents((faint | (own > 0)).astype(np.uint8))
+    touched = np.bincount(parts[own > 0], minlength=count) > 0
+    own |= faint & touched[parts]
     for _ in range(round(TIP * mm)):  # the network misses the tips of some sharp peaks
         own |= cv2.dilate(own, UPRIGHT) & allowed
     own[(rows >= 0) & (rows != lead.row)] = 0

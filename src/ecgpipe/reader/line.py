@@ -3,14 +3,18 @@
 from itertools import pairwise
 
 import numpy as np
+from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
 EDGE = 0.5  # ink at the edge of a stroke
 JUMP, BREAK = 1.0, 12.0  # cost per pixel between the runs of neighbouring columns, and of a column that is left out
 MOST_RUNS = 6  # per column; of more, the longest
+
+
 DISC = 9  # points on half of a disc's edge
 ALIKE = 1.0  # of the radius: differences up to this are averaged
+TIP = 4.0  # times the radius, how far the tip of a peak stands out
 SPECK = 2.0  # times the thickness
-THICKNESS = 0.3  # quantile of the runs' lengths
+THICKNESS = 0.05  # quantile of the runs' lengths: those of steep parts are longer
 
 
 def follow_line(probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -43,7 +47,7 @@ def _centre(top: np.ndarray, bottom: np.ndarray, radius: float) -> np.ndarray:
     """Heights (n,) of the line whose stroke, a disc of this radius drawn along it, has these edges.
 
     A disc that touches the upper edge from below follows peaks exactly but cannot enter narrow troughs; one on the
-    lower edge follows troughs. Where they differ, the one that departs more from the line beside is right.
+    lower edge follows troughs. Where they differ, they count in proportion to how far they depart from the line beside.
     """
     x = np.arange(len(top))
     shifts = radius * np.sin(np.linspace(-np.pi / 2, np.pi / 2, DISC))
@@ -53,14 +57,18 @@ def _centre(top: np.ndarray, bottom: np.ndarray, radius: float) -> np.ndarray:
     centre = (upper + lower) / 2
     differ = np.abs(lower - upper) > ALIKE * radius
     edges = np.flatnonzero(np.diff(np.concatenate([[0], differ, [0]])))
+    size = 2 * int(np.ceil(TIP * radius)) + 1  # in a tip, a disc falls short and an edge with a mitre is too far
+    upper = np.where(top == minimum_filter1d(top, size), (upper + top + radius) / 2, upper)
+    lower = np.where(bottom == maximum_filter1d(bottom, size), (lower + bottom - radius) / 2, lower)
     for start, stop in edges.reshape(-1, 2):
         here = np.s_[start:stop]
         ends = centre[[max(start - 1, 0), min(stop, len(x) - 1)]]
         if start == 0 or stop == len(x):
             ends = np.repeat(ends[1] if start == 0 else ends[0], 2)
         between = np.linspace(*ends, stop - start + 2)[1:-1]
-        peak, trough = (between - upper[here]).max(), (lower[here] - between).max()
-        centre[here] = upper[here] if peak > trough else lower[here]
+        peak, trough = np.maximum(between - upper[here], 0), np.maximum(lower[here] - between, 0)
+        share = np.divide(peak, peak + trough, out=np.full(len(peak), 0.5), where=peak + trough > 0)
+        centre[here] = share * upper[here] + (1 - share) * lower[here]
     return centre
 
 
