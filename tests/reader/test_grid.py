@@ -59,6 +59,16 @@ def test_the_resolution_of_the_map_does_not_matter() -> None:
     assert refined is not None and refined.pixels_per_mm == pytest.approx(7.2, rel=0.01)
 
 
+def test_lines_in_one_direction_give_the_other() -> None:
+    """Horizontal lines have faded; the vertical ones are enough."""
+    x, y = page(3.6, 3)
+    grid = lines(x, np.zeros_like(x) + 0.5, 1, 0.2) + 0.2 * np.random.default_rng(0).random(x.shape).astype(np.float32)
+    refined = refine_geometry(grid, rough_estimate(x, y, 1.15, 2), 1.0, 900)
+    assert refined is not None
+    across, down = np.linalg.norm(refined.jacobian(refined.middle[None])[0], axis=1)
+    assert across == pytest.approx(1 / 3.6, rel=0.01) and down == pytest.approx(1 / 3.6, rel=0.02)
+
+
 @pytest.mark.parametrize("kind", ["nothing", "noise"])
 def test_without_lines_there_is_no_grid(kind: str) -> None:
     x, y = page(4, 0)

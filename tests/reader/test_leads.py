@@ -151,6 +151,14 @@ def test_a_page_that_was_cut_below_is_named_by_its_names() -> None:
     assert [lead.name for lead in found.leads] == ["I", "aVR", "V1", "V4", "II", "aVL", "V2", "V5"]
 
 
+@pytest.mark.parametrize("below", [-11, 8])
+def test_names_nearer_to_another_row_are_of_their_own(below) -> None:
+    baselines = [30.0 + 14 * row for row in range(12)]
+    names = [(name, x, y + 6 + below, share) for name, x, y, share in names_of([LIMB + CHEST], baselines)]
+    found = find_leads(*rows_of_traces(baselines, dict.fromkeys(range(12), -5.0)), names, MM)
+    assert found.layout == "12x1" and all(lead.name_read for lead in found.leads)
+
+
 def test_leads_in_an_order_of_their_own_are_named_as_read() -> None:
     baselines = [30.0, 60, 90]
     columns = [("V4", "aVL", "I"), ("V6", "II", "V1"), ("aVF", "V2", "aVR"), ("V3", "III", "V5")]

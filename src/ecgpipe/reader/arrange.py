@@ -31,12 +31,14 @@ class Arrangement:
     Attributes:
         layout: the layout; its names are those of the page.
         bounds: left and right end of each column, mm; the right end of one may be the left end of the next.
+        score: how well the names support it, compared with other arrangements of the same page.
         agreement: share of the probability of all names that agrees with the layout, 0 to 1; 0 if no name was read.
         read: (name, row) that were read at their place.
     """
 
     layout: Layout
     bounds: list[tuple[float, float]]
+    score: float
     agreement: float
     read: frozenset[tuple[str, int]]
 
@@ -56,12 +58,12 @@ def arrange(spans: list[tuple[float, float]], names: Names, layouts: Sequence[La
         fitting.append(by_names)
     if any(names):
         fitting += _parts(layouts, count)
-    tried = [_fitted(layout, spans, names) for layout in fitting]
-    best = max(tried, key=lambda pair: pair[0])[1]
+    best = max((_fitted(layout, spans, names) for layout in fitting), key=lambda found: found.score)
     if best.agreement >= OTHER_ORDER or not any(names):
         return best
     whole = [layout for layout in layouts if layout.rows == count]
-    return max((_named_as_read(layout, spans, names) for layout in whole), key=_known, default=None) or best
+    named = [found for layout in whole if (found := _named_as_read(layout, spans, names))]
+    return max(named, key=lambda found: len(found.read) - found.layout.rarity, default=best)
 
 
 def _parts(layouts: Sequence[Layout], count: int) -> list[Layout]:
@@ -78,8 +80,8 @@ def _parts(layouts: Sequence[Layout], count: int) -> list[Layout]:
     return parts
 
 
-def _fitted(layout: Layout, spans: list[tuple[float, float]], names: Names) -> tuple[float, Arrangement]:
-    """The layout's score, and its place on the page."""
+def _fitted(layout: Layout, spans: list[tuple[float, float]], names: Names) -> Arrangement:
+    """The layout where the names place it on the page."""
     body = len(layout.columns[0])
     left, right = np.median(np.array(spans[:body]), axis=0)
     place = {(name, row): column for column, leads in enumerate(layout.columns) for row, name in enumerate(leads)}
@@ -104,7 +106,7 @@ def _fitted(layout: Layout, spans: list[tuple[float, float]], names: Names) -> t
         score -= PART
         kept = replace(kept, name=f"{layout.name}, {len(shown)} of {len(layout.columns)} columns")
     agreement = right_share / (right_share + wrong_share) if right_share else 0.0
-    return score, Arrangement(kept, [bounds[column] for column in shown], agreement, frozenset(read))
+    return Arrangement(kept, [bounds[column] for column in shown], score, agreement, frozenset(read))
 
 
 def _columns(matching: list[tuple[int, float]], count: int, left: float, right: float) -> tuple[float, float]:
@@ -147,8 +149,4 @@ def _named_as_read(layout: Layout, spans: list[tuple[float, float]], names: Name
     if 2 * len(known) <= body * len(columns) or len({name for name, _ in known}) < len(known):
         return None
     other = replace(layout, name=f"{layout.name}, other order", columns=tuple(columns))
-    return Arrangement(other, bounds, 1.0, frozenset(known))
-
-
-def _known(found: Arrangement | None) -> float:
-    return len(found.read) - found.layout.rarity if found else -np.inf
+    return Arrangement(other, bounds, 0.0, 1.0, frozenset(known))

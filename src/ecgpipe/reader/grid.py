@@ -30,6 +30,9 @@ FLOOR = 0.07
 """Least level of the surroundings, relative to the strongest peak."""
 LEAST_CONTRAST = 0.2
 """Least difference between the comb's teeth and the gaps between them, in units of the surroundings."""
+AGREE, LEAST_CLEAR = 0.015, 0.3
+"""Relative error up to which a tile agrees with the map, and the least mean weight of tiles that agree."""
+NO_WEIGHT = 1e-6
 LEAST_TILES, MOST_TILES = 3, 12
 """Tiles with grid that are required; the whole page's change is sought with at most so many, the clearest."""
 USUAL_WIDTH, WIDTH_SPREAD = 250.0, 0.35
@@ -65,36 +68,67 @@ def refine_geometry(
     common = _common_changes([np.minimum(spectra[tile], STRONGEST) for tile in clearest], rough[clearest], width)
     if common is None:
         return None
-    gradients, weights = [], []
-    for axis, change in enumerate(common):
-        gradient = _changed(rough[:, axis], change[None])[:, 0]
-        for changes in (FINE, FINEST):
-            around = _changed(gradient, _pairs(*changes))
-            contrasts = [_contrast(spectrum, each) for spectrum, each in zip(spectra, around, strict=True)]
-            gradient = np.array([each[c.argmax()] for each, c in zip(around, contrasts, strict=True)])
-        gradients.append(gradient)
-        weights.append(np.clip([c.max() - LEAST_CONTRAST for c in contrasts], 0, 3))
-    if any((weight > 0).sum() < LEAST_TILES for weight in weights):
+    points, shape = centres / scale, (grid.shape[0] / scale, grid.shape[1] / scale)
+    axes = [_along_the_tiles(spectra, _changed(rough[:, axis], common[axis][None])[:, 0]) for axis in (0, 1)]
+    fitted, clear = _fit_without_outliers(points, axes, scale, shape)
+    if clear.max() < LEAST_CLEAR:
         return None
-    points = centres / scale
-    shape = (grid.shape[0] / scale, grid.shape[1] / scale)
-    fitted = _fit_without_outliers(points, [gradient * scale for gradient in gradients], weights, shape)
+    if (
+        clear.min() < LEAST_CLEAR
+    ):  # lines in one direction locked on to another comb, or are faint: start from the others
+        lost, other = int(clear.argmin()), int(clear.argmax())
+        across = fitted.jacobian(points)[:, other] / scale @ np.array([[0, 1], [-1, 0]])
+        side = np.sign(np.sum(across * rough[:, lost], axis=1, keepdims=True))
+        axes[lost] = _along_the_tiles(spectra, across * side)
+        fitted, clear = _fit_without_outliers(points, axes, scale, shape)
+        if clear[lost] < LEAST_CLEAR:
+            axes[lost] = across * side, np.ones(len(points))
+            fitted, _ = _fit_without_outliers(points, axes, scale, shape)
     return align_to_lines(grid, fitted, scale)
 
 
+def _along_the_tiles(spectra: list[np.ndarray], gradient: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The gradient (n, 2) of one axis that fits the spectrum of each tile best, close to this one, and its weight."""
+    contrasts: list[np.ndarray] = []
+    for changes in (FINE, FINEST):
+        around = _changed(gradient, _pairs(*changes))
+        contrasts = [_contrast(spectrum, each) for spectrum, each in zip(spectra, around, strict=True)]
+        gradient = np.array([each[c.argmax()] for each, c in zip(around, contrasts, strict=True)])
+    return gradient, np.array([np.clip(c.max() - LEAST_CONTRAST, 0, 3) for c in contrasts])
+
+
 def _fit_without_outliers(
-    points: np.ndarray, gradients: list[np.ndarray], weights: list[np.ndarray], shape: tuple[float, float]
-) -> PageGeometry:
-    """Fit, and again without the tiles that locked on to another comb."""
-    fitted = fit_gradients(points, gradients, weights, shape, degree=2)
+    points: np.ndarray, axes: list[tuple[np.ndarray, np.ndarray]], scale: float, shape: tuple[float, float]
+) -> tuple[PageGeometry, np.ndarray]:
+    """Fit, and again without the tiles that locked on to another comb.
+
+    Args:
+        points: (n, 2), centres of the tiles in the picture.
+        axes: of x and of y, the gradients (n, 2) in mm per pixel of the grid, and their weights.
+
+    Returns:
+        The map, and how clear the lines of x and of y are: the mean weight of the tiles that agree.
+    """
+    gradients, weights = [gradient * scale for gradient, _ in axes], [weight for _, weight in axes]
+    fitted = fit_gradients(points, gradients, [weight + NO_WEIGHT for weight in weights], shape, degree=2)
     for degree in (2, 3, 3):
-        near = []
-        for axis, gradient in enumerate(gradients):
-            error = np.linalg.norm(fitted.jacobian(points)[:, axis] - gradient, axis=1)
-            relative = error / np.linalg.norm(gradient, axis=1)
-            near.append(relative < max(0.008, 2.5 * float(np.median(relative[weights[axis] > 0]))))
-        fitted = fit_gradients(points, gradients, [w * n for w, n in zip(weights, near, strict=True)], shape, degree)
-    return fitted
+        errors = _relative_errors(fitted, points, gradients)
+        limits = [
+            max(0.008, 2.5 * float(np.median(e[w > 0]))) if (w > 0).any() else 1
+            for e, w in zip(errors, weights, strict=True)
+        ]
+        kept = [w * (e < limit) + NO_WEIGHT for w, e, limit in zip(weights, errors, limits, strict=True)]
+        fitted = fit_gradients(points, gradients, kept, shape, degree)
+    errors = _relative_errors(fitted, points, gradients)
+    return fitted, np.array([float((w * (e < AGREE)).mean()) for w, e in zip(weights, errors, strict=True)])
+
+
+def _relative_errors(fitted: PageGeometry, points: np.ndarray, gradients: list[np.ndarray]) -> list[np.ndarray]:
+    jacobian = fitted.jacobian(points)
+    return [
+        np.linalg.norm(jacobian[:, axis] - gradient, axis=1) / np.linalg.norm(gradient, axis=1)
+        for axis, gradient in enumerate(gradients)
+    ]
 
 
 def usual_scale(geometry: PageGeometry, width: float) -> PageGeometry:

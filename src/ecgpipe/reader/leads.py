@@ -90,8 +90,12 @@ def find_leads(
         return None
     present = columns_of(row_of, len(rows))
     spans = [_span(columns, pixels_per_mm) for columns in present]
-    read = _names_in_rows(names, rows)
-    found = arrange(spans, read, layouts or read_templates())
+    pitch = float(np.diff(rows).min()) if len(rows) > 1 else 0.0
+    tried = []
+    for shift in (0.0, pitch / 2, -pitch / 2):  # names far above or below their leads are near those of other rows
+        read = _names_in_rows([(name, x, y + shift, share) for name, x, y, share in names], rows)
+        tried.append((arrange(spans, read, layouts or read_templates()), read))
+    found, read = max(tried, key=lambda pair: pair[0].score)
     places = _places(found, rows, spans, read)
     leads = [_measured(lead, trace, row_of, present[lead.row], pixels_per_mm) for lead in places]
     return PageLeads(found.layout.name, tuple(leads), tuple(rows), tuple(removed), found.agreement, row_of)
