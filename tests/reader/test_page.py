@@ -62,6 +62,28 @@ def test_a_page_on_its_side_or_upside_down_is_turned(net, page, quarters):
     assert np.abs(corner - [x + 0.5, y + 0.5]).max() <= 1
 
 
+@pytest.mark.parametrize(("curves", "seed"), [(1, 3), (2, 3), (3, 0)])
+def test_a_chart_is_no_ecg(net, curves, seed):
+    """Curves across the picture, without a grid and names, that have long rows of what looks like a trace."""
+    rng = np.random.default_rng(seed)
+    picture = np.full((800, 1200, 3), 245, np.uint8)
+    cv2.polylines(picture, [np.int32([(90, 60), (90, 740), (1150, 740)])], False, (0, 0, 0), 2)
+    for top in np.linspace(80, 740, curves + 1)[:-1]:
+        y = np.cumsum(rng.normal(0, 1, 400))
+        y = top + (y - y.min()) / np.ptp(y) * 600 / curves
+        points = np.stack([np.linspace(92, 1140, 400), y], axis=1).astype(np.int32)
+        cv2.polylines(picture, [points], False, (120, 20, 20), 2, cv2.LINE_AA)
+    with pytest.raises(DataError, match="no ECG"):
+        understand_page(picture, net)
+
+
+@pytest.mark.parametrize("grid", [True, False])
+def test_a_page_without_names_is_an_ecg(net, grid):
+    page = render_page(beats(), 500, RenderConfig(dpi=DPI, lead_names=False, annotations=False, grid=grid))
+    read = understand_page(page.image, net)
+    assert len(read.leads.rows) == 4 and read.quarters == 0
+
+
 def test_ink_that_is_not_marked_counts_as_left_out():
     page, trace = np.full((200, 300, 3), 240, np.uint8), np.zeros((200, 300), bool)
     page[100:103], trace[100:103] = 30, True

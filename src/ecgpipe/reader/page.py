@@ -12,7 +12,7 @@ from ecgpipe.errors import DataError
 from ecgpipe.reader.leads import FoundLead, PageLeads, find_leads
 from ecgpipe.reader.network import OFFSET_UNIT, PIXEL_MAPS, ReaderNet
 from ecgpipe.reader.read import FoundName, Reading, legible, marks_of, read_page
-from ecgpipe.reader.rows import columns_of
+from ecgpipe.reader.rows import TRACE, columns_of
 from ecgpipe.reader.templates import Layout
 from ecgpipe.reader.upright import Frame, frame_around
 
@@ -21,6 +21,10 @@ LEAST_ROW = 0.6
 """Share of the page's width that its longest row of traces covers: below it, lines are not an ECG."""
 REPEATED = 6
 """Lead names that appear more than once on two pages; rhythm strips repeat up to three."""
+NAMED = 2.0
+"""Lead names that prove an ECG (``read.legible``)."""
+CLEAR, IN_ROWS = 0.83, 0.8
+"""Of a page without: the least mean probability of its traces, and their least share of all that looks like a trace."""
 MARGIN = 4.0  # mm around the content of a page
 FINEST, COARSEST = 12.0, 3.0  # pixels per mm of an upright page
 LONGEST = 3000  # pixels of its longer side
@@ -127,7 +131,7 @@ def understand_page(picture: np.ndarray, net: ReaderNet, layouts: Sequence[Layou
         other = _understood(picture, _turned(picture, net, 1), 1, net, layouts)
         if other is not None and (page is None or _longest_row(other.leads) > _longest_row(page.leads)):
             page = other
-    if page is None or _longest_row(page.leads) < LEAST_ROW:
+    if page is None or not _is_ecg(page):
         raise DataError(NO_ECG)
     return replace(page, notes=(*_page_notes(page.reading), *_lead_notes(page.leads), *_ink_notes(picture, page)))
 
@@ -163,6 +167,22 @@ def _runs_down(trace: np.ndarray) -> bool:
     """Whether the traces run along the picture's columns: rows of traces cover its width, with gaps between them."""
     found = trace > 0.5
     return float(found.any(axis=0).mean()) < float(found.any(axis=1).mean())
+
+
+def _is_ecg(page: ReadPage) -> bool:
+    """Whether the lines are an ECG: with lead names that could be read, or else with clear traces and little else.
+
+    A single line without a grid and a name looks like any chart.
+    """
+    if _longest_row(page.leads) < LEAST_ROW:
+        return False
+    if legible(page.reading.names) >= NAMED:
+        return True
+    if len(page.leads.rows) == 1 and not page.reading.grid_found:
+        return False
+    in_rows = page.leads.row_of >= 0
+    clear, share = page.trace[in_rows].mean(), in_rows.sum() / (page.trace >= TRACE).sum()
+    return bool(clear >= CLEAR and share >= IN_ROWS)
 
 
 def _longest_row(leads: PageLeads) -> float:
