@@ -43,16 +43,10 @@ def _correction(grid: np.ndarray, geometry: PageGeometry, scale: float, axis: st
     corners = np.stack([x.ravel(), y.ravel()], axis=1) * CELL / scale
     scaled = ((corners - geometry.middle) / geometry.unit).T
     coarse = (terms(*scaled) @ getattr(geometry, axis)).reshape(x.shape).astype(np.float32)
-    across, down = np.meshgrid(
-        (np.arange(columns * CELL, dtype=np.float32) + 0.5) / CELL + 0.5,
-        (np.arange(rows * CELL, dtype=np.float32) + 0.5) / CELL + 0.5,
-    )
-    angle = cv2.remap(coarse, across, down, cv2.INTER_LINEAR) * (2 * np.pi / period)
-    part = grid[: rows * CELL, : columns * CELL]
-    waves = [
-        cv2.resize(part * wave, (columns, rows), interpolation=cv2.INTER_AREA)
-        for wave in (np.cos(angle), -np.sin(angle))
-    ]
+    angle = cv2.resize(coarse * np.float32(-2 * np.pi / period), None, fx=CELL, fy=CELL, interpolation=cv2.INTER_LINEAR)
+    angle = np.ascontiguousarray(angle[CELL:-CELL, CELL:-CELL])
+    part = np.ascontiguousarray(grid[: rows * CELL, : columns * CELL])
+    waves = [cv2.resize(wave, (columns, rows), interpolation=cv2.INTER_AREA) for wave in cv2.polarToCart(part, angle)]
     cells_per_mm = geometry.pixels_per_mm * scale / CELL
     real, imaginary = (
         cv2.GaussianBlur(wave, (0, 0), WINDOW * cells_per_mm, borderType=cv2.BORDER_CONSTANT) for wave in waves
