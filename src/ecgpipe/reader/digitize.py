@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import cv2
 import numpy as np
+from scipy.stats import theilslopes
 
 from ecgpipe.artifacts.signals import LEADS
 from ecgpipe.errors import DataError
@@ -113,11 +115,13 @@ def digitize(
         raise DataError("most lead names appear twice: the picture seems to show two pages; cut them apart")
     if "unknown" in page.leads.layout:
         raise DataError(f"the page's layout is unknown ({len(rows)} rows of traces); see the overlay of ecgpipe read")
-    leads, left, right, speed, notes = _in_time(page)
-    gain = pulse_gain(page)
+    leads, time, notes = _in_time(page)
+    speed = float(np.median(time.speeds))
+    unit = 1.0 if page.reading.grid_found else speed / USUAL_SPEED  # estimated millimetres per true one
+    gain = pulse_gain(page, unit)
     if gain is None:
         notes.append("no calibration pulse was measured: 10 mm/mV is assumed")
-    samples = round((right - left) / speed * sampling_rate)
+    samples = round(time.seconds * sampling_rate)
     signal = np.full((len(LEADS), samples), np.nan, np.float32)
     found, lines = [], []
     ink = ink_of(page, picture)
@@ -125,12 +129,12 @@ def digitize(
     for lead in order:
         if lead.name.upper() not in LEADS or lead.coverage < LEAST_COVERAGE:
             continue
-        part, line = _samples(page, ink, lead, left, right, speed, gain or USUAL_GAIN, sampling_rate, samples)
+        part, line = _samples(page, ink, lead, time, (gain or USUAL_GAIN) * unit, sampling_rate, samples)
         row = signal[LEADS.index(lead.name.upper())]
         empty = np.isnan(row)
         row[empty] = part[empty]
-        seconds = tuple(((a - left) / speed, (b - left) / speed) for a, b in lead.gaps)
-        span = (lead.left - left) / speed, (lead.right - left) / speed
+        seconds = tuple((time.at(a, lead.row), time.at(b, lead.row)) for a, b in lead.gaps)
+        span = time.at(lead.left, lead.row), time.at(lead.right, lead.row)
         found.append(DigitizedLead(lead.name, *span, lead.confidence, seconds, lead.name_read))
         lines.append(line)
     if not found:
@@ -139,18 +143,38 @@ def digitize(
     if missing:
         notes.append(f"missing: {', '.join(missing)}")
     everything = (*notes, *page.notes)
-    return Recording(signal, sampling_rate, tuple(found), speed, gain or USUAL_GAIN, everything, page, tuple(lines))
+    return Recording(
+        signal, sampling_rate, tuple(found), speed / unit, gain or USUAL_GAIN, everything, page, tuple(lines)
+    )
 
 
-def _in_time(page: ReadPage) -> tuple[list[FoundLead], float, float, float, list[str]]:
-    """The leads with equally wide columns, the left and right end of the rows in mm, mm/s, and notes.
+@dataclass(frozen=True)
+class _Time:
+    """When the rows show what: left end in mm and mm per second of each row, and the length of the page in s."""
+
+    lefts: np.ndarray
+    speeds: np.ndarray
+    seconds: float
+
+    def at(self, x: float, row: int) -> float:
+        """Seconds from the start of the page of a place in mm."""
+        return float((x - self.lefts[row]) / self.speeds[row])
+
+
+def _in_time(page: ReadPage) -> tuple[list[FoundLead], _Time, list[str]]:
+    """The leads with equally wide columns, when they are shown, and notes.
 
     Nearly all pages show 10 s, so of the rows' ends those are taken that come closest to this, and the paper speed is
-    corrected for a scale that is slightly wrong.
+    corrected for a scale that is slightly wrong. Without a grid the scale is rough, and each row's own width shows it.
     """
     found = page.leads.leads
     rows = [[lead for lead in found if lead.row == row] for row in range(len(page.leads.rows))]
     lefts, rights = np.array([(row[0].left, row[-1].right) for row in rows]).T
+    everywhere = np.ones(len(rows))
+    if not page.reading.grid_found and " columns" not in page.leads.layout:
+        lefts, rights = _straight(page.leads.rows, lefts), _straight(page.leads.rows, rights)
+        time = _Time(lefts, (rights - lefts) / USUAL_SECONDS, USUAL_SECONDS)
+        return _equal_columns(rows, lefts, rights), time, ["without a grid, the page is taken to show 10 s at 25 mm/s"]
     widths = rights[None, :] - lefts[:, None]
     width = float(np.median(rights) - np.median(lefts))
     speed = USUAL_SPEED if width <= FAST_WIDTH else 2 * USUAL_SPEED
@@ -159,29 +183,39 @@ def _in_time(page: ReadPage) -> tuple[list[FoundLead], float, float, float, list
     first, last = np.unravel_index(np.abs(widths - usual).argmin(), widths.shape)
     left, right = float(lefts[first]), float(rights[last])
     if abs((right - left) / usual - 1) > SCALE_ERROR:
-        return list(found), float(lefts.min()), float(rights.max()), speed, notes
+        left, right = float(lefts.min()), float(rights.max())
+        return list(found), _Time(left * everywhere, speed * everywhere, (right - left) / speed), notes
     excess = (right - left) / usual - 1
     if excess > PRECISE:  # more often a pulse or a mark at the rows' ends than a wrong scale
         left = float(np.median(lefts))
     if excess > (-GRID_ERROR if page.reading.grid_found else 0):  # the grid is more exact than the rows' ends
         right = left + usual
-    columns = max(len(row) for row in rows)
-    bounds = np.linspace(left, right, columns + 1)
-    placed = []
-    for row in rows:
-        for column, lead in enumerate(row):
-            ends = (left, right) if len(row) == 1 else (float(bounds[column]), float(bounds[column + 1]))
-            placed.append(replace(lead, left=ends[0], right=ends[1]))
-    return placed, left, right, (right - left) / USUAL_SECONDS, [*notes, "the page is taken to show 10 s"]
+    time = _Time(left * everywhere, (right - left) / USUAL_SECONDS * everywhere, USUAL_SECONDS)
+    leads = _equal_columns(rows, left * everywhere, right * everywhere)
+    return leads, time, [*notes, "the page is taken to show 10 s"]
+
+
+def _straight(heights: Sequence[float], ends: np.ndarray) -> np.ndarray:
+    """The ends of the rows on a straight line, which a page in perspective shows slanted; robust (Theil and Sen)."""
+    if len(ends) < 3:
+        return ends
+    slope, intercept, *_ = theilslopes(ends, heights)
+    return intercept + slope * np.array(heights)
+
+
+def _equal_columns(rows: list[list[FoundLead]], lefts: np.ndarray, rights: np.ndarray) -> list[FoundLead]:
+    return [
+        replace(lead, left=float(start), right=float(stop))
+        for row, left, right in zip(rows, lefts, rights, strict=True)
+        for lead, (start, stop) in zip(row, pairwise(np.linspace(left, right, len(row) + 1)), strict=True)
+    ]
 
 
 def _samples(
     page: ReadPage,
     ink: np.ndarray,
     lead: FoundLead,
-    left: float,
-    right: float,
-    speed: float,
+    time: _Time,
     gain: float,
     rate: float,
     count: int,
@@ -195,16 +229,17 @@ def _samples(
         return np.full(count, np.nan, np.float32), np.zeros((0, 2))
     fine = cv2.resize(own[used[0] : used[-1] + 1], None, fx=FINE, fy=FINE, interpolation=cv2.INTER_CUBIC)
     x, y = follow_line(fine)
-    inner = lead.left - left > 1, right - lead.right > 1
+    speed = time.speeds[lead.row]
+    start, stop = (time.at(each, lead.row) * speed for each in (lead.left, lead.right))
+    inner = start > 1, time.seconds * speed - stop > 1
     x, y = _without_marks(x / FINE + first, y / FINE + used[0], first, last, [END * mm * side for side in inner])
     if not len(x):
         return np.full(count, np.nan, np.float32), np.zeros((0, 2))
-    time = (x / mm - left) / speed
+    seconds = (x / mm - time.lefts[lead.row]) / speed
     at = np.arange(count) / rate
-    values = np.interp(at, time, (lead.baseline - y / mm) / gain, left=np.nan, right=np.nan)
-    gaps = np.flatnonzero(np.diff(time) * speed > BRIDGED)
-    for gap in gaps:
-        values[(at > time[gap]) & (at < time[gap + 1])] = np.nan
+    values = np.interp(at, seconds, (lead.baseline - y / mm) / gain, left=np.nan, right=np.nan)
+    for gap in np.flatnonzero(np.diff(seconds) * speed > BRIDGED):
+        values[(at > seconds[gap]) & (at < seconds[gap + 1])] = np.nan
     return values.astype(np.float32), np.stack([x, y], axis=1)
 
 
@@ -226,11 +261,12 @@ def _without_marks(
     return x[kept], y[kept]
 
 
-def pulse_gain(page: ReadPage) -> float | None:
+def pulse_gain(page: ReadPage, unit: float = 1.0) -> float | None:
     """mm per mV from the heights of the calibration pulses; None without them.
 
     Marks of a pulse's size that stand on a row's baseline count if half of the rows, at least two, have one at the
-    same place and with the same height. The network labels many pulses as other ink.
+    same place and with the same height. The network labels many pulses as other ink. ``unit``: estimated millimetres
+    per true one.
     """
     mm = page.frame.pixels_per_mm
     maps = page.reading.maps
@@ -240,7 +276,7 @@ def pulse_gain(page: ReadPage) -> float | None:
     rows = np.array(page.leads.rows)
     found = []  # left, height, row
     for left, top, width, height, area in boxes[1:] / np.array([mm, mm, mm, mm, mm**2]):
-        (low, high), (narrow, wide) = PULSE
+        (low, high), (narrow, wide) = np.array(PULSE) * unit
         thickness = area / (2 * height + width)
         row = int(np.abs(rows - (top + height)).argmin())
         foot = abs(rows[row] - (top + height - thickness / 2))
@@ -249,7 +285,7 @@ def pulse_gain(page: ReadPage) -> float | None:
     for left, height, _ in found:
         alike = [each for each in found if abs(each[0] - left) < PULSE_FOOT and abs(each[1] / height - 1) < PULSE_ALIKE]
         if len({row for *_, row in alike}) >= max(2, len(rows) / 2):
-            measured = float(np.median([each[1] for each in alike]))
+            measured = float(np.median([each[1] for each in alike])) / unit
             nearest = min(GAINS, key=lambda gain: abs(np.log(gain / measured)))
             return nearest if abs(np.log(nearest / measured)) < 0.25 else None
     return None

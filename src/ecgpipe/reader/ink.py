@@ -14,6 +14,8 @@ STROKE = 0.7  # of the usual darkness of the traces: darker pixels may be the ti
 FAINT = 0.2  # probability from which dark ink that touches the network's trace belongs to it
 TIP = 4.0  # mm that a tip may reach beyond the network's trace
 UPRIGHT = np.ones((3, 1), np.uint8)
+SURE, PALE = 0.95, 0.6  # probability from which a pixel of a pale, steep stroke counts so much
+PALE_STROKE = 0.5  # mm of a column, from which there is such a stroke
 MOST_COLOURS = 200_000  # pixels from which the colour of the ink is learned
 
 
@@ -57,7 +59,11 @@ def own_ink(page: ReadPage, ink: np.ndarray, lead: FoundLead, first: int, last: 
     usual = np.where(darkest > 0, darkest, np.median(darkest[darkest > 0]) if (darkest > 0).any() else 1)
     size = min(round(USUAL * page.frame.pixels_per_mm) | 1, len(usual))
     usual = median_filter(usual, size, mode="nearest")
-    return np.clip(part / np.maximum(usual, 1e-3), 0, 1).astype(np.float32)
+    part = np.clip(part / np.maximum(usual, 1e-3), 0, 1)
+    sure = ((rows == lead.row) & (page.trace[:, start : last + round(mm)] >= SURE))[:, first - start : last - start]
+    pale = sure & (part < PALE)
+    pale[:, pale.sum(axis=0) < PALE_STROKE * mm] = False
+    return np.where(pale, PALE, part).astype(np.float32)
 
 
 def _disc(radius: float) -> np.ndarray:

@@ -11,6 +11,8 @@ APART = 7.0  # mm, least distance between rows
 LEAST_ROW = 0.12  # votes of a row, relative to the strongest
 TRACE = 0.6  # probability from which a pixel belongs to a row: separators and blurred edges lie below
 SHORT = 0.45  # of the longest row's columns: a row that covers less is a rule, or text
+DRIFT = 20.0  # mm, between parts of one row that lie at different heights
+COMPLEMENT = 0.1  # of the columns of the shorter of two such parts that both may have
 LONG = 8  # pixels: a run of this length is preferred to a speck, longer ones no more
 LENGTH_WEIGHT, MIDDLE_WEIGHT = 0.3, 0.05  # in the cost, per pixel, beside the distance between neighbouring runs
 
@@ -57,6 +59,7 @@ def clean_rows(rows: list[float], row_of: np.ndarray) -> tuple[list[float], list
         The baselines of the remaining rows and of the removed ones, mm.
     """
     one_run_per_column(row_of, len(rows))
+    rows = _joined(rows, row_of)
     covered = columns_of(row_of, len(rows)).sum(axis=1)
     long = covered >= SHORT * max(covered.max(initial=0), 1)
     if not long.all():
@@ -65,6 +68,26 @@ def clean_rows(rows: list[float], row_of: np.ndarray) -> tuple[list[float], list
     return [row for row, is_long in zip(rows, long, strict=True) if is_long], [
         row for row, is_long in zip(rows, long, strict=True) if not is_long
     ]
+
+
+def _joined(rows: list[float], row_of: np.ndarray) -> list[float]:
+    """Join rows that are close and complement each other: leads of one row that lie at different heights."""
+    rows, present = list(rows), list(columns_of(row_of, len(rows)))
+    while True:
+        pairs = [
+            (rows[i + 1] - rows[i], i)
+            for i in range(len(rows) - 1)
+            if rows[i + 1] - rows[i] <= DRIFT
+            and (present[i] & present[i + 1]).sum() <= COMPLEMENT * min(present[i].sum(), present[i + 1].sum())
+        ]
+        if not pairs:
+            return rows
+        upper = min(pairs)[1]
+        shares = present[upper].sum(), present[upper + 1].sum()
+        rows[upper] = float(np.average(rows[upper : upper + 2], weights=shares))
+        present[upper] = present[upper] | present[upper + 1]
+        del rows[upper + 1], present[upper + 1]
+        row_of[row_of > upper] -= 1
 
 
 def one_run_per_column(row_of: np.ndarray, rows: int) -> None:
