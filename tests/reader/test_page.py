@@ -62,7 +62,7 @@ def test_a_page_on_its_side_or_upside_down_is_turned(net, page, quarters):
     assert np.abs(corner - [x + 0.5, y + 0.5]).max() <= 1
 
 
-@pytest.mark.parametrize(("curves", "seed"), [(1, 3), (2, 3), (3, 0)])
+@pytest.mark.parametrize(("curves", "seed"), [(1, 3), (2, 3), (3, 5)])
 def test_a_chart_is_no_ecg(net, curves, seed):
     """Curves across the picture, without a grid and names, that have long rows of what looks like a trace."""
     rng = np.random.default_rng(seed)
