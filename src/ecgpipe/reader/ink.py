@@ -44,10 +44,16 @@ def own_ink(page: ReadPage, ink: np.ndarray, lead: FoundLead, first: int, last: 
     """The ink of one lead between two columns: float32 (h, last - first), 1 in the middle of a stroke, else 0."""
     mm = page.frame.pixels_per_mm
     start = max(first - round(mm), 0)
-    rows, dark = page.leads.row_of[:, start : last + round(mm)], ink[:, start : last + round(mm)]
+    result = np.zeros((ink.shape[0], max(last - first, 0)), np.float32)
+    heights = np.flatnonzero((page.leads.row_of[:, start : last + round(mm)] == lead.row).any(axis=1))
+    if not len(heights):
+        return result
+    reach = round((TIP + AROUND) * mm)
+    near = np.s_[max(heights[0] - reach, 0) : heights[-1] + reach, start : last + round(mm)]
+    rows, dark, trace = page.leads.row_of[near], ink[near], page.trace[near]
     own = cv2.dilate((rows == lead.row).astype(np.uint8), _disc(REACH * mm))
     allowed = (dark > STROKE * np.median(dark[rows == lead.row])) & ((rows < 0) | (rows == lead.row))
-    faint = allowed & (page.trace[:, start : last + round(mm)] >= FAINT)
+    faint = allowed & (trace >= FAINT)
     count, parts = cv2.connectedComponents((faint | (own > 0)).astype(np.uint8))
     touched = np.bincount(parts[own > 0], minlength=count) > 0
     own |= faint & touched[parts]
@@ -60,10 +66,11 @@ def own_ink(page: ReadPage, ink: np.ndarray, lead: FoundLead, first: int, last: 
     size = min(round(USUAL * page.frame.pixels_per_mm) | 1, len(usual))
     usual = median_filter(usual, size, mode="nearest")
     part = np.clip(part / np.maximum(usual, 1e-3), 0, 1)
-    sure = ((rows == lead.row) & (page.trace[:, start : last + round(mm)] >= SURE))[:, first - start : last - start]
+    sure = ((rows == lead.row) & (trace >= SURE))[:, first - start : last - start]
     pale = sure & (part < PALE)
     pale[:, pale.sum(axis=0) < PALE_STROKE * mm] = False
-    return np.where(pale, PALE, part).astype(np.float32)
+    result[near[0], : part.shape[1]] = np.where(pale, PALE, part)
+    return result
 
 
 def _disc(radius: float) -> np.ndarray:

@@ -6,10 +6,8 @@ import numpy as np
 from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
 EDGE = 0.5  # ink at the edge of a stroke
-JUMP, BREAK = 1.0, 12.0  # cost per pixel between the runs of neighbouring columns, and of a column that is left out
+JUMP = 1.0  # cost per pixel between the runs of neighbouring columns
 MOST_RUNS = 6  # per column; of more, the longest
-
-
 DISC = 9  # points on half of a disc's edge
 ALIKE = 1.0  # of the radius: differences up to this are averaged
 TIP = 4.0  # times the radius, how far the tip of a peak stands out
@@ -31,7 +29,7 @@ def follow_line(probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         x and y of the line's points, float (n,), x increasing, centres of pixels at 0.5; columns without trace have
         no point.
     """
-    runs = [_runs(column) for column in probability.T]
+    runs = _runs(probability)
     columns, chain = _chain(runs)
     if not len(columns):
         return np.zeros(0), np.zeros(0)
@@ -72,22 +70,22 @@ def _centre(top: np.ndarray, bottom: np.ndarray, radius: float) -> np.ndarray:
     return centre
 
 
-def _runs(column: np.ndarray) -> np.ndarray:
-    """Upper and lower edge (n, 2) of the runs of trace in a column, between pixels by linear interpolation."""
-    inside = np.concatenate([[False], column >= EDGE, [False]])
-    edges = np.flatnonzero(inside[1:] != inside[:-1])
-    if not len(edges):
-        return np.zeros((0, 2))
-    starts, stops = edges[::2], edges[1::2]
-    padded = np.concatenate([[0.0], column, [0.0]])
-    above, first = padded[starts], padded[starts + 1]
-    last, below = padded[stops], padded[stops + 1]
+def _runs(probability: np.ndarray) -> list[np.ndarray]:
+    """Upper and lower edge (n, 2) of the runs of trace in each column, between pixels by linear interpolation."""
+    padded = np.pad(probability.T, ((0, 0), (1, 1)))
+    edges = np.diff((padded >= EDGE).astype(np.int8), axis=1)
+    columns, starts = np.nonzero(edges == 1)
+    stops = np.nonzero(edges == -1)[1]
+    above, first = padded[columns, starts], padded[columns, starts + 1]
+    last, below = padded[columns, stops], padded[columns, stops + 1]
     top = starts + 0.5 - (first - EDGE) / np.maximum(first - above, 1e-6)
     bottom = stops - 0.5 + (last - EDGE) / np.maximum(last - below, 1e-6)
-    found = np.stack([top, bottom], axis=1)
-    if len(found) > MOST_RUNS:
-        found = found[np.sort(np.argsort(top - bottom)[:MOST_RUNS])]
-    return found
+    places = np.searchsorted(columns, np.arange(1, probability.shape[1]))
+    runs = np.split(np.stack([top, bottom], axis=1), places)
+    return [
+        each if len(each) <= MOST_RUNS else each[np.sort(np.argsort(each[:, 0] - each[:, 1])[:MOST_RUNS])]
+        for each in runs
+    ]
 
 
 def _chain(runs: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -95,15 +93,19 @@ def _chain(runs: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     filled = [column for column, each in enumerate(runs) if len(each)]
     if not filled:
         return np.zeros(0), np.zeros((0, 2))
-    cost, back = [-_length(runs[filled[0]])], []
+    only = np.zeros(1, int)
+    cost, back = -_length(runs[filled[0]]), []
     for previous, column in pairwise(filled):
         before, here = runs[previous], runs[column]
+        if len(before) == len(here) == 1:  # no choice
+            back.append(only)
+            continue
         gap = np.maximum(here[None, :, 0] - before[:, None, 1], before[:, None, 0] - here[None, :, 1])
         jump = JUMP * np.maximum(gap, 0) / np.sqrt(column - previous)
-        total = cost[-1][:, None] + jump
+        total = cost[:, None] + jump
         back.append(total.argmin(axis=0))
-        cost.append(total.min(axis=0) - _length(here))
-    chosen = [int(cost[-1].argmin())]
+        cost = total.min(axis=0) - _length(here)
+    chosen = [int(cost.argmin())]
     for step in reversed(back):
         chosen.append(int(step[chosen[-1]]))
     chain = np.array([runs[column][run] for column, run in zip(filled, reversed(chosen), strict=True)])
