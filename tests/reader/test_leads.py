@@ -105,6 +105,20 @@ def test_a_row_has_one_run_per_column() -> None:
     assert kept[20:43, 70].all() and kept[50:53, 90:].all() and kept[40:43, :90].all()
 
 
+def test_pieces_of_a_separator_are_not_trace_but_waves_are() -> None:
+    trace, offset = rows_of_traces([30.0, 60, 90])
+    column = int(110 * MM)
+    trace[:, column : column + 2] = 0
+    for baseline in (30.0, 60, 90):
+        for start, stop in ((-12, -5), (4, 12)):
+            part = np.s_[int((baseline + start) * MM) : int((baseline + stop) * MM), column : column + 2]
+            trace[part] = 0.9
+            offset[part] = baseline - np.arange(part[0].start, part[0].stop)[:, None] / MM
+    found = find_leads(trace, offset, [], MM)
+    assert (found.row_of[:, column : column + 2] < 0).all()
+    assert (found.row_of[:, int(100 * MM) : int(100 * MM) + 3] >= 0).sum() > 3 * 3 * 8 * MM * 0.9  # the waves of 8 mm
+
+
 def test_no_trace_no_leads() -> None:
     empty = np.zeros((100, 100), np.float32)
     assert find_leads(empty, empty, [], MM) is None

@@ -85,7 +85,7 @@ def find_leads(
     rows, row_of = find_rows(trace, offset, pixels_per_mm)
     if not rows:
         return None
-    rows, removed = clean_rows(rows, row_of)
+    rows, removed = clean_rows(rows, row_of, pixels_per_mm)
     if not rows:
         return None
     present = columns_of(row_of, len(rows))

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import cv2
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
@@ -11,6 +12,7 @@ APART = 7.0  # mm, least distance between rows
 LEAST_ROW = 0.12  # votes of a row, relative to the strongest
 TRACE = 0.6  # probability from which a pixel belongs to a row: separators and blurred edges lie below
 SHORT = 0.45  # of the longest row's columns: a row that covers less is a rule, or text
+BAR, BAR_APART, BAR_BESIDE = 1.0, 2.0, 2.0  # mm: width of a bar, its least distance from the trace, and where that is
 DRIFT = 20.0  # mm, between parts of one row that lie at different heights
 COMPLEMENT = 0.1  # of the columns of the shorter of two such parts that both may have
 LONG = 8  # pixels: a run of this length is preferred to a speck, longer ones no more
@@ -49,16 +51,18 @@ def columns_of(row_of: np.ndarray, rows: int) -> np.ndarray:
     return present
 
 
-def clean_rows(rows: list[float], row_of: np.ndarray) -> tuple[list[float], list[float]]:
+def clean_rows(rows: list[float], row_of: np.ndarray, pixels_per_mm: float) -> tuple[list[float], list[float]]:
     """Remove what is no trace from the rows, and rows that are none.
 
     Args:
         rows, row_of: of ``find_rows``; ``row_of`` is changed.
+        pixels_per_mm: of the page.
 
     Returns:
         The baselines of the remaining rows and of the removed ones, mm.
     """
     one_run_per_column(row_of, len(rows))
+    _without_bars(row_of, pixels_per_mm)
     rows = _joined(rows, row_of)
     covered = columns_of(row_of, len(rows)).sum(axis=1)
     long = covered >= SHORT * max(covered.max(initial=0), 1)
@@ -68,6 +72,22 @@ def clean_rows(rows: list[float], row_of: np.ndarray) -> tuple[list[float], list
     return [row for row, is_long in zip(rows, long, strict=True) if is_long], [
         row for row, is_long in zip(rows, long, strict=True) if not is_long
     ]
+
+
+def _without_bars(row_of: np.ndarray, pixels_per_mm: float) -> None:
+    """Remove upright strokes that stand apart from the trace of their row on both sides: pieces of separators."""
+    count, parts, boxes, _ = cv2.connectedComponentsWithStats((row_of >= 0).astype(np.uint8))
+    width, apart, beside = (max(1, round(mm * pixels_per_mm)) for mm in (BAR, BAR_APART, BAR_BESIDE))
+    for part in range(1, count):
+        left, top, wide, high, _ = boxes[part]
+        if wide > width or high < apart:
+            continue
+        row = row_of[top : top + high, left : left + wide].max()
+        ends = top - apart, top + high + apart
+        sides = np.s_[max(left - beside, 0) : left], np.s_[left + wide : left + wide + beside]
+        heights = [np.flatnonzero((row_of[:, side] == row).any(axis=1)) for side in sides]
+        if all(len(y) and ((y < ends[0]) | (y > ends[1])).all() for y in heights):
+            row_of[parts == part] = -1
 
 
 def _joined(rows: list[float], row_of: np.ndarray) -> list[float]:
