@@ -13,6 +13,7 @@ from ecgpipe.reader.templates import Layout, read_templates
 NAME_ABOVE, NAME_BELOW = 14.0, 12.0  # mm, how far from its baseline a lead's name is printed
 ROW_ENDS = 20.0  # mm, within which a row ends where the others do
 DENSE = 6.0  # mm, window in which half of the columns of a row have trace; before and after, there are stray pixels
+SPECK, SPECK_APART = 2.0, 1.0  # mm: shorter pieces at the ends of a row, after a longer gap, are not part of it
 LONGEST_GAP = 2.0  # mm without trace that are not reported as a gap
 
 
@@ -108,8 +109,14 @@ def _span(present: np.ndarray, pixels_per_mm: float) -> tuple[float, float]:
     if not len(dense):
         dense = np.flatnonzero(columns)
     reach = round(DENSE / 2 * pixels_per_mm)  # up to the ends within the outermost dense windows
-    present = np.flatnonzero(columns[max(dense[0] - reach, 0) : dense[-1] + reach + 1]) + max(dense[0] - reach, 0)
-    return float(present[0] / pixels_per_mm), float((present[-1] + 1) / pixels_per_mm)
+    first = max(dense[0] - reach, 0)
+    edges = np.flatnonzero(np.diff(np.pad(columns[first : dense[-1] + reach + 1], 1)))
+    runs = (edges.reshape(-1, 2) + first) / pixels_per_mm
+    while len(runs) > 1 and runs[-1, 1] - runs[-1, 0] < SPECK and runs[-1, 0] - runs[-2, 1] > SPECK_APART:
+        runs = runs[:-1]
+    while len(runs) > 1 and runs[0, 1] - runs[0, 0] < SPECK and runs[1, 0] - runs[0, 1] > SPECK_APART:
+        runs = runs[1:]
+    return float(runs[0, 0]), float(runs[-1, 1])
 
 
 def _names_in_rows(
