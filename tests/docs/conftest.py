@@ -49,10 +49,11 @@ def project(finished: Workflow) -> Path:  # noqa: F811
     from ecgpipe import RenderConfig, read_signal, render_page
 
     page = Image.fromarray(render_page(*read_signal(records[0].with_suffix(""), "1"), RenderConfig()).image)
-    for name in ("photo.jpg", "scan.pdf", "page.tif"):  # docs/predict.md
+    for name in ("photo.jpg", "scan.pdf", "page.tif", "report.pdf"):  # docs/predict.md, docs/reader.md
         page.save(folder / name)
-    (folder / "folder").mkdir()
-    page.save(folder / "folder/page.png")
+    for name in ("folder", "scans"):
+        (folder / name).mkdir()
+        page.save(folder / name / "page.png")
     for place in ("records", "records100/00000"):
         (folder / place).mkdir(parents=True, exist_ok=True)
         for file in (records[0], records[0].with_suffix(".dat")):
