@@ -71,6 +71,9 @@ class Project:
     def new(cls, folder: Path) -> "Project":
         project = cls(copy_project(folder))
         project.edit("tiny.yaml", "epochs: 1,", "epochs: 30, patience: 30,")
+        project.edit(
+            "tiny.yaml", "learning_rate: 1.0e-3", "learning_rate: 1.0e-4"
+        )  # slowly, so that it keeps improving
         project.edit("tiny.yaml", "models: [resnet10t], seeds: [0]", f"models: [{MODEL}], seeds: {list(SEEDS)}")
         return project
 
