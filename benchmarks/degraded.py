@@ -21,6 +21,9 @@ from ecgpipe.config.pages import DegradeConfig, RenderConfig
 from ecgpipe.render.degrade import DegradedPage, degrade_page
 from ecgpipe.render.page import Page, render_page
 
+NOT_SHOWN = -32768
+"""Sample of a signal that the page does not show."""
+
 
 class Degraded(NamedTuple):
     """A decoded page, uint8 (H, W, 3) RGB, and its true trace, uint8 (H, W) of 0 and 1."""
@@ -44,10 +47,10 @@ def degraded_pages(records: Iterable[Path | str], config: RenderConfig) -> Itera
 def shown_signal(record: Path, page: Page | DegradedPage) -> np.ndarray:
     """int16 (samples, 12), microvolts of the leads in the usual order; -32768 where the page does not show them."""
     signal, _ = read_signal(record, record.name)
-    shown = np.full(signal.shape, -32768, np.int16)
+    shown = np.full(signal.shape, NOT_SHOWN, np.int16)
     for lead in page.leads:
         part = np.s_[LEADS.index(lead.name.upper()), lead.start_sample : lead.end_sample]
-        if (shown[part[0]] == -32768).all():  # a strip repeats a lead
+        if (shown[part[0]] == NOT_SHOWN).all():  # a strip repeats a lead
             shown[part] = np.rint(signal[part] * 1000)
     return shown.T
 

@@ -209,7 +209,7 @@ def cost(config: Config, args: argparse.Namespace) -> dict:
 
 
 def _sample(split, role: str, most: int | None, seed: int):
-    """The split with at most so many records of a role."""
+    """The split with at most ``most`` records of a role."""
     of_role = split[split["role"] == role]
     if most is None or len(of_role) <= most:
         return split

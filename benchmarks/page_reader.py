@@ -20,10 +20,11 @@ import cv2
 import numpy as np
 
 from benchmarks.other_pictures import draw_other_picture
+from ecgpipe.config.pages import READER_WEIGHTS
 from ecgpipe.errors import DataError
 from ecgpipe.reader.network import ReaderNet
 from ecgpipe.reader.page import understand_page
-from ecgpipe.reader.read import WEIGHTS, load_reader
+from ecgpipe.reader.read import load_reader
 
 
 def score(mask: np.ndarray, leads: list[np.ndarray]) -> tuple[list[float], float]:
@@ -70,7 +71,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--without-ecg", type=int, metavar="N", help="read N random pictures without an ECG instead")
-    parser.add_argument("--weights", type=Path, default=WEIGHTS, help="default: the package's")
+    parser.add_argument("--weights", type=Path, default=READER_WEIGHTS, help="default: the package's")
     parser.add_argument("--masks", type=Path, help="write the masks to this folder")
     arguments = parser.parse_args()
     if (arguments.folder is None) == (arguments.without_ecg is None):

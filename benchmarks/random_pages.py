@@ -147,7 +147,7 @@ def _names(page: ReadPage, layout: RandomLayout, view: View) -> dict[str, int]:
     names = right = 0
     for lead in page.leads.leads:
         middle = np.array([[(lead.left + lead.right) / 2, lead.baseline]]) * page.frame.pixels_per_mm
-        x, y = page.in_picture(page.frame.in_picture(middle, page.reading.geometry))[0]
+        x, y = page.in_picture(page.frame.in_picture(middle))[0]
         column, row = (int(np.clip(at, 0, len(view.x) - 1)) for at in (x, y))
         at = view.x[row, column], view.y[row, column]
         slots = [s for s in layout.slots if s.x <= at[0] < s.x + s.width and abs(s.baseline - at[1]) < layout.pitch / 2]

@@ -118,8 +118,9 @@ def test_missing_leads_do_not_move_the_others():
 def test_details_state_what_was_found(shard):
     (record,) = read_digitized(shard.file)
     assert record.details["layout"] == "6x2" and record.details["gain_mm_per_mv"] == 10
-    assert record.details["missing"] == [] and 0.5 < record.details["confidence"] <= 1
-    assert {lead["name"].upper() for lead in record.details["leads"]} == set(LEADS)
+    assert record.details["missing"] == []
+    assert {lead["name"].upper() for lead in record.details["digitized"]} == set(LEADS)
+    assert all(0.5 < lead["confidence"] <= 1 for lead in record.details["digitized"])
     assert np.isnan(record.signal[0, 2600:]).all() and np.isfinite(record.signal[0, 100:2400]).mean() > 0.95
 
 

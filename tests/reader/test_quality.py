@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ecgpipe.reader.quality import bootstrap, challenge_score, compare_lead, kaggle_ratio
+from ecgpipe.reader.quality import challenge_score, compare_lead, kaggle_ratio
 
 RATE = 4.0
 TRUE = np.array([1.0, -1.0, 1.0, -1.0, 3.0, -3.0, 1.0, -1.0])  # mean 0, power 1+1+1+1+9+9+1+1 = 24
@@ -50,8 +50,3 @@ def test_scores_of_a_page():
     assert challenge_score(leads) == pytest.approx((10 * np.log10(4) + 20) / 2)
     assert kaggle_ratio(leads) == pytest.approx((24 + 2400) / 30)
     assert kaggle_ratio([compare_lead(TRUE, TRUE, RATE)]) == 384
-
-
-def test_the_interval_surrounds_the_mean():
-    low, high = bootstrap(np.arange(50.0), np.mean)
-    assert low < 24.5 < high and high - low == pytest.approx(2 * 1.96 * np.sqrt(np.var(np.arange(50)) / 50), rel=0.1)

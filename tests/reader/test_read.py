@@ -5,7 +5,7 @@ import pytest
 
 from ecgpipe.config.pages import DegradeConfig, RenderConfig
 from ecgpipe.reader.network import ReaderNet
-from ecgpipe.reader.read import load_reader, overlay, read_page
+from ecgpipe.reader.read import load_reader, read_page
 from ecgpipe.render.degrade import degrade_page
 from ecgpipe.render.page import render_page
 
@@ -49,8 +49,3 @@ def test_most_of_each_lead_is_found_and_little_else(net, signal, layout, most_el
 def test_no_trace_is_invented_on_a_blank_picture(net, grey):
     reading = read_page(np.full((400, 600, 3), grey, np.uint8), net)
     assert not reading.has_trace
-
-
-def test_the_overlay_has_the_size_of_the_picture(net, signal):
-    picture = render_page(signal, 500, RenderConfig(dpi=60)).image
-    assert overlay(picture, read_page(picture, net)).shape == picture.shape

@@ -17,6 +17,8 @@ from ecgpipe.errors import DataError
 
 SAMPLING_RATE = 500
 """Hz."""
+DETAILS = ("layout", "speed_mm_per_s", "gain_mm_per_mv", "missing", "digitized", "notes")
+"""What is kept of the JSON of ``ecgpipe digitize``."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,7 @@ class DigitizedRecord:
     Attributes:
         record_id: its id.
         signal: float (12, samples) mV, leads in the order of LEADS; NaN where the page shows nothing.
-        details: ``layout``, ``speed_mm_per_s``, ``gain_mm_per_mv``, ``seconds``, ``confidence`` (0 to 1, mean over the
-            leads), ``leads`` (a list of ``name``, ``start``, ``end`` in s, ``confidence``), ``missing`` and ``notes``.
+        details: the keys DETAILS.
     """
 
     record_id: str

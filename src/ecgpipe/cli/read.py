@@ -92,11 +92,12 @@ def _each_page(args: Arguments, make_folder: Callable[[], Any], verb: str) -> No
 
     import torch
 
-    from ecgpipe.reader.read import WEIGHTS, load_reader
+    from ecgpipe.config.pages import READER_WEIGHTS
+    from ecgpipe.reader.read import load_reader
 
     if args.threads:
         torch.set_num_threads(args.threads)
-    net, folder, failed = load_reader(args.weights or WEIGHTS), make_folder(), 0
+    net, folder, failed = load_reader(args.weights or READER_WEIGHTS), make_folder(), 0
     for file in progress(files, verb, unit="files"):
         for picture in read_pictures(file):
             try:

@@ -5,7 +5,7 @@ What the page does not show stays blank: a lead is drawn only where it was seen,
 
 import numpy as np
 
-from ecgpipe.artifacts.digitized import SAMPLING_RATE, DigitizedRecord
+from ecgpipe.artifacts.digitized import DETAILS, SAMPLING_RATE, DigitizedRecord
 from ecgpipe.artifacts.pictures import read_image
 from ecgpipe.config.pages import PreprocessConfig, RenderConfig
 from ecgpipe.errors import DataError
@@ -29,22 +29,8 @@ def digitize_picture(picture: np.ndarray, record_id: str, weights: str | None) -
     from ecgpipe.reader.digitize import digitize
 
     recording = digitize(picture, reader_of(weights), SAMPLING_RATE)
-    leads = [
-        {"name": lead.name, "start": round(lead.start, 3), "end": round(lead.end, 3),
-         "confidence": round(lead.confidence, 3)}
-        for lead in recording.leads
-    ]  # fmt: skip
-    details = {
-        "layout": recording.page.leads.layout,
-        "speed_mm_per_s": recording.speed,
-        "gain_mm_per_mv": recording.gain,
-        "seconds": round(recording.signal.shape[1] / SAMPLING_RATE, 3),
-        "confidence": round(float(np.mean([lead.confidence for lead in recording.leads])), 3),
-        "leads": leads,
-        "missing": recording.missing,
-        "notes": list(recording.notes),
-    }
-    return DigitizedRecord(record_id, recording.signal, details)
+    summary = recording.summary()
+    return DigitizedRecord(record_id, recording.signal, {key: summary[key] for key in DETAILS})
 
 
 def digitize_file(data: bytes, record_id: str, weights: str | None) -> DigitizedRecord:

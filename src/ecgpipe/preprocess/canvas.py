@@ -1,14 +1,13 @@
 """The variant `reader`: the traces on a canvas of fixed size in millimetres, whatever page they come from."""
 
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from ecgpipe.artifacts.page_transform import PageTransform
-from ecgpipe.config.pages import PreprocessConfig
+from ecgpipe.config.pages import READER_WEIGHTS, PreprocessConfig
 from ecgpipe.preprocess.scale import shrink
 
 if TYPE_CHECKING:
@@ -118,13 +117,13 @@ def canvas_of_picture(
     canvas = Canvas(traces, mm, (float(left * mm), float(right * mm)))
     image = shrink(canvas.cut(traces * np.uint8(255)), config.size, config.coverage)
     share, points = canvas.mesh()
-    places = page.in_picture(page.frame.in_picture(points, page.reading.geometry))
+    places = page.in_picture(page.frame.in_picture(points))
     return image, PageTransform.fitted(places / picture.shape[1::-1], share), page.notes
 
 
 @lru_cache(maxsize=2)
 def reader_of(weights: str | None) -> "ReaderNet":
     """The page reader with these weights, or with those in the package."""
-    from ecgpipe.reader.read import WEIGHTS, load_reader
+    from ecgpipe.reader.read import load_reader
 
-    return load_reader(Path(weights) if weights else WEIGHTS)
+    return load_reader(weights or READER_WEIGHTS)

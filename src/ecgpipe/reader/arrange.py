@@ -34,6 +34,7 @@ class Arrangement:
         score: how well the names support it, compared with other arrangements of the same page.
         agreement: share of the probability of all names that agrees with the layout, 0 to 1; 0 if no name was read.
         read: (name, row) that were read at their place.
+        cut: whether the page shows only some of the layout's columns.
     """
 
     layout: Layout
@@ -41,6 +42,7 @@ class Arrangement:
     score: float
     agreement: float
     read: frozenset[tuple[str, int]]
+    cut: bool = False
 
 
 def arrange(spans: list[tuple[float, float]], names: Names, layouts: Sequence[Layout]) -> Arrangement:
@@ -54,7 +56,7 @@ def arrange(spans: list[tuple[float, float]], names: Names, layouts: Sequence[La
     count = len(spans)
     fitting = [layout for layout in layouts if layout.rows == count]
     by_names = named_rows([max(row, key=lambda name: name[2])[0] if row else None for row in names])
-    if by_names.known or not fitting:
+    if by_names.complete or not fitting:
         fitting.append(by_names)
     if any(names):
         fitting += _parts(layouts, count)
@@ -102,11 +104,12 @@ def _fitted(layout: Layout, spans: list[tuple[float, float]], names: Names) -> A
     kept = replace(layout, columns=tuple(layout.columns[column] for column in shown))
     missing = sum(name != "?" for column in kept.columns for name in column) - len(read)
     score = right_share - WRONG_NAME * wrong_share - layout.rarity - (MISSING_NAME * missing if right_share else 0)
-    if len(shown) < len(layout.columns):
+    cut = len(shown) < len(layout.columns)
+    if cut:
         score -= PART
         kept = replace(kept, name=f"{layout.name}, {len(shown)} of {len(layout.columns)} columns")
     agreement = right_share / (right_share + wrong_share) if right_share else 0.0
-    return Arrangement(kept, [bounds[column] for column in shown], score, agreement, frozenset(read))
+    return Arrangement(kept, [bounds[column] for column in shown], score, agreement, frozenset(read), cut)
 
 
 def _columns(matching: list[tuple[int, float]], count: int, left: float, right: float) -> tuple[float, float]:

@@ -17,6 +17,7 @@ from ecgpipe.reader.network import PIXEL_MAPS, ReaderNet
 from ecgpipe.reader.page import ReadPage, several_pages, understand_page
 from ecgpipe.reader.templates import Layout
 
+PRINTED_NAMES = tuple(name.replace("AV", "aV") for name in LEADS)
 USUAL_SPEED, USUAL_GAIN = 25.0, 10.0  # mm/s and mm/mV
 GAINS = (5.0, 10.0, 20.0)
 USUAL_SECONDS, SCALE_ERROR = 10.0, 0.02  # s on a page, and the error of millimetres that is corrected for it
@@ -75,8 +76,8 @@ class Recording:
 
     @property
     def missing(self) -> list[str]:
-        """Leads without any sample."""
-        return [name for name, row in zip(LEADS, self.signal, strict=True) if np.isnan(row).all()]
+        """Leads without any sample, named as printed."""
+        return missing_leads(self.signal)
 
     def summary(self) -> dict:
         """What ``ecgpipe digitize`` writes as JSON."""
@@ -113,7 +114,7 @@ def digitize(
     rows = page.leads.rows
     if several_pages(page.reading.names):
         raise DataError("most lead names appear twice: the picture seems to show two pages; cut them apart")
-    if "unknown" in page.leads.layout:
+    if not page.leads.known:
         raise DataError(f"the page's layout is unknown ({len(rows)} rows of traces); see the overlay of ecgpipe read")
     leads, time, notes = _in_time(page)
     speed = float(np.median(time.speeds))
@@ -139,13 +140,17 @@ def digitize(
         lines.append(line)
     if not found:
         raise DataError(f"none of the {len(rows)} rows could be digitized; see the overlay of ecgpipe read")
-    missing = [name for name, row in zip(LEADS, signal, strict=True) if np.isnan(row).all()]
-    if missing:
+    if missing := missing_leads(signal):
         notes.append(f"missing: {', '.join(missing)}")
     everything = (*notes, *page.notes)
     return Recording(
         signal, sampling_rate, tuple(found), speed / unit, gain or USUAL_GAIN, everything, page, tuple(lines)
     )
+
+
+def missing_leads(signal: np.ndarray) -> list[str]:
+    """Leads (12, samples) without any sample, named as printed."""
+    return [name for name, row in zip(PRINTED_NAMES, signal, strict=True) if np.isnan(row).all()]
 
 
 @dataclass(frozen=True)
@@ -171,7 +176,7 @@ def _in_time(page: ReadPage) -> tuple[list[FoundLead], _Time, list[str]]:
     rows = [[lead for lead in found if lead.row == row] for row in range(len(page.leads.rows))]
     lefts, rights = np.array([(row[0].left, row[-1].right) for row in rows]).T
     everywhere = np.ones(len(rows))
-    if not page.reading.grid_found and " columns" not in page.leads.layout:
+    if not page.reading.grid_found and not page.leads.cut:
         lefts, rights = _straight(page.leads.rows, lefts), _straight(page.leads.rows, rights)
         time = _Time(lefts, (rights - lefts) / USUAL_SECONDS, USUAL_SECONDS)
         return _equal_columns(rows, lefts, rights), time, ["without a grid, the page is taken to show 10 s at 25 mm/s"]

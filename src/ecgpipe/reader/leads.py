@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from ecgpipe.reader.arrange import Arrangement, arrange
+from ecgpipe.reader.arrange import Arrangement, Names, arrange
 from ecgpipe.reader.rows import clean_rows, columns_of, find_rows
 from ecgpipe.reader.templates import Layout, read_templates
 
@@ -49,6 +49,8 @@ class PageLeads:
 
     Attributes:
         layout: name of the layout, such as 3x4+1.
+        known: whether most of the leads could be named.
+        cut: whether the page shows only some of the layout's columns.
         leads: row by row, from the left.
         rows: baselines in mm.
         removed: baselines of shorter lines that were not taken for rows.
@@ -57,6 +59,8 @@ class PageLeads:
     """
 
     layout: str
+    known: bool
+    cut: bool
     leads: tuple[FoundLead, ...]
     rows: tuple[float, ...]
     removed: tuple[float, ...]
@@ -99,7 +103,16 @@ def find_leads(
     found, read = max(tried, key=lambda pair: pair[0].score)
     places = _places(found, rows, spans, read)
     leads = [_measured(lead, trace, row_of, present[lead.row], pixels_per_mm) for lead in places]
-    return PageLeads(found.layout.name, tuple(leads), tuple(rows), tuple(removed), found.agreement, row_of)
+    return PageLeads(
+        layout=found.layout.name,
+        known=found.layout.known,
+        cut=found.cut,
+        leads=tuple(leads),
+        rows=tuple(rows),
+        removed=tuple(removed),
+        agreement=found.agreement,
+        row_of=row_of,
+    )
 
 
 def _span(present: np.ndarray, pixels_per_mm: float) -> tuple[float, float]:
@@ -119,11 +132,9 @@ def _span(present: np.ndarray, pixels_per_mm: float) -> tuple[float, float]:
     return float(runs[0, 0]), float(runs[-1, 1])
 
 
-def _names_in_rows(
-    names: list[tuple[str, float, float, float]], rows: list[float]
-) -> list[list[tuple[str, float, float]]]:
+def _names_in_rows(names: list[tuple[str, float, float, float]], rows: list[float]) -> Names:
     """(name, x, confidence) of each row; a name belongs to the baseline that it is nearest to, preferably below it."""
-    found: list[list[tuple[str, float, float]]] = [[] for _ in rows]
+    found: Names = [[] for _ in rows]
     for name, x, y, confidence in names:
         distances = [1.2 * (y - row) if y > row else row - y for row in rows]
         row = int(np.argmin(distances))
@@ -132,9 +143,7 @@ def _names_in_rows(
     return found
 
 
-def _places(
-    found: Arrangement, rows: list[float], spans: list[tuple[float, float]], names: list[list[tuple[str, float, float]]]
-) -> list[FoundLead]:
+def _places(found: Arrangement, rows: list[float], spans: list[tuple[float, float]], names: Names) -> list[FoundLead]:
     leads = []
     for row, baseline in enumerate(rows):
         if row >= len(found.layout.columns[0]):

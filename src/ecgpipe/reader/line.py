@@ -19,8 +19,7 @@ def follow_line(probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Follow a trace from left to right.
 
     Of the runs of trace pixels in each column, dynamic programming chooses the chain with the smallest jumps. The line
-    crosses from column to column in the middle of what their runs have in common. Where it enters and leaves a long
-    run at the same end, it has a peak or a trough at the other end.
+    is the centre of the stroke with these edges, up to the tips of its peaks and troughs (``_centre``).
 
     Args:
         probability: float (h, w), of this lead's trace; 0 where other leads are.

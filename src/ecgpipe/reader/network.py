@@ -83,7 +83,7 @@ class ReaderNet(nn.Module):
 
 
 class NameNet(nn.Module):
-    """Classifies views of names: four levels of two convolutions, about 260,000 parameters."""
+    """Classifies views of names: four levels of two convolutions, about 240,000 parameters."""
 
     def __init__(self, widths: tuple[int, ...] = (16, 32, 48, 64)) -> None:
         super().__init__()

@@ -63,7 +63,7 @@ class ReadPage:
         mask = self.reading.mask
         kept = cv2.dilate((self.leads.row_of >= 0).astype(np.uint8), np.ones((3, 3), np.uint8))
         y, x = np.nonzero(mask)
-        at = self.frame.to_mm(np.stack([x, y], axis=1) + 0.5, self.reading.geometry) * self.frame.pixels_per_mm
+        at = self.frame.to_mm(np.stack([x, y], axis=1) + 0.5) * self.frame.pixels_per_mm
         column, row = np.clip(at.astype(int), 0, np.array(self.frame.shape[::-1]) - 1).T
         mask[y, x] = 255 * kept[row, column]
         return np.ascontiguousarray(np.rot90(mask, -self.quarters))
@@ -156,9 +156,7 @@ def _understood(
     frame = frame_around(_content(reading), geometry, (shape[0], shape[1]), resolution, MARGIN, LONGEST)
     trace = frame.warp(reading.maps[0], reading.scale, 0)
     offset = frame.warp(reading.maps[PIXEL_MAPS.index("offset")], reading.scale) * OFFSET_UNIT
-    names = [
-        (name.name, *frame.to_mm(np.array([[name.x, name.y]]), geometry)[0], name.confidence) for name in reading.names
-    ]
+    names = [(name.name, *frame.to_mm(np.array([[name.x, name.y]]))[0], name.confidence) for name in reading.names]
     leads = find_leads(trace, offset, names, frame.pixels_per_mm, layouts)
     return None if leads is None else ReadPage(reading, frame, trace, leads, (), quarters)
 
@@ -213,13 +211,13 @@ def _page_notes(reading: Reading) -> list[str]:
 
 
 def several_pages(names: tuple[FoundName, ...]) -> bool:
-    """Whether so many names appear more than once that they are not those of rhythm strips."""
+    """Whether more names are repeated than rhythm strips repeat."""
     return sum(count > 1 for count in Counter(name.name for name in names).values()) >= REPEATED
 
 
 def _lead_notes(leads: PageLeads) -> list[str]:
     notes = []
-    if "unknown" in leads.layout:
+    if not leads.known:
         notes.append(f"the layout is unknown: {len(leads.rows)} rows")
     elif leads.agreement < 0.5:
         notes.append(f"few lead names were read; the leads are named as in the layout {leads.layout}")

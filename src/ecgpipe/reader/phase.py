@@ -59,14 +59,14 @@ def _correction(grid: np.ndarray, geometry: PageGeometry, scale: float, axis: st
     places = (places - geometry.middle) / geometry.unit
     correction = _from_differences(found, places)
     basis = terms(*places.reshape(-1, 2).T)
-    waves = found.ravel()
+    phasors = found.ravel()
     for _ in range(ROUNDS):
-        rest = waves * np.exp(-1j * (basis @ correction))
+        rest = phasors * np.exp(-1j * (basis @ correction))
         rest *= np.exp(-1j * np.angle(rest.sum()))
         weight = np.abs(rest) * np.maximum(np.cos(np.angle(rest)), 0)
         root = np.sqrt(weight)
         correction = correction + np.linalg.lstsq(basis * root[:, None], np.angle(rest) * root, rcond=None)[0]
-    rest = waves * np.exp(-1j * (basis @ correction))
+    rest = phasors * np.exp(-1j * (basis @ correction))
     coherence = abs(rest.sum()) / max(float(np.abs(rest).sum()), 1e-9)
     correction *= period / (2 * np.pi)
     by_position = np.hypot(*(each @ correction for each in derivatives(*places.reshape(-1, 2).T)))

@@ -6,7 +6,6 @@
   most 384; 10 log10 of the mean ratio of all pages.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,13 +92,3 @@ def challenge_score(leads: list[LeadQuality]) -> float:
 def kaggle_ratio(leads: list[LeadQuality]) -> float:
     """Ratio of powers of one page by the Kaggle competition; 10 log10 of its mean over pages is the score."""
     return min(sum(lead.power for lead in leads) / max(sum(lead.error for lead in leads), 1e-12), MOST_RATIO)
-
-
-def bootstrap(
-    values: np.ndarray, figure: Callable[[np.ndarray], float], draws: int = 2000, seed: int = 0
-) -> tuple[float, float]:
-    """95 % percentile interval of ``figure(values)`` over pages, (n,)."""
-    rng = np.random.default_rng(seed)
-    drawn = [figure(rng.choice(values, len(values))) for _ in range(draws)]
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    return float(low), float(high)

@@ -17,7 +17,6 @@ from ecgpipe.reader.grid import refine_geometry, usual_scale
 from ecgpipe.reader.names import classify, views_of_names
 from ecgpipe.reader.network import CELL, LEAD_NAMES, MULTIPLE, NO_NAME, OFFSET_UNIT, PIXEL_MAPS, ReaderNet
 
-WEIGHTS = READER_WEIGHTS
 LONGEST, SHORTEST = 1408, 960
 """Pixels of the longer side that the network sees: larger pictures are reduced, smaller ones enlarged."""
 MASKS = PIXEL_MAPS.index("offset")
@@ -82,7 +81,7 @@ class Reading:
         return float((self.maps[0] > 0.5).mean()) >= LEAST_TRACE
 
 
-def load_reader(path: Path | str = WEIGHTS) -> FusedReader:
+def load_reader(path: Path | str = READER_WEIGHTS) -> FusedReader:
     """Load a reader's weights (training.save_reader), for prediction on a CPU.
 
     Raises:
@@ -211,18 +210,3 @@ def legible(names: tuple[FoundName, ...]) -> float:
     for name in names:
         best[name.name] = max(best.get(name.name, 0.0), name.confidence)
     return sum(best.values())
-
-
-def overlay(picture: np.ndarray, reading: Reading) -> np.ndarray:
-    """The picture, paler, with trace in red, other ink in blue, pulses in orange, and the names that were read."""
-    shown = (255 - (255 - picture.astype(np.int16)) // 2).astype(np.uint8)
-    size = picture.shape[1::-1]
-    for index, colour in ((1, (60, 110, 220)), (2, (230, 140, 0)), (0, (215, 25, 30))):
-        shown[cv2.resize(reading.maps[index], size) >= 0.5] = colour
-    height = max(picture.shape) / 1400
-    for name in reading.names:
-        text, at = f"{name.name} {name.confidence:.1f}", (int(name.x), int(name.y))
-        cv2.putText(
-            shown, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.5 * height, (150, 0, 170), max(1, round(height)), cv2.LINE_AA
-        )
-    return shown

@@ -10,14 +10,12 @@ import wfdb
 
 from ecgpipe.artifacts.files import atomic_path, write_json, write_text
 from ecgpipe.artifacts.page_files import Picture
-from ecgpipe.artifacts.signals import LEADS
 from ecgpipe.errors import DataError
-from ecgpipe.reader.digitize import Recording, digitize
+from ecgpipe.reader.digitize import PRINTED_NAMES, Recording, digitize
 from ecgpipe.reader.network import ReaderNet
 from ecgpipe.reader.output import ROW_COLOURS, unique_stem, write_png
 from ecgpipe.reader.templates import Layout
 
-NAMES = tuple(name.replace("AV", "aV") for name in LEADS)
 UNITS_PER_MV = 1000.0
 MOST = 32.0  # mV that 16 bits can store at this resolution
 
@@ -74,12 +72,12 @@ def write_record(path: Path, recording: Recording) -> None:
         wfdb.wrsamp(
             "record",
             fs=recording.sampling_rate,
-            units=["mV"] * len(NAMES),
-            sig_name=list(NAMES),
+            units=["mV"] * len(PRINTED_NAMES),
+            sig_name=list(PRINTED_NAMES),
             p_signal=np.clip(recording.signal.T.astype(float), -MOST, MOST),
-            fmt=["16"] * len(NAMES),
-            adc_gain=[UNITS_PER_MV] * len(NAMES),
-            baseline=[0] * len(NAMES),
+            fmt=["16"] * len(PRINTED_NAMES),
+            adc_gain=[UNITS_PER_MV] * len(PRINTED_NAMES),
+            baseline=[0] * len(PRINTED_NAMES),
             write_dir=partial,
         )
         first, *others = (Path(partial) / "record.hea").read_text().splitlines()
@@ -108,7 +106,7 @@ def line_overlay(upright: np.ndarray, recording: Recording) -> np.ndarray:
 
 def _csv(recording: Recording) -> str:
     """Time in s and leads in mV; empty where there is no sample."""
-    rows = [",".join(("time", *NAMES))]
+    rows = [",".join(("time", *PRINTED_NAMES))]
     for sample, values in enumerate(recording.signal.T):
         cells = ("" if np.isnan(value) else f"{value:.4f}" for value in values)
         rows.append(",".join((f"{sample / recording.sampling_rate:.6g}", *cells)))
@@ -121,7 +119,7 @@ def _write_parquet(path: Path, recording: Recording) -> None:
 
     time = np.arange(recording.signal.shape[1]) / recording.sampling_rate
     columns = {"time": pa.array(time)} | {
-        name: pa.array(row, from_pandas=True) for name, row in zip(NAMES, recording.signal, strict=True)
+        name: pa.array(row, from_pandas=True) for name, row in zip(PRINTED_NAMES, recording.signal, strict=True)
     }
     with atomic_path(path) as partial:
         pq.write_table(pa.table(columns), partial)

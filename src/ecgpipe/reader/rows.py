@@ -82,12 +82,13 @@ def _without_bars(row_of: np.ndarray, pixels_per_mm: float) -> None:
         left, top, wide, high, _ = boxes[part]
         if wide > width or high < apart:
             continue
-        row = row_of[top : top + high, left : left + wide].max()
+        box = np.s_[top : top + high, left : left + wide]
+        row = row_of[box].max()
         ends = top - apart, top + high + apart
         sides = np.s_[max(left - beside, 0) : left], np.s_[left + wide : left + wide + beside]
         heights = [np.flatnonzero((row_of[:, side] == row).any(axis=1)) for side in sides]
         if all(len(y) and ((y < ends[0]) | (y > ends[1])).all() for y in heights):
-            row_of[parts == part] = -1
+            row_of[box][parts[box] == part] = -1
 
 
 def _joined(rows: list[float], row_of: np.ndarray) -> list[float]:

@@ -1,6 +1,6 @@
 """Layouts that a page is compared with: the package's, in templates.yaml, and those of a user's file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
@@ -33,9 +33,15 @@ class Layout:
         return len(self.columns[0]) + self.strips
 
     @property
-    def known(self) -> bool:
+    def complete(self) -> bool:
         """Whether all leads have a name."""
         return all("?" not in column for column in self.columns)
+
+    @property
+    def known(self) -> bool:
+        """Whether at least half of the leads have a name."""
+        names = [name for column in self.columns for name in column]
+        return 2 * names.count("?") <= len(names)
 
 
 class _Template(BaseModel):
@@ -77,4 +83,5 @@ def read_templates(path: Path = TEMPLATES) -> tuple[Layout, ...]:
 def named_rows(names: list[str | None]) -> Layout:
     """The layout of a page with one lead in each row, named as read; ``?`` where a name is missing or repeated."""
     once = tuple(name if name and names.count(name) == 1 else "?" for name in names)
-    return Layout(f"{len(names)}x1 {'unknown' if '?' in once else 'by names'}", (once,), 0, BY_NAMES)
+    layout = Layout(f"{len(names)}x1 by names", (once,), 0, BY_NAMES)
+    return layout if layout.known else replace(layout, name=f"{len(names)}x1 unknown")

@@ -17,12 +17,14 @@ class Frame:
     """An upright rectangle of the page. Its pixel (0, 0) has its upper left corner at ``origin``.
 
     Attributes:
+        geometry: the picture's.
         origin: x, y in mm of the page's own coordinates (PageGeometry).
         pixels_per_mm: resolution.
         places: float32 (h, w, 2), the position x, y in the picture of each pixel's centre; the picture's first
             pixel reaches from 0 to 1.
     """
 
+    geometry: PageGeometry = field(repr=False)
     origin: np.ndarray
     pixels_per_mm: float
     places: np.ndarray = field(repr=False)
@@ -51,16 +53,16 @@ class Frame:
         """The same frame with every ``step``-th pixel of each direction alone."""
         return replace(self, pixels_per_mm=self.pixels_per_mm / step, places=self.places[::step, ::step].copy())
 
-    def to_mm(self, points: np.ndarray, geometry: PageGeometry) -> np.ndarray:
+    def to_mm(self, points: np.ndarray) -> np.ndarray:
         """Positions (n, 2) in the picture, in mm from the frame's upper left corner."""
-        return geometry.to_page(points) - self.origin
+        return self.geometry.to_page(points) - self.origin
 
-    def in_picture(self, points: np.ndarray, geometry: PageGeometry) -> np.ndarray:
+    def in_picture(self, points: np.ndarray) -> np.ndarray:
         """Positions in the picture of points (n, 2) in pixels of the frame; they may lie outside of both."""
         limit = np.array(self.shape[::-1]) - 1
         nearest = np.clip(np.rint(points - 0.5), 0, limit).astype(int)
         start = self.places[nearest[:, 1], nearest[:, 0]]
-        return geometry.to_picture(self.origin + points / self.pixels_per_mm, start)
+        return self.geometry.to_picture(self.origin + points / self.pixels_per_mm, start)
 
 
 def frame_around(
@@ -86,4 +88,4 @@ def frame_around(
     nearest = cKDTree(geometry.to_page(starts)).query(wanted)[1]
     coarse = geometry.to_picture(wanted, starts[nearest]).astype(np.float32).reshape(*x.shape, 2)
     across, down = np.meshgrid(np.arange(columns, dtype=np.float32) / STEP, np.arange(rows, dtype=np.float32) / STEP)
-    return Frame(low, pixels_per_mm, cv2.remap(coarse, across, down, cv2.INTER_LINEAR))
+    return Frame(geometry, low, pixels_per_mm, cv2.remap(coarse, across, down, cv2.INTER_LINEAR))

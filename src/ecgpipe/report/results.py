@@ -169,11 +169,10 @@ def image_cost_sentence(compared: dict | None, names: Mapping[str, str]) -> str 
     row = compared and compared.get("image_cost")
     if not row or row["difference"] is None:
         return None
-    ci = "" if row["low"] is None else f" ({row['low']:+.3f} to {row['high']:+.3f})"
     return (
         f"Cost of the image: macro AUC of the network on the recordings {row['first_value']:.3f}, of "
-        f"{names.get(row['second'], row['second'])} {row['second_value']:.3f}; paired difference "
-        f"{row['difference']:+.3f}{ci}. The image model is the one with the highest macro AUC on "
+        f"{names.get(row['second'], row['second'])} {row['second_value']:.3f}; {_paired(row)}. "
+        "The image model is the one with the highest macro AUC on "
         f"{'the validation records' if row['chosen_on'] == 'validation' else 'the reported records, which favours it'}."
     )
 
@@ -183,11 +182,15 @@ def digitizing_cost_sentence(compared: dict | None) -> str | None:
     row = compared and compared.get("digitizing_cost")
     if not row or row["difference"] is None:
         return None
-    ci = "" if row["low"] is None else f" ({row['low']:+.3f} to {row['high']:+.3f})"
     return (
         f"Cost of the page and of digitizing it: macro AUC of the network on the recordings {row['first_value']:.3f}, "
-        f"on digitized pages {row['second_value']:.3f}; paired difference {row['difference']:+.3f}{ci}."
+        f"on digitized pages {row['second_value']:.3f}; {_paired(row)}."
     )
+
+
+def _paired(row: dict) -> str:
+    interval = "" if row["low"] is None else f" ({row['low']:+.3f} to {row['high']:+.3f})"
+    return f"paired difference {row['difference']:+.3f}{interval}"
 
 
 def nearest_by_protocol(tables: Sequence[dict], titles: Mapping[str, str]) -> list[str]:
