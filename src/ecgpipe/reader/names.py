@@ -10,7 +10,7 @@ import torch
 from ecgpipe.reader.network import LEAD_NAMES, VIEW, NameNet
 
 SHARPNESS = 4.0
-"""Its pixels per mm."""
+"""Pixels per mm of a view."""
 MOST_SHARP = 1.5
 """A picture with more pixels per mm than this times SHARPNESS is reduced first, so that fine lines are not skipped."""
 

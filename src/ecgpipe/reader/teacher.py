@@ -76,7 +76,7 @@ def make_name_examples(
         seed, signals, sampling_rate: as in ``make_example``.
 
     Returns:
-        uint8 (n, 48, 80, 3) for ``names.NameNet``, and their classes, int64 (n,); n is 2 to 8 or so.
+        uint8 (n, 48, 80, 3) for ``names.NameNet``, and their classes, int64 (n,); n is about 4.
     """
     rng = np.random.default_rng(seed)
     layout = random_layout(rng)
@@ -94,10 +94,8 @@ def make_name_examples(
     for column, row, name, upside_down in _name_places(rng, view):
         axis = _axes(view, round(column), round(row)) * (-1 if upside_down else 1)
         # the reader knows direction, scale and place only roughly
-        angle, zoom = (
-            np.deg2rad(rng.normal(0, 3)),
-            rng.normal(0, 0.08) if rng.random() < 0.75 else rng.uniform(-0.4, 0.4),
-        )
+        angle = np.deg2rad(rng.normal(0, 3))
+        zoom = rng.normal(0, 0.08) if rng.random() < 0.75 else rng.uniform(-0.4, 0.4)
         axis = axis @ (np.exp(zoom) * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]))
         classes.append(name)
         centres.append(np.array([column, row]) + 0.5 + axis @ (rng.uniform(-1, 1, 2) * NAME_JITTER))

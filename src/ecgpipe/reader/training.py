@@ -5,9 +5,10 @@ import json
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -30,28 +31,29 @@ HISTORY = ("step", "seconds", "mask", "dice", "offset", "names", "geometry")
 
 
 class _Examples(IterableDataset):
-    """The teacher's examples, starting at a number; worker k of n makes every n-th."""
+    """The teacher's examples of some numbers; a worker process makes them.
 
-    def __init__(self, signals: Path, recipe: ReaderConfig, start: int) -> None:
-        self.signals, self.recipe, self.start = signals, recipe, start
+    Args:
+        signals: .npy file of ``collect_signals``.
+        make: makes the example of a number from the signals.
+        numbers: of the examples.
+    """
 
-    def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
+    def __init__(self, signals: Path, make: Callable[[int, np.ndarray], Any], numbers: range) -> None:
+        self.signals, self.make, self.numbers = signals, make, numbers
+
+    def __iter__(self) -> Iterator[Any]:
         signals = np.load(self.signals, mmap_mode="r")
-        for number in range(self.start, self.recipe.steps * self.recipe.batch):
-            example = make_example((self.recipe.seed, number), signals, SAMPLING_RATE, self.recipe.size)
-            yield {name: torch.from_numpy(value) for name, value in vars(example).items()}
+        return (self.make(number, signals) for number in self.numbers)
 
 
-class _Names(IterableDataset):
-    """Views of names and their classes, from the examples that start at a number."""
+def _page_example(number: int, signals: np.ndarray, recipe: ReaderConfig) -> dict[str, torch.Tensor]:
+    example = make_example((recipe.seed, number), signals, SAMPLING_RATE, recipe.size)
+    return {name: torch.from_numpy(value) for name, value in vars(example).items()}
 
-    def __init__(self, signals: Path, recipe: ReaderConfig, start: int) -> None:
-        self.signals, self.recipe, self.start = signals, recipe, start
 
-    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        signals = np.load(self.signals, mmap_mode="r")
-        for number in range(self.start, self.recipe.name_steps * self.recipe.name_batch):
-            yield make_name_examples((self.recipe.seed, number), signals, SAMPLING_RATE)
+def _name_examples(number: int, signals: np.ndarray, recipe: ReaderConfig) -> tuple[np.ndarray, np.ndarray]:
+    return make_name_examples((recipe.seed, number), signals, SAMPLING_RATE)
 
 
 def _joined(examples: list[tuple[np.ndarray, np.ndarray]]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -90,7 +92,8 @@ def train_reader(signals: Path | str, folder: Path | str, recipe: ReaderConfig, 
     optimizer = torch.optim.AdamW(net.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
     parts: dict[str, Stateful] = {"net": net, "average": average, "optimizer": optimizer}
     step = _resume(folder / "checkpoint.pt", recipe, parts)
-    examples = _Examples(Path(signals), recipe, step * recipe.batch)
+    numbers = range(step * recipe.batch, recipe.steps * recipe.batch)
+    examples = _Examples(Path(signals), partial(_page_example, recipe=recipe), numbers)
     batches = DataLoader(examples, batch_size=recipe.batch, num_workers=1, prefetch_factor=4)
     started, sums = time.monotonic(), dict.fromkeys(HISTORY[2:], 0.0)
     for batch in batches:
@@ -122,7 +125,8 @@ def train_names(net: NameNet, signals: Path, folder: Path, recipe: ReaderConfig,
     net.to(device).train()
     optimizer = torch.optim.AdamW(net.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
     step = _resume(folder / "names.pt", recipe, {"net": net, "optimizer": optimizer})
-    views = _Names(signals, recipe, step * recipe.name_batch)
+    numbers = range(step * recipe.name_batch, recipe.name_steps * recipe.name_batch)
+    views = _Examples(signals, partial(_name_examples, recipe=recipe), numbers)
     started, total = time.monotonic(), 0.0
     for pictures, classes in DataLoader(views, recipe.name_batch, num_workers=1, prefetch_factor=8, collate_fn=_joined):
         for group in optimizer.param_groups:
