@@ -12,6 +12,7 @@ sys.path.insert(0, SOURCE)
 
 from ecgpipe.acquire.datasets import make_dataset
 from ecgpipe.config.data import PROTOCOL_PATTERN, base_protocol
+from ecgpipe.config.kit import kit_hash
 from ecgpipe.config.pages import READER_WEIGHTS
 from ecgpipe.config.schema import validate_config
 from ecgpipe.config.targets import DIGITIZED_BASELINE, SIGNAL_BASELINE, Targets, job_name
@@ -102,6 +103,12 @@ def layout_hash(wildcards):
     return file_hash(CONFIG.render.layout) if CONFIG.kind_of(wildcards.dataset) == "signals" else ""
 
 
+@cache
+def kit_version():
+    """Changes when ECG-Image-Kit does, if it draws the pages."""
+    return kit_hash(CONFIG.render.kit_path) if CONFIG.render.renderer == "ecg-image-kit" else ""
+
+
 def weights_hash():
     """Changes when the weights of the page reader change, also those in the package."""
     return file_hash(CONFIG.preprocess.reader_weights or READER_WEIGHTS)
@@ -115,7 +122,7 @@ def reader_hash(wildcards):
 def drawing_of(dataset):
     """How the pages of a dataset are made (ecgpipe.imaging.pages): drawn from signals, or read from image files."""
     options = {"sampling_rate": None, "derive_leads": False} | DATASETS[dataset].read_options
-    render = section("render") if CONFIG.kind_of(dataset) == "signals" else None
+    render = CONFIG.render.appearance if CONFIG.kind_of(dataset) == "signals" else None
     return {"source": DATASETS[dataset].source, "render": render, **options}
 
 

@@ -15,7 +15,7 @@ rule findings:
         render=lambda w: (
             CONFIG.redrawing_of(w.dataset).model_dump(mode="json")
             if CONFIG.digitizes(w.dataset)
-            else section("render")
+            else CONFIG.render.appearance
         ),
         layout=file_hash(CONFIG.render.layout),
     message:

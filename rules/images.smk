@@ -16,6 +16,7 @@ if CONFIG.keep_pages:
         params:
             drawing=drawing,
             layout=layout_hash,
+            kit=lambda w: kit_version() if CONFIG.kind_of(w.dataset) == "signals" else "",
             raw_files_hash=raw_files_hash,
         message:
             "Drawing the pages of {wildcards.dataset}, shard {wildcards.shard}"

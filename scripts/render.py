@@ -7,11 +7,15 @@ from ecgpipe.render.shard import render_shard
 
 with job_log(snakemake):
     records, drawing = RECORDS.read(snakemake.input.records), snakemake.params.drawing
+    # where the kit is and how long it may take are no parameters: they do not change the pages
+    kit = {
+        k: v for k, v in snakemake.config.get("render", {}).items() if k in ("kit_path", "kit_python", "kit_timeout")
+    }
     render_shard(
         records[records["shard"] == snakemake.wildcards.shard],
         drawing["source"],
         drawing["sampling_rate"],
-        None if drawing["render"] is None else RenderConfig(**drawing["render"]),
+        None if drawing["render"] is None else RenderConfig(**drawing["render"], **kit),
         snakemake.output.pages,
         snakemake.output.problems,
         title=f"render {snakemake.wildcards.dataset}/{snakemake.wildcards.shard}",

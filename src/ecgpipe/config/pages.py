@@ -7,10 +7,16 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from ecgpipe.config.base import Section, Seed
+from ecgpipe.config.kit import KitOptions, find_kit, find_python
 
 LAYOUTS = ("kit", "cardiac-images", "6x2", "12x1")
 READER_WEIGHTS = Path(__file__).parents[1] / "reader" / "weights" / "reader.safetensors"
 """The page reader that comes with the package; its card is beside it."""
+KIT_IGNORES = (
+    "layout", "paper_speed", "gain", "trace_width", "separators", "annotations", "paper", "ink", "grid_major",
+    "grid_minor",
+)  # fmt: skip
+"""Keys of `render` that ECG-Image-Kit has no option for."""
 DEGRADE_LEVELS = ("none", "scan", "photo", "harsh")
 Strength = Annotated[float, Field(ge=-1000, le=1000)]
 Channel = Annotated[int, Field(ge=0, le=255)]
@@ -145,7 +151,13 @@ class RenderConfig(Section):
     kit_path: str | None = Field(
         None, description="ecg-image-kit: folder of its checkout, or its folder codes/ecg-image-generator"
     )
-    kit_python: str = Field("python", min_length=1, description="ecg-image-kit: Python interpreter that runs it")
+    kit_python: str = Field(
+        "python", min_length=1, description="ecg-image-kit: Python interpreter that runs it (`make kit-env`)"
+    )
+    kit_timeout: float = Field(
+        600, gt=0, description="ecg-image-kit: seconds that one page may take before the job stops"
+    )
+    kit_options: KitOptions = Field(default_factory=KitOptions, description="ecg-image-kit: its own options")
 
     @field_validator("layout")
     @classmethod
@@ -157,18 +169,50 @@ class RenderConfig(Section):
         return value
 
     @model_validator(mode="after")
-    def _kit_is_set(self) -> "RenderConfig":
-        if self.renderer == "ecg-image-kit":
-            if self.kit_path is None:
-                raise ValueError("renderer ecg-image-kit requires kit_path, the folder of its checkout")
-            if self.degrade.active:
-                raise ValueError("degrade requires renderer: ecgpipe; change it, or set degrade.level: none")
+    def _kit_applies(self) -> "RenderConfig":
+        if self.renderer == "ecgpipe":
+            if self.kit_options.changed:
+                raise ValueError("kit_options requires renderer: ecg-image-kit; change it, or remove kit_options")
+            return self
+        if self.degrade.active:
+            raise ValueError(
+                "degrade requires renderer: ecgpipe; change it, or set degrade.level: none and use kit_options"
+            )
+        fields = type(self).model_fields
+        ignored = [name for name in KIT_IGNORES if getattr(self, name) != fields[name].default]
+        if ignored:
+            raise ValueError(
+                f"ECG-Image-Kit draws its own page and ignores {', '.join(ignored)}; remove what you set, or set "
+                "renderer: ecgpipe"
+            )
+        if self.dpi != round(self.dpi):
+            raise ValueError(f"dpi ({self.dpi:g}): ECG-Image-Kit accepts whole numbers only")
+        options = self.kit_options
+        if options.augment and not self.lead_names:
+            raise ValueError("kit_options.augment: ECG-Image-Kit fails on pages without lead names; set one to false")
+        if options.num_columns not in (1, 4) and self.pulse:
+            raise ValueError(
+                f"kit_options.num_columns ({options.num_columns}): with calibration pulses the kit's boxes are too "
+                "tall; set pulse: false"
+            )
         return self
+
+    def check_kit(self) -> None:
+        """Raise ValueError if ECG-Image-Kit draws the pages and its checkout or interpreter is missing."""
+        if self.renderer == "ecg-image-kit":
+            find_kit(self.kit_path)
+            find_python(self.kit_python)
+
+    @property
+    def appearance(self) -> dict[str, Any]:
+        """The keys that change pages, as plain values: all but where ECG-Image-Kit is and how long it may take."""
+        return self.model_dump(mode="json", exclude={"kit_path", "kit_python", "kit_timeout"})
 
     @property
     def clean(self) -> "RenderConfig":
         """The same pages as this package draws them, not degraded."""
-        return self.model_copy(update={"degrade": DegradeConfig(), "renderer": "ecgpipe", "kit_path": None})
+        own = {"degrade": DegradeConfig(), "renderer": "ecgpipe", "kit_path": None, "kit_options": KitOptions()}
+        return self.model_copy(update=own)
 
 
 class PreprocessConfig(Section):

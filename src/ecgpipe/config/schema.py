@@ -208,6 +208,15 @@ class Config(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _kit_is_there(self) -> "Config":
+        if any(self.kind_of(name) == "signals" for name in self.datasets):
+            try:
+                self.render.check_kit()
+            except ValueError as error:
+                raise ValueError(f"render.{error}") from None
+        return self
+
     def draws_images(self, dataset: str) -> bool:
         """Whether the images of a dataset are drawn from its records, without pictures of pages."""
         from_records = self.preprocess.variant == "reader" and not self.reads_pictures(dataset)

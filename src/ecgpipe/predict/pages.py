@@ -151,7 +151,7 @@ class PageReader:
                 "ECG-Image-Kit drew this model's pages; give its page of this record, or use --layout kit for this "
                 "package's drawing of the same page"
             )
-        known |= {"degrade": {}, "renderer": "ecgpipe", "kit_path": None}
+        known |= {"degrade": {}, "renderer": "ecgpipe", "kit_path": None, "kit_options": {}}
         if self._layout is not None:
             known["layout"] = self._layout
         try:

@@ -1,79 +1,79 @@
-"""Render with ECG-Image-Kit: run it on a shard's records, then read its pages and JSON files.
+"""Render with ECG-Image-Kit: hand it a record in its own format, then read its page and JSON file.
 
-The kit (https://github.com/alphanumericslab/ecg-image-kit, BSD-3) is a separate program with its own dependencies, run
-as ``gen_ecg_images_from_data_batch.py -i FOLDER -o FOLDER``. It draws every record below the input folder and writes
-``NAME-0.png`` and ``NAME-0.json`` to the same relative path below the output folder.
+The kit (https://github.com/alphanumericslab/ecg-image-kit, BSD-3) is a separate program with its own dependencies. One
+process of it draws the pages of a shard, record by record (``kit_driver``). It draws every ``.dat`` file below the
+input folder and writes ``NAME-0.png`` and ``NAME-0.json`` below the output folder.
 """
 
-import glob
+import hashlib
 import json
+import os
+import re
 import shutil
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+import numpy as np
 import pandas as pd
+import wfdb
 
 from ecgpipe.artifacts.pages import StoredPage, write_pages
-from ecgpipe.artifacts.signals import read_record
+from ecgpipe.artifacts.signals import LEADS, read_record
 from ecgpipe.artifacts.sources import open_source
 from ecgpipe.artifacts.tables import ProblemList
+from ecgpipe.config.kit import find_kit, find_python, kit_hash
 from ecgpipe.config.pages import RenderConfig
 from ecgpipe.errors import ConfigError, DataError, RecordError
+from ecgpipe.progress import progress
+from ecgpipe.render.kit_process import KitProcess
 
-SCRIPT = "gen_ecg_images_from_data_batch.py"
 KEPT = ("lead_name", "lead_bounding_box", "start_sample", "end_sample")
-TAIL = 1500  # characters of the kit's error output that are quoted
+PAGE_KEYS = ("sampling_frequency", "width", "height", "resolution")
+SECONDS = 10  # that the kit's page shows
+STEPS_PER_MV = 1e6  # of the 32-bit samples in the kit's files: up to 2147 mV
+FAILED = "kit-failed"
 
-TIMEOUT = 3600.0  # seconds per shard
+
+def kit_options(config: RenderConfig) -> list[str]:
+    """The options of the kit's command line for these pages."""
+    options = ["-r", str(round(config.dpi)), "--store_config", "2", "--lead_bbox"]
+    options += ["--calibration_pulse", str(int(config.pulse)), "--random_grid_present", str(int(config.grid))]
+    options += ["--lead_name_bbox"] if config.lead_names else ["--remove_lead_names"]
+    return options + config.kit_options.arguments
 
 
-def script_of(kit_path: str | None) -> Path:
-    """Find the kit's program below ``kit_path``, its checkout or the generator's folder.
+def write_kit_record(folder: Path, name: str, signal: np.ndarray, rate: float) -> None:
+    """Write ``NAME.hea`` and ``NAME.dat`` as the kit expects them: 12 leads, mV, one page long.
+
+    Args:
+        folder: an existing folder.
+        name: letters, digits, - and _.
+        signal: (12, samples) in mV, leads in the order of ``LEADS``; all samples finite.
+        rate: Hz.
 
     Raises:
-        ConfigError: not found.
+        ValueError: shorter than a page.
     """
-    if kit_path is None:
-        raise ConfigError("render.kit_path is not set; give the folder of an ecg-image-kit checkout")
-    for folder in (Path(kit_path), Path(kit_path) / "codes" / "ecg-image-generator"):
-        if (folder / SCRIPT).is_file():
-            return (folder / SCRIPT).resolve()
-    raise ConfigError(
-        f"render.kit_path {kit_path}: found no {SCRIPT} there or in its codes/ecg-image-generator; clone ecg-image-kit "
-        "and give its folder"
+    samples = int(rate * SECONDS)  # as the kit counts them
+    if signal.shape[1] < samples:
+        raise ValueError(f"{signal.shape[1] / rate:.2f} s; ECG-Image-Kit's page shows {SECONDS} s")
+    if not np.isfinite(signal[:, :samples]).all():
+        raise ValueError("samples that are not finite; ECG-Image-Kit cannot show gaps")
+    signal = signal[:, :samples]
+    highest = float(np.abs(signal).max())
+    # whole steps of the samples of common files, so that the kit reads the very same numbers
+    steps = STEPS_PER_MV / 10.0 ** max(0, np.ceil(np.log10(max(highest, 1e-9) / 2000)))
+    wfdb.wrsamp(
+        name,
+        fs=int(rate) if rate == int(rate) else rate,
+        units=["mV"] * len(LEADS),
+        sig_name=[lead.replace("AV", "aV") for lead in LEADS],
+        d_signal=np.rint(signal.T * steps).astype(np.int32),
+        fmt=["32"] * len(LEADS),
+        adc_gain=[steps] * len(LEADS),
+        baseline=[0] * len(LEADS),
+        write_dir=str(folder),
     )
-
-
-def run_kit(source: Path, target: Path, config: RenderConfig, seed: int = 0) -> None:
-    """Run the kit on all records below ``source``; its pages go to ``target``.
-
-    Raises:
-        ConfigError: the kit or its interpreter is missing.
-        DataError: it failed (the end of its error output is quoted) or took longer than ``TIMEOUT``.
-    """
-    script = script_of(config.kit_path)
-    python = config.kit_python if "/" not in config.kit_python else str(Path(config.kit_python).absolute())
-    command = [python, str(script), "-i", str(source), "-o", str(target)]
-    command += ["-se", str(seed), "-r", str(round(config.dpi)), "--store_config", "2"]
-    command += ["--lead_bbox", "--lead_name_bbox", "--calibration_pulse", "1" if config.pulse else "0"]
-    command += ["--random_grid_present", "1" if config.grid else "0"]
-    command += [] if config.lead_names else ["--remove_lead_names"]
-    try:  # the kit looks for its fonts in the working directory
-        done = subprocess.run(
-            command, cwd=script.parent, capture_output=True, text=True, errors="replace", timeout=TIMEOUT
-        )
-    except FileNotFoundError as error:
-        raise ConfigError(f"render.kit_python {config.kit_python}: not found ({error})") from error
-    except PermissionError as error:
-        raise ConfigError(f"render.kit_python {config.kit_python}: not executable ({error})") from error
-    except subprocess.TimeoutExpired as error:
-        raise DataError(f"ECG-Image-Kit was stopped after {TIMEOUT:g} s; use smaller shards") from error
-    if done.returncode:
-        raise DataError(f"ECG-Image-Kit failed with status {done.returncode}:\n{done.stderr[-TAIL:].strip()}")
-    sys.stderr.write(done.stderr[-TAIL:])
 
 
 def read_kit_page(json_file: Path, record_id: str) -> StoredPage:
@@ -83,24 +83,99 @@ def read_kit_page(json_file: Path, record_id: str) -> StoredPage:
         json_file: ``NAME-0.json``, beside ``NAME-0.png``; written with ``--store_config 2``.
         record_id: of the record.
 
+    Returns:
+        The page. Its boxes have the key ``ecg_image_kit``: what the kit states about the page besides its leads.
+
     Raises:
         RecordError: a file is missing or unreadable, or has no lead boxes.
     """
     image_file = json_file.with_suffix(".png")
     try:
         facts, image = json.loads(json_file.read_text()), image_file.read_bytes()
-        boxes = {key: facts[key] for key in ("sampling_frequency", "width", "height", "resolution")}
+        boxes = {key: facts[key] for key in PAGE_KEYS}
+        leads = facts["leads"]
+        if "lead_name" not in leads[-1]:  # without lead names the kit does not name the rhythm strip, its last lead
+            leads[-1]["lead_name"] = facts["full_mode_lead"]
         boxes["leads"] = [
             # without lead names the kit writes no text boxes
             {key: lead[key] for key in KEPT} | {"text_bounding_box": lead.get("text_bounding_box", {})}
-            for lead in facts["leads"]
+            for lead in leads
         ]
     except FileNotFoundError as error:
         raise RecordError(record_id, str(error.filename), "missing-page", "ECG-Image-Kit wrote no such file") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError) as error:
         detail = f"not a page description of ECG-Image-Kit ({error!r})"
         raise RecordError(record_id, str(json_file), "broken-page", detail) from error
+    boxes["ecg_image_kit"] = {key: value for key, value in facts.items() if key not in (*PAGE_KEYS, "leads")}
     return StoredPage(record_id, image, json.dumps(boxes))
+
+
+class KitPages:
+    """The kit's pages of records, kept in a folder until the shard is complete: a stopped job goes on with them.
+
+    Args:
+        config: appearance of the pages.
+        folder: of finished pages and of the kit's files; made if it is missing.
+    """
+
+    def __init__(self, config: RenderConfig, folder: Path) -> None:
+        self.config, self.folder, self.options = config, folder, kit_options(config)
+        try:
+            self.kit, self.python = find_kit(config.kit_path), find_python(config.kit_python)
+            self.version = kit_hash(config.kit_path)
+        except ValueError as error:
+            raise ConfigError(f"render.{error}") from error
+        folder.mkdir(parents=True, exist_ok=True)
+        self._process: KitProcess | None = None
+
+    def page(self, record_id: str, path: str, signal: np.ndarray, rate: float) -> StoredPage:
+        """The page of a record: drawn, or as an earlier job left it.
+
+        Args:
+            record_id: determines the random choices, with the seed.
+            path: name of the record; its last part is what the kit prints.
+            signal, rate: as ``read_record`` returns them.
+
+        Raises:
+            RecordError: the record does not fit the page, the kit fails on it or writes no page.
+            DataError: the kit does not start, ends, or takes too long.
+        """
+        seed = _seed_of(self.config.kit_options.seed, record_id)
+        name = re.sub(r"[^A-Za-z0-9_-]", "_", PurePosixPath(path).name) or "record"
+        stated = json.dumps([self.version, self.options, seed, name, rate])
+        key = hashlib.sha256(stated.encode() + np.ascontiguousarray(signal).tobytes()).hexdigest()
+        image, boxes = (self.folder / f"{key}.{suffix}" for suffix in ("png", "json"))
+        if not boxes.is_file():
+            page = self._draw(record_id, path, name, signal, rate, seed)
+            image.write_bytes(page.image)
+            boxes.with_suffix(".partial").write_text(page.boxes)
+            os.replace(boxes.with_suffix(".partial"), boxes)
+        return StoredPage(record_id, image.read_bytes(), boxes.read_text())
+
+    def _draw(self, record_id: str, path: str, name: str, signal: np.ndarray, rate: float, seed: int) -> StoredPage:
+        work = self.folder / "work"
+        shutil.rmtree(work, ignore_errors=True)
+        inputs, outputs = work / "record", work / "page"
+        inputs.mkdir(parents=True)
+        outputs.mkdir()
+        try:
+            write_kit_record(inputs, name, signal, rate)
+        except ValueError as error:
+            raise RecordError(record_id, path, "unfit-for-layout", str(error)) from error
+        if self._process is None:
+            self._process = KitProcess(self.python, self.kit, self.options, self.folder, self.config.kit_timeout)
+        if error := self._process.draw(f"record {record_id}", inputs, outputs, seed):
+            raise RecordError(record_id, path, FAILED, f"ECG-Image-Kit failed: {error}")
+        return read_kit_page(outputs / f"{name}-0.json", record_id)
+
+    def close(self) -> None:
+        """Stop the kit; finished pages stay."""
+        if self._process is not None:
+            self._process.close()
+
+    def remove(self) -> None:
+        """Delete the finished pages."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def render_shard_with_kit(
@@ -111,40 +186,47 @@ def render_shard_with_kit(
     pages_file: Path | str,
     problems_file: Path | str,
     *,
+    title: str,
     strict: bool = False,
+    derive_leads: bool = False,
 ) -> int:
-    """Render a shard by one run of the kit; unusable records and missing pages are listed in the problems table.
+    """Render a shard with the kit; unusable records and those on which it fails are listed in the problems table.
 
-    Arguments, result and files as for ``ecgpipe.render.shard.render_shard``. The kit works in a temporary folder.
+    Arguments, result and files as for ``ecgpipe.render.shard.render_shard``. Finished pages are in a hidden folder
+    beside ``pages_file`` until all are written.
+
+    Raises:
+        DataError: as ``KitPages.page``; or the kit failed on every record.
+        ConfigError: the kit or its interpreter is missing.
     """
-    script_of(config.kit_path)
-    problems, files = ProblemList("render", strict), open_source(source)
+    problems, files, pages_file = ProblemList("render", strict), open_source(source), Path(pages_file)
     rows = list(zip(records["record_id"], records["path"], strict=True))
-    with tempfile.TemporaryDirectory(prefix="ecg-image-kit-") as folder:
-        inputs, outputs = Path(folder, "records"), Path(folder, "pages")
-        outputs.mkdir()
-        readable = []
-        for record_id, path in rows:
+    kit = KitPages(config, pages_file.with_name(f".{pages_file.name}.kit"))
+
+    def pages() -> Iterator[StoredPage]:
+        drawn, failures = 0, []
+        for record_id, path in progress(rows, title, len(rows)):
             try:
-                read_record(files, path, record_id, sampling_rate)
+                signal, rate = read_record(files, path, record_id, sampling_rate, derive_leads)
+                page = kit.page(record_id, path, signal, rate)
             except RecordError as error:
                 problems.add(error)
+                failures += [error] if error.problem == FAILED else []
                 continue
-            (inputs / path).parent.mkdir(parents=True, exist_ok=True)
-            with files.record(path) as local:
-                for file in local.parent.glob(f"{glob.escape(local.name)}.*"):
-                    shutil.copyfile(file, (inputs / path).parent / file.name)
-            readable.append((record_id, path))
-        if readable:
-            run_kit(inputs, outputs, config)
+            drawn += 1
+            yield page
+        if failures and not drawn:
+            raise DataError(f"ECG-Image-Kit failed on every record, first: {failures[0]}")
 
-        def pages() -> Iterator[StoredPage]:
-            for record_id, path in readable:
-                try:
-                    yield read_kit_page(outputs / f"{path}-0.json", record_id)
-                except RecordError as error:
-                    problems.add(error)
-
+    try:
         count = write_pages(pages(), pages_file)
+    finally:
+        kit.close()
     problems.write(problems_file)
+    kit.remove()
     return count
+
+
+def _seed_of(seed: int, record_id: str) -> int:
+    """31 bits of a hash, so that a page does not depend on the other records."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{record_id}".encode()).digest()[:4]) >> 1

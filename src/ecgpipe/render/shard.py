@@ -15,7 +15,7 @@ from ecgpipe.artifacts.signals import read_record
 from ecgpipe.artifacts.sources import open_source
 from ecgpipe.artifacts.tables import ProblemList
 from ecgpipe.config.pages import RenderConfig
-from ecgpipe.errors import ConfigError, DataError, RecordError
+from ecgpipe.errors import DataError, RecordError
 from ecgpipe.progress import progress
 from ecgpipe.render.degrade import DegradedPage, degrade_page
 from ecgpipe.render.kit import render_shard_with_kit
@@ -135,13 +135,14 @@ def render_shard(
         The number of pages.
 
     Raises:
-        DataError: in strict mode, for an unusable record.
-        ConfigError: ``derive_leads`` with ECG-Image-Kit.
+        DataError: in strict mode, for an unusable record; or ECG-Image-Kit fails or takes too long.
+        ConfigError: ECG-Image-Kit or its interpreter is missing.
     """
     if config is not None and config.renderer == "ecg-image-kit":
-        if derive_leads:
-            raise ConfigError("derive_leads: ECG-Image-Kit cannot derive leads; set renderer: ecgpipe")
-        return render_shard_with_kit(records, source, sampling_rate, config, pages_file, problems_file, strict=strict)
+        files = pages_file, problems_file
+        return render_shard_with_kit(
+            records, source, sampling_rate, config, *files, title=title, strict=strict, derive_leads=derive_leads
+        )
     problems, rows = ProblemList("render", strict), rows_of(records)
     renderer = PageRenderer(source, sampling_rate, config, derive_leads)
 
