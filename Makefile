@@ -9,6 +9,8 @@
 # make slurm-test    the workflow on a temporary Slurm on this machine; installs Debian's packages if run as root
 # make fuzz          random input for the readers of user files; CASES per reader, about ten minutes by default
 # make fault-test    kills, full disks and damaged files at FAULTS random moments; results must equal those of an undisturbed run
+# make kit-env       ECG-Image-Kit's dependencies, in KIT_ENV: 670 MB; requires Python 3.9 or 3.10, KIT_PYTHON
+# make kit-test      the tests that run ECG-Image-Kit itself: KIT is its checkout, KIT_ENV its environment
 # make reference     docs/config.md and config/schema.json, from the configuration models
 # Each creates .venv if needed; requires only Python >= 3.11.
 
@@ -19,6 +21,9 @@ CORES ?= 2
 CASES ?= 3000
 FAULTS ?= 50
 SEED ?= 0
+KIT ?= ../ecg-image-kit
+KIT_ENV ?= ../kit-env
+KIT_PYTHON ?= python3.10
 READY := $(VENV)/.ready
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -26,7 +31,7 @@ export MPLBACKEND := Agg
 # waiting threads sleep instead of spinning, since tests and jobs share the cores
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo plan test long-test lint package package-test slurm-test docs docs-test fuzz fault-test format reference clean
+.PHONY: demo plan test long-test lint package package-test slurm-test docs docs-test fuzz fault-test kit-env kit-test format reference clean
 
 demo: $(READY)
 	snakemake --cores $(CORES) all --configfile config/demo.yaml
@@ -63,6 +68,12 @@ package-test: $(READY)
 
 fault-test: $(READY)
 	python -m tests.faults --faults $(FAULTS) --seed $(SEED)
+
+kit-env:
+	envs/kit-env.sh $(KIT_ENV) $(KIT_PYTHON)
+
+kit-test: $(READY)
+	ECGPIPE_KIT=$(abspath $(KIT)) ECGPIPE_KIT_PYTHON=$(abspath $(KIT_ENV))/bin/python pytest tests/render/test_kit_real.py
 
 lint: $(READY)
 	ruff check .
