@@ -9,6 +9,8 @@ with job_log(snakemake):
     records = RECORDS.read(snakemake.input.records)
     records = records[records["shard"] == snakemake.wildcards.shard]
     title = f"audit {snakemake.wildcards.dataset}/{snakemake.wildcards.shard}"
-    sketches = sketch_records(records, snakemake.params.source, snakemake.params.reading.get("derive_leads", False))
+    options = snakemake.params.reading
+    reading = {"derive_leads": options.get("derive_leads", False), **options.get("reading", {})}
+    sketches = sketch_records(records, snakemake.params.source, **reading)
     rows = progress(sketches, title, len(records))
     SKETCHES.write(list(rows), snakemake.output[0])

@@ -12,4 +12,5 @@ with job_log(snakemake):
         snakemake.params.reading["sampling_rate"],
         title=f"signals {snakemake.wildcards.dataset}/{snakemake.wildcards.shard}",
         derive_leads=snakemake.params.reading["derive_leads"],
+        reading=snakemake.params.reading.get("reading"),
     ).write(snakemake.output[0])

@@ -22,4 +22,5 @@ with job_log(snakemake):
         strict=snakemake.config["strict"],
         workers=snakemake.threads,
         derive_leads=drawing["derive_leads"],
+        reading=drawing.get("reading"),
     )

@@ -58,8 +58,9 @@ def images(page: bytes) -> dict[str, tuple[bytes, str]]:
         "long.png": (("Äußerst unscharf.\n" * 900).encode(), "a text file"),
         "page.jpg": (b"<!DOCTYPE html><html><script>alert(1)</script></html>", "a text file"),
         "drawing.png": (b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
-        "phone.jpg": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200), "HEIC"),
-        "moving.png": (encoded(small, "GIF"), "GIF"),
+        "phone.jpg": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200), "a broken HEIC"),
+        "cut.gif": (encoded(small, "GIF")[:3000], "broken"),
+        "muse.pdf": (b'<?xml version="1.0"?><!DOCTYPE RestingECG SYSTEM "restecg.dtd"><RestingECG/>', "MUSE"),
         "zeros.png": (bytes(5000), "not a PNG, JPEG"),
         "cut.png": (page[: len(page) // 2], "broken"),
         "cut.jpg": (jpeg[: len(jpeg) // 2], "broken"),
@@ -79,10 +80,10 @@ def images(page: bytes) -> dict[str, tuple[bytes, str]]:
     }
 
 
-def write_record(folder: Path, name: str, leads: tuple[str, ...], seconds: float = 10) -> Path:
+def write_record(folder: Path, name: str, leads: tuple[str, ...], seconds: float = 10, offset: float = 0) -> Path:
     """Write a valid WFDB record."""
     rng = np.random.default_rng(0)
-    signal = np.cumsum(rng.normal(0, 0.02, (int(100 * seconds), len(leads))), axis=0)
+    signal = offset + np.cumsum(rng.normal(0, 0.02, (int(100 * seconds), len(leads))), axis=0)
     wfdb.wrsamp(
         name, fs=100, units=["mV"] * len(leads), sig_name=list(leads), p_signal=signal, fmt=["16"] * len(leads),
         write_dir=str(folder),
@@ -94,7 +95,7 @@ def records(folder: Path) -> dict[str, str]:
     """Write unusable records; header file -> a word of the message."""
     write_record(folder, "eight", ("I", "II", *LEADS[6:]))
     write_record(folder, "limbs", LEADS[:6])
-    write_record(folder, "short", LEADS, seconds=2)
+    write_record(folder, "far", LEADS, offset=80)
     write_record(folder, "lost", LEADS)
     (folder / "lost.dat").unlink()
     write_record(folder, "half", LEADS)
@@ -104,7 +105,7 @@ def records(folder: Path) -> dict[str, str]:
     return {
         "eight.hea": "--derive-leads",
         "limbs.hea": "a record of 12 leads is required",
-        "short.hea": "shorter layout",
+        "far.hea": "is not on the page",
         "lost.hea": "lost.dat: no such file",
         "half.hea": "truncated",
         "junk.hea": "not a plain file",

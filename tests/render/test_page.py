@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from ecgpipe.config.pages import RenderConfig
-from ecgpipe.render.page import render_page
+from ecgpipe.render.page import render_page, short_note
 from ecgpipe.render.template import fill_rectangle, line_profile
 
 RATE = 500.0
@@ -160,9 +160,35 @@ def test_samples_that_are_not_finite_are_rejected(bad):
         render_page(signal, RATE, RenderConfig())
 
 
-def test_short_or_misshapen_signals_are_rejected():
-    with pytest.raises(ValueError, match=r"5 s, .* shows 10 s"):
-        render_page(beats(seconds=5), RATE, RenderConfig())
+def test_a_short_signal_is_drawn_as_far_as_it_goes():
+    whole, config = beats(), RenderConfig()
+    for samples, absent in ((9.99, ()), (7, ("V4", "V5", "V6")), (5, ("V1", "V2", "V3", "V4", "V5", "V6"))):
+        length = round(samples * RATE)
+        page = render_page(whole[:, :length], RATE, config)
+        note = short_note(length, RATE, config)
+        assert f"{samples:g} s, the page 10 s" in note
+        assert [name for name in ("V1", "V4", "V6") if name in note] == [n for n in ("V1", "V4", "V6") if n in absent]
+        full = render_page(whole, RATE, config)
+        rhythm, short = full.leads[-1], page.leads[-1]
+        assert np.array_equal(short.pixels, rhythm.pixels[:length])
+        last = short.pixels[-1, 0] + 3
+        columns = np.arange(full.shape[1]) > last
+        rows = slice(int(rhythm.pixels[:, 1].min()) - 5, int(rhythm.pixels[:, 1].max()) + 5)
+        assert not page.trace_coverage()[rows, columns].any()  # blank after the end of the signal
+        assert not {lead.name for lead in page.leads} & set(absent)
+    assert short_note(10 * RATE, RATE, config) is None
+
+
+def test_a_lead_that_is_not_on_the_page_is_named():
+    signal = beats()
+    signal[8] += 50
+    with pytest.raises(ValueError, match=r"lead V3 is not on the page: it is around 50"):
+        render_page(signal, RATE, RenderConfig())
+
+
+def test_misshapen_signals_are_rejected():
+    with pytest.raises(ValueError, match="nothing to draw"):
+        render_page(beats()[:, :1], RATE, RenderConfig())
     with pytest.raises(ValueError, match="shape"):
         render_page(beats()[:8], RATE, RenderConfig())
     assert render_page(beats(seconds=5), RATE, RenderConfig(paper_speed=50)).leads

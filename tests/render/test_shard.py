@@ -40,7 +40,7 @@ def test_each_page_is_that_of_its_record(copy):
         assert json.loads(page.boxes) == expected.boxes()
 
 
-def test_broken_records_are_listed_or_stop_the_run(copy):
+def test_broken_records_are_listed_or_stop_the_run(copy, caplog):
     data = copy / "records100/00000/00003_lr.dat"
     data.write_bytes(data.read_bytes()[:-2])
     count, pages, problems = run(copy)
@@ -51,11 +51,14 @@ def test_broken_records_are_listed_or_stop_the_run(copy):
     names = [*LEADS]
     formats = {"fmt": ["16"] * 12, "units": ["mV"] * 12, "sig_name": names, "write_dir": str(short.parent)}
     wfdb.wrsamp(short.name, fs=100, p_signal=signal, **formats)
+    assert run(copy)[0] == 7  # drawn as far as it goes
+    assert "record 00005" in caplog.text and "has 5 s, the page 10 s: blank after its end; without V1" in caplog.text
+    wfdb.wrsamp(short.name, fs=100, p_signal=signal * 1000, **formats)
     assert run(copy)[0] == 6
     table = PROBLEMS.read(problems)
     assert table[["stage", "record_id", "problem"]].to_numpy().tolist() == [
         ["render", "00003", "truncated"],
-        ["render", "00005", "unfit-for-layout"],
+        ["render", "00005", "implausible-amplitude"],
     ]
     pages.unlink()
     with pytest.raises(DataError, match=r"00003.*strict"):

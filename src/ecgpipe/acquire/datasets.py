@@ -35,7 +35,7 @@ class Dataset:
         user_supplied: False if the workflow downloads or simulates the raw files.
         tables: files of the source that the listing reads.
         settings: arguments of ``list_records``.
-        read_options: arguments of ``read_record``.
+        read_options: arguments of ``read_record``; those that are seldom set are in ``reading``.
         classes: names of the classes; None: from the grouping of statements; empty: all labels.
         labels: values of LabelsConfig; None: the section ``labels``.
         duplicates_from_audit: whether only the audit detects identical images.
@@ -176,6 +176,8 @@ class UserDataset(Dataset):
         self.duplicates_from_audit = config.kind == "images"
         self.tables = (config.labels,) if config.labels else ()
         self.read_options = {"sampling_rate": config.sampling_rate, "derive_leads": config.derive_leads}
+        if config.reading:
+            self.read_options["reading"] = config.reading
         self.classes = config.classes or ()
         self.labels = {"policy": config.policy, "min_records": config.min_records}
 

@@ -11,6 +11,7 @@ import pandas as pd
 from ecgpipe.acquire.shards import sample_ids, shard_count, shard_of
 from ecgpipe.artifacts.sources import is_image, open_source
 from ecgpipe.artifacts.tables import RECORDS
+from ecgpipe.artifacts.wfdb_header import RECORD_SUFFIXES
 from ecgpipe.config.data import OwnConfig
 from ecgpipe.errors import DataError, RecordError
 
@@ -30,7 +31,7 @@ def present_records(source: Path | str, kind: str) -> dict[str, list[str]]:
     names = open_source(source).names()
     if kind == "images":
         return {name: [name] for name in names if is_image(name)}
-    records: dict[str, list[str]] = {name.removesuffix(".hea"): [] for name in names if name.endswith(".hea")}
+    records: dict[str, list[str]] = {name[: -len(".hea")]: [] for name in names if name.lower().endswith(".hea")}
     for name in names:
         folder, slash, file = name.rpartition("/")
         record = f"{folder}{slash}{file.rpartition('.')[0]}"
@@ -207,7 +208,7 @@ def _path(text: str, kind: str, where: str) -> str:
         raise DataError(f"{where}: no path; give the record's path, or remove the line")
     if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
         raise DataError(f"{where}: {text!r} leaves the folder of the dataset; give paths below it")
-    if kind == "signals" and path.suffix in (".hea", ".dat", ".mat"):
+    if kind == "signals" and path.suffix.lower() in RECORD_SUFFIXES:
         path = path.with_suffix("")
     return str(path)
 

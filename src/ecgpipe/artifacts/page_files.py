@@ -7,17 +7,21 @@ from typing import Any
 
 import numpy as np
 
+from ecgpipe.artifacts.dicom import is_dicom, is_recording, read_page
+from ecgpipe.artifacts.foreign import foreign_format
 from ecgpipe.artifacts.pictures import page_frames, read_image, stored_orientation
 from ecgpipe.artifacts.sources import IMAGE_SUFFIXES, Folder
+from ecgpipe.artifacts.wfdb_header import RECORD_SUFFIXES, find_header, record_path
 from ecgpipe.errors import DataError
 
-PICTURES = IMAGE_SUFFIXES | {".webp", ".pdf"}  # suffixes searched for in folders
+PICTURES = IMAGE_SUFFIXES | {".webp", ".gif", ".jp2", ".j2k", ".jpf", ".jpx", ".heic", ".heif", ".hif", ".avif"}
+PICTURES |= {".pdf", ".dcm"}  # suffixes searched for in folders
 MAX_FILE_BYTES = 1 << 29
+NAMED = 5  # skipped files in a message
 PDF_DPI = 200  # the resolution at which pages are rendered by default
 PDF_MAX_SIDE = 4000  # pixels; larger sheets get a lower resolution
 PDF_MAX_PAGES = 500
 POINTS_PER_INCH = 72
-HEIC = (b"ftypheic", b"ftypheix", b"ftyphevc", b"ftypmif1", b"ftypmsf1", b"ftypavif")
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,12 @@ def pictures_in(content: bytes, name: str) -> Iterator[Picture | DataError]:
     """Read the pages in the content of an image or PDF file; a page that cannot be used is a DataError."""
     try:
         check_content(content, name)
+        if is_dicom(content):
+            page = read_page(content, name)
+            if isinstance(page, np.ndarray):
+                yield Picture(name, "image", page)
+                return
+            content = page
         if is_pdf(content):
             for number, page in enumerate(pdf_pages(content, name), 1):
                 yield page if isinstance(page, DataError) else Picture(f"{name}, page {number}", "pdf", page)
@@ -68,30 +78,76 @@ def pictures_in(content: bytes, name: str) -> Iterator[Picture | DataError]:
             yield error
 
 
-def find_files(paths: Iterable[Path], suffixes: frozenset[str] | set[str]) -> list[Path]:
-    """List files and records (as header files), folders searched recursively, without repetitions.
+@dataclass
+class Found:
+    """The files of a command's arguments.
+
+    Attributes:
+        files: to read, without repetitions; of a record, its header.
+        skipped: files in folders that are neither pages nor records.
+    """
+
+    files: list[Path] = field(default_factory=list)
+    skipped: list[Path] = field(default_factory=list)
+
+    def note(self) -> str | None:
+        """What was skipped, counted and named; None if nothing was."""
+        if not self.skipped:
+            return None
+        named = ", ".join(map(str, self.skipped[:NAMED])) + (", ..." if len(self.skipped) > NAMED else "")
+        return f"skipped, as these are neither pages nor records: {len(self.skipped)} ({named})"
+
+
+def is_record(path: Path) -> bool:
+    """Whether a path means a recording: a WFDB record, of which any file may be given, or a DICOM recording."""
+    if path.suffix.lower() == ".hea" or (not path.exists() and find_header(path) is not None):
+        return True
+    if path.suffix.lower() in RECORD_SUFFIXES:
+        return find_header(record_path(path)) is not None
+    return is_recording(path)
+
+
+def find_files(paths: Iterable[Path], suffixes: frozenset[str] | set[str]) -> Found:
+    """List files and records, folders searched recursively.
 
     Args:
-        paths: files, records (with or without .hea) and folders.
-        suffixes: of the files to find in folders, lower case.
+        paths: files, records (any of their files, or without suffix) and folders.
+        suffixes: of the files to find in folders, lower case; with .hea also records.
 
     Raises:
-        DataError: a folder contains none.
+        DataError: a folder contains none; what is there is named.
     """
-    files: dict[Path, None] = {}
+    found, files, skipped = Found(), {}, {}
     for path in paths:
         if path.is_dir():
-            names = [name for name in Folder(path).names() if PurePath(name).suffix.lower() in suffixes]
-            if not names:
+            names = Folder(path).names()
+            used = [name for name in names if PurePath(name).suffix.lower() in suffixes]
+            left = _left(names, used)
+            if not used:
                 kinds = "images, PDF files or WFDB headers" if ".hea" in suffixes else "images or PDF files"
-                raise DataError(f"{path}: no {kinds} in this folder; give another folder, or files")
-            files |= dict.fromkeys(path / name for name in names)
-        elif path.is_file() and path.suffix.lower() != ".dat":
+                there = "it is empty" if not left else Found(skipped=[Path(name) for name in left]).note()
+                raise DataError(f"{path}: no {kinds} in this folder; give another folder, or files ({there})")
+            files |= dict.fromkeys(path / name for name in used)
+            skipped |= dict.fromkeys(path / name for name in left)
+        elif path.suffix.lower() == ".hea" or not is_record(path) or is_recording(path):
             files[path] = None
         else:
-            header = path.with_suffix(".hea") if path.suffix.lower() == ".dat" else path.with_name(path.name + ".hea")
-            files[header if header.is_file() else path] = None
-    return list(files)
+            files[find_header(record_path(path)) or find_header(path) or path] = None
+    found.files, found.skipped = list(files), list(skipped)
+    return found
+
+
+def _left(names: list[str], used: list[str]) -> list[str]:
+    """The names that are not used, and not the data of a record that is."""
+    records = {name[: -len(".hea")].casefold() for name in used if name.lower().endswith(".hea")}
+    taken = set(used)
+    data = [suffix for suffix in RECORD_SUFFIXES if records]
+    return [
+        name
+        for name in names
+        if name not in taken
+        and not (PurePath(name).suffix.lower() in data and name.rpartition(".")[0].casefold() in records)
+    ]
 
 
 def read_bytes(path: Path) -> bytes:
@@ -121,14 +177,10 @@ def check_content(content: bytes, name: str) -> None:
     """
     if not content:
         raise DataError(f"{name}: empty (0 bytes); copy or save it again")
+    if foreign := foreign_format(content):
+        raise DataError(f"{name}: {foreign}")
     head = content[:1024]
-    if head[4:12] in HEIC:
-        raise DataError(f"{name}: HEIC and AVIF photos are not supported; save it as JPEG or PNG")
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if start.startswith(b"<svg") or (start.startswith(b"<?xml") and b"<svg" in start):
-        raise DataError(f"{name}: SVG drawings are not supported; save it as PNG or PDF")
-    if start.startswith(b"gif8"):
-        raise DataError(f"{name}: GIF images are not supported; save it as PNG")
     markup = start.startswith((b"<!doctype", b"<html", b"<?xml", b"{", b"%!ps"))
     if markup or (b"\0" not in head and _is_text(head)):
         raise DataError(f"{name}: a text file, not an image; give a photo, a scan, a PDF file or a WFDB record")

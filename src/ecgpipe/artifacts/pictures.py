@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from ecgpipe.artifacts.foreign import HEAD, foreign_format, isobmff_kind
 from ecgpipe.errors import DataError
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF", "JPEG2000", "AVIF", "HEIF")
 MAX_PIXELS = 60_000_000
 MIN_SIDE = 16
 MAX_FRAMES = 500  # of a TIFF file
@@ -26,7 +27,8 @@ def read_image(data: bytes, name: str, frame: int = 0) -> np.ndarray:
     16-bit images are reduced to 8 bits, transparent pixels become white, and the camera's orientation is applied.
 
     Args:
-        data: the content of a PNG, JPEG, TIFF, BMP or WebP file.
+        data: the content of a PNG, JPEG, TIFF, BMP, WebP, GIF (its first picture), JPEG 2000, AVIF or HEIC file. HEIC
+            requires pillow-heif.
         name: for messages.
         frame: index of the image in a multi-image file.
 
@@ -39,7 +41,7 @@ def read_image(data: bytes, name: str, frame: int = 0) -> np.ndarray:
     with _opened(data, name) as picture:
         if frame:
             picture.seek(frame)
-            _check_size(picture.size, name)
+            check_size(picture.size, name)
         return _decode(picture)
 
 
@@ -88,21 +90,41 @@ def page_frames(data: bytes, name: str) -> list[int]:
 @contextmanager
 def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
     """Open a file after checking its size; errors while it is open become a DataError."""
+    if isobmff_kind(data[:HEAD]) == "heif":
+        _register_heif(name)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns about unusual tags, and about sizes that are checked here
-            with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
-                _check_size(picture.size, name)
+            with Image.open(io.BytesIO(data), formats=_known_formats()) as picture:
+                check_size(picture.size, name)
                 yield picture
     except UnidentifiedImageError as error:
-        raise DataError(f"{name}: not a PNG, JPEG, TIFF, BMP or WebP image") from error
+        broken = isobmff_kind(data[:HEAD]) and "a broken HEIC or AVIF photo; copy it again, or save it as JPEG"
+        what = broken or foreign_format(data) or "not a PNG, JPEG, TIFF, BMP, WebP, GIF, JPEG 2000, HEIC or AVIF image"
+        raise DataError(f"{name}: {what}") from error
     except Image.DecompressionBombError as error:
         raise DataError(f"{name}: more than {MAX_PIXELS} pixels; scan at a lower resolution") from error
     except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
         raise DataError(f"{name}: broken image file ({error})") from error
 
 
-def _check_size(size: tuple[int, int], name: str) -> None:
+def _known_formats() -> tuple[str, ...]:
+    """The formats that this Pillow reads: AVIF since 11.3, HEIF after ``_register_heif``."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+def _register_heif(name: str) -> None:
+    """Let Pillow read HEIC photos, which it does not itself."""
+    try:
+        import pillow_heif
+    except ImportError as error:
+        raise DataError(f"{name}: HEIC photos require pillow-heif: pip install 'ecgpipe[predict]'") from error
+    pillow_heif.register_heif_opener()
+
+
+def check_size(size: tuple[int, int], name: str) -> None:
+    """Raise DataError for a picture, width and height, that is too large or too small."""
     width, height = size
     if width * height > MAX_PIXELS:
         raise DataError(f"{name}: {width} x {height} pixels, more than {MAX_PIXELS}; scan at a lower resolution")

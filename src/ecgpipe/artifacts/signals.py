@@ -1,19 +1,34 @@
-"""Reading a 12-lead signal from WFDB files; every problem is reported by name."""
+"""Reading a 12-lead signal from WFDB files or a DICOM file; every problem is reported by name."""
 
-import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 import numpy as np
 import wfdb
 
+from ecgpipe.artifacts.dicom import is_recording, read_leads
 from ecgpipe.artifacts.sources import Source
-from ecgpipe.errors import RecordError
+from ecgpipe.artifacts.wfdb_header import GAP, Header, check_length, find_header, read_header, readable
+from ecgpipe.errors import DataError, RecordError
+from ecgpipe.lead_names import LEADS, find_leads
 
-LEADS = ("I", "II", "III", "AVR", "AVL", "AVF", "V1", "V2", "V3", "V4", "V5", "V6")
-MILLIVOLTS = {"mV": 1.0, "uV": 1e-3, "V": 1e3}
+MILLIVOLTS = {
+    "mv": 1.0,
+    "millivolt": 1.0,
+    "uv": 1e-3,
+    "microvolt": 1e-3,
+    "nv": 1e-6,
+    "nanovolt": 1e-6,
+    "v": 1e3,
+    "volt": 1e3,
+}
 HIGHEST_RATE = 1e6
-LONGEST_HEADER, LONGEST_SKEW, MOST_SIGNALS, SAMPLES_PER_BYTE = 1 << 20, 1 << 20, 1000, 64
-"""Largest plausible values of a header: bytes, skew of a signal in samples, signals, samples per byte of data."""
+WFDB_GAIN = 200  # ADC units per mV that the WFDB library assumes for an uncalibrated signal
+GAIN_KEY = "set uncalibrated_gain (--uncalibrated-gain), the ADC units per mV"
+LARGEST, SMALLEST = 100.0, 0.05
+"""mV from peak to peak: what no lead reaches, and what the largest lead of a record exceeds. A wrong unit (a factor of
+1000) breaks one of them; 16-bit recordings at 1 µV, as PTB-XL's, reach at most 65.5 mV."""
 DERIVED = {
     "III": lambda one, two: two - one,
     "AVR": lambda one, two: -(one + two) / 2,
@@ -21,78 +36,204 @@ DERIVED = {
     "AVF": lambda one, two: two - one / 2,
 }
 """The limb leads that are computed from I and II (Einthoven, Goldberger)."""
+Fail = Callable[..., RecordError]
+
+
+@dataclass(frozen=True)
+class Channels:
+    """The leads of one segment.
+
+    Attributes:
+        rows: lead -> (samples,) float64 in mV.
+        rate: Hz.
+        samples: number of samples.
+        present: names of all signals, for messages.
+        file: the first data file.
+    """
+
+    rows: dict[str, np.ndarray]
+    rate: float
+    samples: int
+    present: list[str]
+    file: Path
 
 
 def read_record(
-    source: Source, path: str, record_id: str, sampling_rate: float | None = None, derive_leads: bool = False
+    source: Source,
+    path: str,
+    record_id: str,
+    sampling_rate: float | None = None,
+    derive_leads: bool = False,
+    lead_names: Mapping[str, str] | None = None,
+    uncalibrated_gain: float | None = None,
 ) -> tuple[np.ndarray, float]:
     """``read_signal`` for a record in a folder or a zip archive.
 
     Args:
         source: the raw files.
         path: name of the record there, without suffix.
-        record_id, sampling_rate, derive_leads: as for ``read_signal``.
+        record_id, sampling_rate, derive_leads, lead_names, uncalibrated_gain: as for ``read_signal``.
     """
     with source.record(path) as local:
         try:
-            return read_signal(local, record_id, sampling_rate, derive_leads)
+            return read_signal(local, record_id, sampling_rate, derive_leads, lead_names, uncalibrated_gain)
         except RecordError as error:
             file = str(PurePath(path).with_name(PurePath(error.file).name).as_posix())
             raise RecordError(record_id, source.full_name(file), error.problem, error.detail) from error
 
 
 def read_signal(
-    path: Path | str, record_id: str, sampling_rate: float | None = None, derive_leads: bool = False
+    path: Path | str,
+    record_id: str,
+    sampling_rate: float | None = None,
+    derive_leads: bool = False,
+    lead_names: Mapping[str, str] | None = None,
+    uncalibrated_gain: float | None = None,
 ) -> tuple[np.ndarray, float]:
     """Read a record and check it.
 
     Args:
-        path: name of the record, without suffix.
+        path: name of the record, without suffix; or a DICOM file.
         record_id: for messages.
         sampling_rate: Hz that the header must state; None accepts any.
         derive_leads: compute III, aVR, aVL and aVF from I and II if they are missing.
+        lead_names: further names of leads (``lead_names.find_leads``).
+        uncalibrated_gain: ADC units per mV of signals whose header states gain 0 or none; None refuses them.
 
     Returns:
         The signal, (12, samples) float64 in mV, leads in the order of LEADS, and its sampling rate in Hz.
 
     Raises:
         RecordError: a file is missing, unreadable or truncated; the header disagrees with the data or the expectation;
-            a lead is missing, flat or has NaN samples.
+            a lead is missing, flat, has NaN samples or an amplitude that no recording has.
     """
     path = Path(path)
-    header_file = path.with_name(path.name + ".hea")
+    missing = path.with_name(path.name + ".hea")
 
-    def broken(problem: str, detail: str, file: Path = header_file) -> RecordError:
+    def broken(problem: str, detail: str, file: Path = missing) -> RecordError:
         return RecordError(record_id, str(file), problem, detail)
 
-    if not header_file.is_file():
+    settings = sampling_rate, lead_names, uncalibrated_gain
+    if is_recording(path):
+        channels = _dicom_channels(path, settings, broken)
+        return _twelve(channels, derive_leads, path, broken), channels.rate
+    header = _header(path, broken)
+    channels = _joined(header, settings, broken) if header.segmented else _channels(header, settings, broken)
+    return _twelve(channels, derive_leads, header.file, broken), channels.rate
+
+
+def _dicom_channels(path: Path, settings: tuple, broken: Fail) -> Channels:
+    """The leads of a DICOM recording."""
+    sampling_rate, lead_names, uncalibrated_gain = settings
+    try:
+        rows, rate, present = read_leads(path, lead_names)
+    except (DataError, OSError) as error:
+        raise broken("unreadable-signal", str(error), path) from error
+    if not 0 < rate < HIGHEST_RATE:
+        raise broken("unreadable-header", f"it states {rate:g} Hz", path)
+    if sampling_rate is not None and rate != sampling_rate:
+        raise broken("sampling-rate", f"it states {rate:g} Hz, expected {sampling_rate:g} Hz", path)
+    uncalibrated = [lead for lead, (_, unit) in rows.items() if not unit]
+    if uncalibrated and uncalibrated_gain is None:
+        raise broken("uncalibrated", f"lead {', '.join(uncalibrated)} is uncalibrated; {GAIN_KEY}", path)
+    if wrong := sorted({unit for _, unit in rows.values() if unit and unit.casefold() not in MILLIVOLTS}):
+        raise broken("units", f"units {wrong} are not volts", path)
+    scaled = {
+        lead: row * (MILLIVOLTS[unit.casefold()] if unit else 1 / uncalibrated_gain)
+        for lead, (row, unit) in rows.items()
+    }
+    samples = len(next(iter(rows.values()))[0]) if rows else 0
+    return Channels(scaled, rate, samples, present, path)
+
+
+def _header(path: Path, broken: Fail) -> Header:
+    file = find_header(path)
+    if file is None:
         raise broken("missing-header", "no such file")
-    if reason := _refuse_header(header_file):
-        raise broken("unreadable-header", reason)
+    try:
+        return read_header(file)
+    except ValueError as error:
+        raise broken("unreadable-header", str(error), file) from error
+
+
+def _joined(master: Header, settings: tuple, broken: Fail) -> Channels:
+    """The leads of a record of several segments; NaN where a segment lacks one."""
+    parts: list[Channels | int] = []
+    size = 0
+    for name, samples in master.segments:
+        if name == GAP:
+            parts.append(samples)
+        elif samples:  # 0: the layout, which has no samples
+            try:
+                segment = _header(master.file.with_name(name), broken)
+            except ValueError as error:  # not the name of a file
+                raise broken(
+                    "unreadable-header", f"its segment {name[:80]!r} is not in its folder", master.file
+                ) from error
+            if segment.segmented:
+                raise broken("unreadable-header", "a segment that consists of segments", segment.file)
+            part = _channels(segment, settings, broken)
+            if part.samples != samples:
+                detail = f"segment {name} has {part.samples} samples, here {samples} are stated"
+                raise broken("header-mismatch", detail, master.file)
+            parts.append(part)
+            size += 12 * part.samples
+    read = [part for part in parts if isinstance(part, Channels)]
+    if not read:
+        raise broken("unreadable-header", "none of its segments has samples", master.file)
+    if len({part.rate for part in read}) > 1:
+        raise broken("sampling-rate", "its segments have different sampling rates", master.file)
+    total = sum(part.samples if isinstance(part, Channels) else part for part in parts)
+    try:
+        check_length(total, size)
+    except ValueError as error:
+        raise broken("unreadable-header", str(error), master.file) from error
+    if master.samples not in (0, total):
+        raise broken("header-mismatch", f"states {master.samples} samples, its segments have {total}", master.file)
+    rows = {lead: np.full(total, np.nan) for lead in LEADS if any(lead in part.rows for part in read)}
+    start = 0
+    for piece in parts:
+        stop = start + (piece.samples if isinstance(piece, Channels) else piece)
+        for lead, row in piece.rows.items() if isinstance(piece, Channels) else ():
+            rows[lead][start:stop] = row
+        start = stop
+    return Channels(rows, read[0].rate, total, read[0].present, read[0].file)
+
+
+def _channels(header: Header, settings: tuple, broken: Fail) -> Channels:
+    """The leads of a record without segments."""
+    with readable(header) as (local, files):
+        return _read_channels(header, local, files, settings, broken)
+
+
+def _read_channels(source: Header, local: Path, files: Mapping[str, Path], settings: tuple, fail: Fail) -> Channels:
+    sampling_rate, lead_names, uncalibrated_gain = settings
+
+    def broken(problem: str, detail: str, file: Path = source.file) -> RecordError:
+        return fail(problem, detail.replace(str(local.parent), str(source.file.parent)), file)
+
     # one call, since parsing the header takes most of the time; if it fails, the header is parsed alone
     record, failure = None, None
     try:
-        header = record = wfdb.rdrecord(str(path), physical=False)
+        header = record = wfdb.rdrecord(str(local), physical=False)
     except Exception as error:  # wfdb raises many kinds of errors
         failure = error
         try:
-            header = wfdb.rdheader(str(path))
+            header = wfdb.rdheader(str(local))
         except Exception as error:  # as above
             raise broken("unreadable-header", f"not a WFDB header ({error})") from error
     if not header.sig_len or not header.n_sig:
         raise broken("unreadable-header", "the header states no signals or no length")
-    if not isinstance(header, wfdb.Record):
-        raise broken("unreadable-header", "a record with several segments; join them into one")
     if not 0 < (header.fs or 0) < HIGHEST_RATE:
         raise broken("unreadable-header", f"the header states {header.fs} Hz")
     lines = len(header.file_name or ())
-    if lines != header.n_sig:
+    if lines != header.n_sig or lines != len(source.lines) - 1:
         raise broken("unreadable-header", f"the header states {header.n_sig} signals but describes {lines}")
     if sampling_rate is not None and header.fs != sampling_rate:
         raise broken("sampling-rate", f"the header states {header.fs:g} Hz, expected {sampling_rate:g} Hz")
 
     for name in dict.fromkeys(header.file_name):
-        data_file = path.with_name(name)
+        data_file = files.get(name, source.file.with_name(name))
         if not data_file.is_file():
             raise broken("missing-signal", "no such file", data_file)
         expected = _expected_bytes(header, name)
@@ -108,63 +249,58 @@ def read_signal(
     except Exception as error:  # as above
         raise broken("unreadable-signal", f"cannot be read ({error})") from error
 
-    names = [(name or "unnamed").upper() for name in record.sig_name]
-    missing = [lead for lead in LEADS if lead not in names]
+    names = [name or "" for name in record.sig_name]
+    leads = find_leads(names, lead_names)
+    columns = [column for column, _ in leads.values()]
+    units = {str(record.units[column]) for column in columns}
+    if any(unit.casefold() not in MILLIVOLTS for unit in units):
+        raise broken("units", f"units {sorted(units)} are not volts")
+    gains = source.gains
+    uncalibrated = [name for name, column in zip(leads, columns, strict=True) if not gains[column]]
+    if uncalibrated and uncalibrated_gain is None:
+        raise broken(
+            "uncalibrated",
+            f"lead {', '.join(uncalibrated)} is uncalibrated: the header states gain 0 or none; {GAIN_KEY} (WFDB's "
+            f"programs assume {WFDB_GAIN})",
+        )
+    data_file = files.get(header.file_name[0], source.file)
+    # WFDB's checksum: 16-bit sum of samples
+    sums = record.d_signal[:, columns].astype(np.int64).sum(axis=0) & 0xFFFF
+    stated = [header.checksum[column] for column in columns]
+    rows = {}
+    for lead, (column, sign) in leads.items():
+        factor = MILLIVOLTS[str(record.units[column]).casefold()] if gains[column] else WFDB_GAIN / uncalibrated_gain
+        rows[lead] = physical[:, column] * (sign * factor)
+    if any(state is not None and int(total) != state & 0xFFFF for total, state in zip(sums, stated, strict=True)):
+        raise broken("checksum", "the samples do not match the header's checksums", data_file)
+    return Channels(rows, float(record.fs), len(physical), [name or "unnamed" for name in names], data_file)
+
+
+def _twelve(channels: Channels, derive_leads: bool, header_file: Path, broken: Fail) -> np.ndarray:
+    """The twelve leads, (12, samples) in mV, checked."""
+    rows = dict(channels.rows)
+    missing = [lead for lead in LEADS if lead not in rows]
     derived = [lead for lead in missing if derive_leads and lead in DERIVED]
     if len(missing) > len(derived):
         lacking = ", ".join(lead for lead in missing if lead not in derived)
         hint = "; derive_leads computes them from I and II" if set(missing) <= set(DERIVED) else ""
-        present = ", ".join(name or "unnamed" for name in record.sig_name)
-        raise broken("missing-leads", f"leads {lacking} are missing (the record has {present}){hint}")
-    columns = [names.index(lead) for lead in LEADS if lead in names]
-    units = [record.units[column] for column in columns]
-    if any(unit not in MILLIVOLTS for unit in units):
-        raise broken("units", f"units {sorted(set(map(str, units)))} are not volts")
-    measured = physical[:, columns].T * np.array([[MILLIVOLTS[unit]] for unit in units])
-    rows = dict(zip([lead for lead in LEADS if lead in names], measured, strict=True))
+        present = ", ".join(channels.present)
+        raise broken("missing-leads", f"leads {lacking} are missing (the record has {present}){hint}", header_file)
     rows |= {lead: DERIVED[lead](rows["I"], rows["II"]) for lead in derived}
     signal = np.stack([rows[lead] for lead in LEADS])
-
-    data_file = path.with_name(header.file_name[0])
     unknown = [lead for lead, row in zip(LEADS, signal, strict=True) if not np.isfinite(row).all()]
     if unknown:
-        raise broken("nan", f"lead {', '.join(unknown)} has missing samples (NaN)", data_file)
-    flat = [lead for lead, row in zip(LEADS, signal, strict=True) if np.ptp(row) == 0]
-    if flat:
-        raise broken("flat-lead", f"lead {', '.join(flat)} is flat: the same value throughout", data_file)
-    sums = record.d_signal[:, columns].astype(np.int64).sum(axis=0) & 0xFFFF  # WFDB's checksum: 16-bit sum of samples
-    stated = [header.checksum[column] for column in columns]
-    if any(state is not None and int(total) != state & 0xFFFF for total, state in zip(sums, stated, strict=True)):
-        raise broken("checksum", "the samples do not match the header's checksums", data_file)
-    return signal, float(record.fs)
-
-
-def _refuse_header(header_file: Path) -> str | None:
-    """Why a header is refused before WFDB reads it: a signal file that is not a plain file, or excessive sizes."""
-    if header_file.stat().st_size > LONGEST_HEADER:
-        return f"more than {LONGEST_HEADER} bytes, too long for a header"
-    text = header_file.read_bytes().decode("utf-8", "replace")
-    lines = [line.split() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    stated = [int(word) if word.isascii() and word.isdigit() and len(word) < 20 else 0 for word in (lines or [[]])[0]]
-    signals, samples = (*stated[1:4:2], 0, 0)[:2]
-    if signals > MOST_SIGNALS:
-        return f"{signals} signals"
-    sizes = {}
-    for name, *rest in lines[1:]:
-        try:
-            data_file = header_file.with_name(name)
-            special = data_file.exists() and not data_file.is_file()
-            sizes[name] = data_file.stat().st_size if data_file.is_file() else 0
-        except (ValueError, OSError):  # ".", a name with zeros, one that is too long
-            special = True
-        if special:
-            return f"its signal file {name[:80]!r} is not a plain file in its folder"
-        skew = re.search(r":(\d+)", rest[0]) if rest else None
-        if skew and int(skew[1][:20]) > LONGEST_SKEW:
-            return f"a skew of {skew[1][:20]} samples"
-    if samples > max(SAMPLES_PER_BYTE * sum(sizes.values()), 1 << 20):
-        return f"{samples} samples, but its signal files have {sum(sizes.values())} bytes"
-    return None
+        raise broken("nan", f"lead {', '.join(unknown)} has missing samples (NaN)", channels.file)
+    spans = dict(zip(LEADS, np.ptp(signal, axis=1), strict=True))
+    if flat := [lead for lead, span in spans.items() if span == 0]:
+        raise broken("flat-lead", f"lead {', '.join(flat)} is flat: the same value throughout", channels.file)
+    if large := [f"{lead} {span:.3g} mV" for lead, span in spans.items() if span > LARGEST]:
+        detail = f"implausible amplitude, from peak to peak: {', '.join(large)}; check the header's gains and units"
+        raise broken("implausible-amplitude", detail, header_file)
+    if max(spans.values()) < SMALLEST:
+        detail = f"implausible amplitude: no lead exceeds {max(spans.values()):.2g} mV from peak to peak; check the "
+        raise broken("implausible-amplitude", f"{detail}header's gains and units", header_file)
+    return signal
 
 
 def _expected_bytes(header: wfdb.Record, name: str) -> int | None:

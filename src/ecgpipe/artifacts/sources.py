@@ -19,6 +19,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from ecgpipe.artifacts.wfdb_header import named_files, same_name
 from ecgpipe.errors import DataError
 
 LARGEST_UNPACKED = 40 << 30
@@ -222,25 +223,31 @@ class Archive:
 
     @contextmanager
     def record(self, name: str) -> Iterator[Path]:
-        """See Source: a copy of the header and of the data files that it names."""
-        header, folder = PurePosixPath(f"{name}.hea"), PurePosixPath(name).parent
+        """See Source: a copy of the header and of the files that it names."""
+        folder, file = PurePosixPath(name).parent, PurePosixPath(name).name
         with tempfile.TemporaryDirectory(prefix="ecgpipe-") as temporary:
-            if str(header) in self:
-                content = self.read(str(header))
-                Path(temporary, header.name).write_bytes(content)
-                for file in _data_files(content):
-                    if str(folder / file) in self:
-                        Path(temporary, file).write_bytes(self.read(str(folder / file)))
-            yield Path(temporary, PurePosixPath(name).name)
+            for named in self._copy(folder, f"{file}.hea", temporary):
+                for part in self._copy(folder, named, temporary):  # of a segment
+                    self._copy(folder, part, temporary)
+            yield Path(temporary, file)
+
+    def _copy(self, folder: PurePosixPath, name: str, target: str) -> list[str]:
+        """Copy a file of a record if it is there; the names of plain files that it names, if it is a header."""
+        found = str(folder / name)
+        if found not in self:
+            below = "" if str(folder) == "." else str(folder)
+            same = [other for other in self.names(below) if same_name(other, found)]
+            if not same:
+                return []
+            found = same[0]
+        content = self.read(found)
+        Path(target, name).write_bytes(content)
+        names = named_files(content) if name.lower().endswith(".hea") else []
+        return [
+            name for name in names if name == PurePosixPath(name).name and name not in ("..", ".") and "\0" not in name
+        ]
 
     def _entry(self, name: str) -> zipfile.ZipInfo:
         if name not in self.entries:
             raise FileNotFoundError(2, "no such file in the archive", self.full_name(name))
         return self.entries[name]
-
-
-def _data_files(header: bytes) -> set[str]:
-    """Names of data files in the folder of a WFDB header, from its signal lines."""
-    lines = [line for line in header.decode("utf-8", "replace").splitlines() if line.strip() and line[0] != "#"]
-    names = {line.split()[0] for line in lines[1:]}
-    return {name for name in names if name == PurePosixPath(name).name and name not in (".", "..") and "\0" not in name}

@@ -10,20 +10,21 @@ import json
 import warnings
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 import pandas as pd
-import wfdb
 from PIL import Image, ImageOps, UnidentifiedImageError
 from scipy.signal import resample_poly
 
 from ecgpipe.artifacts.signals import LEADS, read_record
 from ecgpipe.artifacts.sources import Source, is_image, open_source
 from ecgpipe.artifacts.tables import RECORDS
+from ecgpipe.artifacts.wfdb_header import find_header, read_header
 from ecgpipe.audit.anomalies import signal_anomalies
 from ecgpipe.errors import DataError, RecordError
+from ecgpipe.lead_names import find_leads
 
 
 class Sketch(NamedTuple):
@@ -113,14 +114,14 @@ SECONDS = 10
 INDEPENDENT = [LEADS.index(lead) for lead in ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")]
 
 
-def sketch_signal(source: Source, path: str, record_id: str, derive_leads: bool = False) -> Sketch:
+def sketch_signal(source: Source, path: str, record_id: str, **reading: Any) -> Sketch:
     """Sketch a WFDB record.
 
     Args:
         source: the raw files.
         path: the record's path there, without suffix.
         record_id: for messages.
-        derive_leads: as in ``read_record``.
+        reading: further arguments of ``read_record``.
 
     Returns:
         With ``sketch`` (8 x 200,): magnitude spectra up to 20 Hz, which a lag does not change; ``detail`` (8, 500): the
@@ -129,20 +130,18 @@ def sketch_signal(source: Source, path: str, record_id: str, derive_leads: bool 
     Raises:
         RecordError: as in ``read_record``.
     """
-    signal, rate = read_record(source, path, record_id, derive_leads=derive_leads)
-    with source.record(path) as local:
-        header = wfdb.rdheader(str(local))
-    names = [name.upper() for name in header.sig_name]
-    gains = sorted({f"{gain:g}/{unit}" for gain, unit in zip(header.adc_gain, header.units, strict=True)})
-    properties = {
-        "sampling rate": f"{rate:g} Hz",
-        "duration": f"{signal.shape[1] / rate:g} s",
-        "gain": ", ".join(gains),
-        "leads": " ".join(names),
-    }
+    signal, rate = read_record(source, path, record_id, **reading)
+    properties = {"sampling rate": f"{rate:g} Hz", "duration": f"{signal.shape[1] / rate:g} s"}
     anomalies = signal_anomalies(signal, rate)
-    if [name for name in names if name in LEADS] != list(LEADS):
-        anomalies.append(("lead-order", " ".join(header.sig_name)))
+    with source.record(path) as local:
+        file = find_header(local)
+        header = read_header(file) if file is not None else None
+    if header is not None and not header.segmented:
+        gains = sorted({f"{gain:g}/{unit}" for gain, unit in zip(header.gains, header.units, strict=True)})
+        properties |= {"gain": ", ".join(gains), "leads": " ".join(header.names).upper()}
+        places = {lead: column for lead, (column, _) in find_leads(header.names, reading.get("lead_names")).items()}
+        if sorted(places, key=places.__getitem__) != list(LEADS):
+            anomalies.append(("lead-order", " ".join(header.names)))
     digest = hashlib.sha256(f"{rate:g}".encode() + np.round(signal * 1e6).astype("<i8").tobytes()).hexdigest()
     sketch, detail = compare_vectors(signal, rate)
     return Sketch(digest, properties, anomalies, sketch, detail)
@@ -163,13 +162,13 @@ def compare_vectors(signal: np.ndarray, rate: float) -> tuple[np.ndarray, np.nda
     )
 
 
-def sketch_records(records: pd.DataFrame, source: Path | str, derive_leads: bool = False) -> Iterator[dict]:
+def sketch_records(records: pd.DataFrame, source: Path | str, **reading: Any) -> Iterator[dict]:
     """Yield one row of the sketches format per record; an unreadable record has an anomaly instead of a digest.
 
     Args:
         records: rows of records.parquet.
         source: the dataset's folder or zip archive.
-        derive_leads: as in ``read_record``.
+        reading: further arguments of ``read_record``.
     """
     files = open_source(source)
     for record_id, path in zip(records["record_id"], records["path"], strict=True):
@@ -177,7 +176,7 @@ def sketch_records(records: pd.DataFrame, source: Path | str, derive_leads: bool
             sketch = (
                 sketch_image(_bytes(files, path, record_id), record_id, files.full_name(path))
                 if is_image(path)
-                else sketch_signal(files, path, record_id, derive_leads)
+                else sketch_signal(files, path, record_id, **reading)
             )
         except RecordError as error:
             sketch = Sketch("", {}, [(error.problem, error.detail)], np.zeros(0, np.int8), np.zeros(0, np.int8))
@@ -209,7 +208,7 @@ def list_folder(source: Path | str) -> pd.DataFrame:
     """
     names = [name for name in open_source(source).names() if not name.startswith("__MACOSX/")]
     images = [name for name in names if is_image(name)]
-    signals = [name.removesuffix(".hea") for name in names if name.endswith(".hea")]
+    signals = [name[: -len(".hea")] for name in names if name.lower().endswith(".hea")]
     if images and signals:
         raise DataError(f"{source}: contains both images and WFDB records; audit one folder of each kind")
     paths = images or signals

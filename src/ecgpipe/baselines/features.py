@@ -1,8 +1,9 @@
 """Inputs of the baselines: thumbnails of pages, images and margins, and the signals at one rate and length."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import gcd
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -163,6 +164,7 @@ def shard_signals(
     *,
     title: str,
     derive_leads: bool = False,
+    reading: Mapping[str, Any] | None = None,
 ) -> BaselineSignals:
     """The shard's signals at 100 Hz, 10 s. Unreadable records are skipped, since they have no page either.
 
@@ -172,12 +174,13 @@ def shard_signals(
         sampling_rate: Hz that every header must state; None accepts any.
         title: of the progress bar.
         derive_leads: as ``read_record``.
+        reading: its further arguments.
     """
     opened, ids, signals = open_source(source), [], []
     rows = list(zip(records["record_id"], records["path"], strict=True))
     for record_id, path in progress(rows, title, len(rows), "records"):
         try:
-            signal, rate = read_record(opened, path, record_id, sampling_rate, derive_leads)
+            signal, rate = read_record(opened, path, record_id, sampling_rate, derive_leads, **(reading or {}))
         except RecordError:  # already listed by the rendering stage
             continue
         ids.append(record_id)

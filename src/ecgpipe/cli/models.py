@@ -233,7 +233,10 @@ def predict(args: Arguments) -> None:
     missing = []
     for path in args.files:
         try:
-            for file in find_files([path], PICTURES | {".hea"}):
+            found = find_files([path], PICTURES | {".hea"})
+            if note := found.note():
+                print(f"ecgpipe: note: {note}", file=sys.stderr)
+            for file in found.files:
                 if not file.exists():
                     raise DataError(f"{file}: no such file or record; check the name")
                 files[file] = None

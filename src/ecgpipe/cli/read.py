@@ -86,7 +86,10 @@ def _each_page(args: Arguments, make_folder: Callable[[], Any], verb: str) -> No
     from ecgpipe.artifacts.page_files import PICTURES, find_files, read_pictures
     from ecgpipe.progress import progress
 
-    files = find_files(args.pages, PICTURES)  # before PyTorch is imported, which takes seconds
+    found = find_files(args.pages, PICTURES)  # before PyTorch is imported, which takes seconds
+    files = found.files
+    if note := found.note():
+        print(f"ecgpipe: note: {note}", file=sys.stderr)
     if missing := [file for file in files if not file.is_file()]:
         raise DataError(f"{missing[0]}: no such file; check the name")
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, model_validator
 
 from ecgpipe.config.base import Section, Seed, check_unique
+from ecgpipe.lead_names import LEADS, lead_of
 
 SUPERCLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
 GROUPINGS = ("superclass", "subclass", "diagnostic", "form", "rhythm", "all")
@@ -159,11 +160,27 @@ class OwnConfig(Section):
         None, gt=0, description="signals: Hz, required of every record; null: use each record's own rate"
     )
     derive_leads: bool = Field(False, description="signals: compute missing III, aVR, aVL and aVF from I and II")
+    lead_names: dict[str, str] = Field(
+        default_factory=dict,
+        description="signals: names of leads that are not known, such as {MLII: II}; a minus negates: {VR: -aVR}",
+    )
+    uncalibrated_gain: float | None = Field(
+        None,
+        gt=0,
+        description="signals: ADC units per mV of signals whose header states gain 0 or none; null: leave such records "
+        "out. WFDB's programs assume 200",
+    )
     limit: int | None = Field(None, ge=1, description="use a random sample of this many records; null: all")
     seed: Seed = Field(0, description="seed of that sample")
     shards: int | None = Field(
         None, ge=1, description="number of shards; null: a power of two that gives 500 to 1,000 records per shard"
     )
+
+    @property
+    def reading(self) -> dict:
+        """Further arguments of ``read_record``; empty by default."""
+        given = {"lead_names": self.lead_names, "uncalibrated_gain": self.uncalibrated_gain}
+        return {key: value for key, value in given.items() if value}
 
     def listing(self) -> dict:
         """The keys that decide which records there are, and their metadata."""
@@ -182,12 +199,16 @@ class OwnConfig(Section):
         if self.kind == "signals" and self.labels is None:
             raise ValueError("labels: signals require a CSV table of records and labels")
         if self.kind == "images":
-            refused = [key for key in ("sampling_rate", "derive_leads") if key in self.model_fields_set]
+            keys = ("sampling_rate", "derive_leads", "lead_names", "uncalibrated_gain")
+            refused = [key for key in keys if key in self.model_fields_set]
             if refused:
                 raise ValueError(f"{', '.join(refused)}: only for kind signals; remove it")
         if self.labels is None and "columns" in self.model_fields_set:
             raise ValueError("columns: no label table; set labels")
         check_unique(self.classes or (), "classes: ")
+        for name, lead in self.lead_names.items():
+            if lead_of(lead) is None:
+                raise ValueError(f"lead_names: {name}: {lead!r} is not one of the twelve leads, {', '.join(LEADS)}")
         return self
 
 

@@ -1,7 +1,7 @@
 """The pages of a dataset: stored, rendered on demand, or digitized and drawn again on demand."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ class RenderedPages:
 
     Args:
         records: rows of records.parquet.
-        source, sampling_rate, derive_leads, start: as in ``PageRenderer``.
+        source, sampling_rate, derive_leads, start, reading: as in ``PageRenderer``.
         render: keys of ``RenderConfig``; None for an image dataset.
     """
 
@@ -35,10 +35,11 @@ class RenderedPages:
         render: dict[str, Any] | None,
         derive_leads: bool = False,
         start: float = 0.0,
+        reading: Mapping[str, Any] | None = None,
     ) -> None:
         self.rows = rows_of(records)
         config = None if render is None else RenderConfig(**render)
-        self.renderer = PageRenderer(source, sampling_rate, config, derive_leads, start)
+        self.renderer = PageRenderer(source, sampling_rate, config, derive_leads, start, reading or {})
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -8,16 +8,18 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
+from ecgpipe.artifacts.dicom import is_recording
 from ecgpipe.artifacts.digitized import SAMPLING_RATE
 from ecgpipe.artifacts.model_folder import SavedModel
-from ecgpipe.artifacts.page_files import Picture, pictures_in, read_bytes
+from ecgpipe.artifacts.page_files import Picture, is_record, pictures_in, read_bytes
 from ecgpipe.artifacts.signals import read_signal
+from ecgpipe.artifacts.wfdb_header import record_path
 from ecgpipe.config.pages import PreprocessConfig, RenderConfig
 from ecgpipe.errors import DataError, RecordError
 from ecgpipe.imaging.redraw import digitize_picture, redrawn_image, redrawn_page
 from ecgpipe.imaging.shard import image_of_page
 from ecgpipe.preprocess.apply import prepare
-from ecgpipe.render.page import render_page
+from ecgpipe.render.page import render_page, short_note
 
 DISPLAY_SIDE = 2600  # pixels of the rectified page for display
 
@@ -64,12 +66,13 @@ class PageReader:
         drawing: dict[str, Any] = saved.drawing or {}
         self._render, self._layout = drawing.get("render"), layout
         self._derive = bool(drawing.get("derive_leads")) if derive_leads is None else derive_leads
+        self._reading = drawing.get("reading") or {}
 
     def read(self, path: Path) -> Iterator[InputPage | DataError]:
         """Read the pages of a file or record; a page that cannot be used is a DataError in the sequence."""
         try:
-            if path.suffix.lower() == ".hea":
-                yield self._record(path.with_suffix(""), str(path))
+            if is_record(path):
+                yield self._record(path if is_recording(path) else record_path(path), str(path))
             else:
                 yield from self.read_content(read_bytes(path), str(path))
         except DataError as error:
@@ -99,7 +102,7 @@ class PageReader:
 
     def _record(self, record: Path, name: str) -> InputPage:
         try:
-            signal, rate = read_signal(record, record.name, None, self._derive)
+            signal, rate = read_signal(record, record.name, None, self._derive, **self._reading)
         except RecordError as error:
             remedy = ""
             if error.problem == "missing-leads":
@@ -111,9 +114,11 @@ class PageReader:
         try:
             page = render_page(signal, rate, config, gaps=redraw)
             prepared = redrawn_image(signal, rate, config, self.config) if redraw else image_of_page(page, self.config)
-        except ValueError as error:  # the layout cannot show this signal, for example a short one
+        except (ValueError, DataError) as error:  # the layout cannot show this signal, for example one far from 0 mV
             raise DataError(f"{name}: {error}") from error
         notes = []
+        if note := short_note(signal.shape[1], rate, config):
+            notes.append(note)
         shown = max(lead.end_sample for lead in page.leads)
         if signal.shape[1] > 1.01 * shown:
             notes.append(f"the page shows the first {shown / rate:g} s of {signal.shape[1] / rate:g} s")

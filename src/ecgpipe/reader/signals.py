@@ -47,7 +47,9 @@ def collect_signals(
         source = open_source(drawing["source"])
         for row in progress(list(chosen.itertuples()), f"signals of {name}"):
             try:
-                signal, rate = read_record(source, row.path, row.record_id, None, drawing["derive_leads"])
+                signal, rate = read_record(
+                    source, row.path, row.record_id, None, drawing["derive_leads"], **drawing.get("reading", {})
+                )
             except RecordError:
                 continue
             ratio = Fraction(SAMPLING_RATE / rate).limit_denominator(1000)

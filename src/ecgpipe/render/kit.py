@@ -10,8 +10,9 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -189,6 +190,7 @@ def render_shard_with_kit(
     title: str,
     strict: bool = False,
     derive_leads: bool = False,
+    reading: Mapping[str, Any] | None = None,
 ) -> int:
     """Render a shard with the kit; unusable records and those on which it fails are listed in the problems table.
 
@@ -207,7 +209,7 @@ def render_shard_with_kit(
         drawn, failures = 0, []
         for record_id, path in progress(rows, title, len(rows)):
             try:
-                signal, rate = read_record(files, path, record_id, sampling_rate, derive_leads)
+                signal, rate = read_record(files, path, record_id, sampling_rate, derive_leads, **(reading or {}))
                 page = kit.page(record_id, path, signal, rate)
             except RecordError as error:
                 problems.add(error)

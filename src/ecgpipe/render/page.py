@@ -120,14 +120,14 @@ def render_page(signal: np.ndarray, sampling_rate: float, config: RenderConfig, 
         signal: float (12, samples) in millivolts, leads I, II, III, AVR, AVL, AVF, V1..V6.
         sampling_rate: in Hz.
         config: appearance of the page.
-        gaps: leave out samples that are NaN or beyond the signal's end. A lead may have several entries in ``leads``,
-            one per piece, or none.
+        gaps: leave out samples that are NaN. A lead may have several entries in ``leads``, one per piece, or none.
 
     Returns:
-        The page. The same arguments give the same bytes.
+        The page. The same arguments give the same bytes. A signal that ends before the page does is drawn as far as it
+        goes, blank after it (``short_note``); a lead that begins later on the page is missing.
 
     Raises:
-        ValueError: wrong shape, without ``gaps`` a sample that is not finite or a signal too short for the layout.
+        ValueError: wrong shape, without ``gaps`` a sample that is not finite, or nothing to show.
         ConfigError: unknown layout.
     """
     template = page_template(config)
@@ -176,25 +176,45 @@ def _place_leads(
         raise ValueError(f"signal of shape {signal.shape}: expected ({len(LEADS)}, samples)")
     if not sampling_rate > 0:
         raise ValueError(f"sampling rate {sampling_rate}: must be positive")
-    if not gaps:
-        _check_whole(signal, sampling_rate, config, template)
-    return tuple(
+    if not (gaps or np.isfinite(signal).all()):
+        raise ValueError("the signal has samples that are not finite; repair or drop the record first")
+    leads = tuple(
         _place_lead(slot, box, signal, sampling_rate, config, template, samples)
         for slot, box in zip(template.layout.slots, template.text_boxes, strict=True)
         for samples in _pieces(slot, signal, sampling_rate, config)
     )
+    if not gaps:
+        _check_visible(leads, signal, template)
+    return leads
 
 
-def _check_whole(signal: np.ndarray, sampling_rate: float, config: RenderConfig, template: PageTemplate) -> None:
-    """Raise ValueError for a signal with gaps, or one that is too short for the layout."""
-    if not np.isfinite(signal).all():
-        raise ValueError("the signal has samples that are not finite; repair or drop the record first")
-    seconds = max(slot.start + slot.width for slot in template.layout.slots) / config.paper_speed
-    if signal.shape[1] < round(seconds * sampling_rate):
-        raise ValueError(
-            f"the signal has {signal.shape[1] / sampling_rate:g} s, layout {template.layout.name} at "
-            f"{config.paper_speed:g} mm/s shows {seconds:g} s; use a higher paper speed or a shorter layout"
-        )
+def _check_visible(leads: tuple[LeadOnPage, ...], signal: np.ndarray, template: PageTemplate) -> None:
+    """Raise ValueError if there is nothing to draw, or a whole lead is above or below the page."""
+    if all(lead.end_sample - lead.start_sample < 2 for lead in leads):
+        raise ValueError(f"the signal has {signal.shape[1]} samples; there is nothing to draw")
+    for lead in leads:
+        y = lead.pixels[:, 1]
+        if y.max() < 0 or y.min() > template.shape[0]:
+            row = signal[LEADS.index(lead.name.upper())]
+            raise ValueError(f"lead {lead.name} is not on the page: it is around {np.median(row):.3g} mV")
+
+
+def short_note(samples: int, sampling_rate: float, config: RenderConfig) -> str | None:
+    """What a page says about a signal that ends before the page does; None if it does not.
+
+    Args:
+        samples: length of the signal.
+        sampling_rate: in Hz.
+        config: appearance of the page.
+    """
+    layout = page_template(config).layout
+    seconds = max(slot.start + slot.width for slot in layout.slots) / config.paper_speed
+    if samples >= round(seconds * sampling_rate):
+        return None
+    shown = {slot.lead for slot in layout.slots if round(slot.start * sampling_rate / config.paper_speed) < samples - 1}
+    absent = [printed_name(lead) for lead in LEADS if lead in {slot.lead for slot in layout.slots} - shown]
+    missing = f"; without {', '.join(absent)}" if absent else ""
+    return f"the record has {samples / sampling_rate:g} s, the page {seconds:g} s: blank after its end{missing}"
 
 
 def _pieces(slot: Slot, signal: np.ndarray, sampling_rate: float, config: RenderConfig) -> list[tuple[int, int]]:

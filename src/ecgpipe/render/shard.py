@@ -1,10 +1,12 @@
 """Render the pages of a shard of records, or collect the pages of an image dataset."""
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -19,10 +21,11 @@ from ecgpipe.errors import DataError, RecordError
 from ecgpipe.progress import progress
 from ecgpipe.render.degrade import DegradedPage, degrade_page
 from ecgpipe.render.kit import render_shard_with_kit
-from ecgpipe.render.page import Page, render_page, render_trace_coverage
+from ecgpipe.render.page import Page, render_page, render_trace_coverage, short_note
 from ecgpipe.render.template import page_template
 from ecgpipe.workers import ordered_map
 
+logger = logging.getLogger(__name__)
 Row = tuple[str, str]
 """A record's id, and its path below the source."""
 Plotted = TypeVar("Plotted")
@@ -38,6 +41,7 @@ class PageRenderer:
         config: appearance of the pages; None if the records are image files.
         derive_leads: as in ``read_record``.
         start: where in the recording the page begins, from 0 to 1; the part before it is moved to the end.
+        reading: further arguments of ``read_record``.
     """
 
     source: Path | str
@@ -45,6 +49,7 @@ class PageRenderer:
     config: RenderConfig | None = None
     derive_leads: bool = False
     start: float = 0.0
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
     def page(self, row: Row) -> Page | DegradedPage:
         """Render a record's page, degraded as configured.
@@ -94,13 +99,23 @@ class PageRenderer:
 
     def _plot(self, plot: Callable[[np.ndarray, float, RenderConfig], Plotted], row: Row) -> Plotted:
         record_id, path = row
-        signal, rate = read_record(open_source(self.source), path, record_id, self.sampling_rate, self.derive_leads)
+        signal, rate = read_record(
+            open_source(self.source), path, record_id, self.sampling_rate, self.derive_leads, **self.reading
+        )
         if self.start:
             signal = np.roll(signal, -round(self.start * signal.shape[1]), axis=1)
+        if note := short_note(signal.shape[1], rate, self._config):
+            _say(f"record {record_id}: {self.file(row)}: {note}")
         try:
             return plot(signal, rate, self._config)
-        except ValueError as error:  # a valid signal that the layout cannot show, e.g. a short one
+        except ValueError as error:  # a valid signal that the layout cannot show, e.g. one far from 0 mV
             raise RecordError(record_id, self.file(row), "unfit-for-layout", str(error)) from error
+
+
+@cache
+def _say(text: str) -> None:
+    """Log a note once per process: pages that are not kept are drawn again and again."""
+    logger.warning(text)
 
 
 def rows_of(records: pd.DataFrame) -> list[Row]:
@@ -120,12 +135,13 @@ def render_shard(
     strict: bool = False,
     workers: int = 1,
     derive_leads: bool = False,
+    reading: Mapping[str, Any] | None = None,
 ) -> int:
     """Write the pages file of a shard; unusable records are listed in the problems table.
 
     Args:
         records: the shard's rows of records.parquet.
-        source, sampling_rate, config, derive_leads: as in ``PageRenderer``.
+        source, sampling_rate, config, derive_leads, reading: as in ``PageRenderer``.
         pages_file, problems_file: output files.
         title: of the progress bar.
         strict: stop at the first unusable record.
@@ -141,10 +157,18 @@ def render_shard(
     if config is not None and config.renderer == "ecg-image-kit":
         files = pages_file, problems_file
         return render_shard_with_kit(
-            records, source, sampling_rate, config, *files, title=title, strict=strict, derive_leads=derive_leads
+            records,
+            source,
+            sampling_rate,
+            config,
+            *files,
+            title=title,
+            strict=strict,
+            derive_leads=derive_leads,
+            reading=reading,
         )
     problems, rows = ProblemList("render", strict), rows_of(records)
-    renderer = PageRenderer(source, sampling_rate, config, derive_leads)
+    renderer = PageRenderer(source, sampling_rate, config, derive_leads, reading=reading or {})
 
     def pages() -> Iterator[StoredPage]:
         for page in progress(ordered_map(renderer.stored_or_error, rows, workers), title, len(rows)):

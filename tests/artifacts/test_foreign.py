@@ -1,0 +1,139 @@
+"""Files of other programs: read where that is possible, else named with the program that converts them."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image
+
+from ecgpipe.artifacts.foreign import foreign_format
+from ecgpipe.artifacts.page_files import Picture, find_files, pictures_in
+from ecgpipe.artifacts.signals import LEADS, read_signal
+from ecgpipe.cli import main
+from ecgpipe.errors import DataError, RecordError
+
+pillow_heif = pytest.importorskip("pillow_heif")
+EDF = b"0       " + b"X" * 80 + b" " * 80 + b"01.02.2010.30.00" + b"3328    " + b"EDF+C" + b" " * 39
+SCP = b"\x12\x34\x00\x02\x00\x00" + b"\x9a\xbc\x00\x00\x88\x00\x00\x00\x0d\x0dSCPECG" + bytes(490)
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "converter"),
+    [
+        (SCP, "SCP-ECG", "ECG Toolkit"),
+        (SCP.replace(b"SCPECG", bytes(6)), "SCP-ECG", "ECG Toolkit"),
+        (b'<?xml version="1.0"?>\n<AnnotatedECG xmlns="urn:hl7-org:v3">', "HL7 aECG", "ecg2dcm"),
+        (b'<?xml version="1.0"?><!-- a --><ns:AnnotatedECG xmlns:ns="urn:hl7-org:v3">', "HL7 aECG", "ecg2dcm"),
+        (b'<?xml version="1.0"?><!DOCTYPE RestingECG SYSTEM "restecg.dtd"><RestingECG>', "MUSE", "ecg2dcm"),
+        ("\ufeff<?xml version='1.0'?><restingecgdata>".encode("utf-16"), "Philips", "ecg2dcm"),
+        (b"ISHNE1.0" + bytes(600), "ISHNE", "save2gdf"),
+        (EDF, "EDF", "edf2mit"),
+        (b"PK\x03\x04" + bytes(100), "zip", "unpack"),
+        (b"PK\x03\x04....[Content_Types].xml", "Office", "PDF"),
+        (b"\0\0\0\x18ftypqt  \0\0\0\0", "video", "photo"),
+        (b"MATLAB 5.0 MAT-file, Platform", "MATLAB", ".hea"),
+    ],
+)
+def test_other_formats_are_named_with_a_converter(content, name, converter):
+    for text in (foreign_format(content), *map(str, pictures_in(content, "the/file"))):
+        assert name in text and converter in text
+    (error,) = pictures_in(content, "the/file")
+    assert isinstance(error, DataError) and str(error).startswith("the/file: ")
+
+
+@pytest.mark.parametrize("content", [b"\x89PNG\r\n\x1a\n", b"%PDF-1.4", b"\xff\xd8\xff\xe0", b"hello", b"", bytes(600)])
+def test_pages_and_unknown_files_are_not_taken_for_them(content):
+    assert foreign_format(content) is None
+
+
+@pytest.mark.parametrize(("kind", "tolerance"), [("GIF", 0), ("JPEG2000", 0), ("AVIF", 8), ("HEIF", 8)])
+def test_pictures_of_phones_and_scanners(kind, tolerance):
+    page = np.full((80, 120, 3), 255, np.uint8)
+    page[20:30, 10:90], page[50:60, 40:44] = 0, 128
+    pillow_heif.register_heif_opener()
+    stream = io.BytesIO()
+    Image.fromarray(page).save(stream, kind, **({"quality": 95} if tolerance else {}))
+    (picture,) = pictures_in(stream.getvalue(), "photo")
+    assert isinstance(picture, Picture)
+    assert np.abs(picture.image.astype(int) - page).max() <= tolerance or tolerance
+    assert np.abs(picture.image.astype(int) - page).mean() < max(tolerance, 1) / 4
+
+
+def test_a_turned_heic_photo_is_upright():
+    page = np.full((64, 128, 3), 255, np.uint8)
+    page[:, :64] = 0
+    pillow_heif.register_heif_opener()
+    exif, stream = Image.Exif(), io.BytesIO()
+    exif[0x0112] = 6
+    Image.fromarray(page).save(stream, "HEIF", exif=exif.tobytes())
+    (picture,) = pictures_in(stream.getvalue(), "photo")
+    assert picture.image.shape[:2] == (128, 64) and picture.image[:60].max() < 60 < 200 < picture.image[68:].min()
+
+
+def dicom_recording(folder: Path, change=None) -> Path:
+    """pydicom's test recording of 12 leads, 10 s at 1000 Hz."""
+    dataset = pydicom.dcmread(Path(pydicom.__file__).parent / "data" / "test_files" / "waveform_ecg.dcm")
+    if change is not None:
+        change(dataset.WaveformSequence[0])
+    dataset.save_as(folder / "ecg.dcm")
+    return folder / "ecg.dcm"
+
+
+def test_a_dicom_recording_is_a_record(tmp_path):
+    path = dicom_recording(tmp_path)
+    signal, rate = read_signal(path, "x")
+    group = pydicom.dcmread(path).WaveformSequence[0]
+    raw = np.frombuffer(group.WaveformData, "<i2").reshape(-1, 12)
+    assert rate == 1000 and signal.shape == (12, 10_000)
+    for lead, number in (("I", 0), ("AVR", 3), ("V6", 11)):
+        channel = group.ChannelDefinitionSequence[number]
+        microvolts = raw[:, number] * float(channel.ChannelSensitivity)
+        assert channel.ChannelSensitivityUnitsSequence[0].CodeValue == "uV"
+        assert np.allclose(signal[LEADS.index(lead)], microvolts / 1000)
+
+
+def without_sensitivity(group):
+    for channel in group.ChannelDefinitionSequence:
+        del channel.ChannelSensitivity
+
+
+def shorter(group):
+    group.WaveformData = group.WaveformData[:1000]
+
+
+@pytest.mark.parametrize(("change", "problem"), [(without_sensitivity, "uncalibrated"), (shorter, "unreadable-signal")])
+def test_dicom_recordings_that_are_refused(tmp_path, change, problem):
+    path = dicom_recording(tmp_path, change)
+    with pytest.raises(RecordError) as error:
+        read_signal(path, "x")
+    assert error.value.problem == problem and str(path) in str(error.value)
+
+
+def test_a_pdf_in_a_dicom_file_is_a_page(tmp_path):
+    from pydicom.dataset import FileDataset, FileMetaDataset
+
+    stream = io.BytesIO()
+    Image.new("RGB", (200, 100), "white").save(stream, "PDF")
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = "1.2.840.10008.5.1.4.1.1.104.1", "1.2.3"
+    meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    dataset = FileDataset(None, {}, file_meta=meta, preamble=bytes(128))
+    dataset.MIMETypeOfEncapsulatedDocument, dataset.EncapsulatedDocument = "application/pdf", stream.getvalue()
+    file = io.BytesIO()
+    dataset.save_as(file, enforce_file_format=True)
+    (picture,) = pictures_in(file.getvalue(), "report.dcm")
+    assert picture.kind == "pdf" and picture.name == "report.dcm, page 1"
+
+
+def test_skipped_files_of_a_folder_are_counted_and_named(tmp_path, capsys):
+    Image.new("L", (50, 40)).save(tmp_path / "page.png")
+    for name in ("notes.txt", "rec.dat", "rec.hea", "table.csv"):
+        (tmp_path / name).write_text("x")
+    found = find_files([tmp_path], {".png", ".hea"})
+    assert [file.name for file in found.files] == ["page.png", "rec.hea"]
+    assert "2 (" in found.note() and "notes.txt" in found.note() and "rec.dat" not in found.note()
+    (tmp_path / "page.png").unlink()
+    assert main(["read", str(tmp_path), "-o", str(tmp_path / "out")]) == 1
+    assert "4 (notes.txt, rec.dat, rec.hea, table.csv)" in capsys.readouterr().err
