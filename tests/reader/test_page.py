@@ -14,6 +14,7 @@ from ecgpipe.errors import DataError
 from ecgpipe.reader.digitize import digitize
 from ecgpipe.reader.network import ReaderNet
 from ecgpipe.reader.page import dark_ink, understand_page
+from ecgpipe.reader.quality import challenge_score, compare_lead
 from ecgpipe.reader.read import load_reader
 from ecgpipe.render.page import render_page
 from tests.preprocess.pages import beats, photo
@@ -161,3 +162,29 @@ def test_a_file_of_layouts_is_used_and_a_broken_one_refused(net, page, tmp_path,
     assert json.loads((tmp_path / "page.json").read_text())["layout"] == "four rows"
     assert main([*command, str(tmp_path / "page.png")]) == 1
     assert "not a file of page layouts" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "colours",
+    [
+        {"paper": (0, 0, 0), "ink": (0, 255, 0), "grid_major": (0, 90, 0), "grid_minor": (0, 40, 0)},
+        {"paper": (20, 20, 40), "ink": (240, 240, 240), "grid": False},
+    ],
+)
+def test_light_traces_on_dark_ground(net, page, colours):
+    dark = render_page(beats(), 500, RenderConfig(layout="6x2", dpi=150, **colours))
+    recording = digitize(dark.image, net)
+    read = recording.page
+    assert read.negative and any(note.startswith("light traces on dark ground") for note in read.notes)
+    assert len(read.leads.rows) == 6 and all(lead.coverage > 0.9 for lead in read.leads.leads)
+    shown = beats()
+    shown[:6, 2500:] = shown[6:, :2500] = np.nan
+    leads = [compare_lead(true, found, 500) for true, found in zip(shown, recording.signal, strict=True)]
+    assert challenge_score(leads) > 14  # the same page in black on white: 17 to 20
+
+
+def test_a_light_page_on_a_dark_desk_is_no_negative(net, page):
+    desk = np.full((2 * page.shape[0], 2 * page.shape[1], 3), 30, np.uint8)
+    desk[200 : 200 + page.shape[0], 300 : 300 + page.shape[1]] = page.image
+    read = understand_page(desk, net)
+    assert np.median(desk) < 100 and not read.negative and len(read.leads.rows) == 4

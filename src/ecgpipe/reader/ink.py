@@ -28,7 +28,7 @@ def ink_of(page: ReadPage, picture: np.ndarray) -> np.ndarray:
     Args:
         picture: uint8 (H, W, 3), RGB, as given to ``understand_page``.
     """
-    upright = page.upright(picture)
+    upright = page.upright(cv2.bitwise_not(picture) if page.negative else picture)
     small = cv2.resize(upright, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
     paper = cv2.resize(cv2.medianBlur(small, 21), upright.shape[1::-1]).astype(np.float32)
     colours = upright / np.maximum(paper, 16)

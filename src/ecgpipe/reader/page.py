@@ -34,6 +34,8 @@ FULL = 0.9  # coverage of a lead below which it is reported
 DARK = 0.5  # of the traces' own darkness: darker pixels are ink
 INK_RESOLUTION = 4.0  # pixels per mm at which ink is compared, about
 NEAR_INK = 0.8  # mm, distance to marked pixels up to which ink is explained
+DARK_GROUND = 100  # median of a picture's channels below which its traces may be light
+NEGATIVE_TRACE, MORE_TRACE = 0.003, 3.0  # least share of trace in its negative, and relative to the picture as it is
 MUCH_INK = 0.12  # ink without explanation, relative to a lead's trace, that is reported
 
 
@@ -48,6 +50,7 @@ class ReadPage:
         notes: what is doubtful, one sentence each.
         quarters: quarter turns anticlockwise by which the picture was turned before it was read: the page lay on its
             side or upside down.
+        negative: whether the traces are light and the ground is dark.
     """
 
     reading: Reading
@@ -56,6 +59,7 @@ class ReadPage:
     leads: PageLeads
     notes: tuple[str, ...]
     quarters: int
+    negative: bool = False
 
     @property
     def mask(self) -> np.ndarray:
@@ -113,7 +117,8 @@ def understand_page(picture: np.ndarray, net: ReaderNet, layouts: Sequence[Layou
     """Read a picture and find the page's leads.
 
     If the traces seem to run downwards, the picture is also read on its side, and the way with the longer rows counts.
-    A page whose names can be read upside down is turned and read again.
+    A page whose names can be read upside down is turned and read again. Light traces on dark ground are read in the
+    picture's negative.
 
     Args:
         picture: uint8 (H, W, 3), RGB.
@@ -124,6 +129,9 @@ def understand_page(picture: np.ndarray, net: ReaderNet, layouts: Sequence[Layou
         DataError: there is no ECG in the picture.
     """
     first = read_page(picture, net)
+    negative = _as_negative(picture, first, net)
+    if negative is not None:
+        picture, first = negative
     if not first.has_trace:
         raise DataError(NO_ECG)
     page = _understood(picture, first, 0, net, layouts)
@@ -133,7 +141,23 @@ def understand_page(picture: np.ndarray, net: ReaderNet, layouts: Sequence[Layou
             page = other
     if page is None or not _is_ecg(page):
         raise DataError(NO_ECG)
-    return replace(page, notes=(*_page_notes(page.reading), *_lead_notes(page.leads), *_ink_notes(picture, page)))
+    notes = (*_page_notes(page.reading), *_lead_notes(page.leads), *_ink_notes(picture, page))
+    if negative is not None:
+        return replace(page, notes=("light traces on dark ground: read as a negative", *notes), negative=True)
+    return replace(page, notes=notes)
+
+
+def _as_negative(picture: np.ndarray, first: Reading, net: ReaderNet) -> tuple[np.ndarray, Reading] | None:
+    """The negative of a picture and its reading, if the ground is dark and light traces lie on it: a screen's picture.
+
+    A dark picture of a light page, on a desk or in bad light, has more trace as it is.
+    """
+    if np.median(picture[::4, ::4]) >= DARK_GROUND:
+        return None
+    negative = cv2.bitwise_not(picture)
+    reading = read_page(negative, net)
+    share, usual = (float((each.maps[0] > 0.5).mean()) for each in (reading, first))
+    return (negative, reading) if share > max(NEGATIVE_TRACE, MORE_TRACE * usual) else None
 
 
 def _turned(picture: np.ndarray, net: ReaderNet, quarters: int) -> Reading:
