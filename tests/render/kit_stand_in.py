@@ -12,6 +12,7 @@ from tests.render.kit_recording import RECORDING
 
 PROGRAM = """
 import argparse, json, os, pathlib, random, sys, time
+import numpy
 
 RECORDING = pathlib.Path({recording!r})
 LEADS = ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"]
@@ -75,6 +76,14 @@ if __name__ == "__main__":
     run(get_parser().parse_args())
 """
 
+IMGAUG = """
+import numpy
+FIRST = []
+def seed(number):
+    if not FIRST:
+        FIRST.append(numpy.random.random())  # as imgaug, which makes its generator at the first call
+"""
+
 
 def stand_in(folder: Path, fault: str = "", fault_at_start: str = "") -> Path:
     """Write the program and its font folder.
@@ -88,7 +97,7 @@ def stand_in(folder: Path, fault: str = "", fault_at_start: str = "") -> Path:
     (folder / "Fonts" / "font.ttf").touch()
     (folder / "imgaug").mkdir()  # the kit's library of augmentations, of which only the seed is used from outside
     (folder / "imgaug" / "__init__.py").touch()
-    (folder / "imgaug" / "random.py").write_text("def seed(number):\n    pass\n")
+    (folder / "imgaug" / "random.py").write_text(IMGAUG)
     program = PROGRAM.format(recording=str(RECORDING), fault=fault or "pass", fault_at_start=fault_at_start)
     (folder / KIT_PROGRAM).write_text(program)
     return folder

@@ -58,7 +58,7 @@ def drawn(tool: Path) -> list[str]:
     return [line.split()[0] for line in (tool / "drawn").read_text().splitlines()]
 
 
-LISTED = "open('drawn', 'a').write(f'{name} {args.seed}\\n')"
+LISTED = "open('drawn', 'a').write(f'{name} {args.seed}/{numpy.random.random()}\\n')"
 
 
 @pytest.mark.realdata
@@ -219,7 +219,7 @@ def test_pages_of_other_settings_or_signals_are_not_kept(copy, tmp_path):
     assert drawn(tool)[7:] == ["00001_lr", "00003_lr"]
 
 
-def test_the_seed_of_a_page_depends_on_its_record_alone(copy, tmp_path):
+def test_the_random_choices_of_a_page_depend_on_its_record_alone(copy, tmp_path):
     def seeds(tool: str, **keys) -> dict[str, str]:
         folder = stand_in(tmp_path / tool, LISTED)
         run(copy, config(folder, **keys))

@@ -26,9 +26,9 @@ def _seed(number):
     import imgaug.random
     import numpy
 
-    random.seed(number)
+    imgaug.random.seed(number)  # first, since its first call draws from NumPy
     numpy.random.seed(number)
-    imgaug.random.seed(number)
+    random.seed(number)
 
 
 def main():
