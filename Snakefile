@@ -35,6 +35,7 @@ include: "rules/card.smk"
 include: "rules/explain.smk"
 include: "rules/report.smk"
 include: "rules/reader.smk"
+include: "rules/box.smk"
 
 
 complete_rules()  # each rule's log, benchmark, environment and code fingerprint

@@ -185,6 +185,24 @@ def tie_order(classes: Sequence[str], config: LabelsConfig) -> list[str]:
     return first + sorted(rest, key=lambda name: name == "NORM")
 
 
+def statement_targets(records: pd.DataFrame, record_ids: np.ndarray, least_records: int) -> np.ndarray:
+    """Which statements the records have, whatever their likelihood: further targets of a training.
+
+    Args:
+        records: rows of records.parquet with statements.
+        record_ids: (n,) records, in the order of the result.
+        least_records: statements of fewer of these records are left out.
+
+    Returns:
+        (n, statements) uint8 of 0 and 1, statements in alphabetical order.
+    """
+    texts = records.set_index("record_id").loc[record_ids, "statements"]
+    statements = [set(json.loads(text)) for text in texts]
+    counts = Counter(code for codes in statements for code in codes)
+    kept = sorted(code for code, count in counts.items() if count >= least_records)
+    return np.array([[code in codes for code in kept] for codes in statements], np.uint8).reshape(len(texts), len(kept))
+
+
 def make_labels(
     records: pd.DataFrame,
     group_of: Mapping[str, str],

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, ValidationError, ValidationInfo, field_v
 
 from ecgpipe.config.analysis import BaselinesConfig, EvaluateConfig, ExplainConfig, ReportConfig
 from ecgpipe.config.base import Section, Seed, check_unique, command_line_values, merge
+from ecgpipe.config.box import BoxConfig
 from ecgpipe.config.data import (
     RESERVED,
     CardiacImagesConfig,
@@ -126,6 +127,7 @@ class Config(Section):
     render: RenderConfig = Field(default_factory=RenderConfig, description="pages")
     preprocess: PreprocessConfig = Field(default_factory=PreprocessConfig, description="images")
     reader: ReaderConfig = Field(default_factory=ReaderConfig, description="training of the page reader")
+    box: BoxConfig = Field(default_factory=BoxConfig, description="training of the model that comes with the package")
     split: SplitConfig = Field(default_factory=SplitConfig, description="split protocols")
     model: ModelConfig = Field(default_factory=ModelConfig, description="settings of all models")
     variants: dict[str, dict[str, Any]] = Field(

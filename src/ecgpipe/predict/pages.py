@@ -1,6 +1,6 @@
 """Input files of a prediction: photos, scans, PDF pages and WFDB records, as pages and model-ready images."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,39 @@ DISPLAY_SIDE = 2600  # pixels of the rectified page for display
 
 
 @dataclass(frozen=True)
+class ShownLead:
+    """A lead as the page shows it.
+
+    Attributes:
+        name: as printed, e.g. ``aVR``.
+        start, end: seconds from the start of the page.
+        line: (n, 2) points of its trace on the displayed page, x and y in pixels, from start to end.
+    """
+
+    name: str
+    start: float
+    end: float
+    line: np.ndarray = field(repr=False)
+
+
+@dataclass(frozen=True)
+class ShownRecording:
+    """What a page shows of a recording.
+
+    Attributes:
+        signal: float (12, samples) mV, leads in the usual order; NaN where the page shows nothing.
+        sampling_rate: Hz.
+        leads: in the order in which they were found.
+        details: layout, speed_mm_per_s, gain_mm_per_mv, missing (``ecgpipe.artifacts.digitized``).
+    """
+
+    signal: np.ndarray = field(repr=False)
+    sampling_rate: float
+    leads: tuple[ShownLead, ...]
+    details: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class InputPage:
     """A page to predict.
 
@@ -32,9 +65,10 @@ class InputPage:
         name: file or record, with the page number if the file has several pages.
         kind: image, pdf or record.
         page: uint8 (H, W, 3) RGB, upright, for display.
-        image: uint8 (size, size) of 0 and 1, the model's input.
+        image: uint8 (size, size) of 0 and 1, the input of a model of images.
         rectified: whether a page was found at an angle and rectified.
         notes: remarks for the reader of the prediction.
+        recording: the input of a model of recordings; None for a model of images.
     """
 
     name: str
@@ -43,6 +77,23 @@ class InputPage:
     image: np.ndarray = field(repr=False)
     rectified: bool = False
     notes: tuple[str, ...] = ()
+    recording: ShownRecording | None = None
+
+
+def signal_of_record(record: Path, derive_leads: bool, reading: Mapping[str, Any]) -> tuple[np.ndarray, float]:
+    """The signal of a record and its rate, as ``read_signal``; ``reading`` are its further options.
+
+    Raises:
+        DataError: the record cannot be used; the message names the remedy.
+    """
+    try:
+        return read_signal(record, record.name, None, derive_leads, **reading)
+    except RecordError as error:
+        remedy = ""
+        if error.problem == "missing-leads":
+            derivable = "derive_leads" in error.detail
+            remedy = ": --derive-leads" if derivable else "; a record of 12 leads is required"
+        raise DataError(f"{error.file}: {error.detail}{remedy}") from error
 
 
 class PageReader:
@@ -101,14 +152,7 @@ class PageReader:
         return InputPage(picture.name, picture.kind, upright, image, rectified=straightened, notes=notes)
 
     def _record(self, record: Path, name: str) -> InputPage:
-        try:
-            signal, rate = read_signal(record, record.name, None, self._derive, **self._reading)
-        except RecordError as error:
-            remedy = ""
-            if error.problem == "missing-leads":
-                derivable = "derive_leads" in error.detail
-                remedy = ": --derive-leads" if derivable else "; a record of 12 leads is required"
-            raise DataError(f"{error.file}: {error.detail}{remedy}") from error
+        signal, rate = signal_of_record(record, self._derive, self._reading)
         redraw = self.config.digitized
         config = self._canonical() if redraw and self._layout is None else self._render_config()
         try:

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from ecgpipe.artifacts.images import pack
-from ecgpipe.artifacts.model_folder import PREDICTED, probabilities_of
+from ecgpipe.artifacts.model_folder import PREDICTED, SavedModel, probabilities_of
+from ecgpipe.artifacts.recording_model import RecordingModel
 from ecgpipe.errors import ConfigError
 from ecgpipe.explain.overlay import overlay
 from ecgpipe.explain.saliency import saliency_maps
@@ -23,20 +24,20 @@ BATCH = 8
 
 @dataclass(frozen=True)
 class OodScore:
-    """Out-of-distribution score: distances from the training images, each divided by its limit.
+    """Out-of-distribution score: distances from the training data, each divided by its limit.
 
     Attributes:
         features: distance of the model's features.
-        ink: distance of the position of the ink.
+        ink: distance of the position of the ink; None for a model of recordings.
     """
 
     features: float
-    ink: float
+    ink: float | None = None
 
     @property
     def score(self) -> float:
-        """The larger of both distances; above 1 is unusual."""
-        return max(self.features, self.ink)
+        """The larger distance; above 1 is unusual."""
+        return max(self.features, self.features if self.ink is None else self.ink)
 
     @property
     def unusual(self) -> bool:
@@ -74,6 +75,8 @@ class Prediction:
         predicted: single-label: the most probable class; multi-label: the classes of 0.5 or more.
         thresholds: class -> its thresholds of the evaluation; empty if none are stored.
         ood: out-of-distribution score; None: no statistics are stored.
+        read: what a model of recordings got from the page: layout, speed_mm_per_s, gain_mm_per_mv, missing (names of
+            leads); None for a model of images.
     """
 
     name: str
@@ -87,6 +90,7 @@ class Prediction:
     ood: OodScore | None
     rectified: bool
     notes: tuple[str, ...]
+    read: dict[str, Any] | None = None
 
     @property
     def probabilities(self) -> np.ndarray:
@@ -116,6 +120,7 @@ class Prediction:
             "out_of_distribution": self.ood
             and {"score": self.ood.score, "unusual": self.ood.unusual, **asdict(self.ood)},
             "notes": list(self.notes),
+            "read": self.read,
         }
 
 
@@ -152,17 +157,7 @@ class Predictor:
     @property
     def description(self) -> dict[str, Any]:
         """What a reader of predictions should know about the model; values for JSON."""
-        saved, fitted, ood = self.saved, self.saved.calibration, self.saved.ood
-        return {
-            "folder": str(self.folder),
-            "variant": saved.variant,
-            "task": saved.task,
-            "classes": list(saved.classes),
-            "trained_on": {key: saved.training.get(key) for key in ("dataset", "protocol", "seed")},
-            "calibration": fitted
-            and {"method": fitted.method, "fitted_on": fitted.fitted_on, "records": fitted.records},
-            "out_of_distribution": ood and {"threshold": 1.0, "quantile": ood.quantile},
-        }
+        return describe_model(self.saved, self.folder)
 
     def reader(self, layout: str | None = None, derive_leads: bool | None = None) -> PageReader:
         """A reader of files and records for this model."""
@@ -182,49 +177,11 @@ class Predictor:
         with torch.inference_mode():
             outputs = logits_and_features(self.model, self.inputs(pages))
         logits, features = (part.float().cpu().numpy() for part in outputs)
-        saved = self.saved
-        uncalibrated = probabilities_of(logits, saved.task)
-        calibrated = saved.calibration.probabilities(logits, saved.task) if saved.calibration is not None else None
-        distances = None
+        ood: list[OodScore] | None = None
         if self.detector is not None:
             distances = self.detector.scores(features, np.stack([pack(page.image) for page in pages]))
-        return [
-            Prediction(
-                name=page.name,
-                kind=page.kind,
-                task=saved.task,
-                classes=saved.classes,
-                uncalibrated=uncalibrated[i],
-                calibrated=None if calibrated is None else calibrated[i],
-                predicted=self._predicted((uncalibrated if calibrated is None else calibrated)[i]),
-                thresholds=self._thresholds(uncalibrated[i]),
-                ood=None if distances is None else OodScore(*map(float, distances[i])),
-                rectified=page.rectified,
-                notes=page.notes,
-            )
-            for i, page in enumerate(pages)
-        ]
-
-    def _predicted(self, probabilities: np.ndarray) -> tuple[str, ...]:
-        if self.saved.task == "single":
-            return (self.saved.classes[int(probabilities.argmax())],)
-        return tuple(np.array(self.saved.classes)[probabilities >= PREDICTED].tolist())
-
-    def _thresholds(self, uncalibrated: np.ndarray) -> dict[str, tuple[ThresholdResult, ...]]:
-        """The evaluation chose its thresholds on uncalibrated probabilities."""
-        results = {}
-        for label, rows in (self.saved.thresholds or {}).items():
-            probability = uncalibrated[self.saved.classes.index(label)]
-            results[label] = tuple(
-                ThresholdResult(
-                    specificity=row["asked_specificity"],
-                    threshold=row["threshold"],
-                    chosen_on=row["chosen_on"],
-                    reached=row["threshold"] is not None and bool(probability >= row["threshold"]),
-                )
-                for row in rows
-            )
-        return results
+            ood = [OodScore(*map(float, row)) for row in distances]
+        return predictions_of(pages, logits, self.saved, ood)
 
     def overlay(self, page: InputPage, label: str, method: str = "gradcam") -> np.ndarray:
         """Draw the saliency map of a class over the page for display.
@@ -247,3 +204,68 @@ class Predictor:
             inputs = inputs.contiguous()
         saliency = saliency_maps(self.model, inputs, [self.saved.classes.index(label)], method, title=None)[0]
         return overlay(page.page, saliency, self._config.margins)
+
+
+def predictions_of(
+    pages: Sequence[InputPage],
+    logits: np.ndarray,
+    saved: SavedModel | RecordingModel,
+    ood: Sequence[OodScore] | None,
+) -> list[Prediction]:
+    """The predictions of pages from their logits (n, classes), and their out-of-distribution scores, if known."""
+    uncalibrated = probabilities_of(logits, saved.task)
+    calibrated = saved.calibration.probabilities(logits, saved.task) if saved.calibration is not None else None
+    return [
+        Prediction(
+            name=page.name,
+            kind=page.kind,
+            task=saved.task,
+            classes=saved.classes,
+            uncalibrated=uncalibrated[i],
+            calibrated=None if calibrated is None else calibrated[i],
+            predicted=_predicted((uncalibrated if calibrated is None else calibrated)[i], saved),
+            thresholds=_thresholds(uncalibrated[i], saved),
+            ood=None if ood is None else ood[i],
+            rectified=page.rectified,
+            notes=page.notes,
+            read=None if page.recording is None else page.recording.details,
+        )
+        for i, page in enumerate(pages)
+    ]
+
+
+def _predicted(probabilities: np.ndarray, saved: SavedModel | RecordingModel) -> tuple[str, ...]:
+    if saved.task == "single":
+        return (saved.classes[int(probabilities.argmax())],)
+    return tuple(np.array(saved.classes)[probabilities >= PREDICTED].tolist())
+
+
+def _thresholds(uncalibrated: np.ndarray, saved: SavedModel | RecordingModel) -> dict[str, tuple[ThresholdResult, ...]]:
+    """The evaluation chose its thresholds on uncalibrated probabilities."""
+    results = {}
+    for label, rows in (saved.thresholds or {}).items():
+        probability = uncalibrated[saved.classes.index(label)]
+        results[label] = tuple(
+            ThresholdResult(
+                specificity=row["asked_specificity"],
+                threshold=row["threshold"],
+                chosen_on=row["chosen_on"],
+                reached=row["threshold"] is not None and bool(probability >= row["threshold"]),
+            )
+            for row in rows
+        )
+    return results
+
+
+def describe_model(saved: SavedModel | RecordingModel, folder: Path) -> dict[str, Any]:
+    """What a reader of predictions should know about a model; values for JSON."""
+    fitted, ood = saved.calibration, saved.ood
+    return {
+        "folder": str(folder),
+        "variant": saved.variant,
+        "task": saved.task,
+        "classes": list(saved.classes),
+        "trained_on": {key: saved.training.get(key) for key in ("dataset", "protocol", "seed")},
+        "calibration": fitted and {"method": fitted.method, "fitted_on": fitted.fitted_on, "records": fitted.records},
+        "out_of_distribution": ood and {"threshold": 1.0, "quantile": ood.quantile},
+    }

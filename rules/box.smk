@@ -1,0 +1,84 @@
+# signals, labels and split of one dataset -> box/weights.safetensors; pages of several looks -> box/pages/; both -> box/model/
+# `snakemake box --configfile config/box.yaml` makes the model that comes with the package; only its developers need this.
+
+BOX, BOX_DATASET = f"{RESULTS}/box", f"{RESULTS}/{CONFIG.box.dataset}"
+BOX_SPLIT = f"{BOX_DATASET}/splits/folds/seed-0.parquet"
+
+
+def box_signals(wildcards):
+    """Input function: the signals of all shards of the dataset."""
+    return TARGETS.of_shards("baselines/{shard}.signals.npz", [CONFIG.box.dataset])
+
+
+rule box_train:
+    input:
+        signals=box_signals,
+        records=f"{BOX_DATASET}/records.parquet",
+        labels=f"{BOX_DATASET}/labels.parquet",
+        split=BOX_SPLIT,
+    output:
+        f"{BOX}/weights.safetensors",
+    conda:
+        "../envs/train.yaml"
+    threads: 2
+    resources:
+        mem_mb=scaled(6000),
+        runtime=scaled(300),
+        gpu=1,
+    params:
+        recipe=section("box"),
+    message:
+        "Training the built-in model"
+    script:
+        "../scripts/box_train.py"
+
+
+rule box_pages:
+    input:
+        records=f"{BOX_DATASET}/records.parquet",
+        split=BOX_SPLIT,
+        raw=lambda w: DATASETS[CONFIG.box.dataset].generated_inputs(),
+    output:
+        digitized=f"{BOX}/pages/{{layout}}-{{level}}.npz",
+        problems=f"{BOX}/pages/{{layout}}-{{level}}.problems.parquet",
+    wildcard_constraints:
+        level="[a-z]+",
+    conda:
+        "../envs/train.yaml"
+    resources:
+        mem_mb=scaled(3000),
+        runtime=scaled(120),
+    params:
+        recipe=section("box"),
+        drawing=lambda w: drawing_of(CONFIG.box.dataset),
+        weights=lambda w: weights_hash(),
+    message:
+        "Digitizing pages: layout {wildcards.layout}, wear {wildcards.level}"
+    script:
+        "../scripts/box_pages.py"
+
+
+rule box:
+    input:
+        weights=f"{BOX}/weights.safetensors",
+        pages=[f"{BOX}/pages/{look.replace('/', '-')}.npz" for look in CONFIG.box.looks],
+        signals=box_signals,
+        records=f"{BOX_DATASET}/records.parquet",
+        labels=f"{BOX_DATASET}/labels.parquet",
+        split=BOX_SPLIT,
+        reference=f"{BOX_DATASET}/folds/baseline-signal/seed-0/predictions.parquet",
+    output:
+        saved=f"{BOX}/model/config.json",
+        card=f"{BOX}/model/README.md",
+    conda:
+        "../envs/train.yaml"
+    resources:
+        mem_mb=scaled(6000),
+        runtime=scaled(60),
+    params:
+        recipe=section("box"),
+        evaluate=section("evaluate"),
+    message:
+        "Scoring the built-in model"
+    script:
+        "../scripts/box.py"

@@ -1,0 +1,63 @@
+"""Training and scoring of the model that comes with the package (target `box`)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from ecgpipe.config.base import Section, Seed
+from ecgpipe.config.pages import DEGRADE_LEVELS, LAYOUTS, DegradeConfig, RenderConfig
+
+BOX_FOLDER = Path(__file__).parents[1] / "models" / "box"
+"""The model that comes with the package; its card is README.md."""
+
+
+class BoxConfig(Section):
+    """The model that comes with the package: networks on what digitized pages show of each lead."""
+
+    dataset: str = Field("ptb-xl", description="dataset of signals to train on, under the protocol folds")
+    members: int = Field(3, ge=1, le=20, description="networks, whose logits are averaged; they differ in their seeds")
+    width: int = Field(24, ge=4, le=256, description="channels of a network's first blocks")
+    epochs: int = Field(50, ge=1, description="epochs, with one cycle of the learning rate")
+    batch: int = Field(64, ge=2, description="records per step")
+    learning_rate: float = Field(3e-3, gt=0, description="peak learning rate")
+    weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay")
+    statements: float = Field(
+        0.5, ge=0, description="weight of the diagnostic statements, which are further targets during the training"
+    )
+    least_records: int = Field(15, ge=1, description="training records that a statement must have to be a target")
+    cpu_precision: Literal["bf16", "fp32"] = Field(
+        "bf16", description="autocast precision on a CPU; bf16 is fast only with avx512_bf16 or amx_bf16"
+    )
+    seed: Seed = Field(0, description="seed of the first member and of the worn pages")
+    looks: dict[str, Annotated[int, Field(ge=1)]] = Field(
+        {"kit/none": 2, "kit/photo": 2, "kit/harsh": 4, "6x2/none": 4, "12x1/none": 4, "cardiac-images/none": 4,
+         "kit/scan": 4},
+        description="layout/level of the digitized pages that are scored: every n-th test record is drawn so",
+    )  # fmt: skip
+    calibration_every: int = Field(
+        4, ge=1, description="every n-th validation record is drawn in each look, to calibrate the probabilities"
+    )
+
+    @field_validator("looks")
+    @classmethod
+    def _looks_exist(cls, looks: dict[str, int]) -> dict[str, int]:
+        for look in looks:
+            layout, _, level = look.partition("/")
+            if layout not in LAYOUTS or level not in DEGRADE_LEVELS:
+                raise ValueError(
+                    f"{look}: name a layout and a level, such as kit/photo; layouts are {', '.join(LAYOUTS)}, levels "
+                    f"{', '.join(DEGRADE_LEVELS)}"
+                )
+        return looks
+
+    def drawing(self, look: str) -> RenderConfig:
+        """How the pages of a look are drawn."""
+        layout, _, level = look.partition("/")
+        return RenderConfig(layout=layout, degrade=DegradeConfig(level=level, seed=self.seed + 1))
+
+    def records_of(self, look: str, validation: Sequence[str], test: Sequence[str]) -> list[str]:
+        """The records whose pages are drawn in a look, of the sorted validation and test records."""
+        first = list(self.looks).index(look) % self.calibration_every
+        return [*validation[first :: self.calibration_every], *test[:: self.looks[look]]]

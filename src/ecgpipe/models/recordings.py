@@ -1,0 +1,171 @@
+"""A network for what pages show of a recording: leads of different lengths, at different times, some missing.
+
+The network sees windows of 2.5 s. In a window every lead has a piece of its own: on a page of 3 x 4 leads the columns
+show different seconds, so the pieces of a window need not be from the same time. A lead that the page shows for longer,
+such as a rhythm strip, has several pieces and fills several windows. A page's logits are the mean over its windows.
+"""
+
+from math import gcd
+
+import numpy as np
+import torch
+from scipy.signal import resample_poly
+from torch import nn
+
+LEADS = 12
+RATE = 100
+"""Hz, of the network's input."""
+WINDOW = 250
+"""Samples of a window, 2.5 s: the width of a lead on a page of 3 x 4 leads."""
+STEP = 125
+"""Largest distance in samples between two pieces of a lead."""
+LEAST = 20
+"""Samples: a lead that is shown for a shorter time counts as missing."""
+KERNEL = 7
+
+
+class Block(nn.Module):
+    """Two convolutions and a shortcut."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.path = nn.Sequential(
+            nn.Conv1d(inputs, outputs, KERNEL, stride, KERNEL // 2, bias=False),
+            nn.BatchNorm1d(outputs),
+            nn.ReLU(),
+            nn.Conv1d(outputs, outputs, KERNEL, 1, KERNEL // 2, bias=False),
+            nn.BatchNorm1d(outputs),
+        )
+        self.short = nn.Sequential(
+            nn.AvgPool1d(stride, ceil_mode=True) if stride > 1 else nn.Identity(),
+            nn.Conv1d(inputs, outputs, 1, bias=False) if inputs != outputs else nn.Identity(),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(n, inputs, samples) -> (n, outputs, samples / stride)."""
+        return torch.relu(self.path(x) + self.short(x))
+
+
+class ResNet1d(nn.Module):
+    """A one-dimensional residual network, smaller than common ones (Wang et al. 2017; Strodthoff et al. 2021).
+
+    Args:
+        outputs: logits.
+        channels: of the input.
+        width: of the first blocks; the last ones have eight times as many channels.
+    """
+
+    def __init__(self, outputs: int, channels: int = LEADS, width: int = 32) -> None:
+        super().__init__()
+        widths = [width * factor for factor in (1, 2, 4, 8)]
+        layers: list[nn.Module] = [
+            nn.Conv1d(channels, width, KERNEL, 2, KERNEL // 2, bias=False), nn.BatchNorm1d(width), nn.ReLU()
+        ]  # fmt: skip
+        for number, wide in enumerate(widths):
+            inputs = widths[max(0, number - 1)]
+            layers += [Block(inputs, wide, 2 if number else 1), Block(wide, wide, 1)]
+        self.features = nn.Sequential(*layers)
+        self.head = nn.Sequential(nn.Dropout(0.5), nn.Linear(2 * widths[-1], outputs))
+
+    def pooled(self, x: torch.Tensor) -> torch.Tensor:
+        """(n, channels, samples) -> (n, features): mean and maximum of the last maps."""
+        maps = self.features(x)
+        return torch.cat([maps.mean(dim=2), maps.amax(dim=2)], dim=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(n, channels, samples) -> (n, outputs)."""
+        return self.head(self.pooled(x))
+
+
+class RecordingNet(nn.Module):
+    """Several networks of the same size, whose logits are averaged.
+
+    Args:
+        classes: outputs.
+        members: networks.
+        width: of each network.
+        spread: mV, the unit of the signals inside; the standard deviation of the training records.
+    """
+
+    spread: torch.Tensor
+
+    def __init__(self, classes: int, members: int, width: int, spread: float = 1.0) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(ResNet1d(classes, 2 * LEADS, width) for _ in range(members))
+        self.register_buffer("spread", torch.tensor(spread))
+
+    def inputs(self, windows: torch.Tensor) -> torch.Tensor:
+        """(n, 12, WINDOW) mV, NaN where a lead is not shown -> (n, 24, WINDOW): signals, and where they are known."""
+        known = torch.isfinite(windows)
+        level = torch.nan_to_num(torch.nanmedian(windows, dim=2, keepdim=True).values)
+        signals = torch.where(known, windows - level, 0.0) / self.spread
+        return torch.cat([signals, known.to(signals.dtype)], dim=1)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """(n, 24, WINDOW) -> (n, classes) logits."""
+        return torch.stack([member(inputs) for member in self.members]).mean(dim=0)
+
+
+def at_network_rate(signal: np.ndarray, rate: float) -> np.ndarray:
+    """Resample a recording with gaps.
+
+    Args:
+        signal: (12, samples) mV; NaN where nothing is known.
+        rate: Hz.
+
+    Returns:
+        float32 (12, samples) at RATE; NaN in the gaps.
+    """
+    known = np.isfinite(signal)
+    up, down = round(RATE * 1000), round(rate * 1000)
+    common = gcd(up, down)
+    count = -(-signal.shape[1] * up // down)
+    result = np.full((len(signal), count), np.nan, np.float32)
+    at = np.minimum(np.rint(np.arange(count) * rate / RATE).astype(int), signal.shape[1] - 1)
+    for row, values, seen in zip(result, signal, known, strict=True):
+        places = np.flatnonzero(seen)
+        if not len(places):
+            continue
+        filled = np.interp(np.arange(len(values)), places, values[places])
+        resampled = resample_poly(filled, up // common, down // common, padtype="line") if up != down else filled
+        row[:] = np.where(seen[at], resampled[:count], np.nan)
+    return result
+
+
+def page_windows(signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The windows of what a page shows.
+
+    Args:
+        signal: (12, samples) mV at RATE; NaN where the page shows nothing.
+
+    Returns:
+        float32 (windows, 12, WINDOW) mV, NaN where a lead shows nothing; and (windows, 12), the first sample of each
+        piece, -1 for a lead that is not shown. No windows if no lead is shown.
+    """
+    places = [piece_starts(np.isfinite(row)) for row in signal]
+    count = max(map(len, places))
+    starts = np.full((count, len(signal)), -1)
+    windows = np.full((count, len(signal), WINDOW), np.nan, np.float32)
+    padded = np.pad(signal.astype(np.float32), ((0, 0), (0, WINDOW)), constant_values=np.nan)
+    for lead, of_lead in enumerate(places):
+        for number in range(count if of_lead else 0):
+            start = of_lead[round(number * (len(of_lead) - 1) / max(count - 1, 1))]
+            starts[number, lead] = start
+            windows[number, lead] = padded[lead, start : start + WINDOW]
+    return windows, starts
+
+
+def piece_starts(known: np.ndarray) -> list[int]:
+    """First samples of a lead's pieces of WINDOW samples, at most STEP apart; none if it is hardly shown.
+
+    Args:
+        known: (samples,) bool.
+    """
+    places = np.flatnonzero(known)
+    if len(places) < LEAST:
+        return []
+    first, spare = int(places[0]), int(places[-1]) + 1 - int(places[0]) - WINDOW
+    if spare <= STEP // 5:  # columns are a little wider or narrower than 2.5 s
+        return [first + max(0, spare // 2)]
+    pieces = 1 + -(-spare // STEP)
+    return [first + round(number * spare / (pieces - 1)) for number in range(pieces)]

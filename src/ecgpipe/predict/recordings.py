@@ -1,0 +1,187 @@
+"""Predictions of a model of recordings: a page is digitized, and the model sees what it shows of each lead."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ecgpipe.artifacts.digitized import DETAILS
+from ecgpipe.artifacts.page_files import Picture
+from ecgpipe.artifacts.recording_model import holds_recording_model
+from ecgpipe.config.box import BOX_FOLDER
+from ecgpipe.config.pages import RenderConfig
+from ecgpipe.errors import ConfigError, DataError
+from ecgpipe.explain.recordings import heat_of, lead_relevance, mark_traces
+from ecgpipe.models.recording_folder import load_features, load_recording_model, page_output, stacked
+from ecgpipe.models.recordings import RATE, at_network_rate
+from ecgpipe.predict.pages import InputPage, PageReader, ShownLead, ShownRecording, signal_of_record
+from ecgpipe.predict.predictor import OodScore, Prediction, Predictor, describe_model, predictions_of
+from ecgpipe.preprocess.canvas import reader_of
+from ecgpipe.reader.digitize import PRINTED_NAMES, Recording, digitize
+from ecgpipe.render.page import render_page
+
+RECORD_LAYOUT = "12x1"
+"""Records are drawn in this layout, which shows ten seconds of all leads."""
+SIGNAL_METHOD = "integrated-gradients"
+"""The saliency method of models of recordings."""
+READ = [key for key in DETAILS if key not in ("digitized", "notes")]
+
+
+class RecordingReader(PageReader):
+    """Reads files and records as recordings.
+
+    Args:
+        layout: draw records in this layout (a name, or the path of a layout file).
+        derive_leads: compute III, aVR, aVL and aVF from I and II if a record lacks them.
+    """
+
+    def __init__(self, layout: str | None = None, derive_leads: bool | None = None) -> None:
+        self._drawing, self._derive = RenderConfig(layout=layout or RECORD_LAYOUT), bool(derive_leads)
+
+    def _picture(self, picture: Picture) -> InputPage:
+        recording = digitize(picture.image, reader_of(None))
+        shown = ShownRecording(
+            recording.signal,
+            recording.sampling_rate,
+            tuple(
+                ShownLead(lead.name, lead.start, lead.end, line)
+                for lead, line in zip(recording.leads, recording.lines, strict=True)
+            ),
+            _details(recording),
+        )
+        page = recording.page.upright(picture.image)
+        return InputPage(
+            picture.name, picture.kind, page, np.zeros((0, 0), np.uint8), notes=recording.notes, recording=shown
+        )
+
+    def _record(self, record: Path, name: str) -> InputPage:
+        signal, rate = signal_of_record(record, self._derive)
+        try:
+            page = render_page(signal, rate, self._drawing, gaps=True)
+        except ValueError as error:  # the layout cannot show this signal
+            raise DataError(f"{name}: {error}") from error
+        count = max(lead.end_sample for lead in page.leads)
+        notes = []
+        if signal.shape[1] > 1.01 * count:
+            notes.append(f"the model sees the first {count / rate:g} s of {signal.shape[1] / rate:g} s")
+        leads = tuple(
+            ShownLead(lead.name, lead.start_sample / rate, lead.end_sample / rate, lead.pixels) for lead in page.leads
+        )
+        seen = signal[:, :count]
+        details = {"layout": "record", "speed_mm_per_s": None, "gain_mm_per_mv": None, "missing": _missing(seen)}
+        recording = ShownRecording(seen, rate, leads, details)
+        return InputPage(
+            name, "record", page.image, np.zeros((0, 0), np.uint8), notes=tuple(notes), recording=recording
+        )
+
+
+def _details(recording: Recording) -> dict[str, Any]:
+    summary = recording.summary()
+    return {key: summary[key] for key in READ}
+
+
+def _missing(signal: np.ndarray) -> list[str]:
+    return [name for name, row in zip(PRINTED_NAMES, signal, strict=True) if not np.isfinite(row).any()]
+
+
+class RecordingPredictor:
+    """A saved model of recordings, ready to predict; used like ``Predictor``.
+
+    Args:
+        folder: of the saved model.
+        threads: CPU threads; None: PyTorch's default.
+
+    Raises:
+        DataError: not such a model, damaged, or of another version of the format.
+    """
+
+    def __init__(self, folder: Path | str, *, threads: int | None = None) -> None:
+        if threads:
+            torch.set_num_threads(threads)
+        self.folder = Path(folder)
+        self.net, self.saved = load_recording_model(folder)
+        self._features = load_features(folder) if self.saved.ood is not None else None
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """As ``Predictor.description``."""
+        return describe_model(self.saved, self.folder)
+
+    def reader(self, layout: str | None = None, derive_leads: bool | None = None) -> RecordingReader:
+        """A reader of files and records for this model."""
+        return RecordingReader(layout, derive_leads)
+
+    def predict(self, pages: Sequence[InputPage]) -> list[Prediction]:
+        """Predict pages.
+
+        Raises:
+            DataError: a page shows no lead for long enough; the message names it.
+        """
+        outputs = []
+        for page in pages:
+            try:
+                outputs.append(page_output(self.net, self._signal(page)))
+            except DataError as error:
+                raise DataError(f"{page.name}: {error}") from error
+        if not outputs:
+            return []
+        logits, features = stacked(outputs)
+        ood = None
+        if self._features is not None and self.saved.ood is not None:
+            distances = self._features.distance(features) / self.saved.ood.features
+            ood = [OodScore(float(distance)) for distance in distances]
+        return predictions_of(pages, logits, self.saved, ood)
+
+    def overlay(self, page: InputPage, label: str, method: str = SIGNAL_METHOD) -> np.ndarray:
+        """Mark on the page which seconds of which leads support a class.
+
+        Args:
+            page: a predicted page.
+            label: the class.
+            method: integrated-gradients, the only one for recordings.
+
+        Returns:
+            uint8 (H, W, 3) RGB, the page as displayed.
+
+        Raises:
+            ConfigError: no such class or method.
+        """
+        if label not in self.saved.classes:
+            raise ConfigError(f"class {label!r} is not a class of this model: {', '.join(self.saved.classes)}")
+        if method != SIGNAL_METHOD:
+            raise ConfigError(f"{method}: a model of recordings has only {SIGNAL_METHOD}")
+        heat = heat_of(self.relevance(page, label))
+        lines = []
+        for lead in page.recording.leads if page.recording else ():
+            if len(lead.line) < 2 or lead.name not in PRINTED_NAMES:
+                continue
+            x = lead.line[:, 0]
+            seconds = np.interp(x, [x[0], x[-1]], [lead.start, lead.end])
+            row = heat[PRINTED_NAMES.index(lead.name)]
+            lines.append((lead.line, np.interp(seconds * RATE, np.arange(len(row)), row)))
+        return mark_traces(page.page, lines)
+
+    def relevance(self, page: InputPage, label: str) -> np.ndarray:
+        """(12, samples) at 100 Hz: what each sample adds to the logit of a class (``lead_relevance``)."""
+        return lead_relevance(self.net, self._signal(page), self.saved.classes.index(label))
+
+    def _signal(self, page: InputPage) -> np.ndarray:
+        if page.recording is None:
+            raise ValueError(f"{page.name}: read the page with the reader of this model")
+        return at_network_rate(page.recording.signal, page.recording.sampling_rate)
+
+
+def load_predictor(
+    folder: Path | str | None = None, *, threads: int | None = None, plugin: Path | str | None = None
+) -> Predictor | RecordingPredictor:
+    """A saved model of images or recordings, ready to predict; None: the model that comes with the package.
+
+    Raises:
+        DataError: not a saved model, damaged, or of another version of the format.
+    """
+    folder = BOX_FOLDER if folder is None else Path(folder)
+    if holds_recording_model(folder):
+        return RecordingPredictor(folder, threads=threads)
+    return Predictor(folder, threads=threads, plugin=plugin)

@@ -1,0 +1,148 @@
+"""Train the built-in model: networks on random windows of recordings, cut as pages of many layouts show them."""
+
+import csv
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from timm.utils import ModelEmaV3
+from torch.nn import functional as F
+
+from ecgpipe.artifacts.files import atomic_path
+from ecgpipe.config.box import BoxConfig
+from ecgpipe.errors import DataError
+from ecgpipe.models.recordings import LEADS, WINDOW, RecordingNet, ResNet1d
+from ecgpipe.progress import progress
+
+COLUMNS = {4: 0.6, 2: 0.15, 1: 0.25}
+"""Columns of a page's layout -> share of the training windows; leads of one column are shown at the same time."""
+STRIPS = {1: 0.6, 6: 0.15, 10: 0.15}
+"""Lead (II, V1, V5) -> how often its piece is from a rhythm strip, at a time of its own."""
+FEWER, MOST_MISSING = 0.2, 4  # share of windows that lack leads, and how many at most
+CUT, SHORTEST = 0.3, 100  # share of windows with one cut column, and samples that remain of it at least
+GAIN = 0.1
+"""Standard deviation of the log of a window's random gain."""
+EMA_DECAY = 0.99
+
+
+def train_recordings(
+    signals: np.ndarray, targets: np.ndarray, statements: np.ndarray, recipe: BoxConfig, folder: Path, threads: int = 1
+) -> RecordingNet:
+    """Train all members of the model; members that an interrupted training has finished are kept.
+
+    The members differ in their seeds alone. Statements are further targets during the training: what they have in
+    common with the classes, the network learns from more detailed labels.
+
+    Args:
+        signals: (n, 12, samples) mV at 100 Hz, of the training records.
+        targets: (n, classes) 0/1.
+        statements: (n, m) 0/1.
+        recipe: members, width, epochs and so on.
+        folder: gets ``member-K.safetensors`` and ``member-K.csv``, the course of its training.
+        threads: CPU threads.
+
+    Raises:
+        DataError: fewer records than one batch.
+    """
+    if len(signals) < recipe.batch:
+        raise DataError(f"box: {len(signals)} training records are fewer than one batch ({recipe.batch})")
+    torch.set_num_threads(threads)
+    folder.mkdir(parents=True, exist_ok=True)
+    classes, spread = targets.shape[1], float(signals.astype(np.float32).std())
+    net = RecordingNet(classes, recipe.members, recipe.width, spread)
+    labels = np.concatenate([targets, statements], axis=1).astype(np.float32)
+    for number, member in enumerate(net.members):
+        file = folder / f"member-{number}.safetensors"
+        if not file.is_file():
+            _train_member(net, signals, labels, classes, recipe, number, file)
+        state = load_file(file)
+        state |= {f"head.1.{name}": state[f"head.1.{name}"][:classes] for name in ("weight", "bias")}
+        member.load_state_dict(state)
+    return net.eval()
+
+
+def _train_member(
+    net: RecordingNet,
+    signals: np.ndarray,
+    labels: np.ndarray,
+    classes: int,
+    recipe: BoxConfig,
+    number: int,
+    file: Path,
+) -> None:
+    seed = recipe.seed + number
+    torch.manual_seed(seed)
+    generator = np.random.default_rng(seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    member = ResNet1d(labels.shape[1], 2 * LEADS, recipe.width).to(device)
+    average = ModelEmaV3(member, decay=EMA_DECAY, use_warmup=True)
+    steps = len(signals) // recipe.batch
+    optimizer = torch.optim.AdamW(member.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total_steps=steps * recipe.epochs)
+    started, course = time.monotonic(), []
+    precision = torch.bfloat16 if recipe.cpu_precision == "bf16" else torch.float32
+    for epoch in progress(range(recipe.epochs), f"member {number + 1} of {recipe.members}", recipe.epochs, "epochs"):
+        member.train()
+        order, total = generator.permutation(len(signals)), 0.0
+        for step in range(steps):
+            rows = order[step * recipe.batch : (step + 1) * recipe.batch]
+            inputs = net.inputs(torch.from_numpy(random_windows(signals[rows], generator)))
+            with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+                logits = member(inputs.to(device))
+            truth = torch.from_numpy(labels[rows]).to(device)
+            losses = F.binary_cross_entropy_with_logits(logits.float(), truth, reduction="none")
+            loss = losses[:, :classes].mean()
+            total += float(loss)
+            if labels.shape[1] > classes:
+                loss = loss + recipe.statements * losses[:, classes:].mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            average.update(member, step=epoch * steps + step + 1)
+        if not math.isfinite(total):
+            raise DataError(f"box: the loss of member {number} is not finite in epoch {epoch + 1}; lower learning_rate")
+        course.append((epoch + 1, round(time.monotonic() - started, 1), round(total / steps, 5)))
+    with atomic_path(file.with_suffix(".csv")) as partial, partial.open("w", newline="") as stream:
+        csv.writer(stream).writerows([("epoch", "seconds", "loss"), *course])
+    with atomic_path(file) as partial:
+        save_file({name: tensor.cpu().contiguous() for name, tensor in average.module.state_dict().items()}, partial)
+
+
+def random_windows(signals: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """One window of each recording, as a page of a random layout may show it.
+
+    Args:
+        signals: (n, 12, samples) mV.
+        generator: of all random choices.
+
+    Returns:
+        float32 (n, 12, WINDOW) mV; NaN where a lead is not shown.
+    """
+    last = signals.shape[2] - WINDOW
+    windows = np.empty((len(signals), LEADS, WINDOW), np.float32)
+    for window, signal in zip(windows, signals, strict=True):
+        columns = int(generator.choice(list(COLUMNS), p=list(COLUMNS.values())))
+        column_of = np.arange(LEADS) * columns // LEADS
+        starts = generator.integers(0, last + 1, columns)[column_of]
+        for lead, share in STRIPS.items() if columns > 1 else ():
+            if generator.random() < share:
+                starts[lead] = generator.integers(0, last + 1)
+        for lead, start in enumerate(starts):
+            window[lead] = signal[lead, start : start + WINDOW]
+        window *= np.exp(generator.normal(0, GAIN))
+        _hide(window, column_of, generator)
+    return windows
+
+
+def _hide(window: np.ndarray, column_of: Sequence[int] | np.ndarray, generator: np.random.Generator) -> None:
+    """Blank some leads of a window (12, WINDOW), and the end of a column, as on a page that is cut."""
+    if generator.random() < FEWER:
+        window[generator.choice(LEADS, generator.integers(1, MOST_MISSING + 1), replace=False)] = np.nan
+    if generator.random() < CUT:
+        column = generator.integers(0, max(column_of) + 1)
+        window[np.asarray(column_of) == column, generator.integers(SHORTEST, WINDOW) :] = np.nan
