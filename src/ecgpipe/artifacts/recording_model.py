@@ -15,7 +15,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ecgpipe.artifacts.files import write_json
-from ecgpipe.artifacts.model_folder import CONFIG_FILE, Calibration
+from ecgpipe.artifacts.model_folder import CONFIG_FILE, Calibration, SavedModel
 from ecgpipe.errors import DataError
 
 FORMAT, VERSION = "ecgpipe-recording-model", 1
@@ -37,7 +37,7 @@ class RecordingModel(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format: Literal["ecgpipe-recording-model"] = FORMAT  # type: ignore[assignment]
+    format: Literal["ecgpipe-recording-model"] = FORMAT
     format_version: int = Field(VERSION, description="raised when older readers would fail")
     name: str = Field(description="what people call the model")
     classes: tuple[str, ...] = Field(description="names of the outputs, in their order")
@@ -94,3 +94,8 @@ def holds_recording_model(folder: Path | str) -> bool:
         return is_recording_model(json.loads((Path(folder) / CONFIG_FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return False
+
+
+def read_saved(folder: Path | str) -> SavedModel | RecordingModel:
+    """The description of a saved model of either kind; errors as theirs."""
+    return RecordingModel.read(folder) if holds_recording_model(folder) else SavedModel.read(folder)

@@ -13,9 +13,12 @@ from ecgpipe.errors import ConfigError, DataError, EcgpipeError
 
 if TYPE_CHECKING:
     from ecgpipe.artifacts.model_folder import SavedModel
+    from ecgpipe.artifacts.recording_model import RecordingModel
 
 CAM_METHODS = ("gradcam", "gradcam++", "layercam", "eigencam", "integrated-gradients")
 MODEL = argument("model", type=Path, metavar="MODEL_DIR", help="folder of a saved model (RUN_DIR/model)")
+MODEL_FILES = ("config.json", "weights.safetensors", "run.json", "model")
+"""A folder with one of these is a model, or was meant to be one."""
 PLUGIN = argument(
     "--plugin", type=Path, metavar="FILE.py", help="Python file that registers the architecture of a user-defined model"
 )
@@ -34,14 +37,21 @@ THREADS = argument("--threads", type=int, metavar="N", help="CPU threads")
     ),
     argument("--in-chans", type=int, default=1, metavar="N", help="channels of the input (default 1)"),
     argument("--classes", type=int, default=5, metavar="N", help="outputs (default 5)"),
+    argument("--card", action="store_true", help="print the card of the built-in model instead"),
     argument("--json", action="store_true", help="print JSON"),
     examples="""models swin swin_lgf_fpn --image-size 640
-    models efficientnet_b0 --image-size 224 --json    # any timm model""",
+    models efficientnet_b0 --image-size 224 --json    # any timm model
+    models --card                                     # the model that predict uses by default""",
 )
 def models(args: Arguments) -> None:
-    """List models with their cost: parameters, operations and activation memory."""
+    """List models with their cost: parameters, operations and activation memory; and the built-in model."""
+    from ecgpipe.artifacts.model_folder import CARD_FILE
+    from ecgpipe.config.box import BOX_FOLDER
     from ecgpipe.config.models import ModelConfig
 
+    if args.card:
+        print((BOX_FOLDER / CARD_FILE).read_text(encoding="utf-8"), end="")
+        return
     for size in args.image_size:  # before PyTorch is imported
         ModelConfig(image_size=size, in_chans=args.in_chans)
     if args.classes < 1:
@@ -67,6 +77,21 @@ def models(args: Arguments) -> None:
     print(
         "GFLOP: 1e9 operations of the forward pass of one image, 2 per MAC. MiB: activations kept for the backward "
         "pass, float32."
+    )
+    print(f"\n{_built_in_summary(BOX_FOLDER)}")
+
+
+def _built_in_summary(folder: Path) -> str:
+    """A few lines on the model that comes with the package."""
+    from ecgpipe.artifacts.files import read_json
+    from ecgpipe.artifacts.recording_model import RecordingModel
+    from ecgpipe.artifacts.runs import METRICS_FILE
+
+    saved, looks = RecordingModel.read(folder), read_json(folder / METRICS_FILE)["looks"]
+    scores = ", ".join(f"{look} {scores['scores']['auc_macro']['value']:.3f}" for look, scores in looks.items())
+    return (
+        f"Built-in model (ecgpipe predict PAGE): {', '.join(saved.classes)}, from photos, scans and records in any "
+        f"layout.\nMacro AUC: {scores}.\nIts card: ecgpipe models --card"
     )
 
 
@@ -165,12 +190,12 @@ def _card(args: Arguments) -> None:
     print(f"saved the model with its card in {save_model(args.run, args.output)}")
 
 
-def _read_model(args: Arguments) -> "SavedModel":
+def _read_model(args: Arguments) -> "SavedModel | RecordingModel":
     """The description of the saved model; checks its files and ``--plugin`` before PyTorch is imported."""
-    from ecgpipe.artifacts.model_folder import SavedModel
+    from ecgpipe.artifacts.recording_model import read_saved
     from ecgpipe.artifacts.runs import WEIGHTS_FILE
 
-    saved = SavedModel.read(args.model)
+    saved = read_saved(args.model)
     for file in filter(None, (args.model / WEIGHTS_FILE, args.plugin)):
         if not file.is_file():
             raise DataError(f"{file}: no such file")
@@ -185,6 +210,10 @@ def _read_model(args: Arguments) -> "SavedModel":
 )
 def export(args: Arguments) -> None:
     """Export a saved model to one ONNX file, and compare its outputs with PyTorch's."""
+    from ecgpipe.artifacts.recording_model import holds_recording_model
+
+    if holds_recording_model(args.model):
+        raise ConfigError(f"{args.model}: a model of recordings, which cannot be exported; it needs the page reader")
     _read_model(args)
     if args.output.is_dir():
         raise ConfigError(f"{args.output}: a folder; name the ONNX file")
@@ -200,16 +229,20 @@ def export(args: Arguments) -> None:
 
 
 @command(
-    MODEL,
     argument(
         "files",
         type=Path,
         nargs="+",
-        metavar="FILE",
-        help="PNG, JPEG, TIFF, BMP, WebP or PDF file, WFDB record (with or without .hea), or a folder of them",
+        metavar="[MODEL_DIR] FILE",
+        help="PNG, JPEG, TIFF, BMP, WebP or PDF file, WFDB record (with or without .hea), or a folder of them; first "
+        "possibly the folder of a saved model (RUN_DIR/model) to use instead of the built-in one",
     ),
     argument("--cam", type=Path, metavar="DIR", help="write saliency overlays to DIR"),
-    argument("--cam-method", choices=CAM_METHODS, default="gradcam", help="default: gradcam"),
+    argument(
+        "--cam-method",
+        choices=CAM_METHODS,
+        help="default: gradcam; of the built-in model integrated-gradients, its only one",
+    ),
     argument("--cam-class", metavar="CLASS", help="class of the overlays (default: the most probable class)"),
     argument("--layout", metavar="NAME", help="draw records in this layout instead of the training's"),
     argument(
@@ -218,14 +251,25 @@ def export(args: Arguments) -> None:
     PLUGIN,
     THREADS,
     argument("--json", action="store_true", help="print JSON (docs/predict.md)"),
-    examples="""predict results/demo/simulated/patient/small_resnet/seed-0/model photo.jpg scan.pdf --cam overlays
-    predict RUN_DIR/model records100/00000/00001_lr --json""",
+    examples="""predict photo.jpg scan.pdf --cam overlays    # the built-in model
+    predict results/demo/simulated/patient/small_resnet/seed-0/model photo.jpg
+    predict records100/00000/00001_lr --json""",
 )
 def predict(args: Arguments) -> None:
-    """Predict photos, scans, PDF pages and WFDB records with a saved model. For research only, not for diagnosis."""
+    """Predict photos, scans, PDF pages and WFDB records with the built-in or a saved model. Research only."""
     from ecgpipe.artifacts.page_files import PICTURES, find_files
+    from ecgpipe.config.box import BOX_FOLDER
     from ecgpipe.gpus import reserve_gpus
 
+    first = args.files[0]
+    if first.is_dir() and any((first / name).exists() for name in MODEL_FILES):
+        args.model, args.files = first, args.files[1:]
+        if not args.files:
+            raise ConfigError(f"{first}: a saved model; name the pages to predict after it")
+    else:
+        args.model = BOX_FOLDER
+        if not (first.exists() or first.with_name(f"{first.name}.hea").exists()):
+            raise DataError(f"{first}: no such model folder, file or record; check the name")
     saved = _read_model(args)
     if args.cam_class is not None and args.cam_class not in saved.classes:
         raise ConfigError(f"--cam-class {args.cam_class!r} is not a class of this model: {', '.join(saved.classes)}")
@@ -251,11 +295,11 @@ def predict(args: Arguments) -> None:
 def _predict(args: Arguments, files: list[Path], missing: list[DataError]) -> None:
     from tqdm import tqdm
 
-    from ecgpipe.predict import NOTICE, Predictor
+    from ecgpipe.predict import NOTICE, load_predictor
     from ecgpipe.predict.output import OverlayFolder, describe_calibration, format_prediction
     from ecgpipe.progress import progress
 
-    predictor = Predictor(args.model, threads=args.threads, plugin=args.plugin)
+    predictor = load_predictor(args.model, threads=args.threads, plugin=args.plugin)
     reader = predictor.reader(args.layout, args.derive_leads or None)
     overlays = OverlayFolder(predictor, args.cam, args.cam_method, args.cam_class) if args.cam else None
     predictions, errors = [], []
@@ -290,7 +334,13 @@ def _predict(args: Arguments, files: list[Path], missing: list[DataError]) -> No
 
 
 @command(
-    MODEL,
+    argument(
+        "model",
+        type=Path,
+        nargs="?",
+        metavar="MODEL_DIR",
+        help="folder of a saved model (RUN_DIR/model); default: the built-in model",
+    ),
     argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this machine only)"),
     argument("--port", type=int, default=8765, help="0 selects a free port (default 8765)"),
     argument("--allow-host", action="append", default=[], metavar="NAME", help="another host name of the page"),
@@ -298,12 +348,15 @@ def _predict(args: Arguments, files: list[Path], missing: list[DataError]) -> No
     argument("--seconds", type=float, default=120, metavar="S", help="time limit per file (default 120)"),
     argument("--megabytes", type=int, default=40, metavar="M", help="size limit per file (default 40)"),
     PLUGIN,
-    examples="serve results/demo/simulated/patient/small_resnet/seed-0/model",
+    examples="""serve
+    serve results/demo/simulated/patient/small_resnet/seed-0/model""",
 )
 def serve(args: Arguments) -> None:
-    """Serve a local web page that predicts dropped files with a saved model. For research only, not for diagnosis."""
+    """Serve a local web page that predicts dropped files. For research only, not for diagnosis."""
+    from ecgpipe.config.box import BOX_FOLDER
     from ecgpipe.gpus import reserve_gpus
 
+    args.model = args.model or BOX_FOLDER
     _read_model(args)
 
     with reserve_gpus(1, wait=False):  # before the model's process starts, which inherits it

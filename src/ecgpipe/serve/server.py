@@ -22,7 +22,8 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ecgpipe.artifacts.model_folder import NOTICE, WHY_PREDICTED, SavedModel
+from ecgpipe.artifacts.model_folder import NOTICE, WHY_PREDICTED
+from ecgpipe.artifacts.recording_model import read_saved
 from ecgpipe.errors import ConfigError, DataError
 from ecgpipe.serve.worker import Worker
 
@@ -76,7 +77,7 @@ class LocalPage:
         max_bytes: int = MAX_UPLOAD_BYTES,
         plugin: Path | str | None = None,
     ) -> None:
-        SavedModel.read(folder)  # fails before anything is started
+        read_saved(folder)  # fails before anything is started
         self._socket = _bound_socket(host, port)
         self.port = self._socket.getsockname()[1]
         address = f"[{host}]" if ":" in host else host

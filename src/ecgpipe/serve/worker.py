@@ -107,10 +107,10 @@ class Worker:
 def _run(connection: Connection, folder: str, options: dict[str, Any]) -> None:
     """The process: send the model's description, then predict files until the connection closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server ends this process
-    from ecgpipe.predict import Predictor
+    from ecgpipe.predict import load_predictor
 
     try:
-        predictor = Predictor(folder, **options)
+        predictor = load_predictor(folder, **options)
     except EcgpipeError as error:
         connection.send_bytes(json.dumps({"error": str(error)}).encode())
         return
