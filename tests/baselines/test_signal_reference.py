@@ -9,7 +9,8 @@ from sklearn.metrics import roc_auc_score
 from ecgpipe.artifacts.baselines import SIGNALS_SHAPE, BaselineSignals
 from ecgpipe.artifacts.tables import Labels
 from ecgpipe.baselines.features import as_reference
-from ecgpipe.baselines.signal_reference import ResNet1d, run_reference
+from ecgpipe.baselines.signal_reference import run_reference
+from ecgpipe.models.recordings import ResNet1d
 from ecgpipe.errors import DataError
 
 

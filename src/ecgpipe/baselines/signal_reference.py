@@ -20,10 +20,9 @@ from ecgpipe.artifacts.predictions import Predictions
 from ecgpipe.artifacts.tables import Labels
 from ecgpipe.baselines.classifiers import require_rows
 from ecgpipe.errors import DataError
+from ecgpipe.models.recordings import ResNet1d
 from ecgpipe.progress import progress
 
-WIDTHS = (32, 64, 128, 256)
-KERNEL = 7
 EPOCHS = 30
 BATCH = 64
 LEARNING_RATE = 3e-3
@@ -34,52 +33,6 @@ GAIN = 0.1
 """Standard deviation of the log of a training window's random gain."""
 EMA_DECAY = 0.99
 """Decay of the moving average of the weights."""
-
-
-class Block(nn.Module):
-    """Two convolutions and a shortcut."""
-
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
-        super().__init__()
-        self.path = nn.Sequential(
-            nn.Conv1d(inputs, outputs, KERNEL, stride, KERNEL // 2, bias=False),
-            nn.BatchNorm1d(outputs),
-            nn.ReLU(),
-            nn.Conv1d(outputs, outputs, KERNEL, 1, KERNEL // 2, bias=False),
-            nn.BatchNorm1d(outputs),
-        )
-        self.short = nn.Sequential(
-            nn.AvgPool1d(stride, ceil_mode=True) if stride > 1 else nn.Identity(),
-            nn.Conv1d(inputs, outputs, 1, bias=False) if inputs != outputs else nn.Identity(),
-        )
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(n, inputs, samples) -> (n, outputs, samples / stride)."""
-        return torch.relu(self.path(x) + self.short(x))
-
-
-class ResNet1d(nn.Module):
-    """12 leads -> logits.
-
-    Args:
-        classes: outputs.
-    """
-
-    def __init__(self, classes: int, leads: int = 12) -> None:
-        super().__init__()
-        layers: list[nn.Module] = [
-            nn.Conv1d(leads, WIDTHS[0], KERNEL, 2, KERNEL // 2, bias=False), nn.BatchNorm1d(WIDTHS[0]), nn.ReLU()
-        ]  # fmt: skip
-        for number, width in enumerate(WIDTHS):
-            inputs = WIDTHS[max(0, number - 1)]
-            layers += [Block(inputs, width, 2 if number else 1), Block(width, width, 1)]
-        self.features = nn.Sequential(*layers)
-        self.head = nn.Sequential(nn.Dropout(0.5), nn.Linear(2 * WIDTHS[-1], classes))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(n, leads, samples) -> (n, classes)."""
-        maps = self.features(x)
-        return self.head(torch.cat([maps.mean(dim=2), maps.amax(dim=2)], dim=1))
 
 
 def signal_reference(

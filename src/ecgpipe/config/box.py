@@ -19,12 +19,12 @@ class BoxConfig(Section):
     dataset: str = Field("ptb-xl", description="dataset of signals to train on, under the protocol folds")
     members: int = Field(3, ge=1, le=20, description="networks, whose logits are averaged; they differ in their seeds")
     width: int = Field(24, ge=4, le=256, description="channels of a network's first blocks")
-    epochs: int = Field(50, ge=1, description="epochs, with one cycle of the learning rate")
+    epochs: int = Field(70, ge=1, description="epochs, with one cycle of the learning rate")
     batch: int = Field(64, ge=2, description="records per step")
     learning_rate: float = Field(3e-3, gt=0, description="peak learning rate")
     weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay")
     statements: float = Field(
-        0.5, ge=0, description="weight of the diagnostic statements, which are further targets during the training"
+        1.0, ge=0, description="weight of the diagnostic statements, which are further targets during the training"
     )
     least_records: int = Field(15, ge=1, description="training records that a statement must have to be a target")
     cpu_precision: Literal["bf16", "fp32"] = Field(

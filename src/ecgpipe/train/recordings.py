@@ -96,7 +96,7 @@ def _train_member(
             truth = torch.from_numpy(labels[rows]).to(device)
             losses = F.binary_cross_entropy_with_logits(logits.float(), truth, reduction="none")
             loss = losses[:, :classes].mean()
-            total += float(loss)
+            total += float(loss.detach())
             if labels.shape[1] > classes:
                 loss = loss + recipe.statements * losses[:, classes:].mean()
             optimizer.zero_grad()
