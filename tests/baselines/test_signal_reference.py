@@ -10,8 +10,8 @@ from ecgpipe.artifacts.baselines import SIGNALS_SHAPE, BaselineSignals
 from ecgpipe.artifacts.tables import Labels
 from ecgpipe.baselines.features import as_reference
 from ecgpipe.baselines.signal_reference import run_reference
-from ecgpipe.models.recordings import ResNet1d
 from ecgpipe.errors import DataError
+from ecgpipe.models.recordings import ResNet1d
 
 
 def data_set(folder, count=240, policy="single"):
