@@ -1,0 +1,164 @@
+"""The built-in model: pages of any layout and records, in the library and on the command line."""
+
+import hashlib
+import json
+import re
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+
+from ecgpipe.artifacts.files import read_json, read_sums
+from ecgpipe.artifacts.signals import read_signal
+from ecgpipe.cli import main
+from ecgpipe.config.box import BOX_FOLDER
+from ecgpipe.config.pages import DegradeConfig, RenderConfig
+from ecgpipe.errors import ConfigError, DataError
+from ecgpipe.predict import NOTICE, Predictor, RecordingPredictor, load_predictor
+from ecgpipe.predict.output import format_prediction
+from ecgpipe.render.degrade import degrade_page
+from ecgpipe.render.page import render_page
+
+pytestmark = pytest.mark.xdist_group("predict")
+NAME = "00003"
+
+
+@pytest.fixture(scope="session")
+def box():
+    return RecordingPredictor(BOX_FOLDER, threads=1)
+
+
+@pytest.fixture(scope="session")
+def files(made, tmp_path_factory):
+    """A record, and pages of it in several looks."""
+    folder = tmp_path_factory.mktemp("box")
+    record = made.source / made.paths[NAME]
+    signal, rate = read_signal(record, NAME)
+    looks = {"record": record.with_suffix(".hea")}
+    for layout, level in (("kit", "none"), ("12x1", "none"), ("6x2", "none"), ("kit", "photo")):
+        config = RenderConfig(layout=layout, degrade=DegradeConfig(level=level, seed=4))
+        page = render_page(signal, rate, config)
+        page = degrade_page(page, config.degrade, NAME) if level != "none" else page
+        looks[f"{layout}-{level}"] = folder / f"{layout}-{level}.{'png' if level == 'none' else 'jpg'}"
+        looks[f"{layout}-{level}"].write_bytes(page.encode())
+    return looks
+
+
+@pytest.fixture(scope="session")
+def pages(box, files):
+    return {look: next(iter(box.reader().read(file))) for look, file in files.items()}
+
+
+def run(capsys, *arguments) -> tuple[int, str, str]:
+    status = main(["predict", *map(str, arguments)])
+    printed = capsys.readouterr()
+    return status, printed.out, printed.err
+
+
+def test_the_answer_hardly_depends_on_the_layout(box, pages):
+    predictions = dict(zip(pages, box.predict(list(pages.values())), strict=True))
+    of_record = predictions.pop("record").probabilities
+    for look, prediction in predictions.items():
+        assert np.abs(prediction.probabilities - of_record).max() < 0.25, look
+    assert np.abs(predictions["12x1-none"].probabilities - of_record).max() < 0.05  # the same ten seconds
+
+
+def test_it_says_what_was_read(box, pages):
+    kit, record = (box.predict([pages[look]])[0] for look in ("kit-none", "record"))
+    assert kit.read == {"layout": "3x4+1", "speed_mm_per_s": pytest.approx(25, rel=0.01), "gain_mm_per_mv": 10,
+                        "missing": []}  # fmt: skip
+    assert record.read["layout"] == "record"
+    assert kit.to_dict()["read"] == kit.read
+    assert "3x4+1, 25 mm/s, 10 mm/mV, all 12 leads" in format_prediction(kit)
+
+
+def test_missing_leads_are_allowed_and_named(box, pages):
+    page = pages["12x1-none"]
+    signal = page.recording.signal.copy()
+    signal[6:] = np.nan
+    part = type(page.recording)(signal, page.recording.sampling_rate, page.recording.leads[:6], page.recording.details)
+    (prediction,) = box.predict([type(page)(page.name, page.kind, page.page, page.image, recording=part)])
+    assert np.isfinite(prediction.probabilities).all()
+
+
+def test_the_overlay_marks_traces_of_the_photographed_page(box, pages):
+    page = pages["kit-photo"]
+    marked = box.overlay(page, "NORM")
+    assert marked.shape == page.page.shape
+    changed = (marked != page.page).any(axis=2)
+    near = np.zeros(changed.shape, np.uint8)
+    for lead in page.recording.leads:
+        cv2.polylines(near, [np.rint(lead.line).astype(np.int32)], False, 1, 150)
+    assert 0.001 < changed.mean() < 0.5
+    assert not (changed & (near == 0)).any()
+    with pytest.raises(ConfigError, match="not a class"):
+        box.overlay(page, "FLUTTER")
+    with pytest.raises(ConfigError, match="only integrated-gradients"):
+        box.overlay(page, "NORM", "gradcam")
+
+
+def test_predict_without_a_model_uses_it(capsys, files, tmp_path):
+    status, out, err = run(capsys, files["kit-none"], "--json", "--cam", tmp_path / "cam")
+    assert (status, err) == (0, "")
+    document = json.loads(out)
+    assert document["notice"] == NOTICE
+    assert document["model"]["classes"] == ["NORM", "MI", "STTC", "CD", "HYP"]
+    (prediction,) = document["predictions"]
+    assert prediction["read"]["missing"] == []
+    assert cv2.imread(prediction["overlay"]).shape[2] == 3
+
+
+def test_a_first_folder_that_is_a_model_is_used(capsys, made, files):
+    status, out, _ = run(capsys, made.model, files["kit-none"], "--json")
+    assert status == 0
+    assert json.loads(out)["model"]["classes"] == ["NORM", "MI"]
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["no-such/model", "{page}"], "no such model folder, file or record"),
+    (["{model}"], "name the pages to predict after it"),
+    (["{run}", "{page}"], "give .*model"),
+    (["{page}", "--cam-class", "AFIB"], "not a class of this model"),
+])  # fmt: skip
+def test_mistakes_are_named(capsys, made, files, arguments, message):
+    places = {"page": files["kit-none"], "model": made.model, "run": made.run}
+    status, _, err = run(capsys, *(each.format(**places) for each in arguments))
+    assert status != 0
+    assert re.search(message, err)
+
+
+def test_a_picture_without_an_ecg_is_refused(capsys, files, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (600, 800, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / "noise.png"), noise)
+    status, out, err = run(capsys, tmp_path / "noise.png", files["kit-none"])
+    assert status == 1
+    assert "noise.png" in err
+    assert "kit-none.png" in out  # the other file is predicted
+
+
+def test_damaged_weights_are_noticed(tmp_path):
+    folder = shutil.copytree(BOX_FOLDER, tmp_path / "box")
+    content = bytearray((folder / "weights.safetensors").read_bytes())
+    content[-100] ^= 1
+    (folder / "weights.safetensors").write_bytes(content)
+    with pytest.raises(DataError, match=r"weights\.safetensors"):
+        RecordingPredictor(folder)
+
+
+def test_either_kind_of_model_is_loaded(made):
+    assert isinstance(load_predictor(made.model), Predictor)
+    assert isinstance(load_predictor(), RecordingPredictor)
+
+
+def test_the_shipped_files_are_small_and_whole(capsys):
+    for name, checksum in read_sums(BOX_FOLDER / "SHA256SUMS.txt").items():
+        content = (BOX_FOLDER / name).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == checksum
+        assert len(content) <= 8_000_000
+    assert main(["models", "--card"]) == 0
+    card = capsys.readouterr().out
+    for look, scores in read_json(BOX_FOLDER / "metrics.json")["looks"].items():
+        assert f"| {look} | {scores['records']} |" in card
+    assert "CC BY 4.0" in card
+    assert "not a diagnosis" in card
