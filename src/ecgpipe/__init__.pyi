@@ -10,7 +10,8 @@ from ecgpipe.explain.overlay import overlay
 from ecgpipe.explain.saliency import saliency_maps
 from ecgpipe.models.factory import create_model, load_model
 from ecgpipe.predict.pages import InputPage, PageReader
-from ecgpipe.predict.predictor import Prediction, Predictor
+from ecgpipe.predict.prediction import Prediction
+from ecgpipe.predict.predictor import Predictor
 from ecgpipe.preprocess.apply import preprocess as preprocess_page
 from ecgpipe.preprocess.apply import preprocess_file
 from ecgpipe.render.degrade import degrade_page

@@ -11,7 +11,7 @@ PUBLIC = {
     "InputPage": "ecgpipe.predict.pages",
     "Page": "ecgpipe.render.page",
     "PageReader": "ecgpipe.predict.pages",
-    "Prediction": "ecgpipe.predict.predictor",
+    "Prediction": "ecgpipe.predict.prediction",
     "Predictor": "ecgpipe.predict.predictor",
     "PreprocessConfig": "ecgpipe.config.pages",
     "RecordError": "ecgpipe.errors",

@@ -18,7 +18,7 @@ from ecgpipe.config.analysis import SaliencyMethod
 from ecgpipe.config.pages import DegradeConfig, PreprocessConfig, RenderConfig
 from ecgpipe.predict import NOTICE, Prediction, Predictor
 from ecgpipe.predict.output import format_prediction
-from ecgpipe.predict.predictor import ThresholdResult
+from ecgpipe.predict.prediction import ThresholdResult
 from ecgpipe.preprocess.apply import preprocess_file
 from ecgpipe.render.shard import PageRenderer
 

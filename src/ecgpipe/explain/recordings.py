@@ -9,9 +9,10 @@ from scipy.ndimage import gaussian_filter1d
 
 from ecgpipe.artifacts.saliency import HEAT_COLOUR
 from ecgpipe.explain.overlay import OPACITY
-from ecgpipe.explain.saliency import STEPS
 from ecgpipe.models.recordings import RATE, RecordingNet, page_windows
 
+STEPS = 16
+"""Points on the path from flat leads to the recording, at the midpoints of equal parts."""
 SMOOTHING = 0.04
 """Seconds, standard deviation."""
 MARKER = 0.022

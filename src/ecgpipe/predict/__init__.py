@@ -2,7 +2,8 @@
 
 from ecgpipe.artifacts.model_folder import NOTICE
 from ecgpipe.predict.pages import InputPage, PageReader
-from ecgpipe.predict.predictor import Prediction, Predictor
+from ecgpipe.predict.prediction import Prediction
+from ecgpipe.predict.predictor import Predictor
 from ecgpipe.predict.recordings import RecordingPredictor, load_predictor
 
 __all__ = ["NOTICE", "InputPage", "PageReader", "Prediction", "Predictor", "RecordingPredictor", "load_predictor"]

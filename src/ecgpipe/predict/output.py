@@ -12,7 +12,8 @@ from ecgpipe.artifacts.model_folder import PREDICTED, WHY_PREDICTED, SavedModel
 from ecgpipe.artifacts.recording_model import RecordingModel
 from ecgpipe.errors import ConfigError
 from ecgpipe.predict.pages import InputPage
-from ecgpipe.predict.predictor import OodScore, Prediction, Predictor
+from ecgpipe.predict.prediction import OodScore, Prediction
+from ecgpipe.predict.predictor import Predictor
 from ecgpipe.predict.recordings import RecordingPredictor
 
 

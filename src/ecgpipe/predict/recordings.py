@@ -17,7 +17,8 @@ from ecgpipe.explain.recordings import heat_of, lead_relevance, mark_traces
 from ecgpipe.models.recording_folder import load_features, load_recording_model, page_output, stacked
 from ecgpipe.models.recordings import RATE, at_network_rate
 from ecgpipe.predict.pages import InputPage, PageReader, ShownLead, ShownRecording, signal_of_record
-from ecgpipe.predict.predictor import OodScore, Prediction, Predictor, describe_model, predictions_of
+from ecgpipe.predict.prediction import OodScore, Prediction, describe_model, predictions_of
+from ecgpipe.predict.predictor import Predictor
 from ecgpipe.preprocess.canvas import reader_of
 from ecgpipe.reader.digitize import PRINTED_NAMES, Recording, digitize
 from ecgpipe.render.page import render_page
