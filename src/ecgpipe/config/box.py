@@ -32,12 +32,12 @@ class BoxConfig(Section):
     )
     seed: Seed = Field(0, description="seed of the first member and of the worn pages")
     looks: dict[str, Annotated[int, Field(ge=1)]] = Field(
-        {"kit/none": 2, "kit/photo": 2, "kit/harsh": 4, "6x2/none": 4, "12x1/none": 4, "cardiac-images/none": 4,
-         "kit/scan": 4},
+        {"kit/none": 2, "kit/photo": 4, "kit/harsh": 4, "6x2/none": 8, "12x1/none": 8, "cardiac-images/none": 8,
+         "kit/scan": 8},
         description="layout/level of the digitized pages that are scored: every n-th test record is drawn so",
     )  # fmt: skip
     calibration_every: int = Field(
-        4, ge=1, description="every n-th validation record is drawn in each look, to calibrate the probabilities"
+        8, ge=1, description="every n-th validation record is drawn in each look, to calibrate the probabilities"
     )
 
     @field_validator("looks")
