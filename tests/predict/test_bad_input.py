@@ -85,7 +85,7 @@ def test_unusable_models(made, tmp_path, capsys, change, message):
 
 def test_folders_without_a_model(made, tmp_path, capsys):
     status, _, err = run(capsys, tmp_path, made.source / made.paths["00001"])
-    assert status == 1 and "give the folder of a saved model" in err
+    assert status == 1 and "no images, PDF files or WFDB headers in this folder" in err
     status, _, err = run(capsys, made.run, made.source / made.paths["00001"])
     assert status == 1 and f"give {made.model}" in err
 
