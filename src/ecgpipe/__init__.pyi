@@ -12,6 +12,7 @@ from ecgpipe.models.factory import create_model, load_model
 from ecgpipe.predict.pages import InputPage, PageReader
 from ecgpipe.predict.prediction import Prediction
 from ecgpipe.predict.predictor import Predictor
+from ecgpipe.predict.recordings import RecordingPredictor, load_predictor
 from ecgpipe.preprocess.apply import preprocess as preprocess_page
 from ecgpipe.preprocess.apply import preprocess_file
 from ecgpipe.render.degrade import degrade_page
@@ -30,11 +31,13 @@ __all__ = [
     "Predictor",
     "PreprocessConfig",
     "RecordError",
+    "RecordingPredictor",
     "RenderConfig",
     "SavedModel",
     "create_model",
     "degrade_page",
     "load_model",
+    "load_predictor",
     "overlay",
     "preprocess_file",
     "preprocess_page",
