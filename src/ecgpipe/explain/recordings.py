@@ -55,7 +55,7 @@ def lead_relevance(net: RecordingNet, signal: np.ndarray, label: int) -> np.ndar
 
 def heat_of(relevance: np.ndarray) -> np.ndarray:
     """What supports the class, smoothed, as colour: (leads, samples) in [0, 1]; all 0 if nothing supports it."""
-    support = gaussian_filter1d(relevance, SMOOTHING * RATE, axis=1).clip(0)
+    support = gaussian_filter1d(relevance, SMOOTHING * RATE, axis=1)
     seen = support[support > 0]
     return np.zeros_like(support) if not len(seen) else (support / np.quantile(seen, TOP)).clip(0, 1)
 
