@@ -49,7 +49,7 @@ rule box_pages:
         mem_mb=scaled(3000),
         runtime=scaled(120),
     params:
-        recipe=section("box"),
+        recipe={key: section("box")[key] for key in ("looks", "calibration_every", "seed")},
         drawing=lambda w: drawing_of(CONFIG.box.dataset),
         weights=lambda w: weights_hash(),
     message:

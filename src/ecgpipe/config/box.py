@@ -12,6 +12,9 @@ from ecgpipe.config.pages import DEGRADE_LEVELS, LAYOUTS, DegradeConfig, RenderC
 BOX_FOLDER = Path(__file__).parents[1] / "models" / "box"
 """The model that comes with the package; its card is README.md."""
 
+REFERENCE_LOOK = "kit/none"
+"""The look with which all others are compared."""
+
 
 class BoxConfig(Section):
     """The model that comes with the package: networks on what digitized pages show of each lead."""
@@ -50,6 +53,8 @@ class BoxConfig(Section):
                     f"{look}: name a layout and a level, such as kit/photo; layouts are {', '.join(LAYOUTS)}, levels "
                     f"{', '.join(DEGRADE_LEVELS)}"
                 )
+        if REFERENCE_LOOK not in looks:
+            raise ValueError(f"must contain {REFERENCE_LOOK}, with which the other looks are compared")
         return looks
 
     def drawing(self, look: str) -> RenderConfig:

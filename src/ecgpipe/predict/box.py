@@ -15,7 +15,7 @@ from ecgpipe.artifacts.predictions import Predictions
 from ecgpipe.artifacts.recording_model import RecordingModel
 from ecgpipe.artifacts.tables import Labels
 from ecgpipe.config.analysis import EvaluateConfig
-from ecgpipe.config.box import BoxConfig
+from ecgpipe.config.box import REFERENCE_LOOK, BoxConfig
 from ecgpipe.evaluate.looks import paired_difference, score_looks
 from ecgpipe.models.recording_card import card_text
 from ecgpipe.models.recording_folder import PageOutput, fit_limit, page_output, rounded, save_recording_model, stacked
@@ -25,7 +25,6 @@ from ecgpipe.progress import progress
 NAME = "box"
 RECORDING = "recording"
 """The look of records that are not drawn at all: ten seconds of all leads."""
-REFERENCE_LOOK = "kit/none"
 COMMAND = "snakemake box --configfile config/box.yaml"
 
 
