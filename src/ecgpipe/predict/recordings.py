@@ -21,7 +21,7 @@ from ecgpipe.predict.prediction import OodScore, Prediction, describe_model, pre
 from ecgpipe.predict.predictor import Predictor
 from ecgpipe.preprocess.canvas import reader_of
 from ecgpipe.reader.digitize import PRINTED_NAMES, Recording, digitize
-from ecgpipe.render.page import render_page
+from ecgpipe.render.page import render_page, short_note
 
 RECORD_LAYOUT = "12x1"
 """Records are drawn in this layout, which shows ten seconds of all leads."""
@@ -58,13 +58,14 @@ class RecordingReader(PageReader):
         )
 
     def _record(self, record: Path, name: str) -> InputPage:
-        signal, rate = signal_of_record(record, self._derive)
+        signal, rate = signal_of_record(record, self._derive, {})
         try:
             page = render_page(signal, rate, self._drawing, gaps=True)
-        except ValueError as error:  # the layout cannot show this signal
+        except (ValueError, DataError) as error:  # the layout cannot show this signal, for example one far from 0 mV
             raise DataError(f"{name}: {error}") from error
         count = max(lead.end_sample for lead in page.leads)
-        notes = []
+        note = short_note(signal.shape[1], rate, self._drawing)
+        notes = [note] if note else []
         if signal.shape[1] > 1.01 * count:
             notes.append(f"the model sees the first {count / rate:g} s of {signal.shape[1] / rate:g} s")
         leads = tuple(
