@@ -150,20 +150,19 @@ class RecordingPredictor:
         Raises:
             ConfigError: no such class or method.
         """
-        if label not in self.saved.classes:
-            raise ConfigError(f"class {label!r} is not a class of this model: {', '.join(self.saved.classes)}")
         if method != SIGNAL_METHOD:
             raise ConfigError(f"{method}: a model of recordings has only {SIGNAL_METHOD}")
-        heat = heat_of(self.relevance(page, label))
-        lines = []
-        for lead in page.recording.leads if page.recording else ():
-            if len(lead.line) < 2 or lead.name not in PRINTED_NAMES:
-                continue
-            x = lead.line[:, 0]
-            seconds = np.interp(x, [x[0], x[-1]], [lead.start, lead.end])
-            row = heat[PRINTED_NAMES.index(lead.name)]
-            lines.append((lead.line, np.interp(seconds * RATE, np.arange(len(row)), row)))
-        return mark_traces(page.page, lines)
+        return marked_page(page, self.heat(page, label))
+
+    def heat(self, page: InputPage, label: str) -> np.ndarray:
+        """(12, samples) at 100 Hz, 0 to 1: how much each moment of each lead supports a class.
+
+        Raises:
+            ConfigError: no such class.
+        """
+        if label not in self.saved.classes:
+            raise ConfigError(f"class {label!r} is not a class of this model: {', '.join(self.saved.classes)}")
+        return heat_of(self.relevance(page, label))
 
     def relevance(self, page: InputPage, label: str) -> np.ndarray:
         """(12, samples) at 100 Hz: what each sample adds to the logit of a class (``lead_relevance``)."""
@@ -173,6 +172,19 @@ class RecordingPredictor:
         if page.recording is None:
             raise ValueError(f"{page.name}: read the page with the reader of this model")
         return at_network_rate(page.recording.signal, page.recording.sampling_rate)
+
+
+def marked_page(page: InputPage, heat: np.ndarray) -> np.ndarray:
+    """Mark heat (12, samples at 100 Hz, 0 to 1) along the traces of a page: uint8 (H, W, 3) RGB."""
+    lines = []
+    for lead in page.recording.leads if page.recording else ():
+        if len(lead.line) < 2 or lead.name not in PRINTED_NAMES:
+            continue
+        x = lead.line[:, 0]
+        seconds = np.interp(x, [x[0], x[-1]], [lead.start, lead.end])
+        row = heat[PRINTED_NAMES.index(lead.name)]
+        lines.append((lead.line, np.interp(seconds * RATE, np.arange(len(row)), row)))
+    return mark_traces(page.page, lines)
 
 
 def load_predictor(

@@ -53,7 +53,7 @@ class RecordFolder:
             raise DataError(f"{picture.name}: {error}") from error
         stem = unique_stem(picture.name, self._stems)
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_record(self.folder / stem, recording)
+        write_record(self.folder / stem, recording.signal, recording.sampling_rate)
         if self.csv:
             write_text(self.folder / f"{stem}.csv", _csv(recording))
         if self.parquet:
@@ -65,16 +65,22 @@ class RecordFolder:
         return text + "".join(f"\n  {note}" for note in recording.notes)
 
 
-def write_record(path: Path, recording: Recording) -> None:
-    """Write PATH.dat and PATH.hea: 12 leads, mV, 16 bits, 1000 units per mV; NaN as invalid samples."""
+def write_record(path: Path, signal: np.ndarray, sampling_rate: float) -> None:
+    """Write PATH.dat and PATH.hea: 12 leads, mV, 16 bits, 1000 units per mV; NaN as invalid samples.
+
+    Args:
+        path: without suffix.
+        signal: (12, samples) mV, leads in the usual order.
+        sampling_rate: Hz.
+    """
     stem = path.name
     with tempfile.TemporaryDirectory(prefix=f".{stem}.", suffix=".partial", dir=path.parent) as partial:
         wfdb.wrsamp(
             "record",
-            fs=recording.sampling_rate,
+            fs=sampling_rate,
             units=["mV"] * len(PRINTED_NAMES),
             sig_name=list(PRINTED_NAMES),
-            p_signal=np.clip(recording.signal.T.astype(float), -MOST, MOST),
+            p_signal=np.clip(signal.T.astype(float), -MOST, MOST),
             fmt=["16"] * len(PRINTED_NAMES),
             adc_gain=[UNITS_PER_MV] * len(PRINTED_NAMES),
             baseline=[0] * len(PRINTED_NAMES),
