@@ -364,7 +364,8 @@ def serve(args: Arguments) -> None:
 
 
 def _serve(args: Arguments) -> None:
-    from ecgpipe.serve.server import LocalPage, is_loopback
+    from ecgpipe.serve.network import is_loopback
+    from ecgpipe.serve.server import LocalPage
 
     page = LocalPage(
         args.model,
@@ -382,5 +383,7 @@ def _serve(args: Arguments) -> None:
             "others on the network can read the files. Put it behind a server that has both, or use the default --host",
             file=sys.stderr,
         )
+    if page.for_phones:
+        print(f"On a phone in the same network open {' or '.join(page.for_phones)}")
     print(f"Open {page.address}; end with Ctrl-C. For research only, not for diagnosis.", flush=True)
     page.run()

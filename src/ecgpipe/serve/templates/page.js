@@ -1,126 +1,134 @@
-"use strict";
-// Text from files and answers is inserted as text (textContent), never as markup.
-const meta = (name) => document.querySelector(`meta[name="ecgpipe-${name}"]`).content;
-const classes = JSON.parse(meta("classes"));
-const maxBytes = Number(meta("max-bytes"));
+// The files: dropped, chosen, pasted or photographed; read one after the other, with their state.
+import { resultOf } from "./result.js";
+import { ask, maxBytes } from "./server.js";
+
 const drop = document.getElementById("drop");
-const input = document.getElementById("file");
+const queue = document.getElementById("queue");
+const list = queue.querySelector("ol");
+const bar = queue.querySelector("progress");
 const status = document.getElementById("status");
 const results = document.getElementById("results");
-const percent = (share) => `${(100 * share).toFixed(1)}%`;
-let queue = Promise.resolve();
+let waiting = [], current = null, done = 0;
 
-async function ask(file, label) {
-  const headers = { "x-ecgpipe-token": meta("token"), "x-file-name": encodeURIComponent(file.name), "content-type": "application/octet-stream" };
-  if (label) headers["x-overlay-class"] = encodeURIComponent(label);
-  const answer = await fetch("/predict", { method: "POST", headers, body: file });
-  if (!answer.ok) throw new Error(`${file.name}: ${(await answer.text()).trim()}`);
-  return answer.json();
-}
-
-function showError(text) {
+function showError(text, place = results) {
   const line = document.createElement("p");
   line.className = "error";
   line.textContent = text;
-  results.prepend(line);
+  place.prepend(line);
 }
 
-function cell(row, text, kind) {
-  const made = document.createElement(kind === "head" ? "th" : "td");
-  if (kind === "head") made.scope = "row";
-  else if (kind) made.className = kind;
-  made.textContent = text;
-  row.append(made);
-  return made;
+function update() {
+  const total = done + waiting.length + (current ? 1 : 0);
+  queue.hidden = !list.children.length;
+  bar.max = Math.max(total, 1);
+  bar.value = done;
+  const seconds = current ? Math.round((Date.now() - current.since) / 1000) : 0;
+  status.textContent = current ? `Reading file ${done + 1} of ${total}: ${current.file.name} …` : `${done} of ${total} files done`;
+  if (current) current.state.textContent = `reading, ${seconds} s`;
 }
 
-function rows(body, prediction) {
-  const order = Object.entries(prediction.classes).sort((a, b) => b[1].probability - a[1].probability);
-  for (const [label, entry] of order) {
-    const row = document.createElement("tr");
-    cell(row, label, "head");
-    cell(row, percent(entry.probability), "number");
-    const meter = document.createElement("meter");
-    meter.value = entry.probability;
-    meter.setAttribute("aria-label", `${label}: ${percent(entry.probability)}`);
-    cell(row, "").append(meter);
-    cell(row, percent(entry.uncalibrated), "number raw");
-    const marks = prediction.predicted.includes(label) ? [meta("predicted")] : [];
-    const reached = entry.thresholds.filter((threshold) => threshold.reached).map((threshold) => threshold.specificity);
-    if (reached.length) marks.push(`reaches its threshold for ${Math.round(100 * Math.max(...reached))}% specificity`);
-    cell(row, marks.join(", "));
-    body.append(row);
-  }
-}
-
-function show(file, number, page) {
-  const article = document.getElementById("result").content.cloneNode(true).firstElementChild;
-  const prediction = page.prediction, find = (selector) => article.querySelector(selector);
-  find("h2").textContent = prediction.name;
-  rows(find("tbody"), prediction);
-  const ood = prediction.out_of_distribution;
-  if (ood && ood.unusual) {
-    find(".unusual").hidden = false;
-    find(".unusual").textContent =
-      `Unusual: this image differs from the training images (score ${ood.score.toFixed(2)}, limit 1). ` +
-      "Is it a whole, upright ECG page in a layout that the model learned? Do not rely on the probabilities.";
-  }
-  for (const note of prediction.notes) {
-    const line = document.createElement("li");
-    line.textContent = note;
-    find(".notes").append(line);
-  }
-  if (prediction.rectified) find(".rectified").textContent = ", straightened";
-  const select = find("select");
-  for (const label of classes) select.add(new Option(label, label, false, label === page.overlay_of));
-  const fill = (answer) => {
-    find(".page").src = answer.page;
-    find(".image").src = answer.image;
-    find(".overlay").src = answer.overlay;
-    find(".overlay").alt = `The page, saliency map of the class ${answer.overlay_of}`;
-  };
-  fill(page);
-  select.addEventListener("change", () => {
-    const wanted = select.value;
-    find(".overlay").classList.add("busy");
-    enqueue(async () => {
-      try {
-        const answer = await ask(file, wanted);
-        if (select.value === wanted && answer.pages[number]) fill(answer.pages[number]);
-      } finally {
-        find(".overlay").classList.remove("busy");
-      }
-    });
+function entryOf(file, section) {
+  const line = document.createElement("li");
+  const name = document.createElement("span"), state = document.createElement("span");
+  name.textContent = file.name;
+  state.className = "state";
+  state.textContent = "waiting";
+  const stop = document.createElement("button");
+  stop.type = "button";
+  stop.textContent = "Stop";
+  stop.setAttribute("aria-label", `Stop ${file.name}`);
+  line.append(name, " ", state, " ", stop);
+  list.append(line);
+  const entry = { file, section, line, name, state, stop, control: new AbortController() };
+  stop.addEventListener("click", () => {
+    entry.control.abort();
+    if (!waiting.includes(entry)) return;
+    waiting = waiting.filter((each) => each !== entry);
+    finish(entry, "stopped");
   });
-  results.prepend(article);
+  return entry;
 }
 
-function enqueue(work) {
-  queue = queue.then(work).catch((error) => showError(error.message || String(error)));
-  return queue;
+function finish(entry, text, article) {
+  entry.state.textContent = text;
+  entry.stop.remove();
+  if (!article) entry.line.classList.add("failed");
+  if (article) {
+    const link = document.createElement("a");
+    link.href = "#results";
+    link.textContent = entry.file.name;
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      article.scrollIntoView();
+      article.querySelector("h2").focus({ preventScroll: true });
+    });
+    entry.name.replaceChildren(link);
+  }
+  done += 1;
+}
+
+async function readOne(entry) {
+  const { file, section } = entry;
+  const say = (text) => showError(text, section);
+  try {
+    const answer = await (await ask("predict", file, { signal: entry.control.signal })).json();
+    const articles = answer.pages.map((page) => resultOf(file, page, showError));
+    section.append(...articles);
+    answer.errors.forEach(say);
+    if (answer.more) say(`${file.name}: only the first pages are shown; ecgpipe predict has no limit`);
+    const count = articles.length;
+    const top = count ? answer.pages[0].words.classes[0] : null;
+    const text = count > 1 ? `${count} pages` : count ? `${top.label} ${Math.round(100 * top.probability)}%` : "not predicted";
+    finish(entry, text, articles[0]);
+  } catch (error) {
+    if (error.name !== "AbortError") say(error.message || String(error));
+    finish(entry, error.name === "AbortError" ? "stopped" : "not predicted");
+  }
+}
+
+async function work() {
+  if (current) return;
+  while ((current = waiting.shift() ?? null)) {
+    current.since = Date.now();
+    update();
+    const timer = setInterval(update, 1000);
+    await readOne(current);
+    clearInterval(timer);
+  }
+  update();
 }
 
 function addFiles(files) {
+  if (!files.length) return;
+  const section = document.createElement("section"); // files that came together stay in their order
+  results.prepend(section);
+  if (!current) done = list.querySelectorAll("li").length;
   for (const file of files) {
+    const entry = entryOf(file, section);
     if (file.size > maxBytes) {
-      showError(`${file.name}: larger than ${maxBytes / 1e6} MB; use ecgpipe predict`);
-      continue;
+      showError(`${file.name}: larger than ${maxBytes / 1e6} MB; use ecgpipe predict`, section);
+      finish(entry, "too large");
+    } else {
+      waiting.push(entry);
     }
-    enqueue(async () => {
-      status.textContent = `Predicting ${file.name} …`;
-      try {
-        const answer = await ask(file, null);
-        answer.pages.forEach((page, number) => show(file, number, page));
-        answer.errors.forEach(showError);
-        if (answer.more) showError(`${file.name}: only the first pages are shown; ecgpipe predict has no limit`);
-      } finally {
-        status.textContent = "";
-      }
-    });
   }
+  update();
+  work();
 }
 
-input.addEventListener("change", () => { addFiles([...input.files]); input.value = ""; });
+document.getElementById("clear").addEventListener("click", () => {
+  for (const entry of waiting) entry.control.abort();
+  waiting = [];
+  current?.control.abort();
+  list.replaceChildren();
+  results.replaceChildren();
+  done = 0;
+  update();
+});
+for (const id of ["file", "photo"]) {
+  const input = document.getElementById(id);
+  input.addEventListener("change", () => { addFiles([...input.files]); input.value = ""; });
+}
 for (const kind of ["dragenter", "dragover"]) {
   document.addEventListener(kind, (event) => { event.preventDefault(); drop.classList.add("over"); });
 }
@@ -128,3 +136,8 @@ for (const kind of ["dragleave", "drop"]) {
   document.addEventListener(kind, (event) => { event.preventDefault(); drop.classList.remove("over"); });
 }
 document.addEventListener("drop", (event) => addFiles([...event.dataTransfer.files]));
+document.addEventListener("paste", (event) => addFiles([...event.clipboardData.files]));
+const network = document.getElementById("network");
+network.hidden = !network.textContent;
+// only a page that other machines may open is meant for phones
+document.getElementById("camera").hidden = network.hidden || !matchMedia("(any-pointer: coarse)").matches;

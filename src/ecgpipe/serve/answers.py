@@ -1,0 +1,199 @@
+"""What the worker's process answers about a file: predictions and pictures, a WFDB record, a report."""
+
+import base64
+import io
+import logging
+import re
+import tempfile
+import zipfile
+from collections import OrderedDict
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path, PurePath
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ecgpipe.errors import DataError, EcgpipeError
+from ecgpipe.predict import InputPage, Prediction, Predictor, RecordingPredictor
+from ecgpipe.predict.recordings import marked_page
+from ecgpipe.serve.plot import heat_in_plot, plot_of
+from ecgpipe.serve.words import words_of
+from ecgpipe.serve.worker import Attachment
+
+MAX_PAGES = 8  # per file; the command `ecgpipe predict` has no limit
+KEPT_PAGES = 16  # in memory, so that another class or a download does not read the file again
+DISPLAY_SIDE = 2200  # pixels of the pictures in the browser
+RECORD_SUFFIXES = {".hea", ".dat"}  # a record is several files, which WFDB opens by name: not from memory
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class _Marked:
+    """A page with its prediction, and its latest overlay."""
+
+    page: InputPage
+    prediction: Prediction
+    label: str = ""
+    overlay: np.ndarray | None = None
+    heat: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class _File:
+    pages: list[_Marked]
+    errors: list[str]
+    more: bool
+
+
+class Answers:
+    """Answers about files, which come as bytes each time; the pages read last are kept in memory.
+
+    Args:
+        predictor: the model.
+    """
+
+    def __init__(self, predictor: Predictor | RecordingPredictor) -> None:
+        self.predictor = predictor
+        self._files: OrderedDict[bytes, _File] = OrderedDict()
+
+    def answer(self, want: str, content: bytes, name: str, label: str | None, number: int) -> dict | Attachment:
+        """Answer a request.
+
+        Args:
+            want: predict, overlay, record or report.
+            content: of the file.
+            name: of the file.
+            label: class of overlays; None, or a class that the model does not know: the most probable one.
+            number: of the page in the file, from 0; for predict all pages.
+
+        Raises:
+            EcgpipeError: the answer cannot be given; not for predict, which returns its errors.
+        """
+        file = self._read(content, name)
+        if want == "predict":
+            return self._pages(file, label)
+        if not 0 <= number < len(file.pages):
+            raise DataError("; ".join(file.errors) or f"{name}: has no page {number + 1}")
+        page = file.pages[number]
+        if want == "overlay":
+            return self._overlay(page, label)
+        if want == "record":
+            return self._record(page)
+        return self._report(page, label)
+
+    def _read(self, content: bytes, name: str) -> _File:
+        key = sha256(name.encode() + b"\0" + content).digest()
+        file = self._files.pop(key, None)
+        file = self._predicted(content, name) if file is None else file
+        self._files[key] = file
+        while len(self._files) > 1 and sum(len(each.pages) for each in self._files.values()) > KEPT_PAGES:
+            self._files.popitem(last=False)
+        return file
+
+    def _predicted(self, content: bytes, name: str) -> _File:
+        if PurePath(name).suffix.lower() in RECORD_SUFFIXES:
+            message = (
+                f"{name}: one file of a WFDB record; this page reads photos, scans and PDF files. For records: "
+                f"ecgpipe predict {self.predictor.folder} RECORD"
+            )
+            return _File([], [message], False)
+        pages: list[_Marked] = []
+        errors: list[str] = []
+        try:
+            for page in self.predictor.reader().read_content(content, name):
+                if len(pages) + len(errors) == MAX_PAGES:
+                    return _File(pages, errors, True)
+                if isinstance(page, InputPage):
+                    try:
+                        pages.append(_Marked(page, self.predictor.predict([page])[0]))
+                    except DataError as error:
+                        errors.append(str(error))
+                else:
+                    errors.append(str(page))
+        except EcgpipeError as error:
+            errors.append(str(error))
+        except Exception as error:  # shown on the page and logged
+            logger.exception("%s", name)
+            errors.append(f"{name}: unexpected {type(error).__name__}")
+        return _File(pages, errors, False)
+
+    def _pages(self, file: _File, label: str | None) -> dict[str, Any]:
+        pages, errors = [], list(file.errors)
+        for number, each in enumerate(file.pages):
+            try:
+                pages.append(self._page(number, each, label))
+            except EcgpipeError as error:
+                errors.append(f"{each.page.name}: {error}")
+        return {"pages": pages, "errors": errors, "more": file.more}
+
+    def _page(self, number: int, marked: _Marked, label: str | None) -> dict[str, Any]:
+        page, recording = marked.page, marked.page.recording
+        return {
+            "number": number,
+            "prediction": marked.prediction.to_dict(),
+            "words": words_of(marked.prediction, self.predictor.description),
+            "page": _data_url(page.page, "JPEG"),
+            "image": _data_url((1 - page.image) * 255, "PNG") if recording is None else None,
+            "plot": None if recording is None else plot_of(recording),
+        } | self._overlay(marked, label)
+
+    def _overlay(self, marked: _Marked, label: str | None) -> dict[str, Any]:
+        self._mark(marked, label)
+        recording = marked.page.recording
+        return {
+            "overlay_of": marked.label,
+            "overlay": _data_url(marked.overlay, "JPEG"),
+            "heat": None if recording is None or marked.heat is None else heat_in_plot(recording, marked.heat),
+        }
+
+    def _mark(self, marked: _Marked, label: str | None) -> None:
+        label = label if label in self.predictor.saved.classes else marked.prediction.top
+        if label == marked.label:
+            return
+        if isinstance(self.predictor, RecordingPredictor):
+            marked.heat = self.predictor.heat(marked.page, label)
+            marked.overlay = marked_page(marked.page, marked.heat)
+        else:
+            marked.overlay = self.predictor.overlay(marked.page, label)
+        marked.label = label
+
+    def _record(self, marked: _Marked) -> Attachment:
+        recording = marked.page.recording
+        if recording is None:
+            raise DataError(f"{marked.page.name}: this model does not digitize pages; use ecgpipe digitize")
+        from ecgpipe.reader.record import write_record  # wfdb: slow to import, seldom needed
+
+        stem = plain_stem(marked.page.name)
+        packed = io.BytesIO()
+        with tempfile.TemporaryDirectory(prefix="ecgpipe-") as folder, zipfile.ZipFile(packed, "w") as archive:
+            write_record(Path(folder) / stem, recording.signal, recording.sampling_rate)
+            for suffix in sorted(RECORD_SUFFIXES):
+                part = f"{stem}{suffix}"
+                archive.write(Path(folder) / part, part, zipfile.ZIP_DEFLATED)
+        return Attachment(f"{stem}.zip", "application/zip", packed.getvalue())
+
+    def _report(self, marked: _Marked, label: str | None) -> Attachment:
+        from ecgpipe.serve.report import report_pdf  # matplotlib: slow to import, seldom needed
+
+        self._mark(marked, label)
+        words = words_of(marked.prediction, self.predictor.description)
+        content = report_pdf(marked.prediction, words, marked.overlay, marked.label, self.predictor.description)
+        return Attachment(f"{plain_stem(marked.page.name)}-report.pdf", "application/pdf", content)
+
+
+def plain_stem(name: str) -> str:
+    """A file name without suffix for a page: letters, digits, - and _, as in names of WFDB records."""
+    file, separator, number = name.rpartition(", page ")
+    stem = re.sub(r"[^A-Za-z0-9_]+", "-", PurePath(file if separator else name).stem).strip("-")[:60] or "page"
+    return f"{stem}-{number}" if separator else stem
+
+
+def _data_url(picture: Any, kind: str) -> str:
+    shown = Image.fromarray(picture)
+    shown.thumbnail((DISPLAY_SIDE, DISPLAY_SIDE))
+    stream = io.BytesIO()
+    shown.save(stream, kind, **({"quality": 85} if kind == "JPEG" else {}))
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(stream.getvalue()).decode()}"

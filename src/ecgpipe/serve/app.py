@@ -1,0 +1,170 @@
+"""The application behind the local page: its files, and requests for the worker."""
+
+import functools
+import html
+import json
+import secrets
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import unquote
+
+import anyio
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from ecgpipe.artifacts.model_folder import NOTICE
+from ecgpipe.errors import DataError
+from ecgpipe.serve.guard import Guard
+from ecgpipe.serve.worker import Attachment, Worker
+
+TEMPLATES = Path(__file__).parent / "templates"
+FILES = {
+    "page.css": "text/css",
+    "page.js": "text/javascript",
+    "plot.js": "text/javascript",
+    "result.js": "text/javascript",
+    "server.js": "text/javascript",
+    "zoom.js": "text/javascript",
+}
+MAX_UPLOAD_BYTES = 40_000_000
+MAX_REQUESTS = 4  # in progress or waiting; each keeps a file in memory
+UPLOAD_SECONDS = 60.0
+NAME_HEADER, CLASS_HEADER, PAGE_HEADER = "x-file-name", "x-overlay-class", "x-page"
+WANTS = ("predict", "overlay", "record", "report")
+IN_NETWORK = (
+    "This page can be reached from the network, without a password and without encryption. Do not send pages of "
+    "patients through a network that you do not trust."
+)
+
+
+def build_app(
+    worker: Worker, hosts: Iterable[str], max_bytes: int = MAX_UPLOAD_BYTES, in_network: bool = False
+) -> Guard:
+    """Build the guarded application.
+
+    Args:
+        worker: predicts.
+        hosts: accepted values of the Host header.
+        max_bytes: size limit per file.
+        in_network: other machines can open the page, so it warns and offers a phone's camera.
+    """
+    token = secrets.token_urlsafe(32)
+    limit = _RequestLimit(MAX_REQUESTS)
+    one_at_a_time = anyio.Lock()
+
+    async def page(request: Request) -> Response:
+        return HTMLResponse(_page_html(worker, token, max_bytes, in_network))
+
+    def asked(want: str) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        async def answer(request: Request) -> Response:
+            name = _file_name(request)
+            label = unquote(request.headers.get(CLASS_HEADER, "")) or None
+            number = request.headers.get(PAGE_HEADER, "0")
+            if not (number.isascii() and number.isdigit() and len(number) < 4):
+                raise HTTPException(400, f"{PAGE_HEADER}: not the number of a page")
+            with limit.request():
+                content = await _upload(request, max_bytes)
+                async with one_at_a_time:
+                    ask = functools.partial(worker.ask, want, content, name, label, int(number))
+                    try:
+                        found = await anyio.to_thread.run_sync(ask)
+                    except DataError as error:
+                        if want != "predict":
+                            raise HTTPException(422, str(error)) from error
+                        found = {"pages": [], "errors": [str(error)], "more": False}
+            if not isinstance(found, Attachment):
+                return JSONResponse(found)
+            headers = {"content-disposition": f'attachment; filename="{found.name}"'}
+            return Response(found.content, media_type=found.media_type, headers=headers)
+
+        return answer
+
+    routes = [
+        Route("/", page),
+        *(Route(f"/{name}", _file(name, media_type)) for name, media_type in FILES.items()),
+        *(Route(f"/{want}", asked(want), methods=["POST"]) for want in WANTS),
+    ]
+    return Guard(Starlette(routes=routes, exception_handlers={HTTPException: _error_response}), hosts, token)
+
+
+def _file_name(request: Request) -> str:
+    given = unquote(request.headers.get(NAME_HEADER, "file")).replace("\\", "/")
+    return PurePosixPath(given).name[:200] or "file"
+
+
+class _RequestLimit:
+    def __init__(self, limit: int) -> None:
+        self.limit, self.active = limit, 0
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        if self.active >= self.limit:
+            raise HTTPException(503, "the server is busy; try again in a moment", {"retry-after": "5"})
+        self.active += 1
+        try:
+            yield
+        finally:
+            self.active -= 1
+
+
+async def _upload(request: Request, max_bytes: int) -> bytes:
+    """Read the body; stop as soon as it exceeds the limit."""
+    too_large = HTTPException(413, f"the file is larger than {max_bytes / 1e6:g} MB; use ecgpipe predict")
+    stated = request.headers.get("content-length", "0")
+    if not stated.isdigit() or int(stated) > max_bytes:
+        raise too_large
+    content = bytearray()
+    try:
+        with anyio.fail_after(UPLOAD_SECONDS):
+            async for part in request.stream():
+                content += part
+                if len(content) > max_bytes:
+                    raise too_large
+    except TimeoutError as error:
+        raise HTTPException(408, f"the file did not arrive within {UPLOAD_SECONDS:g} s") from error
+    return bytes(content)
+
+
+async def _error_response(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return PlainTextResponse(f"{error.detail}\n", error.status_code, error.headers)
+
+
+def _file(name: str, media_type: str) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    content = (TEMPLATES / name).read_bytes()
+
+    async def send(request: Request) -> Response:
+        return Response(content, media_type=media_type)
+
+    return send
+
+
+def _page_html(worker: Worker, token: str, max_bytes: int, in_network: bool) -> str:
+    model = worker.model
+    trained, calibration = model["trained_on"], model["calibration"]
+    sentences = [
+        f"{model['variant']}, trained on {trained['dataset']}, protocol {trained['protocol']}, seed {trained['seed']}.",
+        f"Probabilities are calibrated on {calibration['records']} records ({calibration['fitted_on']})."
+        if calibration
+        else "This model has no calibration: its probabilities may be too high or too low.",
+        "Pages that differ from those of the training are marked."
+        if model["out_of_distribution"]
+        else "No out-of-distribution score available.",
+    ]
+    values = {
+        "TOKEN": token,
+        "MAX_BYTES": str(max_bytes),
+        "CLASSES": json.dumps(model["classes"]),
+        "MODEL": " ".join(sentences),
+        "NETWORK": IN_NETWORK if in_network else "",
+        "NOTICE": NOTICE,
+    }
+    text = (TEMPLATES / "page.html").read_text(encoding="utf-8")
+    for key, value in values.items():
+        text = text.replace(f"[[{key}]]", html.escape(value))
+    return text

@@ -1,0 +1,146 @@
+"""A prediction on one A4 page: a PDF file with the page and its overlay, probabilities, what was read, and notes."""
+
+import io
+import textwrap
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from PIL import Image
+
+import ecgpipe
+from ecgpipe.artifacts.model_folder import NOTICE
+from ecgpipe.predict.predictor import Prediction
+
+WIDTH, HEIGHT, MARGIN = 210.0, 297.0, 15.0  # mm
+MM_PER_INCH, MM_PER_POINT = 25.4, 25.4 / 72
+LINE = 1.35  # height of a line, of the size of its letters
+LETTER = 0.56  # mean width of a letter, of its size
+PICTURE_SIDE = 1600  # pixels, 225 per inch on the page
+LEAST_PICTURE = 70.0  # mm of height that notes leave to the picture
+WARNING, FAINT, BAR = "#b00020", "#606060", "#1f5fa8"
+
+
+def report_pdf(
+    prediction: Prediction, words: Mapping[str, Any], overlay: np.ndarray, label: str, model: Mapping[str, Any]
+) -> bytes:
+    """The report of one page.
+
+    Args:
+        prediction: of the page.
+        words: ``words_of`` it.
+        overlay: uint8 (H, W, 3) RGB, the page with its marks.
+        label: the class of the marks.
+        model: ``Predictor.description``.
+    """
+    sheet = _Sheet()
+    sheet.text(prediction.name, 14, bold=True, most=2)
+    sheet.text(f"ecgpipe {ecgpipe.__version__}, model {model['variant']}, {datetime.now():%Y-%m-%d %H:%M}", 8, FAINT)
+    sheet.space(1.5)
+    sheet.text(NOTICE, 9, WARNING, bold=True)
+    sheet.space(1.5)
+    if words["unusual"]:
+        sheet.text(words["unusual"], 9, WARNING, bold=True)
+    sheet.text(words["summary"], 11, bold=True)
+    sheet.text(words["sure"], 9)
+    sheet.space(1.5)
+    for row in words["classes"]:
+        sheet.chance(row)
+    sheet.space(1.5)
+    if words["thresholds"]:
+        sheet.text(words["thresholds"], 8, FAINT)
+    if words["read"]:
+        sheet.text("Read from the page: " + "; ".join(f"{term}: {text}" for term, text in words["read"]) + ".", 9)
+    notes = [*(["The page was straightened."] if prediction.rectified else []), *prediction.notes]
+    for number, note in enumerate(notes):
+        if sheet.room < LEAST_PICTURE:
+            sheet.text(f"and {len(notes) - number} more notes, which the web page shows", 8, FAINT)
+            break
+        sheet.text(f"Note: {note}", 8, FAINT)
+    sheet.space(1.5)
+    marks = "Coloured: the seconds that support" if prediction.read is not None else "Coloured: what the model used for"
+    sheet.text(f"{marks} {label}.", 9)
+    sheet.picture(overlay)
+    return sheet.content(f"{prediction.name}: prediction")
+
+
+class _Sheet:
+    """A page that is filled from the top; positions in mm."""
+
+    def __init__(self) -> None:
+        self.figure = Figure(figsize=(WIDTH / MM_PER_INCH, HEIGHT / MM_PER_INCH))
+        self.top = MARGIN
+
+    @property
+    def room(self) -> float:
+        """mm down to the margin."""
+        return HEIGHT - MARGIN - self.top
+
+    def space(self, height: float) -> None:
+        self.top += height
+
+    def text(self, text: str, size: float, colour: str = "black", bold: bool = False, most: int = 6) -> None:
+        """A paragraph of at most so many lines; size in points."""
+        letter = size * MM_PER_POINT * LETTER * (1.12 if bold else 1)
+        width = int((WIDTH - 2 * MARGIN) / letter)
+        for line in textwrap.wrap(text, width, max_lines=most, placeholder=" …"):
+            self.top += size * MM_PER_POINT * LINE
+            self._write(MARGIN, line, size, colour, bold)
+
+    def chance(self, row: Mapping[str, Any]) -> None:
+        """A class, its probability as a bar and a number, and what it reaches."""
+        self.top += 9 * MM_PER_POINT * LINE * 1.1
+        name = row["label"] if row["meaning"] is None else f"{row['label']}, {row['meaning']}"
+        self._write(MARGIN, textwrap.shorten(name, 34, placeholder=" …"), 9)
+        left, length = MARGIN + 60, 30.0
+        for width, colour in ((length, "#e4e4e4"), (length * row["probability"], BAR)):
+            self.figure.add_artist(
+                Rectangle(
+                    (left / WIDTH, 1 - self.top / HEIGHT),
+                    width / WIDTH,
+                    2.4 / HEIGHT,
+                    color=colour,
+                    linewidth=0,
+                    transform=self.figure.transFigure,
+                )
+            )
+        self._write(left + length + 3, f"{row['probability']:.1%}", 9)
+        self._write(left + length + 17, textwrap.shorten(row["result"], 60, placeholder=" …"), 7.5, FAINT)
+
+    def picture(self, picture: np.ndarray) -> None:
+        """A picture in the room that is left."""
+        shown = Image.fromarray(picture)
+        shown.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
+        # at most 256 colours: matplotlib stores these as a palette, a quarter of the size
+        pixels = np.asarray(shown.quantize(256, dither=Image.Dither.NONE).convert("RGB"))
+        space = 2.0
+        width, height = WIDTH - 2 * MARGIN, max(self.room - space, LEAST_PICTURE / 2)
+        scale = min(width / pixels.shape[1], height / pixels.shape[0])
+        width, height = scale * pixels.shape[1], scale * pixels.shape[0]
+        bottom = 1 - (self.top + space + height) / HEIGHT
+        axes = self.figure.add_axes((MARGIN / WIDTH, bottom, width / WIDTH, height / HEIGHT))
+        axes.imshow(pixels, interpolation="none", aspect="auto")
+        axes.set_xticks([])
+        axes.set_yticks([])
+
+    def content(self, title: str) -> bytes:
+        stream = io.BytesIO()
+        with matplotlib.rc_context({"pdf.fonttype": 42}):
+            FigureCanvasPdf(self.figure).print_pdf(stream, metadata={"Title": title, "Creator": "ecgpipe"})
+        return stream.getvalue()
+
+    def _write(self, left: float, text: str, size: float, colour: str = "black", bold: bool = False) -> None:
+        self.figure.text(
+            left / WIDTH,
+            1 - self.top / HEIGHT,
+            text,
+            size=size,
+            color=colour,
+            weight="bold" if bold else "normal",
+            parse_math=False,  # names may contain a $
+        )

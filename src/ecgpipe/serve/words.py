@@ -1,0 +1,142 @@
+"""A prediction in plain words, the same on the web page and in the report."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ecgpipe.artifacts.model_folder import PREDICTED, WHY_PREDICTED
+from ecgpipe.predict.predictor import OodScore, Prediction
+from ecgpipe.report.names import class_names
+
+ARRANGEMENT = re.compile(r"(\d+)x(\d+)( Cabrera)?(?:\+(\d+))?")
+"""Names of common layouts: rows, columns, and rhythm strips below."""
+ALL_LEADS = 12
+
+
+def words_of(prediction: Prediction, model: Mapping[str, Any]) -> dict[str, Any]:
+    """A prediction for people; values for JSON.
+
+    Args:
+        prediction: of a page.
+        model: ``Predictor.description``.
+
+    Returns:
+        ``summary`` and ``sure``, sentences; ``unusual``, a sentence or null; ``classes``, most probable first, each
+        with ``label``, ``meaning`` (or null), ``probability`` and ``result``; ``thresholds``, a sentence or null;
+        ``read``, pairs of a term and words, empty for a model of images.
+    """
+    meanings = class_names(model["trained_on"]["dataset"] or "", prediction.classes)
+    order = (-prediction.probabilities).argsort(kind="stable")
+    return {
+        "summary": _summary(prediction, meanings),
+        "sure": _sure(prediction, model["calibration"]),
+        "unusual": _unusual(prediction.ood) if prediction.ood is not None and prediction.ood.unusual else None,
+        "classes": [
+            {
+                "label": prediction.classes[at],
+                "meaning": meanings.get(prediction.classes[at]),
+                "probability": float(prediction.probabilities[at]),
+                "result": _result(prediction, prediction.classes[at]),
+            }
+            for at in order
+        ],
+        "thresholds": _thresholds(prediction),
+        "read": [] if prediction.read is None else read_in_words(prediction.read),
+    }
+
+
+def _summary(prediction: Prediction, meanings: Mapping[str, str]) -> str:
+    chance = dict(zip(prediction.classes, prediction.probabilities, strict=True))
+
+    def named(label: str) -> str:
+        meaning = f" ({meanings[label]})" if label in meanings else ""
+        return f"{label}{meaning}, {chance[label]:.0%}"
+
+    others = sorted(set(prediction.predicted) - {prediction.top}, key=lambda label: -chance[label])
+    text = f"Most probable: {named(prediction.top)}."
+    if others:
+        return f"{text} Also {PREDICTED:.0%} or more: {'; '.join(map(named, others))}."
+    return text if prediction.predicted else f"{text} No class reaches {PREDICTED:.0%}."
+
+
+def _sure(prediction: Prediction, calibration: Mapping[str, Any] | None) -> str:
+    """What the largest probability means."""
+    if calibration is None:
+        return "How sure: unknown. The model is not calibrated; its probabilities may be too high or too low."
+    if prediction.ood is not None and prediction.ood.unusual:
+        return "How sure: unknown, since the page is unusual."
+    share = 100 * float(prediction.probabilities.max())
+    count = "fewer than 1" if share < 0.5 else "more than 99" if share > 99.5 else f"about {share:.0f}"
+    records = (
+        f"{calibration['records']:,} validation records"
+        if calibration["fitted_on"] == "validation"
+        else f"{calibration['records']:,} reported records"
+    )
+    return (
+        f"How sure: of 100 records with this probability of {prediction.top}, {count} have it, if they resemble the "
+        f"{records} on which the probabilities were calibrated."
+    )
+
+
+def _unusual(ood: OodScore) -> str:
+    limit = f"(score {ood.score:.2f}, limit 1)"
+    if ood.ink is None:
+        return (
+            f"Unusual: this page differs from the training records {limit}. Compare the digitized leads with the page. "
+            "Do not rely on the probabilities."
+        )
+    return (
+        f"Unusual: this image differs from the training images {limit}. Is it a whole, upright ECG page in a layout "
+        "that the model learned? Do not rely on the probabilities."
+    )
+
+
+def _result(prediction: Prediction, label: str) -> str:
+    marks = [WHY_PREDICTED[prediction.task]] if label in prediction.predicted else []
+    reached = [each.specificity for each in prediction.thresholds.get(label, ()) if each.reached]
+    if reached:
+        marks.append(f"reaches its {max(reached):.0%} threshold")
+    return "; ".join(marks)
+
+
+def _thresholds(prediction: Prediction) -> str | None:
+    """What the thresholds mean."""
+    rows = [each for rows in prediction.thresholds.values() for each in rows]
+    if not rows:
+        return None
+    shares = sorted({f"{each.specificity:.0%}" for each in rows}, key=lambda text: float(text.rstrip("%")))
+    example, chosen_on = shares[-1], rows[0].chosen_on
+    records = "validation records" if chosen_on == "validation" else chosen_on
+    return (
+        f"Thresholds ({', '.join(shares)}): each class has its own. Of the {records} without the class, {example} stay "
+        f"below its {example} threshold."
+    )
+
+
+def read_in_words(read: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What was read from a page: terms and words."""
+    missing: Sequence[str] = read["missing"]
+    leads = f"{ALL_LEADS - len(missing)} of {ALL_LEADS}; missing: {', '.join(missing)}" if missing else "all 12"
+    rows = [("Layout", layout_in_words(str(read["layout"])))]
+    if read["speed_mm_per_s"] is not None:
+        rows.append(("Paper speed", f"{read['speed_mm_per_s']:.3g} mm/s"))
+        rows.append(("Gain", f"{read['gain_mm_per_mv']:g} mm/mV"))
+    return [*rows, ("Leads", leads)]
+
+
+def layout_in_words(layout: str) -> str:
+    """A layout such as 3x4+1 in words; other names as they are."""
+    found = ARRANGEMENT.fullmatch(layout)
+    if found is None:
+        return layout
+    rows, columns, cabrera, strips = found.groups()
+    parts = [_counted(int(rows), "row"), "of", _counted(int(columns), "lead")]
+    if cabrera:
+        parts.append("in the Cabrera sequence")
+    if strips:
+        parts.append(f"and {_counted(int(strips), 'rhythm strip')}")
+    return " ".join(parts)
+
+
+def _counted(count: int, name: str) -> str:
+    return f"{count} {name}{'' if count == 1 else 's'}"

@@ -1,0 +1,124 @@
+"""What the local page says: sentences, the numbers of the plot, addresses."""
+
+import socket
+
+import numpy as np
+import pytest
+
+from ecgpipe.errors import ConfigError
+from ecgpipe.predict.pages import ShownLead, ShownRecording
+from ecgpipe.predict.predictor import OodScore, Prediction, ThresholdResult
+from ecgpipe.reader.digitize import PRINTED_NAMES
+from ecgpipe.serve import network
+from ecgpipe.serve.answers import plain_stem
+from ecgpipe.serve.plot import heat_in_plot, plot_of
+from ecgpipe.serve.words import layout_in_words, read_in_words, words_of
+
+MODEL = {"trained_on": {"dataset": "ptb-xl"}, "calibration": {"records": 1234, "fitted_on": "validation"}}
+
+
+def prediction(probabilities, task="multilabel", ood=0.5, read=None):
+    values = np.array(list(probabilities.values()))
+    names = tuple(probabilities)
+    predicted = names[int(values.argmax()) :][:1] if task == "single" else tuple(n for n in names if probabilities[n] >= 0.5)
+    thresholds = {
+        name: tuple(ThresholdResult(share, limit, "validation", value >= limit) for share, limit in ((0.8, 0.3), (0.9, 0.6)))
+        for name, value in probabilities.items()
+    }
+    return Prediction("a.png", "image", task, names, values, values, predicted, thresholds, OodScore(ood), False, (), read)
+
+
+def test_the_summary_names_the_most_probable_and_what_reaches_a_half():
+    several = words_of(prediction({"NORM": 0.1, "MI": 0.82, "STTC": 0.55}), MODEL)
+    assert several["summary"] == (
+        "Most probable: MI (myocardial infarction), 82%. Also 50% or more: STTC (ST/T change), 55%."
+    )
+    none = words_of(prediction({"NORM": 0.1, "MI": 0.32}), MODEL)
+    assert none["summary"] == "Most probable: MI (myocardial infarction), 32%. No class reaches 50%."
+    assert words_of(prediction({"a": 0.4, "b": 0.35}, "single"), MODEL)["summary"] == "Most probable: a, 40%."
+
+
+def test_the_table_says_which_threshold_is_reached():
+    words = words_of(prediction({"NORM": 0.1, "MI": 0.82, "STTC": 0.55, "CD": 0.4}), MODEL)
+    assert [(row["label"], row["result"]) for row in words["classes"]] == [
+        ("MI", "predicted: 50% or more; reaches its 90% threshold"),
+        ("STTC", "predicted: 50% or more; reaches its 80% threshold"),
+        ("CD", "reaches its 80% threshold"),
+        ("NORM", ""),
+    ]
+    assert "80%, 90%" in words["thresholds"] and "Of the validation records without the class" in words["thresholds"]
+
+
+@pytest.mark.parametrize(
+    ("share", "said"), [(0.823, "about 82 have it"), (0.999, "more than 99 have it"), (0.51, "about 51 have it")]
+)
+def test_how_sure_is_a_frequency(share, said):
+    sure = words_of(prediction({"NORM": 0.1, "MI": share}), MODEL)["sure"]
+    assert said in sure and "of 100 records" in sure and "1,234 validation records" in sure
+
+
+def test_nothing_is_sure_without_calibration_or_on_unusual_pages():
+    assert "not calibrated" in words_of(prediction({"MI": 0.8}), MODEL | {"calibration": None})["sure"]
+    unusual = words_of(prediction({"MI": 0.8}, ood=1.5), MODEL)
+    assert "unknown" in unusual["sure"] and "score 1.50" in unusual["unusual"]
+    assert words_of(prediction({"MI": 0.8}), MODEL)["unusual"] is None
+
+
+def test_what_was_read_is_in_words():
+    read = {"layout": "3x4+1", "speed_mm_per_s": 25.004, "gain_mm_per_mv": 10.0, "missing": ["V5", "V6"]}
+    assert read_in_words(read) == [
+        ("Layout", "3 rows of 4 leads and 1 rhythm strip"),
+        ("Paper speed", "25 mm/s"),
+        ("Gain", "10 mm/mV"),
+        ("Leads", "10 of 12; missing: V5, V6"),
+    ]
+    assert read_in_words(read | {"speed_mm_per_s": None, "missing": []})[1:] == [("Leads", "all 12")]
+    assert layout_in_words("12x1") == "12 rows of 1 lead"
+    assert layout_in_words("3x4 Cabrera+2") == "3 rows of 4 leads in the Cabrera sequence and 2 rhythm strips"
+    assert layout_in_words("6x1 limb") == "6x1 limb"
+
+
+def test_the_plot_has_microvolts_and_gaps():
+    signal = np.full((12, 1000), np.nan)
+    signal[1] = np.linspace(0, 1, 1000)
+    signal[1, 300:400] = np.nan
+    lines = np.zeros((0, 2))
+    leads = (ShownLead("II", 0.0, 2.0, lines), ShownLead("x", 0, 2, lines), ShownLead("II", 1.0, 1.5, lines))
+    recording = ShownRecording(signal, 500, leads, {})
+    plot = plot_of(recording)
+    assert [(lead["name"], lead["start"], len(lead["values"])) for lead in plot["leads"]] == [("II", 0, 1000), ("II", 1, 250)]
+    values = plot["leads"][0]["values"]
+    assert values[0] == 0 and values[-1] == 1000 and values[299:301] == [299, None] and values[399:401] == [None, 400]
+    heat = np.zeros((12, 200))
+    heat[PRINTED_NAMES.index("II"), 110] = 0.5
+    rows = heat_in_plot(recording, heat)
+    assert [len(row) for row in rows["leads"]] == [50, 13]
+    assert [np.flatnonzero(row).tolist() for row in rows["leads"]] == [[27], [2]] and rows["leads"][0][27] == 50
+
+
+def test_names_of_downloads_are_plain():
+    assert plain_stem('../a "b"\r\n.png') == "a-b" and plain_stem("Größe 1.jpg") == "Gr-e-1"
+    assert plain_stem("scan.pdf, page 3") == "scan-3" and plain_stem("心电图.png") == "page"
+
+
+def test_addresses(monkeypatch):
+    monkeypatch.setattr(network, "own_address", lambda: "10.1.2.3")
+    assert network.opened_as("127.0.0.1") == ["127.0.0.1", "localhost"]
+    assert network.opened_as("::1") == ["[::1]", "localhost"]
+    assert network.opened_as("10.9.9.9") == ["10.9.9.9"]
+    assert network.opened_as("0.0.0.0") == ["127.0.0.1", "localhost", "10.1.2.3"]
+    assert network.other_machines(network.opened_as("0.0.0.0")) == ["10.1.2.3"]
+    assert network.other_machines(["[::1]", "localhost", "pc.lan"]) == ["pc.lan"]
+
+
+def test_the_own_address_is_not_the_loopback():
+    own = network.own_address()
+    assert own is None or not network.is_loopback(own)
+
+
+def test_a_port_in_use_is_an_error():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(ConfigError, match="choose another --port"):
+            network.bound_socket("127.0.0.1", taken.getsockname()[1])
