@@ -14,7 +14,9 @@ import pytest
 
 from ecgpipe.cli import main
 from ecgpipe.predict import NOTICE
-from ecgpipe.serve.server import SECURITY_HEADERS, LocalPage
+from ecgpipe.serve.app import FILES, WANTS
+from ecgpipe.serve.guard import SECURITY_HEADERS
+from ecgpipe.serve.server import LocalPage
 from tests.predict.corpus import images
 
 HOSTILE = ("zero.png", "page.jpg", "drawing.png", "bomb.png", "20000.png", "locked.pdf", "none.pdf", "astray.pdf")
@@ -39,9 +41,9 @@ def token(served):
 
 @pytest.fixture(scope="module")
 def predict(served, token):
-    def send(content, name="page.png", **headers):
+    def send(content, name="page.png", want="predict", **headers):
         sent = {"x_ecgpipe_token": token, "x_file_name": quote(name), "Origin": f"http://127.0.0.1:{served.port}"}
-        return request(served, "POST", "/predict", content, **(sent | headers))
+        return request(served, "POST", f"/{want}", content, **(sent | headers))
 
     return send
 
@@ -58,9 +60,28 @@ def test_a_file_is_predicted_and_not_stored(made, predict):
     assert set(page["prediction"]["classes"]) == {"NORM", "MI"} and page["overlay_of"] in {"NORM", "MI"}
     for kind in ("page", "image", "overlay"):
         assert re.match(r"data:image/(png|jpeg);base64,[A-Za-z0-9+/]{1000}", page[kind])
+    assert page["plot"] is None and page["heat"] is None and page["words"]["read"] == []
+    assert page["words"]["summary"].startswith(f"Most probable: {page['overlay_of']}")
     label = "MI" if page["overlay_of"] == "NORM" else "NORM"
-    other = json.loads(predict(made.pages["00001"], x_overlay_class=quote(label))[2])["pages"][0]
-    assert other["overlay_of"] == label and other["image"] == page["image"] and other["page"] == page["page"]
+    other = json.loads(predict(made.pages["00001"], want="overlay", x_overlay_class=quote(label))[2])
+    assert other["overlay_of"] == label and other["overlay"] != page["overlay"]
+
+
+def test_a_report_but_no_record_of_a_model_of_images(made, predict):
+    status, headers, body = predict(made.pages["00001"], want="report")
+    assert status == 200 and headers["content-type"] == "application/pdf" and body[:5] == b"%PDF-"
+    assert headers["content-disposition"] == 'attachment; filename="page-report.pdf"'
+    status, _, body = predict(made.pages["00001"], want="record")
+    assert status == 422 and b"ecgpipe digitize" in body
+
+
+@pytest.mark.parametrize("want", ["overlay", "report"])
+def test_answers_about_pages_that_are_not_there(made, predict, want):
+    status, _, body = predict(made.pages["00001"], want=want, x_page="7")
+    assert status == 422 and b"page.png: has no page 8" in body
+    status, _, body = predict(b"words", "notes.png", want=want)
+    assert status == 422 and b"notes.png: a text file" in body
+    assert predict(made.pages["00001"], want=want, x_page="-1")[0] == 400
 
 
 def test_the_page_loads_nothing_from_elsewhere(served):
@@ -69,9 +90,10 @@ def test_the_page_loads_nothing_from_elsewhere(served):
     assert status == 200 and html.escape(NOTICE) in text and "[[" not in text
     assert {name: headers[name] for name in SECURITY_HEADERS} == SECURITY_HEADERS and "server" not in headers
     assert re.findall(r'(?:src|href)="([^"]+)"', text) == ["data:,", "/page.css", "/page.js"]
-    for path in ("/page.css", "/page.js"):
+    for path in (f"/{name}" for name in FILES):
         status, headers, body = request(served, path=path)
-        assert status == 200 and b"//" not in body.replace(b"\n// ", b"") and headers["content-type"][:5] == "text/"
+        code = b"\n".join(re.sub(rb"(^|\s)// .*", b"", line) for line in body.split(b"\n"))
+        assert status == 200 and b"//" not in code and headers["content-type"][:5] == "text/"
     assert request(served, path="/../../etc/passwd")[0] == 404 and request(served, path="/predict")[0] == 405
 
 
@@ -90,8 +112,9 @@ def test_the_page_loads_nothing_from_elsewhere(served):
     ],
 )
 def test_requests_of_other_sites_are_rejected(made, predict, headers):
-    status, answer, body = predict(made.pages["00001"], **headers)
-    assert status == 403 and b"pages" not in body and answer["content-security-policy"]
+    for want in WANTS:
+        status, answer, body = predict(made.pages["00001"], want=want, **headers)
+        assert status == 403 and len(body) < 200 and answer["content-security-policy"]
 
 
 def test_the_page_is_not_served_to_other_sites(served):
@@ -150,9 +173,9 @@ def test_the_queue_is_limited(made, served, monkeypatch, token):
 
     def slow(*arguments):
         time.sleep(0.5)
-        return {"pages": [], "errors": [str(arguments[1])], "more": False}
+        return {"pages": [], "errors": [str(arguments[2])], "more": False}
 
-    monkeypatch.setattr(served.worker, "predict", slow)
+    monkeypatch.setattr(served.worker, "ask", slow)
     seen = []
 
     def send(number):

@@ -20,12 +20,18 @@ MODEL = {"trained_on": {"dataset": "ptb-xl"}, "calibration": {"records": 1234, "
 def prediction(probabilities, task="multilabel", ood=0.5, read=None):
     values = np.array(list(probabilities.values()))
     names = tuple(probabilities)
-    predicted = names[int(values.argmax()) :][:1] if task == "single" else tuple(n for n in names if probabilities[n] >= 0.5)
+    predicted = (
+        names[int(values.argmax()) :][:1] if task == "single" else tuple(n for n in names if probabilities[n] >= 0.5)
+    )
     thresholds = {
-        name: tuple(ThresholdResult(share, limit, "validation", value >= limit) for share, limit in ((0.8, 0.3), (0.9, 0.6)))
+        name: tuple(
+            ThresholdResult(share, limit, "validation", value >= limit) for share, limit in ((0.8, 0.3), (0.9, 0.6))
+        )
         for name, value in probabilities.items()
     }
-    return Prediction("a.png", "image", task, names, values, values, predicted, thresholds, OodScore(ood), False, (), read)
+    return Prediction(
+        "a.png", "image", task, names, values, values, predicted, thresholds, OodScore(ood), False, (), read
+    )
 
 
 def test_the_summary_names_the_most_probable_and_what_reaches_a_half():
@@ -86,7 +92,10 @@ def test_the_plot_has_microvolts_and_gaps():
     leads = (ShownLead("II", 0.0, 2.0, lines), ShownLead("x", 0, 2, lines), ShownLead("II", 1.0, 1.5, lines))
     recording = ShownRecording(signal, 500, leads, {})
     plot = plot_of(recording)
-    assert [(lead["name"], lead["start"], len(lead["values"])) for lead in plot["leads"]] == [("II", 0, 1000), ("II", 1, 250)]
+    assert [(lead["name"], lead["start"], len(lead["values"])) for lead in plot["leads"]] == [
+        ("II", 0, 1000),
+        ("II", 1, 250),
+    ]
     values = plot["leads"][0]["values"]
     assert values[0] == 0 and values[-1] == 1000 and values[299:301] == [299, None] and values[399:401] == [None, 400]
     heat = np.zeros((12, 200))

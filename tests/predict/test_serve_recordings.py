@@ -1,0 +1,113 @@
+"""The local page of a model of recordings over HTTP: the digitized leads, downloads, other machines."""
+
+import io
+import json
+import re
+import zipfile
+from urllib.parse import quote
+
+import numpy as np
+import pypdfium2
+import pytest
+import wfdb
+
+from ecgpipe.predict import NOTICE
+from ecgpipe.reader.digitize import PRINTED_NAMES
+from ecgpipe.serve.app import IN_NETWORK
+from tests.predict.test_serve import request
+
+pytestmark = pytest.mark.xdist_group("predict")
+
+
+@pytest.fixture(scope="module")
+def ask(made, served_recordings):
+    token = re.search(r'ecgpipe-token" content="([^"]+)"', request(served_recordings)[2].decode())[1]
+
+    def send(want, content=made.pages["00001"], name="a page $1$.png", **headers):
+        sent = {"x_ecgpipe_token": token, "x_file_name": quote(name)}
+        return request(served_recordings, "POST", f"/{want}", content, **(sent | headers))
+
+    return send
+
+
+@pytest.fixture(scope="module")
+def page(ask):
+    (page,) = json.loads(ask("predict")[2])["pages"]
+    return page
+
+
+def test_the_digitized_leads_instead_of_the_input(page):
+    assert page["image"] is None and page["page"].startswith("data:image/jpeg") and page["overlay"] != page["page"]
+    plot, heat = page["plot"], page["heat"]
+    assert {lead["name"] for lead in plot["leads"]} == set(PRINTED_NAMES)
+    assert all(np.mean([value is not None for value in lead["values"]]) > 0.8 for lead in plot["leads"])
+    for lead, row in zip(plot["leads"], heat["leads"], strict=True):
+        assert abs(len(row) / heat["rate"] - len(lead["values"]) / plot["rate"]) < 0.05
+    assert max(map(max, heat["leads"])) == 100
+    assert ["Layout", "3 rows of 4 leads and 1 rhythm strip"] in page["words"]["read"]
+    assert "77 validation records" in page["words"]["sure"]
+
+
+def test_another_class_has_other_marks(ask, page):
+    label = next(each for each in ("NORM", "MI") if each != page["overlay_of"])
+    other = json.loads(ask("overlay", x_overlay_class=label)[2])
+    assert other["overlay_of"] == label and other["overlay"] != page["overlay"] and other["heat"] != page["heat"]
+
+
+def test_the_record_is_what_the_plot_shows(ask, page, tmp_path):
+    status, headers, body = ask("record")
+    assert status == 200 and headers["content-disposition"] == 'attachment; filename="a-page-1.zip"'
+    archive = zipfile.ZipFile(io.BytesIO(body))
+    assert archive.namelist() == ["a-page-1.dat", "a-page-1.hea"]
+    archive.extractall(tmp_path)
+    record = wfdb.rdrecord(str(tmp_path / "a-page-1"))
+    assert record.sig_name == list(PRINTED_NAMES) and record.units == ["mV"] * 12 and record.fs == page["plot"]["rate"]
+    for lead in page["plot"]["leads"]:
+        first = round(lead["start"] * record.fs)
+        stored = record.p_signal[first : first + len(lead["values"]), PRINTED_NAMES.index(lead["name"])]
+        shown = np.array([np.nan if value is None else value for value in lead["values"]]) / 1000
+        assert np.allclose(stored, shown, atol=0.0011, equal_nan=True), lead["name"]
+
+
+def test_the_report_is_one_page_with_the_notice(ask, page):
+    status, headers, body = ask("report")
+    assert status == 200 and headers["content-disposition"] == 'attachment; filename="a-page-1-report.pdf"'
+    document = pypdfium2.PdfDocument(body)
+    assert len(document) == 1 and len(body) < 3_000_000
+    text = " ".join(document[0].get_textpage().get_text_range().split())
+    assert NOTICE in text and "a page $1$.png" in text and page["words"]["summary"] in text
+    for row in page["words"]["classes"]:
+        assert f"{row['probability']:.1%}" in text
+    assert "Paper speed: 25 mm/s" in text and all(note in text for note in page["prediction"]["notes"])
+
+
+def test_the_file_is_read_once(ask, page, served_recordings, monkeypatch):
+    """Later answers about it come from memory: much faster than reading."""
+    monkeypatch.setattr(served_recordings.worker, "seconds", 0.0)
+    pid = served_recordings.worker.process.pid
+    monkeypatch.setattr(served_recordings.worker, "seconds", 120)
+    first = json.loads(ask("overlay")[2])
+    assert first["overlay_of"] == page["overlay_of"] and served_recordings.worker.process.pid == pid
+
+
+def test_several_pages_of_one_file_have_numbers(ask, made):
+    from PIL import Image
+
+    frames = [Image.open(io.BytesIO(made.pages[name])).convert("RGB") for name in ("00001", "00002")]
+    stream = io.BytesIO()
+    frames[0].save(stream, "PDF", save_all=True, append_images=frames[1:], resolution=100)
+    pages = json.loads(ask("predict", stream.getvalue(), "two.pdf")[2])["pages"]
+    assert [each["number"] for each in pages] == [0, 1]
+    second = ask("record", stream.getvalue(), "two.pdf", x_page="1")
+    assert second[1]["content-disposition"] == 'attachment; filename="two-2.zip"'
+    assert json.loads(ask("overlay", stream.getvalue(), "two.pdf", x_page="1")[2])["overlay"] == pages[1]["overlay"]
+
+
+def test_a_page_for_other_machines_says_so_and_knows_its_names(served, served_recordings):
+    text = request(served_recordings)[2].decode()
+    assert IN_NETWORK in text and 'capture="environment"' in text
+    assert IN_NETWORK not in request(served)[2].decode()
+    assert served_recordings.address == f"http://127.0.0.1:{served_recordings.port}/" and not served.for_phones
+    for address in served_recordings.for_phones:
+        assert request(served_recordings, Host=address.removeprefix("http://").rstrip("/"))[0] == 200
+    assert request(served_recordings, Host=f"0.0.0.0:{served_recordings.port}")[0] == 403
