@@ -1,9 +1,10 @@
-"""The local page in Chromium: a dropped file is shown with its page, image, probabilities and overlay."""
+"""The local page in Chromium: dropped and chosen files, their pictures and leads, enlarging, downloads."""
 
 import base64
 import json
 import os
 import shutil
+from contextlib import contextmanager
 
 import pytest
 
@@ -30,20 +31,36 @@ document.dispatchEvent(new DragEvent("drop", {dataTransfer: data, bubbles: true,
 """
 
 
-def test_a_dropped_file(made, served, tmp_path):
-    from selenium.webdriver.common.by import By
-    from selenium.webdriver.support.ui import Select, WebDriverWait
-
+@contextmanager
+def opened(address, folder):
+    """The browser with a page; at the end, the page must have had no errors and asked only its own server."""
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
-    for argument in (*ARGUMENTS, f"--user-data-dir={tmp_path / 'profile'}"):
+    for argument in (*ARGUMENTS, f"--user-data-dir={folder / 'profile'}"):
         options.add_argument(argument)
+    options.add_experimental_option("prefs", {"download.default_directory": str(folder)})
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     page = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
     try:
         page.get("about:blank")  # the browser's own new tab asks for things, too: leave it, forget what it asked for
         page.get_log("performance")
-        page.get(served.address)
+        page.get(address)
+        yield page
+        assert page.get_log("browser") == []  # the policy lets all through that the page needs
+        asked = {line for entry in page.get_log("performance") for line in requested(entry["message"])}
+        own = (address, f"blob:{address}", "data:", *BROWSERS_OWN)
+        assert address in asked and {each for each in asked if not each.startswith(own)} == set()
+    finally:
+        page.quit()
+
+
+def test_a_dropped_file(made, served, tmp_path):
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import Select, WebDriverWait
+
+    with opened(served.address, tmp_path) as page:
+        assert not page.find_element(By.ID, "network").is_displayed()
+        assert not page.find_element(By.ID, "photo").is_displayed()
         assert page.find_element(By.ID, "notice").text == NOTICE
         wait = WebDriverWait(page, 60)
         page.execute_script(DROP, "<b>page.png", base64.b64encode(made.pages["00001"]).decode())
@@ -77,12 +94,58 @@ def test_a_dropped_file(made, served, tmp_path):
         page.set_window_size(1200, 1300)
         if folder := os.environ.get("ECGPIPE_SCREENSHOTS"):
             page.save_screenshot(os.path.join(folder, "serve.png"))
-        assert page.get_log("browser") == []  # the policy lets all through that the page needs
-        asked = {line for entry in page.get_log("performance") for line in requested(entry["message"])}
-        away = {address for address in asked if not address.startswith((served.address, "data:", *BROWSERS_OWN))}
-        assert served.address in asked and away == set()
-    finally:
-        page.quit()
+
+
+def test_several_files_for_a_model_of_recordings(made, served_recordings, tmp_path):
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import Select, WebDriverWait
+
+    files = [write(tmp_path / f"{name}.png", made.pages[name]) for name in ("00001", "00002")]
+    files.insert(1, write(tmp_path / "notes.png", b"no image, but words"))
+    with opened(served_recordings.address, tmp_path) as page:
+        find = lambda selector: page.find_element(By.CSS_SELECTOR, selector)  # noqa: E731
+        every = lambda selector: page.find_elements(By.CSS_SELECTOR, selector)  # noqa: E731
+        wait = WebDriverWait(page, 120)
+        assert find("#network").is_displayed()
+        find("#file").send_keys("\n".join(map(str, files)))
+        assert [line.text.split()[0] for line in every("#queue li")] == ["00001.png", "notes.png", "00002.png"]
+        every("#queue li")[2].find_element(By.TAG_NAME, "button").click()
+        wait.until(lambda _: find("#status").text == "3 of 3 files done")
+        states = [state.text for state in every("#queue .state")]
+        assert states[1:] == ["not predicted", "stopped"] and states[0].split()[0] in {"NORM", "MI"}
+        assert [heading.text for heading in every("article h2")] == ["00001.png"]
+        assert "notes.png: a text file" in find(".error").text
+
+        leads = {name.text for name in every("svg.plot .lead")}
+        assert leads == {"I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"}
+        traces = [trace.get_attribute("d") for trace in every("svg.plot .trace")]
+        assert len(traces) == 13 and min(trace.count("L") for trace in traces) > 500
+        assert every("svg.plot .heat") and not every("article img.image")
+        assert "3 rows of 4 leads" in find("dl").text and "77 validation records" in find(".sure").text
+        marked = find("img.overlay").get_attribute("src")
+        Select(find("article select")).select_by_value("")
+        wait.until(lambda _: not every("svg.plot .heat"))
+        assert find("img.overlay").get_attribute("src") != marked
+
+        width = "return document.querySelector('#zoom .view').firstElementChild.getBoundingClientRect().width"
+        for picture in every("article .enlarge"):
+            picture.click()
+            fits = page.execute_script(width)
+            find("#zoom .larger").click()
+            assert 1.3 * fits < page.execute_script(width) < 1.5 * fits and fits <= 1200
+            find("#zoom .close").click()
+            assert not find("#zoom").is_displayed()
+
+        for what, name in (("report", "00001-report.pdf"), ("record", "00001.zip")):
+            find(f"article .{what}").click()
+            wait.until(lambda _, name=name: (tmp_path / name).exists())
+        page.set_window_size(390, 844)
+        assert page.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+        page.set_window_size(1200, 1300)
+        if folder := os.environ.get("ECGPIPE_SCREENSHOTS"):
+            page.save_screenshot(os.path.join(folder, "serve-recordings.png"))
+        find("#clear").click()
+        assert not every("article") and not find("#queue").is_displayed()
 
 
 def write(path, content):

@@ -11,8 +11,10 @@ import pypdfium2
 import pytest
 import wfdb
 
-from ecgpipe.predict import NOTICE
+from ecgpipe.predict import NOTICE, InputPage
+from ecgpipe.predict.pages import ShownRecording
 from ecgpipe.reader.digitize import PRINTED_NAMES
+from ecgpipe.serve.answers import KEPT_PAGES, Answers
 from ecgpipe.serve.app import IN_NETWORK
 from tests.predict.test_serve import request
 
@@ -81,13 +83,37 @@ def test_the_report_is_one_page_with_the_notice(ask, page):
     assert "Paper speed: 25 mm/s" in text and all(note in text for note in page["prediction"]["notes"])
 
 
-def test_the_file_is_read_once(ask, page, served_recordings, monkeypatch):
-    """Later answers about it come from memory: much faster than reading."""
-    monkeypatch.setattr(served_recordings.worker, "seconds", 0.0)
-    pid = served_recordings.worker.process.pid
-    monkeypatch.setattr(served_recordings.worker, "seconds", 120)
-    first = json.loads(ask("overlay")[2])
-    assert first["overlay_of"] == page["overlay_of"] and served_recordings.worker.process.pid == pid
+class OnePage:
+    """Stands for a predictor; counts the files that it reads."""
+
+    def __init__(self):
+        self.read = 0
+
+    def reader(self):
+        return self
+
+    def read_content(self, content, name):
+        self.read += 1
+        recording = ShownRecording(np.zeros((12, 100)), 100, (), {})
+        yield InputPage(name, "image", np.zeros((9, 9, 3), np.uint8), np.zeros((0, 0)), recording=recording)
+
+    def predict(self, pages):
+        return [None]
+
+
+def test_a_file_is_read_once_until_others_follow():
+    predictor = OnePage()
+    answers = Answers(predictor)
+    for _ in range(3):
+        assert answers.answer("record", b"same", "a.png", None, 0).name == "a.zip"
+    assert predictor.read == 1
+    assert answers.answer("record", b"same", "b.png", None, 0).name == "b.zip"  # messages name the file
+    for number in range(KEPT_PAGES):
+        answers.answer("record", bytes([number]), "a.png", None, 0)
+    answers.answer("record", bytes([KEPT_PAGES - 1]), "a.png", None, 0)
+    assert predictor.read == 2 + KEPT_PAGES
+    answers.answer("record", b"same", "a.png", None, 0)
+    assert predictor.read == 3 + KEPT_PAGES
 
 
 def test_several_pages_of_one_file_have_numbers(ask, made):
