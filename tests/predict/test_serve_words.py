@@ -3,11 +3,12 @@
 import socket
 
 import numpy as np
+import pypdfium2
 import pytest
 
 from ecgpipe.errors import ConfigError
 from ecgpipe.predict.pages import ShownLead, ShownRecording
-from ecgpipe.predict.predictor import OodScore, Prediction, ThresholdResult
+from ecgpipe.predict.prediction import OodScore, Prediction, ThresholdResult
 from ecgpipe.reader.digitize import PRINTED_NAMES
 from ecgpipe.serve import network
 from ecgpipe.serve.answers import plain_stem
@@ -103,6 +104,26 @@ def test_the_plot_has_microvolts_and_gaps():
     rows = heat_in_plot(recording, heat)
     assert [len(row) for row in rows["leads"]] == [50, 13]
     assert [np.flatnonzero(row).tolist() for row in rows["leads"]] == [[27], [2]] and rows["leads"][0][27] == 50
+
+
+def test_a_report_of_many_classes_and_notes_is_one_page():
+    from dataclasses import replace
+
+    from ecgpipe.serve.report import report_pdf
+
+    many = prediction({f"a class with a long name {number}": number / 99 for number in range(70)})
+    many = replace(
+        many, name="long name " * 40, notes=tuple(f"{number} " + "a long note " * 20 for number in range(40))
+    )
+    words = words_of(many, MODEL)
+    content = report_pdf(many, words, np.full((400, 900, 3), 200, np.uint8), "x", MODEL | {"variant": "m"})
+    document = pypdfium2.PdfDocument(content)
+    text = " ".join(document[0].get_textpage().get_text_range().split())
+    assert len(document) == 1 and "class with a long name 58" in text and "class with a long name 57" not in text
+    assert "and 58 classes of 57.6% or less" in text and "more notes" in text
+    (picture,) = document[0].get_objects([pypdfium2.raw.FPDF_PAGEOBJ_IMAGE])
+    left, bottom, right, top = picture.get_bounds()
+    assert 0 < bottom < top < document[0].get_height() and right - left > 300
 
 
 def test_names_of_downloads_are_plain():

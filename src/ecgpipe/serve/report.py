@@ -15,13 +15,14 @@ from PIL import Image
 
 import ecgpipe
 from ecgpipe.artifacts.model_folder import NOTICE
-from ecgpipe.predict.predictor import Prediction
+from ecgpipe.predict.prediction import Prediction
 
 WIDTH, HEIGHT, MARGIN = 210.0, 297.0, 15.0  # mm
 MM_PER_INCH, MM_PER_POINT = 25.4, 25.4 / 72
 LINE = 1.35  # height of a line, of the size of its letters
 LETTER = 0.56  # mean width of a letter, of its size
 PICTURE_SIDE = 1600  # pixels, 225 per inch on the page
+MOST_CLASSES = 12  # that have a line; the most probable ones
 LEAST_PICTURE = 70.0  # mm of height that notes leave to the picture
 WARNING, FAINT, BAR = "#b00020", "#606060", "#1f5fa8"
 
@@ -49,8 +50,10 @@ def report_pdf(
     sheet.text(words["summary"], 11, bold=True)
     sheet.text(words["sure"], 9)
     sheet.space(1.5)
-    for row in words["classes"]:
+    for row in words["classes"][:MOST_CLASSES]:
         sheet.chance(row)
+    if others := words["classes"][MOST_CLASSES:]:
+        sheet.text(f"and {len(others)} classes of {others[0]['probability']:.1%} or less", 8, FAINT)
     sheet.space(1.5)
     if words["thresholds"]:
         sheet.text(words["thresholds"], 8, FAINT)

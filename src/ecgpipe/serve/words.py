@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ecgpipe.artifacts.model_folder import PREDICTED, WHY_PREDICTED
-from ecgpipe.predict.predictor import OodScore, Prediction
+from ecgpipe.predict.prediction import OodScore, Prediction
 from ecgpipe.report.names import class_names
 
 ARRANGEMENT = re.compile(r"(\d+)x(\d+)( Cabrera)?(?:\+(\d+))?")

@@ -103,7 +103,8 @@ class Worker:
                     raise DataError(f"{name}: not done after {self.seconds:g} s; ended")
                 answer = json.loads(self._connection.recv_bytes(MAX_ANSWER_BYTES))
                 if "attachment" in answer:
-                    return Attachment(*answer["attachment"], self._connection.recv_bytes(MAX_ANSWER_BYTES))
+                    file_name, media_type = answer["attachment"]
+                    return Attachment(file_name, media_type, self._connection.recv_bytes(MAX_ANSWER_BYTES))
             except (EOFError, OSError) as error:
                 self._restart()
                 raise DataError(f"{name}: the process that reads files crashed; is the file damaged?") from error
