@@ -2,49 +2,62 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from ecgpipe.config.box import BoxConfig
 from ecgpipe.errors import DataError
 from ecgpipe.models.recording_folder import page_output
-from ecgpipe.models.recordings import WINDOW
-from ecgpipe.train.recordings import random_windows, train_recordings
+from ecgpipe.models.recordings import WINDOW, RecordingNet
+from ecgpipe.train.recordings import Examples, random_windows, train_recordings
 
 RECIPE = BoxConfig(members=2, width=4, epochs=6, batch=16, cpu_precision="fp32")
 
 
-def records(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Noise; records of the class have a spike in V1 every second."""
+def records(count: int, seed: int, statements: bool = False) -> Examples:
+    """Noise; records of the class have a spike in V1 every second. Statements: the opposite of the class, or none."""
     generator = np.random.default_rng(seed)
     signals = generator.normal(0, 0.1, (count, 12, 1000))
     targets = generator.integers(0, 2, (count, 1))
     signals[:, 6, ::100] += 2 * targets
-    return signals.astype(np.float32), targets.astype(np.uint8)
+    targets = targets.astype(np.uint8)
+    return Examples(signals.astype(np.float32), targets, 1 - targets if statements else targets[:, :0])
+
+
+def logits_of(net: RecordingNet, examples: Examples) -> np.ndarray:
+    return np.stack([page_output(net, signal).logits for signal in examples.signals])
 
 
 def test_it_learns_and_other_statements_leave_the_outputs(tmp_path):
-    signals, targets = records(160, 0)
-    net = train_recordings(signals, targets, 1 - targets, RECIPE, tmp_path)
-    others, truth = records(40, 1)
-    logits = np.stack([page_output(net, signal).logits for signal in others])
+    net = train_recordings(records(160, 0, statements=True), RECIPE, tmp_path)
+    others = records(40, 1)
+    logits, truth = logits_of(net, others), others.targets[:, 0]
     assert logits.shape == (40, 1)
-    assert logits[truth[:, 0] == 1].min() > logits[truth[:, 0] == 0].max()
+    assert logits[truth == 1].min() > logits[truth == 0].max()
+
+
+def test_members_start_from_the_first_training(tmp_path):
+    recipe = RECIPE.model_copy(update={"epochs": 1, "pretrain_epochs": 12, "learning_rate": 3e-3})
+    few, others = records(16, 2, statements=True), records(40, 1)
+    plain = logits_of(train_recordings(few, recipe, tmp_path / "plain"), others)
+    first = logits_of(train_recordings(few, recipe, tmp_path / "first", first=records(160, 0)), others)
+    truth = others.targets[:, 0]
+    assert roc_auc_score(truth, first) > 0.95 > roc_auc_score(truth, plain)
 
 
 def test_finished_members_are_kept_and_the_same_seed_gives_the_same_network(tmp_path):
-    signals, targets = records(48, 0)
+    examples = records(48, 0)
     recipe = RECIPE.model_copy(update={"epochs": 1})
-    first = train_recordings(signals, targets, targets[:, :0], recipe, tmp_path / "first").state_dict()
-    (tmp_path / "first" / "member-1.safetensors").unlink()
-    kept = (tmp_path / "first" / "member-0.safetensors").stat().st_mtime_ns
-    again = train_recordings(signals, targets, targets[:, :0], recipe, tmp_path / "first").state_dict()
-    assert (tmp_path / "first" / "member-0.safetensors").stat().st_mtime_ns == kept
+    first = train_recordings(examples, recipe, tmp_path).state_dict()
+    (tmp_path / "member-1.safetensors").unlink()
+    kept = (tmp_path / "member-0.safetensors").stat().st_mtime_ns
+    again = train_recordings(examples, recipe, tmp_path).state_dict()
+    assert (tmp_path / "member-0.safetensors").stat().st_mtime_ns == kept
     assert all((first[name] == again[name]).all() for name in first)
 
 
 def test_too_few_records_are_an_error(tmp_path):
-    signals, targets = records(8, 0)
     with pytest.raises(DataError, match="fewer than one batch"):
-        train_recordings(signals, targets, targets, RECIPE, tmp_path)
+        train_recordings(records(8, 0), RECIPE, tmp_path)
 
 
 def test_windows_show_leads_as_pages_do():

@@ -20,11 +20,17 @@ class BoxConfig(Section):
     """The model that comes with the package: networks on what digitized pages show of each lead."""
 
     dataset: str = Field("ptb-xl", description="dataset of signals to train on, under the protocol folds")
+    pretrain_on: str | None = Field(
+        None,
+        description="dataset of signals with the same classes, such as simulated, on all of whose records the networks "
+        "train first",
+    )
+    pretrain_epochs: int = Field(20, ge=1, description="epochs of that training")
     members: int = Field(3, ge=1, le=20, description="networks, whose logits are averaged; they differ in their seeds")
     width: int = Field(24, ge=4, le=256, description="channels of a network's first blocks")
-    epochs: int = Field(70, ge=1, description="epochs, with one cycle of the learning rate")
+    epochs: int = Field(60, ge=1, description="epochs, with one cycle of the learning rate")
     batch: int = Field(64, ge=2, description="records per step")
-    learning_rate: float = Field(3e-3, gt=0, description="peak learning rate")
+    learning_rate: float = Field(2e-3, gt=0, description="peak learning rate")
     weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay")
     statements: float = Field(
         1.0, ge=0, description="weight of the diagnostic statements, which are further targets during the training"

@@ -4,6 +4,7 @@ import csv
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,72 +28,112 @@ CUT, SHORTEST = 0.3, 100  # share of windows with one cut column, and samples th
 GAIN = 0.1
 """Standard deviation of the log of a window's random gain."""
 EMA_DECAY = 0.99
+HEAD = ("head.1.weight", "head.1.bias")
+"""The parameters whose rows are the outputs."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Records to train on.
+
+    Attributes:
+        signals: (n, 12, samples) mV at 100 Hz.
+        targets: (n, classes) 0/1.
+        statements: (n, m) 0/1, further targets; m may be 0.
+    """
+
+    signals: np.ndarray
+    targets: np.ndarray
+    statements: np.ndarray
+
+    @property
+    def labels(self) -> np.ndarray:
+        """(n, classes + m) float32."""
+        return np.concatenate([self.targets, self.statements], axis=1).astype(np.float32)
 
 
 def train_recordings(
-    signals: np.ndarray, targets: np.ndarray, statements: np.ndarray, recipe: BoxConfig, folder: Path, threads: int = 1
+    examples: Examples, recipe: BoxConfig, folder: Path, threads: int = 1, first: Examples | None = None
 ) -> RecordingNet:
-    """Train all members of the model; members that an interrupted training has finished are kept.
+    """Train all members of the model; networks that an interrupted training has finished are kept.
 
     The members differ in their seeds alone. Statements are further targets during the training: what they have in
     common with the classes, the network learns from more detailed labels.
 
     Args:
-        signals: (n, 12, samples) mV at 100 Hz, of the training records.
-        targets: (n, classes) 0/1.
-        statements: (n, m) 0/1.
+        examples: the training records.
         recipe: members, width, epochs and so on.
-        folder: gets ``member-K.safetensors`` and ``member-K.csv``, the course of its training.
+        folder: gets ``member-K.safetensors`` and ``member-K.csv``, the course of its training; with ``first`` also
+            ``pretrained.safetensors`` and ``.csv``.
         threads: CPU threads.
+        first: records of the same classes to train on first, for example simulated ones; all members start from the
+            result.
 
     Raises:
-        DataError: fewer records than one batch.
+        DataError: fewer records than one batch, or a loss that is not finite.
     """
-    if len(signals) < recipe.batch:
-        raise DataError(f"box: {len(signals)} training records are fewer than one batch ({recipe.batch})")
     torch.set_num_threads(threads)
     folder.mkdir(parents=True, exist_ok=True)
-    classes, spread = targets.shape[1], float(signals.astype(np.float32).std())
-    net = RecordingNet(classes, recipe.members, recipe.width, spread)
-    labels = np.concatenate([targets, statements], axis=1).astype(np.float32)
+    net = RecordingNet(
+        examples.targets.shape[1], recipe.members, recipe.width, float(examples.signals.astype(np.float32).std())
+    )
+    start = None
+    if first is not None:
+        file = folder / "pretrained.safetensors"
+        if not file.is_file():
+            _train(net, first, recipe, recipe.pretrain_epochs, recipe.seed, "pre-training", file)
+        start = load_file(file)
     for number, member in enumerate(net.members):
         file = folder / f"member-{number}.safetensors"
         if not file.is_file():
-            _train_member(net, signals, labels, classes, recipe, number, file)
-        state = load_file(file)
-        state |= {f"head.1.{name}": state[f"head.1.{name}"][:classes] for name in ("weight", "bias")}
-        member.load_state_dict(state)
+            title = f"member {number + 1} of {recipe.members}"
+            _train(net, examples, recipe, recipe.epochs, recipe.seed + number, title, file, start)
+        member.load_state_dict(_of_classes(load_file(file), examples.targets.shape[1]))
     return net.eval()
 
 
-def _train_member(
+def _of_classes(state: dict[str, torch.Tensor], classes: int) -> dict[str, torch.Tensor]:
+    """A network's state without the outputs of statements, which follow those of the classes."""
+    return state | {name: state[name][:classes] for name in HEAD}
+
+
+def _train(
     net: RecordingNet,
-    signals: np.ndarray,
-    labels: np.ndarray,
-    classes: int,
+    examples: Examples,
     recipe: BoxConfig,
-    number: int,
+    epochs: int,
+    seed: int,
+    title: str,
     file: Path,
+    start: dict[str, torch.Tensor] | None = None,
 ) -> None:
-    seed = recipe.seed + number
+    """Train one network from random weights or from ``start``, and write its averaged weights and its course."""
+    if len(examples.signals) < recipe.batch:
+        raise DataError(f"box: {len(examples.signals)} records are fewer than one batch ({recipe.batch})")
     torch.manual_seed(seed)
     generator = np.random.default_rng(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    member = ResNet1d(labels.shape[1], 2 * LEADS, recipe.width).to(device)
-    average = ModelEmaV3(member, decay=EMA_DECAY, use_warmup=True)
-    steps = len(signals) // recipe.batch
-    optimizer = torch.optim.AdamW(member.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total_steps=steps * recipe.epochs)
+    labels, classes = examples.labels, examples.targets.shape[1]
+    network = ResNet1d(labels.shape[1], 2 * LEADS, recipe.width)
+    if start is not None:
+        state = network.state_dict()
+        heads = {name: torch.cat([start[name][:classes], state[name][classes:]]) for name in HEAD}
+        network.load_state_dict(start | heads)
+    network = network.to(device)
+    average = ModelEmaV3(network, decay=EMA_DECAY, use_warmup=True)
+    steps = len(examples.signals) // recipe.batch
+    optimizer = torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total_steps=steps * epochs)
     started, course = time.monotonic(), []
     precision = torch.bfloat16 if recipe.cpu_precision == "bf16" else torch.float32
-    for epoch in progress(range(recipe.epochs), f"member {number + 1} of {recipe.members}", recipe.epochs, "epochs"):
-        member.train()
-        order, total = generator.permutation(len(signals)), 0.0
+    for epoch in progress(range(epochs), title, epochs, "epochs"):
+        network.train()
+        order, total = generator.permutation(len(examples.signals)), 0.0
         for step in range(steps):
             rows = order[step * recipe.batch : (step + 1) * recipe.batch]
-            inputs = net.inputs(torch.from_numpy(random_windows(signals[rows], generator)))
+            inputs = net.inputs(torch.from_numpy(random_windows(examples.signals[rows], generator)))
             with torch.autocast(device.type, precision, enabled=precision != torch.float32):
-                logits = member(inputs.to(device))
+                logits = network(inputs.to(device))
             truth = torch.from_numpy(labels[rows]).to(device)
             losses = F.binary_cross_entropy_with_logits(logits.float(), truth, reduction="none")
             loss = losses[:, :classes].mean()
@@ -103,9 +144,9 @@ def _train_member(
             loss.backward()
             optimizer.step()
             schedule.step()
-            average.update(member, step=epoch * steps + step + 1)
+            average.update(network, step=epoch * steps + step + 1)
         if not math.isfinite(total):
-            raise DataError(f"box: the loss of member {number} is not finite in epoch {epoch + 1}; lower learning_rate")
+            raise DataError(f"box: {title}: the loss is not finite in epoch {epoch + 1}; lower box.learning_rate")
         course.append((epoch + 1, round(time.monotonic() - started, 1), round(total / steps, 5)))
     with atomic_path(file.with_suffix(".csv")) as partial, partial.open("w", newline="") as stream:
         csv.writer(stream).writerows([("epoch", "seconds", "loss"), *course])
