@@ -46,7 +46,7 @@ class BoxConfig(Section):
         description="layout/level of the digitized pages that are scored: every n-th test record is drawn so",
     )  # fmt: skip
     calibration_every: int = Field(
-        8, ge=1, description="every n-th validation record is drawn in each look, to calibrate the probabilities"
+        4, ge=1, description="every n-th validation record is drawn in each look, to calibrate the probabilities"
     )
 
     @field_validator("looks")
