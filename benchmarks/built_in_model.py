@@ -21,7 +21,7 @@ from benchmarks.other_pictures import draw_other_picture
 from ecgpipe.artifacts.page_files import PICTURES, find_files
 from ecgpipe.errors import DataError
 from ecgpipe.predict import InputPage, RecordingPredictor, load_predictor
-from ecgpipe.predict.output import describe_read
+from ecgpipe.predict.words import read_in_words
 from ecgpipe.progress import progress
 
 
@@ -63,8 +63,9 @@ def pictures(predictor: RecordingPredictor, files: list[Path], sheet: Path | Non
             shares = ", ".join(
                 f"{k} {p:.0%}" for k, p in zip(prediction.classes, prediction.probabilities, strict=True)
             )
+            read = ", ".join(text for _, text in read_in_words(prediction.read)) if prediction.read else ""
             score = prediction.ood.score if prediction.ood else np.nan
-            print(f"{Path(page.name).name}: {shares}; {describe_read(prediction.read or {})}; {result} ({score:.2f})")
+            print(f"{Path(page.name).name}: {shares}; {read}; {result} ({score:.2f})")
             if sheet is not None:
                 sheet.mkdir(parents=True, exist_ok=True)
                 marked = predictor.overlay(page, prediction.top)

@@ -117,11 +117,11 @@ def test_predict_command(made, files, tmp_path, capsys):
     status, out, err = run(capsys, made.model, files / "b.jpg", record, record.with_suffix(".dat"), "--cam", tmp_path)
     assert status == 0 and NOTICE in out and "Traceback" not in err
     assert "Probabilities are calibrated (temperature scaling on 6 validation records)" in out
-    assert out.count("most probable") == 2  # two pages, since one record was named twice
+    assert out.count("Most probable") == 2  # two pages, since one record was named twice
     overlays = sorted(tmp_path.glob("*.png"))
     assert len(overlays) == 2 and str(overlays[0]) in out
     drawn = np.asarray(Image.open(overlays[1]).convert("RGB")).astype(int)
-    label = re.search(r"b\.jpg.*\n  (NORM|MI) ", out)[1]  # the most probable one comes first
+    label = re.search(r"b\.jpg.*\n  Most probable: (NORM|MI)\b", out)[1]
     assert overlays[1].name == f"b-{label}.png"
     assert 0.01 < (np.ptp(drawn, axis=2) > 60).mean() < 0.99  # grey page, coloured map
 
@@ -134,8 +134,10 @@ def test_a_class_may_reach_its_threshold_without_being_the_most_probable(task, w
     }
     numbers = np.array([0.6, 0.2]), np.array([0.6, 0.2])
     one = Prediction("x", "image", task, ("MI", "STTC"), *numbers, ("MI",), thresholds, None, False, ())
-    first, second = format_prediction(one).splitlines()[1:]
-    assert first.endswith(f"  {why}") and second.endswith("  reaches its threshold for 90% specificity")
+    description = {"trained_on": {"dataset": "ptb-xl"}, "calibration": None}
+    summary, first, second = format_prediction(one, description).splitlines()[1:]
+    assert summary == "  Most probable: MI (myocardial infarction), 60%."
+    assert first.endswith(f"  {why}") and second.endswith("  reaches its 90% threshold")
     assert "called" not in json.dumps(one.to_dict())
 
 
@@ -175,7 +177,8 @@ def test_unusual_images_are_marked(made, predictor):
     noise = (np.random.default_rng(0).random(page.image.shape) > 0.7).astype(np.uint8)
     usual, unusual = predictor.predict([page, replace(page, image=noise)])
     assert not usual.ood.unusual and unusual.ood.unusual
-    assert "UNUSUAL: this image differs from the training images" in format_prediction(unusual)
+    text = format_prediction(unusual, predictor.description)
+    assert "Unusual: this image differs from the training images" in text
 
 
 @pytest.mark.parametrize("quarters", [1, 2, 3])

@@ -70,7 +70,8 @@ def test_it_says_what_was_read(box, pages):
                         "missing": []}  # fmt: skip
     assert record.read["layout"] == "record"
     assert kit.to_dict()["read"] == kit.read
-    assert "3x4+1, 25 mm/s, 10 mm/mV, all 12 leads" in format_prediction(kit)
+    text = format_prediction(kit, box.description)
+    assert "layout 3 rows of 4 leads and 1 rhythm strip; paper speed 25 mm/s; gain 10 mm/mV; leads all 12" in text
 
 
 def test_missing_leads_are_allowed_and_named(box, pages):

@@ -9,11 +9,11 @@ import pytest
 from ecgpipe.errors import ConfigError
 from ecgpipe.predict.pages import ShownLead, ShownRecording
 from ecgpipe.predict.prediction import OodScore, Prediction, ThresholdResult
+from ecgpipe.predict.words import layout_in_words, read_in_words, words_of
 from ecgpipe.reader.digitize import PRINTED_NAMES
 from ecgpipe.serve import network
 from ecgpipe.serve.answers import plain_stem
 from ecgpipe.serve.plot import heat_in_plot, plot_of
-from ecgpipe.serve.words import layout_in_words, read_in_words, words_of
 
 MODEL = {"trained_on": {"dataset": "ptb-xl"}, "calibration": {"records": 1234, "fitted_on": "validation"}}
 

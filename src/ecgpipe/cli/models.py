@@ -321,7 +321,7 @@ def _predict(args: Arguments, files: list[Path], missing: list[DataError]) -> No
                 row["overlay"] = overlays.write(page, prediction)
             predictions.append(row)
             if not args.json:
-                tqdm.write(format_prediction(prediction), file=sys.stdout)
+                tqdm.write(format_prediction(prediction, predictor.description), file=sys.stdout)
                 if overlays is not None:
                     tqdm.write(f"  overlay: {row['overlay']}", file=sys.stdout)
     if args.json:

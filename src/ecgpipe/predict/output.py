@@ -8,56 +8,34 @@ from typing import Any
 from PIL import Image
 
 from ecgpipe.artifacts.files import atomic_path
-from ecgpipe.artifacts.model_folder import PREDICTED, WHY_PREDICTED, SavedModel
+from ecgpipe.artifacts.model_folder import SavedModel
 from ecgpipe.artifacts.recording_model import RecordingModel
 from ecgpipe.errors import ConfigError
 from ecgpipe.predict.pages import InputPage
-from ecgpipe.predict.prediction import OodScore, Prediction
+from ecgpipe.predict.prediction import Prediction
 from ecgpipe.predict.predictor import Predictor
 from ecgpipe.predict.recordings import RecordingPredictor
+from ecgpipe.predict.words import words_of
 
 
-def format_prediction(prediction: Prediction) -> str:
-    """A few lines: one line per class, most probable first, then notes."""
-    lines = [prediction.name + (": page straightened" if prediction.rectified else "")]
+def format_prediction(prediction: Prediction, model: Mapping[str, Any]) -> str:
+    """A few lines: what is most probable, one line per class, what was read, and notes.
+
+    Args:
+        prediction: of a page.
+        model: ``Predictor.description``.
+    """
+    words = words_of(prediction, model)
+    lines = [prediction.name + (": page straightened" if prediction.rectified else ""), f"  {words['summary']}"]
     width = max(map(len, prediction.classes))
-    for i in (-prediction.probabilities).argsort(kind="stable"):
-        label = prediction.classes[i]
-        marks = [WHY_PREDICTED[prediction.task]] if label in prediction.predicted else []
-        reached = [each.specificity for each in prediction.thresholds.get(label, ()) if each.reached]
-        if reached:
-            marks.append(f"reaches its threshold for {max(reached):.0%} specificity")
-        lines.append(f"  {label:<{width}}  {prediction.probabilities[i]:6.1%}  {', '.join(marks)}".rstrip())
-    if not prediction.predicted:
-        lines.append(f"  no class has {PREDICTED:.0%} or more; the most probable is {prediction.top}")
-    if prediction.read is not None:
-        lines.append(f"  read: {describe_read(prediction.read)}")
+    for row in words["classes"]:
+        lines.append(f"    {row['label']:<{width}}  {row['probability']:6.1%}  {row['result']}".rstrip())
+    if words["read"]:
+        lines.append("  read: " + "; ".join(f"{term.lower()} {text}" for term, text in words["read"]))
     lines += [f"  note: {note}" for note in prediction.notes]
-    if prediction.ood is not None and prediction.ood.unusual:
-        lines.append(f"  UNUSUAL: {_ood_message(prediction.ood)}")
+    if words["unusual"]:
+        lines.append(f"  {words['unusual']}")
     return "\n".join(lines)
-
-
-def describe_read(read: Mapping[str, Any]) -> str:
-    """What was read from a page, in a few words."""
-    parts = [str(read["layout"])]
-    if read["speed_mm_per_s"] is not None:
-        parts.append(f"{read['speed_mm_per_s']:.3g} mm/s, {read['gain_mm_per_mv']:g} mm/mV")
-    missing = ", ".join(read["missing"])
-    return ", ".join([*parts, f"without {missing}" if missing else "all 12 leads"])
-
-
-def _ood_message(ood: OodScore) -> str:
-    if ood.ink is None:
-        return (
-            f"this page differs from the training records (score {ood.score:.2f}, limit 1). Compare the digitized "
-            "leads with the page (ecgpipe digitize). Do not rely on the probabilities."
-        )
-    part = "the position of its ink" if ood.ink >= ood.features else "the model's features"
-    return (
-        f"this image differs from the training images ({part}; score {ood.score:.2f}, limit 1). Is it a whole, upright "
-        "ECG page in a layout that the model learned? Do not rely on the probabilities."
-    )
 
 
 def describe_calibration(saved: SavedModel | RecordingModel) -> str:

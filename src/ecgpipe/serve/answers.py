@@ -18,8 +18,8 @@ from PIL import Image
 from ecgpipe.errors import DataError, EcgpipeError
 from ecgpipe.predict import InputPage, Prediction, Predictor, RecordingPredictor
 from ecgpipe.predict.recordings import marked_page
+from ecgpipe.predict.words import words_of
 from ecgpipe.serve.plot import heat_in_plot, plot_of
-from ecgpipe.serve.words import words_of
 from ecgpipe.serve.worker import Attachment
 
 MAX_PAGES = 8  # per file; the command `ecgpipe predict` has no limit
