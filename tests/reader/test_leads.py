@@ -74,6 +74,16 @@ def test_a_wave_that_crosses_another_row_stays_with_its_own() -> None:
     assert found.row_of[int(56 * MM), deep - deep % int(20 * MM) + int(20 * MM)] == 0
 
 
+def test_the_edge_of_the_page_belongs_to_no_row() -> None:
+    baselines = [100.0, 130, 160, 190]
+    trace, offset = rows_of_traces(baselines)
+    edge = np.s_[:8, int(150 * MM) : int(RIGHT * MM)]  # thicker than the traces of V1 and V4 below it
+    trace[edge], offset[edge] = 0.9, np.linspace(0, 60, offset[edge].shape[1])
+    found = find_leads(trace, offset, names_of(BY_COLUMN, baselines[:3]), MM)
+    assert (found.row_of[:10] == -1).all()
+    assert (found.row_of[int(100 * MM), int(150 * MM) : int(RIGHT * MM)] == 0).all()
+
+
 def test_a_missing_stretch_is_a_gap() -> None:
     trace, offset = rows_of_traces([30.0, 60, 90])
     trace[: int(45 * MM), int(90 * MM) : int(120 * MM)] = 0

@@ -11,6 +11,7 @@ BLUR = 2.0  # mm, of these votes
 APART = 7.0  # mm, least distance between rows
 LEAST_ROW = 0.12  # votes of a row, relative to the strongest
 TRACE = 0.6  # probability from which a pixel belongs to a row: separators and blurred edges lie below
+FAR = 25.0  # mm: pixels whose own baseline is farther from every row belong to none, such as the edge of the page
 SHORT = 0.45  # of the longest row's columns: a row that covers less is a rule, or text
 BAR, BAR_APART, BAR_BESIDE = 1.0, 2.0, 2.0  # mm: width of a bar, its least distance from the trace, and where that is
 DRIFT = 20.0  # mm, between parts of one row that lie at different heights
@@ -38,8 +39,11 @@ def find_rows(trace: np.ndarray, offset: np.ndarray, pixels_per_mm: float) -> tu
             near = smooth[max(peak - 1, 0) : peak + 2]
             if smooth[peak] >= near.max():
                 rows.append(here)
+    if not rows:
+        return [], row_of
     rows.sort()
-    row_of.ravel()[at] = np.searchsorted((np.array(rows[:-1]) + rows[1:]) / 2, votes)  # the nearest row
+    nearest = np.searchsorted((np.array(rows[:-1]) + rows[1:]) / 2, votes)
+    row_of.ravel()[at] = np.where(np.abs(votes - np.array(rows)[nearest]) <= FAR, nearest, -1)
     return rows, row_of
 
 
