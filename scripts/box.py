@@ -6,11 +6,11 @@ from ecgpipe.artifacts.predictions import Predictions
 from ecgpipe.artifacts.tables import RECORDS, SPLIT, Labels
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.config.box import BoxConfig
+from ecgpipe.evaluate.box import make_box
 from ecgpipe.evaluate.scores import GROUPED_BY
 from ecgpipe.logs import job_log
 from ecgpipe.models.recordings import RecordingNet
 from ecgpipe.models.weights import read_weights
-from ecgpipe.predict.box import make_box
 
 with job_log(snakemake):
     recipe, labels = BoxConfig(**snakemake.params.recipe), Labels.read(snakemake.input.labels)

@@ -239,7 +239,7 @@ def test_no_warning_without_gpus(machine, monkeypatch, caplog):
 
 
 COMMANDS = {
-    "predict": ["predict", "model", "photo.jpg"],
+    "predict": ["predict", "photo.jpg"],
     "serve": ["serve", "model"],
     "card": ["card", "run"],
 }
@@ -251,10 +251,11 @@ def seen(monkeypatch, tmp_path) -> list[str | None]:
     found: list[str | None] = []
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photo.jpg").touch()
-    monkeypatch.setattr("ecgpipe.cli.models._read_model", lambda args: SimpleNamespace(classes=()))
+    monkeypatch.setattr("ecgpipe.cli.predict.read_model", lambda args: SimpleNamespace(classes=()))
     monkeypatch.setattr("ecgpipe.artifacts.runs.RunConfig.read", lambda run: None)
     for name in COMMANDS:
-        monkeypatch.setattr(f"ecgpipe.cli.models._{name}", lambda *_: found.append(os.environ.get(gpus.VISIBLE)))
+        module = "predict" if name in ("predict", "serve") else "models"
+        monkeypatch.setattr(f"ecgpipe.cli.{module}._{name}", lambda *_: found.append(os.environ.get(gpus.VISIBLE)))
     return found
 
 

@@ -14,7 +14,8 @@ from ecgpipe.config.models import ModelConfig
 from ecgpipe.config.training import TrainConfig
 from ecgpipe.errors import DataError
 from ecgpipe.models import create_model
-from ecgpipe.models.ood import OodDetector, fit_ood, ink_statistics, logits_and_features, shrunk_covariance
+from ecgpipe.models.gaussian import shrunk_covariance
+from ecgpipe.models.ood import OodDetector, fit_ood, ink_statistics, logits_and_features
 from ecgpipe.train.prepare import prepare_run
 
 SIZE = 64

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from ecgpipe.cli import main
-from ecgpipe.cli.models import CAM_METHODS
+from ecgpipe.cli.predict import CAM_METHODS
 from ecgpipe.config.analysis import SaliencyMethod
 from ecgpipe.config.pages import DegradeConfig, PreprocessConfig, RenderConfig
 from ecgpipe.predict import NOTICE, Prediction, Predictor

@@ -129,6 +129,22 @@ def test_mistakes_are_named(capsys, made, files, arguments, message):
     assert re.search(message, err)
 
 
+def test_records_of_others_are_read_as_the_options_say(capsys, made, tmp_path):
+    header = (made.source / made.paths[NAME]).with_suffix(".hea")
+    shutil.copy(header.with_suffix(".dat"), tmp_path)
+    own = tmp_path / header.name
+    text = header.read_text()
+    own.write_text(re.sub(r"(?m) V6$", " QRS7", text))
+    assert own.read_text() != text
+    status, _, err = run(capsys, own)
+    assert status == 1
+    assert "V6" in err
+    status, out, _ = run(capsys, own, "--lead-name", "QRS7=V6", "--json")
+    assert status == 0
+    expected = json.loads(run(capsys, header, "--json")[1])["predictions"][0]["classes"]
+    assert json.loads(out)["predictions"][0]["classes"] == expected
+
+
 def test_a_picture_without_an_ecg_is_refused(capsys, files, tmp_path):
     noise = np.random.default_rng(0).integers(0, 255, (600, 800, 3), np.uint8)
     cv2.imwrite(str(tmp_path / "noise.png"), noise)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from ecgpipe import __version__
 from ecgpipe.cli import data, models, new, pages, results, system
 from ecgpipe.cli.parser import Command, Parser, paint
+from ecgpipe.cli.predict import predict, serve
 from ecgpipe.cli.read import digitize, read
 from ecgpipe.errors import EcgpipeError
 from ecgpipe.public import install_hint
@@ -18,8 +19,8 @@ GROUPS: dict[str, tuple[Command, ...]] = {
     "data": (data.download, data.simulate, new.new_dataset, data.labels, data.audit),
     "pages": (pages.render, pages.preprocess, read, digitize),
     "models": (
-        models.predict,
-        models.serve,
+        predict,
+        serve,
         models.train,
         models.card,
         models.export,

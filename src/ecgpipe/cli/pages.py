@@ -2,7 +2,7 @@
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ecgpipe.cli.parser import Arguments, argument, command, say
 from ecgpipe.errors import ConfigError, DataError, RecordError
@@ -83,11 +83,12 @@ def render(args: Arguments) -> None:
         say(args, f"written: {args.boxes}, the boxes of the leads")
 
 
-def _read_signal(args: Arguments, record: Path) -> "tuple[np.ndarray, float]":
-    """The signal of a record of which any file is given, read as the options say."""
-    from ecgpipe.artifacts.dicom import is_recording
-    from ecgpipe.artifacts.signals import read_signal
-    from ecgpipe.artifacts.wfdb_header import record_path
+def reading_options(args: Arguments) -> dict[str, Any]:
+    """The options of ``read_signal`` that a command line gives.
+
+    Raises:
+        ConfigError: an option is wrong.
+    """
     from ecgpipe.lead_names import LEADS, lead_of
 
     names = dict(text.rpartition("=")[::2] for text in args.lead_name)
@@ -96,8 +97,18 @@ def _read_signal(args: Arguments, record: Path) -> "tuple[np.ndarray, float]":
             raise ConfigError(f"--lead-name {name}={lead}: give NAME=LEAD with one of {', '.join(LEADS)}")
     if args.uncalibrated_gain is not None and not args.uncalibrated_gain > 0:
         raise ConfigError(f"--uncalibrated-gain {args.uncalibrated_gain:g}: give a number above 0")
+    given = {"lead_names": names, "uncalibrated_gain": args.uncalibrated_gain}
+    return {key: value for key, value in given.items() if value}
+
+
+def _read_signal(args: Arguments, record: Path) -> "tuple[np.ndarray, float]":
+    """The signal of a record of which any file is given, read as the options say."""
+    from ecgpipe.artifacts.dicom import is_recording
+    from ecgpipe.artifacts.signals import read_signal
+    from ecgpipe.artifacts.wfdb_header import record_path
+
     path = record if is_recording(record) else record_path(record)
-    return read_signal(path, path.name, None, args.derive_leads, names, args.uncalibrated_gain)
+    return read_signal(path, path.name, None, args.derive_leads, **reading_options(args))
 
 
 def _encoded(page: "Page | DegradedPage", kind: str) -> bytes:

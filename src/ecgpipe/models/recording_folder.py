@@ -15,7 +15,7 @@ from ecgpipe.artifacts.model_folder import CARD_FILE, OOD_FILE
 from ecgpipe.artifacts.recording_model import FeatureLimit, RecordingModel
 from ecgpipe.artifacts.runs import METRICS_FILE, WEIGHTS_FILE
 from ecgpipe.errors import DataError
-from ecgpipe.models.ood import QUANTILE, Gaussian
+from ecgpipe.models.gaussian import QUANTILE, Gaussian
 from ecgpipe.models.recordings import RecordingNet, page_windows
 from ecgpipe.models.weights import read_weights
 

@@ -103,12 +103,19 @@ class PageReader:
         saved: the model's description.
         layout: draw records in this layout (a name, or the path of a layout file) instead of the training's.
         derive_leads: compute III, aVR, aVL and aVF from I and II if a record lacks them; None: as in training.
+        reading: further options of ``read_signal``: lead_names, uncalibrated_gain.
 
     Raises:
         DataError: the model does not store its preprocessing.
     """
 
-    def __init__(self, saved: SavedModel, layout: str | None = None, derive_leads: bool | None = None) -> None:
+    def __init__(
+        self,
+        saved: SavedModel,
+        layout: str | None = None,
+        derive_leads: bool | None = None,
+        reading: Mapping[str, Any] | None = None,
+    ) -> None:
         if saved.preprocessing is None:
             raise DataError(
                 "config.json of this model has no key preprocessing; train and save it with this version of ecgpipe"
@@ -117,7 +124,7 @@ class PageReader:
         drawing: dict[str, Any] = saved.drawing or {}
         self._render, self._layout = drawing.get("render"), layout
         self._derive = bool(drawing.get("derive_leads")) if derive_leads is None else derive_leads
-        self._reading = drawing.get("reading") or {}
+        self._reading = (drawing.get("reading") or {}) | dict(reading or {})
 
     def read(self, path: Path) -> Iterator[InputPage | DataError]:
         """Read the pages of a file or record; a page that cannot be used is a DataError in the sequence."""

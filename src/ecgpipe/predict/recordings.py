@@ -1,6 +1,6 @@
 """Predictions of a model of recordings: a page is digitized, and the model sees what it shows of each lead."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +36,17 @@ class RecordingReader(PageReader):
     Args:
         layout: draw records in this layout (a name, or the path of a layout file).
         derive_leads: compute III, aVR, aVL and aVF from I and II if a record lacks them.
+        reading: further options of ``read_signal``: lead_names, uncalibrated_gain.
     """
 
-    def __init__(self, layout: str | None = None, derive_leads: bool | None = None) -> None:
+    def __init__(
+        self,
+        layout: str | None = None,
+        derive_leads: bool | None = None,
+        reading: Mapping[str, Any] | None = None,
+    ) -> None:
         self._drawing, self._derive = RenderConfig(layout=layout or RECORD_LAYOUT), bool(derive_leads)
+        self._reading = dict(reading or {})
 
     def _picture(self, picture: Picture) -> InputPage:
         recording = digitize(picture.image, reader_of(None))
@@ -58,7 +65,7 @@ class RecordingReader(PageReader):
         )
 
     def _record(self, record: Path, name: str) -> InputPage:
-        signal, rate = signal_of_record(record, self._derive, {})
+        signal, rate = signal_of_record(record, self._derive, self._reading)
         try:
             page = render_page(signal, rate, self._drawing, gaps=True)
         except (ValueError, DataError) as error:  # the layout cannot show this signal, for example one far from 0 mV
@@ -111,9 +118,14 @@ class RecordingPredictor:
         """As ``Predictor.description``."""
         return describe_model(self.saved, self.folder)
 
-    def reader(self, layout: str | None = None, derive_leads: bool | None = None) -> RecordingReader:
-        """A reader of files and records for this model."""
-        return RecordingReader(layout, derive_leads)
+    def reader(
+        self,
+        layout: str | None = None,
+        derive_leads: bool | None = None,
+        reading: Mapping[str, Any] | None = None,
+    ) -> RecordingReader:
+        """A reader of files and records for this model; arguments as for ``PageReader``."""
+        return RecordingReader(layout, derive_leads, reading)
 
     def predict(self, pages: Sequence[InputPage]) -> list[Prediction]:
         """Predict pages.

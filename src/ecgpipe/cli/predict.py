@@ -1,0 +1,173 @@
+"""Predictions: predict, serve."""
+
+import json
+import sys
+from pathlib import Path
+
+from ecgpipe.cli.models import PLUGIN, THREADS, read_model
+from ecgpipe.cli.pages import READING, reading_options
+from ecgpipe.cli.parser import Arguments, argument, command
+from ecgpipe.errors import ConfigError, DataError, EcgpipeError
+
+CAM_METHODS = ("gradcam", "gradcam++", "layercam", "eigencam", "integrated-gradients")
+MODEL_FILES = ("config.json", "weights.safetensors", "run.json", "model")
+"""A folder with one of these is a model, or was meant to be one."""
+
+
+@command(
+    argument(
+        "files",
+        type=Path,
+        nargs="+",
+        metavar="[MODEL_DIR] FILE",
+        help="PNG, JPEG, TIFF, BMP, WebP or PDF file, WFDB record (with or without .hea), or a folder of them; first "
+        "possibly the folder of a saved model (RUN_DIR/model) to use instead of the built-in one",
+    ),
+    argument("--cam", type=Path, metavar="DIR", help="write saliency overlays to DIR"),
+    argument(
+        "--cam-method",
+        choices=CAM_METHODS,
+        help="default: gradcam; of the built-in model integrated-gradients, its only one",
+    ),
+    argument("--cam-class", metavar="CLASS", help="class of the overlays (default: the most probable class)"),
+    argument("--layout", metavar="NAME", help="draw records in this layout instead of the training's"),
+    *READING,
+    PLUGIN,
+    THREADS,
+    argument("--json", action="store_true", help="print JSON (docs/predict.md)"),
+    examples="""predict photo.jpg scan.pdf --cam overlays    # the built-in model
+    predict results/demo/simulated/patient/small_resnet/seed-0/model photo.jpg
+    predict records100/00000/00001_lr --json""",
+)
+def predict(args: Arguments) -> None:
+    """Predict photos, scans, PDF pages and WFDB records with the built-in or a saved model. Research only."""
+    from ecgpipe.artifacts.page_files import PICTURES, find_files
+    from ecgpipe.config.box import BOX_FOLDER
+    from ecgpipe.gpus import reserve_gpus
+
+    first = args.files[0]
+    if first.is_dir() and any((first / name).exists() for name in MODEL_FILES):
+        args.model, args.files = first, args.files[1:]
+        if not args.files:
+            raise ConfigError(f"{first}: a saved model; name the pages to predict after it")
+    else:
+        args.model = BOX_FOLDER
+        if not (first.exists() or first.with_name(f"{first.name}.hea").exists()):
+            raise DataError(f"{first}: no such model folder, file or record; check the name")
+    saved = read_model(args)
+    if args.cam_class is not None and args.cam_class not in saved.classes:
+        raise ConfigError(f"--cam-class {args.cam_class!r} is not a class of this model: {', '.join(saved.classes)}")
+    files: dict[Path, None] = {}
+    missing = []
+    for path in args.files:
+        try:
+            found = find_files([path], PICTURES | {".hea"})
+            if note := found.note():
+                print(f"ecgpipe: note: {note}", file=sys.stderr)
+            for file in found.files:
+                if not file.exists():
+                    raise DataError(f"{file}: no such file or record; check the name")
+                files[file] = None
+        except DataError as error:
+            missing.append(error)
+    if not files and not args.json:
+        raise EcgpipeError("; ".join(map(str, missing)))
+    with reserve_gpus(1, wait=False):  # a training may keep its GPU for hours
+        _predict(args, list(files), missing)
+
+
+def _predict(args: Arguments, files: list[Path], missing: list[DataError]) -> None:
+    from tqdm import tqdm
+
+    from ecgpipe.predict import NOTICE, load_predictor
+    from ecgpipe.predict.output import OverlayFolder, describe_calibration, format_prediction
+    from ecgpipe.progress import progress
+
+    predictor = load_predictor(args.model, threads=args.threads, plugin=args.plugin)
+    reader = predictor.reader(args.layout, args.derive_leads or None, reading_options(args))
+    overlays = OverlayFolder(predictor, args.cam, args.cam_method, args.cam_class) if args.cam else None
+    predictions, errors = [], []
+
+    def add_error(error: Exception) -> None:
+        errors.append(" ".join(str(error).split()))
+        tqdm.write(f"ecgpipe: {errors[-1]}", file=sys.stderr)
+
+    for error in missing:
+        add_error(error)
+    for path in progress(files, "predict", unit="files"):
+        for page in reader.read(path):
+            if isinstance(page, DataError):
+                add_error(page)
+                continue
+            prediction = predictor.predict([page])[0]
+            row = prediction.to_dict()
+            if overlays is not None:
+                row["overlay"] = overlays.write(page, prediction)
+            predictions.append(row)
+            if not args.json:
+                tqdm.write(format_prediction(prediction, predictor.description), file=sys.stdout)
+                if overlays is not None:
+                    tqdm.write(f"  overlay: {row['overlay']}", file=sys.stdout)
+    if args.json:
+        document = {"notice": NOTICE, "model": predictor.description, "predictions": predictions, "errors": errors}
+        print(json.dumps(document, indent=1, allow_nan=False))
+    elif predictions:
+        print(f"\n{describe_calibration(predictor.saved)}\n{NOTICE}")
+    if errors:
+        raise EcgpipeError(f"inputs that could not be used: {len(errors)}; pages predicted: {len(predictions)}")
+
+
+@command(
+    argument(
+        "model",
+        type=Path,
+        nargs="?",
+        metavar="MODEL_DIR",
+        help="folder of a saved model (RUN_DIR/model); default: the built-in model",
+    ),
+    argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this machine only)"),
+    argument("--port", type=int, default=8765, help="0 selects a free port (default 8765)"),
+    argument("--allow-host", action="append", default=[], metavar="NAME", help="another host name of the page"),
+    THREADS,
+    argument("--seconds", type=float, default=120, metavar="S", help="time limit per file (default 120)"),
+    argument("--megabytes", type=int, default=40, metavar="M", help="size limit per file (default 40)"),
+    PLUGIN,
+    examples="""serve
+    serve results/demo/simulated/patient/small_resnet/seed-0/model""",
+)
+def serve(args: Arguments) -> None:
+    """Serve a local web page that predicts dropped files. For research only, not for diagnosis."""
+    from ecgpipe.config.box import BOX_FOLDER
+    from ecgpipe.gpus import reserve_gpus
+
+    args.model = args.model or BOX_FOLDER
+    read_model(args)
+
+    with reserve_gpus(1, wait=False):  # before the model's process starts, which inherits it
+        _serve(args)
+
+
+def _serve(args: Arguments) -> None:
+    from ecgpipe.serve.network import is_loopback
+    from ecgpipe.serve.server import LocalPage
+
+    page = LocalPage(
+        args.model,
+        args.host,
+        args.port,
+        args.allow_host,
+        threads=args.threads,
+        seconds=args.seconds,
+        max_bytes=args.megabytes * 10**6,
+        plugin=args.plugin,
+    )
+    if not is_loopback(args.host):
+        print(
+            "ecgpipe: the page has no password and no encryption: anyone who can reach this address can use it, and "
+            "others on the network can read the files. Put it behind a server that has both, or use the default --host",
+            file=sys.stderr,
+        )
+    if page.for_phones:
+        print(f"On a phone in the same network open {' or '.join(page.for_phones)}")
+    print(f"Open {page.address}; end with Ctrl-C. For research only, not for diagnosis.", flush=True)
+    page.run()
