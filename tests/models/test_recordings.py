@@ -53,15 +53,29 @@ def test_a_missing_lead_is_blank_in_all_windows():
     assert (starts[:, 4] == -1).all()
 
 
-@pytest.mark.parametrize(("shown", "pieces"), [(10, 0), (100, 1), (250, 1), (270, 1), (300, 2), (500, 3), (1000, 7)])
+def test_leads_of_a_column_stay_together_when_they_begin_at_slightly_different_samples():
+    signal = three_by_four(strip=1)
+    for lead in range(12):
+        at = np.flatnonzero(np.isfinite(signal[lead]))
+        signal[lead, at[: lead % 3 * 4]] = NAN
+        signal[lead, at[len(at) - lead % 2 * 5 :]] = NAN
+    _, starts = page_windows(signal)
+    assert starts[0].tolist() == [0, 4, 0, 250, 250, 250, 500, 500, 500, 750, 750, 750]
+
+
+@pytest.mark.parametrize(("shown", "pieces"), [(100, 1), (250, 1), (270, 1), (300, 2), (500, 3), (1000, 7)])
 def test_pieces_cover_the_whole_of_a_lead(shown, pieces):
-    known = np.zeros(1300, bool)
-    known[200 : 200 + shown] = True
-    starts = piece_starts(known)
+    starts = piece_starts(200, 200 + shown)
     assert len(starts) == pieces
-    if shown >= WINDOW + 25:
+    if shown > WINDOW + 25:
         assert (starts[0], starts[-1]) == (200, 200 + shown - WINDOW)
         assert np.diff(starts).max() <= 125
+
+
+def test_a_lead_that_is_hardly_shown_is_missing():
+    signal = counted()
+    signal[3, 10:] = NAN
+    assert (page_windows(signal)[1][:, 3] == -1).all()
 
 
 def test_gaps_and_levels_do_not_reach_the_network_as_signal():

@@ -21,6 +21,8 @@ STEP = 125
 """Largest distance in samples between two pieces of a lead."""
 LEAST = 20
 """Samples: a lead that is shown for a shorter time counts as missing."""
+NEAR = 25
+"""Samples, within which leads of one column begin and end, and by which a column may be wider than a window."""
 KERNEL = 7
 
 
@@ -142,7 +144,7 @@ def page_windows(signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         float32 (windows, 12, WINDOW) mV, NaN where a lead shows nothing; and (windows, 12), the first sample of each
         piece, -1 for a lead that is not shown. No windows if no lead is shown.
     """
-    places = [piece_starts(np.isfinite(row)) for row in signal]
+    places = [piece_starts(*span) if span else [] for span in _common_spans(signal)]
     count = max(map(len, places))
     starts = np.full((count, len(signal)), -1)
     windows = np.full((count, len(signal), WINDOW), np.nan, np.float32)
@@ -155,17 +157,31 @@ def page_windows(signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return windows, starts
 
 
-def piece_starts(known: np.ndarray) -> list[int]:
-    """First samples of a lead's pieces of WINDOW samples, at most STEP apart; none if it is hardly shown.
+def _common_spans(signal: np.ndarray) -> list[tuple[int, int] | None]:
+    """First sample and end of each lead; None if it is hardly shown.
 
-    Args:
-        known: (samples,) bool.
+    Leads of one column of a page begin and end within a few samples of each other. They get the same span, since they
+    show the same time, and the network compares them sample by sample.
     """
-    places = np.flatnonzero(known)
-    if len(places) < LEAST:
-        return []
-    first, spare = int(places[0]), int(places[-1]) + 1 - int(places[0]) - WINDOW
-    if spare <= STEP // 5:  # columns are a little wider or narrower than 2.5 s
+    spans: list[tuple[int, int] | None] = []
+    for row in signal:
+        known = np.flatnonzero(np.isfinite(row))
+        spans.append((int(known[0]), int(known[-1]) + 1) if len(known) >= LEAST else None)
+    common = list(spans)
+    for lead, span in enumerate(spans):
+        if span is not None:
+            near = [each for each in spans if each and max(abs(each[0] - span[0]), abs(each[1] - span[1])) <= NEAR]
+            common[lead] = min(each[0] for each in near), max(each[1] for each in near)
+    return common
+
+
+def piece_starts(first: int, stop: int) -> list[int]:
+    """First samples of the pieces of WINDOW samples of a lead that is shown from ``first`` to ``stop``.
+
+    Neighbouring pieces are at most STEP apart. Columns may be a little wider or narrower than a window.
+    """
+    spare = stop - first - WINDOW
+    if spare <= NEAR:
         return [first + max(0, spare // 2)]
     pieces = 1 + -(-spare // STEP)
     return [first + round(number * spare / (pieces - 1)) for number in range(pieces)]
