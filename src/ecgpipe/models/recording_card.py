@@ -15,26 +15,26 @@ tags: [ecg, ecgpipe]
 """
 
 INTENDED = """\
-A page of a 12-lead ECG, as a photo, scan, PDF page or record, to the probabilities of the five diagnostic superclasses
-of PTB-XL: NORM (normal), MI (myocardial infarction), STTC (ST and T changes), CD (conduction disturbance), HYP
-(hypertrophy). Several can be true at once.
+The model takes a page of a 12-lead ECG, as a photo, scan, PDF page or record, and gives the probabilities of the five
+diagnostic superclasses of PTB-XL: NORM (normal), MI (myocardial infarction), STTC (ST/T change), CD (conduction
+disturbance), HYP (hypertrophy). Several can be true at once.
 
-**For research only; this is not a diagnosis.** The model is no medical device and is not validated for patient care. It
-knows only its five classes: rhythms, pacemakers, electrolytes and everything else that is not among them do not appear
-in its answer. It learned from one German data set of 1989 to 1996; other devices, hospitals and patients may differ."""
+**For research only; this is not a diagnosis.** The model is not a medical device and is not validated for patient care.
+It knows only its five classes: rhythms, pacemakers, electrolytes and all other findings do not appear in its answer. It
+learned from one German data set of 1989 to 1996; other devices, hospitals and patients may differ."""
 
 DESIGN = """\
 The page reader of the package finds the traces, names the leads and measures them in millivolts. The networks see 12
 leads at 100 Hz in windows of 2.5 s, each lead at the time at which the page shows it, and which samples are known. So
-the layout of the page does not matter, and missing leads are allowed. {members} networks of {parameters} parameters
-each; their logits are averaged."""
+the layout of the page does not matter, and missing leads are allowed. The logits of {members} networks of {parameters}
+parameters each are averaged."""
 
 DATA = """\
 PTB-XL 1.0.3, CC BY 4.0: Wagner P, Strodthoff N, Bousseljot R, Samek W, Schaeffter T. PTB-XL, a large publicly available
 electrocardiography dataset. PhysioNet, 2022, doi:10.13026/kfzx-aw45. {train} records of folds 1 to 8 for training,
 {validation} of fold 9 for every choice, the calibration, the thresholds and the limit of unusual pages, and {test} of
 fold 10 for the scores alone. The records are a part of PTB-XL; more data would give a better model. The diagnostic
-statements of the records were further targets during the training."""
+statements of the records were further targets during the training.{first}"""
 
 SCORES = """\
 Macro AUC on records of fold 10, with {confidence:.0%} intervals (bootstrap over patients). `recording`: the record
@@ -74,7 +74,7 @@ def card_text(saved: RecordingModel, metrics: Mapping[str, Any]) -> str:
     sections = {
         "# The built-in model of ecgpipe": INTENDED,
         "## How it works": DESIGN.format(members=saved.members, parameters=_parameters(saved)),
-        "## Data": DATA.format(**records),
+        "## Data": DATA.format(**records, first=_first(saved.training["recipe"].get("pretrain_on"))),
         "## Scores": SCORES.format(
             confidence=metrics["confidence"],
             rows="\n".join(_row(look, scores, metrics["differences"]) for look, scores in metrics["looks"].items()),
@@ -90,6 +90,10 @@ def card_text(saved: RecordingModel, metrics: Mapping[str, Any]) -> str:
         "## Licence": "CC BY 4.0, as the data it was trained on; cite PTB-XL (above).",
     }
     return HEAD + "\n" + "\n\n".join(f"{title}\n\n{text}" for title, text in sections.items()) + "\n"
+
+
+def _first(dataset: str | None) -> str:
+    return "" if dataset is None else f" The networks were first trained on {dataset} records."
 
 
 def _parameters(saved: RecordingModel) -> str:
