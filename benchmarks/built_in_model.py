@@ -84,7 +84,7 @@ def main() -> None:
     predictor = load_predictor(threads=1)
     assert isinstance(predictor, RecordingPredictor)
     if args.files:
-        found = find_files(args.files, PICTURES)
+        found = find_files(args.files, PICTURES).files
         pictures(predictor, found, args.sheet)
         started = time.monotonic()
         subprocess.run(
