@@ -5,18 +5,13 @@ BOX, BOX_DATASET = f"{RESULTS}/box", f"{RESULTS}/{CONFIG.box.dataset}"
 BOX_SPLIT = f"{BOX_DATASET}/splits/folds/seed-0.parquet"
 
 
-def box_signals(dataset):
-    """Input function: the signals of all shards of a dataset; none without a dataset."""
-    return lambda wildcards: TARGETS.of_shards("baselines/{shard}.signals.npz", [dataset]) if dataset else []
-
-
 rule box_train:
     input:
-        signals=box_signals(CONFIG.box.dataset),
+        signals=signals_of(CONFIG.box.dataset),
         records=f"{BOX_DATASET}/records.parquet",
         labels=f"{BOX_DATASET}/labels.parquet",
         split=BOX_SPLIT,
-        first_signals=box_signals(CONFIG.box.pretrain_on),
+        first_signals=signals_of(CONFIG.box.pretrain_on),
         first_labels=f"{RESULTS}/{CONFIG.box.pretrain_on}/labels.parquet" if CONFIG.box.pretrain_on else [],
     output:
         f"{BOX}/weights.safetensors",
@@ -63,8 +58,8 @@ rule box_pages:
 rule box:
     input:
         weights=f"{BOX}/weights.safetensors",
-        pages=[f"{BOX}/pages/{look.replace('/', '-')}.npz" for look in CONFIG.box.looks],
-        signals=box_signals(CONFIG.box.dataset),
+        pages=[f"{BOX}/pages/{name}.npz" for name in CONFIG.box.look_files],
+        signals=signals_of(CONFIG.box.dataset),
         records=f"{BOX_DATASET}/records.parquet",
         labels=f"{BOX_DATASET}/labels.parquet",
         split=BOX_SPLIT,

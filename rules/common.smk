@@ -98,6 +98,11 @@ def shard_files(pattern):
     return lambda wildcards: TARGETS.of_shards(pattern, [wildcards.dataset])
 
 
+def signals_of(dataset):
+    """Input function: the signals of all shards of a dataset, for networks on recordings; none without a dataset."""
+    return lambda wildcards: TARGETS.of_shards("baselines/{shard}.signals.npz", [dataset]) if dataset else []
+
+
 def layout_hash(wildcards):
     """Changes when the layout file of drawn pages changes."""
     return file_hash(CONFIG.render.layout) if CONFIG.kind_of(wildcards.dataset) == "signals" else ""

@@ -68,6 +68,11 @@ class BoxConfig(Section):
         layout, _, level = look.partition("/")
         return RenderConfig(layout=layout, degrade=DegradeConfig(level=level, seed=self.seed + 1))
 
+    @property
+    def look_files(self) -> list[str]:
+        """The names of the looks in file names, such as kit-photo."""
+        return [look.replace("/", "-") for look in self.looks]
+
     def records_of(self, look: str, validation: Sequence[str], test: Sequence[str]) -> list[str]:
         """The records whose pages are drawn in a look, of the sorted validation and test records."""
         first = list(self.looks).index(look) % self.calibration_every
