@@ -233,7 +233,8 @@ def test_the_random_choices_of_a_page_depend_on_its_record_alone(copy, tmp_path)
 
 
 JOB = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 import pandas as pd
 from ecgpipe.config.pages import RenderConfig
 from ecgpipe.render.shard import render_shard
