@@ -121,7 +121,10 @@ def make_box(
             label: [{key: row[key] for key in ("asked_specificity", "threshold", "chosen_on")} for row in rows]
             for label, rows in scores[REFERENCE_LOOK]["thresholds"].items()
         },
-        calibration=Calibration(**{name: fitted[name] for name in Calibration.model_fields}),
+        # a record may have pages in several looks
+        calibration=Calibration(
+            **{name: fitted[name] for name in Calibration.model_fields} | {"records": len(set(pooled.record_ids))}
+        ),
         ood=limit,
     )
     save_recording_model(folder, net, saved, gaussian, metrics, card_text(saved, metrics))
