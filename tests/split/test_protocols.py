@@ -201,6 +201,20 @@ def test_many_overlapping_classes_are_within_one_record(protocol):
     assert deviation(roles, targets, protocol, SplitConfig()) <= 1
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_small_set_of_records_with_many_classes_is_split(seed):
+    """34 records of 10 overlapping classes, the rarest with four records."""
+    generator = np.random.default_rng(seed)
+    counts = [9, 18, 6, 5, 21, 4, 4, 4, 5, 9]
+    targets = np.zeros((34, 10), np.uint8)
+    for label, count in enumerate(counts):
+        targets[generator.choice(34, count, replace=False), label] = 1
+    ids = [f"{number:02d}" for number in range(34)]
+    records = pd.DataFrame({"record_id": ids, "patient_id": None, "fold": None, "duplicate": ids})
+    roles = assign_roles("unique", records, targets, [f"c{number}" for number in range(10)], SplitConfig(), seed)
+    assert all(targets[roles == role].any(axis=0).all() for role in ("train", "validation", "test"))
+
+
 def test_a_finished_split_is_checked():
     records, targets = make_records()
     roles = split("patient", records, targets)

@@ -23,6 +23,11 @@ from ecgpipe.config.data import PROTOCOL_PATTERN, SplitConfig, base_protocol
 from ecgpipe.errors import DataError
 from ecgpipe.split.stratify import divide
 
+REMEDY = (
+    "use more records, other fractions (section `split`), or leave rare classes out (min_records in `labels`, or in "
+    "`own.NAME`)"
+)
+
 
 def split_table(
     protocol: str,
@@ -223,20 +228,22 @@ def check_shares(
 ) -> None:
     """Check that each set has its share of each class, within twice the class's largest group (ungrouped: two records).
 
-    In cross-validation the limit is twice as high, since a set is made of several parts.
+    In cross-validation the limit is twice as high, since a set is made of several parts. Where records have several
+    classes, it is as many times higher as a record has classes on average: moving a record moves them all.
 
     Raises:
         DataError: names the class and the set.
     """
     _, numbers = np.unique(groups, return_inverse=True)
     largest = np.array([np.bincount(numbers, weights=column).max() for column in targets.T])
-    limits = 2 * np.maximum(largest, 1) * (2 if _parse(protocol)[1] else 1)
+    classes_per_record = max(1.0, float(targets.sum()) / max(len(targets), 1))
+    limits = 2 * np.maximum(largest, 1) * (2 if _parse(protocol)[1] else 1) * classes_per_record
     for role, deviations in _deviations(roles, targets, protocol, config).items():
         for name, records, limit in zip(classes, deviations, limits, strict=True):
             if records > limit:
                 raise DataError(
                     f"protocol {protocol!r}: {role} misses its share of class {name} by {records:.1f} records, more "
-                    f"than {limit:g}; try another seed, or leave rare classes out (labels: min_records)"
+                    f"than {limit:.3g}; {REMEDY}"
                 )
 
 
@@ -247,8 +254,7 @@ def _check_classes(roles: np.ndarray, targets: np.ndarray, classes: Sequence[str
         empty = [name for name, count in zip(classes, counts, strict=True) if count == 0]
         if empty:
             raise DataError(
-                f"protocol {protocol!r}: no record of class {', '.join(empty)} is left for {role}; "
-                "use more records, other fractions (section `split`), or leave rare classes out (labels: min_records)"
+                f"protocol {protocol!r}: no record of class {', '.join(empty)} is left for {role}; {REMEDY}"
             )
 
 
