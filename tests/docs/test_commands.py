@@ -126,9 +126,7 @@ def test_all_pages_have_commands_and_all_exceptions_are_needed():
 def test_the_library_page_s_code_runs(project):
     code = "\n".join(re.findall(r"```python\n(.*?)```", (PROJECT / "docs/library.md").read_text(), re.S))
     shutil.rmtree(project / "made", ignore_errors=True)
-    checks = (
-        "\nassert image.shape == (640, 640) and picture.shape[2] == 3 and (prediction.probabilities >= 0).all()"
-    )
+    checks = "\nassert image.shape == (640, 640) and picture.shape[2] == 3 and (prediction.probabilities >= 0).all()"
     (project / "library.py").write_text(replaced(code, SMALLER) + checks)
     run("python library.py", project)
 
