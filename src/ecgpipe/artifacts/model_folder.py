@@ -12,7 +12,7 @@ JSON, safetensors and Markdown can be read without this package. This module req
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -79,8 +79,6 @@ PREDICTED = 0.5  # multi-label: calibrated probability from which a class is pre
 WHY_PREDICTED = {"single": "most probable", "multilabel": f"predicted: {PREDICTED:.0%} or more"}
 """Task -> why a class is among the predicted ones, for people."""
 
-FORMAT, VERSION = "ecgpipe-model", 1
-
 
 class OodLimits(BaseModel):
     """Limits of the out-of-distribution scores; images beyond them are unusual."""
@@ -94,13 +92,56 @@ class OodLimits(BaseModel):
     validation_images: int = Field(description="number of images behind the limits")
 
 
-class SavedModel(BaseModel):
-    """The content of config.json."""
+class ModelConfigFile(BaseModel):
+    """The content of config.json of any saved model; subclasses state their format and its version as defaults."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format: Literal["ecgpipe-model"] = FORMAT  # type: ignore[assignment]
-    format_version: int = Field(VERSION, description="raised when older readers would fail")
+    format: str
+    format_version: int
+
+    def write(self, folder: Path) -> None:
+        """Write config.json atomically."""
+        write_json(folder / CONFIG_FILE, self.model_dump(mode="json"))
+
+    @classmethod
+    def read(cls, folder: Path | str) -> Self:
+        """Read config.json.
+
+        Raises:
+            DataError: missing, not a saved model of this kind, or of another format version.
+        """
+        folder = Path(folder)
+        path = folder / CONFIG_FILE
+        expected, version = (cls.model_fields[name].default for name in ("format", "format_version"))
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            inner = folder / MODEL_FOLDER
+            hint = f"give {inner}" if (inner / CONFIG_FILE).is_file() else "give the folder of a saved model"
+            raise DataError(f"{path}: cannot be read ({error.strerror}); {hint}") from error
+        except ValueError as error:
+            raise DataError(f"{path}: not JSON ({error})") from error
+        if not isinstance(content, dict) or content.get("format") != expected:
+            raise DataError(f'{path}: not a saved model of ecgpipe (its "format" is not "{expected}")')
+        if content.get("format_version") != version:
+            raise DataError(
+                f"{path}: format version {content.get('format_version')!r}, but this ecgpipe reads {version}; "
+                "use the ecgpipe that wrote it (training.versions names it), or save the model again"
+            )
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            key = ".".join(map(str, problem["loc"]))
+            raise DataError(f"{path}: {key}: {problem['msg']}") from error
+
+
+class SavedModel(ModelConfigFile):
+    """The content of config.json of a model of images."""
+
+    format: Literal["ecgpipe-model"] = "ecgpipe-model"
+    format_version: int = Field(1, description="raised when older readers would fail")
     variant: str = Field(description="name for ``ecgpipe.models.create_model``: a variant, or a timm name")
     architecture: dict[str, Any] = Field(description="the timm name and its arguments")
     model: ModelConfig = Field(description="input size, channels and options of the model")
@@ -123,38 +164,3 @@ class SavedModel(BaseModel):
     ood: OodLimits | None = Field(
         None, description="limits of the out-of-distribution score; null if the images were not available"
     )
-
-    def write(self, folder: Path) -> None:
-        """Write config.json atomically."""
-        write_json(folder / CONFIG_FILE, self.model_dump(mode="json"))
-
-    @classmethod
-    def read(cls, folder: Path | str) -> "SavedModel":
-        """Read config.json.
-
-        Raises:
-            DataError: missing, not a saved model, or of another format version.
-        """
-        folder = Path(folder)
-        path = folder / CONFIG_FILE
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            inner = folder / MODEL_FOLDER
-            hint = f"give {inner}" if (inner / CONFIG_FILE).is_file() else "give the folder of a saved model"
-            raise DataError(f"{path}: cannot be read ({error.strerror}); {hint}") from error
-        except ValueError as error:
-            raise DataError(f"{path}: not JSON ({error})") from error
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise DataError(f'{path}: not a saved model of ecgpipe (its "format" is not "{FORMAT}")')
-        if content.get("format_version") != VERSION:
-            raise DataError(
-                f"{path}: format version {content.get('format_version')!r}, but this ecgpipe reads {VERSION}; "
-                "use the ecgpipe that wrote it (training.versions names it), or save the model again"
-            )
-        try:
-            return cls.model_validate(content)
-        except ValidationError as error:
-            problem = error.errors()[0]
-            key = ".".join(map(str, problem["loc"]))
-            raise DataError(f"{path}: {key}: {problem['msg']}") from error

@@ -12,13 +12,9 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from ecgpipe.artifacts.files import write_json
-from ecgpipe.artifacts.model_folder import CONFIG_FILE, Calibration, SavedModel
-from ecgpipe.errors import DataError
-
-FORMAT, VERSION = "ecgpipe-recording-model", 1
+from ecgpipe.artifacts.model_folder import CONFIG_FILE, Calibration, ModelConfigFile, SavedModel
 
 
 class FeatureLimit(BaseModel):
@@ -32,14 +28,12 @@ class FeatureLimit(BaseModel):
     validation_pages: int = Field(description="digitized pages behind the limit")
 
 
-class RecordingModel(BaseModel):
+class RecordingModel(ModelConfigFile):
     """The content of config.json."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    format: Literal["ecgpipe-recording-model"] = FORMAT
-    format_version: int = Field(VERSION, description="raised when older readers would fail")
-    name: str = Field(description="what people call the model")
+    format: Literal["ecgpipe-recording-model"] = "ecgpipe-recording-model"
+    format_version: int = Field(1, description="raised when older readers would fail")
+    variant: str = Field(description="name of the model")
     classes: tuple[str, ...] = Field(description="names of the outputs, in their order")
     task: Literal["multilabel"] = "multilabel"
     members: int = Field(ge=1, description="networks whose logits are averaged")
@@ -49,53 +43,16 @@ class RecordingModel(BaseModel):
     calibration: Calibration | None = Field(None, description="calibration of the logits, fitted on validation pages")
     ood: FeatureLimit | None = Field(None, description="limit of the out-of-distribution score")
 
-    @property
-    def variant(self) -> str:
-        """The name, as models of images call it."""
-        return self.name
-
-    def write(self, folder: Path) -> None:
-        """Write config.json atomically."""
-        write_json(folder / CONFIG_FILE, self.model_dump(mode="json"))
-
-    @classmethod
-    def read(cls, folder: Path | str) -> "RecordingModel":
-        """Read config.json.
-
-        Raises:
-            DataError: missing, of another kind of model, or of another format version.
-        """
-        path = Path(folder) / CONFIG_FILE
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise DataError(f"{path}: cannot be read ({error})") from error
-        if not is_recording_model(content):
-            raise DataError(f'{path}: not a model of recordings (its "format" is not "{FORMAT}")')
-        if content.get("format_version") != VERSION:
-            raise DataError(
-                f"{path}: format version {content.get('format_version')!r}, but this ecgpipe reads {VERSION}"
-            )
-        try:
-            return cls.model_validate(content)
-        except ValidationError as error:
-            problem = error.errors()[0]
-            raise DataError(f"{path}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}") from error
-
-
-def is_recording_model(content: Any) -> bool:
-    """Whether the content of a config.json describes a model of recordings."""
-    return isinstance(content, dict) and content.get("format") == FORMAT
-
 
 def holds_recording_model(folder: Path | str) -> bool:
     """Whether a folder contains a model of recordings; false if its config.json cannot be read."""
     try:
-        return is_recording_model(json.loads((Path(folder) / CONFIG_FILE).read_text(encoding="utf-8")))
+        content = json.loads((Path(folder) / CONFIG_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
+    return isinstance(content, dict) and content.get("format") == RecordingModel.model_fields["format"].default
 
 
 def read_saved(folder: Path | str) -> SavedModel | RecordingModel:
-    """The description of a saved model of either kind; errors as theirs."""
-    return RecordingModel.read(folder) if holds_recording_model(folder) else SavedModel.read(folder)
+    """The description of a saved model of either kind; errors as ``ModelConfigFile.read``."""
+    return (RecordingModel if holds_recording_model(folder) else SavedModel).read(folder)

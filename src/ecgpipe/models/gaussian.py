@@ -1,8 +1,15 @@
 """The Mahalanobis distance behind out-of-distribution scores, with a shrunk covariance."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from ecgpipe.artifacts.files import atomic_path, verify
+from ecgpipe.errors import DataError
 
 QUANTILE = 0.99
 """Share of the validation data whose distances are within the limit."""
@@ -49,3 +56,31 @@ def shrunk_covariance(vectors: np.ndarray) -> np.ndarray:
     excess = (n + 1) * (spread - level**2 / d)
     share = 1.0 if excess <= 0 else min(1.0, (spread + level**2) / excess)
     return (1 - share) * covariance + (share * level + 1e-6) * np.eye(d)  # 1e-6: identical images have variance 0
+
+
+def write_gaussians(path: Path, gaussians: Mapping[str, Gaussian]) -> None:
+    """Write a safetensors file atomically; the keys are prefixes of the arrays' names."""
+    tensors = {
+        f"{prefix}{name}": np.ascontiguousarray(getattr(gaussian, name))
+        for prefix, gaussian in gaussians.items()
+        for name in ("mean", "whiten")
+    }
+    with atomic_path(path) as partial:
+        save_file(tensors, partial)
+
+
+def read_gaussians(path: Path, prefixes: Sequence[str], remedy: str) -> list[Gaussian]:
+    """Read a file of ``write_gaussians``.
+
+    Raises:
+        DataError: missing or damaged; the message ends with the remedy.
+    """
+    verify(path)
+    try:
+        tensors = load_file(path)
+        gaussians = [Gaussian(tensors[f"{prefix}mean"], tensors[f"{prefix}whiten"]) for prefix in prefixes]
+    except (OSError, SafetensorError, KeyError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); {remedy}") from error
+    if any(each.whiten.shape != each.mean.shape * 2 for each in gaussians):
+        raise DataError(f"{path}: the shapes of its arrays do not match; {remedy}")
+    return gaussians

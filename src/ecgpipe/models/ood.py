@@ -17,17 +17,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
 from torch import nn
 from torch.nn import functional as F
 
-from ecgpipe.artifacts.files import atomic_path, verify
 from ecgpipe.artifacts.images import open_images, unpack
 from ecgpipe.artifacts.model_folder import OOD_FILE, OodLimits
 from ecgpipe.artifacts.runs import RunConfig, RunIndex
 from ecgpipe.errors import DataError
-from ecgpipe.models.gaussian import QUANTILE, Gaussian
+from ecgpipe.models.gaussian import QUANTILE, Gaussian, read_gaussians, write_gaussians
 from ecgpipe.models.inputs import to_input
 from ecgpipe.progress import progress
 
@@ -65,13 +62,7 @@ class OodDetector:
 
     def write(self, folder: Path) -> None:
         """Write ood.safetensors."""
-        tensors = {
-            f"{part}.{name}": np.ascontiguousarray(getattr(getattr(self, part), name))
-            for part in PARTS
-            for name in ("mean", "whiten")
-        }
-        with atomic_path(folder / OOD_FILE) as partial:
-            save_file(tensors, partial)
+        write_gaussians(folder / OOD_FILE, {f"{part}.": getattr(self, part) for part in PARTS})
 
     @classmethod
     def read(cls, folder: Path | str, limits: OodLimits) -> "OodDetector":
@@ -80,15 +71,7 @@ class OodDetector:
         Raises:
             DataError: missing or damaged.
         """
-        path = Path(folder) / OOD_FILE
-        verify(path)
-        try:
-            tensors = load_file(path)
-            features, ink = (Gaussian(tensors[f"{part}.mean"], tensors[f"{part}.whiten"]) for part in PARTS)
-        except (OSError, SafetensorError, KeyError) as error:
-            raise DataError(f"{path}: cannot be read ({error}); {REMEDY}") from error
-        if any(part.whiten.shape != part.mean.shape * 2 for part in (features, ink)):
-            raise DataError(f"{path}: the shapes of its arrays do not match; {REMEDY}")
+        features, ink = read_gaussians(Path(folder) / OOD_FILE, [f"{part}." for part in PARTS], REMEDY)
         return cls(features, ink, limits)
 
 

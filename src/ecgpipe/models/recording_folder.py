@@ -1,21 +1,19 @@
 """Save and load a model of recordings, with its out-of-distribution score (artifacts.recording_model)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
 from safetensors.torch import save_file as save_tensors
 
-from ecgpipe.artifacts.files import SUMS, atomic_path, verify, write_json, write_sums, write_text
+from ecgpipe.artifacts.files import SUMS, atomic_path, write_json, write_sums, write_text
 from ecgpipe.artifacts.model_folder import CARD_FILE, OOD_FILE
 from ecgpipe.artifacts.recording_model import FeatureLimit, RecordingModel
 from ecgpipe.artifacts.runs import METRICS_FILE, WEIGHTS_FILE
 from ecgpipe.errors import DataError
-from ecgpipe.models.gaussian import QUANTILE, Gaussian
+from ecgpipe.models.gaussian import QUANTILE, Gaussian, read_gaussians, write_gaussians
 from ecgpipe.models.recordings import RecordingNet, page_windows
 from ecgpipe.models.weights import read_weights
 
@@ -73,8 +71,7 @@ def save_recording_model(
     (folder / SUMS).unlink(missing_ok=True)
     with atomic_path(folder / WEIGHTS_FILE) as partial:
         save_tensors({name: value.contiguous() for name, value in _half(net).items()}, partial)
-    with atomic_path(folder / OOD_FILE) as partial:
-        save_file({"mean": gaussian.mean, "whiten": np.ascontiguousarray(gaussian.whiten)}, partial)
+    write_gaussians(folder / OOD_FILE, {"": gaussian})
     write_json(folder / METRICS_FILE, metrics)
     write_text(folder / CARD_FILE, card)
     saved.write(folder)
@@ -116,15 +113,4 @@ def load_features(folder: Path | str) -> Gaussian:
     Raises:
         DataError: missing or damaged.
     """
-    path = Path(folder) / OOD_FILE
-    verify(path)
-    try:
-        tensors = load_file(path)
-        return Gaussian(tensors["mean"], tensors["whiten"])
-    except (OSError, SafetensorError, KeyError) as error:
-        raise DataError(f"{path}: cannot be read ({error}); {REMEDY}") from error
-
-
-def stacked(outputs: Sequence[PageOutput]) -> tuple[np.ndarray, np.ndarray]:
-    """Logits (n, classes) and features (n, d) of several pages."""
-    return np.stack([each.logits for each in outputs]), np.stack([each.features for each in outputs])
+    return read_gaussians(Path(folder) / OOD_FILE, [""], REMEDY)[0]
