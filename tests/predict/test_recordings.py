@@ -121,6 +121,7 @@ def test_a_first_folder_that_is_a_model_is_used(capsys, made, files):
     (["{model}"], "name the pages to predict after it"),
     (["{run}", "{page}"], "give .*model"),
     (["{page}", "--cam-class", "AFIB"], "not a class of this model"),
+    (["{page}", "--plugin", "{page}"], "model of recordings, which has none"),
 ])  # fmt: skip
 def test_mistakes_are_named(capsys, made, files, arguments, message):
     places = {"page": files["kit-none"], "model": made.model, "run": made.run}

@@ -84,7 +84,7 @@ def _predict(args: Arguments, files: list[Path], missing: list[DataError]) -> No
     from ecgpipe.progress import progress
 
     predictor = load_predictor(args.model, threads=args.threads, plugin=args.plugin)
-    reader = predictor.reader(args.layout, args.derive_leads or None, reading_options(args))
+    reader = predictor.reader(layout=args.layout, derive_leads=args.derive_leads or None, reading=reading_options(args))
     overlays = OverlayFolder(predictor, args.cam, args.cam_method, args.cam_class) if args.cam else None
     predictions, errors = [], []
 

@@ -1,5 +1,6 @@
 """Input files of a prediction: photos, scans, PDF pages and WFDB records, as pages and model-ready images."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,24 +81,62 @@ class InputPage:
     recording: ShownRecording | None = None
 
 
-def signal_of_record(record: Path, derive_leads: bool, reading: Mapping[str, Any]) -> tuple[np.ndarray, float]:
-    """The signal of a record and its rate, as ``read_signal``; ``reading`` are its further options.
+class FileReader(ABC):
+    """Reads the pages of files and records.
 
-    Raises:
-        DataError: the record cannot be used; the message names the remedy.
+    Args:
+        derive_leads: compute III, aVR, aVL and aVF from I and II if a record lacks them.
+        reading: further options of ``read_signal``: lead_names, uncalibrated_gain.
     """
-    try:
-        return read_signal(record, record.name, None, derive_leads, **reading)
-    except RecordError as error:
-        remedy = ""
-        if error.problem == "missing-leads":
-            derivable = "derive_leads" in error.detail
-            remedy = ": --derive-leads" if derivable else "; a record of 12 leads is required"
-        raise DataError(f"{error.file}: {error.detail}{remedy}") from error
+
+    def __init__(self, derive_leads: bool, reading: Mapping[str, Any] | None) -> None:
+        self._derive, self._reading = derive_leads, dict(reading or {})
+
+    def read(self, path: Path) -> Iterator[InputPage | DataError]:
+        """Read the pages of a file or record; a page that cannot be used is a DataError in the sequence."""
+        try:
+            if is_record(path):
+                yield self._record(path if is_recording(path) else record_path(path), str(path))
+            else:
+                yield from self.read_content(read_bytes(path), str(path))
+        except DataError as error:
+            yield error
+
+    def read_content(self, content: bytes, name: str) -> Iterator[InputPage | DataError]:
+        """Read the pages of an image or PDF file; a page that cannot be used is a DataError in the sequence."""
+        for picture in pictures_in(content, name):
+            if isinstance(picture, DataError):
+                yield picture
+                continue
+            try:
+                yield self._picture(picture)
+            except DataError as error:
+                yield error if picture.name in str(error) else DataError(f"{picture.name}: {error}")
+
+    @abstractmethod
+    def _picture(self, picture: Picture) -> InputPage: ...
+
+    @abstractmethod
+    def _record(self, record: Path, name: str) -> InputPage: ...
+
+    def _signal(self, record: Path) -> tuple[np.ndarray, float]:
+        """The signal of a record and its rate, as ``read_signal``.
+
+        Raises:
+            DataError: the record cannot be used; the message names the remedy.
+        """
+        try:
+            return read_signal(record, record.name, None, self._derive, **self._reading)
+        except RecordError as error:
+            remedy = ""
+            if error.problem == "missing-leads":
+                derivable = "derive_leads" in error.detail
+                remedy = ": --derive-leads" if derivable else "; a record of 12 leads is required"
+            raise DataError(f"{error.file}: {error.detail}{remedy}") from error
 
 
-class PageReader:
-    """Reads files and records for a saved model, with the preprocessing of its training.
+class PageReader(FileReader):
+    """Reads files and records for a saved model of images, with the preprocessing of its training.
 
     Args:
         saved: the model's description.
@@ -123,29 +162,10 @@ class PageReader:
         self.config: PreprocessConfig = saved.preprocessing
         drawing: dict[str, Any] = saved.drawing or {}
         self._render, self._layout = drawing.get("render"), layout
-        self._derive = bool(drawing.get("derive_leads")) if derive_leads is None else derive_leads
-        self._reading = (drawing.get("reading") or {}) | dict(reading or {})
-
-    def read(self, path: Path) -> Iterator[InputPage | DataError]:
-        """Read the pages of a file or record; a page that cannot be used is a DataError in the sequence."""
-        try:
-            if is_record(path):
-                yield self._record(path if is_recording(path) else record_path(path), str(path))
-            else:
-                yield from self.read_content(read_bytes(path), str(path))
-        except DataError as error:
-            yield error
-
-    def read_content(self, content: bytes, name: str) -> Iterator[InputPage | DataError]:
-        """Read the pages of an image or PDF file; a page that cannot be used is a DataError in the sequence."""
-        for picture in pictures_in(content, name):
-            if isinstance(picture, DataError):
-                yield picture
-                continue
-            try:
-                yield self._picture(picture)
-            except DataError as error:
-                yield error if picture.name in str(error) else DataError(f"{picture.name}: {error}")
+        super().__init__(
+            bool(drawing.get("derive_leads")) if derive_leads is None else derive_leads,
+            (drawing.get("reading") or {}) | dict(reading or {}),
+        )
 
     def _picture(self, picture: Picture) -> InputPage:
         if self.config.digitized:
@@ -159,7 +179,7 @@ class PageReader:
         return InputPage(picture.name, picture.kind, upright, image, rectified=straightened, notes=notes)
 
     def _record(self, record: Path, name: str) -> InputPage:
-        signal, rate = signal_of_record(record, self._derive, self._reading)
+        signal, rate = self._signal(record)
         redraw = self.config.digitized
         config = self._canonical() if redraw and self._layout is None else self._render_config()
         try:

@@ -27,7 +27,7 @@ class OodScore:
     @property
     def score(self) -> float:
         """The larger distance; above 1 is unusual."""
-        return max(self.features, self.features if self.ink is None else self.ink)
+        return self.features if self.ink is None else max(self.features, self.ink)
 
     @property
     def unusual(self) -> bool:

@@ -1,6 +1,6 @@
 """Predictions of a saved model of images, and their overlays."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,14 +54,9 @@ class Predictor:
         """What a reader of predictions should know about the model; values for JSON."""
         return describe_model(self.saved, self.folder)
 
-    def reader(
-        self,
-        layout: str | None = None,
-        derive_leads: bool | None = None,
-        reading: Mapping[str, Any] | None = None,
-    ) -> PageReader:
-        """A reader of files and records for this model; arguments as for ``PageReader``."""
-        return PageReader(self.saved, layout, derive_leads, reading)
+    def reader(self, **options: Any) -> PageReader:
+        """A reader of files and records for this model; the options are those of ``PageReader``."""
+        return PageReader(self.saved, **options)
 
     def inputs(self, pages: Sequence[InputPage]) -> torch.Tensor:
         """(n, channels, size, size): the model's input for pages."""

@@ -14,13 +14,13 @@ from ecgpipe.config.box import BOX_FOLDER
 from ecgpipe.config.pages import RenderConfig
 from ecgpipe.errors import ConfigError, DataError
 from ecgpipe.explain.recordings import heat_of, lead_relevance, mark_traces
-from ecgpipe.models.recording_folder import load_features, load_recording_model, page_output, stacked
+from ecgpipe.models.recording_folder import load_features, load_recording_model, page_output
 from ecgpipe.models.recordings import RATE, at_network_rate
-from ecgpipe.predict.pages import InputPage, PageReader, ShownLead, ShownRecording, signal_of_record
+from ecgpipe.predict.pages import FileReader, InputPage, ShownLead, ShownRecording
 from ecgpipe.predict.prediction import OodScore, Prediction, describe_model, predictions_of
 from ecgpipe.predict.predictor import Predictor
 from ecgpipe.preprocess.canvas import reader_of
-from ecgpipe.reader.digitize import PRINTED_NAMES, Recording, digitize
+from ecgpipe.reader.digitize import PRINTED_NAMES, digitize, missing_leads
 from ecgpipe.render.page import render_page, short_note
 
 RECORD_LAYOUT = "12x1"
@@ -30,7 +30,7 @@ SIGNAL_METHOD = "integrated-gradients"
 READ = [key for key in DETAILS if key not in ("digitized", "notes")]
 
 
-class RecordingReader(PageReader):
+class RecordingReader(FileReader):
     """Reads files and records as recordings.
 
     Args:
@@ -45,11 +45,12 @@ class RecordingReader(PageReader):
         derive_leads: bool | None = None,
         reading: Mapping[str, Any] | None = None,
     ) -> None:
-        self._drawing, self._derive = RenderConfig(layout=layout or RECORD_LAYOUT), bool(derive_leads)
-        self._reading = dict(reading or {})
+        super().__init__(bool(derive_leads), reading)
+        self._drawing = RenderConfig(layout=layout or RECORD_LAYOUT)
 
     def _picture(self, picture: Picture) -> InputPage:
         recording = digitize(picture.image, reader_of(None))
+        summary = recording.summary()
         shown = ShownRecording(
             recording.signal,
             recording.sampling_rate,
@@ -57,7 +58,7 @@ class RecordingReader(PageReader):
                 ShownLead(lead.name, lead.start, lead.end, line)
                 for lead, line in zip(recording.leads, recording.lines, strict=True)
             ),
-            _details(recording),
+            {key: summary[key] for key in READ},
         )
         page = recording.page.upright(picture.image)
         return InputPage(
@@ -65,7 +66,7 @@ class RecordingReader(PageReader):
         )
 
     def _record(self, record: Path, name: str) -> InputPage:
-        signal, rate = signal_of_record(record, self._derive, self._reading)
+        signal, rate = self._signal(record)
         try:
             page = render_page(signal, rate, self._drawing, gaps=True)
         except (ValueError, DataError) as error:  # the layout cannot show this signal, for example one far from 0 mV
@@ -79,20 +80,11 @@ class RecordingReader(PageReader):
             ShownLead(lead.name, lead.start_sample / rate, lead.end_sample / rate, lead.pixels) for lead in page.leads
         )
         seen = signal[:, :count]
-        details = {"layout": "record", "speed_mm_per_s": None, "gain_mm_per_mv": None, "missing": _missing(seen)}
+        details = {"layout": "record", "speed_mm_per_s": None, "gain_mm_per_mv": None, "missing": missing_leads(seen)}
         recording = ShownRecording(seen, rate, leads, details)
         return InputPage(
             name, "record", page.image, np.zeros((0, 0), np.uint8), notes=tuple(notes), recording=recording
         )
-
-
-def _details(recording: Recording) -> dict[str, Any]:
-    summary = recording.summary()
-    return {key: summary[key] for key in READ}
-
-
-def _missing(signal: np.ndarray) -> list[str]:
-    return [name for name, row in zip(PRINTED_NAMES, signal, strict=True) if not np.isfinite(row).any()]
 
 
 class RecordingPredictor:
@@ -118,14 +110,9 @@ class RecordingPredictor:
         """As ``Predictor.description``."""
         return describe_model(self.saved, self.folder)
 
-    def reader(
-        self,
-        layout: str | None = None,
-        derive_leads: bool | None = None,
-        reading: Mapping[str, Any] | None = None,
-    ) -> RecordingReader:
-        """A reader of files and records for this model; arguments as for ``PageReader``."""
-        return RecordingReader(layout, derive_leads, reading)
+    def reader(self, **options: Any) -> RecordingReader:
+        """A reader of files and records for this model; the options are those of ``RecordingReader``."""
+        return RecordingReader(**options)
 
     def predict(self, pages: Sequence[InputPage]) -> list[Prediction]:
         """Predict pages.
@@ -141,12 +128,11 @@ class RecordingPredictor:
                 raise DataError(f"{page.name}: {error}") from error
         if not outputs:
             return []
-        logits, features = stacked(outputs)
         ood = None
         if self._features is not None and self.saved.ood is not None:
-            distances = self._features.distance(features) / self.saved.ood.features
-            ood = [OodScore(float(distance)) for distance in distances]
-        return predictions_of(pages, logits, self.saved, ood)
+            distances = self._features.distance(np.stack([each.features for each in outputs]))
+            ood = [OodScore(float(distance)) for distance in distances / self.saved.ood.features]
+        return predictions_of(pages, np.stack([each.logits for each in outputs]), self.saved, ood)
 
     def overlay(self, page: InputPage, label: str, method: str = SIGNAL_METHOD) -> np.ndarray:
         """Mark on the page which seconds of which leads support a class.
@@ -206,8 +192,11 @@ def load_predictor(
 
     Raises:
         DataError: not a saved model, damaged, or of another version of the format.
+        ConfigError: a plugin for a model of recordings.
     """
     folder = BOX_FOLDER if folder is None else Path(folder)
     if holds_recording_model(folder):
+        if plugin is not None:
+            raise ConfigError(f"plugin {plugin}: {folder} is a model of recordings, which has none; omit it")
         return RecordingPredictor(folder, threads=threads)
     return Predictor(folder, threads=threads, plugin=plugin)
