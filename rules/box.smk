@@ -1,5 +1,5 @@
-# signals, labels and split of one dataset -> box/weights.safetensors; pages of several looks -> box/pages/; both -> box/model/
-# `snakemake box --configfile config/box.yaml` makes the model that comes with the package; only its developers need this.
+# signals, labels and split of one dataset -> box/weights.safetensors; pages of its records in several looks -> box/pages/;
+# both -> box/model/. `snakemake box --configfile config/box.yaml` makes the built-in model; only its developers need this.
 
 BOX, BOX_DATASET = f"{RESULTS}/box", f"{RESULTS}/{CONFIG.box.dataset}"
 BOX_SPLIT = f"{BOX_DATASET}/splits/folds/seed-0.parquet"

@@ -25,7 +25,7 @@ box:
   width: 4
   epochs: 2
   batch: 16
-  cpu_precision: fp32
+  precision: fp32
   calibration_every: 2
   looks: {kit/none: 1, 12x1/none: 2}
 """

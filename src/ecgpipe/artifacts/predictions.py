@@ -14,6 +14,9 @@ from ecgpipe.artifacts.model_folder import probabilities_of
 from ecgpipe.artifacts.tables import PARQUET_ERRORS, read_table, text_array, write_table
 from ecgpipe.errors import DataError
 
+PER_RECORD = ("record_ids", "roles", "logits", "targets")
+"""The arrays of Predictions with a row for each record."""
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -40,12 +43,20 @@ class Predictions:
         """(n, classes) float64 in [0, 1]: softmax over classes, or a sigmoid for each."""
         return probabilities_of(self.logits, self.task)
 
+    def select(self, rows: np.ndarray) -> "Predictions":
+        """Only these rows, given as a mask or as indices, in their order."""
+        arrays = {name: getattr(self, name)[rows] for name in PER_RECORD}
+        return Predictions(**arrays, classes=self.classes, task=self.task)
+
     def of_role(self, role: str) -> "Predictions":
         """Only the records of one role."""
-        rows = self.roles == role
-        return Predictions(
-            self.record_ids[rows], self.roles[rows], self.logits[rows], self.targets[rows], self.classes, self.task
-        )
+        return self.select(self.roles == role)
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Predictions]") -> "Predictions":
+        """One after the other, at least one; they must have the same classes and task."""
+        arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in PER_RECORD}
+        return cls(**arrays, classes=parts[0].classes, task=parts[0].task)
 
     def write(self, path: Path | str) -> None:
         """Write the file atomically, with one column of logits and one of targets per class."""

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ecgpipe.artifacts.baselines import SAMPLING_RATE, SIGNALS_SHAPE, BaselineSignals
+from ecgpipe.artifacts.baselines import SIGNALS_SHAPE, BaselineSignals
 from ecgpipe.artifacts.digitized import SAMPLING_RATE as DIGITIZED_RATE
 from ecgpipe.artifacts.digitized import read_digitized
-from ecgpipe.baselines.features import as_reference
+from ecgpipe.models.recordings import at_network_rate
 
 
 def digitized_signals(record_ids: Sequence[str], file: Path | str) -> BaselineSignals:
@@ -28,12 +28,10 @@ def digitized_signals(record_ids: Sequence[str], file: Path | str) -> BaselineSi
 
 def seen_as_reference(signal: np.ndarray, rate: float) -> np.ndarray:
     """``as_reference`` of a recording with gaps: (12, samples) mV with NaN -> (12, 1000) float32, zero in the gaps."""
-    known = np.isfinite(signal)
-    filled = np.zeros(signal.shape)
-    for row, values, seen in zip(filled, signal, known, strict=True):
-        if seen.any():
-            row[seen] = values[seen] - np.median(values[seen].astype(float))
-    reference = as_reference(filled, rate)
-    at = np.rint(np.arange(reference.shape[1]) * rate / SAMPLING_RATE).astype(int)
-    shown = known[:, np.minimum(at, signal.shape[1] - 1)] & (at < signal.shape[1])
-    return np.where(shown, reference, np.float32(0))
+    seen = at_network_rate(signal, rate)[:, : SIGNALS_SHAPE[1]]
+    reference = np.zeros(SIGNALS_SHAPE, np.float32)
+    for row, values in zip(reference, seen, strict=True):
+        known = np.isfinite(values)
+        if known.any():
+            row[: len(values)][known] = values[known] - np.median(values[known])
+    return reference

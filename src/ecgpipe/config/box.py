@@ -36,8 +36,8 @@ class BoxConfig(Section):
         1.0, ge=0, description="weight of the diagnostic statements, which are further targets during the training"
     )
     least_records: int = Field(15, ge=1, description="training records that a statement must have to be a target")
-    cpu_precision: Literal["bf16", "fp32"] = Field(
-        "bf16", description="autocast precision on a CPU; bf16 is fast only with avx512_bf16 or amx_bf16"
+    precision: Literal["bf16", "fp32"] = Field(
+        "bf16", description="autocast precision; on a CPU bf16 is fast only with avx512_bf16 or amx_bf16"
     )
     seed: Seed = Field(0, description="seed of the first member and of the worn pages")
     looks: dict[str, Annotated[int, Field(ge=1)]] = Field(

@@ -211,6 +211,13 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _box_can_be_pretrained(self) -> "Config":
+        first = self.box.pretrain_on
+        if first is not None and (first not in self.datasets or self.kind_of(first) != "signals"):
+            raise ValueError(f"box.pretrain_on: {first!r} must be a dataset of signals that `datasets` names")
+        return self
+
+    @model_validator(mode="after")
     def _kit_is_there(self) -> "Config":
         if any(self.kind_of(name) == "signals" for name in self.datasets):
             try:

@@ -1,8 +1,11 @@
 """Make the model that comes with the package: scores on digitized pages, calibration and card (target `box`)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,16 +19,65 @@ from ecgpipe.artifacts.recording_model import RecordingModel
 from ecgpipe.artifacts.tables import Labels
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.config.box import REFERENCE_LOOK, BoxConfig
+from ecgpipe.errors import DataError
 from ecgpipe.evaluate.looks import paired_difference, score_looks
 from ecgpipe.models.recording_card import card_text
-from ecgpipe.models.recording_folder import PageOutput, fit_limit, page_output, rounded, save_recording_model, stacked
+from ecgpipe.models.recording_folder import fit_limit, page_output, rounded, save_recording_model
 from ecgpipe.models.recordings import RecordingNet, at_network_rate
 from ecgpipe.progress import progress
 
-NAME = "box"
+VARIANT = "box"
 RECORDING = "recording"
 """The look of records that are not drawn at all: ten seconds of all leads."""
+REFERENCE = "signal reference"
 COMMAND = "snakemake box --configfile config/box.yaml"
+SCORED = ("records", "groups", "support", "scores", "per_class")
+"""What metrics.json keeps of the scores of each look."""
+
+
+@dataclass(frozen=True)
+class _Outputs:
+    """What the network gives for the records or pages of one look.
+
+    Attributes:
+        record_ids: (n,) sorted.
+        roles: (n,) in the split.
+        logits: (n, classes).
+        features: (n, d).
+    """
+
+    record_ids: np.ndarray
+    roles: np.ndarray
+    logits: np.ndarray
+    features: np.ndarray
+
+    @classmethod
+    def of(cls, net: RecordingNet, signals: Iterable[tuple[str, np.ndarray]], role_of: Mapping[str, str]) -> "_Outputs":
+        """Run the network on (record id, signal at its rate) of the records of a split; unusable ones are left out."""
+        outputs = {}
+        for record_id, signal in signals:
+            if record_id in role_of:
+                with suppress(DataError):
+                    outputs[record_id] = page_output(net, signal)
+        ids = sorted(outputs)
+        return cls(
+            np.array(ids, str),
+            np.array([role_of[each] for each in ids]),
+            np.stack([outputs[each].logits for each in ids]),
+            np.stack([outputs[each].features for each in ids]),
+        )
+
+    def predictions(self, role: str, labels: Labels) -> Predictions:
+        """The predictions of one role."""
+        chosen = self.roles == role
+        ids = self.record_ids[chosen]
+        return Predictions(
+            ids, self.roles[chosen], self.logits[chosen], labels.of_records(ids), labels.classes, labels.task
+        )
+
+    def features_of(self, role: str) -> np.ndarray:
+        """The features of one role."""
+        return self.features[self.roles == role]
 
 
 def make_box(
@@ -56,55 +108,37 @@ def make_box(
         folder: of the saved model.
     """
     net = rounded(net)
-    of_role = {role: sorted(rows) for role, rows in split.groupby("role")["record_id"]}
     role_of = dict(zip(split["record_id"], split["role"], strict=True))
     stored = BaselineSignals.read(signals)
-    recordings = {
-        record_id: page_output(net, signal.astype(np.float32))
-        for record_id, signal in progress(
-            zip(stored.record_ids.tolist(), stored.signals, strict=True), "recordings", len(stored.record_ids)
-        )
-        if record_id in role_of
-    }
-    looks = {RECORDING: {each: out for each, out in recordings.items() if role_of[each] == "test"}}
-    validation: dict[str, dict[str, PageOutput]] = {}
-    refused = {}
-    for look, file in pages.items():
-        outputs = {
-            record.record_id: page_output(net, at_network_rate(record.signal, SAMPLING_RATE))
-            for record in progress(read_digitized(file), look)
-        }
-        looks[look] = {each: out for each, out in outputs.items() if role_of[each] == "test"}
-        validation[look] = {each: out for each, out in outputs.items() if role_of[each] == "validation"}
-        refused[look] = len(recipe.records_of(look, of_role["validation"], of_role["test"])) - len(outputs)
-    tests = {look: _predictions(outputs, labels, "test") for look, outputs in looks.items()}
-    pooled = _pooled([_predictions(outputs, labels, "validation") for outputs in validation.values() if outputs])
-    scores = score_looks(tests, pooled, records, evaluate)
-    training = stacked([out for each, out in recordings.items() if role_of[each] == "train"])[1]
-    seen = stacked([out for outputs in validation.values() for out in outputs.values()])[1]
-    gaussian, limit = fit_limit(training, seen)
-    differences = {
-        look: paired_difference(tests[look], tests[REFERENCE_LOOK], records, evaluate)
-        for look in tests
-        if look != REFERENCE_LOOK
-    } | {"signal reference": paired_difference(tests[REFERENCE_LOOK], reference.of_role("test"), records, evaluate)}
-    unusual = {
-        look: float((gaussian.distance(stacked(list(outputs.values()))[1]) > limit.features).mean())
-        for look, outputs in looks.items()
-    }
-    fitted = scores[REFERENCE_LOOK]["recalibration"]
+    whole = ((each, signal.astype(np.float32)) for each, signal in zip(stored.record_ids, stored.signals, strict=True))
+    recordings = _Outputs.of(net, progress(whole, RECORDING, len(stored.record_ids)), role_of)
+    digitized = {look: _Outputs.of(net, progress(_signals(file), look), role_of) for look, file in pages.items()}
+
+    looks = {RECORDING: recordings} | digitized
+    tests = {look: outputs.predictions("test", labels) for look, outputs in looks.items()}
+    validation = Predictions.joined([outputs.predictions("validation", labels) for outputs in digitized.values()])
+    scores = score_looks(tests, validation, records, evaluate)
+    gaussian, limit = fit_limit(
+        recordings.features_of("train"),
+        np.concatenate([outputs.features_of("validation") for outputs in digitized.values()]),
+    )
+    test_ids = sorted(record_id for record_id, role in role_of.items() if role == "test")
     metrics = {
         "looks": {
-            look: {key: each[key] for key in ("records", "groups", "support", "scores", "per_class")}
-            | {"calibration_error": each["recalibration"]["ece"], "refused": refused.get(look, 0)}
-            | {"unusual": unusual[look]}
+            look: {key: each[key] for key in SCORED}
+            | {
+                "calibration_error": each["recalibration"]["ece"],
+                "refused": len(recipe.records_of(look, [], test_ids)) - each["records"] if look in pages else 0,
+                "unusual": float((gaussian.distance(looks[look].features_of("test")) > limit.features).mean()),
+            }
             for look, each in scores.items()
         },
         "confidence": evaluate.confidence,
-        "differences": differences,
+        "differences": _differences(tests, reference.of_role("test"), records, evaluate),
     }
+    fitted = scores[REFERENCE_LOOK]["recalibration"]
     saved = RecordingModel(
-        name=NAME,
+        variant=VARIANT,
         classes=labels.classes,
         members=recipe.members,
         width=recipe.width,
@@ -123,21 +157,24 @@ def make_box(
         },
         # a record may have pages in several looks
         calibration=Calibration(
-            **{name: fitted[name] for name in Calibration.model_fields} | {"records": len(set(pooled.record_ids))}
+            **{name: fitted[name] for name in Calibration.model_fields} | {"records": len(set(validation.record_ids))}
         ),
         ood=limit,
     )
     save_recording_model(folder, net, saved, gaussian, metrics, card_text(saved, metrics))
 
 
-def _predictions(outputs: Mapping[str, PageOutput], labels: Labels, role: str) -> Predictions:
-    ids = np.array(sorted(outputs), str)
-    logits, _ = stacked([outputs[each] for each in ids])
-    return Predictions(ids, np.full(len(ids), role), logits, labels.of_records(ids), labels.classes, labels.task)
+def _signals(file: Path) -> list[tuple[str, np.ndarray]]:
+    """The digitized pages of a file at the network's rate."""
+    return [(page.record_id, at_network_rate(page.signal, SAMPLING_RATE)) for page in read_digitized(file)]
 
 
-def _pooled(parts: Sequence[Predictions]) -> Predictions:
-    ids, roles, logits, targets = (
-        np.concatenate([getattr(part, name) for part in parts]) for name in ("record_ids", "roles", "logits", "targets")
-    )
-    return Predictions(ids, roles, logits, targets, parts[0].classes, parts[0].task)
+def _differences(
+    tests: Mapping[str, Predictions], reference: Predictions, records: pd.DataFrame, evaluate: EvaluateConfig
+) -> dict[str, dict[str, Any]]:
+    """Of each look from the reference look, and of that from the signal reference."""
+    plain = tests[REFERENCE_LOOK]
+    pairs = {look: (each, plain) for look, each in tests.items() if look != REFERENCE_LOOK} | {
+        REFERENCE: (plain, reference)
+    }
+    return {name: paired_difference(*pair, records, evaluate) for name, pair in pairs.items()}

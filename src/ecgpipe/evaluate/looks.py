@@ -43,19 +43,13 @@ def paired_difference(
         ``value``, ``low`` and ``high``, with a bootstrap over patients, and ``records``.
     """
     common = np.intersect1d(first.record_ids, second.record_ids)
-    runs = {
-        name: {0: Reported(part, np.full(len(common), ""), resampling_groups(common, records))}
-        for name, part in (("first", _of_records(first, common)), ("second", _of_records(second, common)))
-    }
+    runs = {name: {0: _reported(each, common, records)} for name, each in (("first", first), ("second", second))}
     scores = bootstrap_scores(runs, config)
     head = pair_head("first", "second", None, runs["first"])
     row = bootstrap_row(head, scores["first"], scores["second"], SCORE, config)
     return {"value": row["difference"], "low": row["low"], "high": row["high"], "records": len(common)}
 
 
-def _of_records(predictions: Predictions, record_ids: np.ndarray) -> Predictions:
+def _reported(predictions: Predictions, record_ids: np.ndarray, records: pd.DataFrame) -> Reported:
     rows, _ = find_rows(record_ids, predictions.record_ids)
-    return Predictions(
-        record_ids, predictions.roles[rows], predictions.logits[rows], predictions.targets[rows], predictions.classes,
-        predictions.task,
-    )  # fmt: skip
+    return Reported(predictions.select(rows), np.full(len(record_ids), ""), resampling_groups(record_ids, records))

@@ -36,7 +36,7 @@ class Reported:
     def select(self, record_ids: np.ndarray) -> "Reported":
         """Only these records, all of which must exist, in this order."""
         rows = np.searchsorted(self.predictions.record_ids, record_ids)
-        return Reported(_rows(self.predictions, rows), self.parts[rows], self.groups[rows], self.validation_auc)
+        return Reported(self.predictions.select(rows), self.parts[rows], self.groups[rows], self.validation_auc)
 
 
 Models = Mapping[str, Mapping[int, Reported]]
@@ -131,13 +131,9 @@ def _join(name: str, parts: list[tuple[str, Predictions]], records: pd.DataFrame
     if any((predictions.classes, predictions.task) != (first.classes, first.task) for _, predictions in parts):
         raise DataError(f"{name}: the parts of the cross-validation disagree on the classes; run them again")
     reported = [predictions.of_role(reported_role(predictions)) for _, predictions in parts]
-    arrays = {
-        array: np.concatenate([getattr(predictions, array) for predictions in reported])
-        for array in ("record_ids", "roles", "logits", "targets")
-    }
-    joined = Predictions(**arrays, classes=first.classes, task=first.task)
+    joined = Predictions.joined(reported)
     order = np.argsort(joined.record_ids, kind="stable")
-    joined = _rows(joined, order)
+    joined = joined.select(order)
     ids = joined.record_ids
     if len(np.unique(ids)) < len(ids):
         twice = ids[:-1][ids[1:] == ids[:-1]][0]
@@ -155,14 +151,3 @@ def _validation_auc(parts: list[Predictions]) -> float | None:
         return None
     scores = [Scorer(part, 0.5)(np.ones((len(part.record_ids), 1)))[0]["auc_macro"][0] for part in chosen]
     return None if np.isnan(scores).all() else float(np.nanmean(scores))
-
-
-def _rows(predictions: Predictions, rows: np.ndarray) -> Predictions:
-    return Predictions(
-        predictions.record_ids[rows],
-        predictions.roles[rows],
-        predictions.logits[rows],
-        predictions.targets[rows],
-        predictions.classes,
-        predictions.task,
-    )

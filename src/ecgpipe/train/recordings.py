@@ -125,14 +125,13 @@ def _train(
     optimizer = torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total_steps=steps * epochs)
     started, course = time.monotonic(), []
-    precision = torch.bfloat16 if recipe.cpu_precision == "bf16" else torch.float32
     for epoch in progress(range(epochs), title, epochs, "epochs"):
         network.train()
         order, total = generator.permutation(len(examples.signals)), 0.0
         for step in range(steps):
             rows = order[step * recipe.batch : (step + 1) * recipe.batch]
             inputs = net.inputs(torch.from_numpy(random_windows(examples.signals[rows], generator)))
-            with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+            with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
                 logits = network(inputs.to(device))
             truth = torch.from_numpy(labels[rows]).to(device)
             losses = F.binary_cross_entropy_with_logits(logits.float(), truth, reduction="none")
