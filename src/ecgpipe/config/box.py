@@ -35,7 +35,7 @@ class BoxConfig(Section):
     statements: float = Field(
         1.0, ge=0, description="weight of the diagnostic statements, which are further targets during the training"
     )
-    least_records: int = Field(15, ge=1, description="training records that a statement must have to be a target")
+    least_records: int = Field(15, ge=1, description="statements of fewer training records are no targets")
     precision: Literal["bf16", "fp32"] = Field(
         "bf16", description="autocast precision; on a CPU bf16 is fast only with avx512_bf16 or amx_bf16"
     )
@@ -43,7 +43,7 @@ class BoxConfig(Section):
     looks: dict[str, Annotated[int, Field(ge=1)]] = Field(
         {"kit/none": 2, "kit/photo": 4, "kit/harsh": 4, "6x2/none": 8, "12x1/none": 8, "cardiac-images/none": 8,
          "kit/scan": 8},
-        description="layout/level of the digitized pages that are scored: every n-th test record is drawn so",
+        description="layout/level of the digitized pages that are scored: every n-th test record is drawn in this look",
     )  # fmt: skip
     calibration_every: int = Field(
         4, ge=1, description="every n-th validation record is drawn in each look, to calibrate the probabilities"

@@ -25,8 +25,8 @@ learned from one German data set of 1989 to 1996; other devices, hospitals and p
 
 DESIGN = """\
 The page reader of the package finds the traces, names the leads and measures them in millivolts. The networks see 12
-leads at 100 Hz in windows of 2.5 s, each lead at the time at which the page shows it, and which samples are known. So
-the layout of the page does not matter, and missing leads are allowed. The logits of {members} networks of {parameters}
+leads at 100 Hz in windows of 2.5 s, each lead at the time at which the page shows it, and a mask of the known samples.
+So the layout of the page does not matter, and leads may be missing. The logits of {members} networks of {parameters}
 parameters each are averaged."""
 
 DATA = """\
@@ -53,7 +53,7 @@ error in ten bins, after calibration; small samples raise it. Refused pages have
 {classes}"""
 
 LIMITS = """\
-- Pages are read as well as the page reader reads them: its own card states how often leads are lost.
+- An answer is no better than the reading of the page: the card of the page reader states how often it loses leads.
 - A wrong speed or gain makes wrong intervals and voltages. Where the page does not show them, 25 mm/s and 10 mm/mV are
   assumed, and the answer says so.
 - The calibration holds for patients like those of PTB-XL, with the same frequency of each class.

@@ -22,7 +22,7 @@ STEP = 125
 LEAST = 20
 """Samples: a lead that is shown for a shorter time counts as missing."""
 NEAR = 25
-"""Samples, within which leads of one column begin and end, and by which a column may be wider than a window."""
+"""Samples: leads whose starts and ends differ by at most this are one column, which may exceed a window by as much."""
 KERNEL = 7
 
 
