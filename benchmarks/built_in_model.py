@@ -4,7 +4,7 @@
 
 For the given pictures of ECG pages: one line each with the answer, and with --sheet the page with the overlay of its
 most probable class. --other N draws N pictures without an ECG (``benchmarks.other_pictures``), numbered from --first.
-Times are processor time of one thread; the start of the process with a first answer is timed as a new process.
+The time of a page is processor time of one thread; that of a new process up to its first answer is elapsed time.
 """
 
 import argparse
@@ -20,17 +20,17 @@ import numpy as np
 from benchmarks.other_pictures import draw_other_picture
 from ecgpipe.artifacts.page_files import PICTURES, find_files
 from ecgpipe.errors import DataError
-from ecgpipe.predict import InputPage, RecordingPredictor, load_predictor
+from ecgpipe.predict import InputPage, Prediction, RecordingPredictor, load_predictor
 from ecgpipe.predict.words import read_in_words
 from ecgpipe.progress import progress
 
 
-def outcome(predictor: RecordingPredictor, page: InputPage | DataError) -> str:
-    """refused, unusual or answered."""
+def answer(predictor: RecordingPredictor, page: InputPage | DataError) -> tuple[str, Prediction | None]:
+    """refused, unusual or answered, and the prediction; None if refused."""
     if isinstance(page, DataError):
-        return "refused"
-    ood = predictor.predict([page])[0].ood
-    return "unusual" if ood is not None and ood.unusual else "answered"
+        return "refused", None
+    (prediction,) = predictor.predict([page])
+    return "unusual" if prediction.ood is not None and prediction.ood.unusual else "answered", prediction
 
 
 def other_pictures(predictor: RecordingPredictor, seeds: range) -> None:
@@ -40,7 +40,7 @@ def other_pictures(predictor: RecordingPredictor, seeds: range) -> None:
         kind, picture = draw_other_picture(seed)
         content = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes()
         for page in predictor.reader().read_content(content, f"{seed}.png"):
-            counts.setdefault(kind, Counter())[outcome(predictor, page)] += 1
+            counts.setdefault(kind, Counter())[answer(predictor, page)[0]] += 1
     for kind, of_kind in counts.items():
         print(f"{kind:<14}" + "  ".join(f"{name} {of_kind[name]:3}" for name in ("refused", "unusual", "answered")))
     answered = sum(each["answered"] for each in counts.values())
@@ -48,24 +48,23 @@ def other_pictures(predictor: RecordingPredictor, seeds: range) -> None:
 
 
 def pictures(predictor: RecordingPredictor, files: list[Path], sheet: Path | None) -> None:
-    """Print the answers to pictures of ECG pages."""
-    outcomes, seconds = Counter(), []
+    """Print the answers to pictures of ECG pages, and write their overlays to the folder ``sheet``."""
+    outcomes: Counter = Counter()
+    seconds = []
     for file in files:
         started = time.process_time()
         for page in predictor.reader().read(file):
-            result = outcome(predictor, page)
-            outcomes[result] += 1
-            if isinstance(page, DataError):
+            outcome, prediction = answer(predictor, page)
+            outcomes[outcome] += 1
+            if isinstance(page, DataError) or prediction is None:
                 print(page)
                 continue
-            (prediction,) = predictor.predict([page])
             seconds.append(time.process_time() - started)
-            shares = ", ".join(
-                f"{k} {p:.0%}" for k, p in zip(prediction.classes, prediction.probabilities, strict=True)
-            )
+            pairs = zip(prediction.classes, prediction.probabilities, strict=True)
+            shares = ", ".join(f"{label} {probability:.0%}" for label, probability in pairs)
             read = ", ".join(text for _, text in read_in_words(prediction.read)) if prediction.read else ""
             score = prediction.ood.score if prediction.ood else np.nan
-            print(f"{Path(page.name).name}: {shares}; {read}; {result} ({score:.2f})")
+            print(f"{Path(page.name).name}: {shares}; {read}; {outcome} ({score:.2f})")
             if sheet is not None:
                 sheet.mkdir(parents=True, exist_ok=True)
                 marked = predictor.overlay(page, prediction.top)

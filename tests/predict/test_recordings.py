@@ -15,7 +15,7 @@ from ecgpipe.cli import main
 from ecgpipe.config.box import BOX_FOLDER
 from ecgpipe.config.pages import DegradeConfig, RenderConfig
 from ecgpipe.errors import ConfigError, DataError
-from ecgpipe.predict import NOTICE, Predictor, RecordingPredictor, load_predictor
+from ecgpipe.predict import NOTICE, Predictor, RecordingPredictor, load_predictor, recordings
 from ecgpipe.predict.output import format_prediction
 from ecgpipe.render.degrade import degrade_page
 from ecgpipe.render.page import render_page
@@ -153,6 +153,22 @@ def test_a_picture_without_an_ecg_is_refused(capsys, files, tmp_path):
     assert status == 1
     assert "noise.png" in err
     assert "kit-none.png" in out  # the other file is predicted
+
+
+def test_a_page_that_cannot_be_predicted_does_not_stop_the_others(capsys, monkeypatch, files):
+    whole, seen = recordings.page_output, []
+
+    def first_fails(*arguments):
+        seen.append(arguments)
+        if len(seen) == 1:
+            raise DataError("no lead is shown for 0.2 s or more")
+        return whole(*arguments)
+
+    monkeypatch.setattr(recordings, "page_output", first_fails)
+    status, out, err = run(capsys, files["kit-none"], files["6x2-none"])
+    assert status == 1
+    assert "kit-none.png: no lead is shown" in err
+    assert "6x2-none.png" in out
 
 
 def test_damaged_weights_are_noticed(tmp_path):

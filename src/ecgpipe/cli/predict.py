@@ -10,7 +10,7 @@ from ecgpipe.cli.parser import Arguments, argument, command
 from ecgpipe.errors import ConfigError, DataError, EcgpipeError
 
 CAM_METHODS = ("gradcam", "gradcam++", "layercam", "eigencam", "integrated-gradients")
-MODEL_FILES = ("config.json", "weights.safetensors", "run.json", "model")
+MODEL_FILES = ("config.json", "weights.safetensors", "run.json")
 """A folder with one of these is a model, or was meant to be one."""
 
 
@@ -96,10 +96,13 @@ def _predict(args: Arguments, files: list[Path], missing: list[DataError]) -> No
         add_error(error)
     for path in progress(files, "predict", unit="files"):
         for page in reader.read(path):
-            if isinstance(page, DataError):
-                add_error(page)
+            try:
+                if isinstance(page, DataError):
+                    raise page
+                (prediction,) = predictor.predict([page])
+            except DataError as error:
+                add_error(error)
                 continue
-            prediction = predictor.predict([page])[0]
             row = prediction.to_dict()
             if overlays is not None:
                 row["overlay"] = overlays.write(page, prediction)
