@@ -5,6 +5,9 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 
 LEADS = ("I", "II", "III", "AVR", "AVL", "AVF", "V1", "V2", "V3", "V4", "V5", "V6")
+"""Order of the rows of a signal, named as in the WFDB headers of PTB-XL."""
+PRINTED_NAMES = tuple(lead.replace("AV", "aV") for lead in LEADS)
+"""LEADS as printed on pages."""
 ALIASES = (
     {f"D{numeral}": numeral for numeral in ("I", "II", "III")}
     | {f"D{number}": "I" * number for number in (1, 2, 3)}
@@ -22,6 +25,11 @@ PREFIXES = {"LEAD", "ECG", "EKG", "MDC", "ELEC", "POTL", "ABLEITUNG", "DERIVATIO
 """Words without meaning here: ``MDC_ECG_LEAD_I`` is ISO/IEEE 11073-10101's name of lead I; units in names."""
 MINUS = {"MINUS", "NEG", "NEGATIVE", "INVERTED"}
 DASHES = str.maketrans("\u2010\u2011\u2012\u2013\u2014\u2212\ufe63\uff0d", "-" * 8)
+
+
+def printed_name(lead: str) -> str:
+    """Return a lead's name as printed on pages."""
+    return PRINTED_NAMES[LEADS.index(lead)]
 
 
 def lead_of(name: str) -> tuple[str, int] | None:

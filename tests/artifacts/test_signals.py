@@ -10,10 +10,10 @@ import wfdb
 from ecgpipe.artifacts.signals import LEADS, read_signal
 from ecgpipe.errors import RecordError
 
-PRINTED_NAMES = ["I", "II", "III", "AVR", "AVL", "AVF", "V1", "V2", "V3", "V4", "V5", "V6"]
+NAMES = ["I", "II", "III", "AVR", "AVL", "AVF", "V1", "V2", "V3", "V4", "V5", "V6"]
 
 
-def write_record(folder: Path, signal: np.ndarray, names=PRINTED_NAMES, fs=100, units="mV", gain=1000.0) -> Path:
+def write_record(folder: Path, signal: np.ndarray, names=NAMES, fs=100, units="mV", gain=1000.0) -> Path:
     wfdb.wrsamp(
         "rec",
         fs=fs,
@@ -99,7 +99,7 @@ def test_nan_and_flat_leads_are_named(tmp_path, signal):
 def test_wrong_sampling_rate_missing_lead_and_garbage(tmp_path, signal):
     path = write_record(tmp_path, signal)
     assert problem_of(path, 500).problem == "sampling-rate"
-    few = write_record(tmp_path, signal[:, :11], PRINTED_NAMES[:11])
+    few = write_record(tmp_path, signal[:, :11], NAMES[:11])
     assert "V6" in problem_of(few).detail
     few.with_suffix(".hea").write_bytes(b"\x00\xff\x12 nonsense")
     assert problem_of(few).problem == "unreadable-header"

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ecgpipe.artifacts.files import read_arrays, write_arrays
-from ecgpipe.artifacts.signals import LEADS
 from ecgpipe.errors import DataError
+from ecgpipe.lead_names import LEADS
 
 SAMPLING_RATE = 500
 """Hz."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from ecgpipe.artifacts.signals import LEADS
+from ecgpipe.lead_names import LEADS
 
 CLIPPED_SECONDS = 0.04
 FLAT_SECONDS = 1.0

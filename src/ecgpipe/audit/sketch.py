@@ -18,13 +18,13 @@ import pandas as pd
 from PIL import Image, ImageOps, UnidentifiedImageError
 from scipy.signal import resample_poly
 
-from ecgpipe.artifacts.signals import LEADS, read_record
+from ecgpipe.artifacts.signals import read_record
 from ecgpipe.artifacts.sources import Source, is_image, open_source
 from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.artifacts.wfdb_header import find_header, read_header
 from ecgpipe.audit.anomalies import signal_anomalies
 from ecgpipe.errors import DataError, RecordError
-from ecgpipe.lead_names import find_leads
+from ecgpipe.lead_names import LEADS, find_leads
 
 
 class Sketch(NamedTuple):

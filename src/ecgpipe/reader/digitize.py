@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from scipy.stats import theilslopes
 
-from ecgpipe.artifacts.signals import LEADS
 from ecgpipe.errors import DataError
+from ecgpipe.lead_names import LEADS, PRINTED_NAMES
 from ecgpipe.reader.ink import ink_of, own_ink
 from ecgpipe.reader.leads import FoundLead
 from ecgpipe.reader.line import follow_line
@@ -17,7 +17,6 @@ from ecgpipe.reader.network import PIXEL_MAPS, ReaderNet
 from ecgpipe.reader.page import ReadPage, several_pages, understand_page
 from ecgpipe.reader.templates import Layout
 
-PRINTED_NAMES = tuple(name.replace("AV", "aV") for name in LEADS)
 USUAL_SPEED, USUAL_GAIN = 25.0, 10.0  # mm/s and mm/mV
 GAINS = (5.0, 10.0, 20.0)
 USUAL_SECONDS, SCALE_ERROR = 10.0, 0.02  # s on a page, and the error of millimetres that is corrected for it

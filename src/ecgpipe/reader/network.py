@@ -10,9 +10,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-LEAD_NAMES = (
-    "I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6", "V3R", "V4R", "V7", "V8", "V9",
-)  # fmt: skip
+from ecgpipe.lead_names import PRINTED_NAMES
+
+LEAD_NAMES = (*PRINTED_NAMES, "V3R", "V4R", "V7", "V8", "V9")
 """Leads whose printed names the network locates, in the order of its channels."""
 PIXEL_MAPS = ("trace", "ink", "pulse", "grid", "offset")
 """Maps at full resolution: four logits, then the height of a trace above its own baseline, in centimetres of paper."""

@@ -11,7 +11,8 @@ import wfdb
 from ecgpipe.artifacts.files import atomic_path, write_json, write_text
 from ecgpipe.artifacts.page_files import Picture
 from ecgpipe.errors import DataError
-from ecgpipe.reader.digitize import PRINTED_NAMES, Recording, digitize
+from ecgpipe.lead_names import PRINTED_NAMES
+from ecgpipe.reader.digitize import Recording, digitize
 from ecgpipe.reader.network import ReaderNet
 from ecgpipe.reader.output import ROW_COLOURS, unique_stem, write_png
 from ecgpipe.reader.templates import Layout

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from ecgpipe.artifacts.saliency import FINDINGS
-from ecgpipe.artifacts.signals import LEADS
 from ecgpipe.artifacts.truth import Truth
 from ecgpipe.config.pages import RenderConfig
 from ecgpipe.errors import RecordError
+from ecgpipe.lead_names import LEADS
 from ecgpipe.progress import progress
 from ecgpipe.render.degrade import DegradedPage
 from ecgpipe.render.page import Page

@@ -11,11 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ecgpipe.config.pages import Colour
 from ecgpipe.errors import ConfigError
+from ecgpipe.lead_names import LEADS, printed_name
 
-LEADS = ("I", "II", "III", "AVR", "AVL", "AVF", "V1", "V2", "V3", "V4", "V5", "V6")
-"""Order of the rows of a signal, named as in the WFDB headers of PTB-XL. (Importing artifacts.signals takes 0.8 s.)"""
-
-PRINTED = {"AVR": "aVR", "AVL": "aVL", "AVF": "aVF"}
 INCH = 25.4
 
 
@@ -98,11 +95,6 @@ class Layout(_Part):
             if not (slot.x >= 0 and slot.x + slot.width <= self.width and 0 <= slot.baseline <= self.height):
                 raise ValueError(f"lead {slot.lead} at x {slot.x}, baseline {slot.baseline} is not on the page")
         return self
-
-
-def printed_name(lead: str) -> str:
-    """Return a lead's name as printed on pages."""
-    return PRINTED.get(lead, lead)
 
 
 @lru_cache(maxsize=8)

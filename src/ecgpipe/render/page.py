@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image
 
 from ecgpipe.config.pages import RenderConfig
-from ecgpipe.render.layout import LEADS, Slot, printed_name
+from ecgpipe.lead_names import LEADS, printed_name
+from ecgpipe.render.layout import Slot
 from ecgpipe.render.template import Box, GridLines, PageTemplate, page_template
 
 SHIFT = 8  # cv2 takes points in 1/256 pixel

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecgpipe.acquire.simulate.morphology import Morphology
-from ecgpipe.acquire.simulate.patient import LEADS, STANDARD_LEADS, lead_vectors, rotation
+from ecgpipe.acquire.simulate.patient import STANDARD_LEADS, lead_vectors, rotation
+from ecgpipe.lead_names import LEADS
 
 THRESHOLD = 0.5  # severity at which a finding just meets its criterion
 STAGES = ("Stadium I", "Stadium I-II", "Stadium II", "Stadium II-III", "Stadium III")  # acute to old, PTB-XL's names

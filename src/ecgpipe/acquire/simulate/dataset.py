@@ -14,9 +14,9 @@ import numpy as np
 
 from ecgpipe.acquire.simulate.cohort import Cohort, patient_chart, plan_cohort
 from ecgpipe.acquire.simulate.metadata import DATABASE_HEADER, database_row, statements_csv
-from ecgpipe.acquire.simulate.patient import LEADS
 from ecgpipe.acquire.simulate.record import SimulatedRecord, simulate_rates
 from ecgpipe.errors import ConfigError, DataError
+from ecgpipe.lead_names import LEADS
 
 RATES = {100: "lr", 500: "hr"}
 CHUNK = 100  # records per task

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-LEADS = ("I", "II", "III", "AVR", "AVL", "AVF", "V1", "V2", "V3", "V4", "V5", "V6")
+from ecgpipe.lead_names import LEADS
+
 WAVES = ("P", "QRS", "T")  # wave groups, which the torso conducts with slightly different lead vectors
 # The Dower transform (Dower, Machado, Osborne, Clin Cardiol 3, 1980): heart vector -> the eight independent leads.
 DOWER = {

@@ -20,9 +20,10 @@ from ecgpipe.acquire.simulate.morphology import (
     normal_morphology,
 )
 from ecgpipe.acquire.simulate.noise import NoiseLevels, electrode_noise, sample_noise_levels
-from ecgpipe.acquire.simulate.patient import LEADS, Patient, lead_matrix, sample_patient
+from ecgpipe.acquire.simulate.patient import Patient, lead_matrix, sample_patient
 from ecgpipe.artifacts.truth import BEAT_FIELDS, FindingTruth, Truth
 from ecgpipe.errors import ConfigError
+from ecgpipe.lead_names import LEADS
 
 INTERNAL_RATE = 500  # Hz; other rates are low-passed and resampled from it, like PTB-XL's 100 Hz files
 MARGIN = 1.0  # seconds simulated on either side, so that the edges contain parts of beats
