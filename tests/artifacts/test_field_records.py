@@ -24,10 +24,10 @@ def signal():
 
 def write(
     folder: Path, signal: np.ndarray, gain="1000/mV", names=LEADS, name="rec", suffixes=(".hea", ".dat"),
-    encoding="utf-8", scale=1000.0, comment="",
+    encoding="utf-8", comment="",
 ) -> Path:  # fmt: skip
     header, data = suffixes
-    samples = np.round(signal * scale).astype("<i2")
+    samples = np.round(signal * 1000).astype("<i2")
     lines = [f"{name} {len(signal)} 100 {signal.shape[1]}"]
     for row, lead in zip(samples, names, strict=True):
         check = int(row.astype(np.int64).sum()) & 0xFFFF
@@ -38,21 +38,9 @@ def write(
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
-@pytest.mark.parametrize(
-    ("gain", "scale"),
-    [
-        ("1000/mv", 1e3),
-        ("1/uv", 1e3),
-        ("1/UV", 1e3),
-        ("1/µV", 1e3),
-        ("1.0(0)/µV", 1e3),
-        ("1E0/uV", 1e3),
-        ("1e6/V", 1e3),
-    ],
-)
-def test_units(tmp_path, signal, gain, scale, encoding):
-    path = write(tmp_path, signal, gain, scale=scale, encoding=encoding)
-    assert np.allclose(read_signal(path, "x")[0], signal)
+@pytest.mark.parametrize("gain", ["1000/mv", "1/uv", "1/UV", "1/µV", "1.0(0)/µV", "1E0/uV", "1e6/V"])
+def test_units(tmp_path, signal, gain, encoding):
+    assert np.allclose(read_signal(write(tmp_path, signal, gain, encoding=encoding), "x")[0], signal)
 
 
 def test_the_greek_letter_and_text_that_was_read_as_latin_1(tmp_path, signal):
@@ -116,13 +104,13 @@ def test_names_that_are_not_one_of_the_twelve(name):
 
 
 def test_other_names_are_mapped(tmp_path, signal, capsys):
-    names = ["kanal 1", "MLII", *LEADS[2:]]
+    names = ["größe 1", "MLII", *LEADS[2:]]
     path = write(tmp_path, signal, names=names)
-    with pytest.raises(RecordError, match=r"leads I, II are missing \(the record has kanal 1, MLII"):
+    with pytest.raises(RecordError, match=r"leads I, II are missing \(the record has größe 1, MLII"):
         read_signal(path, "x")
-    assert np.allclose(read_signal(path, "x", lead_names={"Kanal 1": "I", "mlii": "II"})[0], signal)
+    assert np.allclose(read_signal(path, "x", lead_names={"Größe 1": "I", "mlii": "II"})[0], signal)
     page = ["-o", str(tmp_path / "page.png")]
-    assert main(["render", str(path), *page, "--lead-name", "kanal 1=I", "--lead-name", "MLII=-II"]) == 0
+    assert main(["render", str(path), *page, "--lead-name", "größe 1=I", "--lead-name", "MLII=-II"]) == 0
     assert main(["render", str(path), *page, "--lead-name", "MLII=two"]) == 1
     assert "--lead-name MLII=two: give NAME=LEAD" in capsys.readouterr().err
 
@@ -188,18 +176,18 @@ def test_a_layout_segment_has_no_samples_and_leads_may_change_places(tmp_path, s
 
 
 @pytest.mark.parametrize(
-    ("middle", "problem"),
+    ("middle", "problem", "file"),
     [
-        ("rec_2 299", "header-mismatch"),
-        ("rec_9 300", "missing-header"),
-        ("../rec_2 300", "unreadable-header"),
-        ("rec 300", "unreadable-header"),  # itself
-        ("~ 300", "nan"),
-        ("~ 99999999999", "unreadable-header"),
+        ("rec_2 299", "header-mismatch", "rec.hea"),
+        ("rec_9 300", "missing-header", "rec_9.hea"),
+        ("../rec_2 300", "unreadable-header", "rec.hea"),
+        ("rec 300", "unreadable-header", "rec.hea"),  # itself
+        ("~ 300", "nan", "rec_1.dat"),
+        ("~ 99999999999", "unreadable-header", "rec.hea"),
     ],
 )
-def test_segments_that_are_refused(tmp_path, signal, middle, problem):
+def test_segments_that_are_refused(tmp_path, signal, middle, problem, file):
     path = segmented(tmp_path, signal, middle)
     with pytest.raises(RecordError) as error:
         read_signal(path, "x")
-    assert error.value.problem == problem
+    assert error.value.problem == problem and Path(error.value.file) == tmp_path / file

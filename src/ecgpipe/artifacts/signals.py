@@ -36,7 +36,7 @@ DERIVED = {
     "AVF": lambda one, two: two - one / 2,
 }
 """The limb leads that are computed from I and II (Einthoven, Goldberger)."""
-Fail = Callable[..., RecordError]
+Fail = Callable[[str, str, Path], RecordError]
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,8 @@ def read_signal(
             a lead is missing, flat, has NaN samples or an amplitude that no recording has.
     """
     path = Path(path)
-    missing = path.with_name(path.name + ".hea")
 
-    def broken(problem: str, detail: str, file: Path = missing) -> RecordError:
+    def broken(problem: str, detail: str, file: Path) -> RecordError:
         return RecordError(record_id, str(file), problem, detail)
 
     settings = sampling_rate, lead_names, uncalibrated_gain
@@ -149,7 +148,7 @@ def _dicom_channels(path: Path, settings: tuple, broken: Fail) -> Channels:
 def _header(path: Path, broken: Fail) -> Header:
     file = find_header(path)
     if file is None:
-        raise broken("missing-header", "no such file")
+        raise broken("missing-header", "no such file", path.with_name(path.name + ".hea"))
     try:
         return read_header(file)
     except ValueError as error:
@@ -249,8 +248,7 @@ def _read_channels(source: Header, local: Path, files: Mapping[str, Path], setti
     except Exception as error:  # as above
         raise broken("unreadable-signal", f"cannot be read ({error})") from error
 
-    names = [name or "" for name in record.sig_name]
-    leads = find_leads(names, lead_names)
+    leads = find_leads(source.names, lead_names)
     columns = [column for column, _ in leads.values()]
     units = {str(record.units[column]) for column in columns}
     if any(unit.casefold() not in MILLIVOLTS for unit in units):
@@ -273,7 +271,7 @@ def _read_channels(source: Header, local: Path, files: Mapping[str, Path], setti
         rows[lead] = physical[:, column] * (sign * factor)
     if any(state is not None and int(total) != state & 0xFFFF for total, state in zip(sums, stated, strict=True)):
         raise broken("checksum", "the samples do not match the header's checksums", data_file)
-    return Channels(rows, float(record.fs), len(physical), [name or "unnamed" for name in names], data_file)
+    return Channels(rows, float(record.fs), len(physical), [name or "unnamed" for name in source.names], data_file)
 
 
 def _twelve(channels: Channels, derive_leads: bool, header_file: Path, broken: Fail) -> np.ndarray:
