@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import NamedTuple
 
 import numpy as np
 import wfdb
@@ -25,7 +26,6 @@ MILLIVOLTS = {
 }
 HIGHEST_RATE = 1e6
 WFDB_GAIN = 200  # ADC units per mV that the WFDB library assumes for an uncalibrated signal
-GAIN_KEY = "set uncalibrated_gain (--uncalibrated-gain), the ADC units per mV"
 LARGEST, SMALLEST = 100.0, 0.05
 """mV from peak to peak: what no lead reaches, and what the largest lead of a record exceeds. A wrong unit (a factor of
 1000) breaks one of them; 16-bit recordings at 1 µV, as PTB-XL's, reach at most 65.5 mV."""
@@ -37,6 +37,14 @@ DERIVED = {
 }
 """The limb leads that are computed from I and II (Einthoven, Goldberger)."""
 Fail = Callable[[str, str, Path], RecordError]
+
+
+class _Expected(NamedTuple):
+    """Arguments of ``read_signal``."""
+
+    sampling_rate: float | None
+    lead_names: Mapping[str, str] | None
+    uncalibrated_gain: float | None
 
 
 @dataclass(frozen=True)
@@ -112,37 +120,50 @@ def read_signal(
     def broken(problem: str, detail: str, file: Path) -> RecordError:
         return RecordError(record_id, str(file), problem, detail)
 
-    settings = sampling_rate, lead_names, uncalibrated_gain
+    expected = _Expected(sampling_rate, lead_names, uncalibrated_gain)
     if is_recording(path):
-        channels = _dicom_channels(path, settings, broken)
+        channels = _dicom_channels(path, expected, broken)
         return _twelve(channels, derive_leads, path, broken), channels.rate
     header = _header(path, broken)
-    channels = _joined(header, settings, broken) if header.segmented else _channels(header, settings, broken)
+    channels = _joined(header, expected, broken) if header.segmented else _channels(header, expected, broken)
     return _twelve(channels, derive_leads, header.file, broken), channels.rate
 
 
-def _dicom_channels(path: Path, settings: tuple, broken: Fail) -> Channels:
+def _dicom_channels(path: Path, expected: _Expected, broken: Fail) -> Channels:
     """The leads of a DICOM recording."""
-    sampling_rate, lead_names, uncalibrated_gain = settings
     try:
-        rows, rate, present = read_leads(path, lead_names)
+        rows, rate, present = read_leads(path, expected.lead_names)
     except (DataError, OSError) as error:
         raise broken("unreadable-signal", str(error), path) from error
-    if not 0 < rate < HIGHEST_RATE:
-        raise broken("unreadable-header", f"it states {rate:g} Hz", path)
-    if sampling_rate is not None and rate != sampling_rate:
-        raise broken("sampling-rate", f"it states {rate:g} Hz, expected {sampling_rate:g} Hz", path)
-    uncalibrated = [lead for lead, (_, unit) in rows.items() if not unit]
-    if uncalibrated and uncalibrated_gain is None:
-        raise broken("uncalibrated", f"lead {', '.join(uncalibrated)} is uncalibrated; {GAIN_KEY}", path)
-    if wrong := sorted({unit for _, unit in rows.values() if unit and unit.casefold() not in MILLIVOLTS}):
-        raise broken("units", f"units {wrong} are not volts", path)
-    scaled = {
-        lead: row * (MILLIVOLTS[unit.casefold()] if unit else 1 / uncalibrated_gain)
-        for lead, (row, unit) in rows.items()
-    }
+    _check_rate(rate, expected, broken, path)
+    factors = _factors({lead: unit for lead, (_, unit) in rows.items()}, expected, broken, path)
+    scaled = {lead: row * factors[lead] for lead, (row, _) in rows.items()}
     samples = len(next(iter(rows.values()))[0]) if rows else 0
     return Channels(scaled, rate, samples, present, path)
+
+
+def _check_rate(rate: float, expected: _Expected, broken: Fail, file: Path) -> None:
+    if not 0 < rate < HIGHEST_RATE:
+        raise broken("unreadable-header", f"the header states {rate:g} Hz", file)
+    if expected.sampling_rate is not None and rate != expected.sampling_rate:
+        raise broken("sampling-rate", f"the header states {rate:g} Hz, expected {expected.sampling_rate:g} Hz", file)
+
+
+def _factors(units: Mapping[str, str], expected: _Expected, broken: Fail, file: Path) -> dict[str, float]:
+    """What turns the samples of each lead into mV, by its unit: empty for ADC units of an uncalibrated lead."""
+    if wrong := sorted({unit for unit in units.values() if unit and unit.casefold() not in MILLIVOLTS}):
+        raise broken("units", f"units {wrong} are not volts", file)
+    uncalibrated = [lead for lead, unit in units.items() if not unit]
+    gain = expected.uncalibrated_gain
+    if uncalibrated and gain is None:
+        raise broken(
+            "uncalibrated",
+            f"lead {', '.join(uncalibrated)} is uncalibrated: the header states gain 0 or none; set uncalibrated_gain "
+            f"(--uncalibrated-gain), the ADC units per mV (WFDB's programs assume {WFDB_GAIN})",
+            file,
+        )
+    adc_unit = 1 / gain if gain else np.nan
+    return {lead: MILLIVOLTS[unit.casefold()] if unit else adc_unit for lead, unit in units.items()}
 
 
 def _header(path: Path, broken: Fail) -> Header:
@@ -155,13 +176,12 @@ def _header(path: Path, broken: Fail) -> Header:
         raise broken("unreadable-header", str(error), file) from error
 
 
-def _joined(master: Header, settings: tuple, broken: Fail) -> Channels:
+def _joined(master: Header, expected: _Expected, broken: Fail) -> Channels:
     """The leads of a record of several segments; NaN where a segment lacks one."""
-    parts: list[Channels | int] = []
-    size = 0
+    parts: list[tuple[int, Channels | None]] = []
     for name, samples in master.segments:
         if name == GAP:
-            parts.append(samples)
+            parts.append((samples, None))
         elif samples:  # 0: the layout, which has no samples
             try:
                 segment = _header(master.file.with_name(name), broken)
@@ -171,43 +191,39 @@ def _joined(master: Header, settings: tuple, broken: Fail) -> Channels:
                 ) from error
             if segment.segmented:
                 raise broken("unreadable-header", "a segment that consists of segments", segment.file)
-            part = _channels(segment, settings, broken)
+            part = _channels(segment, expected, broken)
             if part.samples != samples:
                 detail = f"segment {name} has {part.samples} samples, here {samples} are stated"
                 raise broken("header-mismatch", detail, master.file)
-            parts.append(part)
-            size += 12 * part.samples
-    read = [part for part in parts if isinstance(part, Channels)]
+            parts.append((samples, part))
+    read = [part for _, part in parts if part is not None]
     if not read:
         raise broken("unreadable-header", "none of its segments has samples", master.file)
     if len({part.rate for part in read}) > 1:
         raise broken("sampling-rate", "its segments have different sampling rates", master.file)
-    total = sum(part.samples if isinstance(part, Channels) else part for part in parts)
+    total = sum(samples for samples, _ in parts)
     try:
-        check_length(total, size)
+        check_length(total, sum(len(LEADS) * part.samples for part in read))
     except ValueError as error:
         raise broken("unreadable-header", str(error), master.file) from error
     if master.samples not in (0, total):
         raise broken("header-mismatch", f"states {master.samples} samples, its segments have {total}", master.file)
     rows = {lead: np.full(total, np.nan) for lead in LEADS if any(lead in part.rows for part in read)}
     start = 0
-    for piece in parts:
-        stop = start + (piece.samples if isinstance(piece, Channels) else piece)
-        for lead, row in piece.rows.items() if isinstance(piece, Channels) else ():
-            rows[lead][start:stop] = row
-        start = stop
+    for samples, piece in parts:
+        for lead, row in piece.rows.items() if piece is not None else ():
+            rows[lead][start : start + samples] = row
+        start += samples
     return Channels(rows, read[0].rate, total, read[0].present, read[0].file)
 
 
-def _channels(header: Header, settings: tuple, broken: Fail) -> Channels:
+def _channels(header: Header, expected: _Expected, broken: Fail) -> Channels:
     """The leads of a record without segments."""
     with readable(header) as (local, files):
-        return _read_channels(header, local, files, settings, broken)
+        return _read_channels(header, local, files, expected, broken)
 
 
-def _read_channels(source: Header, local: Path, files: Mapping[str, Path], settings: tuple, fail: Fail) -> Channels:
-    sampling_rate, lead_names, uncalibrated_gain = settings
-
+def _read_channels(source: Header, local: Path, files: Mapping[str, Path], expected: _Expected, fail: Fail) -> Channels:
     def broken(problem: str, detail: str, file: Path = source.file) -> RecordError:
         return fail(problem, detail.replace(str(local.parent), str(source.file.parent)), file)
 
@@ -223,23 +239,20 @@ def _read_channels(source: Header, local: Path, files: Mapping[str, Path], setti
             raise broken("unreadable-header", f"not a WFDB header ({error})") from error
     if not header.sig_len or not header.n_sig:
         raise broken("unreadable-header", "the header states no signals or no length")
-    if not 0 < (header.fs or 0) < HIGHEST_RATE:
-        raise broken("unreadable-header", f"the header states {header.fs} Hz")
     lines = len(header.file_name or ())
     if lines != header.n_sig or lines != len(source.lines) - 1:
         raise broken("unreadable-header", f"the header states {header.n_sig} signals but describes {lines}")
-    if sampling_rate is not None and header.fs != sampling_rate:
-        raise broken("sampling-rate", f"the header states {header.fs:g} Hz, expected {sampling_rate:g} Hz")
+    _check_rate(header.fs or 0, expected, broken, source.file)
 
     for name in dict.fromkeys(header.file_name):
         data_file = files.get(name, source.file.with_name(name))
         if not data_file.is_file():
             raise broken("missing-signal", "no such file", data_file)
-        expected = _expected_bytes(header, name)
+        stated = _stated_bytes(header, name)
         size = data_file.stat().st_size
-        if expected is not None and size != expected:
-            problem, word = ("truncated", "truncated") if size < expected else ("header-mismatch", "too long")
-            detail = f"{word}: {size} bytes, expected {expected} by the header"
+        if stated is not None and size != stated:
+            problem, word = ("truncated", "truncated") if size < stated else ("header-mismatch", "too long")
+            detail = f"{word}: {size} bytes, expected {stated} by the header"
             raise broken(problem, detail, data_file)
     if record is None:
         raise broken("unreadable-signal", f"cannot be read ({failure})") from failure
@@ -248,29 +261,21 @@ def _read_channels(source: Header, local: Path, files: Mapping[str, Path], setti
     except Exception as error:  # as above
         raise broken("unreadable-signal", f"cannot be read ({error})") from error
 
-    leads = find_leads(source.names, lead_names)
+    leads = find_leads(source.names, expected.lead_names)
     columns = [column for column, _ in leads.values()]
-    units = {str(record.units[column]) for column in columns}
-    if any(unit.casefold() not in MILLIVOLTS for unit in units):
-        raise broken("units", f"units {sorted(units)} are not volts")
     gains = source.gains
-    uncalibrated = [name for name, column in zip(leads, columns, strict=True) if not gains[column]]
-    if uncalibrated and uncalibrated_gain is None:
-        raise broken(
-            "uncalibrated",
-            f"lead {', '.join(uncalibrated)} is uncalibrated: the header states gain 0 or none; {GAIN_KEY} (WFDB's "
-            f"programs assume {WFDB_GAIN})",
-        )
+    units = {lead: source.units[column] if gains[column] else "" for lead, (column, _) in leads.items()}
+    factors = _factors(units, expected, broken, source.file)
     data_file = files.get(header.file_name[0], source.file)
     # WFDB's checksum: 16-bit sum of samples
     sums = record.d_signal[:, columns].astype(np.int64).sum(axis=0) & 0xFFFF
-    stated = [header.checksum[column] for column in columns]
-    rows = {}
-    for lead, (column, sign) in leads.items():
-        factor = MILLIVOLTS[str(record.units[column]).casefold()] if gains[column] else WFDB_GAIN / uncalibrated_gain
-        rows[lead] = physical[:, column] * (sign * factor)
-    if any(state is not None and int(total) != state & 0xFFFF for total, state in zip(sums, stated, strict=True)):
+    checksums = [header.checksum[column] for column in columns]
+    if any(stated is not None and int(total) != stated & 0xFFFF for total, stated in zip(sums, checksums, strict=True)):
         raise broken("checksum", "the samples do not match the header's checksums", data_file)
+    rows = {
+        lead: physical[:, column] * (sign * factors[lead] * (1 if gains[column] else WFDB_GAIN))
+        for lead, (column, sign) in leads.items()
+    }
     return Channels(rows, float(record.fs), len(physical), [name or "unnamed" for name in source.names], data_file)
 
 
@@ -301,7 +306,7 @@ def _twelve(channels: Channels, derive_leads: bool, header_file: Path, broken: F
     return signal
 
 
-def _expected_bytes(header: wfdb.Record, name: str) -> int | None:
+def _stated_bytes(header: wfdb.Record, name: str) -> int | None:
     """Size of a data file by its header, for formats of fixed width; None for others."""
     widths = {"8": 1, "16": 2, "24": 3, "32": 4, "80": 1, "160": 2}
     formats = [fmt for fmt, file in zip(header.fmt, header.file_name, strict=True) if file == name]
