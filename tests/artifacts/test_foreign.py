@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from ecgpipe.artifacts.foreign import foreign_format
-from ecgpipe.artifacts.page_files import Picture, find_files, pictures_in
+from ecgpipe.artifacts.page_files import Picture, find_files, pictures_in, read_pictures
 from ecgpipe.artifacts.signals import LEADS, read_signal
 from ecgpipe.cli import main
 from ecgpipe.errors import DataError, RecordError
@@ -133,7 +133,16 @@ def test_skipped_files_of_a_folder_are_counted_and_named(tmp_path, capsys):
         (tmp_path / name).write_text("x")
     found = find_files([tmp_path], {".png", ".hea"})
     assert [file.name for file in found.files] == ["page.png", "rec.hea"]
-    assert "2 (" in found.note() and "notes.txt" in found.note() and "rec.dat" not in found.note()
+    assert found.note() == f"skipped 2 other files: {tmp_path}/notes.txt, {tmp_path}/table.csv"
     (tmp_path / "page.png").unlink()
     assert main(["read", str(tmp_path), "-o", str(tmp_path / "out")]) == 1
-    assert "4 (notes.txt, rec.dat, rec.hea, table.csv)" in capsys.readouterr().err
+    assert "(it has 4 other files: notes.txt, rec.dat, rec.hea, table.csv)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["rec", "rec.hea", "rec.dat", "ecg.dcm"])
+def test_the_page_reader_refuses_recordings(tmp_path, name):
+    for file in ("rec.hea", "rec.dat"):
+        (tmp_path / file).write_text("x")
+    dicom_recording(tmp_path)
+    (error,) = read_pictures(tmp_path / name)
+    assert str(error) == f"{tmp_path / name}: a recording, not a picture; ecgpipe render draws its page"

@@ -14,6 +14,7 @@ from ecgpipe.lead_names import find_leads
 HEAD = 4096  # bytes that contain the file meta information
 WAVEFORM = b"1.2.840.10008.5.1.4.1.1.9."  # SOP classes of waveforms begin so
 LARGEST = 1 << 29  # bytes
+RECORDING = "a recording, not a picture; ecgpipe render draws its page"
 CODES = {1: "I", 2: "II", 61: "III", 62: "AVR", 63: "AVL", 64: "AVF"} | {n + 2: f"V{n}" for n in range(1, 7)}
 """Numbers of the leads in SCP-ECG (EN 1064), which the codes 5.6.3-9-N and, in ISO/IEEE 11073, 2:N also have."""
 
@@ -84,7 +85,7 @@ def read_page(content: bytes, name: str) -> bytes | np.ndarray:
         DataError: it contains neither, or cannot be read.
     """
     if WAVEFORM in content[:HEAD]:
-        raise DataError(f"{name}: a DICOM recording, not a picture; ecgpipe render draws its page")
+        raise DataError(f"{name}: {RECORDING}")
     try:
         dicom = _pydicom()
         dataset = dicom.dcmread(io.BytesIO(content))

@@ -1,13 +1,13 @@
 """Files of pages, as pictures: photos, scans, pages of PDF files; folders are searched."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 
-from ecgpipe.artifacts.dicom import is_dicom, is_recording, read_page
+from ecgpipe.artifacts.dicom import RECORDING, is_dicom, is_recording, read_page
 from ecgpipe.artifacts.foreign import foreign_format
 from ecgpipe.artifacts.pictures import page_frames, read_image, stored_orientation
 from ecgpipe.artifacts.sources import IMAGE_SUFFIXES, Folder
@@ -44,6 +44,8 @@ class Picture:
 def read_pictures(path: Path) -> Iterator[Picture | DataError]:
     """Read the pages of an image or PDF file; a page that cannot be used is a DataError in the sequence."""
     try:
+        if is_record(path):
+            raise DataError(f"{path}: {RECORDING}")
         content = read_bytes(path)
     except DataError as error:
         yield error
@@ -84,7 +86,7 @@ class Found:
 
     Attributes:
         files: to read, without repetitions; of a record, its header.
-        skipped: files in folders that are neither pages nor records.
+        skipped: other files in folders.
     """
 
     files: list[Path] = field(default_factory=list)
@@ -92,19 +94,21 @@ class Found:
 
     def note(self) -> str | None:
         """What was skipped, counted and named; None if nothing was."""
-        if not self.skipped:
-            return None
-        named = ", ".join(map(str, self.skipped[:NAMED])) + (", ..." if len(self.skipped) > NAMED else "")
-        return f"skipped, as these are neither pages nor records: {len(self.skipped)} ({named})"
+        return f"skipped {_counted(self.skipped)}" if self.skipped else None
 
 
 def is_record(path: Path) -> bool:
     """Whether a path means a recording: a WFDB record, of which any file may be given, or a DICOM recording."""
-    if path.suffix.lower() == ".hea" or (not path.exists() and find_header(path) is not None):
-        return True
-    if path.suffix.lower() in RECORD_SUFFIXES:
-        return find_header(record_path(path)) is not None
-    return is_recording(path)
+    return _header_of(path) is not None or is_recording(path)
+
+
+def _header_of(path: Path) -> Path | None:
+    """The header of the WFDB record that a path means, by any of its files or without suffix; None if it means none."""
+    if path.suffix.lower() == ".hea":
+        return path
+    if path.suffix.lower() in RECORD_SUFFIXES and (header := find_header(record_path(path))):
+        return header
+    return None if path.exists() else find_header(path)
 
 
 def find_files(paths: Iterable[Path], suffixes: frozenset[str] | set[str]) -> Found:
@@ -125,14 +129,12 @@ def find_files(paths: Iterable[Path], suffixes: frozenset[str] | set[str]) -> Fo
             left = _left(names, used)
             if not used:
                 kinds = "images, PDF files or WFDB headers" if ".hea" in suffixes else "images or PDF files"
-                there = "it is empty" if not left else Found(skipped=[Path(name) for name in left]).note()
+                there = f"it has {_counted(left)}" if left else "it is empty"
                 raise DataError(f"{path}: no {kinds} in this folder; give another folder, or files ({there})")
             files |= dict.fromkeys(path / name for name in used)
             skipped |= dict.fromkeys(path / name for name in left)
-        elif path.suffix.lower() == ".hea" or not is_record(path) or is_recording(path):
-            files[path] = None
         else:
-            files[find_header(record_path(path)) or find_header(path) or path] = None
+            files[_header_of(path) or path] = None
     found.files, found.skipped = list(files), list(skipped)
     return found
 
@@ -140,33 +142,35 @@ def find_files(paths: Iterable[Path], suffixes: frozenset[str] | set[str]) -> Fo
 def _left(names: list[str], used: list[str]) -> list[str]:
     """The names that are not used, and not the data of a record that is."""
     records = {name[: -len(".hea")].casefold() for name in used if name.lower().endswith(".hea")}
-    taken = set(used)
-    data = [suffix for suffix in RECORD_SUFFIXES if records]
-    return [
+    taken = set(used) | {
         name
         for name in names
-        if name not in taken
-        and not (PurePath(name).suffix.lower() in data and name.rpartition(".")[0].casefold() in records)
-    ]
+        if PurePath(name).suffix.lower() in RECORD_SUFFIXES and name.rpartition(".")[0].casefold() in records
+    }
+    return [name for name in names if name not in taken]
+
+
+def _counted(files: Sequence[object]) -> str:
+    """How many other files there are, and the first names."""
+    named = ", ".join(map(str, files[:NAMED])) + (", ..." if len(files) > NAMED else "")
+    return f"{len(files)} other {'file' if len(files) == 1 else 'files'}: {named}"
 
 
 def read_bytes(path: Path) -> bytes:
     """Read a file.
 
     Raises:
-        DataError: missing, unreadable, empty, not an image or PDF file, or over 512 MB.
+        DataError: missing, unreadable, or over 512 MB.
     """
     try:
         size = path.stat().st_size
         if size > MAX_FILE_BYTES:
             raise DataError(f"{path}: {size / 1e6:.0f} MB, more than {MAX_FILE_BYTES / 1e6:.0f}; split the file")
-        content = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file or record; check the name") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
-    check_content(content, str(path))
-    return content
 
 
 def check_content(content: bytes, name: str) -> None:

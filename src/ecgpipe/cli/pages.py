@@ -91,12 +91,13 @@ def reading_options(args: Arguments) -> dict[str, Any]:
     """
     from ecgpipe.lead_names import LEADS, lead_of
 
-    names = dict(text.rpartition("=")[::2] for text in args.lead_name)
-    for name, lead in names.items():
+    for text in args.lead_name:
+        name, _, lead = text.rpartition("=")
         if not name or lead_of(lead) is None:
-            raise ConfigError(f"--lead-name {name}={lead}: give NAME=LEAD with one of {', '.join(LEADS)}")
+            raise ConfigError(f"--lead-name {text}: give NAME=LEAD with one of {', '.join(LEADS)}")
     if args.uncalibrated_gain is not None and not args.uncalibrated_gain > 0:
         raise ConfigError(f"--uncalibrated-gain {args.uncalibrated_gain:g}: give a number above 0")
+    names = dict(text.rpartition("=")[::2] for text in args.lead_name)
     given = {"lead_names": names, "uncalibrated_gain": args.uncalibrated_gain}
     return {key: value for key, value in given.items() if value}
 
