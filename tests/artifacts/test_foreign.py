@@ -14,7 +14,6 @@ from ecgpipe.artifacts.signals import LEADS, read_signal
 from ecgpipe.cli import main
 from ecgpipe.errors import DataError, RecordError
 
-pillow_heif = pytest.importorskip("pillow_heif")
 EDF = b"0       " + b"X" * 80 + b" " * 80 + b"01.02.2010.30.00" + b"3328    " + b"EDF+C" + b" " * 39
 SCP = b"\x12\x34\x00\x02\x00\x00" + b"\x9a\xbc\x00\x00\x88\x00\x00\x00\x0d\x0dSCPECG" + bytes(490)
 
@@ -48,23 +47,23 @@ def test_pages_and_unknown_files_are_not_taken_for_them(content):
     assert foreign_format(content) is None
 
 
-@pytest.mark.parametrize(("kind", "tolerance"), [("GIF", 0), ("JPEG2000", 0), ("AVIF", 8), ("HEIF", 8)])
+@pytest.mark.parametrize(("kind", "tolerance"), [("GIF", 0), ("JPEG2000", 0), ("AVIF", 2), ("HEIF", 2)])
 def test_pictures_of_phones_and_scanners(kind, tolerance):
     page = np.full((80, 120, 3), 255, np.uint8)
     page[20:30, 10:90], page[50:60, 40:44] = 0, 128
-    pillow_heif.register_heif_opener()
+    if kind == "HEIF":
+        pytest.importorskip("pillow_heif").register_heif_opener()
     stream = io.BytesIO()
     Image.fromarray(page).save(stream, kind, **({"quality": 95} if tolerance else {}))
     (picture,) = pictures_in(stream.getvalue(), "photo")
     assert isinstance(picture, Picture)
-    assert np.abs(picture.image.astype(int) - page).max() <= tolerance or tolerance
-    assert np.abs(picture.image.astype(int) - page).mean() < max(tolerance, 1) / 4
+    assert np.abs(picture.image.astype(int) - page).mean() <= tolerance
 
 
 def test_a_turned_heic_photo_is_upright():
     page = np.full((64, 128, 3), 255, np.uint8)
     page[:, :64] = 0
-    pillow_heif.register_heif_opener()
+    pytest.importorskip("pillow_heif").register_heif_opener()
     exif, stream = Image.Exif(), io.BytesIO()
     exif[0x0112] = 6
     Image.fromarray(page).save(stream, "HEIF", exif=exif.tobytes())
