@@ -86,7 +86,7 @@ def test_names_of_leads(tmp_path, signal, names):
 
 
 @pytest.mark.parametrize("name", ["-aVR", "−aVR", "- aVR", "MINUS_AVR", "MDC_ECG_LEAD_AVRneg"])
-def test_a_negated_lead_is_turned_over(tmp_path, signal, name):
+def test_a_negated_lead_is_inverted(tmp_path, signal, name):
     names = [name if lead == "AVR" else lead for lead in LEADS]
     expected = signal * np.where(np.array(LEADS) == "AVR", -1, 1)[:, None]
     assert np.allclose(read_signal(write(tmp_path, signal, names=names), "x")[0], expected)

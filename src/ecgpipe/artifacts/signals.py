@@ -159,7 +159,8 @@ def _factors(units: Mapping[str, str], expected: _Expected, broken: Fail, file: 
         raise broken(
             "uncalibrated",
             f"lead {', '.join(uncalibrated)} is uncalibrated: the header states gain 0 or none; set uncalibrated_gain "
-            f"(--uncalibrated-gain), the ADC units per mV (WFDB's programs assume {WFDB_GAIN})",
+            "(predict, render, preprocess: --uncalibrated-gain), the ADC units per mV (WFDB's programs assume "
+            f"{WFDB_GAIN})",
             file,
         )
     adc_unit = 1 / gain if gain else np.nan
