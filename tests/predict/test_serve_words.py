@@ -126,6 +126,20 @@ def test_a_report_of_many_classes_and_notes_is_one_page():
     assert 0 < bottom < top < document[0].get_height() and right - left > 300
 
 
+def test_the_report_keeps_the_colours_of_marks():
+    from ecgpipe.serve.report import report_pdf
+
+    page = np.random.default_rng(0).integers((235, 190, 180), (256, 256, 256), (600, 600, 3)).astype(np.uint8)
+    share = np.clip(1 - np.hypot(*(np.mgrid[:600, :600] - 300)) / 60, 0, 1)[..., None]
+    page = (page * (1 - share) + np.array([213, 94, 0]) * share).astype(np.uint8)
+    one = prediction({"MI": 0.8})
+    content = report_pdf(one, words_of(one, MODEL), page, "MI", MODEL | {"variant": "m"})
+    (picture,) = pypdfium2.PdfDocument(content)[0].get_objects([pypdfium2.raw.FPDF_PAGEOBJ_IMAGE])
+    shown = np.asarray(picture.get_bitmap().to_pil().convert("RGB"))
+    assert shown.shape == page.shape
+    assert np.abs(shown[290:310, 290:310].astype(int) - page[290:310, 290:310]).mean() < 12
+
+
 def test_names_of_downloads_are_plain():
     assert plain_stem('../a "b"\r\n.png') == "a-b" and plain_stem("Größe 1.jpg") == "Gr-e-1"
     assert plain_stem("scan.pdf, page 3") == "scan-3" and plain_stem("心电图.png") == "page"

@@ -119,8 +119,10 @@ class _Sheet:
         """A picture in the room that is left."""
         shown = Image.fromarray(picture)
         shown.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
-        # at most 256 colours: matplotlib stores these as a palette, a quarter of the size
-        pixels = np.asarray(shown.quantize(256, dither=Image.Dither.NONE).convert("RGB"))
+        # at most 256 colours: matplotlib stores these as a palette, a quarter of the size; the default method turns the
+        # few orange pixels of the marks red
+        few = shown.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        pixels = np.asarray(few.convert("RGB"))
         space = 2.0
         width, height = WIDTH - 2 * MARGIN, max(self.room - space, LEAST_PICTURE / 2)
         scale = min(width / pixels.shape[1], height / pixels.shape[0])
