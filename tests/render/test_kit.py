@@ -79,9 +79,9 @@ def test_recorded_pages_are_stored_as_the_kit_wrote_them(copy, tmp_path):
     for name, page in zip(NAMES, read_pages(pages), strict=True):
         boxes = json.loads(page.boxes)
         assert (page.record_id, page.image) == (name, (RECORDING / "page.png").read_bytes())
-        assert [
-            {**lead, "plotted_pixels": kit["leads"][i]["plotted_pixels"]} for i, lead in enumerate(boxes["leads"])
-        ] == (kit["leads"])
+        assert boxes["leads"] == [
+            {key: value for key, value in lead.items() if key != "plotted_pixels"} for lead in kit["leads"]
+        ]
         assert boxes["ecg_image_kit"]["ecg_plot_color"] == kit["ecg_plot_color"]
         assert boxes["ecg_image_kit"]["augment"] is False
     assert not list(copy.parent.glob(".pages.parquet*"))
@@ -116,7 +116,7 @@ def test_the_kit_reads_the_numbers_of_the_record(copy, tmp_path):
     assert record.sig_name == ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"]
     assert (set(record.units), record.fs, record.sig_len, record.comments) == ({"mV"}, 100, 1000, [])
     np.testing.assert_array_equal(record.p_signal, signal.T)  # to the last bit: pages are the same
-    write_kit_record(tmp_path / "plain", "large", signal * 2e4, 257.5 if signal.shape[1] > 2575 else 99.5)
+    write_kit_record(tmp_path / "plain", "large", signal * 2e4, 99.5)
     large = wfdb.rdrecord(str(tmp_path / "plain" / "large"))
     np.testing.assert_allclose(large.p_signal, (signal * 2e4).T[:995], atol=1e-3)
 
@@ -188,16 +188,19 @@ def test_the_error_of_a_kit_that_does_not_start_is_quoted(copy, tmp_path):
         run(copy, config(broken))
 
 
-def test_a_kit_that_ends_names_the_record(copy, tmp_path):
-    tool = stand_in(tmp_path / "tool", "if '00002' in name: os._exit(7)")
-    with pytest.raises(DataError, match="record 00002: ECG-Image-Kit ended with status 7"):
+def test_a_kit_that_ends_names_the_record_and_is_quoted_once(copy, tmp_path, capsys):
+    tool = stand_in(tmp_path / "tool", "if '00002' in name: sys.stderr.write('no memory\\n'); os._exit(7)")
+    with pytest.raises(DataError, match="record 00002: ECG-Image-Kit ended with status 7:\nno memory"):
         run(copy, config(tool))
+    assert "no memory" not in capsys.readouterr().err
 
 
-def test_a_page_that_takes_too_long_stops_the_job_and_costs_no_other_page(copy, tmp_path):
-    tool = stand_in(tmp_path / "tool", f"{LISTED}; '00002' in name and not os.path.exists('quick') and time.sleep(60)")
+def test_a_page_that_takes_too_long_stops_the_job_and_costs_no_other_page(copy, tmp_path, capsys):
+    stuck = "'00002' in name and not os.path.exists('quick') and sys.stderr.write('stuck\\n') and time.sleep(60)"
+    tool = stand_in(tmp_path / "tool", f"{LISTED}; {stuck}")
     with pytest.raises(DataError, match=r"record 00002: ECG-Image-Kit was stopped after 3 s; raise render.kit_timeout"):
         run(copy, config(tool, kit_timeout=3))
+    assert capsys.readouterr().err.count("stuck") == 1
     (tool / "quick").touch()
     assert run(copy, config(tool, kit_timeout=30))[0] == 3
     assert drawn(tool) == ["00001_lr", "00002_lr", "00002_lr", "00003_lr"]

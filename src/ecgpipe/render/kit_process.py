@@ -30,7 +30,7 @@ class KitProcess:
 
     def __init__(self, python: str, kit: Path, options: list[str], folder: Path, timeout: float) -> None:
         self.timeout, self.errors = timeout, folder / "errors.txt"
-        # our own modules are for another Python; one thread, since shards are drawn in parallel
+        # PYTHONPATH holds modules for this interpreter, not the kit's; one thread, since shards are drawn in parallel
         environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
         environment = {"OMP_NUM_THREADS": "1"} | environment | {"MPLBACKEND": "Agg"}
         with self.errors.open("wb") as errors:
@@ -71,7 +71,9 @@ class KitProcess:
         return self._reply(what)
 
     def close(self) -> None:
-        """Stop the kit, also in the middle of a page."""
+        """Stop the kit if it runs, even in the middle of a page, and show the end of its error output."""
+        if self.process.poll() is not None:
+            return  # the error that said so quotes its output
         self.process.kill()
         self.process.wait()
         sys.stderr.write(self._tail())
