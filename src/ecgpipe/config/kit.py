@@ -71,7 +71,9 @@ class KitOptions(Section):
     num_creases_horizontally: Count = Field(10, description="wrinkles: largest number of horizontal creases")
     deterministic_angle: bool = Field(False, description="wrinkles: always the largest angle")
     deterministic_vertical: bool = Field(False, description="wrinkles: always the largest number of vertical creases")
-    deterministic_horizontal: bool = Field(False, description="wrinkles: always that of horizontal creases")
+    deterministic_horizontal: bool = Field(
+        False, description="wrinkles: always the largest number of horizontal creases"
+    )
     augment: bool = Field(False, description="rotation, noise and another colour temperature; requires lead_names")
     rotate: int = Field(0, ge=0, le=45, description="augment: largest rotation to either side, degrees")
     noise: int = Field(50, ge=1, le=255, description="augment: largest standard deviation of the noise, of 255")
@@ -102,11 +104,11 @@ class KitOptions(Section):
     @property
     def changed(self) -> dict[str, Any]:
         """The options that differ from their defaults."""
-        return {name: value for name, value in self if value != type(self).model_fields[name].default}
+        return self.model_dump(exclude_defaults=True)
 
     @property
     def arguments(self) -> list[str]:
-        """The options on the kit's command line, without the seed, which each page has its own."""
+        """The options on the kit's command line, without the seed: each page has its own."""
         words = []
         for name, value in self:
             if value is True:
@@ -142,7 +144,7 @@ def find_python(kit_python: str) -> str:
     found = shutil.which(kit_python)
     if found is None:
         raise ValueError(f"kit_python {kit_python}: no such program; `make kit-env` makes an environment for the kit")
-    return found if "/" not in kit_python else str(Path(kit_python).absolute())
+    return str(Path(found).absolute())
 
 
 def kit_hash(kit_path: str | None) -> str:

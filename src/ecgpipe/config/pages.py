@@ -178,9 +178,7 @@ class RenderConfig(Section):
             raise ValueError(
                 "degrade requires renderer: ecgpipe; change it, or set degrade.level: none and use kit_options"
             )
-        fields = type(self).model_fields
-        ignored = [name for name in KIT_IGNORES if getattr(self, name) != fields[name].default]
-        if ignored:
+        if ignored := self.model_dump(exclude_defaults=True, include=set(KIT_IGNORES)):
             raise ValueError(
                 f"ECG-Image-Kit draws its own page and ignores {', '.join(ignored)}; remove what you set, or set "
                 "renderer: ecgpipe"
