@@ -7,7 +7,6 @@ input folder and writes ``NAME-0.png`` and ``NAME-0.json`` below the output fold
 
 import hashlib
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ import numpy as np
 import pandas as pd
 import wfdb
 
+from ecgpipe.artifacts.files import write_text
 from ecgpipe.artifacts.pages import StoredPage, write_pages
 from ecgpipe.artifacts.signals import LEADS, read_record
 from ecgpipe.artifacts.sources import open_source
@@ -149,8 +149,7 @@ class KitPages:
         if not boxes.is_file():
             page = self._draw(record_id, path, name, signal, rate, seed)
             image.write_bytes(page.image)
-            boxes.with_suffix(".partial").write_text(page.boxes)
-            os.replace(boxes.with_suffix(".partial"), boxes)
+            write_text(boxes, page.boxes)  # last, since it shows that the page is complete
         return StoredPage(record_id, image.read_bytes(), boxes.read_text())
 
     def _draw(self, record_id: str, path: str, name: str, signal: np.ndarray, rate: float, seed: int) -> StoredPage:
@@ -213,7 +212,8 @@ def render_shard_with_kit(
                 page = kit.page(record_id, path, signal, rate)
             except RecordError as error:
                 problems.add(error)
-                failures += [error] if error.problem == FAILED else []
+                if error.problem == FAILED:
+                    failures.append(error)
                 continue
             drawn += 1
             yield page
