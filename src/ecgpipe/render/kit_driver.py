@@ -1,4 +1,6 @@
-"""Run ECG-Image-Kit for one record after another. The kit's interpreter runs this file, so it imports nothing of ours.
+"""Run ECG-Image-Kit for one record after another.
+
+The kit's interpreter runs this file, so it imports nothing from this package.
 
 ``python kit_driver.py FOLDER OPTION...``: FOLDER is that of the kit's program, the options are the program's. Each line
 of the standard input is a request in JSON, ``{"input": folder of one record, "output": folder, "seed": number}``; each
@@ -18,7 +20,7 @@ import traceback
 def _receive(requests):
     for line in sys.stdin:
         requests.put(json.loads(line))
-    os._exit(0)  # also in the middle of a page
+    os._exit(0)  # even in the middle of a page
 
 
 def _seed(number):
@@ -34,7 +36,7 @@ def _seed(number):
 def main():
     folder, options = sys.argv[1], sys.argv[2:]
     replies = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # the kit may print
+    os.dup2(2, 1)  # what the kit prints must not mix with the replies
 
     def reply(error=None):
         print(json.dumps({"error": error}), file=replies, flush=True)
