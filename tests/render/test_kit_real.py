@@ -19,7 +19,9 @@ pytestmark = pytest.mark.skipif(not (KIT and PYTHON), reason="no ECG-Image-Kit: 
 WAYS = {
     "plain": {},
     "without names": {"lead_names": False},
-    "degraded": {"kit_options": {"augment": True, "rotate": 5, "wrinkles": True, "random_bw": 0.5, "print_header": True}},
+    "augmented": {
+        "kit_options": {"augment": True, "rotate": 5, "wrinkles": True, "random_bw": 0.5, "print_header": True}
+    },
     "columns": {"pulse": False, "kit_options": {"num_columns": 2, "full_mode": "V1", "add_qr_code": True}},
 }
 
