@@ -14,7 +14,7 @@ import pytest
 
 from ecgpipe.cli import main
 from ecgpipe.predict import NOTICE
-from ecgpipe.serve.app import FILES, WANTS
+from ecgpipe.serve.app import ACTIONS, FILES
 from ecgpipe.serve.guard import SECURITY_HEADERS
 from ecgpipe.serve.server import LocalPage
 from tests.predict.corpus import images
@@ -41,9 +41,9 @@ def token(served):
 
 @pytest.fixture(scope="module")
 def predict(served, token):
-    def send(content, name="page.png", want="predict", **headers):
+    def send(content, name="page.png", action="predict", **headers):
         sent = {"x_ecgpipe_token": token, "x_file_name": quote(name), "Origin": f"http://127.0.0.1:{served.port}"}
-        return request(served, "POST", f"/{want}", content, **(sent | headers))
+        return request(served, "POST", f"/{action}", content, **(sent | headers))
 
     return send
 
@@ -63,25 +63,25 @@ def test_a_file_is_predicted_and_not_stored(made, predict):
     assert page["plot"] is None and page["heat"] is None and page["words"]["read"] == []
     assert page["words"]["summary"].startswith(f"Most probable: {page['overlay_of']}")
     label = "MI" if page["overlay_of"] == "NORM" else "NORM"
-    other = json.loads(predict(made.pages["00001"], want="overlay", x_overlay_class=quote(label))[2])
+    other = json.loads(predict(made.pages["00001"], action="overlay", x_overlay_class=quote(label))[2])
     assert other["overlay_of"] == label and other["overlay"] != page["overlay"]
 
 
 def test_a_report_but_no_record_of_a_model_of_images(made, predict):
-    status, headers, body = predict(made.pages["00001"], want="report")
+    status, headers, body = predict(made.pages["00001"], action="report")
     assert status == 200 and headers["content-type"] == "application/pdf" and body[:5] == b"%PDF-"
     assert headers["content-disposition"] == 'attachment; filename="page-report.pdf"'
-    status, _, body = predict(made.pages["00001"], want="record")
+    status, _, body = predict(made.pages["00001"], action="record")
     assert status == 422 and b"ecgpipe digitize" in body
 
 
-@pytest.mark.parametrize("want", ["overlay", "report"])
-def test_answers_about_pages_that_are_not_there(made, predict, want):
-    status, _, body = predict(made.pages["00001"], want=want, x_page="7")
+@pytest.mark.parametrize("action", ["overlay", "report"])
+def test_answers_about_pages_that_are_not_there(made, predict, action):
+    status, _, body = predict(made.pages["00001"], action=action, x_page="7")
     assert status == 422 and b"page.png: has no page 8" in body
-    status, _, body = predict(b"words", "notes.png", want=want)
+    status, _, body = predict(b"words", "notes.png", action=action)
     assert status == 422 and b"notes.png: a text file" in body
-    assert predict(made.pages["00001"], want=want, x_page="-1")[0] == 400
+    assert predict(made.pages["00001"], action=action, x_page="-1")[0] == 400
 
 
 def test_the_page_loads_nothing_from_elsewhere(served):
@@ -112,8 +112,8 @@ def test_the_page_loads_nothing_from_elsewhere(served):
     ],
 )
 def test_requests_of_other_sites_are_rejected(made, predict, headers):
-    for want in WANTS:
-        status, answer, body = predict(made.pages["00001"], want=want, **headers)
+    for action in ACTIONS:
+        status, answer, body = predict(made.pages["00001"], action=action, **headers)
         assert status == 403 and len(body) < 200 and answer["content-security-policy"]
 
 
@@ -160,8 +160,8 @@ def test_size_limit(served, predict, token):
 def test_a_slow_or_crashed_process_is_replaced(made, served, predict, monkeypatch):
     before = served.worker.process.pid
     monkeypatch.setattr(served.worker, "seconds", 0.0)
-    answer = json.loads(predict(made.pages["00001"])[2])
-    assert answer["pages"] == [] and "not done after 0 s" in answer["errors"][0]
+    status, _, body = predict(made.pages["00001"])
+    assert status == 422 and body == b"page.png: not done after 0 s; ended\n"
     monkeypatch.undo()
     assert served.worker.process.pid != before
     assert json.loads(predict(made.pages["00001"])[2])["pages"]

@@ -25,9 +25,9 @@ pytestmark = pytest.mark.xdist_group("predict")
 def ask(made, served_recordings):
     token = re.search(r'ecgpipe-token" content="([^"]+)"', request(served_recordings)[2].decode())[1]
 
-    def send(want, content=made.pages["00001"], name="a page $1$.png", **headers):
+    def send(action, content=made.pages["00001"], name="a page $1$.png", **headers):
         sent = {"x_ecgpipe_token": token, "x_file_name": quote(name)}
-        return request(served_recordings, "POST", f"/{want}", content, **(sent | headers))
+        return request(served_recordings, "POST", f"/{action}", content, **(sent | headers))
 
     return send
 

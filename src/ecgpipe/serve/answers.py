@@ -59,11 +59,11 @@ class Answers:
         self.predictor = predictor
         self._files: OrderedDict[bytes, _File] = OrderedDict()
 
-    def answer(self, want: str, content: bytes, name: str, label: str | None, number: int) -> dict | Attachment:
+    def answer(self, action: str, content: bytes, name: str, label: str | None, number: int) -> dict | Attachment:
         """Answer a request.
 
         Args:
-            want: predict, overlay, record or report.
+            action: predict, overlay, record or report.
             content: of the file.
             name: of the file.
             label: class of overlays; None, or a class that the model does not know: the most probable one.
@@ -73,14 +73,14 @@ class Answers:
             EcgpipeError: the answer cannot be given; not for predict, which returns its errors.
         """
         file = self._read(content, name)
-        if want == "predict":
+        if action == "predict":
             return self._pages(file, label)
         if not 0 <= number < len(file.pages):
             raise DataError("; ".join(file.errors) or f"{name}: has no page {number + 1}")
         page = file.pages[number]
-        if want == "overlay":
+        if action == "overlay":
             return self._overlay(page, label)
-        if want == "record":
+        if action == "record":
             return self._record(page)
         return self._report(page, label)
 

@@ -1,6 +1,5 @@
 """The application behind the local page: its files, and requests for the worker."""
 
-import functools
 import html
 import json
 import secrets
@@ -35,7 +34,7 @@ MAX_UPLOAD_BYTES = 40_000_000
 MAX_REQUESTS = 4  # in progress or waiting; each keeps a file in memory
 UPLOAD_SECONDS = 60.0
 NAME_HEADER, CLASS_HEADER, PAGE_HEADER = "x-file-name", "x-overlay-class", "x-page"
-WANTS = ("predict", "overlay", "record", "report")
+ACTIONS = ("predict", "overlay", "record", "report")
 IN_NETWORK = (
     "This page can be reached from the network, without a password and without encryption. Do not send pages of "
     "patients through a network that you do not trust."
@@ -60,8 +59,8 @@ def build_app(
     async def page(request: Request) -> Response:
         return HTMLResponse(_page_html(worker, token, max_bytes, in_network))
 
-    def asked(want: str) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        async def answer(request: Request) -> Response:
+    def handler(action: str) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        async def handle(request: Request) -> Response:
             name = _file_name(request)
             label = unquote(request.headers.get(CLASS_HEADER, "")) or None
             number = request.headers.get(PAGE_HEADER, "0")
@@ -70,26 +69,21 @@ def build_app(
             with limit.request():
                 content = await _upload(request, max_bytes)
                 async with one_at_a_time:
-                    ask = functools.partial(worker.ask, want, content, name, label, int(number))
-                    try:
-                        found = await anyio.to_thread.run_sync(ask)
-                    except DataError as error:
-                        if want != "predict":
-                            raise HTTPException(422, str(error)) from error
-                        found = {"pages": [], "errors": [str(error)], "more": False}
-            if not isinstance(found, Attachment):
-                return JSONResponse(found)
-            headers = {"content-disposition": f'attachment; filename="{found.name}"'}
-            return Response(found.content, media_type=found.media_type, headers=headers)
+                    answer = await anyio.to_thread.run_sync(worker.ask, action, content, name, label, int(number))
+            if not isinstance(answer, Attachment):
+                return JSONResponse(answer)
+            headers = {"content-disposition": f'attachment; filename="{answer.name}"'}
+            return Response(answer.content, media_type=answer.media_type, headers=headers)
 
-        return answer
+        return handle
 
     routes = [
         Route("/", page),
         *(Route(f"/{name}", _file(name, media_type)) for name, media_type in FILES.items()),
-        *(Route(f"/{want}", asked(want), methods=["POST"]) for want in WANTS),
+        *(Route(f"/{action}", handler(action), methods=["POST"]) for action in ACTIONS),
     ]
-    return Guard(Starlette(routes=routes, exception_handlers={HTTPException: _error_response}), hosts, token)
+    handlers = {HTTPException: _error_response, DataError: _data_error_response}
+    return Guard(Starlette(routes=routes, exception_handlers=handlers), hosts, token)
 
 
 def _file_name(request: Request) -> str:
@@ -133,6 +127,10 @@ async def _upload(request: Request, max_bytes: int) -> bytes:
 async def _error_response(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return PlainTextResponse(f"{error.detail}\n", error.status_code, error.headers)
+
+
+async def _data_error_response(request: Request, error: Exception) -> Response:
+    return PlainTextResponse(f"{error}\n", 422)
 
 
 def _file(name: str, media_type: str) -> Callable[[Request], Coroutine[Any, Any, Response]]:

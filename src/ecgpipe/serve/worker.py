@@ -70,12 +70,12 @@ class Worker:
         self.model: dict[str, Any] = ready  # Predictor.description
 
     def ask(
-        self, want: str, content: bytes, name: str, label: str | None = None, number: int = 0
+        self, action: str, content: bytes, name: str, label: str | None = None, number: int = 0
     ) -> dict[str, Any] | Attachment:
         """Ask about a file.
 
         Args:
-            want: ``predict``, ``overlay``, ``record`` or ``report``.
+            action: ``predict``, ``overlay``, ``record`` or ``report``.
             content: of the file.
             name: for messages.
             label: class of the overlay; None: the most probable class of each page.
@@ -95,7 +95,7 @@ class Worker:
             if not self.process.is_alive():
                 self._restart()
             try:
-                request = {"want": want, "name": name, "label": label, "number": number}
+                request = {"action": action, "name": name, "label": label, "number": number}
                 self._connection.send_bytes(json.dumps(request).encode())
                 self._connection.send_bytes(content)
                 if not self._connection.poll(self.seconds):

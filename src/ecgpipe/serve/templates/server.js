@@ -3,24 +3,25 @@ const meta = (name) => document.querySelector(`meta[name="ecgpipe-${name}"]`).co
 export const classes = JSON.parse(meta("classes"));
 export const maxBytes = Number(meta("max-bytes"));
 
-// what: predict, overlay, record or report
-export async function ask(what, file, { label, number, signal } = {}) {
+// action: predict, overlay, record or report
+export async function ask(action, file, { label, number, signal } = {}) {
   const headers = { "x-ecgpipe-token": meta("token"), "x-file-name": encodeURIComponent(file.name), "content-type": "application/octet-stream" };
   if (label) headers["x-overlay-class"] = encodeURIComponent(label);
   if (number) headers["x-page"] = String(number);
   let answer;
   try {
-    answer = await fetch(`/${what}`, { method: "POST", headers, body: file, signal });
+    answer = await fetch(`/${action}`, { method: "POST", headers, body: file, signal });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Error(`${file.name}: no answer. Is ecgpipe serve still running, and the file still there?`);
   }
-  if (!answer.ok) throw new Error(`${file.name}: ${(await answer.text()).trim()}`);
-  return answer;
+  if (answer.ok) return answer;
+  const message = (await answer.text()).trim();
+  throw new Error(answer.status === 422 ? message : `${file.name}: ${message}`); // 422: the message names the file
 }
 
-export async function download(what, file, options) {
-  const answer = await ask(what, file, options);
+export async function download(action, file, options) {
+  const answer = await ask(action, file, options);
   const link = document.createElement("a");
   link.href = URL.createObjectURL(await answer.blob());
   link.download = /filename="([^"]+)"/.exec(answer.headers.get("content-disposition"))[1];
