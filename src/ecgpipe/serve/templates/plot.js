@@ -10,7 +10,7 @@ function add(parent, name, attributes, text) {
 }
 
 // Leads whose times do not overlap share a row.
-export function rowsOf(leads, rate) {
+function rowsOf(leads, rate) {
   const rows = [];
   leads.forEach((lead, number) => {
     const start = lead.start, end = lead.start + lead.values.length / rate;
@@ -29,7 +29,6 @@ function grid(svg, width, height) {
     for (let y = 0; y <= height; y += step) if (!skip || y % skip) path += `M0 ${y}H${width}`;
     return path;
   };
-  add(svg, "rect", { class: "paper", x: 0, y: 0, width, height });
   add(svg, "path", { class: "small-squares", d: lines(SMALL, LARGE) });
   add(svg, "path", { class: "large-squares", d: lines(LARGE) });
 }

@@ -47,7 +47,7 @@ function fillWords(find, page) {
   if (prediction.rectified) find(".rectified").textContent = ", straightened";
 }
 
-function fillPictures(find, page, shown) {
+function fillPictures(find, page) {
   const figure = (selector) => find(selector).closest("figure");
   if (page.plot) {
     figure(".page").remove();
@@ -61,7 +61,7 @@ function fillPictures(find, page, shown) {
     find(".image").src = page.image;
     find(".record").remove();
   }
-  fillOverlay(find, page, shown);
+  fillOverlay(find, page, page);
 }
 
 // shown: overlay, overlay_of and heat of an answer
@@ -83,7 +83,7 @@ export function resultOf(file, page, showError) {
   if (page.plot) select.add(new Option("nothing (no marks)", NO_MARKS));
   for (const label of classes) select.add(new Option(label, label, false, label === page.overlay_of));
   fillWords(find, page);
-  fillPictures(find, page, page);
+  fillPictures(find, page);
   const known = { [page.overlay_of]: page, [NO_MARKS]: { overlay_of: NO_MARKS } };
   select.addEventListener("change", async () => {
     const label = select.value;
@@ -96,12 +96,12 @@ export function resultOf(file, page, showError) {
     }
     if (select.value === label) article.classList.remove("busy");
   });
-  for (const what of ["report", "record"]) {
-    const button = find(`.${what}`);
+  for (const action of ["report", "record"]) {
+    const button = find(`.${action}`);
     button?.addEventListener("click", async () => {
       button.disabled = true;
       try {
-        await download(what, file, { label: select.value || page.overlay_of, number });
+        await download(action, file, { label: select.value || page.overlay_of, number });
       } catch (error) {
         showError(error.message);
       }

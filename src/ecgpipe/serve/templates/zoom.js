@@ -10,10 +10,9 @@ function fitted() {
 
 // Keeps the point at (x, y) of the view where it is.
 function resize(wanted, x = view.clientWidth / 2, y = view.clientHeight / 2) {
-  const next = Math.max(LEAST, Math.min(MOST, wanted));
   const before = shown.getBoundingClientRect(), frame = view.getBoundingClientRect();
   const across = (x + frame.left - before.left) / (before.width || 1), down = (y + frame.top - before.top) / (before.height || 1);
-  zoom = next;
+  zoom = Math.max(LEAST, Math.min(MOST, wanted));
   shown.style.width = `${fitted() * zoom}px`;
   shown.style.height = `${(fitted() * zoom) / ratio}px`;
   const after = shown.getBoundingClientRect();
@@ -25,7 +24,7 @@ function resize(wanted, x = view.clientWidth / 2, y = view.clientHeight / 2) {
 
 export function enlarge(element, title) {
   shown = element.cloneNode(true);
-  const box = element.viewBox && element.viewBox.baseVal;
+  const box = element.viewBox?.baseVal;
   ratio = box ? box.width / box.height : element.naturalWidth / element.naturalHeight;
   dialog.querySelector(".title").textContent = title;
   view.replaceChildren(shown);
