@@ -8,7 +8,7 @@ const list = queue.querySelector("ol");
 const bar = queue.querySelector("progress");
 const status = document.getElementById("status");
 const results = document.getElementById("results");
-let waiting = [], current = null, done = 0;
+let waiting = [], current = null;
 
 function showError(text, place = results) {
   const line = document.createElement("p");
@@ -18,13 +18,17 @@ function showError(text, place = results) {
 }
 
 function update() {
-  const total = done + waiting.length + (current ? 1 : 0);
-  queue.hidden = !list.children.length;
+  const total = list.children.length;
+  const done = total - waiting.length - (current?.line.isConnected ? 1 : 0); // "Remove all" takes the lines away
+  queue.hidden = !total;
   bar.max = Math.max(total, 1);
   bar.value = done;
-  const seconds = current ? Math.round((Date.now() - current.since) / 1000) : 0;
-  status.textContent = current ? `Reading file ${done + 1} of ${total}: ${current.file.name} …` : `${done} of ${total} files done`;
-  if (current) current.state.textContent = `reading, ${seconds} s`;
+  if (!current) {
+    status.textContent = `${done} of ${total} files done`;
+    return;
+  }
+  status.textContent = `Reading file ${done + 1} of ${total}: ${current.file.name} …`;
+  current.state.textContent = `reading, ${Math.round((Date.now() - current.since) / 1000)} s`;
 }
 
 function entryOf(file, section) {
@@ -52,8 +56,9 @@ function entryOf(file, section) {
 function finish(entry, text, article) {
   entry.state.textContent = text;
   entry.stop.remove();
-  if (!article) entry.line.classList.add("failed");
-  if (article) {
+  if (!article) {
+    entry.line.classList.add("failed");
+  } else {
     const link = document.createElement("a");
     link.href = "#results";
     link.textContent = entry.file.name;
@@ -64,7 +69,6 @@ function finish(entry, text, article) {
     });
     entry.name.replaceChildren(link);
   }
-  done += 1;
 }
 
 async function readOne(entry) {
@@ -102,7 +106,6 @@ function addFiles(files) {
   if (!files.length) return;
   const section = document.createElement("section"); // files that came together stay in their order
   results.prepend(section);
-  if (!current) done = list.querySelectorAll("li").length;
   for (const file of files) {
     const entry = entryOf(file, section);
     if (file.size > maxBytes) {
@@ -122,7 +125,6 @@ document.getElementById("clear").addEventListener("click", () => {
   current?.control.abort();
   list.replaceChildren();
   results.replaceChildren();
-  done = 0;
   update();
 });
 for (const id of ["file", "photo"]) {
