@@ -15,7 +15,7 @@ from ecgpipe.predict import NOTICE, InputPage
 from ecgpipe.predict.pages import ShownRecording
 from ecgpipe.reader.digitize import PRINTED_NAMES
 from ecgpipe.serve.answers import KEPT_PAGES, Answers
-from ecgpipe.serve.app import IN_NETWORK
+from ecgpipe.serve.app import NETWORK_WARNING
 from tests.predict.test_serve import request
 
 pytestmark = pytest.mark.xdist_group("predict")
@@ -131,8 +131,8 @@ def test_several_pages_of_one_file_have_numbers(ask, made):
 
 def test_a_page_for_other_machines_says_so_and_knows_its_names(served, served_recordings):
     text = request(served_recordings)[2].decode()
-    assert IN_NETWORK in text and 'capture="environment"' in text
-    assert IN_NETWORK not in request(served)[2].decode()
+    assert NETWORK_WARNING in text and 'capture="environment"' in text
+    assert NETWORK_WARNING not in request(served)[2].decode()
     assert served_recordings.address == f"http://127.0.0.1:{served_recordings.port}/" and not served.for_phones
     for address in served_recordings.for_phones:
         assert request(served_recordings, Host=address.removeprefix("http://").rstrip("/"))[0] == 200

@@ -103,7 +103,7 @@ def architecture_of(keys: Any) -> str | None:
 
 
 def unknown_model(name: str, user_defined: Iterable[str] = ()) -> str | None:
-    """Why a name is not a model; None for our variants, user-defined models and functions in timm's model files.
+    """Why a name is not a model; None for built-in variants, user-defined models and functions in timm's model files.
 
     Without timm, on a machine that only plans, every name passes; the training fails if it is wrong.
     """

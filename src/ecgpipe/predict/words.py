@@ -46,13 +46,13 @@ def words_of(prediction: Prediction, model: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _summary(prediction: Prediction, meanings: Mapping[str, str]) -> str:
-    chance = dict(zip(prediction.classes, prediction.probabilities, strict=True))
+    probability = dict(zip(prediction.classes, prediction.probabilities, strict=True))
 
     def named(label: str) -> str:
         meaning = f" ({meanings[label]})" if label in meanings else ""
-        return f"{label}{meaning}, {chance[label]:.0%}"
+        return f"{label}{meaning}, {probability[label]:.0%}"
 
-    others = sorted(set(prediction.predicted) - {prediction.top}, key=lambda label: -chance[label])
+    others = sorted(set(prediction.predicted) - {prediction.top}, key=lambda label: -probability[label])
     text = f"Most probable: {named(prediction.top)}."
     if others:
         return f"{text} Also {PREDICTED:.0%} or more: {'; '.join(map(named, others))}."
@@ -67,14 +67,10 @@ def _sure(prediction: Prediction, calibration: Mapping[str, Any] | None) -> str:
         return "How sure: unknown, since the page is unusual."
     share = 100 * float(prediction.probabilities.max())
     count = "fewer than 1" if share < 0.5 else "more than 99" if share > 99.5 else f"about {share:.0f}"
-    records = (
-        f"{calibration['records']:,} validation records"
-        if calibration["fitted_on"] == "validation"
-        else f"{calibration['records']:,} reported records"
-    )
+    kind = "validation" if calibration["fitted_on"] == "validation" else "reported"
     return (
         f"How sure: of 100 records with this probability of {prediction.top}, {count} have it, if they resemble the "
-        f"{records} on which the probabilities were calibrated."
+        f"{calibration['records']:,} {kind} records on which the probabilities were calibrated."
     )
 
 

@@ -34,7 +34,7 @@ AGREE, LEAST_CLEAR = 0.015, 0.3
 """Relative error up to which a tile agrees with the map, and the least mean weight of tiles that agree."""
 NO_WEIGHT = 1e-6
 LEAST_TILES, MOST_TILES = 3, 12
-"""Tiles with grid that are required; the whole page's change is sought with at most so many, the clearest."""
+"""Number of tiles with grid: required; at most used, the clearest, to find the change over the whole page."""
 USUAL_WIDTH, WIDTH_SPREAD = 250.0, 0.35
 """Width of the traces in mm, 10 s at 25 mm/s, and the standard deviation of its logarithm."""
 ROUGH_SPREAD, TURN_SPREAD = 0.6, 6.0

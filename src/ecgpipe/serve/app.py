@@ -35,7 +35,7 @@ MAX_REQUESTS = 4  # in progress or waiting; each keeps a file in memory
 UPLOAD_SECONDS = 60.0
 NAME_HEADER, CLASS_HEADER, PAGE_HEADER = "x-file-name", "x-overlay-class", "x-page"
 ACTIONS = ("predict", "overlay", "record", "report")
-IN_NETWORK = (
+NETWORK_WARNING = (
     "This page can be reached from the network, without a password and without encryption. Do not send pages of "
     "patients through a network that you do not trust."
 )
@@ -150,7 +150,7 @@ def _page_html(worker: Worker, token: str, max_bytes: int, in_network: bool) -> 
         f"Probabilities are calibrated on {calibration['records']} records ({calibration['fitted_on']})."
         if calibration
         else "This model has no calibration: its probabilities may be too high or too low.",
-        "Pages that differ from those of the training are marked."
+        "Pages that differ from the training pages are marked."
         if model["out_of_distribution"]
         else "No out-of-distribution score available.",
     ]
@@ -159,7 +159,7 @@ def _page_html(worker: Worker, token: str, max_bytes: int, in_network: bool) -> 
         "MAX_BYTES": str(max_bytes),
         "CLASSES": json.dumps(model["classes"]),
         "MODEL": " ".join(sentences),
-        "NETWORK": IN_NETWORK if in_network else "",
+        "NETWORK": NETWORK_WARNING if in_network else "",
         "NOTICE": NOTICE,
     }
     text = (TEMPLATES / "page.html").read_text(encoding="utf-8")

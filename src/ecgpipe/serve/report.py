@@ -1,4 +1,4 @@
-"""A prediction on one A4 page: a PDF file with the page and its overlay, probabilities, what was read, and notes."""
+"""A prediction on one A4 page: a PDF file with the page, its overlay, the probabilities, what was read, and notes."""
 
 import io
 import textwrap
@@ -19,11 +19,11 @@ from ecgpipe.predict.prediction import Prediction
 
 WIDTH, HEIGHT, MARGIN = 210.0, 297.0, 15.0  # mm
 MM_PER_INCH, MM_PER_POINT = 25.4, 25.4 / 72
-LINE = 1.35  # height of a line, of the size of its letters
-LETTER = 0.56  # mean width of a letter, of its size
+LINE = 1.35  # line height, relative to the font size
+LETTER = 0.56  # mean width of a letter, relative to the font size
 PICTURE_SIDE = 1600  # pixels, 225 per inch on the page
-MOST_CLASSES = 12  # that have a line; the most probable ones
-LEAST_PICTURE = 70.0  # mm of height that notes leave to the picture
+MOST_CLASSES = 12  # listed, the most probable ones
+LEAST_PICTURE = 70.0  # mm of height that the notes leave for the picture
 WARNING, FAINT, BAR = "#b00020", "#606060", "#1f5fa8"
 
 
@@ -40,7 +40,7 @@ def report_pdf(
         model: ``Predictor.description``.
     """
     sheet = _Sheet()
-    sheet.text(prediction.name, 14, bold=True, most=2)
+    sheet.text(prediction.name, 14, bold=True, max_lines=2)
     sheet.text(f"ecgpipe {ecgpipe.__version__}, model {model['variant']}, {datetime.now():%Y-%m-%d %H:%M}", 8, FAINT)
     sheet.space(1.5)
     sheet.text(NOTICE, 9, WARNING, bold=True)
@@ -51,7 +51,7 @@ def report_pdf(
     sheet.text(words["sure"], 9)
     sheet.space(1.5)
     for row in words["classes"][:MOST_CLASSES]:
-        sheet.chance(row)
+        sheet.probability(row)
     if others := words["classes"][MOST_CLASSES:]:
         sheet.text(f"and {len(others)} classes of {others[0]['probability']:.1%} or less", 8, FAINT)
     sheet.space(1.5)
@@ -73,7 +73,7 @@ def report_pdf(
 
 
 class _Sheet:
-    """A page that is filled from the top; positions in mm."""
+    """An A4 sheet that is filled from the top; positions in mm."""
 
     def __init__(self) -> None:
         self.figure = Figure(figsize=(WIDTH / MM_PER_INCH, HEIGHT / MM_PER_INCH))
@@ -81,22 +81,22 @@ class _Sheet:
 
     @property
     def room(self) -> float:
-        """mm down to the margin."""
+        """Height that is left above the bottom margin, mm."""
         return HEIGHT - MARGIN - self.top
 
     def space(self, height: float) -> None:
         self.top += height
 
-    def text(self, text: str, size: float, colour: str = "black", bold: bool = False, most: int = 6) -> None:
-        """A paragraph of at most so many lines; size in points."""
+    def text(self, text: str, size: float, colour: str = "black", bold: bool = False, max_lines: int = 6) -> None:
+        """Write a paragraph of at most ``max_lines`` lines; size in points."""
         letter = size * MM_PER_POINT * LETTER * (1.12 if bold else 1)
         width = int((WIDTH - 2 * MARGIN) / letter)
-        for line in textwrap.wrap(text, width, max_lines=most, placeholder=" …"):
+        for line in textwrap.wrap(text, width, max_lines=max_lines, placeholder=" …"):
             self.top += size * MM_PER_POINT * LINE
             self._write(MARGIN, line, size, colour, bold)
 
-    def chance(self, row: Mapping[str, Any]) -> None:
-        """A class, its probability as a bar and a number, and what it reaches."""
+    def probability(self, row: Mapping[str, Any]) -> None:
+        """Write a class, its probability as a bar and a number, and the threshold that it reaches."""
         self.top += 9 * MM_PER_POINT * LINE * 1.1
         name = row["label"] if row["meaning"] is None else f"{row['label']}, {row['meaning']}"
         self._write(MARGIN, textwrap.shorten(name, 34, placeholder=" …"), 9)
@@ -116,7 +116,7 @@ class _Sheet:
         self._write(left + length + 17, textwrap.shorten(row["result"], 60, placeholder=" …"), 7.5, FAINT)
 
     def picture(self, picture: np.ndarray) -> None:
-        """A picture in the room that is left."""
+        """Draw a picture in the remaining space."""
         shown = Image.fromarray(picture)
         shown.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
         # at most 256 colours: matplotlib stores these as a palette, a quarter of the size; the default method turns the
