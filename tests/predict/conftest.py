@@ -129,7 +129,7 @@ def recording_model(tmp_path_factory):
     gaussian, limit = fit_limit(*(rng.normal(0, 10, (200, 64)) for _ in range(2)))
     calibration = Calibration(method="platt", scale=(1.0, 1.0), offset=(0.0, 0.0), fitted_on="validation", records=77)
     saved = RecordingModel(
-        name="tiny",
+        variant="tiny",
         classes=CLASSES,
         members=1,
         width=4,
