@@ -115,7 +115,7 @@ def read_in_words(read: Mapping[str, Any]) -> list[tuple[str, str]]:
     leads = f"{ALL_LEADS - len(missing)} of {ALL_LEADS}; missing: {', '.join(missing)}" if missing else "all 12"
     rows = [("Layout", layout_in_words(str(read["layout"])))]
     if read["speed_mm_per_s"] is not None:
-        rows.append(("Paper speed", f"{read['speed_mm_per_s']:.3g} mm/s"))
+        rows.append(("Paper speed", f"{read['speed_mm_per_s']:.0f} mm/s"))
         rows.append(("Gain", f"{read['gain_mm_per_mv']:g} mm/mV"))
     return [*rows, ("Leads", leads)]
 

@@ -25,6 +25,7 @@ from ecgpipe.artifacts.tables import ProblemList
 from ecgpipe.config.kit import find_kit, find_python, kit_hash
 from ecgpipe.config.pages import RenderConfig
 from ecgpipe.errors import ConfigError, DataError, RecordError
+from ecgpipe.lead_names import PRINTED_NAMES
 from ecgpipe.progress import progress
 from ecgpipe.render.kit_process import KitProcess
 
@@ -68,7 +69,7 @@ def write_kit_record(folder: Path, name: str, signal: np.ndarray, rate: float) -
         name,
         fs=int(rate) if rate == int(rate) else rate,
         units=["mV"] * len(LEADS),
-        sig_name=[lead.replace("AV", "aV") for lead in LEADS],
+        sig_name=list(PRINTED_NAMES),
         d_signal=np.rint(signal.T * steps).astype(np.int32),
         fmt=["32"] * len(LEADS),
         adc_gain=[steps] * len(LEADS),
