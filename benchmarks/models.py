@@ -1,6 +1,6 @@
 """The time of a training step on one CPU core, beside timm's Swin-T. Results: docs/performance.md.
 
-python -m benchmarks.models [--size 224] [--batch 2] [--rounds 5] [--widths 128 64] [--json]
+python -m benchmarks.models [--size 224] [--batch 2] [--rounds 5] [--widths 128 64] [--embed-dim 48] [--bf16] [--json]
 """
 
 import argparse
@@ -17,10 +17,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.timing import interleaved, machine_info
 from ecgpipe.models import create_model
-from ecgpipe.models.swin_lgf_fpn import SWIN_TINY
+from ecgpipe.models.swin_lgf_fpn import SWIN_TINY, use_plain_window_attention
 
 PLAIN = "timm's Swin-T"
-VARIANTS = ("swin", "swin_lgf_fpn_no_fpn", "swin_lgf_fpn_no_lgf", "swin_lgf_fpn_no_refine", "swin_lgf_fpn")
+FULL = "swin_lgf_fpn"
+VARIANTS = ("swin", "swin_lgf_fpn_no_fpn", "swin_lgf_fpn_no_lgf", "swin_lgf_fpn_no_refine", FULL)
 
 
 @dataclass(frozen=True)
@@ -43,31 +44,48 @@ class StepCost:
     relative_gflop: float
 
 
-def build_models(img_size: int, widths: Sequence[int] = (), variants: Sequence[str] = VARIANTS) -> dict[str, nn.Module]:
-    """Build timm's Swin-T (window 7, padded, attention not fused), and our variants in channels_last memory.
+def build_models(
+    img_size: int, widths: Sequence[int] = (), variants: Sequence[str] = VARIANTS, embed_dim: int | None = None
+) -> dict[str, nn.Module]:
+    """Build timm's Swin-T (window 7, padded), and our variants in channels_last memory; attention is not fused.
+
+    The full model is there twice, also with fused attention.
 
     Args:
         img_size: side in pixels.
         widths: additional neck widths of the full model.
         variants: names for ``create_model``.
+        embed_dim: channels of the first stage of all; None: 96.
     """
-    options = {"num_classes": 5, "in_chans": 1, "img_size": img_size, "drop_path_rate": 0.1}
+    options = {
+        "num_classes": 5,
+        "in_chans": 1,
+        "img_size": img_size,
+        "drop_path_rate": 0.1,
+        "embed_dim": embed_dim or 96,
+    }
     models: dict[str, nn.Module] = {PLAIN: timm.create_model(SWIN_TINY, **options)}
     for name in variants:
         models[name] = create_model(name, **options)
     for width in widths:
-        models[f"swin_lgf_fpn, neck_width {width}"] = create_model("swin_lgf_fpn", neck_width=width, **options)
+        models[f"{FULL}, neck_width {width}"] = create_model(FULL, neck_width=width, **options)
+    for model in models.values():
+        use_plain_window_attention(model)  # as a training on a CPU does
+    if FULL in variants:
+        models[f"{FULL}, fused attention"] = create_model(FULL, **options)
     return {n: m if n == PLAIN else m.to(memory_format=torch.channels_last) for n, m in models.items()}
 
 
-def training_step(model: nn.Module, images: torch.Tensor) -> Callable[[], None]:
+def training_step(model: nn.Module, images: torch.Tensor, bf16: bool = False) -> Callable[[], None]:
     """A forward and a backward pass in training mode, without the optimizer."""
     targets = torch.arange(len(images), device=images.device) % 5
     model.train()
 
     def step() -> None:
         model.zero_grad(set_to_none=True)
-        nn.functional.cross_entropy(model(images), targets).backward()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            logits = model(images)
+        nn.functional.cross_entropy(logits.float(), targets).backward()
 
     return step
 
@@ -80,9 +98,9 @@ def forward_flop(model: nn.Module, images: torch.Tensor) -> int:
     return counter.get_total_flops()
 
 
-def matrix_speed(side: int = 1024, repetitions: int = 5) -> float:
-    """Operations per second of a square float32 matrix product, by processor time."""
-    a, b = torch.rand(side, side), torch.rand(side, side)
+def matrix_speed(side: int = 1024, repetitions: int = 5, dtype: torch.dtype = torch.float32) -> float:
+    """Operations per second of a square matrix product, by processor time."""
+    a, b = torch.rand(side, side).to(dtype), torch.rand(side, side).to(dtype)
     timing = interleaved({"": lambda: a @ b}, repetitions, time.process_time)[""]
     return 2 * side**3 / (timing.minimum / 1e3)
 
@@ -96,7 +114,9 @@ def convolution_speed(channels: int = 256, side: int = 56, repetitions: int = 5)
     return 2 * 2 * 9 * channels**2 * side**2 / (timing.minimum / 1e3)
 
 
-def measure_steps(models: dict[str, nn.Module], images: torch.Tensor, rounds: int, speed: float) -> list[StepCost]:
+def measure_steps(
+    models: dict[str, nn.Module], images: torch.Tensor, rounds: int, speed: float, bf16: bool = False
+) -> list[StepCost]:
     """Time a step of every model in turn, by processor time.
 
     Args:
@@ -104,9 +124,10 @@ def measure_steps(models: dict[str, nn.Module], images: torch.Tensor, rounds: in
         images: (batch, 1, side, side).
         rounds: calls per model; one additional call is not counted.
         speed: operations per second for the lower bound.
+        bf16: train in mixed precision.
     """
     flop = {name: 3 * forward_flop(model, images) for name, model in models.items()}
-    timings = interleaved({n: training_step(m, images) for n, m in models.items()}, rounds, time.process_time)
+    timings = interleaved({n: training_step(m, images, bf16) for n, m in models.items()}, rounds, time.process_time)
     return [
         StepCost(
             name,
@@ -138,13 +159,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="calls per model")
     parser.add_argument("--widths", type=int, nargs="*", default=[192, 128, 96, 64], help="additional neck widths")
     parser.add_argument("--variants", nargs="*", default=VARIANTS)
+    parser.add_argument("--embed-dim", type=int, help="channels of the first stage")
+    parser.add_argument("--bf16", action="store_true", help="mixed precision, as `train.cpu_precision: bf16`")
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    speed = matrix_speed()
+    speed = matrix_speed(dtype=torch.bfloat16 if args.bf16 else torch.float32)
     images = torch.rand(args.batch, 1, args.size, args.size)
-    costs = measure_steps(build_models(args.size, args.widths, args.variants), images, args.rounds, speed)
+    models = build_models(args.size, args.widths, args.variants, args.embed_dim)
+    costs = measure_steps(models, images, args.rounds, speed, args.bf16)
     machine = machine_info() | {
         "torch": torch.__version__,
         "matrix_gflops": f"{speed / 1e9:.0f}",

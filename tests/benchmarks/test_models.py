@@ -20,6 +20,8 @@ def test_models_are_as_named():
     assert all(block.window_size == (7, 7) and not block.attn.fused_attn for block in blocks)
     assert full.backbone.layers[0].blocks[0].window_size == (10, 10)
     assert models["swin_lgf_fpn, neck_width 64"].neck.refine[0].conv.out_channels == 64
+    fused = models["swin_lgf_fpn, fused attention"]
+    assert fused.backbone.layers[0].blocks[0].attn.fused_attn and not full.backbone.layers[0].blocks[0].attn.fused_attn
 
 
 def test_step_does_not_accumulate_gradients():

@@ -1,5 +1,7 @@
 """Structure of Swin-LGF-FPN: what each option adds, removes or reroutes."""
 
+import copy
+
 import pytest
 import timm
 import torch
@@ -9,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import ecgpipe.models  # noqa: F401  (registers the entry points)
 from ecgpipe.errors import ConfigError
-from ecgpipe.models.swin_lgf_fpn import SwinLgfFpn, choose_window, fused_window_attention
+from ecgpipe.models.swin_lgf_fpn import SwinLgfFpn, choose_window, fused_window_attention, use_plain_window_attention
 
 # embed_dim 24 keeps the heads (3, 6, 12, 24) and three channels a normalisation group.
 SMALL = {"img_size": 96, "embed_dim": 24, "depths": (1, 2, 1, 1), "neck_width": 16, "drop_path_rate": 0.0}
@@ -192,6 +194,25 @@ def test_compression_does_not_compute_the_constant_half_per_pixel():
     depthwise, pointwise, compress, gate = 9 * channels, channels**2, channels**2, 2 * channels**2
     once = 2 * channels**2
     assert counter.get_total_flops() == 2 * (pixels * (depthwise + pointwise + compress + gate) + once)
+
+
+def test_plain_attention_trains_as_the_fused_one():
+    """Logits and gradients agree within rounding, and the fused operator is really not called."""
+    fused = build().eval()
+    plain = copy.deepcopy(fused)
+    use_plain_window_attention(plain)
+    logits, gradients = [], []
+    for model in (fused, plain):
+        with torch.profiler.profile() as profile:
+            result = model(images())
+            result.square().sum().backward()
+        called = {event.key for event in profile.key_averages()}
+        assert ("aten::scaled_dot_product_attention" in called) == (model is fused)
+        logits.append(result.detach())
+        gradients.append({name: parameter.grad for name, parameter in model.named_parameters()})
+    torch.testing.assert_close(logits[1], logits[0], rtol=1e-4, atol=1e-5)
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name], gradient, rtol=1e-3, atol=1e-3 * gradient.abs().max().item())
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import timm
 from timm.layers import set_fused_attn, use_fused_attn
 from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
+from timm.models.swin_transformer import WindowAttention
 from torch import Tensor, nn
 
 from ecgpipe.errors import ConfigError
@@ -59,6 +60,17 @@ def fused_window_attention() -> Iterator[None]:
         yield
     finally:
         set_fused_attn(True)
+
+
+def use_plain_window_attention(model: nn.Module) -> None:
+    """Let Swin blocks compute attention by products and a softmax, for training on a CPU; changed in place.
+
+    There the fused operator has no kernel for a position bias with a gradient, and its substitute is slower
+    (docs/performance.md). Other attention, such as ViT's, stays fused.
+    """
+    for module in model.modules():
+        if isinstance(module, WindowAttention):
+            module.fused_attn = False
 
 
 class SwinLgfFpn(nn.Module):

@@ -24,6 +24,7 @@ from ecgpipe.artifacts.runs import CHECKPOINTS, HISTORY_FILE, SUMMARY_FILE, WEIG
 from ecgpipe.errors import ConfigError, DataError
 from ecgpipe.fingerprint import file_hash, fingerprint
 from ecgpipe.models.factory import build_model
+from ecgpipe.models.swin_lgf_fpn import use_plain_window_attention
 from ecgpipe.models.weights import load_init_weights
 from ecgpipe.train.callbacks import (
     BestWeights,
@@ -93,6 +94,8 @@ def _train(
     model = build_model(run)
     init_report = None if init_from is None else load_init_weights(model, init_from)
     model = model.to(memory_format=torch.channels_last)  # convolutions are a fifth faster on a CPU, also on a GPU
+    if not options.on_gpu:
+        use_plain_window_attention(model)
     alpha = class_weights(index.targets[data.train], run.task, run.train.focal_alpha)
     classifier = Classifier(model, run, alpha, index.record_ids)
     size = sum(tensor.nbytes for tensor in model.state_dict().values())
