@@ -44,6 +44,7 @@ rule train:
         gpu=1,
     params:
         plugin=lambda wildcards: file_hash(CONFIG.model_of(wildcards.variant).plugin),
+        weights=lambda wildcards: file_hash(CONFIG.model_of(wildcards.variant).weights),
     message:
         "Training {wildcards.variant} on {wildcards.dataset} ({wildcards.protocol}, seed {wildcards.seed}); log: {log}"
     script:

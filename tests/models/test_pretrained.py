@@ -1,6 +1,12 @@
 """ImageNet weights: loaded as timm does, with a report of what matched."""
 
+import hashlib
+import os
 import pickle
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import huggingface_hub
 import pytest
@@ -9,7 +15,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from timm.models import adapt_input_conv
 
-from ecgpipe.errors import DataError
+from ecgpipe.config.schema import validate_config
+from ecgpipe.errors import ConfigError, DataError
 from ecgpipe.models import create_model
 
 SWIN = "swin_tiny_patch4_window7_224"
@@ -45,7 +52,7 @@ def state(model, exclude):
 @pytest.mark.parametrize("name", BASELINES)
 def test_baselines_load_what_timm_loads(name, weights):
     path = weights(BASELINES[name])
-    ours = create_model(name, num_classes=5, img_size=320, pretrained=True, checkpoint_path=str(path))
+    ours = create_model(name, num_classes=5, img_size=320, pretrained=True, weights=str(path))
     sizes = {"vit": {"img_size": 320}, "swin": {"img_size": 320, "window_size": 10}}.get(name, {})
     theirs = timm.create_model(
         BASELINES[name],
@@ -71,7 +78,7 @@ def test_baselines_load_what_timm_loads(name, weights):
 @pytest.mark.parametrize("variant", ["swin_lgf_fpn", "swin_lgf_fpn_no_fpn"])
 def test_the_backbone_of_the_full_model_loads_them(variant, weights):
     path = weights(SWIN)
-    model = create_model(variant, num_classes=5, img_size=224, pretrained=True, checkpoint_path=str(path))
+    model = create_model(variant, num_classes=5, img_size=224, pretrained=True, weights=str(path))
     source = timm.create_model(SWIN, checkpoint_path=str(path))
     backbone = model.backbone.state_dict()
     assert model.pretrained_report.matched == model.pretrained_report.total == len(backbone)
@@ -85,7 +92,7 @@ def test_the_backbone_of_the_full_model_loads_them(variant, weights):
 @pytest.mark.parametrize("channels", [1, 2])
 def test_the_stem_is_adapted_as_by_timm(channels, weights):
     path = weights("resnet34")
-    model = create_model("resnet34", num_classes=5, in_chans=channels, pretrained=True, checkpoint_path=str(path))
+    model = create_model("resnet34", num_classes=5, in_chans=channels, pretrained=True, weights=str(path))
     colour = load_file(path)["conv1.weight"]
     assert colour.shape[1] == 3
     assert torch.equal(model.conv1.weight, adapt_input_conv(channels, colour))
@@ -97,14 +104,14 @@ def test_without_a_network_the_message_has_a_remedy(monkeypatch, tmp_path):
     with pytest.raises(DataError) as caught:
         create_model("resnet34", num_classes=5, pretrained=True)
     message = str(caught.value)
-    assert "resnet34" in message and "variants.<name>.options" in message and "checkpoint_path" in message
+    assert "resnet34" in message and "HF_HUB_OFFLINE" in message and "model.weights" in message
     assert "\n" not in message
 
 
 def test_grey_and_colour_models_agree_on_a_grey_picture(weights):
     path = str(weights(SWIN))
     grey, colour = (
-        create_model("swin_lgf_fpn", num_classes=5, in_chans=c, img_size=96, pretrained=True, checkpoint_path=path)
+        create_model("swin_lgf_fpn", num_classes=5, in_chans=c, img_size=96, pretrained=True, weights=path)
         for c in (1, 3)
     )
     x = torch.rand(1, 1, 96, 96)
@@ -127,12 +134,12 @@ def test_timm_entry_point_loads_a_local_file(weights):
 
 
 def test_from_scratch_ignores_the_file(tmp_path):
-    model = create_model("resnet34", num_classes=5, img_size=64, checkpoint_path=str(tmp_path / "none.safetensors"))
+    model = create_model("resnet34", num_classes=5, img_size=64, weights=str(tmp_path / "none.safetensors"))
     assert model.pretrained_report is None
 
 
 def load(path, variant="swin_lgf_fpn"):
-    return create_model(variant, num_classes=5, img_size=96, pretrained=True, checkpoint_path=str(path))
+    return create_model(variant, num_classes=5, img_size=96, pretrained=True, weights=str(path))
 
 
 def test_a_missing_file_is_refused(tmp_path):
@@ -164,13 +171,13 @@ def test_only_safetensors_are_requested_from_the_hub(monkeypatch, tmp_path):
         return str(tmp_path / "pytorch_model.bin")
 
     monkeypatch.setattr(timm.models._hub, "hf_hub_download", hub)
-    with pytest.raises(DataError, match=r"could not be downloaded.*checkpoint_path"):
+    with pytest.raises(DataError, match=r"could not be downloaded.*HF_ENDPOINT.*model\.weights"):
         create_model("resnet10t", num_classes=5, img_size=64, pretrained=True)
     assert asked == ["model.safetensors"]
 
 
 def test_weights_published_only_as_a_pickle_are_refused():
-    with pytest.raises(DataError, match=r"gcvit_xxtiny.*published as a pickle only.*checkpoint_path"):
+    with pytest.raises(DataError, match=r"gcvit_xxtiny.*published as a pickle only.*model\.weights"):
         create_model("gcvit_xxtiny", num_classes=5, img_size=224, pretrained=True)
 
 
@@ -190,3 +197,76 @@ def test_weights_of_another_size_are_refused(tmp_path):
     save_file(timm.create_model(SWIN, embed_dim=48).state_dict(), path)
     with pytest.raises(DataError, match="does not fit"):
         load(path)
+
+
+class Mirror(BaseHTTPRequestHandler):
+    """Serves one file as the hub does, and notes what is asked for."""
+
+    def do_HEAD(self):
+        self.server.asked.append(self.path)
+        found = self.path == "/timm/test_resnet.r160_in1k/resolve/main/model.safetensors"
+        self.send_response(200 if found else 404)
+        if found:
+            self.send_header("ETag", '"made-here"')
+            self.send_header("X-Repo-Commit", "0" * 40)
+            self.send_header("Content-Length", str(len(self.server.content)))
+        self.end_headers()
+        return found
+
+    def do_GET(self):
+        if self.do_HEAD():
+            self.wfile.write(self.server.content)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_mirror_serves_the_weights_and_the_cache_serves_them_offline(tmp_path):
+    """In other processes: the hub's library reads its variables when it is imported."""
+    torch.manual_seed(11)
+    published = timm.create_model("test_resnet")
+    save_file(published.state_dict(), tmp_path / "model.safetensors")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Mirror)
+    server.content, server.asked = (tmp_path / "model.safetensors").read_bytes(), []
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    code = (
+        "from ecgpipe.models import create_model; "
+        "model = create_model('test_resnet', num_classes=5, in_chans=3, img_size=64, pretrained=True); "
+        "print(model.pretrained_report, model.conv1[0].weight.sum().item())"
+    )
+    mirror = {"HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}", "HF_HOME": str(tmp_path / "cache")}
+    expected = published.conv1[0].weight.sum().item()
+    try:
+        for variables in (mirror, mirror | {"HF_HUB_OFFLINE": "1"}):
+            run = subprocess.run(
+                [sys.executable, "-c", code], env=os.environ | variables, capture_output=True, text=True, check=False
+            )
+            assert run.returncode == 0, run.stderr
+            assert "test_resnet.r160_in1k" in run.stdout
+            assert float(run.stdout.split()[-1]) == pytest.approx(expected, rel=1e-5)
+            asked, server.asked = server.asked, []
+            assert bool(asked) == ("HF_HUB_OFFLINE" not in variables)
+    finally:
+        server.shutdown()
+
+
+def test_a_file_is_compared_with_its_checksum(weights):
+    path = weights("resnet34")
+    checksum = hashlib.sha256(path.read_bytes()).hexdigest()
+    create_model("resnet34", num_classes=5, pretrained=True, weights=str(path), weights_sha256=checksum)
+    with pytest.raises(DataError, match=rf"{path}.*{checksum}, not {'0' * 64} \(weights_sha256\)"):
+        create_model("resnet34", num_classes=5, pretrained=True, weights=str(path), weights_sha256="0" * 64)
+
+
+def test_the_configuration_checks_the_keys(tmp_path):
+    file = tmp_path / "weights.safetensors"
+    values = {"variants": {"swin": {"pretrained": True, "weights": str(file)}}}
+    with pytest.raises(ConfigError, match=r"variants\.swin\.weights: no such file"):
+        validate_config(values)
+    file.touch()
+    assert validate_config(values).model_of("swin").weights == str(file)
+    values["variants"]["swin"]["pretrained"] = False
+    with pytest.raises(ConfigError, match=r"variants\.swin.*weights: only read with pretrained: true"):
+        validate_config(values)
+    with pytest.raises(ConfigError, match="there is no file to check"):
+        validate_config({"model": {"weights_sha256": "0" * 64}})

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from ecgpipe.config.base import Section, Seed, check_unique
+from ecgpipe.config.base import Section, Seed, Sha256, check_unique
 from ecgpipe.lead_names import LEADS, lead_of
 
 SUPERCLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
@@ -17,7 +17,6 @@ CROSS_VALIDATION = re.compile(rf"({'|'.join(PROTOCOLS)})-cv([1-9]\d*)")
 RESERVED = ("ptb-xl", "cardiac-images", "simulated", "report", "logs", "benchmarks")
 """Names in the results folder that user datasets cannot have."""
 
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 WebAddress = Annotated[str, StringConstraints(pattern=r"^(https?|s3)://")]
 DatasetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=60)]
 

@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from ecgpipe.config.base import Section, yaml_number
+from ecgpipe.config.base import Section, Sha256, yaml_number
 
 Option = str | int | float | bool | tuple[int, ...] | None
 
@@ -25,9 +25,10 @@ VARIANTS = (
     "swin_lgf_fpn_no_fpn",
     "swin_lgf_fpn_no_refine",
 )
+OURS = ("lgf_fpn",)  # a model on the backbone that its options name
 MODEL_NAME = re.compile(r"[A-Za-z0-9_.]+")  # part of paths, and of names like swin+strong
 REGISTERED = re.compile(r"^@(?:timm\.models\.)?register_model\s*\ndef (\w+)\(", re.M)
-WEIGHT_OPTIONS = {"pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"}  # weights from any address
+WEIGHT_OPTIONS = {"pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir", "checkpoint_path"}
 FIXED_OPTIONS = {"num_classes", "in_chans", "img_size"}
 
 
@@ -39,6 +40,12 @@ class ModelConfig(Section):
     )
     in_chans: int = Field(1, ge=1, le=3, description="input channels; 3 repeats the image")
     pretrained: bool = Field(False, description="start from timm's ImageNet weights (downloaded, or from its cache)")
+    weights: str | None = Field(
+        None,
+        min_length=1,
+        description="with `pretrained`: a safetensors file of these weights, instead of the network",
+    )
+    weights_sha256: Sha256 | None = Field(None, description="checksum of `weights`; null: not checked")
     plugin: str | None = Field(
         None,
         min_length=1,
@@ -55,6 +62,14 @@ class ModelConfig(Section):
         if fixed:
             raise ValueError(f"{', '.join(sorted(fixed))} cannot be options; they follow from the data and other keys")
         return {name: yaml_number(option) for name, option in value.items()}
+
+    @model_validator(mode="after")
+    def _weights_are_used(self) -> "ModelConfig":
+        if self.weights is not None and not self.pretrained:
+            raise ValueError("weights: only read with pretrained: true; set it, or remove weights")
+        if self.weights_sha256 is not None and self.weights is None:
+            raise ValueError("weights_sha256: there is no file to check; set weights, or remove it")
+        return self
 
     @field_validator("image_size")
     @classmethod
@@ -76,7 +91,7 @@ def plugin_models(values: Mapping[str, Any]) -> frozenset[str]:
     for section in sections:
         file = section.get("plugin") if isinstance(section, Mapping) else None
         if isinstance(file, str):
-            with suppress(OSError, ValueError):  # reported later, with the key (Config._plugins_exist)
+            with suppress(OSError, ValueError):  # reported later, with the key (Config._files_of_models_exist)
                 names |= set(REGISTERED.findall(Path(file).read_text(encoding="utf-8", errors="replace")))
     return frozenset(names)
 
@@ -107,7 +122,7 @@ def unknown_model(name: str, user_defined: Iterable[str] = ()) -> str | None:
 
     Without timm, on a machine that only plans, every name passes; the training fails if it is wrong.
     """
-    ours = {*VARIANTS, *user_defined}
+    ours = {*VARIANTS, *OURS, *user_defined}
     spec = importlib.util.find_spec("timm")
     if name in ours or spec is None or not spec.submodule_search_locations:
         return None

@@ -245,11 +245,14 @@ class Config(Section):
         return self.preprocess.digitized and self.reads_pictures(dataset)
 
     @model_validator(mode="after")
-    def _plugins_exist(self) -> "Config":
-        plugins = {f"variants.{name}": keys.get("plugin") for name, keys in self.variants.items()}
-        for place, plugin in ({"model": self.model.plugin} | plugins).items():
-            if plugin is not None and not Path(str(plugin)).is_file():
-                raise ValueError(f"{place}.plugin: no such file {plugin!r}; paths start at the working directory")
+    def _files_of_models_exist(self) -> "Config":
+        sections = {"model": self.model.model_dump()} | {
+            f"variants.{name}": keys for name, keys in self.variants.items()
+        }
+        for place, keys in sections.items():
+            for key in ("plugin", "weights"):
+                if (file := keys.get(key)) is not None and not Path(str(file)).is_file():
+                    raise ValueError(f"{place}.{key}: no such file {file!r}; paths start at the working directory")
         return self
 
     @model_validator(mode="after")

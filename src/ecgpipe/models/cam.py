@@ -10,7 +10,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from ecgpipe.errors import ConfigError
-from ecgpipe.models.swin_lgf_fpn import SwinLgfFpn
+from ecgpipe.models.lgf_fpn import LgfFpn
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,11 @@ def cam_target(model: nn.Module, level: int = 0) -> CamTarget:
         ConfigError: an architecture without feature maps, or an unknown level.
     """
     match model:
-        case SwinLgfFpn(neck=nn.Module() as neck):
+        case LgfFpn(neck=nn.Module() as neck):
             if not -len(neck.refine) <= level < len(neck.refine):
                 raise ConfigError(f"pyramid level {level} does not exist: use 0 to {len(neck.refine) - 1}")
             return CamTarget(neck.refine[level], _same)
-        case SwinLgfFpn():
+        case LgfFpn():
             return CamTarget(model.lgf[-1], _nhwc_to_nchw)
         case ResNet():
             return CamTarget(model.layer4, _same)

@@ -15,7 +15,7 @@ from ecgpipe.artifacts.files import SUMS, atomic_path, read_json, write_sums, wr
 from ecgpipe.artifacts.model_folder import CARD_FILE, MODEL_FOLDER, OOD_FILE, Calibration, SavedModel
 from ecgpipe.artifacts.runs import METRICS_FILE, SUMMARY_FILE, WEIGHTS_FILE, RunConfig, RunIndex
 from ecgpipe.errors import DataError
-from ecgpipe.models.factory import load_trained, timm_arguments
+from ecgpipe.models.factory import OURS, load_trained, timm_arguments
 from ecgpipe.models.ood import fit_ood
 
 SUMMARY_KEYS = (
@@ -52,7 +52,7 @@ def save_model(run_folder: Path | str, folder: Path | str | None = None, *, thre
     saved = SavedModel(
         variant=run.variant,
         architecture=_architecture(run),
-        model=run.model.model_copy(update={"pretrained": False}),
+        model=run.model.model_copy(update={"pretrained": False, "weights": None, "weights_sha256": None}),
         classes=run.classes,
         task=run.task,
         input=_input_spec(run),
@@ -94,9 +94,10 @@ def save_model(run_folder: Path | str, folder: Path | str | None = None, *, thre
 
 
 def _architecture(run: RunConfig) -> dict[str, Any]:
-    options = {key: value for key, value in run.model.options.items() if key != "checkpoint_path"}
-    name, arguments = timm_arguments(run.variant, len(run.classes), run.model.in_chans, run.model.image_size, **options)
-    library = "ecgpipe.models" if name.startswith("swin_lgf_fpn") else "timm"
+    name, arguments = timm_arguments(
+        run.variant, len(run.classes), run.model.in_chans, run.model.image_size, **run.model.options
+    )
+    library = "ecgpipe.models" if name in OURS else "timm"
     return {"library": library, "name": name, "arguments": arguments}
 
 

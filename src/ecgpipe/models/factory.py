@@ -7,6 +7,7 @@ import sys
 import traceback
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from torch import nn
 from ecgpipe.artifacts.model_folder import SavedModel
 from ecgpipe.artifacts.runs import WEIGHTS_FILE, RunConfig
 from ecgpipe.errors import ConfigError, DataError
+from ecgpipe.models.lgf_fpn import LgfFpn
 from ecgpipe.models.swin_lgf_fpn import SWIN_TINY, choose_window, fused_window_attention, image_hw
-from ecgpipe.models.weights import load_pretrained_weights, read_weights
+from ecgpipe.models.weights import check_weights, load_pretrained_weights, read_weights
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ VARIANTS: dict[str, Variant] = {
     "swin_lgf_fpn_no_fpn": Variant("swin_lgf_fpn_tiny", {"fpn": False}, own=True),
     "swin_lgf_fpn_no_refine": Variant("swin_lgf_fpn_tiny", {"refine": False}, own=True),
 }
+OURS = ("swin_lgf_fpn_tiny", "lgf_fpn")
+"""Names in timm's registry of the architectures that this package adds."""
 
 
 def create_model(
@@ -57,7 +61,8 @@ def create_model(
     in_chans: int = 1,
     img_size: int | tuple[int, int] = 640,
     pretrained: bool = False,
-    checkpoint_path: str | None = None,
+    weights: str | None = None,
+    weights_sha256: str | None = None,
     plugin: str | None = None,
     **options: Any,
 ) -> nn.Module:
@@ -71,7 +76,8 @@ def create_model(
         img_size: in pixels, one side or (height, width).
         pretrained: load ImageNet weights into the backbone; ``model.pretrained_report`` reports what matched (else it
             is None).
-        checkpoint_path: with ``pretrained``, a local safetensors file instead of timm's hub.
+        weights: with ``pretrained``, a local safetensors file instead of timm's hub.
+        weights_sha256: its checksum.
         plugin: Python file to run first, which registers more models (docs/own-model.md).
         options: arguments of the architecture, e.g. ``drop_path_rate``, ``window_size``, ``neck_width``; None means the
             default. ``architecture`` replaces the timm model behind a baseline, or the Swin backbone of a Swin-LGF-FPN
@@ -89,13 +95,14 @@ def create_model(
     except (TypeError, ValueError, AssertionError) as error:
         settings = ", ".join(f"{key}={value!r}" for key, value in arguments.items() if key != "pretrained_cfg_overlay")
         raise ConfigError(f"model {variant!r} cannot be built with {settings}: {error}") from error
-    own = architecture.startswith("swin_lgf_fpn")
     if variant not in VARIANTS or options.get("architecture"):
         _check_size(variant, architecture, arguments, image_hw(img_size))
     model.pretrained_report = None  # type: ignore[assignment]
     if pretrained:
-        backbone = model.backbone if own else model
-        model.pretrained_report = load_pretrained_weights(backbone, checkpoint_path)  # type: ignore[arg-type, assignment]
+        if weights is not None and weights_sha256 is not None:
+            check_weights(weights, weights_sha256)
+        load = model.load_pretrained if isinstance(model, LgfFpn) else partial(load_pretrained_weights, model)
+        model.pretrained_report = load(weights)  # type: ignore[assignment, operator]
     return model
 
 
@@ -222,8 +229,10 @@ def build_model(run: RunConfig) -> nn.Module:
         in_chans=run.model.in_chans,
         img_size=run.model.image_size,
         pretrained=run.model.pretrained,
+        weights=run.model.weights,
+        weights_sha256=run.model.weights_sha256,
         plugin=run.model.plugin,
-        **run.model.options,  # type: ignore[arg-type]
+        **run.model.options,
     )
 
 

@@ -1,9 +1,9 @@
 """Swin-LGF-FPN (section 2.2-2.4): timm's Swin stages, an LGF module after each, a feature pyramid and a head."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from math import ceil
-from typing import Any, Literal
+from typing import Any
 
 import timm
 from timm.layers import set_fused_attn, use_fused_attn
@@ -12,8 +12,8 @@ from timm.models.swin_transformer import WindowAttention
 from torch import Tensor, nn
 
 from ecgpipe.errors import ConfigError
-from ecgpipe.models.lgf_fpn_layers import LGF, AtaGate, FeaturePyramid, PyramidHead
-from ecgpipe.models.weights import load_pretrained_weights
+from ecgpipe.models.lgf_fpn import LgfFpn, LgfFpnOptions
+from ecgpipe.models.weights import PretrainedReport, load_pretrained_weights
 
 SWIN_TINY = "swin_tiny_patch4_window7_224"
 PREFERRED_WINDOWS = (10, 8, 7)
@@ -73,7 +73,7 @@ def use_plain_window_attention(model: nn.Module) -> None:
             module.fused_attn = False
 
 
-class SwinLgfFpn(nn.Module):
+class SwinLgfFpn(LgfFpn):
     """The paper's model, and its ablations by ``lgf``, ``fpn`` and ``refine``.
 
     Args:
@@ -84,17 +84,8 @@ class SwinLgfFpn(nn.Module):
         embed_dim: channels of the first stage; None: the architecture's (96 for Swin-T).
         depths: blocks per stage; None: the architecture's (2, 2, 6, 2 for Swin-T).
         window_size: attention window in tokens; None: see :func:`choose_window`.
-        lgf: an LGF module after each stage (equations 9-14).
-        lgf_placement: ``"inline"``: its output feeds the next stage and the neck; ``"side"``: only the neck.
-        lgf_init_gain: initial scale of the LGF's last normalisation; 0 starts it as the identity.
-        ata_gate: ``"pixel"`` or ``"column"``, see ``AxialTemporalAttention``.
-        norm_groups: groups of the LGF's group normalisations.
-        fpn: the pyramid (equations 15-23); without it the head reads only the last map.
-        refine: the refinement of the pyramid (equations 20-23).
-        neck_width: channels of the pyramid.
-        head_hidden: hidden width of the head; None: its input's.
-        drop_rate: dropout of the head.
         drop_path_rate: largest stochastic depth rate of the backbone's blocks.
+        options: fields of :class:`LgfFpnOptions`.
 
     Raises:
         ConfigError: an invalid value.
@@ -110,31 +101,15 @@ class SwinLgfFpn(nn.Module):
         embed_dim: int | None = None,
         depths: tuple[int, ...] | None = None,
         window_size: int | tuple[int, int] | None = None,
-        lgf: bool = True,
-        lgf_placement: Literal["inline", "side"] = "inline",
-        lgf_init_gain: float = 1.0,
-        ata_gate: AtaGate = "pixel",
-        norm_groups: int = 32,
-        fpn: bool = True,
-        refine: bool = True,
-        neck_width: int = 256,
-        head_hidden: int | None = None,
-        drop_rate: float = 0.1,
         drop_path_rate: float = 0.1,
+        **options: Any,
     ) -> None:
-        super().__init__()
         if any(side < 32 or side % 4 for side in image_hw(img_size)):
             raise ConfigError(f"invalid img_size {img_size} for a Swin model: use multiples of 4, at least 32")
         if not architecture.startswith("swin_"):
             raise ConfigError(f"architecture {architecture!r} is not one of timm's Swin models, e.g. {SWIN_TINY!r}")
-        if lgf_placement not in ("inline", "side"):
-            raise ConfigError(f"unknown lgf_placement {lgf_placement!r}: use 'inline' or 'side'")
-        self.num_classes = num_classes
-        self.in_chans = in_chans
-        self.lgf_inline = lgf_placement == "inline"
-
         with fused_window_attention():
-            self.backbone = timm.create_model(
+            backbone = timm.create_model(
                 architecture,
                 num_classes=0,
                 in_chans=in_chans,
@@ -144,33 +119,12 @@ class SwinLgfFpn(nn.Module):
                 depths=depths,
                 drop_path_rate=drop_path_rate,
             )
-        stages = self.backbone.feature_info
+        channels = [stage["num_chs"] for stage in backbone.feature_info]
         # the neck reads the stages' outputs; the final norm is only for timm's classifier
-        self.backbone.prune_intermediate_layers(len(stages), prune_norm=True)
-
-        channels = [stage["num_chs"] for stage in stages]
-        # "side" without a neck reads only the last module's output
-        used = range(len(stages)) if fpn or self.lgf_inline else [len(stages) - 1]
-        self.lgf = nn.ModuleList(
-            LGF(width, ata_gate, norm_groups, lgf_init_gain) if lgf and index in used else nn.Identity()
-            for index, width in enumerate(channels)
-        )
-        self.neck = FeaturePyramid(channels, neck_width, refine) if fpn else None
-
-        level_channels = [neck_width] * len(stages) if fpn else channels[-1:]
-        self.head = PyramidHead(len(level_channels), level_channels[0], num_classes, head_hidden, drop_rate)
-        self.num_features = level_channels[-1]
-        self.head_hidden_size = self.head.num_features
-        self.feature_info = [
-            {"num_chs": width, "reduction": stage["reduction"], "module": f"neck.refine.{i}" if fpn else f"lgf.{i}"}
-            for i, (width, stage) in enumerate(zip(level_channels, stages if fpn else stages[-1:], strict=True))
-        ]
+        backbone.prune_intermediate_layers(len(channels), prune_norm=True)
+        super().__init__(backbone, channels, num_classes, in_chans, LgfFpnOptions(**options))
 
     def forward_stages(self, x: Tensor) -> list[Tensor]:
-        """Return the maps after each stage and its LGF module, fine to coarse.
-
-        Shapes: (B, in_chans, H, W) to [(B, C_i, H / 4 / 2^i, W / 4 / 2^i)], NCHW in channels_last memory.
-        """
         maps = []
         tokens = self.backbone.patch_embed(x)
         for stage, lgf in zip(self.backbone.layers, self.lgf, strict=True):
@@ -181,77 +135,13 @@ class SwinLgfFpn(nn.Module):
                 tokens = enhanced
         return maps
 
-    def forward_features(self, x: Tensor) -> list[Tensor]:
-        """Return the maps that the head reads, fine to coarse: F1_out to F4_out, or without the neck the last map.
-
-        Shapes: (B, in_chans, H, W) to [(B, neck_width, H / 4 / 2^i, W / 4 / 2^i)].
-        """
-        maps = self.forward_stages(x)
-        return self.neck(maps) if self.neck is not None else maps[-1:]
-
-    def forward_head(self, maps: list[Tensor], pre_logits: bool = False) -> Tensor:
-        """Return logits (B, num_classes) of a pyramid, or with ``pre_logits`` the input of the last linear layer."""
-        return self.head(maps, pre_logits=pre_logits)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return logits (B, num_classes) of images (B, in_chans, H, W)."""
-        return self.head(self.forward_features(x))
-
-    def forward_intermediates(
-        self,
-        x: Tensor,
-        indices: int | Sequence[int] | None = None,
-        norm: bool = False,
-        stop_early: bool = False,
-        output_fmt: str = "NCHW",
-        intermediates_only: bool = False,
-    ) -> list[Tensor] | tuple[list[Tensor], list[Tensor]]:
-        """Return pyramid levels, for timm's ``features_only=True``; ``norm`` and ``stop_early`` have no effect."""
-        if output_fmt != "NCHW":
-            raise ConfigError(f"output_fmt {output_fmt!r} is not supported: the pyramid's maps are NCHW")
-        pyramid = self.forward_features(x)
-        levels = [pyramid[index] for index in _level_indices(indices, len(pyramid))]
-        return levels if intermediates_only else (pyramid, levels)
-
-    def prune_intermediate_layers(
-        self, indices: int | Sequence[int] = 1, prune_norm: bool = False, prune_head: bool = True
-    ) -> list[int]:
-        """Remove the last linear layer, for feature extraction; return the indices of the kept levels."""
-        if prune_head:
-            self.reset_classifier(0)
-        return _level_indices(indices, len(self.feature_info))
-
-    def get_classifier(self) -> nn.Module:
-        """Return the last linear layer."""
-        return self.head.fc2
-
-    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
-        """Replace the last linear layer; ``global_pool`` must be None or avg."""
-        if global_pool not in (None, "avg"):
-            raise ConfigError(f"global_pool {global_pool!r} is not supported: the head uses average pooling")
-        self.num_classes = num_classes
-        self.head.reset(num_classes)
-
-    def set_grad_checkpointing(self, enable: bool = True) -> None:
-        """Recompute the backbone's blocks in the backward pass: less memory, about a third more time."""
-        self.backbone.set_grad_checkpointing(enable)
-
-    def no_weight_decay(self) -> set[str]:
-        """Return the names of parameters without weight decay: position biases and fusion weights."""
-        names = {f"backbone.{name}" for name in self.backbone.no_weight_decay()}
-        return names | ({"head.fusion.logits"} if self.head.fusion is not None else set())
+    def load_pretrained(self, weights_file: str | None = None) -> PretrainedReport:
+        """Load timm's ImageNet weights into the backbone; see ``load_pretrained_weights``."""
+        return load_pretrained_weights(self.backbone, weights_file)
 
     def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
         """Return timm's parameter groups for layer-wise learning rates."""
         return {"stem": r"^backbone\.patch_embed", "blocks": r"^(?:backbone\.layers|lgf)\.(\d+)"}
-
-
-def _level_indices(indices: int | Sequence[int] | None, levels: int) -> list[int]:
-    """Resolve timm's ways to select levels: all (None), the last n (a number), or a list."""
-    every = range(levels)
-    if indices is None:
-        return list(every)
-    return list(every[-indices:]) if isinstance(indices, int) else [every[index] for index in indices]
 
 
 default_cfgs = generate_default_cfgs(
@@ -289,5 +179,5 @@ def swin_lgf_fpn_tiny(pretrained: bool = False, **kwargs: Any) -> SwinLgfFpn:
     )
     if pretrained:
         swin = getattr(model, "model", model)  # features_only wraps the model
-        swin.pretrained_report = load_pretrained_weights(swin.backbone, weights_file)
+        swin.pretrained_report = swin.load_pretrained(weights_file)
     return model

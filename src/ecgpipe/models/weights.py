@@ -1,11 +1,13 @@
 """Files of weights: trained weights in safetensors format, initial weights of another run, ImageNet weights of timm."""
 
+import hashlib
 import logging
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import huggingface_hub
 import timm
 import torch
 from safetensors import SafetensorError
@@ -18,9 +20,9 @@ from ecgpipe.errors import DataError
 
 logger = logging.getLogger(__name__)
 
-GIVE_A_FILE = (
-    "give a safetensors file as the option checkpoint_path (variants.<name>.options), or set pretrained to false"
-)
+GIVE_A_FILE = "set model.weights or variants.<name>.weights to a safetensors file, or pretrained to false"
+OFFLINE = "HF_HUB_OFFLINE is set, so only the cache was searched; unset it, "
+HUB = "set HF_ENDPOINT to a mirror of the hub that this machine can reach, "
 
 
 def write_weights(tensors: Mapping[str, torch.Tensor], path: Path | str) -> None:
@@ -67,6 +69,23 @@ def load_init_weights(model: nn.Module, weights: Path) -> dict[str, int]:
     model.load_state_dict(matching, strict=False)
     logger.info("starting from %d of %d tensors of %s", len(matching), len(own), weights)
     return {"taken": len(matching), "of": len(own)}
+
+
+def check_weights(weights: Path | str, sha256: str) -> None:
+    """Compare a file of weights with its checksum.
+
+    Raises:
+        DataError: it cannot be read, or differs.
+    """
+    try:
+        with open(weights, "rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{weights}: cannot be read ({error.strerror}); {GIVE_A_FILE}") from error
+    if found != sha256:
+        raise DataError(
+            f"{weights}: its SHA-256 is {found}, not {sha256} (weights_sha256); get the file again, or correct the key"
+        )
 
 
 @dataclass(frozen=True)
@@ -140,7 +159,9 @@ def load_pretrained_weights(model: nn.Module, weights_file: str | Path | None = 
     except (RuntimeError, KeyError, AttributeError) as error:
         raise DataError(f"{source} does not fit {config['architecture']}: {error}") from error
     except OSError as error:
-        raise DataError(f"the weights {source} could not be downloaded ({error}); {GIVE_A_FILE}") from error
+        way = OFFLINE if huggingface_hub.constants.HF_HUB_OFFLINE else HUB
+        reason = str(error).splitlines()[0]
+        raise DataError(f"the weights {source} could not be downloaded ({reason}); {way}{GIVE_A_FILE}") from error
     finally:
         hook.remove()
 

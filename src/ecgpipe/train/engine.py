@@ -67,7 +67,7 @@ def train_run(folder: Path | str, options: TrainerOptions | None = None, *, show
     run, index = RunConfig.read(folder), RunIndex.read(folder)
     check_run(folder, run, index)
     init_from = None if run.init_from is None else folder / run.init_from
-    code = fingerprint(__file__) + file_hash(run.model.plugin)
+    code = fingerprint(__file__) + file_hash(run.model.plugin) + file_hash(run.model.weights)
     identity = training_identity(run, index, code, init_from)
     if (summary := _finished(folder, identity)) is not None:
         logger.info("%s is already trained; delete its %s to train it again", folder, SUMMARY_FILE)
