@@ -123,9 +123,11 @@ rule labels:
         dropped=f"{DATASET}/labels.dropped.parquet",
     localrule: True
     params:
-        source=dataset_attr("source"),
+        source=dataset_attr("statements_source"),
         labels=lambda wildcards: DATASETS[wildcards.dataset].labels or section("labels"),
         classes=dataset_attr("classes"),
+        code_table=dataset_attr("code_table"),
+        codes=lambda wildcards: file_hash(DATASETS[wildcards.dataset].code_table or CODE_TABLE),
         key=dataset_attr("key"),
         tables=lambda wildcards: DATASETS[wildcards.dataset].table_hashes(),
         grouping=file_hash(CONFIG.labels.grouping),

@@ -11,6 +11,7 @@ SOURCE = str(Path(workflow.basedir, "src"))
 sys.path.insert(0, SOURCE)
 
 from ecgpipe.acquire.datasets import make_dataset
+from ecgpipe.acquire.header_labels import CODE_TABLE
 from ecgpipe.config.data import PROTOCOL_PATTERN, base_protocol
 from ecgpipe.config.kit import kit_hash
 from ecgpipe.config.pages import READER_WEIGHTS
@@ -31,7 +32,8 @@ except EcgpipeError as error:
 
 DATASETS, SHARDS = {}, {}
 for name in CONFIG.datasets:
-    DATASETS[name] = dataset = make_dataset(name, CONFIG.settings_of(name), CONFIG.results, CONFIG.resources)
+    dataset = make_dataset(name, CONFIG.settings_of(name), CONFIG.results, CONFIG.resources, CONFIG.ptb_xl)
+    DATASETS[name] = dataset
     try:
         SHARDS[name] = dataset.shards()
     except EcgpipeError as error:

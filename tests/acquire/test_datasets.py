@@ -6,7 +6,8 @@ import pytest
 
 from ecgpipe.acquire.datasets import GENERATED, list_records, make_dataset
 from ecgpipe.acquire.simulate.dataset import simulate_dataset
-from ecgpipe.config.data import CardiacImagesConfig, OwnConfig, PtbXlConfig, SimulatedConfig
+from ecgpipe.config.data import CardiacImagesConfig, PtbXlConfig, SimulatedConfig
+from ecgpipe.config.own import OwnConfig
 
 TABLES = ["ptbxl_database.csv", "scp_statements.csv"]
 

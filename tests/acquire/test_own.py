@@ -15,7 +15,8 @@ from ecgpipe.acquire.own import list_own_records
 from ecgpipe.acquire.shards import shard_count
 from ecgpipe.artifacts.signals import LEADS
 from ecgpipe.artifacts.tables import RECORDS
-from ecgpipe.config.data import LabelsConfig, OwnConfig
+from ecgpipe.config.data import LabelsConfig
+from ecgpipe.config.own import OwnConfig
 from ecgpipe.errors import DataError
 
 ROWS = """path,label,patient,fold,age,sex

@@ -18,7 +18,8 @@ from ecgpipe.acquire.ptbxl import list_ptbxl_records
 from ecgpipe.acquire.simulate.dataset import simulate_dataset
 from ecgpipe.artifacts.files import read_sums
 from ecgpipe.artifacts.signals import LEADS, read_signal
-from ecgpipe.config.data import LabelsConfig, OwnConfig
+from ecgpipe.config.data import LabelsConfig
+from ecgpipe.config.own import OwnConfig
 from ecgpipe.config.schema import validate_config
 from ecgpipe.errors import ConfigError, DataError, RecordError
 from ecgpipe.render.layout import kit_layout, layout_named

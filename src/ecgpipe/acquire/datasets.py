@@ -16,7 +16,8 @@ import pandas as pd
 from ecgpipe.acquire import cardiac_images, own, ptbxl
 from ecgpipe.acquire.shards import shard_names, shard_of
 from ecgpipe.artifacts.sources import open_source
-from ecgpipe.config.data import CardiacImagesConfig, OwnConfig, PtbXlConfig, SimulatedConfig
+from ecgpipe.config.data import CardiacImagesConfig, PtbXlConfig, SimulatedConfig
+from ecgpipe.config.own import HEADER, PTB_XL, OwnConfig
 from ecgpipe.errors import RecordError
 
 DatasetConfig = PtbXlConfig | CardiacImagesConfig | SimulatedConfig | OwnConfig
@@ -38,6 +39,8 @@ class Dataset:
         read_options: arguments of ``read_record``; those that are seldom set are in ``reading``.
         classes: names of the classes; None: from the grouping of statements; empty: all labels.
         labels: values of LabelsConfig; None: the section ``labels``.
+        statements_source: folder or zip archive with the table of statements (PTB-XL's layout).
+        code_table: table of the classes of codes in headers; empty: the package's; None: the labels are no codes.
         duplicates_from_audit: whether only the audit detects identical images.
     """
 
@@ -51,6 +54,7 @@ class Dataset:
     read_options: Mapping[str, Any]
     classes: tuple[str, ...] | None = None
     labels: Mapping[str, Any] | None = None
+    code_table: str | None = None
     duplicates_from_audit = False
     _shards: int  # number of hashed shards; not used by PTB-XL's layout
 
@@ -86,6 +90,11 @@ class Dataset:
     def generated_inputs(self) -> list[str]:
         """The source, if the workflow generates it."""
         return [] if self.user_supplied else [self.source]
+
+    @property
+    def statements_source(self) -> str:
+        """See the class."""
+        return self.source
 
     @cached_property
     def _files(self) -> Mapping[Any, list[str]]:
@@ -166,34 +175,56 @@ class CardiacImages(Dataset):
 
 
 class UserDataset(Dataset):
-    """A dataset of the section ``own``."""
+    """A dataset of the section ``own``.
+
+    Args:
+        ptb_xl: PTB-XL, whose labels its images may have.
+    """
 
     layout = "own"
     user_supplied = True
 
-    def __init__(self, name: str, config: OwnConfig) -> None:
+    def __init__(self, name: str, config: OwnConfig, ptb_xl: PtbXl | None = None) -> None:
         self.key, self.config, self.source, self.kind = f"own.{name}", config, config.source, config.kind
+        self.ptb_xl = ptb_xl if config.labels == PTB_XL else None
         self.duplicates_from_audit = config.kind == "images"
-        self.tables = (config.labels,) if config.labels else ()
+        self.tables = config.tables
         self.read_options = {"sampling_rate": config.sampling_rate, "derive_leads": config.derive_leads}
         if config.reading:
             self.read_options["reading"] = config.reading
-        self.classes = config.classes or ()
-        self.labels = {"policy": config.policy, "min_records": config.min_records}
+        if config.labels != PTB_XL:
+            self.classes = config.classes or ()
+            self.labels = {"policy": config.policy, "min_records": config.min_records}
+        if config.labels == HEADER:
+            self.code_table = config.code_table or ""
 
     @property
     def settings(self) -> dict:
         """See Dataset."""
-        return {**self.config.listing(), "shards": self._shards}
+        tables = {} if self.ptb_xl is None else {"ptb_xl": self.ptb_xl.source}
+        return {**self.config.listing(), **tables, "shards": self._shards}
+
+    @property
+    def statements_source(self) -> str:
+        """See Dataset."""
+        return self.source if self.ptb_xl is None else self.ptb_xl.source
 
     def listing_hash(self) -> str:
-        """See Dataset: of the records, not of their files."""
-        return _hash(sorted(self._files))
+        """See Dataset: of the records and, if they have the labels, of their headers; not of the other files."""
+        if self.config.labels != HEADER:
+            return _hash(sorted(self._files))
+        source = open_source(self.source)
+        headers = [name for name in chain(*self._files.values()) if name.lower().endswith(".hea")]
+        return _hash([f"{name} {source.change_key(name)}" for name in sorted(headers)])
 
     def listing_inputs(self) -> list[str]:
         """See Dataset; the label table may be outside the source."""
         outside = [name for name in self.tables if name not in open_source(self.source)]
-        return [*super().listing_inputs(), *outside]
+        return [*super().listing_inputs(), *outside, *(self.ptb_xl.listing_inputs() if self.ptb_xl else ())]
+
+    def table_hashes(self) -> dict[str, str]:
+        """See Dataset."""
+        return {**super().table_hashes(), **(self.ptb_xl.table_hashes() if self.ptb_xl else {})}
 
     @cached_property
     def _files(self) -> dict[str, list[str]]:
@@ -204,7 +235,9 @@ class UserDataset(Dataset):
         return own.number_of_shards(self.source, self.kind, self.config.shards, self.key)
 
 
-def make_dataset(name: str, config: DatasetConfig, results: str, resources: str) -> Dataset:
+def make_dataset(
+    name: str, config: DatasetConfig, results: str, resources: str, ptb_xl: PtbXlConfig | None = None
+) -> Dataset:
     """The dataset of a section of the configuration.
 
     Args:
@@ -212,6 +245,7 @@ def make_dataset(name: str, config: DatasetConfig, results: str, resources: str)
         config: its section.
         results: folder of the results; simulated records are below it.
         resources: folder of the downloads.
+        ptb_xl: the section of PTB-XL, whose labels a user dataset may have; None: the defaults.
     """
     if isinstance(config, PtbXlConfig):
         return PtbXl(name, config, config.source, f"{resources}/{name}", ptbxl.HIGHEST_ID)
@@ -219,7 +253,7 @@ def make_dataset(name: str, config: DatasetConfig, results: str, resources: str)
         return CardiacImages(config, f"{resources}/{name}")
     if isinstance(config, SimulatedConfig):
         return PtbXl(name, config, None, f"{results}/{name}/data", config.records)
-    return UserDataset(name, config)
+    return UserDataset(name, config, make_dataset("ptb-xl", ptb_xl or PtbXlConfig(), results, resources))
 
 
 def list_records(
@@ -238,6 +272,6 @@ def list_records(
         return ptbxl.list_ptbxl_records(source, **settings)
     if layout == "cardiac-images":
         return cardiac_images.list_cardiac_images(source, **settings), []
-    shards = settings["shards"]
-    config = OwnConfig(source=source, **{key: value for key, value in settings.items() if key != "shards"})
-    return own.list_own_records(name, config, shards)
+    others = {key: value for key, value in settings.items() if key not in ("shards", "ptb_xl")}
+    config = OwnConfig(source=source, **others)
+    return own.list_own_records(name, config, settings["shards"], settings.get("ptb_xl"))

@@ -106,6 +106,11 @@ def _parse_codes(text: object, where: str) -> dict[str, float]:
         ) from error
 
 
+def patient_ids(database: pd.DataFrame) -> list[str | None]:
+    """The patient of each row of ``read_database``, as the records table has it."""
+    return [None if pd.isna(patient) else str(patient).removesuffix(".0") for patient in database["patient_id"]]
+
+
 def list_ptbxl_records(
     source: Path | str, sampling_rate: int, shard_size: int, limit: int | None = None, seed: int = 0
 ) -> tuple[pd.DataFrame, list[RecordError]]:
@@ -146,11 +151,10 @@ def list_ptbxl_records(
     chosen = sample_ids([f"{ecg_id:05d}" for ecg_id in usable], limit, seed)
     usable = [ecg_id for ecg_id in usable if f"{ecg_id:05d}" in chosen]
     rows = database.loc[usable]
-    patients = [None if pd.isna(patient) else str(patient).removesuffix(".0") for patient in rows["patient_id"]]
     records = pd.DataFrame(
         {
             "record_id": [f"{ecg_id:05d}" for ecg_id in usable],
-            "patient_id": patients,
+            "patient_id": patient_ids(rows),
             "shard": [shard_name(ecg_id, shard_size) for ecg_id in usable],
             "path": [record_path(ecg_id, sampling_rate) for ecg_id in usable],
             "fold": rows["strat_fold"].astype("Int16").to_numpy(),

@@ -5,8 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from ecgpipe.config.base import Section, Seed, Sha256, check_unique
-from ecgpipe.lead_names import LEADS, lead_of
+from ecgpipe.config.base import Section, Seed, Sha256
 
 SUPERCLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
 GROUPINGS = ("superclass", "subclass", "diagnostic", "form", "rhythm", "all")
@@ -110,105 +109,6 @@ class SimulatedConfig(Section):
     def class_mix(self) -> dict[tuple[str, ...], float] | None:
         """Relative frequency of each set of superclasses; None: the simulator's default, PTB-XL's."""
         return {(name,): 1.0 for name in SUPERCLASSES} if self.mix == "balanced" else None
-
-
-class OwnColumns(Section):
-    """Columns of the label table."""
-
-    path: str = Field("path", description="path below `source`: of signals without suffix, of images with it")
-    label: str | tuple[str, ...] = Field(
-        "label", description="label or labels of the record; or a list of columns with 0 and 1, one per class"
-    )
-    record: str | None = Field(None, description="record id; null: the path")
-    patient: str | None = Field(None, description="patient id, for the protocol `patient` and for intervals")
-    fold: str | None = Field(None, description="fold, a whole number, for the protocol `folds`")
-    age: str | None = Field(None, description="age in years")
-    sex: str | None = Field(None, description="male or female, or m or f")
-
-    @property
-    def named(self) -> tuple[str, ...]:
-        """All columns that the table must have."""
-        labels = (self.label,) if isinstance(self.label, str) else self.label
-        others = (self.record, self.patient, self.fold, self.age, self.sex)
-        return (self.path, *labels, *(column for column in others if column is not None))
-
-
-class OwnConfig(Section):
-    """A user dataset, under a name that you choose (docs/own-data.md)."""
-
-    kind: Literal["signals", "images"] = Field(description="signals: WFDB records; images: scans or photos of pages")
-    source: str = Field(min_length=1, description="folder, or zip archive of it, read in place")
-    title: str | None = Field(None, description="title in the report; null: the name")
-    labels: str | None = Field(
-        None,
-        min_length=1,
-        description="CSV table of records and labels, in `source` or elsewhere; null (images only): the name of the "
-        "folder below `source` is the class",
-    )
-    columns: OwnColumns = Field(default_factory=OwnColumns, description="names of the table's columns")
-    delimiter: str = Field(",", min_length=1, max_length=1, description="delimiter of the table")
-    label_separator: str = Field(";", min_length=1, description="separator of several labels in one cell")
-    classes: tuple[str, ...] | None = Field(
-        None, min_length=2, description="classes in this order, other labels are ignored; null: all labels, sorted"
-    )
-    policy: Literal["single", "multilabel"] = Field(
-        "single", description="single: keep records with exactly one class; multilabel: records with at least one"
-    )
-    min_records: int = Field(1, ge=1, description="drop classes with fewer records")
-    sampling_rate: float | None = Field(
-        None, gt=0, description="signals: Hz, required of every record; null: use each record's own rate"
-    )
-    derive_leads: bool = Field(False, description="signals: compute missing III, aVR, aVL and aVF from I and II")
-    lead_names: dict[str, str] = Field(
-        default_factory=dict,
-        description="signals: names of leads that are not known, such as {MLII: II}; a minus negates: {VR: -aVR}",
-    )
-    uncalibrated_gain: float | None = Field(
-        None,
-        gt=0,
-        description="signals: ADC units per mV of signals whose header states gain 0 or none; null: leave such records "
-        "out. WFDB's programs assume 200",
-    )
-    limit: int | None = Field(None, ge=1, description="use a random sample of this many records; null: all")
-    seed: Seed = Field(0, description="seed of that sample")
-    shards: int | None = Field(
-        None, ge=1, description="number of shards; null: a power of two that gives 500 to 1,000 records per shard"
-    )
-
-    @property
-    def reading(self) -> dict:
-        """Further arguments of ``read_record``; empty by default."""
-        given = {"lead_names": self.lead_names, "uncalibrated_gain": self.uncalibrated_gain}
-        return {key: value for key, value in given.items() if value}
-
-    def listing(self) -> dict:
-        """The keys that decide which records there are, and their metadata."""
-        table = {"labels", "columns", "delimiter", "label_separator"} if self.labels is not None else set()
-        return self.model_dump(mode="json", include={"kind", "limit", "seed"} | table)
-
-    def unfit(self, protocol: str) -> str | None:
-        """Why a protocol cannot be used (a column is missing), or None."""
-        columns = {"patient": self.columns.patient, "folds": self.columns.fold}
-        if protocol not in columns or (self.labels is not None and columns[protocol] is not None):
-            return None
-        return f"requires columns.{'fold' if protocol == 'folds' else protocol} of a label table"
-
-    @model_validator(mode="after")
-    def _fits_its_kind(self) -> "OwnConfig":
-        if self.kind == "signals" and self.labels is None:
-            raise ValueError("labels: signals require a CSV table of records and labels")
-        if self.kind == "images":
-            keys = ("sampling_rate", "derive_leads", "lead_names", "uncalibrated_gain")
-            refused = [key for key in keys if key in self.model_fields_set]
-            if refused:
-                raise ValueError(f"{', '.join(refused)}: only for kind signals; remove it")
-        if self.labels is None and "columns" in self.model_fields_set:
-            raise ValueError("columns: no label table; set labels")
-        check_unique(self.classes or (), "classes: ")
-        for name, lead in self.lead_names.items():
-            if lead_of(lead) is None:
-                raise ValueError(f"lead_names: {name}: {lead!r} is not one of the twelve leads, {', '.join(LEADS)}")
-        return self
 
 
 class LabelsConfig(Section):

@@ -16,7 +16,6 @@ from ecgpipe.config.data import (
     CardiacImagesConfig,
     DatasetName,
     LabelsConfig,
-    OwnConfig,
     PtbXlConfig,
     SimulatedConfig,
     SplitConfig,
@@ -32,6 +31,7 @@ from ecgpipe.config.models import (
     plugin_models,
     unknown_model,
 )
+from ecgpipe.config.own import PTB_XL, OwnConfig
 from ecgpipe.config.pages import PreprocessConfig, ReaderConfig, RenderConfig
 from ecgpipe.config.training import TrainConfig, Trial, TuningConfig, init_from_problems
 from ecgpipe.errors import ConfigError
@@ -187,6 +187,11 @@ class Config(Section):
         """Whether the pages of a dataset are drawn from signals, or are image files."""
         return self.own[dataset].kind if dataset in self.own else "images" if dataset == "cardiac-images" else "signals"
 
+    def shares_records(self, dataset: str, other: str) -> bool:
+        """Whether two datasets show the same recordings: PTB-XL, and images that have its labels."""
+        ptb_xl = {PTB_XL, *(name for name, own in self.own.items() if own.labels == PTB_XL)}
+        return dataset != other and {dataset, other} <= ptb_xl
+
     @model_validator(mode="after")
     def _datasets_exist(self) -> "Config":
         if taken := [name for name in self.own if name in RESERVED]:
@@ -272,7 +277,9 @@ class Config(Section):
                     f"benchmark.{dataset}.models: no recipe {', '.join(missing)}; known are "
                     f"{', '.join(self.recipes) or 'none: add them to recipes'}"
                 )
-        if problems := dict.fromkeys(init_from_problems(self.datasets, self.benchmark.of, self.train_of)):
+        if problems := dict.fromkeys(
+            init_from_problems(self.datasets, self.benchmark.of, self.train_of, self.shares_records)
+        ):
             raise ValueError("; ".join(problems))
         _check(lambda: self.trials, None, "tuning.grid: ")
         return self

@@ -124,7 +124,10 @@ class TrainConfig(Section):
 
 
 def init_from_problems(
-    datasets: Sequence[str], runs_of: Callable[[str], "DatasetRuns"], train_of: Callable[[str], TrainConfig]
+    datasets: Sequence[str],
+    runs_of: Callable[[str], "DatasetRuns"],
+    train_of: Callable[[str], TrainConfig],
+    shares_records: Callable[[str, str], bool] = lambda dataset, other: False,
 ) -> Iterator[str]:
     """What is wrong with `init_from` of the recipes in use, one line each.
 
@@ -132,6 +135,7 @@ def init_from_problems(
         datasets: datasets of the benchmark.
         runs_of: dataset -> its trainings.
         train_of: model name with its recipe (``swin+tuned``) -> the recipe.
+        shares_records: whether two datasets show the same recordings.
     """
     for dataset in datasets:
         for model in runs_of(dataset).models:
@@ -157,6 +161,13 @@ def init_from_problems(
                 yield (
                     f"{place}: within one dataset both trainings require the same split; benchmark.{dataset}.protocols "
                     f"has {', '.join(runs.splits)}"
+                )
+            elif shares_records(dataset, other) and not (
+                base_protocol(protocol) == "folds" and set(runs_of(dataset).splits) == {protocol}
+            ):
+                yield (
+                    f"{place}: {dataset} shows the recordings of {other}; only the published folds keep test recordings"
+                    f" out of both trainings: use protocols: [folds] in benchmark.{other} and benchmark.{dataset}"
                 )
 
 

@@ -1,0 +1,186 @@
+"""The label table of a user dataset: a CSV file with one row per record."""
+
+import csv
+import difflib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from ecgpipe.artifacts.sources import Source, open_source
+from ecgpipe.artifacts.wfdb_header import RECORD_SUFFIXES
+from ecgpipe.config.own import OwnConfig
+from ecgpipe.errors import DataError, RecordError
+
+RAW_FILES = {"signals": "WFDB record (.hea)", "images": "image"}
+DELIMITERS = (",", ";", "\t", "|")
+SEX = {"male": "male", "m": "male", "female": "female", "f": "female", "": None}
+ID_COLUMN = "record_id"  # of labels.parquet; not allowed as a class
+
+
+def from_table(present: dict[str, list[str]], config: OwnConfig, key: str) -> tuple[list[dict], list[RecordError]]:
+    """Records that are both in the table and in the source."""
+    source, columns = open_source(config.source), config.columns
+    keys = {"columns_key": f"{key}.columns", "delimiter_key": f"{key}.delimiter"}
+    where, table = read_table(config.labels, columns.named, f"{key}.labels", source, config.delimiter, **keys)
+    ids: dict[str, int] = {}
+    paths: dict[str, int] = {}
+    rows, problems = [], []
+    for line, cells in table:
+        place = f"{where}, line {line}"
+        path = _path(cells[columns.path], config.kind, f"{place}, column {columns.path}")
+        record = path if columns.record is None else cells[columns.record]
+        if not record:
+            raise DataError(f"{place}, column {columns.record}: no id; give every record an id, or remove the column")
+        for value, seen, column in ((record, ids, columns.record or columns.path), (path, paths, columns.path)):
+            if seen.setdefault(value, line) != line:
+                raise DataError(f"{place}, column {column}: {value!r} already occurs in line {seen[value]}")
+        row = new_row(record, path, dict.fromkeys(_labels(cells, config, place), 100.0))
+        if columns.patient is not None:
+            row["patient_id"] = cells[columns.patient] or None
+        if columns.fold is not None:
+            row["fold"] = _number(cells[columns.fold], f"{place}, column {columns.fold}", whole=True)
+        if columns.age is not None:
+            row["age"] = _number(cells[columns.age], f"{place}, column {columns.age}")
+        if columns.sex is not None:
+            row["sex"] = _sex(cells[columns.sex], f"{place}, column {columns.sex}")
+        if path in present:
+            rows.append(row)
+        else:
+            detail = f"listed in {where}, line {line}, but this {RAW_FILES[config.kind]} is missing"
+            problems.append(RecordError(record, source.full_name(path), "missing-file", detail))
+    for path in sorted(set(present) - set(paths)):
+        problems.append(RecordError(path, source.full_name(path), "no-metadata", f"the record has no row in {where}"))
+    if not rows:
+        raise DataError(
+            f"{where}: none of its {len(table)} records is in {config.source}; column {columns.path} must contain "
+            f"paths below {key}.source, such as {min(present)!r}, not {next(iter(paths), '')!r}"
+        )
+    return rows, problems
+
+
+def new_row(record: str, path: str, statements: Mapping[str, float]) -> dict:
+    """A row of records.parquet without shard and content, and without anything about the patient."""
+    unknown = dict.fromkeys(("patient_id", "fold", "age", "sex"))
+    return {"record_id": record, "path": path, "statements": json.dumps(dict(statements)), **unknown}
+
+
+def read_table(
+    name: str,
+    required: Sequence[str],
+    key: str,
+    source: Source | None = None,
+    delimiter: str = ",",
+    columns_key: str | None = None,
+    delimiter_key: str | None = None,
+) -> tuple[str, list[tuple[int, dict[str, str]]]]:
+    """A CSV table that a user names: its name for messages, and (line, cells by column) of each row that is not empty.
+
+    Args:
+        name: of the file, in the source or else from the working directory.
+        required: columns that it must have, each once.
+        key: of the configuration that names the file, for messages.
+        source: where it is looked for first.
+        delimiter: of its cells.
+        columns_key: key that names the columns; None: their names are given.
+        delimiter_key: key of the delimiter; None: it is given.
+
+    Raises:
+        DataError: the file is missing, not a CSV table, or lacks a column.
+    """
+    within = source is not None and name in source
+    where = source.full_name(name) if within else str(name)
+    try:
+        content = source.read(name) if within else Path(name).read_bytes()
+        lines = content.decode("utf-8-sig").splitlines(keepends=True)
+    except FileNotFoundError as error:
+        place = "here" if source is None else "in the folder of the dataset or here"
+        raise DataError(f"{where}: no such file {place}; set {key}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{where}: cannot be read ({error}); it must be a CSV table in UTF-8") from error
+    reader, rows = csv.reader(lines, delimiter=delimiter), []
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        _check_columns(header, lines[0] if lines else "", required, where, columns_key, delimiter_key)
+        for cells in reader:
+            cells = [cell.strip() for cell in cells]
+            if not any(cells):
+                continue
+            if len(cells) != len(header):
+                raise DataError(
+                    f"{where}, line {reader.line_num}: {len(cells)} cells, but the header has {len(header)} columns; "
+                    f"quote cells that contain {delimiter!r}"
+                )
+            rows.append((reader.line_num, dict(zip(header, cells, strict=True))))
+    except csv.Error as error:
+        raise DataError(f"{where}, line {reader.line_num}: not a readable CSV table ({error})") from error
+    if not rows:
+        raise DataError(f"{where}: has no rows")
+    return where, rows
+
+
+def _check_columns(
+    header: list[str],
+    first: str,
+    required: Sequence[str],
+    where: str,
+    columns_key: str | None,
+    delimiter_key: str | None,
+) -> None:
+    """The table has each required column exactly once."""
+    for column in required:
+        if header.count(column) == 1:
+            continue
+        if column in header:
+            raise DataError(f"{where}: has several columns {column!r}; keep one")
+        for mark in DELIMITERS:
+            if set(required) <= {cell.strip(' "\r\n') for cell in first.split(mark)}:
+                remedy = f"set {delimiter_key}: {json.dumps(mark)}" if delimiter_key else "separate them by commas"
+                raise DataError(f"{where}: its cells are separated by {mark!r}; {remedy}")
+        close = difflib.get_close_matches(column, header, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        remedy = f"set {columns_key}" if columns_key else f"required are {', '.join(required)}"
+        raise DataError(f"{where}: has no column {column!r}; {hint}it has {', '.join(header)}; {remedy}")
+
+
+def _path(text: str, kind: str, where: str) -> str:
+    """Name of the record in a cell of the path column."""
+    path = PurePosixPath(text.replace("\\", "/"))
+    if not text or str(path) == ".":
+        raise DataError(f"{where}: no path; give the record's path, or remove the line")
+    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+        raise DataError(f"{where}: {text!r} leaves the folder of the dataset; give paths below it")
+    if kind == "signals" and path.suffix.lower() in RECORD_SUFFIXES:
+        path = path.with_suffix("")
+    return str(path)
+
+
+def _labels(cells: dict[str, str], config: OwnConfig, where: str) -> list[str]:
+    column = config.columns.label
+    if isinstance(column, str):
+        labels = [label.strip() for label in cells[column].split(config.label_separator) if label.strip()]
+    else:
+        for name in column:
+            if cells[name] not in ("", "0", "1", "0.0", "1.0"):
+                raise DataError(f"{where}, column {name}: {cells[name]!r}; a column of a single class must be 0 or 1")
+        labels = [name for name in column if cells[name].startswith("1")]
+    for label in labels:
+        if not label.isprintable() or label == ID_COLUMN:
+            raise DataError(f"{where}: {label!r} is not allowed as a class name; use another one")
+    return labels
+
+
+def _number(text: str, where: str, whole: bool = False) -> float | None:
+    if not text:
+        return None
+    number = pd.to_numeric(text, errors="coerce")
+    if not -1e6 < number < 1e6 or (whole and (number % 1 or not 0 <= number <= 1000)):
+        raise DataError(f"{where}: {text!r} is not a {'whole number from 0 to 1000' if whole else 'number'}")
+    return int(number) if whole else float(number)
+
+
+def _sex(text: str, where: str) -> str | None:
+    if text.lower() not in SEX:
+        raise DataError(f"{where}: {text!r} is not valid; use male, female, m, f or an empty cell")
+    return SEX[text.lower()]
