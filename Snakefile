@@ -31,6 +31,7 @@ include: "rules/train.smk"
 include: "rules/tune.smk"
 include: "rules/baselines.smk"
 include: "rules/evaluate.smk"
+include: "rules/external.smk"
 include: "rules/card.smk"
 include: "rules/explain.smk"
 include: "rules/report.smk"
@@ -99,6 +100,11 @@ rule models:
 rule tuning:
     input:
         TARGETS.of_datasets("tuning/tuning.csv"),
+
+
+rule external:
+    input:
+        TARGETS.externals(),
 
 
 rule all_curves:

@@ -48,6 +48,8 @@ RUN = f"{DATASET}/{{protocol}}/{{variant}}/seed-{{seed}}"
 wildcard_constraints:
     dataset="|".join(DATASETS),
     protocol=PROTOCOL_PATTERN.pattern,
+    target="|".join(DATASETS),
+    target_protocol=PROTOCOL_PATTERN.pattern,
     variant=r"[A-Za-z0-9_.+]+",
     seed=r"\d+",
     shard=r"\d+",
@@ -155,10 +157,15 @@ def shown_drawing(wildcards):
     return shown_drawing_of(wildcards.dataset)
 
 
-def duplicates_from_audit(wildcards):
+def duplicates_of(dataset):
     """The audit's table of duplicates, if nothing else shows which images are the same file."""
-    required = DATASETS[wildcards.dataset].duplicates_from_audit
-    return f"{RESULTS}/{wildcards.dataset}/audit/duplicates.parquet" if required else []
+    required = DATASETS[dataset].duplicates_from_audit
+    return f"{RESULTS}/{dataset}/audit/duplicates.parquet" if required else []
+
+
+def duplicates_from_audit(wildcards):
+    """The same, for the dataset of a job."""
+    return duplicates_of(wildcards.dataset)
 
 
 def trial(wildcards):

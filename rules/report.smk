@@ -36,6 +36,7 @@ rule report:
         baselines=TARGETS.baselines(),
         comparisons=TARGETS.comparisons(),
         protocols=TARGETS.of_datasets("comparisons/protocols.json"),
+        external=TARGETS.externals(),
         claims=f"{RESULTS}/report/claims.json",
         audits=TARGETS.of_datasets("audit/audit.json"),
         leaks=TARGETS.of_datasets("audit/leaks.json"),

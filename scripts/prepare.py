@@ -2,21 +2,12 @@
 
 from pathlib import Path
 
-from ecgpipe.artifacts.tables import IMAGE_INDEX, SPLIT, Labels
+from ecgpipe.artifacts.tables import SPLIT, Labels, rows_of_images
 from ecgpipe.config.models import ModelConfig
 from ecgpipe.config.pages import PreprocessConfig
 from ecgpipe.config.training import TrainConfig
 from ecgpipe.logs import job_log
 from ecgpipe.train.prepare import prepare_run
-
-
-def rows_of_images(indices):
-    """Image file -> the record of each of its rows."""
-    return {
-        Path(index.replace(".index.parquet", ".npy")): IMAGE_INDEX.read_text(index, ["record_id"])[0]
-        for index in indices
-    }
-
 
 with job_log(snakemake):
     record_ids, roles = SPLIT.read_text(snakemake.input.split, ["record_id", "role"])

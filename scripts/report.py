@@ -24,6 +24,7 @@ LISTS = (
     "comparisons",
     "protocols",
     "duplicates",
+    "external",
 )
 
 with job_log(snakemake):

@@ -8,6 +8,7 @@ import pandas as pd
 
 from ecgpipe.acquire.ptbxl import list_ptbxl_records
 from ecgpipe.acquire.simulate.dataset import simulate_dataset
+from ecgpipe.artifacts.external import ExternalLogits
 from ecgpipe.artifacts.pages import StoredPage, StoredPages, read_pages, write_pages
 from ecgpipe.artifacts.predictions import (
     CLAIM_COLUMNS,
@@ -19,14 +20,17 @@ from ecgpipe.artifacts.predictions import (
 from ecgpipe.artifacts.saliency import Saliency
 from ecgpipe.artifacts.tables import RECORDS, Labels, ProblemList
 from ecgpipe.config.analysis import EvaluateConfig
+from ecgpipe.config.external import shared_classes
 from ecgpipe.config.pages import PreprocessConfig, RenderConfig
 from ecgpipe.config.schema import validate_config
 from ecgpipe.errors import RecordError
 from ecgpipe.evaluate.claims import check_claims, gather_evidence_from_folder
 from ecgpipe.evaluate.compare import compare_models
+from ecgpipe.evaluate.external import evaluate_external
 from ecgpipe.evaluate.model_scores import read_reported
 from ecgpipe.evaluate.protocols import compare_protocols
 from ecgpipe.evaluate.scores import evaluate_predictions
+from ecgpipe.evaluate.shared import SharedPredictions, share_external, share_own
 from ecgpipe.explain.measure_run import group_means, percentile_interval
 from ecgpipe.imaging.shard import make_images
 from ecgpipe.paper import load_paper
@@ -87,8 +91,35 @@ def make_results(folder: Path, hearts: tuple[str, str] = HEARTS, first_id: str =
     # HYP has no record at all
     _runs(folder, "simulated", ids, SUPERCLASSES, rng.integers(0, 4, COUNT), {"resnet34": (0, 1), "swin": (0,)}, rng)
     _runs(folder, "cardiac-images", image_ids, hearts, rng.integers(0, 2, COUNT), {"resnet34": (0,)}, rng)
+    make_external(folder, hearts[0])
     make_statistics(folder, {"simulated": "patient", "cardiac-images": "paper"})
     return inputs_of(folder, ("simulated", "cardiac-images"))
+
+
+def make_external(folder, normal):
+    """What the rule evaluate_external makes of the models of simulated records, for images of one shared class."""
+    shared = shared_classes(SUPERCLASSES, (normal, "other"), {"NORM": [normal]}, "benchmark.external.0", ("a", "b"))
+    base, target = folder / "simulated/patient", folder / "cardiac-images"
+    own = Predictions.read(base / "resnet34/seed-0/predictions.parquet")
+    ids = RECORDS.read(target / "records.parquet")["record_id"].to_numpy(str)
+    logits = ExternalLogits(ids, own.roles, -own.logits, own.classes, own.task)
+    run = SharedPredictions(
+        share_external(logits, Labels.read(target / "labels.parquet"), shared),
+        share_own(own, shared, "source"),
+        share_own(Predictions.read(target / "paper/resnet34/seed-0/predictions.parquet"), shared, "target"),
+    )
+    tables = [RECORDS.read(where / "records.parquet") for where in (target, folder / "simulated")]
+    scores = evaluate_external({"resnet34": {0: run}}, *tables, EvaluateConfig(resamples=100))
+    names = {"dataset": "simulated", "protocol": "patient", "target": "cardiac-images", "target_protocol": "paper"}
+    tasks = {"source_task": "single", "target_task": "single", "classes": [one._asdict() for one in shared]}
+    made = (
+        {"made": "drawn from recordings", "sampling_rate": 100},
+        {"made": "read from pictures", "sampling_rate": None},
+    )
+    images = dict(zip(("source", "target"), ({**one, "derive_leads": False} for one in made), strict=True))
+    file = target / "external/paper/simulated/patient.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(names | tasks | {"images": images} | scores))
 
 
 def make_statistics(folder, protocols):
@@ -207,5 +238,6 @@ def inputs_of(folder: Path, datasets: tuple[str, ...]) -> Inputs:
         comparisons=[file for file in of("comparisons/*.json") if file.stem != "protocols"],
         protocols=of("comparisons/protocols.json"),
         claims=[folder / "report/claims.json"],
+        external=of("external/*/*/*.json"),
         configuration=validate_config(SETTINGS).model_dump(mode="json", by_alias=True),
     )

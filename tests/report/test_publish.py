@@ -289,7 +289,7 @@ def test_paths_and_users_are_removed_from_a_configuration():
 def test_figures_are_standalone_svg(published):
     files = list((published / "figures").iterdir())
     kinds = {file.name.partition("-")[0] for file in files}
-    assert kinds == {"comparison", "roc", "confusion", "reliability", "history"}
+    assert kinds == {"comparison", "roc", "confusion", "reliability", "history", "external"}
     for file in files:
         root = ElementTree.parse(file).getroot()
         assert root.tag.endswith("svg") and root.get("color") and file.stat().st_size < 100_000

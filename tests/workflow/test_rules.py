@@ -10,7 +10,7 @@ from snakemake.settings.types import MaxJobsPerTimespan
 from ecgpipe.doctor.profile import read_rule_resources
 from tests.conftest import PROJECT
 
-LOCAL = {"labels", "split", "audit_leaks", "prepare", "curves", "claims", "strict"}
+LOCAL = {"labels", "split", "audit_leaks", "prepare", "curves", "claims", "strict", "external_classes"}
 
 
 def test_heavy_rules_state_their_resources():

@@ -148,6 +148,15 @@ IMAGE_INDEX = TableFormat(
 """images/<shard>.index.parquet: row i describes row i of the image array. ``homography`` (row by row) and ``bend`` are
 the image's ``PageTransform``; null if the page was not rectified, or is flat."""
 
+
+def rows_of_images(indices: Iterable[Path | str]) -> dict[Path, np.ndarray]:
+    """Image file -> the record of each of its rows, from the files' indices."""
+    return {
+        Path(str(index).replace(".index.parquet", ".npy")): IMAGE_INDEX.read_text(index, ["record_id"])[0]
+        for index in indices
+    }
+
+
 SPLIT = TableFormat("split", pa.schema([("record_id", pa.string()), ("role", pa.string())]))
 """splits/<protocol>/seed-<n>.parquet: the role of every record that takes part in a protocol."""
 

@@ -13,8 +13,8 @@ PROTOCOLS = ("paper", "patient", "folds", "unique")
 PROTOCOL_PATTERN = re.compile(rf"({'|'.join(PROTOCOLS)})(?:-cv([1-9]\d*)-([1-9]\d*))?")
 """A protocol as files and runs name it: plain, or one part of a cross-validation."""
 CROSS_VALIDATION = re.compile(rf"({'|'.join(PROTOCOLS)})-cv([1-9]\d*)")
-RESERVED = ("ptb-xl", "cardiac-images", "simulated", "report", "logs", "benchmarks")
-"""Names in the results folder that user datasets cannot have."""
+RESERVED = ("ptb-xl", "cardiac-images", "simulated", "report", "logs", "benchmarks", "external")
+"""Names in the results folder, or keys of `benchmark`, that user datasets cannot have."""
 
 WebAddress = Annotated[str, StringConstraints(pattern=r"^(https?|s3)://")]
 DatasetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=60)]

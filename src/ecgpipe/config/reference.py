@@ -14,6 +14,7 @@ import annotated_types
 from pydantic.fields import FieldInfo
 
 from ecgpipe.config.base import Section
+from ecgpipe.config.external import ExternalConfig
 from ecgpipe.config.schema import Benchmark, Config, DatasetRuns
 
 HEAD = """# All configuration keys
@@ -34,6 +35,7 @@ def reference() -> str:
         section, key = _section_of(field.annotation), field.alias or name
         if section is Benchmark:
             sections += _table(f"{key}.<dataset>", DatasetRuns)
+            sections += _table(f"{key}.external[]", ExternalConfig)
         elif section is not None:
             sections += _table(key if section is field.annotation else f"{key}.<name>", section)
         else:

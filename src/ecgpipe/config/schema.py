@@ -22,6 +22,7 @@ from ecgpipe.config.data import (
     base_protocol,
     protocol_parts,
 )
+from ecgpipe.config.external import External, ExternalConfig, resolve_external
 from ecgpipe.config.models import (
     VARIANTS,
     ModelConfig,
@@ -91,6 +92,9 @@ class Benchmark(Section):
         default_factory=DatasetRuns, alias="cardiac-images", description="trainings on the ECG images"
     )
     simulated: DatasetRuns = Field(default_factory=DatasetRuns, description="trainings on simulated records")
+    external: tuple[ExternalConfig, ...] = Field(
+        (), description="external validation: models of one dataset, scored on another"
+    )
 
     def of(self, dataset: str) -> DatasetRuns:
         """The trainings of a dataset by its name."""
@@ -245,6 +249,14 @@ class Config(Section):
         clean = self.render.renderer == "ecgpipe" and not self.render.degrade.active
         return self.preprocess.variant == "reader" and not (self.kind_of(dataset) == "signals" and clean)
 
+    def origin_of_images(self, dataset: str) -> str:
+        """How the images of a dataset are made, in words."""
+        if self.preprocess.variant == "paper":
+            return "made from pictures of pages by the paper's equations"
+        if self.digitizes(dataset):
+            return "drawn from digitized pages"
+        return "read from pictures of pages" if self.reads_pictures(dataset) else "drawn from recordings"
+
     def digitizes(self, dataset: str) -> bool:
         """Whether the images of a dataset show its digitized pages."""
         return self.preprocess.digitized and self.reads_pictures(dataset)
@@ -282,6 +294,16 @@ class Config(Section):
         ):
             raise ValueError("; ".join(problems))
         _check(lambda: self.trials, None, "tuning.grid: ")
+        return self
+
+    @property
+    def external(self) -> list[External]:
+        """`benchmark.external` with its defaults resolved."""
+        return resolve_external(self.benchmark.external, self.datasets, self.benchmark.of)
+
+    @model_validator(mode="after")
+    def _external_fits(self) -> "Config":
+        _ = self.external
         return self
 
     @model_validator(mode="after")
@@ -353,7 +375,7 @@ def _keys_at(location: tuple, top: type[Section]) -> list[str]:
     section: Any = top
     for part in location:
         if arguments := get_args(section):  # a mapping whose keys the user names
-            section = arguments[-1]
+            section = next(part for part in reversed(arguments) if part is not Ellipsis)
             continue
         fields = getattr(section, "model_fields", {})
         field = next((f for name, f in fields.items() if part in (name, f.alias)), None)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from ecgpipe.config.data import protocol_parts
+from ecgpipe.config.external import External
 from ecgpipe.config.schema import Config
 from ecgpipe.config.training import TrainConfig
 from ecgpipe.errors import ConfigError
@@ -183,6 +184,42 @@ class Targets:
             for protocol in self.config.benchmark.of(dataset).protocols
         ]
 
+    def externals(self) -> list[str]:
+        """The scores of every external validation."""
+        return [
+            f"{self.results}/{one.target}/external/{one.target_protocol}/{one.dataset}/{one.protocol}.json"
+            for one in self.config.external
+        ]
+
+    def external(self, dataset: str, protocol: str, target: str, target_protocol: str) -> External:
+        """One entry of `benchmark.external`.
+
+        Raises:
+            ConfigError: there is no such entry.
+        """
+        wanted = (dataset, protocol, target, target_protocol)
+        found = next((one for one in self.config.external if one[1:5] == wanted), None)
+        if found is None:
+            raise ConfigError(
+                f"benchmark.external has no entry from {dataset}/{protocol} to {target}/{target_protocol}; add it"
+            )
+        return found
+
+    def external_predictions(self, one: External) -> dict[str, list[str]]:
+        """Predictions of the models of an entry: ``external`` for the target's records, ``source`` for their own, and
+        ``internal`` of the same models trained on the target, with the same seeds."""
+        there, runs = self.config.benchmark.of(one.target), [(m, seed) for m in one.models for seed in one.seeds]
+        name = f"external/{one.target}/{one.target_protocol}.parquet"
+        return {
+            "external": [self.run(one.dataset, one.protocol, model, seed, name) for model, seed in runs],
+            "source": [self.run(one.dataset, one.protocol, model, seed, "predictions.parquet") for model, seed in runs],
+            "internal": [
+                self.run(one.target, one.target_protocol, model, seed, "predictions.parquet")
+                for model, seed in runs
+                if model in there.models and seed in there.seeds
+            ],
+        }
+
     def explained(self, file: str) -> list[str]:
         """A file of every explained training: the first seed and, of a cross-validation, the first part."""
         return [file for _, file in self._explained(file)]
@@ -218,5 +255,6 @@ class Targets:
             *self.runs("model/config.json"),
             *self.comparisons(),
             *self.of_datasets("comparisons/protocols.json"),
+            *self.externals(),
             *self.explained("saliency.json"),
         ]

@@ -32,6 +32,7 @@ from ecgpipe.report.collect import (
     trainings_table,
     whole_protocol,
 )
+from ecgpipe.report.external import external_figures, external_sentences, external_table, external_views
 from ecgpipe.report.headline import headlines
 from ecgpipe.report.names import (
     COLUMNS,
@@ -92,6 +93,7 @@ class Inputs:
     comparisons: Sequence[Path] = ()
     protocols: Sequence[Path] = ()
     claims: Sequence[Path] = ()
+    external: Sequence[Path] = ()
     configuration: dict = field(default_factory=dict)
     margins: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
 
@@ -120,6 +122,7 @@ def build_report(inputs: Inputs, config: ReportConfig, folder: Path) -> None:
     titles = {dataset["name"]: dataset["title"] for dataset in datasets}
     baselines = baseline_tables(baseline_runs, runs, statistics=statistics)
     saliency = saliency_groups(inputs.saliency, names)
+    external = external_views(inputs.external, titles, names)
     paper = any(name in TABLE_1 for name in inputs.datasets)
     comparisons, claims = comparison_tables(statistics), claim_view(statistics) if paper else None
     first = headlines(datasets, statistics)
@@ -128,6 +131,7 @@ def build_report(inputs: Inputs, config: ReportConfig, folder: Path) -> None:
     overview = tables.overview_table(first)
     own_tables = tables.report_tables(datasets, runs, baselines, statistics, saliency)
     own_tables |= {"overview": overview, "trainings": trainings, "times": stages, "problems": kinds}
+    own_tables |= {"external": external_table(external)} if external else {}
     content = plain(
         {
             "format": FORMAT,
@@ -145,9 +149,8 @@ def build_report(inputs: Inputs, config: ReportConfig, folder: Path) -> None:
             "labels": LABELS,
             "class_names": {dataset["name"]: dataset["class_names"] for dataset in datasets},
             "headlines": first,
-            "summary": summary(
-                titles, saliency, len(problems), claims, comparison_sentences(comparisons, names), first
-            ),
+            "summary": summary(titles, saliency, len(problems), claims, comparison_sentences(comparisons, names), first)
+            + external_sentences(external),
             "overview": overview,
             "datasets": datasets,
             "baselines": baselines,
@@ -155,6 +158,7 @@ def build_report(inputs: Inputs, config: ReportConfig, folder: Path) -> None:
             "comparisons": comparisons,
             "protocol_comparisons": protocol_tables(statistics),
             "calibration": calibration_tables(runs),
+            "external": external,
             "claims": claims,
             "saliency": saliency,
             "trainings": trainings,
@@ -169,7 +173,7 @@ def build_report(inputs: Inputs, config: ReportConfig, folder: Path) -> None:
         }
     )
     downloads = tables.write_tables(own_tables, folder / "tables")
-    svgs = _figures(datasets, runs)
+    svgs = _figures(datasets, runs) | external_figures(external)
     with atomic_folder(folder / "figures") as partial:
         for name, svg in svgs.items():
             (partial / f"{name}.svg").write_text(figures.standalone(svg), encoding="utf-8")

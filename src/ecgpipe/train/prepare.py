@@ -66,11 +66,11 @@ def prepare_run(
     record_ids, roles = np.asarray(record_ids, dtype=str), np.asarray(roles, dtype=str)
     order = np.argsort(record_ids, kind="stable")
     split = f"{dataset}/{protocol}"
-    first = index = _index(record_ids[order], _role_numbers(roles)[order], targets[order], images, split)
+    first = index = index_images(record_ids[order], role_numbers(roles)[order], targets[order], images, split)
     training = first.indices("train")
     for number, (file, ids) in enumerate((windows or {}).items(), len(images)):
         positions = training[np.isin(first.record_ids[training], np.asarray(ids, dtype=str))]
-        window = _index(
+        window = index_images(
             first.record_ids[positions], first.roles[positions], first.targets[positions], {file: ids}, split
         )
         index = index.append(replace(window, files=np.full(len(positions), number, np.int16)))
@@ -99,14 +99,25 @@ def _relative(file: Path | str, folder: Path) -> str:
     return Path(os.path.relpath(file, folder)).as_posix()
 
 
-def _index(
+def index_images(
     record_ids: np.ndarray,
     roles: np.ndarray,
     targets: np.ndarray,
     images: Mapping[Path, Sequence[str] | np.ndarray],
     split: str,
 ) -> RunIndex:
-    """Find the image of each record; DataError if one has none."""
+    """Find the image of each record.
+
+    Args:
+        record_ids: (n,) strings.
+        roles: (n,) int8, positions in ROLES.
+        targets: (n, classes) 0/1.
+        images: packed image file -> record id of each row.
+        split: name of the split, for messages.
+
+    Raises:
+        DataError: a record has no image.
+    """
     available = np.concatenate([np.empty(0, dtype=str), *(np.asarray(ids, dtype=str) for ids in images.values())])
     rows, found = find_rows(record_ids, available)
     if not found.all():
@@ -126,8 +137,8 @@ def _index(
     )
 
 
-def _role_numbers(roles: np.ndarray) -> np.ndarray:
-    """Convert (n,) role names to (n,) int8 positions in ROLES."""
+def role_numbers(roles: np.ndarray) -> np.ndarray:
+    """Convert (n,) role names to (n,) int8 positions in ROLES; ValueError for an unknown role."""
     numbers = np.full(len(roles), -1, np.int8)
     for number, role in enumerate(ROLES):
         numbers[roles == role] = number

@@ -1,0 +1,236 @@
+"""External validation: models of one dataset scored on another one, and the classes that the two share."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from pydantic import ConfigDict, Field, field_validator
+
+from ecgpipe.config.base import Section, check_unique
+from ecgpipe.config.data import protocol_parts
+from ecgpipe.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ecgpipe.config.schema import DatasetRuns
+
+SAME_CLASS = {
+    "normal": "NORM",
+    "myocardial infarction": "MI",
+    "history of myocardial infarction": "MI",
+}
+"""Classes of cardiac-images, in lower case -> the superclass of PTB-XL that means the same. Its abnormal heartbeat has
+none: it may be a conduction disturbance or an arrhythmia."""
+
+
+class ExternalConfig(Section):
+    """Models of one dataset, scored on the test part of another one (docs/external.md)."""
+
+    model_config = ConfigDict(serialize_by_alias=True)  # `from` is a word of Python
+
+    source: str = Field(
+        alias="from",
+        description="dataset whose models are scored, or DATASET/PROTOCOL; without a protocol: its first one",
+    )
+    target: str = Field(
+        alias="to",
+        description="dataset that they are scored on, or DATASET/PROTOCOL; without a protocol: its first one",
+    )
+    models: tuple[str, ...] | None = Field(None, min_length=1, description="which of its models; null: all")
+    classes: dict[str, str | tuple[str, ...]] | None = Field(
+        None,
+        min_length=1,
+        description="class of `from` -> the class or classes of `to` that mean the same; null: classes of the same "
+        "name, whatever their case, and those of cardiac-images with their superclasses",
+    )
+
+    @field_validator("source", "target")
+    @classmethod
+    def _names_a_split(cls, value: str) -> str:
+        if value.count("/") > 1 or not all(value.split("/")):
+            raise ValueError("must be DATASET or DATASET/PROTOCOL, for example ptb-xl or ptb-xl/folds")
+        return value
+
+
+class External(NamedTuple):
+    """An entry of `benchmark.external` with its defaults resolved.
+
+    Of a cross-validation, ``protocol`` and ``target_protocol`` are the first part.
+    """
+
+    key: str
+    dataset: str
+    protocol: str
+    target: str
+    target_protocol: str
+    models: tuple[str, ...]
+    seeds: tuple[int, ...]
+    target_seeds: tuple[int, ...]
+    classes: dict[str, tuple[str, ...]] | None
+
+    def target_seed(self, seed: int) -> int:
+        """The seed of the target's split for a model of this seed: the same, if the target has it, else its first."""
+        return seed if seed in self.target_seeds else self.target_seeds[0]
+
+
+def resolve_external(
+    entries: Sequence[ExternalConfig], datasets: Sequence[str], runs_of: Callable[[str], "DatasetRuns"]
+) -> list[External]:
+    """The entries with their defaults.
+
+    Args:
+        entries: `benchmark.external`.
+        datasets: datasets of the benchmark.
+        runs_of: dataset -> its trainings.
+
+    Raises:
+        ValueError: an entry names a dataset, protocol or model that the benchmark does not have; one line each.
+    """
+    problems: list[str] = []
+    found = [
+        External(
+            key := f"benchmark.external.{number}",
+            *_split(f"{key}.from", entry.source, datasets, runs_of, problems),
+            *_split(f"{key}.to", entry.target, datasets, runs_of, problems),
+            (),
+            (),
+            (),
+            None
+            if entry.classes is None
+            else {name: (own,) if isinstance(own, str) else own for name, own in entry.classes.items()},
+        )
+        for number, entry in enumerate(entries)
+    ]
+    if problems:
+        raise ValueError("; ".join(problems))
+    complete = []
+    for one, entry in zip(found, entries, strict=True):
+        runs, models = runs_of(one.dataset), entry.models
+        problems += _entry_problems(one, models or (), runs.models)
+        models = runs.models if models is None else models
+        complete.append(one._replace(models=models, seeds=runs.seeds, target_seeds=runs_of(one.target).seeds))
+    check_unique(
+        [" -> ".join("/".join(pair) for pair in (one[1:3], one[3:5])) for one in found], "benchmark.external: "
+    )
+    if problems:
+        raise ValueError("; ".join(problems))
+    return complete
+
+
+def _split(
+    key: str,
+    text: str,
+    datasets: Sequence[str],
+    runs_of: Callable[[str], "DatasetRuns"],
+    problems: list[str],
+) -> tuple[str, str]:
+    """Dataset, and the split that a protocol names; adds what is wrong to the problems."""
+    dataset, _, protocol = text.partition("/")
+    if dataset not in datasets:
+        problems.append(f"{key}: {dataset!r} is not among the datasets, {', '.join(datasets)}")
+        return dataset, ""
+    protocols = runs_of(dataset).protocols
+    if protocol and protocol not in protocols:
+        problems.append(
+            f"{key}: {protocol!r} is not among the protocols of benchmark.{dataset}.protocols, {', '.join(protocols)}"
+        )
+        return dataset, ""
+    return dataset, protocol_parts(protocol or protocols[0])[0]
+
+
+def _entry_problems(one: External, models: Sequence[str], known: Sequence[str]) -> Iterator[str]:
+    if one.dataset == one.target:
+        yield f"{one.key}: from and to are both {one.dataset}; name two datasets"
+    if unknown := [name for name in models if name not in known]:
+        yield (
+            f"{one.key}.models: {', '.join(unknown)} is not trained on {one.dataset}; benchmark.{one.dataset}.models "
+            f"has {', '.join(known)}"
+        )
+    if len(set(models)) < len(models):
+        yield f"{one.key}.models: a model occurs twice; remove one"
+
+
+class SharedClass(NamedTuple):
+    """A class that two datasets share.
+
+    Attributes:
+        name: in reports.
+        source: its classes in the dataset that the model was trained on.
+        target: its classes in the dataset that the model is scored on.
+    """
+
+    name: str
+    source: tuple[str, ...]
+    target: tuple[str, ...]
+
+
+def shared_classes(
+    source: Sequence[str],
+    target: Sequence[str],
+    mapping: Mapping[str, Sequence[str]] | None,
+    key: str,
+    names: tuple[str, str],
+) -> tuple[SharedClass, ...]:
+    """The classes that two datasets share, in the order of the source's.
+
+    Several classes of one dataset with the same partner count as one class: a record has it if it has any of them.
+
+    Args:
+        source, target: class names.
+        mapping: class of the source -> classes of the target; None: by name (``SAME_CLASS``).
+        key: of the entry in the configuration.
+        names: of the two datasets.
+
+    Raises:
+        ConfigError: there is none, or the mapping does not fit the classes.
+    """
+    have = f"{names[0]} has the classes {', '.join(source)}; {names[1]} has {', '.join(target)}"
+    if mapping is None:
+        shared = _by_name(source, target)
+        if not shared:
+            raise ConfigError(
+                f"{key}.classes: the two datasets share no class by name. {have}. Set {key}.classes to a mapping "
+                f"{{class of {names[0]}: class of {names[1]}}}"
+            )
+    else:
+        for label, known, given in (
+            (names[0], source, list(mapping)),
+            (names[1], target, [name for partners in mapping.values() for name in partners]),
+        ):
+            if unknown := [name for name in dict.fromkeys(given) if name not in known]:
+                raise ConfigError(f"{key}.classes: {label} has no class {', '.join(unknown)}. {have}")
+        shared = _by_mapping(mapping, key)
+    for one in shared:
+        for label, own, known in ((names[0], one.source, source), (names[1], one.target, target)):
+            if set(own) == set(known):
+                raise ConfigError(f"{key}.classes: {one.name} covers all classes of {label}, so no record is negative")
+    return shared
+
+
+def _by_name(source: Sequence[str], target: Sequence[str]) -> tuple[SharedClass, ...]:
+    def meaning(name: str) -> str:
+        return SAME_CLASS.get(name.casefold(), name).casefold()
+
+    shared = []
+    for one in dict.fromkeys(map(meaning, source)):
+        own = tuple(name for name in source if meaning(name) == one)
+        partners = tuple(name for name in target if meaning(name) == one)
+        if partners:
+            known = next((label for label in SAME_CLASS.values() if label.casefold() == one), None)
+            shared.append(SharedClass(known or own[0], own, partners))
+    return tuple(shared)
+
+
+def _by_mapping(mapping: Mapping[str, Sequence[str]], key: str) -> tuple[SharedClass, ...]:
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for name, partners in mapping.items():
+        groups.setdefault(tuple(dict.fromkeys(partners)), []).append(name)
+    every = [partner for partners in groups for partner in partners]
+    if len(set(every)) < len(every):
+        twice = next(name for name in every if every.count(name) > 1)
+        raise ConfigError(
+            f"{key}.classes: {twice} is a partner of several classes that do not have the same partners; give these "
+            "classes the same list"
+        )
+    return tuple(
+        SharedClass(own[0] if len(own) == 1 or len(partners) > 1 else partners[0], tuple(own), partners)
+        for partners, own in groups.items()
+    )

@@ -1,0 +1,257 @@
+"""External validation: scores of models on another dataset, beside those on their own and of models trained there."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from ecgpipe.artifacts.model_folder import Calibration
+from ecgpipe.artifacts.predictions import Predictions
+from ecgpipe.config.analysis import EvaluateConfig
+from ecgpipe.errors import DataError
+from ecgpipe.evaluate.bootstrap import bootstrap_interval, mean_over_seeds, resampling_groups
+from ecgpipe.evaluate.calibration import fit_calibration, reliability_curve
+from ecgpipe.evaluate.compare import SeedScores, bootstrap_row, join_notes, number_or_none, pooled_cell
+from ecgpipe.evaluate.model_scores import Reported, bootstrap_scores
+from ecgpipe.evaluate.scores import reported_role
+from ecgpipe.evaluate.shared import SharedPredictions
+
+CLASS_SCORES = ("auc", "f1", "recall", "specificity")
+CALIBRATIONS = ("uncalibrated", "before", "after")
+"""``before``: calibrated on the validation records of the model's own dataset, ``after``: of the other dataset."""
+
+
+def best_f1_threshold(logits: np.ndarray, truth: np.ndarray) -> float:
+    """The logit from which a class is called for the highest F1; of several the largest. 0 without positive records.
+
+    Args:
+        logits: (n,).
+        truth: (n,) 0/1.
+    """
+    if not truth.any():
+        return 0.0
+    order = np.argsort(-logits, kind="stable")
+    ordered, hits = logits[order], np.cumsum(truth[order])
+    last = np.r_[ordered[1:] != ordered[:-1], True]  # records with the same logit are called together
+    f1 = 2 * hits[last] / (np.arange(1, len(ordered) + 1)[last] + truth.sum())
+    return float(ordered[last][f1.argmax()])
+
+
+def evaluate_external(
+    runs: Mapping[str, Mapping[int, SharedPredictions]],
+    records: pd.DataFrame,
+    source_records: pd.DataFrame,
+    config: EvaluateConfig,
+) -> dict:
+    """Score the models of an entry of `benchmark.external`.
+
+    Args:
+        runs: model -> seed -> predictions.
+        records: rows of records.parquet of the dataset that they are scored on.
+        source_records: the same of their own dataset.
+        config: resamples, confidence, seed.
+
+    Returns:
+        The scores in the file of results (docs/formats.md), without names.
+
+    Raises:
+        DataError: no records, or logits that are not finite.
+    """
+    if not runs:
+        raise DataError("no models to score; check benchmark.external")
+    config = config.model_copy(update={"threshold": 0.5})  # of logits minus the threshold
+    example = next(iter(next(iter(runs.values())).values()))
+    reported, own = (part.of_role(reported_role(part)) for part in (example.external, example.source))
+    return {
+        "role": str(reported.roles[0]),
+        "source_role": str(own.roles[0]),
+        "confidence": config.confidence,
+        "resamples": config.resamples,
+        "records": len(reported.record_ids),
+        "groups": len(np.unique(resampling_groups(reported.record_ids, records))),
+        "without": int((~reported.targets.any(axis=1)).sum()),
+        "support": _support(reported),
+        "source_records": len(own.record_ids),
+        "source_support": _support(own),
+        "models": [_model(name, seeds, records, source_records, config) for name, seeds in runs.items()],
+    }
+
+
+def _support(predictions: Predictions) -> dict[str, int]:
+    return {name: int(count) for name, count in zip(predictions.classes, predictions.targets.sum(axis=0), strict=True)}
+
+
+class _Fitted:
+    """What is fitted for one model and seed, and the predictions that are scored with it."""
+
+    def __init__(self, run: SharedPredictions, records: pd.DataFrame, source_records: pd.DataFrame) -> None:
+        def reported(part: Predictions, table: pd.DataFrame, logits: np.ndarray | None = None) -> Reported:
+            chosen = part if logits is None else replace(part, logits=logits)
+            chosen = chosen.of_role(role := reported_role(part))
+            chosen = chosen.select(np.argsort(chosen.record_ids, kind="stable"))
+            groups = resampling_groups(chosen.record_ids, table)
+            return Reported(chosen, np.full(len(groups), role), groups)
+
+        # thresholds and the first calibration never see the other dataset
+        at_home, there = _fit_part(run.source), _fit_part(run.external)
+        self.thresholds, local = _thresholds(at_home), _thresholds(there)
+        self.before = fit_calibration(at_home, f"{at_home.roles[0]} records of the model's own dataset")
+        self.after = fit_calibration(there, f"{there.roles[0]} records of the other dataset")
+        external = run.external.logits
+        self.scored: dict[str, Reported] = {
+            "external": reported(run.external, records),
+            "external_called": reported(run.external, records, external - self.thresholds),
+            "external_recalled": reported(run.external, records, external - local),
+            "before": reported(run.external, records, self.before.logits(external)),
+            "after": reported(run.external, records, self.after.logits(external)),
+        }
+        if run.internal is not None:
+            inside = run.internal.logits - _thresholds(_fit_part(run.internal))
+            self.scored |= {
+                "internal": reported(run.internal, records),
+                "internal_called": reported(run.internal, records, inside),
+            }
+        self.at_home: dict[str, Reported] = {
+            "source": reported(run.source, source_records),
+            "source_called": reported(run.source, source_records, run.source.logits - self.thresholds),
+        }
+
+
+def _fit_part(predictions: Predictions) -> Predictions:
+    """The validation records; under a protocol without a test part these are also the reported ones."""
+    validation = predictions.of_role("validation")
+    return validation if len(validation.record_ids) else predictions
+
+
+def _thresholds(part: Predictions) -> np.ndarray:
+    """(classes,) logits."""
+    return np.array([best_f1_threshold(*pair) for pair in zip(part.logits.T, part.targets.T, strict=True)])
+
+
+def _model(
+    name: str,
+    seeds: Mapping[int, SharedPredictions],
+    records: pd.DataFrame,
+    source_records: pd.DataFrame,
+    config: EvaluateConfig,
+) -> dict:
+    """The scores of one model over its seeds."""
+    fitted = {seed: _Fitted(run, records, source_records) for seed, run in seeds.items()}
+    scores = bootstrap_scores(_by_kind({seed: one.scored for seed, one in fitted.items()}), config)
+    scores |= bootstrap_scores(
+        _by_kind({seed: one.at_home for seed, one in fitted.items()}), config, seed=(config.seed, 2)
+    )
+    classes, kinds = next(iter(seeds.values())).external.classes, ("external", "source", "internal")
+    first = next(iter(fitted.values()))
+
+    def cell(kind: str, metric: str) -> dict | None:
+        called = metric.partition(":")[0].removesuffix("_macro") in ("f1", "recall", "specificity")
+        own = scores.get(f"{kind}_called" if called else kind)
+        return None if own is None else pooled_cell(own, metric, config, [])
+
+    def recalled(metric: str) -> dict:
+        return pooled_cell(scores["external_recalled"], metric, config, [])
+
+    return {
+        "model": name,
+        "seeds": sorted(seeds),
+        "internal_seeds": sorted(scores.get("internal", {})),
+        "scores": {kind: {m: cell(kind, m) for m in ("auc_macro", "f1_macro")} for kind in kinds}
+        | {"recalled": {"f1_macro": recalled("f1_macro")}},
+        "per_class": {
+            label: {kind: {metric: cell(kind, f"{metric}:{label}") for metric in CLASS_SCORES} for kind in kinds}
+            | {"recalled": {metric: recalled(f"{metric}:{label}") for metric in CLASS_SCORES[1:]}}
+            for label in classes
+        },
+        "differences": [
+            row
+            for metric in ("auc_macro", *(f"auc:{label}" for label in classes))
+            for row in _differences(metric, scores, fitted, config)
+        ],
+        "calibration": {
+            when: _calibration(scores["external" if when == "uncalibrated" else when], fitted, when, config)
+            for when in CALIBRATIONS
+        },
+        "brier_change": _row("before", bootstrap_row({}, scores["after"], scores["before"], "brier", config), True),
+        "fitted": {
+            str(seed): {
+                "thresholds": dict(zip(classes, one.thresholds.tolist(), strict=True)),
+                "before": _facts(one.before),
+                "after": _facts(one.after),
+            }
+            for seed, one in fitted.items()
+        },
+        "curves": {when: _curves(first.scored[when].predictions, config) for when in CALIBRATIONS[1:]},
+    }
+
+
+def _by_kind(fitted: Mapping[int, Mapping[str, Reported]]) -> dict[str, dict[int, Reported]]:
+    """Seed -> kind -> predictions, the other way round."""
+    kinds: dict[str, dict[int, Reported]] = {}
+    for seed, own in fitted.items():
+        for kind, one in own.items():
+            kinds.setdefault(kind, {})[seed] = one
+    return kinds
+
+
+def _facts(fit: Calibration) -> dict:
+    return fit.model_dump(mode="json", exclude={"method"})
+
+
+def _differences(
+    metric: str, scores: Mapping[str, SeedScores], fitted: Mapping[int, _Fitted], config: EvaluateConfig
+) -> list[dict]:
+    """External minus internal, paired by record, and external minus source, which has other records."""
+    rows, external = [], scores["external"]
+    paired = [
+        seed
+        for seed in scores.get("internal", {})
+        if np.array_equal(*(fitted[seed].scored[kind].predictions.record_ids for kind in ("external", "internal")))
+    ]
+    if paired:
+        first, second = ({seed: scores[kind][seed] for seed in paired} for kind in ("external", "internal"))
+        rows.append(_row("internal", bootstrap_row({}, first, second, metric, config), True))
+    pooled = [
+        mean_over_seeds(
+            np.array([own.value[metric] for own in side.values()]),
+            np.stack([own.samples[metric] for own in side.values()]),
+            config.seed + number,
+        )
+        for number, side in enumerate((external, scores["source"]))
+    ]
+    change = bootstrap_interval(
+        pooled[0].value - pooled[1].value, pooled[0].samples - pooled[1].samples, config.confidence
+    )
+    note = "one seed: the interval omits the variance of trainings" if len(external) == 1 else None
+    row = {"metric": metric, "seeds": len(external), "difference": change["value"], **change, "p": None}
+    row |= {"first_value": number_or_none(pooled[0].value), "second_value": number_or_none(pooled[1].value)}
+    return [*rows, _row("source", row | {"note": join_notes([change["note"], note])}, False)]
+
+
+def _row(against: str, row: Mapping, paired: bool) -> dict:
+    names = ("metric", "first_value", "second_value", "difference", "low", "high", "p", "note")
+    return {"against": against, "paired": paired} | {name: row[name] for name in names}
+
+
+def _calibration(scores: SeedScores, fitted: Mapping[int, _Fitted], when: str, config: EvaluateConfig) -> dict:
+    """Brier score and calibration error, the mean over classes; and by class the mean probability and its gap."""
+    kind = "external" if when == "uncalibrated" else when
+    parts = [one.scored[kind].predictions for one in fitted.values()]
+    return {metric: pooled_cell(scores, metric, config, []) for metric in ("brier", "ece")} | {
+        "predicted": {
+            label: float(np.mean([part.probabilities[:, i].mean() for part in parts]))
+            for i, label in enumerate(parts[0].classes)
+        },
+        "observed": {
+            label: float(np.mean([part.targets[:, i].mean() for part in parts]))
+            for i, label in enumerate(parts[0].classes)
+        },
+    }
+
+
+def _curves(predictions: Predictions, config: EvaluateConfig) -> dict[str, list[dict]]:
+    return {
+        label: reliability_curve(predictions.probabilities[:, i], predictions.targets[:, i], config.confidence)
+        for i, label in enumerate(predictions.classes)
+    }
