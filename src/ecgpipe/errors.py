@@ -13,6 +13,10 @@ class DataError(EcgpipeError):
     """An input file is missing, damaged, or contradicts another one."""
 
 
+class SourceError(EcgpipeError):
+    """Raw files that the workflow itself downloaded or made are damaged: it ends, since it can make them again."""
+
+
 class RecordError(DataError):
     """One record or image cannot be used; others are not affected.
 

@@ -1,5 +1,7 @@
 """Raw files in folders and zip archives give the same results; hostile archives are rejected."""
 
+import os
+import shutil
 import stat
 import zipfile
 from pathlib import Path
@@ -13,6 +15,7 @@ from ecgpipe.acquire.labels import read_grouping
 from ecgpipe.acquire.ptbxl import list_ptbxl_records
 from ecgpipe.acquire.simulate.dataset import simulate_dataset
 from ecgpipe.artifacts import sources
+from ecgpipe.artifacts.files import write_sums
 from ecgpipe.artifacts.pages import read_pages
 from ecgpipe.artifacts.signals import LEADS, read_record, read_signal
 from ecgpipe.artifacts.sources import open_source
@@ -20,7 +23,7 @@ from ecgpipe.artifacts.tables import PROBLEMS
 from ecgpipe.audit.sketch import sketch_records
 from ecgpipe.config.data import PtbXlConfig
 from ecgpipe.config.pages import RenderConfig
-from ecgpipe.errors import DataError, RecordError
+from ecgpipe.errors import DataError, RecordError, SourceError
 from ecgpipe.render.shard import render_shard
 
 
@@ -180,3 +183,72 @@ def test_limb_leads_are_computed_on_request(tmp_path):
                 "adc_gain": [1000.0] * 7, "baseline": [0] * 7})  # fmt: skip
     with pytest.raises(RecordError, match="leads V6 are missing"):
         read_signal(tmp_path / "seven", "seven", derive_leads=True)
+
+
+def damaged_copy(copies, folder: Path, how: str, made: bool) -> tuple[sources.Source, Path]:
+    """A copy with one signal changed, cut or removed, its size and time kept where possible; perhaps made by a rule."""
+    shutil.copytree(copies[0], folder)
+    if made:
+        (folder / sources.MADE_BY_A_RULE).touch()
+    victim = folder / "records100/00000/00003_lr.dat"
+    stat, content = victim.stat(), bytearray(victim.read_bytes())
+    content[:48] = content[24:48] + content[:24]  # two samples of each lead: WFDB's checksum is a sum
+    if how == "removed":
+        victim.unlink()
+    else:
+        victim.write_bytes(content if how == "changed" else content[:-50])
+        os.utime(victim, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    return open_source(folder), victim
+
+
+@pytest.mark.parametrize("how", ["changed", "cut", "removed"])
+def test_damage_after_a_download_ends_the_job_with_the_remedy(copies, tmp_path, how):
+    source, victim = damaged_copy(copies, tmp_path / "copy", how, made=True)
+    expected = rf"{victim}: .*; delete the folder {tmp_path}/copy and run again"
+    with pytest.raises(SourceError, match=expected):
+        read_record(source, "records100/00000/00003_lr", "00003")
+    read_record(source, "records100/00000/00004_lr", "00004")
+    if how == "removed":
+        with pytest.raises(SourceError, match=expected):
+            list_ptbxl_records(tmp_path / "copy", 100, 5)
+    records = list_ptbxl_records(copies[0], 100, 5)[0]
+    with pytest.raises(SourceError, match=expected):
+        list(sketch_records(records, tmp_path / "copy"))
+    with pytest.raises(SourceError, match=expected):
+        files = tmp_path / "pages.parquet", tmp_path / "problems.parquet"
+        render_shard(records, tmp_path / "copy", 100, RenderConfig(), *files, title="pages")
+
+
+@pytest.mark.parametrize(
+    ("how", "problem", "words"),
+    [
+        ("changed", "checksum", "differs from the folder's SHA256SUMS.txt; fetch the file again"),
+        ("cut", "truncated", "expected"),
+        ("removed", "missing-signal", "no such file"),
+    ],
+)
+def test_damage_in_the_copy_of_a_user_is_a_problem_of_its_record(copies, tmp_path, how, problem, words):
+    source, victim = damaged_copy(copies, tmp_path / "copy", how, made=False)
+    with pytest.raises(RecordError, match=words) as error:
+        read_record(source, "records100/00000/00003_lr", "00003")
+    assert (error.value.problem, error.value.file) == (problem, str(victim))
+    lines = (tmp_path / "copy/SHA256SUMS.txt").read_text().splitlines()
+    (tmp_path / "copy/SHA256SUMS.txt").write_text("\n".join(line for line in lines if "00003" not in line))
+    if how == "changed":  # on purpose
+        read_record(open_source(tmp_path / "copy"), "records100/00000/00003_lr", "00003")
+
+
+def test_a_changed_image_is_noticed(tmp_path):
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(name.encode())
+    write_sums(tmp_path, ["a.png", "b.png"])
+    source = open_source(tmp_path)
+    assert source.read("a.png") == b"a.png"
+    (tmp_path / "a.png").write_bytes(b"other")
+    with pytest.raises(DataError, match=r"a\.png: differs from"):
+        source.read("a.png")
+    (tmp_path / sources.MADE_BY_A_RULE).touch()
+    (tmp_path / "b.png").unlink()
+    for name in ("a.png", "b.png"):
+        with pytest.raises(SourceError, match=f"{name}: .* delete the folder"):
+            source.read(name)

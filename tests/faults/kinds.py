@@ -210,9 +210,9 @@ def download(world: World, stage: int, chance: random.Random) -> Struck:
         if how == "all":
             shutil.rmtree(data)
             return Struck("the unpacked dataset removed")
-        victim = chance.choice(sorted(data.rglob("*.dat")))
-        damage(victim, "changed", chance)
-        return Struck(f"{victim.name} of the dataset changed", damaged=victim)
+        victim, how = chance.choice(sorted(data.rglob("*.dat"))), chance.choice(("cut", "changed", "removed"))
+        damage(victim, how, chance)
+        return Struck(f"{victim.name} of the dataset {how}", damaged=victim)
     run = world.start(*STAGES[stage])
     part = world.folder / "resources/.ptb-xl.zip.part"
     hit = run.wait_for(lambda: part.exists() and part.stat().st_size > 100_000)

@@ -125,6 +125,7 @@ def list_ptbxl_records(
 
     Raises:
         DataError: the copy as a whole is unusable.
+        SourceError: a file of a copy that the workflow downloaded is damaged or missing.
     """
     database = read_database(source)
     present, files = present_records(source, sampling_rate), open_source(source)
@@ -141,6 +142,7 @@ def list_ptbxl_records(
         required = [f"{record_path(ecg_id, sampling_rate)}{suffix}" for suffix in (".hea", ".dat")]
         missing = [file for file in required if file not in present.get(ecg_id, ())]
         if missing:
+            files.check(missing[0])  # of a download: it is to be repeated
             problems.append(
                 problem(ecg_id, missing[0], "missing-file", f"listed in {DATABASE}, but the file is missing")
             )

@@ -1,6 +1,7 @@
 """Reading a 12-lead signal from WFDB files or a DICOM file; every problem is reported by name."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import NamedTuple
@@ -81,13 +82,25 @@ def read_record(
         source: the raw files.
         path: name of the record there, without suffix.
         record_id, sampling_rate, derive_leads, lead_names, uncalibrated_gain: as for ``read_signal``.
+
+    Raises:
+        RecordError: as ``read_signal``, or a file differs from the source's SHA256SUMS.txt.
+        SourceError: a file differs from it or is missing, and the workflow made the source.
     """
     with source.record(path) as local:
         try:
-            return read_signal(local, record_id, sampling_rate, derive_leads, lead_names, uncalibrated_gain)
+            recording = read_signal(local, record_id, sampling_rate, derive_leads, lead_names, uncalibrated_gain)
         except RecordError as error:
+            with suppress(DataError):  # the reader's message says more
+                source.check_record(path)
             file = str(PurePath(path).with_name(PurePath(error.file).name).as_posix())
             raise RecordError(record_id, source.full_name(file), error.problem, error.detail) from error
+    try:
+        source.check_record(path)
+    except DataError as error:
+        where, _, detail = str(error).partition(": ")
+        raise RecordError(record_id, where, "checksum", detail) from error
+    return recording
 
 
 def read_signal(

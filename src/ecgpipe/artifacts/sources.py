@@ -2,10 +2,12 @@
 
 Names are relative to the folder, with slashes. The directory of an archive is checked when it is opened. A WFDB record
 of an archive is copied to a temporary folder while it is read, since WFDB opens files by name. Nothing else is
-unpacked.
+unpacked. The files of an archive have checksums; those of a folder may be listed in its SHA256SUMS.txt, as PhysioNet's
+datasets do. They are compared whenever a file is read, since a file may change at any time.
 """
 
 import bisect
+import hashlib
 import lzma
 import os
 import re
@@ -19,14 +21,17 @@ from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from ecgpipe.artifacts.files import SUMS, file_sha256, read_sums
 from ecgpipe.artifacts.wfdb_header import named_files, same_name
-from ecgpipe.errors import DataError
+from ecgpipe.errors import DataError, SourceError
 
 LARGEST_UNPACKED = 40 << 30
 MOST_FILES = 500_000
 LARGEST_FILE = 1 << 28  # bytes of one unpacked file of an archive: larger ones are not read into memory
 ENCRYPTED = 0x1
 MACOS_FOLDER = "__MACOSX"
+MADE_BY_A_RULE = ".snakemake_timestamp"
+"""File that Snakemake adds to a folder that a rule made: a download, or simulated records."""
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
 
 
@@ -94,8 +99,20 @@ class Source(Protocol):
         Raises:
             FileNotFoundError: no such file.
             OSError: it cannot be read.
-            DataError: in an archive: it is damaged or too large.
+            DataError: it is damaged; in an archive: or too large.
+            SourceError: it is damaged or missing, and the workflow made the folder.
         """
+
+    def check(self, name: str) -> None:
+        """Compare a file of a folder with the folder's SHA256SUMS.txt, if that lists it.
+
+        Raises:
+            DataError: they differ, or the list is not readable.
+            SourceError: they differ or the file is missing, and the workflow made the folder.
+        """
+
+    def check_record(self, name: str) -> None:
+        """``check`` the files of a WFDB record, named without suffix."""
 
     def change_key(self, name: str) -> str:
         """A text that changes when the file does."""
@@ -129,6 +146,12 @@ def _open_archive(path: Path, size: int, changed: int, process: int) -> "Archive
     return Archive(path)
 
 
+@lru_cache(maxsize=4)
+def _listed(sums: Path, size: int, changed: int) -> dict[str, str]:
+    """``read_sums``, once per process and version of the file."""
+    return read_sums(sums)
+
+
 class Folder:
     """Files in a folder."""
 
@@ -155,7 +178,57 @@ class Folder:
 
     def read(self, name: str) -> bytes:
         """See Source."""
-        return (self.top / name).read_bytes()
+        try:
+            content = (self.top / name).read_bytes()
+        except FileNotFoundError:
+            self.check(name)
+            raise
+        listed = self._sums.get(name) if is_image(name) or self._made else None  # users may edit their tables
+        if listed is not None and hashlib.sha256(content).hexdigest() != listed:
+            raise self._damaged(name)
+        return content
+
+    def check(self, name: str) -> None:
+        """See Source."""
+        if name not in self._sums:
+            return
+        try:
+            if file_sha256(self.top / name) != self._sums[name]:
+                raise self._damaged(name)
+        except FileNotFoundError:
+            if self._made:  # else: a copy may be incomplete
+                raise self._damaged(name) from None
+
+    def check_record(self, name: str) -> None:
+        """See Source."""
+        folder, names = PurePosixPath(name).parent, [f"{name}.hea", f"{name}.dat"]
+        for file in names:  # grows by the files that listed headers name
+            self.check(file)
+            if file in self._sums and file.endswith(".hea") and file in self:
+                named = (str(folder / other) for other in named_files((self.top / file).read_bytes()))
+                names += [other for other in named if other in self._sums and other not in names]
+
+    @property
+    def _sums(self) -> dict[str, str]:
+        """Name -> SHA-256 of the files that the folder's list names."""
+        try:
+            stat = (self.top / SUMS).stat()
+        except OSError:
+            return {}
+        return _listed(self.top / SUMS, stat.st_size, stat.st_mtime_ns)
+
+    @property
+    def _made(self) -> bool:
+        return (self.top / MADE_BY_A_RULE).exists()
+
+    def _damaged(self, name: str) -> DataError | SourceError:
+        where = self.full_name(name)
+        if self._made:
+            wrong = "damaged, it differs from" if name in self else "missing, but listed in"
+            return SourceError(f"{where}: {wrong} {SUMS}; delete the folder {self.top} and run again")
+        return DataError(
+            f"{where}: differs from the folder's {SUMS}; fetch the file again; if it is right, delete its line there"
+        )
 
     def change_key(self, name: str) -> str:
         """See Source: size and modification time."""
@@ -211,6 +284,12 @@ class Archive:
             return self.file.read(entry)  # at most the declared size; zipfile checks the CRC
         except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, ValueError) as error:
             raise DataError(f"{self.full_name(name)}: damaged ({error}); fetch the archive again") from error
+
+    def check(self, name: str) -> None:
+        """See Source: ``read`` compares the CRC."""
+
+    def check_record(self, name: str) -> None:
+        """See Source."""
 
     def change_key(self, name: str) -> str:
         """See Source: size and CRC."""
