@@ -4,7 +4,8 @@
 
 Stages that process one shard (audit_sketch, render, preprocess, preprocess_records) get shards of 100 and 1,000
 simulated records. Stages that process the whole dataset (audit_join, prepare, loading, evaluate) get synthetic tables,
-signal sketches and random images of 64 x 64 pixels for 21,837 and 218,370 records, which are memory-mapped. Each stage
+signal sketches and random images of 64 x 64 pixels for 21,837 and 218,370 records, which are memory-mapped. Sketches
+are varied from those of simulated records or, if DIR/real is (a link to) a copy of PTB-XL, of real ones. Each stage
 runs in its own process.
 """
 
@@ -70,25 +71,40 @@ def synthetic(folder: Path, records: int) -> Path:
     return place
 
 
-def synthetic_sketches(place: Path) -> list[Path]:
-    """Write signal sketches of noise with one pair of duplicates per thousand records, unless they exist."""
+def synthetic_sketches(place: Path) -> None:
+    """Write signal sketches varied from those of records, and the number of known duplicates, unless they exist.
+
+    The records are those of ``place/../real``, a link to a copy of PTB-XL, or else simulated.
+    """
+    from benchmarks.sketches import details_of, made_in_parts, sketches_of
     from ecgpipe.artifacts.tables import RECORDS, SKETCHES
 
-    ids, rng = RECORDS.read(place / "records.parquet", ["record_id"])["record_id"], np.random.default_rng(1)
+    ids = RECORDS.read(place / "records.parquet", ["record_id"])["record_id"]
     files = [place / f"{start:06d}.sketches.parquet" for start in range(0, len(ids), 1000)]
-    if files[-1].exists():
-        return files
-    spectrum = np.tile(np.linspace(100, 10, 200), 8)  # like the falling spectra of real signals
-    for number, file in enumerate(files):
-        some = ids[1000 * number : 1000 * (number + 1)]
-        sketch = np.clip(spectrum * rng.gamma(4, 0.25, (len(some), 1600)), 0, 127).astype(np.int8)
-        detail = np.clip(rng.normal(0, 30, (len(some), 4000)), -127, 127).astype(np.int8)
-        sketch[1], detail[1] = sketch[0], detail[0]
-        table = pd.DataFrame({"record_id": some, "digest": [f"{name:0>64}" for name in some]})
-        table = table.assign(properties='{"sampling rate": "100 Hz", "duration": "10 s"}', anomalies="[]")
-        table = table.assign(sketch=[row.tobytes() for row in sketch], detail=[row.tobytes() for row in detail])
-        SKETCHES.write(table, file)
-    return files
+    known = place / "known.txt"
+    if not known.exists():
+        details = details_of(*base_records(place.parent))
+        copies = 0
+        for number, (made, found) in enumerate(made_in_parts(details, len(ids), seed=1)):
+            some = ids[1000 * number : 1000 * (number + 1)]
+            table = pd.DataFrame({"record_id": some, "digest": [f"{name:0>64}" for name in some]})
+            table = table.assign(properties='{"sampling rate": "100 Hz", "duration": "10 s"}', anomalies="[]")
+            table = table.assign(sketch=[row.tobytes() for row in sketches_of(made)])
+            SKETCHES.write(table.assign(detail=[row.tobytes() for row in made]), files[number])
+            copies += found
+        known.write_text(str(copies))
+
+
+def base_records(folder: Path) -> tuple[pd.DataFrame, Path]:
+    """Records to vary, and their source."""
+    from ecgpipe.acquire.ptbxl import list_ptbxl_records
+    from ecgpipe.artifacts.tables import RECORDS
+
+    real = folder / "real"
+    if real.exists():
+        return list_ptbxl_records(real, 500 if (real / "records500").exists() else 100, 1000)[0], real
+    place = simulated(folder, 1000)
+    return RECORDS.read(place / "records.parquet"), place / "raw"
 
 
 def audit_sketch(place: Path) -> int:
@@ -141,8 +157,34 @@ def audit_join(place: Path) -> int:
     from ecgpipe.audit.summary import audit
 
     records = RECORDS.read(place / "records.parquet", ["record_id", "patient_id", "statements"])
-    found = audit(records, Sketches(synthetic_sketches(place)))
+    files = sorted(place.glob("*.sketches.parquet"))
+    start = time.monotonic()
+    found = audit(records, Sketches(files))
+    known = (place / "known.txt").read_text()
+    print(f"{len(found.pairs)} pairs, {known} known, in {time.monotonic() - start:.0f} s", file=sys.stderr)
     return found.summary["records"]
+
+
+def index(folder: Path) -> None:
+    """Compare the audit's index with all pairs, on the records to vary and an altered copy of each."""
+    from benchmarks.sketches import altered, details_of, quantized, sketches_of
+    from ecgpipe.audit import candidates
+    from ecgpipe.audit.duplicates import Sketches, find_duplicates
+
+    details = details_of(*base_records(folder))
+    copies, close = altered(details, np.random.default_rng(2))
+    both = np.concatenate([details, quantized(copies)])
+    names = [f"{kind}{number:06d}" for kind in ("a", "b") for number in range(len(details))]
+    table = pd.DataFrame({"record_id": names, "digest": names, "properties": "{}", "anomalies": "[]"})
+    table["sketch"], table["detail"] = [row.tobytes() for row in sketches_of(both)], [row.tobytes() for row in both]
+    found = []
+    for most in (len(both), 0):
+        candidates.ALL_PAIRS = most
+        found.append(find_duplicates(Sketches([table]))[1])
+        print(
+            f"{len(both)} records, {close.sum()} known: {'index' if not most else 'all pairs'}: {len(found[-1])} pairs"
+        )
+    print("equal" if found[0].equals(found[1]) else "different")
 
 
 def prepare(place: Path) -> int:
@@ -203,6 +245,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, metavar="DIR", help="working folder; requires 2 GB")
     parser.add_argument("--step", choices=STEPS, action="append", help="only this step; repeatable")
+    parser.add_argument("--index", action="store_true", help="compare the audit's index with all pairs, and stop")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("--place", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -212,11 +255,16 @@ def main() -> None:
         print(json.dumps({"done": done, "cpu_seconds": round(time.process_time() - start, 1), "peak_mb": round(peak)}))
         return
     arguments.folder.mkdir(parents=True, exist_ok=True)
+    if arguments.index:
+        index(arguments.folder)
+        return
     print("| stage | records | peak MB | records | peak MB | ratio |\n| --- | --- | --- | --- | --- | --- |")
     for step in arguments.step or STEPS:
         found = []
         for records in SHARD if step in OF_SHARDS else WHOLE:
             place = (simulated if step in OF_SHARDS else synthetic)(arguments.folder, records)
+            if step == "audit_join":
+                synthetic_sketches(place)
             command = [sys.executable, "-m", "benchmarks.scale_memory", str(arguments.folder), "--child", step]
             command += ["--place", str(place)]
             done = subprocess.run(command, env=os.environ | ONE_THREAD, stdout=subprocess.PIPE, text=True, check=True)

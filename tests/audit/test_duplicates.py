@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from benchmarks.sketches import altered, quantized, sketches_of, unrelated
 from ecgpipe.artifacts.tables import SKETCHES
-from ecgpipe.audit import duplicates
-from ecgpipe.audit.duplicates import Sketches, find_duplicates
+from ecgpipe.audit import candidates
+from ecgpipe.audit.duplicates import Sketches, fast_similarities, find_duplicates, similarity
 from ecgpipe.audit.sketch import compare_vectors, sketch_image
 from ecgpipe.audit.summary import audit, count_leaks
 from ecgpipe.errors import RecordError
@@ -123,8 +124,70 @@ def test_sketches_of_several_files_are_read_when_needed(tmp_path):
 def test_candidates_are_compared_a_few_at_a_time(monkeypatch, pages):
     sketches = Sketches([table(pages | {"y": encoded(page(3), 30), "z": encoded(page(4), 30)})])
     expected = find_duplicates(sketches)[1]
-    monkeypatch.setattr(duplicates, "CLOSE_PAIRS", 1)
+    monkeypatch.setattr(candidates, "MOST", 1)
     assert find_duplicates(sketches)[1].equals(expected) and len(expected) == 2
+
+
+@pytest.fixture(scope="module")
+def many() -> tuple[Sketches, np.ndarray]:
+    """300 unrelated signals, an altered copy of each, and which copies are near-identical to their originals."""
+    base = np.stack([compare_vectors(signal(seed, 100), 100)[1] for seed in range(60)])
+    rng = np.random.default_rng(0)
+    details = quantized(unrelated(base, 300, rng))
+    copies, close = altered(details, rng)
+    details = np.concatenate([details, quantized(copies)])
+    names = [f"{number:04d}" for number in range(600)]
+    rows = pd.DataFrame({"record_id": names, "digest": names, "properties": "{}", "anomalies": "[]"})
+    rows["sketch"] = [row.tobytes() for row in sketches_of(details)]
+    rows["detail"] = [row.tobytes() for row in details]
+    return Sketches([rows]), np.flatnonzero(close)
+
+
+def test_an_index_finds_the_pairs_that_the_comparison_of_all_finds(many, monkeypatch):
+    sketches, close = many
+    everything = find_duplicates(sketches)
+    assert {(f"{n:04d}", f"{n + 300:04d}") for n in close} <= set(
+        everything[1][["first", "second"]].itertuples(index=False, name=None)
+    )
+    monkeypatch.setattr(candidates, "ALL_PAIRS", 0)
+    for one, other in zip(find_duplicates(sketches), everything, strict=True):
+        pd.testing.assert_frame_equal(one, other)
+
+
+def test_fast_similarities_are_those_of_the_definition(many):
+    sketches, _ = many
+    details = sketches.array("detail", np.arange(600)).reshape(-1, 8, 500)
+    details[7] = 0
+    pairs = np.stack([np.arange(300), np.arange(300, 600)], axis=1)
+    expected = [similarity(*details[pair].astype(np.float32), (0, 50)) for pair in pairs]
+    assert np.allclose(fast_similarities(details, pairs), np.maximum(expected, 0), atol=1e-3)
+    assert 0.5 < np.mean(expected) < 0.999
+
+
+def test_a_pair_of_neighbouring_cells_is_found_from_either_side(monkeypatch):
+    vectors = np.random.default_rng(2).normal(size=(1000, 6))
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    monkeypatch.setattr(candidates, "ALL_PAIRS", 0)
+    monkeypatch.setattr(candidates, "nearest_cells", lambda cells: 2)
+    home, near = candidates._cells(vectors, 32)
+    visits = (near[:, None, :] == home[None, :, None]).any(axis=2)
+    expected = np.argwhere(np.triu((vectors @ vectors.T >= 0.8) & (visits | visits.T), 1))
+    found = np.concatenate(list(candidates.similar_pairs(vectors, 0.8)))
+    assert sorted(map(tuple, found)) == sorted(map(tuple, expected))
+    assert np.triu(visits != visits.T, 1).any()
+
+
+@pytest.mark.parametrize("most", [0, 10_000])
+def test_each_similar_pair_is_a_candidate_once(most, monkeypatch):
+    rng = np.random.default_rng(1)
+    vectors = rng.normal(size=(300, 12)).repeat(4, axis=0) + rng.normal(0, 0.1, (1200, 12))
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    monkeypatch.setattr(candidates, "ALL_PAIRS", most)
+    monkeypatch.setattr(candidates, "BLOCK", 500)
+    found = np.concatenate(list(candidates.similar_pairs(vectors, 0.95)))
+    expected = np.argwhere(np.triu(vectors @ vectors.T >= 0.95, 1))
+    assert len(expected) > 1500
+    assert sorted(map(tuple, found)) == sorted(map(tuple, expected))
 
 
 def test_no_record_can_be_read():

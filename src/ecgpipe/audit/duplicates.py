@@ -1,22 +1,23 @@
-"""Duplicates within a dataset: identical by digest, near-identical by correlation of sketches."""
+"""Duplicates within a dataset: identical by digest, near-identical by correlation of sketches and details."""
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
+from scipy import fft
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ecgpipe.artifacts.tables import SKETCHES
+from ecgpipe.audit.candidates import similar_pairs
 from ecgpipe.audit.sketch import DETAIL, GRID, INDEPENDENT, RATE, SECONDS
-from ecgpipe.progress import progress
 
 TEXT = ["record_id", "digest", "properties", "anomalies"]
 BLOCK = 4096
-CLOSE_PAIRS = 20_000  # pairs whose details are in memory at a time
+FFT_PAIRS = 1024  # pairs that are transformed at a time
+ROUNDING = 0.01  # far more than the FFT's
 SHRINK = 8  # empty pages added to the mean: a mean of few records is mostly their own content
 ENOUGH = 500  # records, to estimate the directions in which spectra differ
 DIRECTIONS = 128
@@ -97,22 +98,17 @@ def find_duplicates(sketches: Sketches) -> tuple[pd.DataFrame, pd.DataFrame]:
     identical = pd.Series(ids).groupby(keys, sort=False).transform("first")
     first = np.flatnonzero((identical == ids).to_numpy() & readable)
     kind = kind_of(sketches)
-    if kind == "images" and len(first):
-        differences, vectors = subtract_template(sketches.array("detail", rows[first]).reshape(-1, *SHAPES[kind]))
-        details = differences.__getitem__
-    else:
-        vectors = _whitened(sketches, rows[first])
-
-        def details(some: np.ndarray) -> np.ndarray:
-            return sketches.array("detail", rows[first[some]]).reshape(-1, *SHAPES[kind])
-
+    signals = kind == "signals" or not len(first)
+    vectors = _whitened(sketches, rows[first]) if signals else None
+    details = sketches.array("detail", rows[first]).reshape(-1, *SHAPES[kind])
+    if vectors is None:
+        details, vectors = subtract_template(details)
     pairs = []
-    candidates = _candidates(vectors, CANDIDATE[kind])
-    while close := list(islice(candidates, CLOSE_PAIRS)):
-        some, where = np.unique(np.array(close), return_inverse=True)
-        maps = details(some)
-        for (a, b), (one, other) in zip(close, where.reshape(-1, 2).tolist(), strict=True):
-            value = similarity(maps[one].astype(np.float32), maps[other].astype(np.float32), SHIFT[kind])
+    for close in similar_pairs(vectors, CANDIDATE[kind]):
+        if signals:
+            close = close[fast_similarities(details, close) >= DUPLICATE[kind] - ROUNDING]
+        for a, b in close.tolist():
+            value = similarity(details[a].astype(np.float32), details[b].astype(np.float32), SHIFT[kind])
             if value >= DUPLICATE[kind]:
                 pairs.append((ids[first[a]], ids[first[b]], value))
     near = pd.DataFrame(pairs, columns=["first", "second", "similarity"])
@@ -177,16 +173,37 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors
 
 
-def _candidates(vectors: np.ndarray, least: float) -> Iterator[tuple[int, int]]:
-    """Yield pairs a < b of unit rows with an inner product of at least ``least``, block by block in bounded memory."""
-    starts = range(0, len(vectors), BLOCK)
-    blocks = [(start, other) for start in starts for other in range(start, len(vectors), BLOCK)]
-    for start, other in progress(blocks, "audit: pairs", len(blocks), "blocks"):
-        products = vectors[start : start + BLOCK] @ vectors[other : other + BLOCK].T
-        rows, columns = np.divmod(np.flatnonzero(products >= least), products.shape[1])
-        for a, b in zip((rows + start).tolist(), (columns + other).tolist(), strict=True):
-            if a < b:
-                yield a, b
+def fast_similarities(details: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """``similarity`` of many pairs of signals, by FFT, within 0.001.
+
+    Args:
+        details: int8 (n, leads, samples).
+        pairs: positions (m, 2).
+
+    Returns:
+        float64 (m,); 0 for signals that are flat.
+    """
+    found = np.zeros(len(pairs))
+    shift = SHIFT["signals"][1]
+    for start in range(0, len(pairs), FFT_PAIRS):
+        some, where = np.unique(pairs[start : start + FFT_PAIRS], return_inverse=True)
+        maps = details[some].astype(np.float32)
+        leads, samples = maps.shape[1:]
+        width = samples - 2 * shift
+        inner = maps[:, :, shift : shift + width]
+        inner = inner - inner.mean(axis=(1, 2), keepdims=True)
+        energy = np.maximum(np.einsum("nls,nls->n", inner, inner), 1e-6)
+        columns = maps.sum(axis=1, dtype=np.float64), np.einsum("nls,nls->ns", maps, maps, dtype=np.float64)
+        ends = (np.cumsum(np.pad(part, ((0, 0), (1, 0))), axis=1) for part in columns)
+        total, squares = (part[:, width:] - part[:, :-width] for part in ends)  # of each window
+        spread = np.maximum(squares - total**2 / (leads * width), 1e-6)
+        whole, cut = fft.rfft(maps, axis=2), np.conj(fft.rfft(inner, samples, axis=2))
+        one, other = where.reshape(-1, 2).T
+        for a, b in ((one, other), (other, one)):
+            products = fft.irfft(np.einsum("nlf,nlf->nf", whole[a], cut[b]), samples, axis=1)[:, : 2 * shift + 1]
+            best = (products / np.sqrt(spread[a] * energy[b][:, None])).max(axis=1)
+            found[start : start + FFT_PAIRS] = np.maximum(found[start : start + FFT_PAIRS], best)
+    return found
 
 
 def subtract_template(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
