@@ -83,6 +83,7 @@ lint: $(READY)
 	snakemake --lint --configfile config/demo.yaml
 	lint-imports
 	mypy
+	mypy contrib/challenge-2024
 
 format: $(READY)
 	ruff check --fix .

@@ -131,6 +131,8 @@ rule labels:
         key=dataset_attr("key"),
         tables=lambda wildcards: DATASETS[wildcards.dataset].table_hashes(),
         grouping=file_hash(CONFIG.labels.grouping),
+        plus=dataset_attr("plus"),
+        plus_files=lambda wildcards: DATASETS[wildcards.dataset].plus_hashes(),
     message:
         "Making the labels of {wildcards.dataset}"
     script:

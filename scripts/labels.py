@@ -2,11 +2,12 @@
 
 import pandas as pd
 
+from ecgpipe.acquire.challenge_2024 import mark_acute
 from ecgpipe.acquire.header_labels import classes_of_codes, code_classes, read_code_table
 from ecgpipe.acquire.labels import check_splittable, label_classes, make_labels, read_grouping
 from ecgpipe.artifacts.files import atomic_path, write_json
 from ecgpipe.artifacts.tables import DROPPED, RECORDS
-from ecgpipe.config.data import LabelsConfig
+from ecgpipe.config.data import CHALLENGE, LabelsConfig
 from ecgpipe.logs import job_log
 
 with job_log(snakemake):
@@ -19,6 +20,8 @@ with job_log(snakemake):
     if given is None:
         name, key = config.grouping, "labels"
         group_of, classes = read_grouping(snakemake.params.source, name)
+        if snakemake.params.plus and name == CHALLENGE:
+            records = mark_acute(records, snakemake.params.plus, group_of)
     else:
         name, key = "its own", snakemake.params.key
         group_of, classes = label_classes(records, given, key)

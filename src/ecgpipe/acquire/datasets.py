@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from ecgpipe.acquire import cardiac_images, own, ptbxl
+from ecgpipe.acquire.challenge_2024 import PLUS_FILES
 from ecgpipe.acquire.shards import shard_names, shard_of
 from ecgpipe.artifacts.sources import open_source
 from ecgpipe.config.data import CardiacImagesConfig, PtbXlConfig, SimulatedConfig
@@ -41,6 +42,7 @@ class Dataset:
         labels: values of LabelsConfig; None: the section ``labels``.
         statements_source: folder or zip archive with the table of statements (PTB-XL's layout).
         code_table: table of the classes of codes in headers; empty: the package's; None: the labels are no codes.
+        plus: folder or zip archive of PTB-XL+.
         duplicates_from_audit: whether only the audit detects identical images.
     """
 
@@ -55,6 +57,7 @@ class Dataset:
     classes: tuple[str, ...] | None = None
     labels: Mapping[str, Any] | None = None
     code_table: str | None = None
+    plus: str | None = None
     duplicates_from_audit = False
     _shards: int  # number of hashed shards; not used by PTB-XL's layout
 
@@ -86,6 +89,13 @@ class Dataset:
             return {}
         source = open_source(self.source)
         return {name: source.change_key(name) for name in self.tables if name in source}
+
+    def plus_hashes(self) -> list[str]:
+        """Change with the files of PTB-XL+ that are read; empty without it."""
+        if self.plus is None:
+            return []
+        source = open_source(self.plus)
+        return [source.change_key(name) if name in source else "" for name in PLUS_FILES]
 
     def generated_inputs(self) -> list[str]:
         """The source, if the workflow generates it."""
@@ -133,6 +143,7 @@ class PtbXl(Dataset):
         self.key, self.settings = name.replace("-", "_"), config.listing()
         self.source, self.user_supplied = source or generated, source is not None
         self.read_options = {"sampling_rate": config.sampling_rate, "derive_leads": False}
+        self.plus = config.plus if isinstance(config, PtbXlConfig) else None
         self._rate, self._size, self._highest = config.sampling_rate, config.shard_size, highest
 
     def shards(self) -> list[str]:

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ecgpipe.acquire.challenge_2024 import challenge_groups
 from ecgpipe.acquire.ptbxl import STATEMENTS
 from ecgpipe.artifacts.sources import open_source
 from ecgpipe.artifacts.tables import Labels
-from ecgpipe.config.data import SUPERCLASSES, LabelsConfig
+from ecgpipe.config.data import CHALLENGE, CHALLENGE_CLASSES, SUPERCLASSES, LabelsConfig
 from ecgpipe.errors import DataError
 
 
@@ -23,10 +24,11 @@ def read_grouping(source: Path | str, name: str) -> tuple[dict[str, str], tuple[
 
     Args:
         source: folder or zip archive with scp_statements.csv.
-        name: superclass, subclass, diagnostic, form, rhythm, all, or the path of a CSV file.
+        name: superclass, subclass, diagnostic, form, rhythm, all, challenge-2024, or the path of a CSV file.
 
     Returns:
-        {statement code: class}, and the classes in order: superclasses as usual, others by first occurrence.
+        {statement code: class}, and the classes in order: superclasses and the Challenge's as usual, others by first
+        occurrence.
 
     Raises:
         DataError: a file is missing or invalid, or names an unknown statement or superclass.
@@ -34,12 +36,15 @@ def read_grouping(source: Path | str, name: str) -> tuple[dict[str, str], tuple[
     table = _read_statements(source)
     if name.endswith(".csv"):
         group_of = _read_grouping_file(Path(name), set(table.index))
+    elif name == CHALLENGE:
+        group_of = challenge_groups(table)
     elif name in ("superclass", "subclass"):
         column = table.loc[table["diagnostic"] == 1, f"diagnostic_{name.removeprefix('super')}"]
         group_of = {code: str(group) for code, group in column.dropna().items()}
     else:
         group_of = {code: code for code in (table if name == "all" else table[table[name] == 1]).index}
-    classes = SUPERCLASSES if name == "superclass" else tuple(dict.fromkeys(group_of.values()))
+    fixed = {"superclass": SUPERCLASSES, CHALLENGE: CHALLENGE_CLASSES}
+    classes = fixed.get(name) or tuple(dict.fromkeys(group_of.values()))
     unknown = sorted(set(group_of.values()) - set(classes))
     if unknown:
         path = open_source(source).full_name(STATEMENTS)

@@ -104,7 +104,14 @@ def simulate(args: Arguments) -> None:
         "--grouping",
         default="superclass",
         metavar="G",
-        help="superclass (default), subclass, diagnostic, form, rhythm, all, or a CSV file (statement, class)",
+        help="superclass (default), subclass, diagnostic, form, rhythm, all, challenge-2024, or a CSV file (statement, "
+        "class)",
+    ),
+    argument(
+        "--plus",
+        type=Path,
+        metavar="DIR",
+        help="challenge-2024: folder or zip archive of PTB-XL+, which separates acute from old infarctions",
     ),
     argument("--min-records", type=int, default=1, metavar="N", help="leave out classes with fewer records"),
     argument(
@@ -125,12 +132,14 @@ def labels(args: Arguments) -> None:
     """Count the labels of a PTB-XL copy; requires only its two tables, no signals."""
     import pandas as pd
 
+    from ecgpipe.acquire.challenge_2024 import mark_acute
     from ecgpipe.acquire.labels import make_labels, read_grouping
     from ecgpipe.acquire.ptbxl import STATEMENTS, read_database
     from ecgpipe.artifacts.files import atomic_path
     from ecgpipe.artifacts.sources import open_source
     from ecgpipe.artifacts.tables import DROPPED
-    from ecgpipe.config.data import LabelsConfig
+    from ecgpipe.config.data import CHALLENGE, LabelsConfig
+    from ecgpipe.errors import ConfigError
 
     config = LabelsConfig(
         policy=args.policy,
@@ -139,12 +148,17 @@ def labels(args: Arguments) -> None:
         zero_likelihood=args.zero_likelihood,
         min_records=args.min_records,
     )
+    if args.plus and config.grouping != CHALLENGE:
+        raise ConfigError(f"--plus: only for --grouping {CHALLENGE}")
     database = read_database(args.folder)
     # the statements table of another release may be one level up
     table = next((f for f in (args.folder, args.folder.parent) if STATEMENTS in open_source(f)), args.folder)
     ids = [f"{ecg_id:05d}" for ecg_id in database.index]
     records = pd.DataFrame({"record_id": ids, "statements": database["scp_codes"].tolist()})
-    _, counts = make_labels(records, *read_grouping(table, config.grouping), config)
+    group_of, classes = read_grouping(table, config.grouping)
+    if args.plus:
+        records = mark_acute(records, args.plus, group_of)
+    _, counts = make_labels(records, group_of, classes, config)
     if args.dropped:
         with atomic_path(args.dropped) as partial:
             pd.DataFrame(counts.dropped_records, columns=DROPPED.schema.names).to_csv(partial, index=False)

@@ -8,7 +8,12 @@ from pydantic import Field, StringConstraints, model_validator
 from ecgpipe.config.base import Section, Seed, Sha256
 
 SUPERCLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
-GROUPINGS = ("superclass", "subclass", "diagnostic", "form", "rhythm", "all")
+CHALLENGE = "challenge-2024"
+CHALLENGE_CLASSES = (
+    "NORM", "Acute MI", "Old MI", "STTC", "CD", "HYP", "PAC", "PVC", "AFIB/AFL", "TACHY", "BRADY"
+)  # fmt: skip
+"""Classes of the PhysioNet Challenge 2024."""
+GROUPINGS = ("superclass", "subclass", "diagnostic", "form", "rhythm", "all", CHALLENGE)
 PROTOCOLS = ("paper", "patient", "folds", "unique")
 PROTOCOL_PATTERN = re.compile(rf"({'|'.join(PROTOCOLS)})(?:-cv([1-9]\d*)-([1-9]\d*))?")
 """A protocol as files and runs name it: plain, or one part of a cross-validation."""
@@ -40,6 +45,12 @@ class PtbXlConfig(Section):
         "SHA256SUMS.txt; null: PhysioNet's address of `version`",
     )
     sha256: Sha256 | None = Field(None, description="checksum of the archive; null: check only the files inside it")
+    plus: str | None = Field(
+        None,
+        min_length=1,
+        description="folder of PTB-XL+, or a zip archive of it; the grouping challenge-2024 needs it to separate acute "
+        "from old infarctions; null: all count as old",
+    )
     sampling_rate: Literal[100, 500] = Field(100, description="Hz; PTB-XL has every signal at both rates")
     limit: int | None = Field(None, ge=1, description="use a random sample of this many records; null: all")
     seed: Seed = Field(0, description="seed of that sample")
@@ -123,7 +134,8 @@ class LabelsConfig(Section):
         "superclass",
         min_length=1,
         description="which statements count, and as which class: superclass, subclass; diagnostic, form, rhythm or all "
-        "(each statement is a class); or a CSV file with the columns statement and class",
+        "(each statement is a class); challenge-2024 (the classes of that PhysioNet Challenge); or a CSV file "
+        "with the columns statement and class",
     )
     min_records: int = Field(1, ge=1, description="drop classes with fewer records")
     min_likelihood: float = Field(0, ge=0, le=100, description="percent; ignore statements with a lower likelihood")
