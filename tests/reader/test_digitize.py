@@ -60,6 +60,25 @@ def test_a_clean_page_has_little_error(recording):
     assert challenge_score(leads) > 19
 
 
+def test_a_lead_reaches_from_its_first_to_its_last_sample(recording):
+    """Separators and the ends of strokes hide up to 0.5 mm; nothing is shown beyond."""
+    for lead, row in enumerate(recording.signal):
+        known = np.flatnonzero(~np.isnan(row)) - 2500 * (lead // 6)
+        assert known[0] in (0, 1) and known[-1] in (2498, 2499, 2500) and len(known) >= 2498
+
+
+def test_the_start_of_a_drawn_page_is_exact(recording):
+    """Programs start their traces at a line of the grid."""
+    shown = SIGNAL.astype(float)
+    at = np.arange(100, 2400)
+    for lead in (0, 3, 5):
+        found = [
+            np.std(shown[lead, at] - np.interp(at + shift, np.arange(5000), recording.signal[lead]))
+            for shift in np.arange(-4, 4.1, 0.25)
+        ]
+        assert abs(np.arange(-4, 4.1, 0.25)[np.argmin(found)]) <= 0.5  # samples of 2 ms
+
+
 def test_time_and_height_of_narrow_peaks_are_right_up_to_the_end_of_the_page(net):
     signal = np.zeros((12, 5000))
     places = np.arange(300, 4900, 500)

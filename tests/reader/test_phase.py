@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ecgpipe.reader.geometry import fit_gradients
-from ecgpipe.reader.phase import align_to_lines
+from ecgpipe.reader.phase import align_to_lines, upright_lines
 
 SHAPE = (700, 1400)
 PIXELS_PER_MM = 5.45
@@ -47,6 +47,18 @@ def test_lengths_over_the_whole_page_are_exact(minor, bend):
     for axis, (first, last) in enumerate([(0, 1), (2, 3)]):
         length = (true[last] - true[first])[axis]
         assert (found[last] - found[first])[axis] == pytest.approx(length, abs=0.06)  # of 240 and 110 mm
+
+
+@pytest.mark.parametrize("period", [1.0, 5.0])
+def test_the_place_of_upright_lines_is_exact(period):
+    grid = printed(0.5)
+    geometry = align_to_lines(grid, estimate(0.003), 1.0)
+    place, agree = upright_lines(grid, geometry, 1.0, period)
+    x, y = np.meshgrid(np.arange(SHAPE[1]) + 0.5, np.arange(SHAPE[0]) + 0.5)
+    on_a_line = np.abs(true_places(x, y)[0] % 50 - 25) < 0.02
+    found = geometry.to_page(np.stack([x[on_a_line], y[on_a_line]], axis=1))[:, 0]
+    assert np.median((found - place + period / 2) % period) - period / 2 == pytest.approx(0, abs=0.04)
+    assert 0.1 < agree < 1
 
 
 def test_noise_does_not_change_the_geometry():

@@ -18,6 +18,7 @@ APART = 4.0  # mm between places whose phases are compared
 COHERENT = 0.8  # share of the waves that agree after the correction; below it there is no such comb
 MOST_CHANGE = 0.015  # of the local scale: more is a slip from line to line
 ROUNDS = 3
+SEEN = (2, 4)  # every n-th column and row of the grid is enough to find its lines
 
 
 def align_to_lines(grid: np.ndarray, geometry: PageGeometry, scale: float) -> PageGeometry:
@@ -86,3 +87,21 @@ def _from_differences(found: np.ndarray, places: np.ndarray) -> np.ndarray:
         systems.append(derivatives(*middle)[axis] * length * root[:, None])
         targets.append(np.angle(product) * root)
     return np.linalg.lstsq(np.concatenate(systems), np.concatenate(targets), rcond=None)[0]
+
+
+def upright_lines(grid: np.ndarray, geometry: PageGeometry, scale: float, period: float) -> tuple[float, float]:
+    """Where the upright lines of an aligned grid lie.
+
+    Args:
+        grid, geometry, scale: as for ``align_to_lines``, which has found the geometry.
+        period: mm between the lines.
+
+    Returns:
+        The page's x of a line, 0 to ``period``, in mm, and the share of the grid that agrees, 0 to 1.
+    """
+    across, down = SEEN
+    part = grid[::down, ::across]
+    x, y = np.meshgrid(np.arange(part.shape[1]) * across + 0.5, np.arange(part.shape[0]) * down + 0.5)
+    places = geometry.to_page(np.stack([x.ravel(), y.ravel()], axis=1) / scale)[:, 0]
+    wave = np.sum(part.ravel() * np.exp(2j * np.pi / period * places))
+    return float(np.angle(wave) / (2 * np.pi) * period % period), float(abs(wave) / max(part.sum(), 1e-9))
