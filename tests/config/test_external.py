@@ -72,6 +72,36 @@ def test_the_same_pair_twice_and_a_dataset_of_that_name():
         config(own={"clinic": CLINIC, "external": CLINIC})
 
 
+def test_models_that_start_from_the_target_are_not_external():
+    runs = {
+        "ptb-xl": {"protocols": ["folds"], "models": ["swin", "swin+pre"]},
+        "cardiac-images": {"models": ["swin"]},
+        "simulated": {"protocols": ["patient"], "models": ["swin"]},
+    }
+    values = {"datasets": list(runs), "recipes": {"pre": {"init_from": "simulated/patient/swin"}}}
+    to_simulated, to_images = ({"from": "ptb-xl", "to": name} for name in ("simulated", "cardiac-images"))
+    resolved = validate_config(values | {"benchmark": runs | {"external": [to_simulated, to_images]}}).external
+    assert [one.models for one in resolved] == [("swin",), ("swin", "swin+pre")]
+    with pytest.raises(ConfigError, match=r"0\.models: swin\+pre starts from a training on simulated"):
+        validate_config(values | {"benchmark": runs | {"external": [to_simulated | {"models": ["swin+pre"]}]}})
+
+
+def test_datasets_of_the_same_recordings_need_the_published_folds():
+    images = {"kind": "images", "source": "pages", "labels": "ptb-xl"}
+    runs = {"ptb-xl": {"protocols": ["patient", "folds"]}, "pages": {"protocols": ["folds", "patient"]}}
+    values = {"datasets": list(runs), "own": {"pages": images}}
+
+    def resolve(source):
+        entry = {"from": source, "to": "pages"}
+        return validate_config(values | {"benchmark": runs | {"external": [entry]}}).external
+
+    assert len(resolve("ptb-xl/folds")) == 1
+    with pytest.raises(
+        ConfigError, match=r"external\.0: ptb-xl and pages show the same recordings; only the published"
+    ):
+        resolve("ptb-xl/patient")
+
+
 def test_superclasses_and_the_classes_of_cardiac_images_are_known_both_ways():
     infarctions = HEART[1:3]
     assert shared(SUPER, HEART) == {"NORM": (("NORM",), ("Normal",)), "MI": (("MI",), infarctions)}

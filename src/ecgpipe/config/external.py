@@ -1,12 +1,12 @@
 """External validation: models of one dataset scored on another one, and the classes that the two share."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import ConfigDict, Field, field_validator
 
 from ecgpipe.config.base import Section, check_unique
-from ecgpipe.config.data import protocol_parts
+from ecgpipe.config.data import base_protocol, protocol_parts
 from ecgpipe.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ class ExternalConfig(Section):
         alias="to",
         description="dataset that they are scored on, or DATASET/PROTOCOL; without a protocol: its first one",
     )
-    models: tuple[str, ...] | None = Field(None, min_length=1, description="which of its models; null: all")
+    models: tuple[str, ...] | None = Field(
+        None, min_length=1, description="which of its models; null: all that do not start from `to`"
+    )
     classes: dict[str, str | tuple[str, ...]] | None = Field(
         None,
         min_length=1,
@@ -72,7 +74,11 @@ class External(NamedTuple):
 
 
 def resolve_external(
-    entries: Sequence[ExternalConfig], datasets: Sequence[str], runs_of: Callable[[str], "DatasetRuns"]
+    entries: Sequence[ExternalConfig],
+    datasets: Sequence[str],
+    runs_of: Callable[[str], "DatasetRuns"],
+    starts_on: Callable[[str], str | None],
+    shares_records: Callable[[str, str], bool],
 ) -> list[External]:
     """The entries with their defaults.
 
@@ -80,6 +86,8 @@ def resolve_external(
         entries: `benchmark.external`.
         datasets: datasets of the benchmark.
         runs_of: dataset -> its trainings.
+        starts_on: model -> the dataset of the training that it starts from (`init_from`).
+        shares_records: whether two datasets show the same recordings.
 
     Raises:
         ValueError: an entry names a dataset, protocol or model that the benchmark does not have; one line each.
@@ -103,9 +111,20 @@ def resolve_external(
         raise ValueError("; ".join(problems))
     complete = []
     for one, entry in zip(found, entries, strict=True):
-        runs, models = runs_of(one.dataset), entry.models
-        problems += _entry_problems(one, models or (), runs.models)
-        models = runs.models if models is None else models
+        runs, trained_there = (
+            runs_of(one.dataset),
+            {m for m in runs_of(one.dataset).models if starts_on(m) == one.target},
+        )
+        default = tuple(name for name in runs.models if name not in trained_there)
+        models = default if entry.models is None else entry.models
+        problems += _entry_problems(one, models, runs.models, trained_there)
+        if shares_records(one.dataset, one.target) and not (
+            base_protocol(one.protocol) == "folds" and one.protocol == one.target_protocol
+        ):
+            problems.append(
+                f"{one.key}: {one.dataset} and {one.target} show the same recordings; only the published folds keep "
+                "test recordings out of the training: use the protocol folds for both"
+            )
         complete.append(one._replace(models=models, seeds=runs.seeds, target_seeds=runs_of(one.target).seeds))
     check_unique(
         [" -> ".join("/".join(pair) for pair in (one[1:3], one[3:5])) for one in found], "benchmark.external: "
@@ -136,7 +155,9 @@ def _split(
     return dataset, protocol_parts(protocol or protocols[0])[0]
 
 
-def _entry_problems(one: External, models: Sequence[str], known: Sequence[str]) -> Iterator[str]:
+def _entry_problems(
+    one: External, models: Sequence[str], known: Sequence[str], trained_there: Collection[str]
+) -> Iterator[str]:
     if one.dataset == one.target:
         yield f"{one.key}: from and to are both {one.dataset}; name two datasets"
     if unknown := [name for name in models if name not in known]:
@@ -146,6 +167,8 @@ def _entry_problems(one: External, models: Sequence[str], known: Sequence[str]) 
         )
     if len(set(models)) < len(models):
         yield f"{one.key}.models: a model occurs twice; remove one"
+    if seen := [name for name in models or known if name in trained_there]:
+        yield f"{one.key}.models: {', '.join(seen)} starts from a training on {one.target}; name another model"
 
 
 class SharedClass(NamedTuple):

@@ -299,7 +299,14 @@ class Config(Section):
     @property
     def external(self) -> list[External]:
         """`benchmark.external` with its defaults resolved."""
-        return resolve_external(self.benchmark.external, self.datasets, self.benchmark.of)
+
+        def starts_on(model: str) -> str | None:
+            first = self.train_of(model).init_from
+            return None if first is None else first.partition("/")[0]
+
+        return resolve_external(
+            self.benchmark.external, self.datasets, self.benchmark.of, starts_on, self.shares_records
+        )
 
     @model_validator(mode="after")
     def _external_fits(self) -> "Config":
