@@ -75,7 +75,7 @@ def _notes(view: dict) -> list[str]:
         own, other = (_made(images[side]) for side in ("source", "target"))
         notes.append(
             f"The settings of preprocess are the same for both, but not what the images are made of: those of {title} "
-            f"are {own}, those of {there} {other}. This is part of the difference."
+            f"are {own}, those of {there} are {other}. This is part of the difference."
         )
     return notes
 
@@ -134,7 +134,7 @@ def _scores(cells: Mapping, auc: str, f1: str, against: Mapping, metric: str) ->
         row |= _spread(labels[side], cells[side][auc])
     for side, label in (("source", "own dataset"), ("internal", "model trained there")):
         row |= _spread(f"AUC minus {label}", against[side].get(metric), "difference")
-    return row | _spread("F1", cells["external"][f1]) | _spread("F1, threshold chosen there", cells["recalled"][f1])
+    return row | _spread("F1 before", cells["external"][f1]) | _spread("F1 after", cells["recalled"][f1])
 
 
 def _spread(label: str, cell: Mapping | None, value: str = "value") -> dict[str, float | None]:
