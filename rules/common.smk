@@ -168,6 +168,17 @@ def duplicates_from_audit(wildcards):
     return duplicates_of(wildcards.dataset)
 
 
+def external(wildcards):
+    """The entry of benchmark.external of a job."""
+    return TARGETS.external(wildcards.dataset, wildcards.protocol, wildcards.target, wildcards.target_protocol)
+
+
+def image_origin(dataset):
+    """How the images of a dataset are made; what differs between two datasets is part of the difference in scores."""
+    options = drawing_of(dataset)
+    return {"made": CONFIG.origin_of_images(dataset)} | {key: options[key] for key in ("sampling_rate", "derive_leads")}
+
+
 def trial(wildcards):
     """The settings of a trial of the search for a recipe."""
     return CONFIG.trials[f"{wildcards.variant}/{wildcards.trial}"]

@@ -3,17 +3,6 @@
 EXTERNAL = f"{RESULTS}/{{target}}/external/{{target_protocol}}/{{dataset}}/{{protocol}}"
 
 
-def external(wildcards):
-    """The entry of benchmark.external of a job."""
-    return TARGETS.external(wildcards.dataset, wildcards.protocol, wildcards.target, wildcards.target_protocol)
-
-
-def image_origin(dataset):
-    """How the images of a dataset are made; what differs between two datasets is part of the difference in scores."""
-    options = drawing_of(dataset)
-    return {"made": CONFIG.origin_of_images(dataset)} | {key: options[key] for key in ("sampling_rate", "derive_leads")}
-
-
 # First of all, since it needs the labels alone and tells before any training that an entry cannot work
 rule external_classes:
     input:
@@ -21,8 +10,8 @@ rule external_classes:
         target=f"{RESULTS}/{{target}}/labels.parquet",
     output:
         f"{EXTERNAL}.classes.json",
-    localrule: True
     priority: 10
+    localrule: True
     params:
         classes=lambda wildcards: external(wildcards).classes,
         key=lambda wildcards: external(wildcards).key,
