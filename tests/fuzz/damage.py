@@ -1,5 +1,6 @@
-"""Damaged files: Hypothesis changes bytes, words and lines of a valid one."""
+"""Damaged files: bytes, words and lines of a valid one are changed."""
 
+import random
 import re
 
 from hypothesis import strategies as st
@@ -68,12 +69,15 @@ WORDS = (
 )
 
 
+TEXT_CHANGES = ("word", "word", "word", "line", "byte", "cut", "insert")
+
+
 @st.composite
 def damaged(draw, good: bytes, most: int = 6) -> bytes:
     """A valid file with one to ``most`` changes."""
     data = bytearray(good)
     for _ in range(draw(st.integers(1, most))):
-        kind = draw(st.sampled_from(("word", "word", "word", "line", "byte", "cut", "insert")))
+        kind = draw(st.sampled_from(TEXT_CHANGES))
         at = draw(st.integers(0, max(len(data) - 1, 0)))
         if kind == "word":
             words = [match.span() for match in re.finditer(rb"[^\s,;:/()\[\]{}]+", bytes(data))]
@@ -104,3 +108,46 @@ def damaged(draw, good: bytes, most: int = 6) -> bytes:
 def any_file(good: bytes) -> st.SearchStrategy[bytes]:
     """Mostly a damaged valid file, sometimes random bytes."""
     return st.one_of(damaged(good), damaged(good), damaged(good, most=1), st.binary(max_size=200))
+
+
+def hurt(good: bytes, chance: random.Random, most: int = 6) -> bytes:
+    """``damaged`` without Hypothesis, which takes most of the time of a quick reader; sometimes random bytes."""
+    if chance.random() < 0.02:
+        return chance.randbytes(chance.randrange(200))
+    data = bytearray(good)
+    binary = b"\0" in good
+    for _ in range(chance.randint(1, most)):
+        kind = chance.choice(("byte", "byte", "byte", "bytes", "cut", "insert", "copy") if binary else TEXT_CHANGES)
+        # of a binary file mostly the start, where its structure is
+        at = chance.randrange(len(data) + 1) if chance.random() < 0.5 else chance.randrange(min(len(data), 400) + 1)
+        if kind == "word":
+            words = [match.span() for match in re.finditer(rb"[^\s,;:/()\[\]{}]+", bytes(data))]
+            if words:
+                start, end = chance.choice(words)
+                data[start:end] = chance.choice(WORDS).encode("utf-8", "surrogatepass")
+        elif kind == "line":
+            lines = bytes(data).splitlines(keepends=True)
+            if lines:
+                one, other = chance.randrange(len(lines)), chance.randrange(len(lines))
+                action = chance.choice(("drop", "twice", "swap"))
+                if action == "drop":
+                    del lines[one]
+                elif action == "twice":
+                    lines.insert(other, lines[one])
+                else:
+                    lines[one], lines[other] = lines[other], lines[one]
+                data = bytearray(b"".join(lines))
+        elif kind == "byte":
+            data[at : at + 1] = bytes([chance.choice((0, 1, 127, 128, 255, chance.randrange(256)))])
+        elif kind == "bytes":
+            data[at : at + 4] = chance.choice(
+                (b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", chance.randbytes(4))
+            )
+        elif kind == "cut":
+            del data[at : len(data) if chance.random() < 0.3 else at + chance.randrange(1, 64)]
+        elif kind == "insert":
+            data[at:at] = chance.randbytes(chance.randrange(1, 12))
+        elif kind == "copy":
+            start = chance.randrange(len(data) + 1)
+            data[at:at] = data[start : start + chance.randrange(1, 200)]
+    return bytes(data)

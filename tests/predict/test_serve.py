@@ -7,13 +7,18 @@ import re
 import tempfile
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
+import numpy as np
+import psutil
 import pytest
 
+from benchmarks.serve_load import load
 from ecgpipe.cli import main
-from ecgpipe.predict import NOTICE
+from ecgpipe.predict import NOTICE, load_predictor
+from ecgpipe.serve.answers import Answers
 from ecgpipe.serve.app import ACTIONS, FILES
 from ecgpipe.serve.guard import SECURITY_HEADERS
 from ecgpipe.serve.server import LocalPage
@@ -197,3 +202,31 @@ def test_serve_command_errors(made, served, tmp_path, capsys):
     assert "cannot listen there" in capsys.readouterr().err
     with pytest.raises(Exception, match="choose another --port"):
         LocalPage(made.model, port=70_000)
+
+
+def test_only_files_with_pages_are_kept(made):
+    """Else broken files would fill the memory of a server that runs for weeks."""
+    answers = Answers(load_predictor(made.model, threads=1))
+    ask = partial(answers.answer, "predict", label=None, number=0)
+    assert ask(content=made.pages["00001"], name="page.png")["pages"]
+    kept = list(answers._files)
+    for number in range(5):
+        assert ask(content=b"words", name=f"{number}.png")["errors"]
+    assert list(answers._files) == kept and len(kept) == 1
+
+
+@pytest.mark.long
+def test_many_requests_of_several_clients(made, served):
+    """Every answer is right, and neither latency nor memory grows (benchmarks/serve_load.py measures more)."""
+    worker = psutil.Process(served.worker.process.pid)
+    memory = {}
+
+    def each(number: int) -> None:
+        if number in (300, 600):
+            memory[number] = worker.memory_info().rss
+
+    answers = load(served.port, made.pages["00001"], 600, 6, each)
+    assert len(answers) == 600 and served.worker.process.pid == worker.pid
+    assert memory[600] < memory[300] + (100 << 20)
+    static = [answer.seconds for answer in answers if answer.kind == "static"]
+    assert np.median(static[-100:]) < 3 * np.median(static[:100]) + 0.05

@@ -71,7 +71,7 @@ def read_database(source: Path | str) -> pd.DataFrame:
         raise DataError(f"{path}: no such file; is {source} a copy of PTB-XL?") from error
     except (ValueError, OSError) as error:  # pandas' parser errors and bad encodings are ValueErrors
         raise DataError(f"{path}: not a readable CSV table ({error}); fetch it again") from error
-    if not isinstance(table.index, pd.RangeIndex):  # pandas uses surplus leading cells as row names
+    if not table.index.equals(pd.RangeIndex(len(table))):  # pandas uses surplus leading cells as row names
         raise DataError(f"{path}: has rows with more cells than the header has columns; fetch it again")
     missing = [column for column in COLUMNS if column not in table.columns]
     if missing:

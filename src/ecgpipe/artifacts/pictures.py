@@ -104,7 +104,9 @@ def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
         raise DataError(f"{name}: {what}") from error
     except Image.DecompressionBombError as error:
         raise DataError(f"{name}: more than {MAX_PIXELS} pixels; scan at a lower resolution") from error
-    except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
+    except DataError:
+        raise
+    except Exception as error:  # Pillow's decoders raise many kinds
         raise DataError(f"{name}: broken image file ({error})") from error
 
 

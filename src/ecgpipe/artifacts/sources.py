@@ -282,7 +282,7 @@ class Archive:
             )
         try:
             return self.file.read(entry)  # at most the declared size; zipfile checks the CRC
-        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, ValueError) as error:
+        except (OSError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError) as error:
             raise DataError(f"{self.full_name(name)}: damaged ({error}); fetch the archive again") from error
 
     def check(self, name: str) -> None:

@@ -106,7 +106,7 @@ def read_kit_page(json_file: Path, record_id: str) -> StoredPage:
     except FileNotFoundError as error:
         raise RecordError(record_id, str(error.filename), "missing-page", "ECG-Image-Kit wrote no such file") from error
     except (OSError, ValueError, LookupError, TypeError) as error:
-        detail = f"not a page description of ECG-Image-Kit ({error!r})"
+        detail = f"not a page description of ECG-Image-Kit ({type(error).__name__}: {error})"
         raise RecordError(record_id, str(json_file), "broken-page", detail) from error
     boxes["ecg_image_kit"] = {key: value for key, value in facts.items() if key not in (*PAGE_KEYS, "leads")}
     return StoredPage(record_id, image, json.dumps(boxes))

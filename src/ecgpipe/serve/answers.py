@@ -88,7 +88,8 @@ class Answers:
         key = sha256(name.encode() + b"\0" + content).digest()
         file = self._files.pop(key, None)
         file = self._predicted(content, name) if file is None else file
-        self._files[key] = file
+        if file.pages:  # about others nothing more can be asked
+            self._files[key] = file
         while len(self._files) > 1 and sum(len(each.pages) for each in self._files.values()) > KEPT_PAGES:
             self._files.popitem(last=False)
         return file
