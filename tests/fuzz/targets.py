@@ -251,9 +251,7 @@ def _tables(folder: Path) -> Iterator[Target]:
         yield Target(name, [good], _restored(copy / name, read, (copy / name).read_bytes()), named)
     grouping = folder / "grouping.csv"
     good = b"statement,class\nNORM,good\nIMI,bad\nASMI,bad\n"
-    yield Target(
-        "grouping", [good], _stored(grouping, lambda: read_grouping(copy, str(grouping))), (str(grouping),), 0.003
-    )
+    yield Target("grouping", [good], _stored(grouping, lambda: read_grouping(copy, str(grouping))), (str(grouping),))
     codes = folder / "codes.csv"
     good = b"code,abbreviation,name,classes,alone\n426783006,NSR,rhythm,,NORM\n39732003,LAD,axis,CD;X,\n"
     yield Target("code table", [good], _stored(codes, lambda: read_code_table(codes)), (str(codes), "code_table"))
@@ -265,9 +263,7 @@ def _tables(folder: Path) -> Iterator[Target]:
     columns = {"patient": "who", "fold": "fold", "age": "age", "sex": "sex"}
     config = OwnConfig(kind="signals", source=str(own), labels="labels.csv", columns=columns)
     read = _stored(own / "labels.csv", lambda: list_own_records("mine", config))
-    yield Target(
-        "own labels", [f"path,label,who,fold,age,sex\n{rows}".encode()], read, ("labels.csv", "own.mine"), 0.004
-    )
+    yield Target("own labels", [f"path,label,who,fold,age,sex\n{rows}".encode()], read, ("labels.csv", "own.mine"))
     (folder / "sums").mkdir()  # elsewhere it would be taken for the list of the other files
     sums = folder / "sums/SHA256SUMS.txt"
     good = f"{'0' * 64}  a/b.dat\n{'1' * 64} *c.hea\n".encode()
