@@ -12,6 +12,7 @@ import argparse
 import json
 import random
 import re
+import resource
 import shutil
 import sys
 import tempfile
@@ -88,7 +89,7 @@ def one(number: int, arguments: argparse.Namespace, base: World, digests: list[d
     names = list(KINDS)
     kind = names[number % len(names)]
     strike, stages = KINDS[kind]
-    start = time.monotonic()
+    start, before = time.monotonic(), _processor_seconds()
     for attempt in range(3):  # a run may end before the fault strikes
         chance = random.Random(f"{arguments.seed} {number} {attempt}")
         stage = chance.choice(stages)
@@ -115,7 +116,13 @@ def one(number: int, arguments: argparse.Namespace, base: World, digests: list[d
     target = " ".join(Path(name).stem for name in STAGES[stage])
     seconds = round(time.monotonic() - start, 1)
     return {"number": number, "kind": kind, "way to": target, "what": struck.what, "steps": steps, "failure": failure,
-            "seconds": seconds}  # fmt: skip
+            "seconds": seconds, "processor_seconds": round(_processor_seconds() - before, 1)}  # fmt: skip
+
+
+def _processor_seconds() -> float:
+    """Of the processes that were started and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def table(rows: list[dict]) -> str:
