@@ -4,7 +4,6 @@ import pytest
 
 from tests.fuzz.targets import targets
 
-
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom warns about what it tolerates
 
 
