@@ -80,6 +80,7 @@ if CONFIG.cardiac_images.source is None:
 rule simulate:
     output:
         directory(f"{RESULTS}/simulated/data"),
+    priority: 10  # as the two rules below: what is wrong with labels shows before any training
     resources:
         runtime=scaled(60),
     params:
@@ -96,6 +97,7 @@ rule records:
     output:
         records=f"{DATASET}/records.parquet",
         problems=f"{DATASET}/records.problems.parquet",
+    priority: 10
     params:
         layout=dataset_attr("layout"),
         source=dataset_attr("source"),
@@ -121,6 +123,7 @@ rule labels:
         counts=f"{DATASET}/labels.json",
         table=f"{DATASET}/labels.csv",
         dropped=f"{DATASET}/labels.dropped.parquet",
+    priority: 10
     localrule: True
     params:
         source=dataset_attr("statements_source"),

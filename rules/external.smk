@@ -3,7 +3,7 @@
 EXTERNAL = f"{RESULTS}/{{target}}/external/{{target_protocol}}/{{dataset}}/{{protocol}}"
 
 
-# First of all, since it needs the labels alone and tells before any training that an entry cannot work
+# Early (priority), since it needs the labels alone and tells whether an entry can work
 rule external_classes:
     input:
         source=f"{DATASET}/labels.parquet",
