@@ -203,8 +203,10 @@ class Folder:
         """See Source."""
         folder, names = PurePosixPath(name).parent, [f"{name}.hea", f"{name}.dat"]
         for file in names:  # grows by the files that listed headers name
-            self.check(file)
-            if file in self._sums and file.endswith(".hea") and file in self:
+            header = file.endswith(".hea")
+            if self._made or not header:  # users may correct headers
+                self.check(file)
+            if header and file in self._sums and file in self:
                 named = (str(folder / other) for other in named_files((self.top / file).read_bytes()))
                 names += [other for other in named if other in self._sums and other not in names]
 
