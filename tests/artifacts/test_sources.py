@@ -5,6 +5,7 @@ import shutil
 import stat
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -252,3 +253,9 @@ def test_a_changed_image_is_noticed(tmp_path):
     for name in ("a.png", "b.png"):
         with pytest.raises(SourceError, match=f"{name}: .* delete the folder"):
             source.read(name)
+
+
+def test_an_entry_without_a_name_is_refused():
+    directory = SimpleNamespace(infolist=lambda: [zipfile.ZipInfo("")])
+    with pytest.raises(DataError, match="its entry '' leaves the target folder"):
+        sources.archive_files("x.zip", directory)

@@ -53,7 +53,7 @@ def archive_files(archive: Path | str, file: zipfile.ZipFile) -> dict[str, zipfi
         DataError: it contains links, encrypted files, paths outside its folder, two files with one name, more than
             LARGEST_UNPACKED bytes or more than MOST_FILES files.
     """
-    entries = [entry for entry in file.infolist() if not entry.is_dir()]
+    entries = [entry for entry in file.infolist() if not entry.filename.endswith("/")]
     if len(entries) > MOST_FILES:
         raise DataError(f"{archive}: contains {len(entries)} files, more than {MOST_FILES}; not used")
     if sum(entry.file_size for entry in entries) > LARGEST_UNPACKED:
