@@ -71,13 +71,13 @@ def as_expected(signal: np.ndarray, header: ChallengeHeader) -> np.ndarray:
         header: of the record.
 
     Returns:
-        float32 (samples, signals) mV, DELAY later, without the end that does not fit. A lead without any sample is 0
-        throughout: it scores as NaN would, 0 dB, but the evaluator's additional scores fail on leads that are NaN.
+        float32 (samples, signals) mV, DELAY later, without the end that does not fit; NaN for a channel that is no
+        lead.
     """
     late = round(DELAY * header.rate)
     signal = np.pad(signal, ((0, 0), (late, 0)), constant_values=np.nan)[:, : header.samples]
     found = [lead_of(name) for name in header.names]
-    columns = [np.zeros(header.samples) if each is None else each[1] * signal[LEADS.index(each[0])] for each in found]
-    result = np.clip(np.stack(columns, axis=1), -header.limit, header.limit).astype(np.float32)
-    result[:, np.isnan(result).all(axis=0)] = 0
-    return result
+    columns = [
+        np.full(header.samples, np.nan) if each is None else each[1] * signal[LEADS.index(each[0])] for each in found
+    ]
+    return np.clip(np.stack(columns, axis=1), -header.limit, header.limit).astype(np.float32)
