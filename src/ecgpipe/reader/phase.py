@@ -16,7 +16,8 @@ CELL = 8  # pixels per side of the places where phases are compared
 WINDOW = 6.0  # mm, standard deviation of the window around each place
 APART = 4.0  # mm between places whose phases are compared
 COHERENT = 0.8  # share of the waves that agree after the correction; below it there is no such comb
-MOST_CHANGE = 0.015  # of the local scale: more is a slip from line to line
+MOST_CHANGE, MOST_CLEAR_CHANGE = 0.015, 0.06  # of the local scale: more is a slip from line to line, or if all is clear
+CLEAR = 0.9  # share of the waves that agree if all is clear: no slip explains nearly all of them
 ROUNDS = 3
 SEEN = (2, 4)  # every n-th column and row of the grid is enough to find its lines
 
@@ -72,7 +73,8 @@ def _correction(grid: np.ndarray, geometry: PageGeometry, scale: float, axis: st
     correction *= period / (2 * np.pi)
     by_position = np.hypot(*(each @ correction for each in derivatives(*places.reshape(-1, 2).T)))
     change = float(by_position.max()) / geometry.unit * geometry.pixels_per_mm
-    return correction if coherence > COHERENT and change < MOST_CHANGE else None
+    most = MOST_CLEAR_CHANGE if coherence > CLEAR else MOST_CHANGE
+    return correction if coherence > COHERENT and change < most else None
 
 
 def _from_differences(found: np.ndarray, places: np.ndarray) -> np.ndarray:
