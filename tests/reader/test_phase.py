@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ecgpipe.reader.geometry import fit_gradients
-from ecgpipe.reader.phase import align_to_lines, upright_lines
+from ecgpipe.reader.phase import align_to_lines, local_shift, upright_lines
 
 SHAPE = (700, 1400)
 PIXELS_PER_MM = 5.45
@@ -66,3 +66,33 @@ def test_noise_does_not_change_the_geometry():
     noise = cv2.GaussianBlur(np.random.default_rng(0).random(SHAPE, np.float32), (0, 0), 1.5)
     kept = align_to_lines(noise, rough, 1.0)
     assert (kept.x == rough.x).all() and (kept.y == rough.y).all()
+
+
+def test_folds_are_followed_where_no_smooth_geometry_fits():
+    x, y = np.meshgrid(np.arange(4 * SHAPE[1]) / 4 + 0.125, np.arange(4 * SHAPE[0]) / 4 + 0.125)
+    right, down = true_places(x, y)
+
+    def fold(right):
+        """Height in mm: two slopes that meet in the middle of the page, and a bump."""
+        return -0.012 * np.abs(right - 120) + 0.9 * np.exp(-(((right - 60) / 18) ** 2))
+
+    lines = np.zeros(x.shape, np.float32)
+    for place in (right, down + fold(right)):
+        for pitch, strength in ((1, 0.5), (5, 1.0)):
+            lines[np.abs(place / pitch - np.rint(place / pitch)) * pitch < 0.12] = strength
+    grid = cv2.resize(lines, SHAPE[::-1], interpolation=cv2.INTER_AREA)
+    geometry = align_to_lines(grid, estimate(0.003), 1.0)
+    shift = local_shift(grid, geometry, 1.0)
+    assert shift is not None
+    points = np.stack(np.meshgrid(np.arange(150, 1300, 25.0), np.arange(100, 600, 50.0)), axis=-1).reshape(-1, 2)
+    right, down = true_places(*points.T)
+    errors = []
+    for page in (geometry.to_page(points), geometry.to_page(points) + shift.at(points)):
+        difference = page[:, 1] - (down + fold(right))
+        errors.append(float(np.std(difference)))
+    assert errors[1] < 0.05 < 0.1 < errors[0]  # mm
+
+
+def test_a_flat_page_has_no_folds():
+    grid = printed(0.5)
+    assert local_shift(grid, align_to_lines(grid, estimate(0.003), 1.0), 1.0) is None

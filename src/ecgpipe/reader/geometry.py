@@ -4,12 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
+from scipy.signal import find_peaks
 
 DEGREE = 3
 ITERATIONS = 6
 SINGULAR = 1e-9  # mm² per pixel²
 COARSE_TURNS, FINE_TURNS = np.deg2rad(np.linspace(-16, 16, 65)), np.deg2rad(np.linspace(-0.5, 0.5, 11))
 LEVEL_BIN = 1.5  # mm
+LEAST_WIDTH, LEAST_ROWS = 0.6, 3  # share of the page's width that a row must cover, and rows that must
+ROW_BIN, ROW_BLUR, ROW_APART, ROW_NOISE = 0.5, 2.0, 8.0, 0.3  # mm
+LEAST_ROW = 0.2  # of the highest peak of the histogram of heights
+CONVERGENCE = 5e-5  # of rows per mm, usual: 1 % over the width of a page
+SLOPE_NOISE = 3e-3  # of rows, from drifting signals
 FARTHEST = 1e5  # pixels; a point that far away did not converge
 
 
@@ -89,6 +96,58 @@ def level_rows(points: np.ndarray, above: np.ndarray, geometry: PageGeometry) ->
         turns = best + steps
         best = float(turns[np.argmax([_sharpness((y + above) * np.cos(t) - x * np.sin(t)) for t in turns])])
     return geometry.turned(best)
+
+
+def foreshortened(points: np.ndarray, above: np.ndarray, geometry: PageGeometry) -> PageGeometry:
+    """Correct a rough geometry for a page that one side of was nearer to the camera: its rows converge.
+
+    Of a page X, Y that is turned about an upright axis, a picture shows x = X / (1 + p X), y = Y / (1 + p X). Rows that
+    converge by q per mm give X = x / (1 + q x) and Y = y / (1 + q x).
+
+    Args:
+        points, above: as in ``level_rows``.
+    """
+    x, y = geometry.to_page(points).T
+    middle = np.median(x)
+    x, heights = x - middle, y + above
+    slopes = []  # height, slope and weight of each row
+    for row in _rows(heights):
+        if np.ptp(x[row]) < LEAST_WIDTH * np.ptp(x):
+            continue
+        slope, height = np.polyfit(x[row], heights[row], 1)
+        for _ in range(ITERATIONS):
+            rest = heights[row] - height - slope * x[row]
+            weight = 1 / np.maximum(np.abs(rest), ROW_NOISE)
+            slope, height = np.polyfit(x[row], heights[row], 1, w=np.sqrt(weight))
+        slopes.append((height, slope, np.count_nonzero(row)))
+    if len(slopes) < LEAST_ROWS:
+        return geometry
+    height, slope, weight = np.array(slopes).T
+    converge, level = np.polyfit(height, slope, 1, w=np.sqrt(weight))
+    rest = slope - level - converge * height
+    noise = max(SLOPE_NOISE, float(np.sqrt(np.average(rest**2, weights=weight) * len(rest) / (len(rest) - 2))))
+    error = noise / (
+        np.sqrt(len(rest) * np.average((height - np.average(height, weights=weight)) ** 2, weights=weight))
+    )
+    converge *= CONVERGENCE**2 / (CONVERGENCE**2 + error**2)  # towards a page seen straight on
+    grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, 12),) * 2), axis=-1).reshape(-1, 2)
+    places = geometry.middle + geometry.unit * grid * np.abs(points - geometry.middle).max(axis=0) / geometry.unit
+    across, down = geometry.to_page(places).T
+    across = across - middle
+    down = down - level * across  # what is left of the turn
+    shrunk = 1 + converge * across
+    basis = terms(*((places - geometry.middle) / geometry.unit).T)
+    to_x, to_y = (np.linalg.lstsq(basis, page, rcond=None)[0] for page in (across / shrunk + middle, down / shrunk))
+    return replace(geometry, x=to_x, y=to_y)
+
+
+def _rows(heights: np.ndarray) -> list[np.ndarray]:
+    """For each row of traces, bool (n,): the points whose baseline is near a peak of the histogram of all heights."""
+    low = float(heights.min())
+    counts = np.bincount(((heights - low) / ROW_BIN).astype(int))
+    smooth = gaussian_filter1d(counts.astype(float), ROW_BLUR / ROW_BIN)
+    peaks, _ = find_peaks(smooth, height=LEAST_ROW * smooth.max(), distance=max(1, round(ROW_APART / ROW_BIN)))
+    return [np.abs(heights - low - (peak + 0.5) * ROW_BIN) < ROW_APART / 2 for peak in peaks]
 
 
 def _sharpness(heights: np.ndarray) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 from ecgpipe.errors import DataError
 from ecgpipe.reader.leads import FoundLead, PageLeads, find_leads
 from ecgpipe.reader.network import OFFSET_UNIT, PIXEL_MAPS, ReaderNet
+from ecgpipe.reader.phase import local_shift
 from ecgpipe.reader.read import FoundName, Reading, legible, marks_of, read_page
 from ecgpipe.reader.rows import TRACE, columns_of
 from ecgpipe.reader.templates import Layout
@@ -178,6 +179,9 @@ def _understood(
     geometry, shape = reading.geometry, reading.trace.shape
     resolution = float(np.clip(geometry.pixels_per_mm, COARSEST, FINEST))
     frame = frame_around(_content(reading), geometry, (shape[0], shape[1]), resolution, MARGIN, LONGEST)
+    if reading.grid_found:
+        local = local_shift(reading.maps[PIXEL_MAPS.index("grid")], geometry, reading.scale)
+        frame = frame if local is None else frame.straightened(local)
     trace = frame.warp(reading.maps[0], reading.scale, 0)
     offset = frame.warp(reading.maps[PIXEL_MAPS.index("offset")], reading.scale) * OFFSET_UNIT
     names = [(name.name, *frame.to_mm(np.array([[name.x, name.y]]))[0], name.confidence) for name in reading.names]

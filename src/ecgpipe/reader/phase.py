@@ -4,7 +4,7 @@ The grid times a wave of 5 mm or 1 mm (demodulation) gives the shift at every pl
 page then shares one smooth correction, so that millimetres stay right over its whole width.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -17,8 +17,12 @@ WINDOW = 6.0  # mm, standard deviation of the window around each place
 APART = 4.0  # mm between places whose phases are compared
 COHERENT = 0.8  # share of the waves that agree after the correction; below it there is no such comb
 MOST_CHANGE, MOST_CLEAR_CHANGE = 0.015, 0.06  # of the local scale: more is a slip from line to line, or if all is clear
-CLEAR = 0.9  # share of the waves that agree if all is clear: no slip explains nearly all of them
+CLEAR, STRONG = 0.9, 0.05  # if all is clear: share of the waves that agree, and their mean size relative to the grid
 ROUNDS = 3
+NARROW = 3.0  # mm, the same window for shifts that differ from place to place
+CLEAR_GRID = 0.1  # of the strongest wave: weaker ones are uncertain, and their shift is taken to be smaller
+SMOOTH = 0.9  # share of the waves of 1 mm that agree, above which the paper has no folds
+FOLDED = 0.7  # share of the waves of 5 mm that agree, below which the places of the lines are too uncertain
 SEEN = (2, 4)  # every n-th column and row of the grid is enough to find its lines
 
 
@@ -40,24 +44,7 @@ def align_to_lines(grid: np.ndarray, geometry: PageGeometry, scale: float) -> Pa
 
 def _correction(grid: np.ndarray, geometry: PageGeometry, scale: float, axis: str, period: float) -> np.ndarray | None:
     """Change of the coefficients of one axis, mm; None if no lines of this period are found."""
-    rows, columns = grid.shape[0] // CELL, grid.shape[1] // CELL
-    x, y = np.meshgrid(np.arange(columns + 2) - 0.5, np.arange(rows + 2) - 0.5)  # one cell beyond the edges
-    corners = np.stack([x.ravel(), y.ravel()], axis=1) * CELL / scale
-    scaled = ((corners - geometry.middle) / geometry.unit).T
-    coarse = (terms(*scaled) @ getattr(geometry, axis)).reshape(x.shape).astype(np.float32)
-    angle = cv2.resize(coarse * np.float32(-2 * np.pi / period), None, fx=CELL, fy=CELL, interpolation=cv2.INTER_LINEAR)
-    angle = np.ascontiguousarray(angle[CELL:-CELL, CELL:-CELL])
-    part = np.ascontiguousarray(grid[: rows * CELL, : columns * CELL])
-    waves = [cv2.resize(wave, (columns, rows), interpolation=cv2.INTER_AREA) for wave in cv2.polarToCart(part, angle)]
-    cells_per_mm = geometry.pixels_per_mm * scale / CELL
-    real, imaginary = (
-        cv2.GaussianBlur(wave, (0, 0), WINDOW * cells_per_mm, borderType=cv2.BORDER_CONSTANT) for wave in waves
-    )
-    step = max(1, round(APART * cells_per_mm))
-    found = (real + 1j * imaginary)[::step, ::step].astype(complex)
-    places = (
-        (np.stack(np.meshgrid(np.arange(0, columns, step), np.arange(0, rows, step)), axis=-1) + 0.5) * CELL / scale
-    )
+    found, places, strength = _waves(grid, geometry, scale, axis, period, WINDOW)
     places = (places - geometry.middle) / geometry.unit
     correction = _from_differences(found, places)
     basis = terms(*places.reshape(-1, 2).T)
@@ -69,12 +56,94 @@ def _correction(grid: np.ndarray, geometry: PageGeometry, scale: float, axis: st
         root = np.sqrt(weight)
         correction = correction + np.linalg.lstsq(basis * root[:, None], np.angle(rest) * root, rcond=None)[0]
     rest = phasors * np.exp(-1j * (basis @ correction))
-    coherence = abs(rest.sum()) / max(float(np.abs(rest).sum()), 1e-9)
+    coherence = _coherence(rest)
     correction *= period / (2 * np.pi)
     by_position = np.hypot(*(each @ correction for each in derivatives(*places.reshape(-1, 2).T)))
     change = float(by_position.max()) / geometry.unit * geometry.pixels_per_mm
-    most = MOST_CLEAR_CHANGE if coherence > CLEAR else MOST_CHANGE
+    most = MOST_CLEAR_CHANGE if coherence > CLEAR and strength > STRONG else MOST_CHANGE
     return correction if coherence > COHERENT and change < most else None
+
+
+def _waves(
+    grid: np.ndarray, geometry: PageGeometry, scale: float, axis: str, period: float, window: float
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """The grid times a wave of this period, averaged around some places: complex (rows, columns).
+
+    Minus its angle is how far the lines lie to the right of, or below, the multiples of the period, and its size how
+    much grid there is. Also the places, pixels of the picture (rows, columns, 2), and the mean size relative to the
+    whole grid, 0 to 1.
+    """
+    rows, columns = grid.shape[0] // CELL, grid.shape[1] // CELL
+    x, y = np.meshgrid(np.arange(columns + 2) - 0.5, np.arange(rows + 2) - 0.5)  # one cell beyond the edges
+    corners = np.stack([x.ravel(), y.ravel()], axis=1) * CELL / scale
+    scaled = ((corners - geometry.middle) / geometry.unit).T
+    coarse = (terms(*scaled) @ getattr(geometry, axis)).reshape(x.shape).astype(np.float32)
+    angle = cv2.resize(coarse * np.float32(-2 * np.pi / period), None, fx=CELL, fy=CELL, interpolation=cv2.INTER_LINEAR)
+    angle = np.ascontiguousarray(angle[CELL:-CELL, CELL:-CELL])
+    part = np.ascontiguousarray(grid[: rows * CELL, : columns * CELL])
+    waves = [cv2.resize(wave, (columns, rows), interpolation=cv2.INTER_AREA) for wave in cv2.polarToCart(part, angle)]
+    cells_per_mm = geometry.pixels_per_mm * scale / CELL
+    real, imaginary = (
+        cv2.GaussianBlur(wave, (0, 0), window * cells_per_mm, borderType=cv2.BORDER_CONSTANT) for wave in waves
+    )
+    step = max(1, round(APART * cells_per_mm))
+    found = (real + 1j * imaginary)[::step, ::step].astype(complex)
+    places = np.stack(np.meshgrid(np.arange(0, columns, step), np.arange(0, rows, step)), axis=-1)
+    return found, (places + 0.5) * CELL / scale, float(np.abs(found).mean() / max(float(part.mean()), 1e-9))
+
+
+@dataclass(frozen=True)
+class LocalShift:
+    """What is left at each place after a smooth geometry: folds and waves of the paper.
+
+    Attributes:
+        shift: float32 (rows, columns, 2), mm to add to the page's x and y, at places of the picture.
+        first, step: pixels of the picture: x, y of the first place, and between neighbouring ones.
+    """
+
+    shift: np.ndarray = field(repr=False)
+    first: np.ndarray
+    step: float
+
+    def at(self, points: np.ndarray) -> np.ndarray:
+        """mm (..., 2) at pixels (..., 2) of the picture; linear between the places."""
+        where = ((points - self.first) / self.step).astype(np.float32).reshape(-1, 1, 2)
+        found = cv2.remap(self.shift, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return found.reshape(points.shape)
+
+    def over(self, places: np.ndarray) -> np.ndarray:
+        """The same for float32 (h, w, 2), without a copy of it in double precision."""
+        where = (places - self.first.astype(np.float32)) / np.float32(self.step)
+        return cv2.remap(self.shift, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def local_shift(grid: np.ndarray, geometry: PageGeometry, scale: float) -> LocalShift | None:
+    """How far the 5 mm lines lie beside the millimetres of a geometry that the 1 mm lines do not fit: folded paper.
+
+    Args:
+        grid, geometry, scale: as for ``align_to_lines``, which has found the geometry.
+
+    Returns:
+        None if the 1 mm lines fit, or without clear lines.
+    """
+    shifts = []
+    for axis in ("x", "y"):
+        exact, _, _ = _waves(grid, geometry, scale, axis, PERIODS[-1], WINDOW)
+        waves, places, strength = _waves(grid, geometry, scale, axis, PERIODS[0], NARROW)
+        if _coherence(exact) > SMOOTH or _coherence(waves) < FOLDED or strength < STRONG:
+            shifts.append(np.zeros(waves.shape))
+            continue
+        rest = waves * np.exp(-1j * np.angle(waves.sum())) + CLEAR_GRID * np.abs(waves).max()
+        shifts.append(np.angle(rest) / (2 * np.pi) * PERIODS[0])
+    if not any(shift.any() for shift in shifts):
+        return None
+    step = float(places[0, 1, 0] - places[0, 0, 0]) if places.shape[1] > 1 else 1.0
+    return LocalShift(np.stack(shifts, axis=-1).astype(np.float32), places[0, 0], step)
+
+
+def _coherence(waves: np.ndarray) -> float:
+    """Share of the waves that agree, 0 to 1."""
+    return float(abs(waves.sum()) / max(float(np.abs(waves).sum()), 1e-9))
 
 
 def _from_differences(found: np.ndarray, places: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from ecgpipe.config.pages import READER_WEIGHTS
 from ecgpipe.errors import DataError
 from ecgpipe.reader.fused import FusedReader
-from ecgpipe.reader.geometry import PageGeometry, fit_geometry, level_rows
+from ecgpipe.reader.geometry import PageGeometry, fit_geometry, foreshortened, level_rows
 from ecgpipe.reader.grid import refine_geometry, usual_scale
 from ecgpipe.reader.names import classify, views_of_names
 from ecgpipe.reader.network import CELL, LEAD_NAMES, MULTIPLE, NO_NAME, OFFSET_UNIT, PIXEL_MAPS, ReaderNet
@@ -116,10 +116,13 @@ def read_page(picture: np.ndarray, net: ReaderNet) -> Reading:
     if len(rows):
         some = np.linspace(0, len(rows) - 1, min(len(rows), LEVEL_POINTS)).astype(int)
         points = (np.stack([columns, rows], axis=1)[some] + 0.5) / scale
-        rough = level_rows(points, pixels[MASKS, rows[some], columns[some]] * OFFSET_UNIT, rough)
+        above = pixels[MASKS, rows[some], columns[some]] * OFFSET_UNIT
+        rough = level_rows(points, above, rough)
     width = _trace_width(pixels[0], rough)
     refined = refine_geometry(pixels[PIXEL_MAPS.index("grid")], rough, scale, width)
-    geometry = refined or (usual_scale(rough, width / scale) if width else rough)
+    geometry = refined or rough
+    if refined is None and len(rows):
+        geometry = usual_scale(foreshortened(points, above, rough), width / scale) if width else rough
     places = _name_places(coarse[:names].max(axis=0)) * (CELL / scale)
     found, upside_down, mirrored = _read_names(picture, places, geometry, net)
     if mirrored:

@@ -7,6 +7,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ecgpipe.reader.geometry import PageGeometry
+from ecgpipe.reader.phase import LocalShift
 
 STEP = 32  # pixels between the points where the inverse map is computed; between them it is linear
 STARTS = 24  # per side, points of the picture from which the inverse is sought
@@ -22,12 +23,14 @@ class Frame:
         pixels_per_mm: resolution.
         places: float32 (h, w, 2), the position x, y in the picture of each pixel's centre; the picture's first
             pixel reaches from 0 to 1.
+        local: folds and waves of the paper, which ``places`` and positions in mm take into account.
     """
 
     geometry: PageGeometry = field(repr=False)
     origin: np.ndarray
     pixels_per_mm: float
     places: np.ndarray = field(repr=False)
+    local: LocalShift | None = field(default=None, repr=False)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -55,14 +58,26 @@ class Frame:
 
     def to_mm(self, points: np.ndarray) -> np.ndarray:
         """Positions (n, 2) in the picture, in mm from the frame's upper left corner."""
-        return self.geometry.to_page(points) - self.origin
+        page = self.geometry.to_page(points) - self.origin
+        return page if self.local is None else page + self.local.at(points)
 
     def in_picture(self, points: np.ndarray) -> np.ndarray:
         """Positions in the picture of points (n, 2) in pixels of the frame; they may lie outside of both."""
         limit = np.array(self.shape[::-1]) - 1
         nearest = np.clip(np.rint(points - 0.5), 0, limit).astype(int)
         start = self.places[nearest[:, 1], nearest[:, 0]]
-        return self.geometry.to_picture(self.origin + points / self.pixels_per_mm, start)
+        page = self.origin + points / self.pixels_per_mm
+        return self.geometry.to_picture(page if self.local is None else page - self.local.at(start), start)
+
+    def straightened(self, local: LocalShift) -> "Frame":
+        """The same frame without folds and waves of the paper."""
+        height, width = self.shape
+        x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+        moved = local.over(self.places) * np.float32(self.pixels_per_mm)
+        places = cv2.remap(
+            self.places, x - moved[..., 0], y - moved[..., 1], cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE
+        )
+        return replace(self, places=places, local=local)
 
 
 def frame_around(
