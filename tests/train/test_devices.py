@@ -20,6 +20,7 @@ from ecgpipe.train.hardware import EnergyMeter, TrainerOptions, hardware_info
 ONE = TrainerOptions(threads=1)
 
 
+@pytest.mark.long
 def test_two_processes_equal_one_at_the_same_global_batch(make_run, tmp_path):
     """DDP with gloo on the CPU, and a model without batch normalization, whose statistics are per process there.
 

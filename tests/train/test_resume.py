@@ -71,6 +71,7 @@ def test_one_seed_gives_identical_runs_and_another_seed_does_not(make_run):
     assert not np.array_equal(*(load_file(folder / "weights.safetensors")["fc.weight"] for folder in runs[::2]))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("recipe", [{}, RICH], ids=["paper", "rich"])
 def test_killed_at_random_moments_and_resumed(make_run, processes, recipe):
     """SIGKILL within epochs, in validation, while saving: wherever the clock happens to find it."""

@@ -12,7 +12,7 @@ from tests.conftest import PROJECT
 from tests.preprocess.pages import beats
 from tests.workflow.conftest import Workflow, copy_project
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.long]
 
 SETTINGS = """
 datasets: [scans, simulated]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.long]
 
 BOTH = "models: [resnet10t, resnet10t+pre], seeds: [0]"
 

@@ -9,7 +9,7 @@ from ecgpipe.artifacts.tables import IMAGE_INDEX
 from tests.render.kit_stand_in import stand_in
 from tests.workflow.conftest import Workflow, copy_project
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.long]
 KEPT = [f"{number:05d}" for number in range(1, 11) if number != 2]
 
 
