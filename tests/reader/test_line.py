@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ecgpipe.reader.line import follow_line
+from ecgpipe.reader.line import follow_stroke, middle_of, thickest_pen
 
 
 def drawn(heights: np.ndarray, thickness: float = 3.0, height: int = 120) -> np.ndarray:
@@ -13,6 +13,12 @@ def drawn(heights: np.ndarray, thickness: float = 3.0, height: int = 120) -> np.
     points = np.stack([np.arange(len(heights)) + 0.5, heights], axis=1) * 8
     cv2.polylines(big, [np.rint(points).astype(np.int32)], False, 255, round(8 * thickness))
     return cv2.resize(big, (len(heights), height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+
+
+def follow_line(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    stroke = follow_stroke(ink)
+    assert stroke is not None
+    return middle_of(stroke)
 
 
 def error(true: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -53,5 +59,17 @@ def test_a_gap_has_no_points():
 
 
 def test_nothing_gives_nothing():
-    x, y = follow_line(np.zeros((50, 60), np.float32))
-    assert len(x) == len(y) == 0
+    assert follow_stroke(np.zeros((50, 60), np.float32)) is None
+
+
+def test_the_pen_of_clean_leads_keeps_the_peaks_of_a_noisy_one():
+    """Noise faster than the columns makes a thick stroke, whose disc does not enter a narrow peak."""
+    clean = np.full(200, 60.0)
+    clean[98:103] -= [15, 30, 45, 30, 15]
+    noisy = clean.copy()
+    noisy[:90:2] += 5
+    noisy[110::2] += 5
+    alone = follow_stroke(np.maximum(drawn(noisy), drawn(noisy + 2)))
+    pen = thickest_pen([*[follow_stroke(drawn(clean))] * 9, alone])
+    heights = [np.interp(100.5, *middle_of(alone, thickest)) for thickest in (np.inf, pen)]
+    assert heights[1] == pytest.approx(clean[100], abs=5) and heights[0] > clean[100] + 15  # pixels of 45

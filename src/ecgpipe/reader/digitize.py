@@ -10,7 +10,7 @@ from ecgpipe.errors import DataError
 from ecgpipe.lead_names import LEADS, PRINTED_NAMES
 from ecgpipe.reader.ink import ink_of, own_ink
 from ecgpipe.reader.leads import FoundLead
-from ecgpipe.reader.line import follow_line
+from ecgpipe.reader.line import Stroke, follow_stroke, middle_of, thickest_pen
 from ecgpipe.reader.network import PIXEL_MAPS, ReaderNet
 from ecgpipe.reader.page import ReadPage, several_pages, understand_page
 from ecgpipe.reader.templates import Layout
@@ -122,10 +122,12 @@ def digitize(
     found, lines = [], []
     ink = ink_of(page, picture)
     order = sorted(leads, key=lambda lead: lead.strip)  # a strip does not replace the lead's own part
-    for lead in order:
-        if lead.name.upper() not in LEADS or lead.coverage < LEAST_COVERAGE:
-            continue
-        part, line = _samples(page, ink, lead, time, (gain or USUAL_GAIN) * unit, sampling_rate, samples)
+    used = [lead for lead in order if lead.name.upper() in LEADS and lead.coverage >= LEAST_COVERAGE]
+    traces = [(lead, _trace(page, ink, lead)) for lead in used]
+    pen = thickest_pen(trace.stroke for _, trace in traces if trace) if any(trace for _, trace in traces) else 0
+    for lead, trace in traces:
+        scale = (gain or USUAL_GAIN) * unit
+        part, line = _samples(page, lead, trace, pen, time, scale, sampling_rate, samples)
         row = signal[LEADS.index(lead.name.upper())]
         empty = np.isnan(row)
         row[empty] = part[empty]
@@ -148,28 +150,48 @@ def missing_leads(signal: np.ndarray) -> list[str]:
     return [name for name, row in zip(PRINTED_NAMES, signal, strict=True) if np.isnan(row).all()]
 
 
+@dataclass(frozen=True)
+class _Trace:
+    """A lead's stroke in finer pixels, and the column and row of the upright page where these start and end."""
+
+    stroke: Stroke
+    first: int
+    last: int
+    top: int
+
+
+def _trace(page: ReadPage, ink: np.ndarray, lead: FoundLead) -> _Trace | None:
+    mm = page.frame.pixels_per_mm
+    first, last = max(round(lead.left * mm), 0), round(lead.right * mm)
+    own = own_ink(page, ink, lead, first, last)
+    rows = np.flatnonzero(own.any(axis=1))
+    if not len(rows):
+        return None
+    fine = cv2.resize(own[rows[0] : rows[-1] + 1], None, fx=FINE, fy=FINE, interpolation=cv2.INTER_CUBIC)
+    stroke = follow_stroke(fine)
+    return None if stroke is None else _Trace(stroke, first, last, int(rows[0]))
+
+
 def _samples(
     page: ReadPage,
-    ink: np.ndarray,
     lead: FoundLead,
+    trace: _Trace | None,
+    pen: float,
     time: PageTime,
     gain: float,
     rate: float,
     count: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """A lead's samples in mV, (count,), NaN elsewhere, and its line (n, 2) in pixels of the upright page."""
-    mm = page.frame.pixels_per_mm
-    first, last = max(round(lead.left * mm), 0), round(lead.right * mm)
-    own = own_ink(page, ink, lead, first, last)
-    used = np.flatnonzero(own.any(axis=1))
-    if not len(used):
+    if trace is None:
         return np.full(count, np.nan, np.float32), np.zeros((0, 2))
-    fine = cv2.resize(own[used[0] : used[-1] + 1], None, fx=FINE, fy=FINE, interpolation=cv2.INTER_CUBIC)
-    x, y = follow_line(fine)
+    mm, first = page.frame.pixels_per_mm, trace.first
+    x, y = middle_of(trace.stroke, pen)
     speed = time.speeds[lead.row]
     start, stop = (time.at(each, lead.row) * speed for each in (lead.left, lead.right))
     inner = start > 1, time.seconds * speed - stop > 1
-    x, y = _without_marks(x / FINE + first, y / FINE + used[0], first, last, [END * mm * side for side in inner])
+    zones = [END * mm * side for side in inner]
+    x, y = _without_marks(x / FINE + first, y / FINE + trace.top, first, trace.last, zones)
     if not len(x):
         return np.full(count, np.nan, np.float32), np.zeros((0, 2))
     seconds = (x / mm - time.lefts[lead.row]) / speed

@@ -1,5 +1,7 @@
 """The line of one lead, in pixels of the upright page: one run of ink per column, and steep strokes whole."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -12,32 +14,64 @@ DISC = 9  # points on half of a disc's edge
 ALIKE = 1.0  # of the radius: differences up to this are averaged
 TIP = 4.0  # times the radius, how far the tip of a peak stands out
 SPECK = 2.0  # times the thickness
+CLEANEST, ONE_PEN = 0.1, 1.15  # quantile of the thickness of a page's leads, and how much thicker others may be
 THICKNESS = 0.05  # quantile of the runs' lengths: those of steep parts are longer
 
 
-def follow_line(probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+@dataclass(frozen=True)
+class Stroke:
+    """The ink of a trace.
+
+    Attributes:
+        columns: (n,), those with ink.
+        edges: (n, 2), the upper and lower edge in each, centres of pixels at 0.5.
+        thickness: of the stroke, pixels; too large if noise overlaps everywhere.
+    """
+
+    columns: np.ndarray
+    edges: np.ndarray
+    thickness: float
+
+
+def follow_stroke(probability: np.ndarray) -> Stroke | None:
     """Follow a trace from left to right.
 
-    Of the runs of trace pixels in each column, dynamic programming chooses the chain with the smallest jumps. The line
-    is the centre of the stroke with these edges, up to the tips of its peaks and troughs (``_centre``).
+    Of the runs of trace pixels in each column, dynamic programming chooses the chain with the smallest jumps.
 
     Args:
         probability: float (h, w), of this lead's trace; 0 where other leads are.
 
     Returns:
-        x and y of the line's points, float (n,), x increasing, centres of pixels at 0.5; columns without trace have
-        no point.
+        None without a trace.
     """
     runs = _runs(probability)
     columns, chain = _chain(runs)
     if not len(columns):
-        return np.zeros(0), np.zeros(0)
+        return None
     thickness = float(np.quantile(chain[:, 1] - chain[:, 0], THICKNESS))
-    columns, chain = _without_specks(columns, chain, SPECK * thickness)
+    return Stroke(*_without_specks(columns, chain, SPECK * thickness), thickness)
+
+
+def middle_of(stroke: Stroke, thickest: float = np.inf) -> tuple[np.ndarray, np.ndarray]:
+    """The line in the middle of a stroke, up to the tips of its peaks and troughs (``_centre``).
+
+    Args:
+        thickest: the pen's thickness, known from other leads of the page.
+
+    Returns:
+        x and y of the line's points, float (n,), x increasing, centres of pixels at 0.5; columns without trace have
+        no point.
+    """
+    columns, edges = stroke.columns, stroke.edges
     y = np.empty(len(columns))
     for piece in np.split(np.arange(len(columns)), np.flatnonzero(np.diff(columns) > 1) + 1):
-        y[piece] = _centre(chain[piece, 0], chain[piece, 1], thickness / 2)
+        y[piece] = _centre(edges[piece, 0], edges[piece, 1], min(stroke.thickness, thickest) / 2)
     return columns + 0.5, y
+
+
+def thickest_pen(strokes: Iterable[Stroke]) -> float:
+    """The largest thickness that one pen's strokes have on a page, pixels: noise makes those of some leads thicker."""
+    return ONE_PEN * float(np.quantile([stroke.thickness for stroke in strokes], CLEANEST))
 
 
 def _centre(top: np.ndarray, bottom: np.ndarray, radius: float) -> np.ndarray:
