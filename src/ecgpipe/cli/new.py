@@ -24,8 +24,8 @@ NAME = re.compile(r"[a-z][a-z0-9_]*")
 )
 def new_dataset(args: Arguments) -> None:
     """Write a template folder for your own dataset, with example records and a configuration that runs."""
+    from ecgpipe.config.benchmark import DATASETS
     from ecgpipe.config.data import RESERVED
-    from ecgpipe.config.schema import DATASETS
 
     name = _valid_name(args)
     if name in (*DATASETS, *RESERVED):

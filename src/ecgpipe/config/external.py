@@ -1,16 +1,12 @@
 """External validation: models of one dataset scored on another one, and the classes that the two share."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from pydantic import ConfigDict, Field, field_validator
-
-from ecgpipe.config.base import Section, check_unique
+from ecgpipe.config.base import check_unique
+from ecgpipe.config.benchmark import DatasetRuns, ExternalConfig
 from ecgpipe.config.data import base_protocol, protocol_parts
 from ecgpipe.errors import ConfigError
-
-if TYPE_CHECKING:
-    from ecgpipe.config.schema import DatasetRuns
 
 SAME_CLASS = {
     "normal": "NORM",
@@ -19,37 +15,6 @@ SAME_CLASS = {
 }
 """Classes of cardiac-images, in lower case -> the superclass of PTB-XL that means the same. Its abnormal heartbeat has
 none: it may be a conduction disturbance or an arrhythmia."""
-
-
-class ExternalConfig(Section):
-    """Models of one dataset, scored on the test part of another one (docs/external.md)."""
-
-    model_config = ConfigDict(serialize_by_alias=True)  # `from` is a word of Python
-
-    source: str = Field(
-        alias="from",
-        description="dataset whose models are scored, or DATASET/PROTOCOL; without a protocol: its first one",
-    )
-    target: str = Field(
-        alias="to",
-        description="dataset that they are scored on, or DATASET/PROTOCOL; without a protocol: its first one",
-    )
-    models: tuple[str, ...] | None = Field(
-        None, min_length=1, description="which of its models; null: all that do not start from `to`"
-    )
-    classes: dict[str, str | tuple[str, ...]] | None = Field(
-        None,
-        min_length=1,
-        description="class of `from` -> the class or classes of `to` that mean the same; null: classes of the same "
-        "name, whatever their case, and those of cardiac-images with their superclasses",
-    )
-
-    @field_validator("source", "target")
-    @classmethod
-    def _names_a_split(cls, value: str) -> str:
-        if value.count("/") > 1 or not all(value.split("/")):
-            raise ValueError("must be DATASET or DATASET/PROTOCOL, for example ptb-xl or ptb-xl/folds")
-        return value
 
 
 class External(NamedTuple):
@@ -76,7 +41,7 @@ class External(NamedTuple):
 def resolve_external(
     entries: Sequence[ExternalConfig],
     datasets: Sequence[str],
-    runs_of: Callable[[str], "DatasetRuns"],
+    runs_of: Callable[[str], DatasetRuns],
     starts_on: Callable[[str], str | None],
     shares_records: Callable[[str, str], bool],
 ) -> list[External]:
@@ -93,52 +58,43 @@ def resolve_external(
         ValueError: an entry names a dataset, protocol or model that the benchmark does not have; one line each.
     """
     problems: list[str] = []
-    found = [
-        External(
-            key := f"benchmark.external.{number}",
-            *_split(f"{key}.from", entry.source, datasets, runs_of, problems),
-            *_split(f"{key}.to", entry.target, datasets, runs_of, problems),
-            (),
-            (),
-            (),
-            None
-            if entry.classes is None
-            else {name: (own,) if isinstance(own, str) else own for name, own in entry.classes.items()},
-        )
-        for number, entry in enumerate(entries)
-    ]
+    splits = []
+    for number, entry in enumerate(entries):
+        key = f"benchmark.external.{number}"
+        source = _split(f"{key}.from", entry.source, datasets, runs_of, problems)
+        splits.append((key, source, _split(f"{key}.to", entry.target, datasets, runs_of, problems)))
     if problems:
         raise ValueError("; ".join(problems))
-    complete = []
-    for one, entry in zip(found, entries, strict=True):
-        runs, trained_there = (
-            runs_of(one.dataset),
-            {m for m in runs_of(one.dataset).models if starts_on(m) == one.target},
-        )
-        default = tuple(name for name in runs.models if name not in trained_there)
+    found = []
+    for (key, source, target), entry in zip(splits, entries, strict=True):
+        runs = runs_of(source[0])
+        seen = {name for name in runs.models if starts_on(name) == target[0]}
+        default = tuple(name for name in runs.models if name not in seen)
         models = default if entry.models is None else entry.models
-        problems += _entry_problems(one, models, runs.models, trained_there)
+        classes = entry.classes and {
+            name: (own,) if isinstance(own, str) else own for name, own in entry.classes.items()
+        }
+        one = External(key, *source, *target, models, runs.seeds, runs_of(target[0]).seeds, classes)
+        problems += _entry_problems(one, runs.models, seen)
         if shares_records(one.dataset, one.target) and not (
             base_protocol(one.protocol) == "folds" and one.protocol == one.target_protocol
         ):
             problems.append(
-                f"{one.key}: {one.dataset} and {one.target} show the same recordings; only the published folds keep "
+                f"{key}: {one.dataset} and {one.target} show the same recordings; only the published folds keep "
                 "test recordings out of the training: use the protocol folds for both"
             )
-        complete.append(one._replace(models=models, seeds=runs.seeds, target_seeds=runs_of(one.target).seeds))
-    check_unique(
-        [" -> ".join("/".join(pair) for pair in (one[1:3], one[3:5])) for one in found], "benchmark.external: "
-    )
+        found.append(one)
+    check_unique(["/".join(source) + " -> " + "/".join(target) for _, source, target in splits], "benchmark.external: ")
     if problems:
         raise ValueError("; ".join(problems))
-    return complete
+    return found
 
 
 def _split(
     key: str,
     text: str,
     datasets: Sequence[str],
-    runs_of: Callable[[str], "DatasetRuns"],
+    runs_of: Callable[[str], DatasetRuns],
     problems: list[str],
 ) -> tuple[str, str]:
     """Dataset, and the split that a protocol names; adds what is wrong to the problems."""
@@ -155,20 +111,19 @@ def _split(
     return dataset, protocol_parts(protocol or protocols[0])[0]
 
 
-def _entry_problems(
-    one: External, models: Sequence[str], known: Sequence[str], trained_there: Collection[str]
-) -> Iterator[str]:
+def _entry_problems(one: External, known: Sequence[str], seen: Collection[str]) -> Iterator[str]:
+    """What is wrong with an entry; ``known``: the models of its dataset, ``seen``: those that start from its target."""
     if one.dataset == one.target:
         yield f"{one.key}: from and to are both {one.dataset}; name two datasets"
-    if unknown := [name for name in models if name not in known]:
+    if unknown := [name for name in one.models if name not in known]:
         yield (
             f"{one.key}.models: {', '.join(unknown)} is not trained on {one.dataset}; benchmark.{one.dataset}.models "
             f"has {', '.join(known)}"
         )
-    if len(set(models)) < len(models):
+    if len(set(one.models)) < len(one.models):
         yield f"{one.key}.models: a model occurs twice; remove one"
-    if seen := [name for name in models or known if name in trained_there]:
-        yield f"{one.key}.models: {', '.join(seen)} starts from a training on {one.target}; name another model"
+    if refused := [name for name in one.models or known if name in seen]:
+        yield f"{one.key}.models: {', '.join(refused)} starts from a training on {one.target}; name another model"
 
 
 class SharedClass(NamedTuple):

@@ -14,8 +14,8 @@ import annotated_types
 from pydantic.fields import FieldInfo
 
 from ecgpipe.config.base import Section
-from ecgpipe.config.external import ExternalConfig
-from ecgpipe.config.schema import Benchmark, Config, DatasetRuns
+from ecgpipe.config.benchmark import Benchmark, DatasetRuns, ExternalConfig
+from ecgpipe.config.schema import Config
 
 HEAD = """# All configuration keys
 

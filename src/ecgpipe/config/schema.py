@@ -1,15 +1,15 @@
 """The whole configuration, validated with messages that name the key."""
 
-import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from ecgpipe.config.analysis import BaselinesConfig, EvaluateConfig, ExplainConfig, ReportConfig
-from ecgpipe.config.base import Section, Seed, check_unique, command_line_values, merge
+from ecgpipe.config.base import Section, check_unique, command_line_values, merge
+from ecgpipe.config.benchmark import DATASETS, Benchmark
 from ecgpipe.config.box import BoxConfig
 from ecgpipe.config.data import (
     RESERVED,
@@ -20,11 +20,10 @@ from ecgpipe.config.data import (
     SimulatedConfig,
     SplitConfig,
     base_protocol,
-    protocol_parts,
 )
-from ecgpipe.config.external import External, ExternalConfig, resolve_external
+from ecgpipe.config.external import External, resolve_external
+from ecgpipe.config.messages import check_section, did_you_mean, explain
 from ecgpipe.config.models import (
-    VARIANTS,
     ModelConfig,
     architecture_of,
     check_models,
@@ -36,71 +35,6 @@ from ecgpipe.config.own import PTB_XL, OwnConfig
 from ecgpipe.config.pages import PreprocessConfig, ReaderConfig, RenderConfig
 from ecgpipe.config.training import TrainConfig, Trial, TuningConfig, init_from_problems
 from ecgpipe.errors import ConfigError
-
-DATASETS = ("ptb-xl", "cardiac-images", "simulated")
-
-
-class DatasetRuns(Section):
-    """The trainings of a dataset: every protocol x model x seed."""
-
-    protocols: tuple[str, ...] = Field(
-        ("paper",),
-        min_length=1,
-        description="split protocols: paper, patient, folds, unique; with -cv5, e.g., five-fold cross-validation",
-    )
-    models: tuple[str, ...] = Field(
-        VARIANTS,
-        min_length=1,
-        description="variants, timm models or user-defined models; swin+strong trains swin with `recipes.strong`",
-    )
-    seeds: tuple[Seed, ...] = Field((0,), min_length=1, description="seeds of split, weights and data order")
-    baselines: bool = Field(True, description="false: no baselines, for datasets that only serve to pre-train models")
-
-    @field_validator("protocols", "models", "seeds")
-    @classmethod
-    def _unique(cls, values: tuple) -> tuple:
-        check_unique(values)
-        return values
-
-    @field_validator("protocols")
-    @classmethod
-    def _protocols_exist(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            protocol_parts(name)
-        return names
-
-    @field_validator("models")
-    @classmethod
-    def _models_exist(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        check_models(names, info)
-        return names
-
-    @property
-    def splits(self) -> tuple[str, ...]:
-        """The protocols, with every part of a cross-validation."""
-        return tuple(part for name in self.protocols for part in protocol_parts(name))
-
-
-class Benchmark(Section):
-    """The trainings of each dataset; user datasets have their names in `own`."""
-
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, DatasetRuns]
-
-    ptb_xl: DatasetRuns = Field(default_factory=DatasetRuns, alias="ptb-xl", description="trainings on PTB-XL")
-    cardiac_images: DatasetRuns = Field(
-        default_factory=DatasetRuns, alias="cardiac-images", description="trainings on the ECG images"
-    )
-    simulated: DatasetRuns = Field(default_factory=DatasetRuns, description="trainings on simulated records")
-    external: tuple[ExternalConfig, ...] = Field(
-        (), description="external validation: models of one dataset, scored on another"
-    )
-
-    def of(self, dataset: str) -> DatasetRuns:
-        """The trainings of a dataset by its name."""
-        if dataset in DATASETS:
-            return getattr(self, dataset.replace("-", "_"))
-        return self.__pydantic_extra__.get(dataset, DatasetRuns())
 
 
 class Config(Section):
@@ -205,7 +139,7 @@ class Config(Section):
             for name in names:
                 if name not in known:
                     raise ValueError(
-                        f"{place}: no dataset {name!r}; {_did_you_mean(name, known)}allowed are {', '.join(known)}; "
+                        f"{place}: no dataset {name!r}; {did_you_mean(name, known)}allowed are {', '.join(known)}; "
                         "add your own to `own`"
                     )
         return self
@@ -275,13 +209,13 @@ class Config(Section):
     @model_validator(mode="after")
     def _variants_and_recipes_fit(self) -> "Config":
         for variant in self.variants:
-            _check(lambda variant=variant: self.model_of(variant), ModelConfig, f"variants.{variant}.")
+            check_section(lambda variant=variant: self.model_of(variant), ModelConfig, f"variants.{variant}.")
         if self.train.init_from is not None:
             raise ValueError("train.init_from: set it in a recipe, recipes.NAME.init_from")
         for name in self.recipes:
             if not re.fullmatch(r"[A-Za-z0-9_]+", name):
                 raise ValueError(f"recipes.{name}: names consist of letters, digits and _")
-            _check(lambda name=name: self.train_of(f"+{name}"), TrainConfig, f"recipes.{name}.")
+            check_section(lambda name=name: self.train_of(f"+{name}"), TrainConfig, f"recipes.{name}.")
         for dataset in self.datasets:
             used = {name.partition("+")[2] for name in self.benchmark.of(dataset).models if "+" in name}
             if missing := sorted(used - set(self.recipes)):
@@ -293,7 +227,7 @@ class Config(Section):
             init_from_problems(self.datasets, self.benchmark.of, self.train_of, self.shares_records)
         ):
             raise ValueError("; ".join(problems))
-        _check(lambda: self.trials, None, "tuning.grid: ")
+        check_section(lambda: self.trials, Config, "tuning.grid: ")
         return self
 
     @property
@@ -346,45 +280,5 @@ def validate_config(values: dict[str, Any], command_line: Sequence[str] = ()) ->
     try:
         return Config.model_validate(values, context=context)
     except ValidationError as error:
-        lines = "\n".join(f"  {line}" for line in _explain(error))
+        lines = "\n".join(f"  {line}" for line in explain(error, Config))
         raise ConfigError(f"the configuration is not valid:\n{lines}") from None
-
-
-def _check(make: Any, section: type[Section] | None, prefix: str) -> None:
-    """Raise ValueError with the messages of a section that cannot be made."""
-    try:
-        make()
-    except ValidationError as error:
-        raise ValueError("; ".join(_explain(error, section or Config, prefix))) from None
-
-
-def _explain(error: ValidationError, top: type[Section] = Config, prefix: str = "") -> Iterator[str]:
-    """One line per problem that says what to do."""
-    for problem in error.errors():
-        path = prefix + ".".join(str(part) for part in problem["loc"])
-        if problem["type"] == "extra_forbidden":
-            known = _keys_at(problem["loc"][:-1], top)
-            hint = _did_you_mean(str(problem["loc"][-1]), known)
-            yield f"{path}: unknown key; {hint}allowed here: {', '.join(known)}"
-        elif problem["type"] == "value_error":
-            yield f"{path}: {problem['ctx']['error']}" if path else str(problem["ctx"]["error"])
-        else:
-            yield f"{path}: {problem['msg']}; given: {problem['input']!r}"
-
-
-def _did_you_mean(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]}? " if close else ""
-
-
-def _keys_at(location: tuple, top: type[Section]) -> list[str]:
-    """The keys of the section at a location."""
-    section: Any = top
-    for part in location:
-        if arguments := get_args(section):  # a mapping whose keys the user names
-            section = next(part for part in reversed(arguments) if part is not Ellipsis)
-            continue
-        fields = getattr(section, "model_fields", {})
-        field = next((f for name, f in fields.items() if part in (name, f.alias)), None)
-        section = field.annotation if field else DatasetRuns if section is Benchmark else None
-    return [field.alias or name for name, field in getattr(section, "model_fields", {}).items()]

@@ -7,16 +7,14 @@ import itertools
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from ecgpipe.config.base import Section, Seed, yaml_number
+from ecgpipe.config.benchmark import DatasetRuns
 from ecgpipe.config.data import base_protocol, protocol_parts
 from ecgpipe.config.models import ModelConfig, check_models
-
-if TYPE_CHECKING:
-    from ecgpipe.config.schema import DatasetRuns
 
 PAPER_BATCH_SIZE = 16
 
@@ -125,7 +123,7 @@ class TrainConfig(Section):
 
 def init_from_problems(
     datasets: Sequence[str],
-    runs_of: Callable[[str], "DatasetRuns"],
+    runs_of: Callable[[str], DatasetRuns],
     train_of: Callable[[str], TrainConfig],
     shares_records: Callable[[str, str], bool] = lambda dataset, other: False,
 ) -> Iterator[str]:

@@ -1,0 +1,103 @@
+"""The section `benchmark`: which models are trained on which dataset, and scored on which other one."""
+
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+
+from ecgpipe.config.base import Section, Seed, check_unique
+from ecgpipe.config.data import protocol_parts
+from ecgpipe.config.models import VARIANTS, check_models
+
+DATASETS = ("ptb-xl", "cardiac-images", "simulated")
+
+
+class DatasetRuns(Section):
+    """The trainings of a dataset: every protocol x model x seed."""
+
+    protocols: tuple[str, ...] = Field(
+        ("paper",),
+        min_length=1,
+        description="split protocols: paper, patient, folds, unique; with -cv5, e.g., five-fold cross-validation",
+    )
+    models: tuple[str, ...] = Field(
+        VARIANTS,
+        min_length=1,
+        description="variants, timm models or user-defined models; swin+strong trains swin with `recipes.strong`",
+    )
+    seeds: tuple[Seed, ...] = Field((0,), min_length=1, description="seeds of split, weights and data order")
+    baselines: bool = Field(True, description="false: no baselines, for datasets that only serve to pre-train models")
+
+    @field_validator("protocols", "models", "seeds")
+    @classmethod
+    def _unique(cls, values: tuple) -> tuple:
+        check_unique(values)
+        return values
+
+    @field_validator("protocols")
+    @classmethod
+    def _protocols_exist(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            protocol_parts(name)
+        return names
+
+    @field_validator("models")
+    @classmethod
+    def _models_exist(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        check_models(names, info)
+        return names
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The protocols, with every part of a cross-validation."""
+        return tuple(part for name in self.protocols for part in protocol_parts(name))
+
+
+class ExternalConfig(Section):
+    """Models of one dataset, scored on the test part of another one (docs/external.md)."""
+
+    model_config = ConfigDict(serialize_by_alias=True)  # `from` is a word of Python
+
+    source: str = Field(
+        alias="from",
+        description="dataset whose models are scored, or DATASET/PROTOCOL; without a protocol: its first one",
+    )
+    target: str = Field(
+        alias="to",
+        description="dataset that they are scored on, or DATASET/PROTOCOL; without a protocol: its first one",
+    )
+    models: tuple[str, ...] | None = Field(
+        None, min_length=1, description="which of its models; null: all that do not start from `to`"
+    )
+    classes: dict[str, str | tuple[str, ...]] | None = Field(
+        None,
+        min_length=1,
+        description="class of `from` -> the class or classes of `to` that mean the same; null: classes of the same "
+        "name, whatever their case, and those of cardiac-images with their superclasses",
+    )
+
+    @field_validator("source", "target")
+    @classmethod
+    def _names_a_split(cls, value: str) -> str:
+        if value.count("/") > 1 or not all(value.split("/")):
+            raise ValueError("must be DATASET or DATASET/PROTOCOL, for example ptb-xl or ptb-xl/folds")
+        return value
+
+
+class Benchmark(Section):
+    """The trainings of each dataset; user datasets have their names in `own`."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, DatasetRuns]
+
+    ptb_xl: DatasetRuns = Field(default_factory=DatasetRuns, alias="ptb-xl", description="trainings on PTB-XL")
+    cardiac_images: DatasetRuns = Field(
+        default_factory=DatasetRuns, alias="cardiac-images", description="trainings on the ECG images"
+    )
+    simulated: DatasetRuns = Field(default_factory=DatasetRuns, description="trainings on simulated records")
+    external: tuple[ExternalConfig, ...] = Field(
+        (), description="external validation: models of one dataset, scored on another"
+    )
+
+    def of(self, dataset: str) -> DatasetRuns:
+        """The trainings of a dataset by its name."""
+        if dataset in DATASETS:
+            return getattr(self, dataset.replace("-", "_"))
+        return self.__pydantic_extra__.get(dataset, DatasetRuns())

@@ -1,0 +1,51 @@
+"""Messages about keys that are not valid: which key, what was given, what is allowed."""
+
+import difflib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, get_args
+
+from pydantic import ValidationError
+
+from ecgpipe.config.base import Section
+from ecgpipe.config.benchmark import Benchmark, DatasetRuns
+
+
+def check_section(make: Callable[[], Any], section: type[Section], prefix: str) -> None:
+    """Raise ValueError with the messages of a section that cannot be made."""
+    try:
+        make()
+    except ValidationError as error:
+        raise ValueError("; ".join(explain(error, section, prefix))) from None
+
+
+def explain(error: ValidationError, top: type[Section], prefix: str = "") -> Iterator[str]:
+    """One line per problem that says what to do."""
+    for problem in error.errors():
+        path = prefix + ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            known = _keys_at(problem["loc"][:-1], top)
+            hint = did_you_mean(str(problem["loc"][-1]), known)
+            yield f"{path}: unknown key; {hint}allowed here: {', '.join(known)}"
+        elif problem["type"] == "value_error":
+            yield f"{path}: {problem['ctx']['error']}" if path else str(problem["ctx"]["error"])
+        else:
+            yield f"{path}: {problem['msg']}; given: {problem['input']!r}"
+
+
+def did_you_mean(name: str, known: Sequence[str]) -> str:
+    """``did you mean X? `` for the most similar known name; empty if none is similar."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]}? " if close else ""
+
+
+def _keys_at(location: tuple, top: type[Section]) -> list[str]:
+    """The keys of the section at a location."""
+    section: Any = top
+    for part in location:
+        if arguments := get_args(section):  # a mapping whose keys the user names
+            section = next(part for part in reversed(arguments) if part is not Ellipsis)
+            continue
+        fields = getattr(section, "model_fields", {})
+        field = next((f for name, f in fields.items() if part in (name, f.alias)), None)
+        section = field.annotation if field else DatasetRuns if section is Benchmark else None
+    return [field.alias or name for name, field in getattr(section, "model_fields", {}).items()]
