@@ -29,6 +29,7 @@ try:
     CONFIG = validate_config(config, workflow.config_settings.config_args)
 except EcgpipeError as error:
     raise WorkflowError(str(error)) from None
+config["strict"] = CONFIG.strict  # scripts read it; there may be no config.yaml in the working directory
 
 DATASETS, SHARDS = {}, {}
 for name in CONFIG.datasets:

@@ -3,12 +3,14 @@
 import inspect
 import re
 
+import pytest
 from snakemake.cli import get_argument_parser
 from snakemake.scheduling.job_scheduler import JobRateLimiter, JobScheduler
 from snakemake.settings.types import MaxJobsPerTimespan
 
 from ecgpipe.doctor.profile import read_rule_resources
 from tests.conftest import PROJECT
+from tests.workflow.conftest import Workflow, copy_project
 
 LOCAL = {"labels", "split", "audit_leaks", "prepare", "curves", "claims", "strict", "external_classes"}
 
@@ -35,3 +37,12 @@ def test_snakemakes_default_job_rate_limit_is_the_one_that_is_removed():
     assert (limiter.max_jobs, limiter.timespan) == (100, 1)
     assert "self.job_rate_limiter = " in inspect.getsource(JobScheduler.__init__)
     assert "self.job_rate_limiter is not None" in inspect.getsource(JobScheduler.schedule)
+
+
+@pytest.mark.workflow
+def test_a_folder_without_config_yaml_has_the_defaults(tmp_path):
+    folder = copy_project(tmp_path / "project")
+    (folder / "config.yaml").unlink()
+    (folder / "small.yaml").write_text("results: out\ndatasets: [simulated]\nsimulated: {records: 20}\n")
+    Workflow(folder, (folder / "small.yaml",)).run("out/simulated/records.parquet")
+    assert (folder / "out/simulated/records.parquet").is_file()
