@@ -150,7 +150,7 @@ ERRORS = {
     "a cell too many": (ROWS + "x,SR,LBBB,p9,1,,\n", {}, "line 6: 7 cells, but the header has 6 columns"),
     "paths of other files": ("path,label\nx/1,SR\n", {"columns": {}}, "none of its 1 records is in"),
     "no rows": ("path,label\n", {"columns": {}}, "has no rows"),
-    "an empty file": ("", {"columns": {}}, "has no column 'path'"),
+    "an empty file": ("", {"columns": {}}, "its first line is empty"),
     "an invalid class cell": (
         "path,AF\nthree,yes\n",
         {"columns": {"label": ["AF"]}},

@@ -107,8 +107,8 @@ def test_names_without_a_number_and_unknown_numbers_are_problems(tmp_path, ptb_x
         "99999.png": "unknown-id",
         "00001/page.png": "no-id",
     }
-    assert "[1, 2]" in found["10000/00001_00002.png"][1]
-    assert "99999 is no ecg_id of" in found["99999.png"][1]
+    assert "several record numbers, 1, 2 in" in found["10000/00001_00002.png"][1]
+    assert "99999 is not an ecg_id in" in found["99999.png"][1]
 
 
 def test_a_pattern_may_use_folders_and_short_numbers(tmp_path, ptb_xl):
@@ -203,6 +203,8 @@ REFUSED = {
     "both": ({"id_pattern": r"(\d)", "id_table": "x.csv"}, "`id_table` already gives the numbers"),
     "signals": ({"kind": "signals"}, "labels: ptb-xl is for images"),
     "images with headers": ({"labels": "header"}, "labels: header is for signals"),
+    "a misspelt word": ({"labels": "ptbxl"}, "did you mean ptb-xl?"),
+    "another one": ({"kind": "signals", "labels": "Headers"}, "did you mean header?"),
     "a code table": ({"code_table": "x.csv"}, "code_table: only with labels: header"),
     "a pattern without numbers": ({"labels": None, "id_pattern": r"(\d)"}, "id_pattern: only with labels: ptb-xl"),
 }

@@ -41,7 +41,7 @@ class Dataset:
         classes: names of the classes; None: from the grouping of statements; empty: all labels.
         labels: values of LabelsConfig; None: the section ``labels``.
         statements_source: folder or zip archive with the table of statements (PTB-XL's layout).
-        code_table: table of the classes of codes in headers; empty: the package's; None: the labels are no codes.
+        code_table: table of the classes of codes in headers; empty: the package's; None: the labels are not codes.
         plus: folder or zip archive of PTB-XL+.
         duplicates_from_audit: whether only the audit detects identical images.
     """

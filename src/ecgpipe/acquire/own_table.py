@@ -1,7 +1,6 @@
 """The label table of a user dataset: a CSV file with one row per record."""
 
 import csv
-import difflib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -10,6 +9,7 @@ import pandas as pd
 
 from ecgpipe.artifacts.sources import Source, open_source
 from ecgpipe.artifacts.wfdb_header import RECORD_SUFFIXES
+from ecgpipe.config.base import did_you_mean
 from ecgpipe.config.own import OwnConfig
 from ecgpipe.errors import DataError, RecordError
 
@@ -102,6 +102,8 @@ def read_table(
     reader, rows = csv.reader(lines, delimiter=delimiter), []
     try:
         header = [name.strip() for name in next(reader, [])]
+        if not any(header):
+            raise DataError(f"{where}: its first line is empty; it must have the names of the columns")
         _check_columns(header, lines[0] if lines else "", required, where, columns_key, delimiter_key)
         for cells in reader:
             cells = [cell.strip() for cell in cells]
@@ -138,10 +140,10 @@ def _check_columns(
             if set(required) <= {cell.strip(' "\r\n') for cell in first.split(mark)}:
                 remedy = f"set {delimiter_key}: {json.dumps(mark)}" if delimiter_key else "separate them by commas"
                 raise DataError(f"{where}: its cells are separated by {mark!r}; {remedy}")
-        close = difflib.get_close_matches(column, header, n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
         remedy = f"set {columns_key}" if columns_key else f"required are {', '.join(required)}"
-        raise DataError(f"{where}: has no column {column!r}; {hint}it has {', '.join(header)}; {remedy}")
+        raise DataError(
+            f"{where}: has no column {column!r}; {did_you_mean(column, header)}it has {', '.join(header)}; {remedy}"
+        )
 
 
 def _path(text: str, kind: str, where: str) -> str:

@@ -39,7 +39,7 @@ def from_ptbxl(
     rows = []
     for path, number in sorted(numbers.items()):
         if number not in database.index:
-            detail = f"{number} is no ecg_id of {open_source(ptb_xl).full_name(DATABASE)}"
+            detail = f"{number} is not an ecg_id in {open_source(ptb_xl).full_name(DATABASE)}"
             problems.append(RecordError(path, source.full_name(path), "unknown-id", detail))
             continue
         found = database.loc[number]
@@ -69,8 +69,9 @@ def _by_name(present: Mapping[str, list[str]], config: OwnConfig) -> tuple[dict[
         if len(found) == 1:
             numbers[path] = found.pop()
             continue
-        detail = "its name contains no number of a record" if not found else f"its name contains {sorted(found)}"
-        problems.append(RecordError(path, source.full_name(path), "no-id", f"{detail} (id_pattern)"))
+        several = f"several record numbers, {', '.join(map(str, sorted(found)))}"
+        detail = f"id_pattern finds {several if found else 'no record number'} in its path"
+        problems.append(RecordError(path, source.full_name(path), "no-id", detail))
     return numbers, problems
 
 

@@ -1,5 +1,6 @@
-"""The base of all configuration sections, and values from the command line."""
+"""The base of all configuration sections, values from the command line, and hints for misspelt names."""
 
+import difflib
 import re
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -52,3 +53,9 @@ def command_line_values(arguments: Sequence[str]) -> dict[str, Any]:
 def yaml_number(value: Any) -> Any:
     """The number of a text like ``1e-3``, which YAML 1.1 reads as text; any other value unchanged."""
     return float(value) if isinstance(value, str) and re.fullmatch(r"[+-]?\d+e[+-]?\d+", value) else value
+
+
+def did_you_mean(name: str, known: Sequence[str]) -> str:
+    """``did you mean X? `` for the most similar known name; empty if none is similar."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]}? " if close else ""

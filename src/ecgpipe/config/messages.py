@@ -1,12 +1,11 @@
 """Messages about keys that are not valid: which key, what was given, what is allowed."""
 
-import difflib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from ecgpipe.config.base import Section
+from ecgpipe.config.base import Section, did_you_mean
 from ecgpipe.config.benchmark import Benchmark, DatasetRuns
 
 
@@ -30,12 +29,6 @@ def explain(error: ValidationError, top: type[Section], prefix: str = "") -> Ite
             yield f"{path}: {problem['ctx']['error']}" if path else str(problem["ctx"]["error"])
         else:
             yield f"{path}: {problem['msg']}; given: {problem['input']!r}"
-
-
-def did_you_mean(name: str, known: Sequence[str]) -> str:
-    """``did you mean X? `` for the most similar known name; empty if none is similar."""
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]}? " if close else ""
 
 
 def _keys_at(location: tuple, top: type[Section]) -> list[str]:

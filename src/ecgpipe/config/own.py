@@ -3,13 +3,15 @@
 import re
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ecgpipe.config.base import Section, Seed, check_unique
 from ecgpipe.lead_names import LEADS, lead_of
 
 HEADER, PTB_XL = "header", "ptb-xl"
 """Values of ``own.NAME.labels`` that are not the path of a table."""
+MISSPELT = {"header": HEADER, "headers": HEADER, "ptbxl": PTB_XL}
+"""How these values are also written: in lower case, without hyphens."""
 ID_PATTERN = r"(?<!\d)(\d{5})(?!\d)(?=[^/]*$)"
 """Five digits in the name of a file, as PTB-XL writes its record numbers."""
 
@@ -124,6 +126,14 @@ class OwnConfig(Section):
         if self.labels not in (None, HEADER) and columns[protocol] is not None:
             return None
         return f"requires columns.{'fold' if protocol == 'folds' else protocol} of a label table"
+
+    @field_validator("labels")
+    @classmethod
+    def _spelt_right(cls, value: str | None) -> str | None:
+        meant = MISSPELT.get(re.sub("[-_ ]", "", (value or "").lower()))
+        if meant not in (None, value):
+            raise ValueError(f"did you mean {meant}? For a table of the name {value}, write ./{value}")
+        return value
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> "OwnConfig":

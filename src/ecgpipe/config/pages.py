@@ -1,12 +1,11 @@
 """Pages: how they are drawn and degraded, and how images are made from them."""
 
-import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from ecgpipe.config.base import Section, Seed
+from ecgpipe.config.base import Section, Seed, did_you_mean
 from ecgpipe.config.kit import KitOptions, find_kit, find_python
 
 LAYOUTS = ("kit", "cardiac-images", "6x2", "12x1")
@@ -163,8 +162,7 @@ class RenderConfig(Section):
     @classmethod
     def _layout_exists(cls, value: str) -> str:
         if value not in LAYOUTS and not Path(value).is_file():
-            close = difflib.get_close_matches(value, LAYOUTS, n=1)
-            hint = f"did you mean {close[0]}? " if close else ""
+            hint = did_you_mean(value, LAYOUTS)
             raise ValueError(f"no such layout or file; {hint}allowed are {', '.join(LAYOUTS)} and the path of a file")
         return value
 
