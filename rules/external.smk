@@ -3,7 +3,7 @@
 EXTERNAL = f"{RESULTS}/{{target}}/external/{{target_protocol}}/{{dataset}}/{{protocol}}"
 
 
-# Early (priority), since it needs the labels alone and tells whether an entry can work
+# Runs early (priority): it only needs the labels, and shows whether the two datasets share classes
 rule external_classes:
     input:
         source=f"{DATASET}/labels.parquet",

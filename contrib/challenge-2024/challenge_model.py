@@ -41,7 +41,7 @@ class Classifier:
     Attributes:
         net: gives a logit per class.
         classes: their names.
-        thresholds: (classes,) logits from which a class is given.
+        thresholds: (classes,) smallest logits with which a record gets a class.
     """
 
     net: RecordingNet
@@ -139,7 +139,7 @@ def as_page(signal: np.ndarray) -> np.ndarray:
 
 
 def best_threshold(logits: np.ndarray, truth: np.ndarray) -> float:
-    """The logit from which on a class is given so that its F-measure is largest; 0 if no record has the class.
+    """The decision threshold with the largest F-measure; 0 if no record has the class.
 
     Args:
         logits, truth: (n,) of records; truth is 0 or 1.

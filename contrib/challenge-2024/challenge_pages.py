@@ -16,9 +16,9 @@ logger = logging.getLogger("ecgpipe.challenge")
 PAGE_SECONDS = 10.0
 """What a page shows; ECG-Image-Kit draws longer records on several pages, one after the other."""
 DELAY = 0.15
-"""Seconds by which signals are late. The evaluator (evaluation-2024, commit 1a51354) shifts each lead for the best fit,
-but of one that it has to shift to later times it keeps only as many samples as the shift has, and the score is near 0
-dB. On 48 pages of training records, clean and photographed, the shifts were between -0.138 and 0.05 s."""
+"""Seconds by which signals are delayed. The evaluator (evaluation-2024, commit 1a51354) shifts each lead for the best
+fit, but if it must shift one to later times, it keeps only as many samples as the shift is long: near 0 dB. On 48 pages
+of training records, clean and photographed, the shifts were between -0.138 and 0.05 s."""
 
 
 def read_pages(header: ChallengeHeader, net: ReaderNet) -> np.ndarray:

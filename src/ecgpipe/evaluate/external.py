@@ -23,7 +23,7 @@ CALIBRATIONS = ("uncalibrated", "before", "after")
 
 
 def best_f1_threshold(logits: np.ndarray, truth: np.ndarray) -> float:
-    """The logit from which a class is called for the highest F1; of several the largest. 0 without positive records.
+    """The decision threshold with the highest F1, the largest of several; 0 without positive records.
 
     Args:
         logits: (n,).

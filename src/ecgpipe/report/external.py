@@ -62,12 +62,12 @@ def _notes(view: dict) -> list[str]:
         f"{view['records']} records have none of them.",
         f"Outputs: {exclusive[view['source_task']]}. Labels of {there}: "
         f"{'exactly one' if view['target_task'] == 'single' else 'any number'} per record.",
-        f"Before: calibrated, and thresholds chosen for F1, on the validation records of {title}. After: on the "
+        f"Before: calibration and F1 thresholds are fitted on the validation records of {title}. After: on the "
         f"validation records of {there}."
         + (
             ""
             if view["role"] == "test"
-            else " These are also the reported ones, so that figures after it are optimistic."
+            else " These are also the reported ones, so the scores after recalibration are optimistic."
         ),
     ]
     images = view["images"]
