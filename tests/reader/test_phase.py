@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ecgpipe.reader.geometry import fit_gradients
-from ecgpipe.reader.phase import align_to_lines, local_shift, upright_lines
+from ecgpipe.reader.phase import LocalShift, align_to_lines, local_shift, upright_lines
 
 SHAPE = (700, 1400)
 PIXELS_PER_MM = 5.45
@@ -91,6 +91,15 @@ def test_folds_are_followed_where_no_smooth_geometry_fits():
         difference = page[:, 1] - (down + fold(right))
         errors.append(float(np.std(difference)))
     assert errors[1] < 0.05 < 0.1 < errors[0]  # mm
+
+
+def test_shifts_are_linear_between_places_for_any_number_of_points():
+    shift = LocalShift(np.arange(24, dtype=np.float32).reshape(3, 4, 2), np.array([10.0, 20.0]), 5.0)
+    many = np.tile([[12.5, 22.5], [-50.0, 500.0]], (40_000, 1))
+    found = shift.at(many)
+    assert found.shape == many.shape
+    assert found[0] == pytest.approx([5, 6]) and found[1] == pytest.approx([16, 17])
+    assert shift.over(many[:2].astype(np.float32)[None])[0] == pytest.approx(found[:2], abs=0.05)
 
 
 def test_a_flat_page_has_no_folds():

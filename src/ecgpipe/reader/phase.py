@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
+from scipy.ndimage import map_coordinates
 
 from ecgpipe.reader.geometry import PageGeometry, derivatives, terms
 
@@ -107,9 +108,9 @@ class LocalShift:
 
     def at(self, points: np.ndarray) -> np.ndarray:
         """mm (..., 2) at pixels (..., 2) of the picture; linear between the places."""
-        where = ((points - self.first) / self.step).astype(np.float32).reshape(-1, 1, 2)
-        found = cv2.remap(self.shift, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return found.reshape(points.shape)
+        across, down = np.moveaxis((points - self.first) / self.step, -1, 0)
+        axes = (map_coordinates(self.shift[..., axis], [down, across], order=1, mode="nearest") for axis in (0, 1))
+        return np.stack(list(axes), axis=-1)
 
     def over(self, places: np.ndarray) -> np.ndarray:
         """The same for float32 (h, w, 2), without a copy of it in double precision."""
