@@ -7,7 +7,7 @@ import pytest
 from ecgpipe.artifacts.external import ExternalLogits
 from tests.workflow.conftest import Workflow
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.long]
 
 ENTRIES = "  external: [{from: ptb-xl, to: simulated, classes: {NORM: NORM, MI: [MI]}}]\n"
 RESULT = "results/tiny/simulated/external/paper/ptb-xl/paper.json"

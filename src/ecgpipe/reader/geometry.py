@@ -16,6 +16,7 @@ LEAST_WIDTH, LEAST_ROWS = 0.6, 3  # share of the page's width that a row must co
 ROW_BIN, ROW_BLUR, ROW_APART, ROW_NOISE = 0.5, 2.0, 8.0, 0.3  # mm
 LEAST_ROW = 0.2  # of the highest peak of the histogram of heights
 CONVERGENCE = 5e-5  # of rows per mm, usual: 1 % over the width of a page
+CLEARLY = 1.3  # times its error: rows that converge less may do so by chance, as on a flat page
 SLOPE_NOISE = 3e-3  # of rows, from drifting signals
 FARTHEST = 1e5  # pixels; a point that far away did not converge
 
@@ -129,6 +130,8 @@ def foreshortened(points: np.ndarray, above: np.ndarray, geometry: PageGeometry)
     error = noise / (
         np.sqrt(len(rest) * np.average((height - np.average(height, weights=weight)) ** 2, weights=weight))
     )
+    if abs(converge) < CLEARLY * error:
+        return geometry
     converge *= CONVERGENCE**2 / (CONVERGENCE**2 + error**2)  # towards a page seen straight on
     grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, 12),) * 2), axis=-1).reshape(-1, 2)
     places = geometry.middle + geometry.unit * grid * np.abs(points - geometry.middle).max(axis=0) / geometry.unit
