@@ -13,7 +13,7 @@ import pytest
 from ecgpipe.render.layout import kit_layout
 from tests.workflow.conftest import Workflow, copy_project
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.long]
 
 OWN_LAYOUT = kit_layout().model_dump(mode="json")
 COMPARING = {"compare_models": 1, "compare_protocols": 1, "claims": 1}
