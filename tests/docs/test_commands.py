@@ -45,6 +45,10 @@ SMALLER = (
 
 SOURCES = (
     (r"source: (DIR|/data/ptb-xl)(, sampling_rate: 500)?", "source: raw, sampling_rate: 100"),  # it has no records500/
+    (
+        r"(external\.yaml.*)'cardiac_images=\{source: [^}]*\}'",
+        r"\1'datasets=[ptb-xl, simulated]' 'benchmark={external: [{from: ptb-xl, to: simulated}]}'",
+    ),
     (r"cardiac_images=\{source: [^}]*\}", "datasets=[ptb-xl]"),
 )
 """The same for Snakemake; the image dataset is not available here."""
