@@ -118,7 +118,7 @@ def test_a_failing_job_is_reported_and_only_what_is_missing_runs_again(cluster, 
     target = str(run_of(0) / "metrics.json")
     for name in ("predictions.parquet", "metrics.json"):
         scored.file(0, name).unlink()
-    sound, broken = "    folder = Path(folder)\n", '    raise RuntimeError("broken on purpose")\n'
+    sound, broken = "    model = model.to(device)\n", '    raise RuntimeError("broken on purpose")\n'
     scored.edit("src/ecgpipe/train/predict.py", sound, broken)
     output = scored.run(target, "--retries", "0", success=False)
     assert "broken on purpose" in output
