@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ecgpipe.artifacts import ROLES
-from ecgpipe.artifacts.external import ExternalLogits
+from ecgpipe.artifacts.predictions import ExternalLogits
 from ecgpipe.artifacts.runs import RunConfig
 from ecgpipe.artifacts.tables import SPLIT, rows_of_images
 from ecgpipe.config.pages import PreprocessConfig

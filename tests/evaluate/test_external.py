@@ -8,8 +8,7 @@ import pytest
 from scipy.special import softmax
 from sklearn.metrics import brier_score_loss, f1_score, roc_auc_score
 
-from ecgpipe.artifacts.external import ExternalLogits
-from ecgpipe.artifacts.predictions import Predictions
+from ecgpipe.artifacts.predictions import ExternalLogits, Predictions
 from ecgpipe.artifacts.tables import Labels
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.config.external import SharedClass

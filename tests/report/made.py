@@ -8,12 +8,12 @@ import pandas as pd
 
 from ecgpipe.acquire.ptbxl import list_ptbxl_records
 from ecgpipe.acquire.simulate.dataset import simulate_dataset
-from ecgpipe.artifacts.external import ExternalLogits
 from ecgpipe.artifacts.pages import StoredPage, StoredPages, read_pages, write_pages
 from ecgpipe.artifacts.predictions import (
     CLAIM_COLUMNS,
     COMPARISON_COLUMNS,
     PROTOCOL_COLUMNS,
+    ExternalLogits,
     Predictions,
     write_comparisons,
 )

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ecgpipe.artifacts.external import ExternalLogits
+from ecgpipe.artifacts.predictions import ExternalLogits
 from tests.workflow.conftest import Workflow
 
 pytestmark = [pytest.mark.workflow, pytest.mark.long]

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -60,11 +61,10 @@ class Predictions:
 
     def write(self, path: Path | str) -> None:
         """Write the file atomically, with one column of logits and one of targets per class."""
-        columns = {"record_id": pa.array(self.record_ids.astype(str)), "role": pa.array(self.roles.astype(str))}
-        columns |= {f"logit:{name}": self.logits[:, i].astype(np.float32) for i, name in enumerate(self.classes)}
-        columns |= {f"target:{name}": self.targets[:, i].astype(np.uint8) for i, name in enumerate(self.classes)}
-        metadata = {"classes": json.dumps(self.classes), "task": self.task}
-        write_table(pa.table(columns).replace_schema_metadata(metadata), path)
+        table = _logit_table(self)
+        for i, name in enumerate(self.classes):
+            table = table.append_column(f"target:{name}", pa.array(self.targets[:, i], pa.uint8()))
+        write_table(table, path)
 
     @classmethod
     def read(cls, path: Path | str) -> "Predictions":
@@ -75,17 +75,62 @@ class Predictions:
         """
         try:
             table = read_table(path)
-            classes = tuple(json.loads(table.schema.metadata[b"classes"]))
-            return cls(
-                record_ids=text_array(table["record_id"]),
-                roles=text_array(table["role"]),
-                logits=np.stack([table[f"logit:{name}"].to_numpy() for name in classes], axis=1),
-                targets=np.stack([table[f"target:{name}"].to_numpy() for name in classes], axis=1),
-                classes=classes,
-                task=table.schema.metadata[b"task"].decode(),
-            )
+            logits = _read_logits(table)
+            targets = np.stack([table[f"target:{name}"].to_numpy() for name in logits["classes"]], axis=1)
+            return cls(targets=targets, **logits)
         except PARQUET_ERRORS as error:
             raise DataError(f"{path}: not a readable predictions file ({error}); delete it and run again") from error
+
+
+@dataclass(frozen=True)
+class ExternalLogits:
+    """external/<dataset>/<protocol>.parquet: logits of a run for the validation and test records of another dataset.
+
+    The targets are not part of it: they are in the other dataset's labels.parquet and have other classes.
+
+    Args:
+        record_ids, roles, logits, classes, task: as for ``Predictions``; classes and task of the model.
+    """
+
+    record_ids: np.ndarray
+    roles: np.ndarray
+    logits: np.ndarray
+    classes: tuple[str, ...]
+    task: str
+
+    def write(self, path: Path | str) -> None:
+        """Write the file atomically, with one column of logits per class."""
+        write_table(_logit_table(self), path)
+
+    @classmethod
+    def read(cls, path: Path | str) -> "ExternalLogits":
+        """Read a file.
+
+        Raises:
+            DataError: missing, damaged or not such a file.
+        """
+        try:
+            return cls(**_read_logits(read_table(path)))
+        except PARQUET_ERRORS as error:
+            raise DataError(f"{path}: not readable logits ({error}); delete it and run again") from error
+
+
+def _logit_table(one: Predictions | ExternalLogits) -> pa.Table:
+    """The columns that both formats have."""
+    columns = {"record_id": pa.array(one.record_ids.astype(str)), "role": pa.array(one.roles.astype(str))}
+    columns |= {f"logit:{name}": pa.array(one.logits[:, i], pa.float32()) for i, name in enumerate(one.classes)}
+    return pa.table(columns, metadata={"classes": json.dumps(one.classes), "task": one.task})
+
+
+def _read_logits(table: pa.Table) -> dict[str, Any]:
+    classes = tuple(json.loads(table.schema.metadata[b"classes"]))
+    return {
+        "record_ids": text_array(table["record_id"]),
+        "roles": text_array(table["role"]),
+        "logits": np.stack([table[f"logit:{name}"].to_numpy() for name in classes], axis=1),
+        "classes": classes,
+        "task": table.schema.metadata[b"task"].decode(),
+    }
 
 
 COMPARISON_COLUMNS = (

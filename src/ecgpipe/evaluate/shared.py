@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 from scipy.special import logsumexp
 
-from ecgpipe.artifacts.external import ExternalLogits
-from ecgpipe.artifacts.predictions import Predictions
+from ecgpipe.artifacts.predictions import ExternalLogits, Predictions
 from ecgpipe.artifacts.tables import Labels
 from ecgpipe.config.external import SharedClass
 
