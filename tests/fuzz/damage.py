@@ -2,6 +2,7 @@
 
 import random
 import re
+import sys
 
 from hypothesis import strategies as st
 
@@ -68,81 +69,30 @@ WORDS = (
     "\ud7ff",
 )
 
-
 TEXT_CHANGES = ("word", "word", "word", "line", "byte", "cut", "insert")
+BINARY_CHANGES = ("byte", "byte", "byte", "bytes", "cut", "insert", "copy")
+BYTES = (0, 1, 127, 128, 255)
+FOUR_BYTES = (b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff")
+NEAR = 400
+"""The structure of a file is mostly in its first bytes."""
 
 
-@st.composite
-def damaged(draw, good: bytes, most: int = 6) -> bytes:
-    """A valid file with one to ``most`` changes."""
-    data = bytearray(good)
-    for _ in range(draw(st.integers(1, most))):
-        kind = draw(st.sampled_from(TEXT_CHANGES))
-        at = draw(st.integers(0, max(len(data) - 1, 0)))
-        if kind == "word":
-            words = [match.span() for match in re.finditer(rb"[^\s,;:/()\[\]{}]+", bytes(data))]
-            if words:
-                start, end = words[draw(st.integers(0, len(words) - 1))]
-                data[start:end] = draw(st.sampled_from(WORDS) | st.text(max_size=8)).encode("utf-8", "surrogatepass")
-        elif kind == "line":
-            lines = bytes(data).splitlines(keepends=True)
-            if lines:
-                one, other = (draw(st.integers(0, len(lines) - 1)) for _ in range(2))
-                action = draw(st.sampled_from(("drop", "twice", "swap")))
-                if action == "drop":
-                    del lines[one]
-                elif action == "twice":
-                    lines.insert(other, lines[one])
-                else:
-                    lines[one], lines[other] = lines[other], lines[one]
-                data = bytearray(b"".join(lines))
-        elif kind == "byte" and data:
-            data[at] = draw(st.integers(0, 255))
-        elif kind == "cut":
-            del data[at:]
-        elif kind == "insert":
-            data[at:at] = draw(st.binary(max_size=12))
-    return bytes(data)
-
-
-def any_file(good: bytes) -> st.SearchStrategy[bytes]:
-    """Mostly a damaged valid file, sometimes random bytes."""
-    return st.one_of(damaged(good), damaged(good), damaged(good, most=1), st.binary(max_size=200))
-
-
-def hurt(good: bytes, chance: random.Random, most: int = 6) -> bytes:
-    """``damaged`` without Hypothesis, which takes most of the time of a quick reader; sometimes random bytes."""
+def damaged(good: bytes, chance: random.Random, most: int = 6) -> bytes:
+    """A valid file with one to ``most`` changes; rarely random bytes."""
     if chance.random() < 0.02:
         return chance.randbytes(chance.randrange(200))
     data = bytearray(good)
-    binary = b"\0" in good
     for _ in range(chance.randint(1, most)):
-        kind = chance.choice(("byte", "byte", "byte", "bytes", "cut", "insert", "copy") if binary else TEXT_CHANGES)
-        # of a binary file mostly the start, where its structure is
-        at = chance.randrange(len(data) + 1) if chance.random() < 0.5 else chance.randrange(min(len(data), 400) + 1)
+        kind = chance.choice(BINARY_CHANGES if b"\0" in good else TEXT_CHANGES)
+        at = chance.randrange(len(data) + 1) if chance.random() < 0.5 else chance.randrange(min(len(data), NEAR) + 1)
         if kind == "word":
-            words = [match.span() for match in re.finditer(rb"[^\s,;:/()\[\]{}]+", bytes(data))]
-            if words:
-                start, end = chance.choice(words)
-                data[start:end] = chance.choice(WORDS).encode("utf-8", "surrogatepass")
+            _change_word(data, chance)
         elif kind == "line":
-            lines = bytes(data).splitlines(keepends=True)
-            if lines:
-                one, other = chance.randrange(len(lines)), chance.randrange(len(lines))
-                action = chance.choice(("drop", "twice", "swap"))
-                if action == "drop":
-                    del lines[one]
-                elif action == "twice":
-                    lines.insert(other, lines[one])
-                else:
-                    lines[one], lines[other] = lines[other], lines[one]
-                data = bytearray(b"".join(lines))
+            _change_line(data, chance)
         elif kind == "byte":
-            data[at : at + 1] = bytes([chance.choice((0, 1, 127, 128, 255, chance.randrange(256)))])
+            data[at : at + 1] = bytes([chance.choice((*BYTES, chance.randrange(256)))])
         elif kind == "bytes":
-            data[at : at + 4] = chance.choice(
-                (b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", chance.randbytes(4))
-            )
+            data[at : at + 4] = chance.choice((*FOUR_BYTES, chance.randbytes(4)))
         elif kind == "cut":
             del data[at : len(data) if chance.random() < 0.3 else at + chance.randrange(1, 64)]
         elif kind == "insert":
@@ -151,3 +101,34 @@ def hurt(good: bytes, chance: random.Random, most: int = 6) -> bytes:
             start = chance.randrange(len(data) + 1)
             data[at:at] = data[start : start + chance.randrange(1, 200)]
     return bytes(data)
+
+
+def _change_word(data: bytearray, chance: random.Random) -> None:
+    """Replace a word by one of ``WORDS`` or by any characters."""
+    places = [match.span() for match in re.finditer(rb"[^\s,;:/()\[\]{}]+", bytes(data))]
+    if places:
+        start, end = chance.choice(places)
+        other = "".join(chr(chance.randrange(sys.maxunicode + 1)) for _ in range(chance.randrange(1, 9)))
+        word = chance.choice(WORDS) if chance.random() < 0.75 else other
+        data[start:end] = word.encode("utf-8", "surrogatepass")
+
+
+def _change_line(data: bytearray, chance: random.Random) -> None:
+    """Drop, repeat or swap lines."""
+    lines = bytes(data).splitlines(keepends=True)
+    if lines:
+        one, other = chance.randrange(len(lines)), chance.randrange(len(lines))
+        action = chance.choice(("drop", "twice", "swap"))
+        if action == "drop":
+            del lines[one]
+        elif action == "twice":
+            lines.insert(other, lines[one])
+        else:
+            lines[one], lines[other] = lines[other], lines[one]
+        data[:] = b"".join(lines)
+
+
+def any_file(good: bytes, most: int = 6) -> st.SearchStrategy[bytes]:
+    """Mostly ``damaged`` files, sometimes random bytes. Hypothesis makes all choices, and reduces those that fail."""
+    changes = st.builds(damaged, st.just(good), st.randoms(use_true_random=False), st.sampled_from((1, most, most)))
+    return st.integers(0, 3).flatmap(lambda kind: changes if kind else st.binary(max_size=200))

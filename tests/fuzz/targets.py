@@ -38,7 +38,7 @@ from ecgpipe.render.kit import read_kit_page
 from ecgpipe.render.layout import kit_layout, layout_named
 from tests.artifacts.test_foreign import dicom_recording
 from tests.conftest import PROJECT
-from tests.fuzz.damage import hurt
+from tests.fuzz.damage import damaged
 
 Read = Callable[[bytes], object]
 
@@ -82,7 +82,7 @@ class Target:
     def case(self, seed: int, number: int) -> bytes:
         """The content of a case."""
         chance = random.Random(f"{self.name} {seed} {number}")
-        return hurt(chance.choice(self.good), chance)
+        return damaged(chance.choice(self.good), chance)
 
 
 def _stored(path: Path, read: Callable[[], object]) -> Read:
