@@ -21,7 +21,8 @@ import warnings
 from collections import Counter
 from pathlib import Path
 
-from tests.fuzz.targets import Target, targets
+from tests.fuzz.target import Target
+from tests.fuzz.targets import targets
 
 LONGEST = 60
 SHARE = 2.0  # seconds that a target gets before the next one
