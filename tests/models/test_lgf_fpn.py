@@ -3,7 +3,7 @@
 import pytest
 import timm
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from timm.models import adapt_input_conv
 
 from ecgpipe.config.schema import validate_config
@@ -122,6 +122,14 @@ def test_pretrained_weights_reach_the_backbone(tmp_path):
         found = plain.forward_stages(images())
     torch.testing.assert_close(found[-1], expected[-1])
     assert "of" in str(model.pretrained_report) and model.pretrained_report.matched > 100
+
+
+def test_timm_s_registry_loads_pretrained_weights_too(tmp_path):
+    save_file(timm.create_model("resnet18").state_dict(), tmp_path / "weights.safetensors")
+    overlay = {"file": str(tmp_path / "weights.safetensors")}
+    model = timm.create_model("lgf_fpn", backbone="resnet18", pretrained=True, pretrained_cfg_overlay=overlay)
+    expected = load_file(tmp_path / "weights.safetensors")["layer3.0.conv1.weight"]
+    assert torch.equal(model.backbone.layer3[0].conv1.weight, expected)
 
 
 def test_a_configuration_names_it():

@@ -25,7 +25,7 @@ VARIANTS = (
     "swin_lgf_fpn_no_fpn",
     "swin_lgf_fpn_no_refine",
 )
-OURS = ("lgf_fpn",)  # a model on the backbone that its options name
+ON_ANY_BACKBONE = "lgf_fpn"  # a model on the backbone that its options name
 MODEL_NAME = re.compile(r"[A-Za-z0-9_.]+")  # part of paths, and of names like swin+strong
 REGISTERED = re.compile(r"^@(?:timm\.models\.)?register_model\s*\ndef (\w+)\(", re.M)
 WEIGHT_OPTIONS = {"pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir", "checkpoint_path"}
@@ -122,7 +122,7 @@ def unknown_model(name: str, user_defined: Iterable[str] = ()) -> str | None:
 
     Without timm, on a machine that only plans, every name passes; the training fails if it is wrong.
     """
-    ours = {*VARIANTS, *OURS, *user_defined}
+    ours = {*VARIANTS, ON_ANY_BACKBONE, *user_defined}
     spec = importlib.util.find_spec("timm")
     if name in ours or spec is None or not spec.submodule_search_locations:
         return None

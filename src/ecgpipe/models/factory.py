@@ -102,7 +102,7 @@ def create_model(
         if weights is not None and weights_sha256 is not None:
             check_weights(weights, weights_sha256)
         load = model.load_pretrained if isinstance(model, LgfFpn) else partial(load_pretrained_weights, model)
-        model.pretrained_report = load(weights)  # type: ignore[assignment, operator]
+        model.pretrained_report = load(weights)  # type: ignore[assignment]
     return model
 
 

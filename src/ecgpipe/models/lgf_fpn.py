@@ -1,7 +1,7 @@
 """LGF modules, a feature pyramid and a fusing head (sections 2.3 and 2.4) on the stages of any backbone."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import timm
@@ -50,6 +50,9 @@ class LgfFpnOptions:
             raise ConfigError(f"unknown lgf_placement {self.lgf_placement!r}: use 'inline' or 'side'")
 
 
+LGF_FPN_OPTIONS = tuple(option.name for option in fields(LgfFpnOptions))
+
+
 class LgfFpn(nn.Module):
     """A backbone with the paper's modules; a subclass runs the stages.
 
@@ -94,6 +97,10 @@ class LgfFpn(nn.Module):
 
         Shapes: (B, in_chans, H, W) to [(B, C_i, H / 4 / 2^i, W / 4 / 2^i)], NCHW in channels_last memory.
         """
+        raise NotImplementedError
+
+    def load_pretrained(self, weights_file: str | None = None) -> PretrainedReport:
+        """Load timm's ImageNet weights into the backbone; see ``load_pretrained_weights``."""
         raise NotImplementedError
 
     def forward_features(self, x: Tensor) -> list[Tensor]:
@@ -172,10 +179,8 @@ class TimmLgfFpn(LgfFpn):
             (``lgf_placement: side`` then works).
     """
 
-    backbone: nn.Module
-
     def __init__(self, *, num_classes: int = 5, in_chans: int = 1, backbone: str = "resnet34", **options: Any) -> None:
-        ours = {name: options.pop(name) for name in LgfFpnOptions.__dataclass_fields__ if name in options}
+        ours = {name: options.pop(name) for name in LGF_FPN_OPTIONS if name in options}
         stages = _feature_maps(backbone, in_chans, options)
         super().__init__(stages, stages.feature_info.channels(), num_classes, in_chans, LgfFpnOptions(**ours))
         self.backbone_name, self.backbone_options = backbone, options
@@ -201,7 +206,6 @@ class TimmLgfFpn(LgfFpn):
         return self.lgf[index](tokens.contiguous()).permute(0, 3, 1, 2)  # a copy only of maps in NCHW memory
 
     def load_pretrained(self, weights_file: str | None = None) -> PretrainedReport:
-        """Load timm's ImageNet weights into the backbone; see ``load_pretrained_weights``."""
         plain = timm.create_model(self.backbone_name, num_classes=0, in_chans=self.in_chans, **self.backbone_options)
         report = load_pretrained_weights(plain, weights_file)
         # timm names the modules of a stage "stages_0" here and "stages.0" there
@@ -239,31 +243,43 @@ def _feature_maps(backbone: str, in_chans: int, options: dict[str, Any]) -> nn.M
         raise ConfigError(f"backbone {backbone!r} cannot be built with {options}: {error}") from error
 
 
-default_cfgs = generate_default_cfgs(
-    {
-        "lgf_fpn": {
-            "num_classes": 5,
-            "input_size": (1, 640, 640),
-            "interpolation": "bilinear",
-            "mean": (0.0,),  # training feeds 0 (paper) and 1 (ink), without normalisation
-            "std": (1.0,),
-            "crop_pct": 1.0,
-            "classifier": "head.fc2",
-        }
-    }
-)
+INPUT = {
+    "num_classes": 5,
+    "input_size": (1, 640, 640),
+    "interpolation": "bilinear",
+    "mean": (0.0,),  # training feeds 0 (paper) and 1 (ink), without normalisation
+    "std": (1.0,),
+    "crop_pct": 1.0,
+    "classifier": "head.fc2",
+}
+"""What timm is told about the models of this package."""
+default_cfgs = generate_default_cfgs({"lgf_fpn": INPUT})
 
 
-@register_model
-def lgf_fpn(pretrained: bool = False, **kwargs: Any) -> TimmLgfFpn:
-    """LGF modules, pyramid and head on the backbone of the option ``backbone``; weights: ``load_pretrained``.
+def build_registered(model: type[LgfFpn], name: str, pretrained: bool, **kwargs: Any) -> nn.Module:
+    """Build a model for timm's registry; ``pretrained`` loads timm's ImageNet weights into the backbone.
 
-    Keyword arguments: as for :class:`TimmLgfFpn`.
+    Args:
+        model: the class.
+        name: in the registry.
+        kwargs: arguments of the class, of timm's ``features_only``, and ``pretrained_cfg_overlay={"file": path}`` for
+            weights in a local safetensors file.
     """
-    return build_model_with_cfg(
-        TimmLgfFpn,
-        "lgf_fpn",
+    weights_file = (kwargs.get("pretrained_cfg_overlay") or {}).get("file")
+    built = build_model_with_cfg(
+        model,
+        name,
         pretrained=False,  # only the backbone has published weights
         feature_cfg={"feature_cls": "getter", "out_indices": kwargs.pop("out_indices", None)},
         **kwargs,
     )
+    if pretrained:
+        inner = getattr(built, "model", built)  # features_only wraps the model
+        inner.pretrained_report = inner.load_pretrained(weights_file)
+    return built
+
+
+@register_model
+def lgf_fpn(pretrained: bool = False, **kwargs: Any) -> nn.Module:
+    """LGF modules, pyramid and head on the network of the option ``backbone``; see :class:`TimmLgfFpn`."""
+    return build_registered(TimmLgfFpn, "lgf_fpn", pretrained, **kwargs)

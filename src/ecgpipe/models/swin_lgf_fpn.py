@@ -7,12 +7,12 @@ from typing import Any
 
 import timm
 from timm.layers import set_fused_attn, use_fused_attn
-from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
+from timm.models import generate_default_cfgs, register_model
 from timm.models.swin_transformer import WindowAttention
 from torch import Tensor, nn
 
 from ecgpipe.errors import ConfigError
-from ecgpipe.models.lgf_fpn import LgfFpn, LgfFpnOptions
+from ecgpipe.models.lgf_fpn import INPUT, LgfFpn, LgfFpnOptions, build_registered
 from ecgpipe.models.weights import PretrainedReport, load_pretrained_weights
 
 SWIN_TINY = "swin_tiny_patch4_window7_224"
@@ -136,7 +136,6 @@ class SwinLgfFpn(LgfFpn):
         return maps
 
     def load_pretrained(self, weights_file: str | None = None) -> PretrainedReport:
-        """Load timm's ImageNet weights into the backbone; see ``load_pretrained_weights``."""
         return load_pretrained_weights(self.backbone, weights_file)
 
     def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
@@ -145,39 +144,12 @@ class SwinLgfFpn(LgfFpn):
 
 
 default_cfgs = generate_default_cfgs(
-    {
-        "swin_lgf_fpn_tiny": {
-            "num_classes": 5,
-            "input_size": (1, 640, 640),
-            "fixed_input_size": True,
-            "interpolation": "bilinear",
-            "mean": (0.0,),  # training feeds 0 (paper) and 1 (ink), without normalisation
-            "std": (1.0,),
-            "crop_pct": 1.0,
-            "first_conv": "backbone.patch_embed.proj",
-            "classifier": "head.fc2",
-        }
-    }
+    {"swin_lgf_fpn_tiny": INPUT | {"fixed_input_size": True, "first_conv": "backbone.patch_embed.proj"}}
 )
 
 
 @register_model
-def swin_lgf_fpn_tiny(pretrained: bool = False, **kwargs: Any) -> SwinLgfFpn:
-    """Swin-LGF-FPN on Swin-T; ``pretrained`` loads timm's ImageNet weights into the backbone.
-
-    Keyword arguments: as for :class:`SwinLgfFpn`, and ``pretrained_cfg_overlay={"file": path}`` for backbone
-    weights in a local safetensors file.
-    """
-    weights_file = (kwargs.get("pretrained_cfg_overlay") or {}).get("file")
-    kwargs["img_size"] = image_hw(kwargs.get("img_size") or default_cfgs["swin_lgf_fpn_tiny"].default.input_size[1:])
-    model = build_model_with_cfg(
-        SwinLgfFpn,
-        "swin_lgf_fpn_tiny",
-        pretrained=False,  # only the backbone has published weights
-        feature_cfg={"feature_cls": "getter", "out_indices": kwargs.pop("out_indices", None)},
-        **kwargs,
-    )
-    if pretrained:
-        swin = getattr(model, "model", model)  # features_only wraps the model
-        swin.pretrained_report = swin.load_pretrained(weights_file)
-    return model
+def swin_lgf_fpn_tiny(pretrained: bool = False, **kwargs: Any) -> nn.Module:
+    """Swin-LGF-FPN on Swin-T; see :class:`SwinLgfFpn`."""
+    kwargs["img_size"] = image_hw(kwargs.get("img_size") or INPUT["input_size"][1:])
+    return build_registered(SwinLgfFpn, "swin_lgf_fpn_tiny", pretrained, **kwargs)
