@@ -124,7 +124,7 @@ def digitize(
     order = sorted(leads, key=lambda lead: lead.strip)  # a strip does not replace the lead's own part
     used = [lead for lead in order if lead.name.upper() in LEADS and lead.coverage >= LEAST_COVERAGE]
     traces = [(lead, _trace(page, ink, lead)) for lead in used]
-    pen = thickest_pen(trace.stroke for _, trace in traces if trace) if any(trace for _, trace in traces) else 0
+    pen = thickest_pen([trace.stroke for _, trace in traces if trace])
     for lead, trace in traces:
         scale = (gain or USUAL_GAIN) * unit
         part, line = _samples(page, lead, trace, pen, time, scale, sampling_rate, samples)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
-from scipy.signal import find_peaks
+
+from ecgpipe.reader.rows import APART, baselines
 
 DEGREE = 3
 ITERATIONS = 6
@@ -13,8 +13,7 @@ SINGULAR = 1e-9  # mm² per pixel²
 COARSE_TURNS, FINE_TURNS = np.deg2rad(np.linspace(-16, 16, 65)), np.deg2rad(np.linspace(-0.5, 0.5, 11))
 LEVEL_BIN = 1.5  # mm
 LEAST_WIDTH, LEAST_ROWS = 0.6, 3  # share of the page's width that a row must cover, and rows that must
-ROW_BIN, ROW_BLUR, ROW_APART, ROW_NOISE = 0.5, 2.0, 8.0, 0.3  # mm
-LEAST_ROW = 0.2  # of the highest peak of the histogram of heights
+ROW_NOISE = 0.3  # mm, distances of points from their row below which all count the same
 CONVERGENCE = 5e-5  # of rows per mm, usual: 1 % over the width of a page
 CLEARLY = 1.3  # times its error: rows that converge less may do so by chance, as on a flat page
 SLOPE_NOISE = 3e-3  # of rows, from drifting signals
@@ -112,7 +111,8 @@ def foreshortened(points: np.ndarray, above: np.ndarray, geometry: PageGeometry)
     middle = np.median(x)
     x, heights = x - middle, y + above
     slopes = []  # height, slope and weight of each row
-    for row in _rows(heights):
+    for baseline in baselines(heights, np.ones(len(heights)), heights.min(), heights.max()):
+        row = np.abs(heights - baseline) < APART / 2
         if np.ptp(x[row]) < LEAST_WIDTH * np.ptp(x):
             continue
         slope, height = np.polyfit(x[row], heights[row], 1)
@@ -142,15 +142,6 @@ def foreshortened(points: np.ndarray, above: np.ndarray, geometry: PageGeometry)
     basis = terms(*((places - geometry.middle) / geometry.unit).T)
     to_x, to_y = (np.linalg.lstsq(basis, page, rcond=None)[0] for page in (across / shrunk + middle, down / shrunk))
     return replace(geometry, x=to_x, y=to_y)
-
-
-def _rows(heights: np.ndarray) -> list[np.ndarray]:
-    """For each row of traces, bool (n,): the points whose baseline is near a peak of the histogram of all heights."""
-    low = float(heights.min())
-    counts = np.bincount(((heights - low) / ROW_BIN).astype(int))
-    smooth = gaussian_filter1d(counts.astype(float), ROW_BLUR / ROW_BIN)
-    peaks, _ = find_peaks(smooth, height=LEAST_ROW * smooth.max(), distance=max(1, round(ROW_APART / ROW_BIN)))
-    return [np.abs(heights - low - (peak + 0.5) * ROW_BIN) < ROW_APART / 2 for peak in peaks]
 
 
 def _sharpness(heights: np.ndarray) -> float:

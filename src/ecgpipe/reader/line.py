@@ -1,6 +1,6 @@
 """The line of one lead, in pixels of the upright page: one run of ink per column, and steep strokes whole."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -69,8 +69,10 @@ def middle_of(stroke: Stroke, thickest: float = np.inf) -> tuple[np.ndarray, np.
     return columns + 0.5, y
 
 
-def thickest_pen(strokes: Iterable[Stroke]) -> float:
+def thickest_pen(strokes: Sequence[Stroke]) -> float:
     """The largest thickness that one pen's strokes have on a page, pixels: noise makes those of some leads thicker."""
+    if not strokes:
+        return np.inf
     return ONE_PEN * float(np.quantile([stroke.thickness for stroke in strokes], CLEANEST))
 
 

@@ -9,6 +9,7 @@ from scipy.ndimage import gaussian_filter1d
 BIN = 0.5  # mm, of the votes for baselines
 BLUR = 2.0  # mm, of these votes
 APART = 7.0  # mm, least distance between rows
+MOST_ROWS = 16
 LEAST_ROW = 0.12  # votes of a row, relative to the strongest
 TRACE = 0.6  # probability from which a pixel belongs to a row: separators and blurred edges lie below
 FAR = 25.0  # mm: pixels whose own baseline is farther from every row belong to none, such as the edge of the page
@@ -27,24 +28,28 @@ def find_rows(trace: np.ndarray, offset: np.ndarray, pixels_per_mm: float) -> tu
     if not len(at):
         return [], row_of
     votes = (at // trace.shape[1]) / pixels_per_mm + offset.ravel()[at]
-    height = trace.shape[0] / pixels_per_mm
-    histogram, edges = np.histogram(votes, np.arange(0, height + BIN, BIN), weights=trace.ravel()[at])
+    rows = baselines(votes, trace.ravel()[at], 0, trace.shape[0] / pixels_per_mm)
+    if not rows:
+        return [], row_of
+    nearest = np.searchsorted((np.array(rows[:-1]) + rows[1:]) / 2, votes)
+    row_of.ravel()[at] = np.where(np.abs(votes - np.array(rows)[nearest]) <= FAR, nearest, -1)
+    return rows, row_of
+
+
+def baselines(votes: np.ndarray, weights: np.ndarray, low: float, high: float) -> list[float]:
+    """Heights of rows in mm, in order: peaks of the histogram of votes between two heights."""
+    histogram, edges = np.histogram(votes, np.arange(low, high + BIN, BIN), weights=weights)
     smooth = gaussian_filter1d(histogram, BLUR / BIN, mode="constant")
     rows: list[float] = []
     for peak in np.argsort(-smooth):
-        if smooth[peak] < LEAST_ROW * smooth.max() or len(rows) == 16:
+        if smooth[peak] < LEAST_ROW * smooth.max() or len(rows) == MOST_ROWS:
             break
         here = (edges[peak] + edges[peak + 1]) / 2
         if all(abs(here - row) >= APART for row in rows):
             near = smooth[max(peak - 1, 0) : peak + 2]
             if smooth[peak] >= near.max():
                 rows.append(here)
-    if not rows:
-        return [], row_of
-    rows.sort()
-    nearest = np.searchsorted((np.array(rows[:-1]) + rows[1:]) / 2, votes)
-    row_of.ravel()[at] = np.where(np.abs(votes - np.array(rows)[nearest]) <= FAR, nearest, -1)
-    return rows, row_of
+    return sorted(rows)
 
 
 def columns_of(row_of: np.ndarray, rows: int) -> np.ndarray:

@@ -16,9 +16,10 @@ USUAL_SPEED = 25.0  # mm/s
 USUAL_SECONDS, SCALE_ERROR = 10.0, 0.02  # s on a page, and the error of millimetres that is corrected for it
 PRECISE = 0.003  # rows that are longer by more than this share contain something else
 GRID_ERROR = 0.005  # rows that are shorter by more than this share show that the printed grid is wrong
-LINES = ((5.0, 0.2, 0.75, 0.06), (1.0, 0.2, 0.2, 0.15))
-"""Periods of the grid, at whose lines programs start their traces; how near a row must start, how far the page's start
-is moved, in mm; and the least share of the grid that agrees on the lines."""
+MAJOR, MINOR = 5.0, 1.0  # mm between the lines of a grid
+START_NEAR = 0.2  # mm from a line, where a row must start so that the page's start is moved to this line
+FARTHEST = {MAJOR: 0.75, MINOR: 0.2}  # mm by which the start is moved to such a line
+AGREEMENT = {MAJOR: 0.06, MINOR: 0.15}  # least share of the grid that agrees on the lines
 LINE_TO_START = -0.08  # mm: Matplotlib rounds lines to the middle of the next pixel, but not the traces
 FAST_WIDTH = 400.0  # mm: rows wider than this are taken for 50 mm/s
 
@@ -78,20 +79,26 @@ def page_time(page: ReadPage) -> tuple[list[FoundLead], PageTime, list[str]]:
 
 
 def _at_a_line(page: ReadPage, start: float, lefts: np.ndarray) -> float:
-    """The start of the page, at a line of the grid if a row starts there: exact to about 0.01 mm instead of 0.1 mm."""
+    """The start of the page, at a line of the grid if a row starts there: exact to about 0.01 mm instead of 0.1 mm.
+
+    The lines of 5 mm are sought first, and those of 1 mm, which are many, show where the line is.
+    """
     reading, origin = page.reading, float(page.frame.origin[0])
     grid = reading.maps[PIXEL_MAPS.index("grid")]
-    line, _ = upright_lines(grid, reading.geometry, reading.scale, 1.0)
-    for period, near, farthest, coherent in LINES:
-        place, agree = upright_lines(grid, reading.geometry, reading.scale, period)
-        starts = lefts[np.abs(lefts - start) <= farthest]
-        at = place - origin + LINE_TO_START
-        lines = at + period * np.rint((starts - at) / period)
-        close = np.abs(starts - lines)
-        if agree >= coherent and len(close) and close.min() <= near:
-            exact = line - origin + LINE_TO_START  # the lines of 1 mm are many, so that their place is exact
-            return float(exact + np.rint(lines[close.argmin()] - exact))
+    found = {period: upright_lines(grid, reading.geometry, reading.scale, period) for period in (MAJOR, MINOR)}
+    places = {period: place - origin + LINE_TO_START for period, (place, _) in found.items()}
+    for period, (_, agree) in found.items():
+        starts = lefts[np.abs(lefts - start) <= FARTHEST[period]]
+        lines = _nearest(places[period], period, starts)
+        distances = np.abs(starts - lines)
+        if agree >= AGREEMENT[period] and len(starts) and distances.min() <= START_NEAR:
+            return float(_nearest(places[MINOR], MINOR, lines[distances.argmin()]))
     return start
+
+
+def _nearest(place: float, period: float, positions: np.ndarray | float) -> np.ndarray | float:
+    """The nearest of the lines at ``place``, ``place`` + ``period``, ... to each position."""
+    return place + period * np.rint((positions - place) / period)
 
 
 def _straight(heights: Sequence[float], ends: np.ndarray) -> np.ndarray:
