@@ -132,8 +132,7 @@ def labels(args: Arguments) -> None:
     """Count the labels of a PTB-XL copy; requires only its two tables, no signals."""
     import pandas as pd
 
-    from ecgpipe.acquire.challenge_2024 import mark_acute
-    from ecgpipe.acquire.labels import make_labels, read_grouping
+    from ecgpipe.acquire.dataset_labels import label_dataset
     from ecgpipe.acquire.ptbxl import STATEMENTS, read_database
     from ecgpipe.artifacts.files import atomic_path
     from ecgpipe.artifacts.sources import open_source
@@ -155,10 +154,7 @@ def labels(args: Arguments) -> None:
     table = next((f for f in (args.folder, args.folder.parent) if STATEMENTS in open_source(f)), args.folder)
     ids = [f"{ecg_id:05d}" for ecg_id in database.index]
     records = pd.DataFrame({"record_id": ids, "statements": database["scp_codes"].tolist()})
-    group_of, classes = read_grouping(table, config.grouping)
-    if args.plus:
-        records = mark_acute(records, args.plus, group_of)
-    _, counts = make_labels(records, group_of, classes, config)
+    counts = label_dataset(records, config, table, plus=args.plus).counts
     if args.dropped:
         with atomic_path(args.dropped) as partial:
             pd.DataFrame(counts.dropped_records, columns=DROPPED.schema.names).to_csv(partial, index=False)
