@@ -17,6 +17,7 @@ from ecgpipe.artifacts.signals import read_signal
 from ecgpipe.config.box import BoxConfig
 from ecgpipe.config.data import CHALLENGE_CLASSES
 from ecgpipe.errors import DataError, RecordError
+from ecgpipe.evaluate.external import best_f1_threshold
 from ecgpipe.models.recording_folder import page_output
 from ecgpipe.models.recordings import RATE, WINDOW, RecordingNet, at_network_rate
 from ecgpipe.models.weights import read_weights, write_weights
@@ -139,15 +140,15 @@ def as_page(signal: np.ndarray) -> np.ndarray:
 
 
 def best_threshold(logits: np.ndarray, truth: np.ndarray) -> float:
-    """The decision threshold with the largest F-measure; 0 if no record has the class.
+    """The decision threshold with the largest F-measure, halfway to the next lower logit; 0 if no record has the class.
+
+    On these records the library's threshold has the same F-measure; that one is itself the logit of a record.
 
     Args:
         logits, truth: (n,) of records; truth is 0 or 1.
     """
-    order = np.argsort(-logits, kind="stable")
-    hits = np.cumsum(truth[order])
-    if not len(hits) or not hits[-1]:
+    if not truth.any():
         return 0.0
-    best = int((2 * hits / (np.arange(1, len(hits) + 1) + hits[-1])).argmax())
-    following = logits[order[best + 1]] if best + 1 < len(order) else logits[order[best]] - 1
-    return float((logits[order[best]] + following) / 2)
+    best = best_f1_threshold(logits, truth)
+    lower = logits[logits < best]
+    return float((best + (lower.max() if len(lower) else best - 1)) / 2)
