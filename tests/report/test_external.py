@@ -35,7 +35,7 @@ def test_the_page_says_what_is_shared_and_fitted_and_how_images_differ(built, co
     page = (built.results / "report/index.html").read_text()
     assert '<a href="#external">' in page and '<h2 id="external">' in page
     notes = " ".join(content["external"][0]["notes"])
-    assert "NORM: NORM in Simulated records, Normal in ECG Images dataset" in notes
+    assert "same: NORM (NORM in Simulated records, Normal in ECG Images dataset" in notes
     assert "drawn from recordings of 100 Hz" in notes and "read from pictures" in notes
     assert "also the reported ones" not in notes
     assert (built.results / "report/figures/external-simulated-patient-cardiac-images-paper-resnet34.svg").is_file()

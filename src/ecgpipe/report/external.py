@@ -53,14 +53,14 @@ def _notes(view: dict) -> list[str]:
     """What a reader must know about an entry: classes, records, what was fitted on what, and how the images differ."""
     title, there = view["source_title"], view["target_title"]
     meanings = "; ".join(
-        f"{one['name']}: {' or '.join(one['source'])} in {title}, {' or '.join(one['target'])} in {there}"
+        f"{one['name']} ({' or '.join(one['source'])} in {title}, {' or '.join(one['target'])} in {there})"
         for one in view["classes"]
     )
     exclusive = {"single": "exclusive classes, a softmax", "multilabel": "independent classes, a sigmoid for each"}
     notes = [
         f"Classes that count as the same: {meanings}. Each is scored against all other records; {view['without']} of "
-        f"{view['records']} records have none of them.",
-        f"Outputs: {exclusive[view['source_task']]}. Labels of {there}: "
+        f"{view['records']} records have none of these classes.",
+        f"Outputs of the models: {exclusive[view['source_task']]}. Labels of {there}: "
         f"{'exactly one' if view['target_task'] == 'single' else 'any number'} per record.",
         f"Before: calibration and F1 thresholds are fitted on the validation records of {title}. After: on the "
         f"validation records of {there}."
@@ -96,8 +96,8 @@ def external_sentences(views: Sequence[dict]) -> list[str]:
             classes = ", ".join(one["name"] for one in view["classes"])
             text = f"{model['name']} of {view['source_title']} has a macro AUC of {_text(abroad)} "
             text += f"on {view['target_title']} ({classes})"
-            text += "" if home["value"] is None else f"; on its own dataset {_text(home)}"
-            text += "" if local is None or local["value"] is None else f"; trained there {_text(local)}"
+            text += "" if home["value"] is None else f"; on its own dataset it has {_text(home)}"
+            text += "" if local is None or local["value"] is None else f"; trained there it has {_text(local)}"
             sentences.append(f"{text}.")
     return sentences
 
@@ -158,7 +158,8 @@ def _reliability(model: dict, view: dict) -> str:
                 for row in curve:
                     panel.plot([row["predicted"]] * 2, [row["low"], row["high"]], color=colour, linewidth=0.8)
                 points = [row["predicted"] for row in curve], [row["observed"] for row in curve]
-                panel.plot(*points, color=colour, linewidth=1.4, marker="o", markersize=3.5, label=label)
+                # markers at 0 and 1 are not cut
+                panel.plot(*points, color=colour, linewidth=1.4, marker="o", markersize=3.5, label=label, clip_on=False)
             panel.set(xlabel="Mean predicted probability", xlim=(0, 1), ylim=(0, 1), aspect="equal")
             panel.set_title(title, fontsize=8)
         panels[0].set_ylabel("Observed frequency")
