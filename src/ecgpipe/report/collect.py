@@ -104,10 +104,15 @@ class Cell:
     note: str | None = None
 
     def __str__(self) -> str:
-        """``0.912 (0.890 – 0.934)``; a dash without a value."""
-        if self.value is None:
-            return "–"
-        return f"{self.value:.3f}" + (f" ({self.low:.3f} – {self.high:.3f})" if self.low is not None else "")
+        """See ``score_text``."""
+        return score_text(self.value, self.low, self.high)
+
+
+def score_text(value: float | None, low: float | None, high: float | None, sign: str = "") -> str:
+    """``0.912 (0.890 – 0.934)``; a dash without a value; with ``sign="+"`` also the sign of positive numbers."""
+    if value is None:
+        return "–"
+    return f"{value:{sign}z.3f}" + ("" if low is None else f" ({low:{sign}z.3f} – {high:{sign}z.3f})")
 
 
 def over_seeds(runs: Iterable[Run], metric: str) -> Cell:

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ecgpipe.artifacts.files import read_json
+from ecgpipe.report.collect import score_text
 from ecgpipe.report.figures import COLOURS, FAINT, STYLE, to_svg
 
 SIDES = ("source", "external", "internal")
@@ -102,9 +103,8 @@ def external_sentences(views: Sequence[dict]) -> list[str]:
     return sentences
 
 
-def _text(cell: dict) -> str:
-    interval = "" if cell["low"] is None else f" ({cell['low']:.3f} – {cell['high']:.3f})"
-    return f"{cell['value']:.3f}{interval}"
+def _text(cell: Mapping) -> str:
+    return score_text(cell["value"], cell["low"], cell["high"])
 
 
 def external_table(views: Sequence[dict]) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from ecgpipe.artifacts.files import read_json, write_text
 from ecgpipe.errors import DataError
 from ecgpipe.metrics import metrics_shown
 from ecgpipe.report.build import FORMAT, VERSION, slug
-from ecgpipe.report.collect import system_name, whole_protocol
+from ecgpipe.report.collect import score_text, system_name, whole_protocol
 from ecgpipe.report.names import PUBLISHED
 
 INDEX, SETTINGS = "index.md", "configuration.yaml"
@@ -152,12 +152,9 @@ def _finalize(value: Any) -> Any:
 
 
 def cell(entry: dict | None, sign: str = "") -> str:
-    """``0.912 (0.890 – 0.934)``; a dash without a value."""
-    if not entry or entry["value"] is None:
-        return "–"
-    value, low, high = (entry.get(key) for key in ("value", "low", "high"))
-    interval = "" if low is None else f" ({low:{sign}z.3f} – {high:{sign}z.3f})"
-    return f"{value:{sign}z.3f}{interval}"
+    """``score_text`` of a table's entry."""
+    value, low, high = ((entry or {}).get(key) for key in ("value", "low", "high"))
+    return score_text(value, low, high, sign)
 
 
 def _columns(row: dict, label: str) -> dict:
