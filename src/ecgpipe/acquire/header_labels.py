@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ecgpipe.acquire.own_table import ID_COLUMN, SEX, new_row, read_table
+from ecgpipe.acquire.own_table import SEX, check_class_names, new_row, read_table
 from ecgpipe.artifacts.sources import Source, open_source
 from ecgpipe.artifacts.wfdb_header import LONGEST_HEADER, header_text
 from ecgpipe.config.data import SUPERCLASSES
@@ -128,9 +128,7 @@ def read_code_table(path: Path | str | None = None, key: str = "code_table") -> 
 
 def _classes(cell: str, where: str) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(filter(None, (name.strip() for name in cell.split(";")))))
-    for name in names:
-        if not name.isprintable() or name == ID_COLUMN:
-            raise DataError(f"{where}: {name!r} is not allowed as a class name; use another one")
+    check_class_names(names, where)
     return names
 
 

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
@@ -167,10 +167,15 @@ def _labels(cells: dict[str, str], config: OwnConfig, where: str) -> list[str]:
             if cells[name] not in ("", "0", "1", "0.0", "1.0"):
                 raise DataError(f"{where}, column {name}: {cells[name]!r}; a column of a single class must be 0 or 1")
         labels = [name for name in column if cells[name].startswith("1")]
-    for label in labels:
-        if not label.isprintable() or label == ID_COLUMN:
-            raise DataError(f"{where}: {label!r} is not allowed as a class name; use another one")
+    check_class_names(labels, where)
     return labels
+
+
+def check_class_names(names: Iterable[str], where: str) -> None:
+    """Raise DataError for a name that cannot be a class, such as that of the labels file's column of record ids."""
+    for name in names:
+        if not name.isprintable() or name == ID_COLUMN:
+            raise DataError(f"{where}: {name!r} is not allowed as a class name; use another one")
 
 
 def _number(text: str, where: str, whole: bool = False) -> float | None:

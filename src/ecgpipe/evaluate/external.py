@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import precision_recall_curve
 
 from ecgpipe.artifacts.model_folder import Calibration
 from ecgpipe.artifacts.predictions import Predictions
@@ -31,11 +32,9 @@ def best_f1_threshold(logits: np.ndarray, truth: np.ndarray) -> float:
     """
     if not truth.any():
         return 0.0
-    order = np.argsort(-logits, kind="stable")
-    ordered, hits = logits[order], np.cumsum(truth[order])
-    last = np.r_[ordered[1:] != ordered[:-1], True]  # records with the same logit are called together
-    f1 = 2 * hits[last] / (np.arange(1, len(ordered) + 1)[last] + truth.sum())
-    return float(ordered[last][f1.argmax()])
+    precision, recall, thresholds = precision_recall_curve(truth, logits)
+    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
+    return float(thresholds[::-1][f1[-2::-1].argmax()])  # the last value has no threshold
 
 
 def evaluate_external(
