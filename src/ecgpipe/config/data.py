@@ -141,8 +141,8 @@ class LabelsConfig(Section):
     min_likelihood: float = Field(0, ge=0, le=100, description="percent; ignore statements with a lower likelihood")
     zero_likelihood: Literal["unknown", "absent"] = Field(
         "unknown",
-        description="PTB-XL writes likelihood 0 if the reader gave none; unknown: keep the statement (with likelihood "
-        "100), absent: ignore it",
+        description="PTB-XL writes likelihood 0 if the reader gave none; unknown: keep the statement, as "
+        "the least likely one; absent: ignore it",
     )
     tie_order: tuple[str, ...] | None = Field(
         None,
