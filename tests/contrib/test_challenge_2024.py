@@ -36,11 +36,10 @@ def records(adapter, tmp_path_factory):
     """Simulated records of the Challenge: eight in train/, two of them with pages in test/."""
     folder = tmp_path_factory.mktemp("challenge")
     simulate_dataset(folder / "raw", records=8, seed=3, sampling_rates=(500,))
-    every = ["make_set.py", str(folder / "raw"), "--folds", *map(str, range(1, 11))]
+    folds = ["--folds", *map(str, range(1, 11)), "--seed", "1"]
     with pytest.MonkeyPatch.context() as patch:
-        for options in (["train", "--no-images"], ["test", "--count", "2", "--shown-only"]):
-            patch.setattr(sys, "argv", [*every, *options[1:], "--seed", "1"])
-            sys.argv.insert(2, str(folder / options[0]))
+        for name, options in (("train", ["--no-images"]), ("test", ["--count", "2", "--shown-only"])):
+            patch.setattr(sys, "argv", ["make_set.py", str(folder / "raw"), str(folder / name), *options, *folds])
             adapter.make_set.main()
     return folder
 
@@ -169,9 +168,9 @@ def test_records_without_signals_are_read_from_their_pages(adapter, records, tmp
     found = adapter.challenge_model.training_signal(header, reader)
     assert found.shape == (12, 1000) and np.isfinite(found).all()
     full, _ = read_signal(records / "raw" / "records500" / "00000" / record.name, record.name)
-    assert np.abs(np.corrcoef(found[1, 20:900], full[1, 100:4500:5])[0, 1]) > 0.8
+    assert np.corrcoef(found[1, 20:900], full[1, 100:4500:5])[0, 1] > 0.8
     # a lead that is shown for 2.5 s is repeated
-    assert np.array_equal(found[7, :200], found[7, 250:450]) or np.corrcoef(found[7, :200], found[7, 245:445])[0, 1] > 0
+    assert max(np.corrcoef(found[7, :200], found[7, at : at + 200])[0, 1] for at in range(248, 253)) > 0.99
 
 
 def test_the_threshold_with_the_largest_f_measure(adapter):

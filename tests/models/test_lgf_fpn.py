@@ -121,7 +121,8 @@ def test_pretrained_weights_reach_the_backbone(tmp_path):
         plain.backbone.load_state_dict(model.backbone.state_dict())
         found = plain.forward_stages(images())
     torch.testing.assert_close(found[-1], expected[-1])
-    assert "of" in str(model.pretrained_report) and model.pretrained_report.matched > 100
+    report = model.pretrained_report
+    assert report.matched == report.total > 100 and not report.missing
 
 
 def test_timm_s_registry_loads_pretrained_weights_too(tmp_path):
