@@ -27,6 +27,8 @@ import numpy as np
 import psutil
 from PIL import Image
 
+from ecgpipe.artifacts.model_folder import Calibration
+
 STATIC = ("/", "/page.css", "/page.js", "/plot.js", "/result.js", "/server.js")
 BUSY = 503
 
@@ -41,7 +43,7 @@ class Answer:
     status: int
 
 
-def tiny_model(folder: Path) -> Path:
+def tiny_model(folder: Path, calibration: Calibration | None = None) -> Path:
     """A saved model of recordings with random weights."""
     import torch
 
@@ -53,8 +55,9 @@ def tiny_model(folder: Path) -> Path:
     rng = np.random.default_rng(0)
     gaussian, limit = fit_limit(*(rng.normal(0, 10, (200, 64)) for _ in range(2)))
     saved = RecordingModel(
-        variant="tiny", classes=("NORM", "MI"), members=1, width=4, training={"dataset": "none"}, ood=limit
-    )
+        variant="tiny", classes=("NORM", "MI"), members=1, width=4, training={"dataset": "ptb-xl"},
+        calibration=calibration, ood=limit,
+    )  # fmt: skip
     save_recording_model(folder, rounded(RecordingNet(2, 1, 4)), saved, gaussian, {}, "card")
     return folder
 

@@ -1,12 +1,21 @@
-"""Fixtures that several test modules share."""
+"""Fixtures and helpers that several test modules share."""
 
+import io
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 PROJECT = Path(__file__).resolve().parent.parent
+
+
+def encoded(picture: Image.Image, kind: str, **options) -> bytes:
+    """A picture as a file of this kind."""
+    stream = io.BytesIO()
+    picture.copy().save(stream, kind, **options)  # a picture remembers the options of its last format
+    return stream.getvalue()
 
 
 @pytest.fixture(scope="session")

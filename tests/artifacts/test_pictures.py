@@ -1,6 +1,5 @@
 """Reading image files: all formats become RGB, and broken files raise a clear error."""
 
-import io
 import struct
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from PIL import Image
 
 from ecgpipe.artifacts.pictures import PNG_SIGNATURE, read_image
 from ecgpipe.errors import DataError
+from tests.conftest import encoded
 
 
 @pytest.fixture
@@ -20,12 +20,6 @@ def rgb() -> np.ndarray:
     picture[10:20, 5:70] = (200, 30, 40)
     picture[40:50, 60:80] = 0
     return picture
-
-
-def encoded(picture: Image.Image, kind: str, **options) -> bytes:
-    stream = io.BytesIO()
-    picture.save(stream, kind, **options)
-    return stream.getvalue()
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "BMP", "WEBP"])

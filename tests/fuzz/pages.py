@@ -18,6 +18,7 @@ from ecgpipe.errors import DataError
 from ecgpipe.reader.digitize import digitize
 from ecgpipe.reader.page import understand_page
 from ecgpipe.reader.read import load_reader
+from tests.conftest import encoded
 from tests.fuzz.target import Target
 
 
@@ -31,12 +32,6 @@ def picture_targets() -> Iterator[Target]:
     yield Target("other formats", [start + bytes(60) for start, *_ in STARTS], foreign_format, ("",))
     sketch = partial(sketch_image, record_id="x", name="file.xyz")
     yield Target("audit's pictures", pictures["JPEG"][:1], sketch, ("file.xyz",))
-
-
-def _saved(picture: Image.Image, kind: str, **options) -> bytes:
-    stream = io.BytesIO()
-    picture.copy().save(stream, kind, **options)  # a picture remembers the options of its last format
-    return stream.getvalue()
 
 
 def _pictures() -> dict[str, list[bytes]]:
@@ -53,31 +48,31 @@ def _pictures() -> dict[str, list[bytes]]:
     exif = Image.Exif()
     exif[274] = 6
     return {
-        "PNG": [_saved(each, "PNG") for each in (rgb, grey, bilevel, wide, palette, clear)],
+        "PNG": [encoded(each, "PNG") for each in (rgb, grey, bilevel, wide, palette, clear)],
         "JPEG": [
-            _saved(rgb, "JPEG", exif=exif),
-            _saved(grey, "JPEG", progressive=True),
-            _saved(rgb.convert("CMYK"), "JPEG"),
+            encoded(rgb, "JPEG", exif=exif),
+            encoded(grey, "JPEG", progressive=True),
+            encoded(rgb.convert("CMYK"), "JPEG"),
         ],
         "TIFF": [
-            _saved(rgb, "TIFF"),
-            _saved(bilevel, "TIFF", compression="group4"),
-            _saved(wide, "TIFF"),
-            _saved(rgb, "TIFF", save_all=True, append_images=[grey]),
-            _saved(grey, "TIFF", compression="tiff_lzw"),
+            encoded(rgb, "TIFF"),
+            encoded(bilevel, "TIFF", compression="group4"),
+            encoded(wide, "TIFF"),
+            encoded(rgb, "TIFF", save_all=True, append_images=[grey]),
+            encoded(grey, "TIFF", compression="tiff_lzw"),
         ],
-        "BMP": [_saved(rgb, "BMP"), _saved(palette, "BMP")],
-        "WebP": [_saved(rgb, "WEBP"), _saved(clear, "WEBP", lossless=True)],
-        "GIF": [_saved(palette, "GIF", save_all=True, append_images=[palette.rotate(90)])],
-        "JPEG 2000": [_saved(rgb, "JPEG2000"), _saved(grey, "JPEG2000", no_jp2=True)],
-        "AVIF": [_saved(rgb, "AVIF")],
-        "HEIC": [_saved(rgb.resize((64, 64)), "HEIF")],
+        "BMP": [encoded(rgb, "BMP"), encoded(palette, "BMP")],
+        "WebP": [encoded(rgb, "WEBP"), encoded(clear, "WEBP", lossless=True)],
+        "GIF": [encoded(palette, "GIF", save_all=True, append_images=[palette.rotate(90)])],
+        "JPEG 2000": [encoded(rgb, "JPEG2000"), encoded(grey, "JPEG2000", no_jp2=True)],
+        "AVIF": [encoded(rgb, "AVIF")],
+        "HEIC": [encoded(rgb.resize((64, 64)), "HEIF")],
     }
 
 
 def _pdf() -> bytes:
     picture = Image.fromarray(np.random.default_rng(1).integers(0, 256, (24, 40, 3), np.uint8))
-    return _saved(picture, "PDF", resolution=100.0)
+    return encoded(picture, "PDF", resolution=100.0)
 
 
 def _dicom_pages() -> list[bytes]:
@@ -112,9 +107,9 @@ def reader_targets() -> Iterator[Target]:
     """The page reader on damaged pictures, and on pages with drawn damage."""
     page = Image.open(io.BytesIO(small_page())).resize((600, 464))
     good = [
-        _saved(page, "JPEG", quality=60),
-        _saved(page.rotate(90, expand=True), "JPEG"),
-        _saved(page.crop((0, 0, 600, 200)), "JPEG"),
+        encoded(page, "JPEG", quality=60),
+        encoded(page.rotate(90, expand=True), "JPEG"),
+        encoded(page.crop((0, 0, 600, 200)), "JPEG"),
     ]
     net = cache(load_reader)
 

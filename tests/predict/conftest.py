@@ -10,14 +10,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
+from benchmarks.serve_load import tiny_model
 from ecgpipe.artifacts import ROLES
 from ecgpipe.artifacts.images import open_images, unpack
 from ecgpipe.artifacts.model_folder import Calibration
 from ecgpipe.artifacts.pages import read_pages
 from ecgpipe.artifacts.predictions import Predictions
-from ecgpipe.artifacts.recording_model import RecordingModel
 from ecgpipe.artifacts.tables import IMAGE_INDEX
 from ecgpipe.cli import main
 from ecgpipe.config.analysis import EvaluateConfig
@@ -28,8 +27,6 @@ from ecgpipe.evaluate.scores import evaluate_predictions
 from ecgpipe.imaging.pages import RenderedPages
 from ecgpipe.imaging.shard import make_images
 from ecgpipe.models.card import save_model
-from ecgpipe.models.recording_folder import fit_limit, rounded, save_recording_model
-from ecgpipe.models.recordings import RecordingNet
 from ecgpipe.render.shard import render_shard
 from ecgpipe.serve.server import LocalPage
 from ecgpipe.train.engine import train_run
@@ -123,22 +120,8 @@ def served(made):
 @pytest.fixture(scope="session")
 def recording_model(tmp_path_factory):
     """The folder of a model of recordings with random weights."""
-    folder, rng = tmp_path_factory.mktemp("recordings") / "model", np.random.default_rng(0)
-    torch.manual_seed(0)
-    net = rounded(RecordingNet(len(CLASSES), 1, 4))
-    gaussian, limit = fit_limit(*(rng.normal(0, 10, (200, 64)) for _ in range(2)))
     calibration = Calibration(method="platt", scale=(1.0, 1.0), offset=(0.0, 0.0), fitted_on="validation", records=77)
-    saved = RecordingModel(
-        variant="tiny",
-        classes=CLASSES,
-        members=1,
-        width=4,
-        training={"dataset": "ptb-xl"},
-        calibration=calibration,
-        ood=limit,
-    )
-    save_recording_model(folder, net, saved, gaussian, {}, "card")
-    return folder
+    return tiny_model(tmp_path_factory.mktemp("recordings") / "model", calibration)
 
 
 @pytest.fixture(scope="session")

@@ -9,13 +9,9 @@ import numpy as np
 import wfdb
 from PIL import Image
 
+from tests.conftest import encoded
+
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
-
-
-def encoded(picture: Image.Image, kind: str, **options) -> bytes:
-    stream = io.BytesIO()
-    picture.save(stream, kind, **options)
-    return stream.getvalue()
 
 
 def bomb() -> bytes:
