@@ -51,6 +51,13 @@ def make_target(rng, n=240, signal=1.0, shift=-2.0):
     return ExternalLogits(ids, roles, logits, SUPER, "multilabel"), Labels(ids, targets, HEART, "single"), own
 
 
+def scored_without_internal(source, external, labels, patients=None) -> dict:
+    """The result of one model, which no model of the target is compared with."""
+    run = SharedPredictions(share_external(external, labels, SHARED), share_own(source, SHARED, "source"), None)
+    tables = records_of(external.record_ids, patients), records_of(source.record_ids)
+    return evaluate_external({"net": {0: run}}, *tables, CONFIG)
+
+
 def scored(seeds=(0,), internal=True, **target):
     runs, raw = {}, {}
     for seed in seeds:
@@ -62,8 +69,8 @@ def scored(seeds=(0,), internal=True, **target):
             share_own(source, SHARED, "source"),
             share_own(own, SHARED, "target") if internal else None,
         )
-    ids, own_ids = raw[seeds[0]][1].record_ids, raw[seeds[0]][0].record_ids
-    return evaluate_external({"net": runs}, records_of(ids), records_of(own_ids), CONFIG), raw
+    source, external, _, _ = raw[seeds[0]]
+    return evaluate_external({"net": runs}, records_of(external.record_ids), records_of(source.record_ids), CONFIG), raw
 
 
 def test_a_softmax_against_the_rest_has_the_log_odds_of_its_probability():
@@ -146,7 +153,7 @@ def test_recalibration_is_fitted_on_the_targets_validation_records_alone():
     assert model["brier_change"]["high"] < 0
     fitted = model["fitted"]["0"]
     assert (fitted["before"]["records"], fitted["after"]["records"]) == (80, 120)
-    _, external, labels, _ = raw[0]
+    source, external, labels, _ = raw[0]
     test = external.roles == "test"
     scale, offset = fitted["after"]["scale"][0], fitted["after"]["offset"][0]
     p = 1 / (1 + np.exp(-(scale * external.logits[test, 0].astype(float) + offset)))
@@ -155,10 +162,7 @@ def test_recalibration_is_fitted_on_the_targets_validation_records_alone():
     assert brier_score_loss(labels.targets[test, 0], p) < 0.25
     # other labels of the test records change scores, but nothing that is fitted
     changed = dataclasses.replace(labels, targets=np.where(test[:, None], labels.targets[:, ::-1], labels.targets))
-    run = SharedPredictions(share_external(external, changed, SHARED), share_own(raw[0][0], SHARED, "source"), None)
-    again = evaluate_external(
-        {"net": {0: run}}, records_of(external.record_ids), records_of(raw[0][0].record_ids), CONFIG
-    )
+    again = scored_without_internal(source, external, changed)
     assert again["models"][0]["fitted"]["0"] == fitted
     assert again["models"][0]["scores"]["external"] != model["scores"]["external"]
 
@@ -174,11 +178,9 @@ def test_without_a_model_of_the_target_and_with_several_seeds():
 def test_patients_are_resampled_as_a_whole():
     _, raw = scored()
     source, external, labels, _ = raw[0]
-    run = SharedPredictions(share_external(external, labels, SHARED), share_own(source, SHARED, "source"), None)
 
     def width(patients):
-        table = records_of(external.record_ids, patients)
-        result = evaluate_external({"net": {0: run}}, table, records_of(source.record_ids), CONFIG)
+        result = scored_without_internal(source, external, labels, patients)
         cell = result["models"][0]["scores"]["external"]["auc_macro"]
         return result["groups"], cell["high"] - cell["low"]
 
@@ -190,10 +192,7 @@ def test_a_target_without_a_test_part_reports_its_validation_records():
     _, raw = scored()
     source, external, labels, _ = raw[0]
     external = dataclasses.replace(external, roles=np.full(len(external.roles), "validation"))
-    run = SharedPredictions(share_external(external, labels, SHARED), share_own(source, SHARED, "source"), None)
-    result = evaluate_external(
-        {"net": {0: run}}, records_of(external.record_ids), records_of(source.record_ids), CONFIG
-    )
+    result = scored_without_internal(source, external, labels)
     assert (result["role"], result["records"]) == ("validation", 240)
 
 

@@ -20,11 +20,21 @@ def true_places(x: np.ndarray, y: np.ndarray, bend: float = 0.0) -> tuple[np.nda
     )
 
 
-def printed(minor: float, bend: float = 0.0) -> np.ndarray:
-    """A grid, (700, 1400): lines every 5 mm, and lines every 1 mm of this strength."""
+def flat(right: np.ndarray) -> np.ndarray:
+    return np.zeros_like(right)
+
+
+def folded(right: np.ndarray) -> np.ndarray:
+    """Height in mm: two slopes that meet in the middle of the page, and a bump."""
+    return -0.012 * np.abs(right - 120) + 0.9 * np.exp(-(((right - 60) / 18) ** 2))
+
+
+def printed(minor: float, bend: float = 0.0, height=flat) -> np.ndarray:
+    """A grid, (700, 1400): lines every 5 mm, and lines every 1 mm of this strength, moved down by a height in mm."""
     x, y = np.meshgrid(np.arange(4 * SHAPE[1]) / 4 + 0.125, np.arange(4 * SHAPE[0]) / 4 + 0.125)
+    right, down = true_places(x, y, bend)
     lines = np.zeros(x.shape, np.float32)
-    for place in true_places(x, y, bend):
+    for place in (right, down + height(right)):
         for pitch, strength in ((1, minor), (5, 1.0)):
             lines[np.abs(place / pitch - np.rint(place / pitch)) * pitch < 0.12] = strength
     return cv2.resize(lines, SHAPE[::-1], interpolation=cv2.INTER_AREA)
@@ -69,28 +79,15 @@ def test_noise_does_not_change_the_geometry():
 
 
 def test_folds_are_followed_where_no_smooth_geometry_fits():
-    x, y = np.meshgrid(np.arange(4 * SHAPE[1]) / 4 + 0.125, np.arange(4 * SHAPE[0]) / 4 + 0.125)
-    right, down = true_places(x, y)
-
-    def fold(right):
-        """Height in mm: two slopes that meet in the middle of the page, and a bump."""
-        return -0.012 * np.abs(right - 120) + 0.9 * np.exp(-(((right - 60) / 18) ** 2))
-
-    lines = np.zeros(x.shape, np.float32)
-    for place in (right, down + fold(right)):
-        for pitch, strength in ((1, 0.5), (5, 1.0)):
-            lines[np.abs(place / pitch - np.rint(place / pitch)) * pitch < 0.12] = strength
-    grid = cv2.resize(lines, SHAPE[::-1], interpolation=cv2.INTER_AREA)
+    grid = printed(0.5, height=folded)
     geometry = align_to_lines(grid, estimate(0.003), 1.0)
     shift = local_shift(grid, geometry, 1.0)
     assert shift is not None
     points = np.stack(np.meshgrid(np.arange(150, 1300, 25.0), np.arange(100, 600, 50.0)), axis=-1).reshape(-1, 2)
     right, down = true_places(*points.T)
-    errors = []
-    for page in (geometry.to_page(points), geometry.to_page(points) + shift.at(points)):
-        difference = page[:, 1] - (down + fold(right))
-        errors.append(float(np.std(difference)))
-    assert errors[1] < 0.05 < 0.1 < errors[0]  # mm
+    smooth = geometry.to_page(points)
+    before, after = (np.std(page[:, 1] - down - folded(right)) for page in (smooth, smooth + shift.at(points)))
+    assert after < 0.05 < 0.1 < before  # mm
 
 
 def test_shifts_are_linear_between_places_for_any_number_of_points():
