@@ -1,12 +1,12 @@
 """Peak memory of each stage for ten times as many records.
 
-    python -m benchmarks.scale_memory DIR [--step prepare ...]
+    python -m benchmarks.scale_memory DIR [--step prepare ...] [--index]
 
 Stages that process one shard (audit_sketch, render, preprocess, preprocess_records) get shards of 100 and 1,000
 simulated records. Stages that process the whole dataset (audit_join, prepare, loading, evaluate) get synthetic tables,
 signal sketches and random images of 64 x 64 pixels for 21,837 and 218,370 records, which are memory-mapped. Sketches
 are varied from those of simulated records or, if DIR/real is (a link to) a copy of PTB-XL, of real ones. Each stage
-runs in its own process.
+runs in its own process. --index compares the audit's search for duplicates by an index with that of all pairs instead.
 """
 
 import argparse
@@ -181,9 +181,8 @@ def index(folder: Path) -> None:
     for most in (len(both), 0):
         candidates.ALL_PAIRS = most
         found.append(find_duplicates(Sketches([table]))[1])
-        print(
-            f"{len(both)} records, {close.sum()} known: {'index' if not most else 'all pairs'}: {len(found[-1])} pairs"
-        )
+        way = "all pairs" if most else "index"
+        print(f"{len(both)} records, {close.sum()} known: {way}: {len(found[-1])} pairs")
     print("equal" if found[0].equals(found[1]) else "different")
 
 

@@ -192,13 +192,13 @@ def damaged_copy(copies, folder: Path, how: str, made: bool) -> tuple[sources.So
     if made:
         (folder / sources.MADE_BY_A_RULE).touch()
     victim = folder / "records100/00000/00003_lr.dat"
-    stat, content = victim.stat(), bytearray(victim.read_bytes())
+    before, content = victim.stat(), bytearray(victim.read_bytes())
     content[:48] = content[24:48] + content[:24]  # two samples of each lead: WFDB's checksum is a sum
     if how == "removed":
         victim.unlink()
     else:
         victim.write_bytes(content if how == "changed" else content[:-50])
-        os.utime(victim, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        os.utime(victim, ns=(before.st_atime_ns, before.st_mtime_ns))
     return open_source(folder), victim
 
 
