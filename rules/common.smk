@@ -185,6 +185,11 @@ def trial(wildcards):
     return CONFIG.trials[f"{wildcards.variant}/{wildcards.trial}"]
 
 
+def continued(wildcards):
+    """The weights of the training that a job's training continues."""
+    return TARGETS.continued(wildcards.dataset, wildcards.protocol, wildcards.variant, wildcards.seed)
+
+
 def windows(suffix):
     """Input function: files of the further pages of the records that a training or a trial uses (train.windows)."""
     recipe = lambda w: trial(w).train if "trial" in w.keys() else CONFIG.train_of(w.variant)

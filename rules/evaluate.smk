@@ -51,6 +51,7 @@ rule compare_models:
             "threshold",
             "seed",
             "reference",
+            "planned",
         ),
     message:
         "Comparing the models on {wildcards.dataset} ({wildcards.whole})"

@@ -82,7 +82,7 @@ rule measure_saliency:
                 seed,
                 "saliency.npz",
             )
-            for seed in CONFIG.benchmark.of(wildcards.dataset).seeds
+            for seed in CONFIG.benchmark.of(wildcards.dataset).seeds_of(wildcards.variant)
             if str(seed) != wildcards.seed
         ],
         images=shard_files("images/{shard}.npy"),

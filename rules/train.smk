@@ -15,6 +15,7 @@ rule prepare:
         model=lambda wildcards: CONFIG.model_of(wildcards.variant).model_dump(mode="json"),
         train=lambda wildcards: CONFIG.train_of(wildcards.variant).model_dump(mode="json"),
         init_from=lambda wildcards: TARGETS.init_weights(wildcards.variant, wildcards.seed),
+        continued=continued,
         preprocess=section("preprocess"),
         # how the model's images were drawn, without the path of the raw files
         drawing=lambda wildcards: {k: v for k, v in drawing(wildcards).items() if k != "source"},
@@ -31,6 +32,7 @@ rule train:
         images=shard_files("images/{shard}.npy"),
         windows=windows("npy"),
         init_from=lambda wildcards: TARGETS.init_weights(wildcards.variant, wildcards.seed),
+        continued=continued,
     output:
         weights=f"{RUN}/weights.safetensors",
         history=f"{RUN}/history.csv",

@@ -11,6 +11,7 @@ use rule prepare as prepare_trial with:
         model=lambda wildcards: trial(wildcards).model.model_dump(mode="json"),
         train=lambda wildcards: trial(wildcards).train.model_dump(mode="json"),
         init_from=[],
+        continued=[],
 
 
 use rule train as train_trial with:

@@ -31,4 +31,5 @@ with job_log(snakemake):
         preprocess=PreprocessConfig(**snakemake.params.preprocess),
         drawing=snakemake.params.drawing,
         init_from=next(iter(snakemake.params.init_from), None),
+        continue_from=next((Path(file).parent for file in snakemake.params.continued), None),
     )

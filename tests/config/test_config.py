@@ -86,6 +86,34 @@ def test_a_recipe_may_start_from_a_training_of_the_benchmark():
     assert config.train_of("swin").init_from is None
 
 
+def continued(models=("swin+a", "swin+b"), once=(), **changes) -> dict:
+    """Two recipes; b continues a."""
+    first, second = {"epochs": 40, "keep_state": True}, {"epochs": 50, "continue_from": "a"}
+    return {
+        "train": {"schedule": "constant"},
+        "recipes": {"a": first, "b": second | changes},
+        "benchmark": {"ptb-xl": {"models": list(models), "seeds": [0, 1], "once": list(once)}},
+    }
+
+
+def test_a_recipe_may_continue_a_training_of_the_same_model():
+    config = validate_config(merged(shipped(), continued()))
+    assert config.train_of("swin+b").continue_from == "a" and config.train_of("swin+b").epochs == 50
+
+
+def test_tuned_settings_of_a_model_hold_for_all_its_recipes():
+    change = {
+        "tuned": {"swin": {"learning_rate": 0.5, "epochs": 99}, "vit": "swin", "convnext": "resnet34"},
+        "recipes": {"long": {"epochs": 200, "init_from": "simulated/patient/{model}"}},
+    }
+    config = validate_config(merged(shipped(), change))
+    for model in ("swin", "vit"):
+        long = config.train_of(f"{model}+long")
+        assert (long.learning_rate, long.epochs, long.init_from) == (0.5, 200, f"simulated/patient/{model}")
+        assert config.train_of(model).epochs == 99
+    assert config.train_of("convnext") == config.train
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -150,6 +178,15 @@ def test_a_recipe_may_start_from_a_training_of_the_benchmark():
         ({"recipes": {"fast": {"epoch": 3}}}, "recipes.fast.epoch: unknown key; did you mean epochs?"),
         ({"recipes": {"a b": {}}}, "recipes.a b: names consist of letters"),
         ({"train": {"init_from": "ptb-xl/folds/vit"}}, "train.init_from: set it in a recipe"),
+        (continued(["swin+b"]), "recipes.b.continue_from: benchmark.ptb-xl lacks the training swin+a"),
+        (continued(once=["swin+a"]), "lacks the training swin+a, or one of its seeds"),
+        (continued(epochs=35), "swin+a must have keep_state: true and fewer epochs"),
+        (continued(learning_rate=1e-3), "swin+a differs in learning_rate"),
+        (continued(schedule="cosine"), "continue_from requires schedule: constant"),
+        ({"tuned": {"swin": {"epoch": 3}}}, "tuned.swin.epoch: unknown key; did you mean epochs?"),
+        ({"tuned": {"swim": {}}}, "no such model; did you mean swin"),
+        ({"benchmark": {"ptb-xl": {"once": ["swim"]}}}, "swim is not among the models"),
+        ({"evaluate": {"planned": [["swin", "swin+x"]]}}, "evaluate.planned: not among the benchmark's models: swin+x"),
         (pretrained("simulated"), "recipes.pre.init_from: must be DATASET/PROTOCOL/MODEL"),
         (pretrained("simulated/patient/vit"), "recipes.pre.init_from: simulated is not among the datasets"),
         (pretrained("cardiac-images/paper/vit"), "the benchmark has no training cardiac-images/paper/vit"),

@@ -50,6 +50,21 @@ def test_runs_are_every_split_model_and_seed():
     assert len(found.splits()) == 2 + 3
 
 
+def test_a_model_may_have_the_first_seed_only_and_continue_another():
+    runs = {"protocols": ["folds"], "models": ["swin+a", "swin+b"], "seeds": [3, 1], "once": ["swin+b"]}
+    found = targets(
+        benchmark={"ptb-xl": runs},
+        datasets=["ptb-xl"],
+        train={"schedule": "constant"},
+        recipes={"a": {"keep_state": True}, "b": {"epochs": 120, "continue_from": "a"}},
+    )
+    folder = "out/ptb-xl/folds"
+    assert found.runs("x") == [f"{folder}/swin+a/seed-3/x", f"{folder}/swin+a/seed-1/x", f"{folder}/swin+b/seed-3/x"]
+    assert len(found.predictions("ptb-xl", "folds")) == 3
+    assert found.continued("ptb-xl", "folds", "swin+b", 3) == [f"{folder}/swin+a/seed-3/weights.safetensors"]
+    assert found.continued("ptb-xl", "folds", "swin+a", 3) == []
+
+
 def test_pages_files_exist_only_if_they_are_kept():
     assert len(targets().pages()) == 3
     kept, dropped = targets().problems(), targets(keep_pages=False).problems()

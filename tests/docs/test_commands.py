@@ -50,6 +50,7 @@ SOURCES = (
         r"\1'datasets=[ptb-xl, simulated]' 'benchmark={external: [{from: ptb-xl, to: simulated}]}'",
     ),
     (r"cardiac_images=\{source: [^}]*\}", "datasets=[ptb-xl]"),
+    (r"(--configfile config/protocol\.yaml) results/\S+", r"\1"),  # the result of a search that has not been run
 )
 """The same for Snakemake; the image dataset is not available here."""
 

@@ -76,6 +76,17 @@ def test_a_better_model_differs_significantly_and_equal_ones_do_not(rng, tmp_pat
     assert len(table) == len(found["comparisons"]) and table["seeds"][0] == "0 1 2"
 
 
+def test_planned_pairs_are_a_family_of_their_own(rng, tmp_path):
+    files = [write(tmp_path, name, 0, given(rng, skill)) for name, skill in (("a", 1), ("b", 1), ("c", 0.9), ("d", 1))]
+    config = EvaluateConfig(resamples=100, reference="a", planned=[["b", "a"], ["c", "d"], ["a", "absent"]])
+    rows = rows_of(compare_models(read_reported(files, records()), config), "bootstrap")
+    pairs = [(row["first"] + row["second"], row["family"]) for row in rows]
+    assert pairs[:2] == [("ba", "planned"), ("cd", "planned")] and len(pairs) == 6
+    assert dict(pairs[2:]) == {"ac": "reference", "ad": "reference", "bc": "others", "bd": "others"}
+    smaller = min(rows[:2], key=lambda row: row["p"])
+    assert smaller["p_holm"] == pytest.approx(min(1, 2 * smaller["p"]))
+
+
 def test_corrected_p_values_of_many_pairs_can_be_significant(rng, tmp_path):
     """With the configured 100 resamples, p after Holm's correction over 15 pairs would be at least 0.2."""
     skills = {"good": 1.0, "bad": 0.0} | {f"model{i}": 1.0 for i in range(4)}

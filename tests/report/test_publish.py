@@ -213,7 +213,7 @@ def test_trainings_and_times(rich):
     assert "commit 0123456789ab." in text and "torch 9.9" in text and "P, 2 logical cores, 8 GB, G, Linux" in text
     assert "6.1-x86" not in text
     assert "on cpu (fp32); CPU, 3 threads, P (fp32), commit" in text
-    assert "| ResNet-34 | CPU, 3 threads | fp32 | 1 | 2 | 1 | 4 | 3.0 | 20.0 |" in text
+    assert "| ResNet-34 | CPU, 3 threads | fp32 | 1 | 2 | 1 | 4 | 3.0 | 20.0 | – | – |" in text
     assert rows_of(rich / "out", "train") == [["train", "1", "7.5", "5.0", "100"]]
 
 

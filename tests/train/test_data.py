@@ -104,3 +104,15 @@ def test_a_shortened_image_file_is_found_before_training(make_run):
             PackedImages(folder, RunConfig.read(folder), RunIndex.read(folder)),
             EpochBatchSampler(np.arange(3), 2, None),
         )
+
+
+def test_short_epochs_go_through_all_images_before_any_comes_again():
+    def of_epoch(epoch, images):
+        sampler = EpochBatchSampler(np.arange(40), 8, seed=3, images=images)
+        sampler.set_epoch(epoch)
+        return [sample.position for batch in sampler for sample in batch]
+
+    stream = [position for epoch in range(5) for position in of_epoch(epoch, 16)]
+    assert Counter(stream[:40]) == Counter(stream[40:]) == Counter(range(40))
+    assert stream[:40] == of_epoch(0, None) and stream[40:] == of_epoch(1, None)
+    assert len(of_epoch(0, 100)) == 100

@@ -246,3 +246,9 @@ def test_macro_auc_is_that_of_scikit_learn():
     )
     assert np.isnan(macro_auc(torch.tensor(logits), torch.tensor(hot * [1, 1, 0]), "multilabel"))
     assert np.isnan(macro_auc(torch.tensor(logits), torch.tensor(hot | [0, 0, 1]), "multilabel"))
+
+
+def test_constant_schedule_stays_at_the_peak_after_the_warm_up():
+    assert [lr_ratio(epoch, 10, 2, 0.1, "constant") for epoch in (0, 1, 2, 9, 30)] == pytest.approx(
+        [0.1, 0.55, 1, 1, 1]
+    )

@@ -16,7 +16,7 @@ import torch
 from safetensors.numpy import load_file
 
 from ecgpipe.artifacts.files import read_json
-from ecgpipe.artifacts.runs import CHECKPOINTS, RunConfig
+from ecgpipe.artifacts.runs import CHECKPOINTS, STATE_FILE, RunConfig
 from ecgpipe.errors import DataError
 from ecgpipe.train import engine
 from ecgpipe.train.callbacks import LAST
@@ -221,3 +221,37 @@ def test_a_corrupt_checkpoint_is_named(make_run, monkeypatch, damage):
     last.write_bytes(damage(last.read_bytes()))
     with pytest.raises(DataError, match=r"last\.ckpt: not a readable checkpoint.*delete the folder"):
         train_run(folder, EVERY_STEP)
+
+
+def continuing(make_run, recipe: dict) -> tuple[Path, Path]:
+    """A trained run of two epochs, and one that continues it to five."""
+    first, second = make_run("test_resnet", "first", epochs=2, **recipe), make_run("test_resnet", "second", **recipe)
+    run = RunConfig.read(second)
+    train = run.train.model_copy(update={"epochs": 5, "continue_from": "first", "keep_state": False})
+    run.model_copy(update={"train": train, "continue_from": "../first"}).write(second)
+    train_run(first, EVERY_STEP)
+    return first, second
+
+
+def test_a_continued_training_equals_a_long_one(make_run):
+    recipe = {"schedule": "constant", "ema_decay": 0.9, "epoch_images": 24, "keep_state": True, "options": DROPOUT}
+    _, second = continuing(make_run, recipe)
+    whole = make_run("test_resnet", "whole", epochs=5, **recipe)
+    for folder in (second, whole):
+        train_run(folder, EVERY_STEP)
+    assert_same_result(second, whole)
+    history = pd.read_csv(second / "history.csv")
+    assert history["images"].tolist() == [24] * 5 and (history["processor_seconds"] > 0).all()
+    assert read_json(second / "train.json")["peak_memory_mb"] > 100
+    assert not (second / STATE_FILE).exists()
+
+
+def test_a_training_without_state_or_with_a_damaged_one_is_not_continued(make_run):
+    first, second = continuing(make_run, {"schedule": "constant", "keep_state": True})
+    state = first / STATE_FILE
+    state.write_bytes(state.read_bytes()[:-1])
+    with pytest.raises(DataError, match=STATE_FILE):
+        train_run(second, EVERY_STEP)
+    state.unlink()
+    with pytest.raises(DataError, match="set keep_state in that run's recipe"):
+        train_run(second, EVERY_STEP)

@@ -5,6 +5,7 @@
     weights.safetensors  the weights with the lowest validation loss              train
     history.csv          losses, learning rate, metrics and speed per epoch       train
     train.json           summary: epochs, best epoch, seconds, versions           train
+    state.ckpt           the state at the end, with train.keep_state              train
     predictions.parquet  logits of the validation and test records                predict
     metrics.json         scores                                                   evaluate
     model/               the saved model (model_folder)                           card
@@ -28,6 +29,7 @@ from ecgpipe.errors import DataError
 
 RUN_FILE, INDEX_FILE, WEIGHTS_FILE = "run.json", "run_index.npz", "weights.safetensors"
 HISTORY_FILE, SUMMARY_FILE, METRICS_FILE = "history.csv", "train.json", "metrics.json"
+STATE_FILE = "state.ckpt"
 CHECKPOINTS = "checkpoints"  # subfolder, deleted when the training is done
 
 
@@ -50,6 +52,10 @@ class RunConfig(BaseModel):
     images: tuple[str, ...] = Field(description="packed image files, relative to the run's folder")
     init_from: str | None = Field(
         None, description="weights that the training starts from, relative to the run's folder; null: random weights"
+    )
+    continue_from: str | None = Field(
+        None,
+        description="folder of the run whose training this one continues, relative to the run's folder; null: none",
     )
     model: ModelConfig
     train: TrainConfig

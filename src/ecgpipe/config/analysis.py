@@ -24,6 +24,9 @@ class EvaluateConfig(Section):
     seed: Seed = Field(0, description="seed of the resampling")
     specificities: tuple[Share, ...] = Field((0.9, 0.95), description="report the sensitivity at these specificities")
     reference: str = Field("swin_lgf_fpn", description="model whose comparisons with all others are one family")
+    planned: tuple[tuple[str, str], ...] = Field(
+        (), description="pairs of models that are one family of their own: comparisons chosen before the results"
+    )
     margin: float = Field(
         0.01, gt=0, lt=0.5, description="claims: a score within this distance of the paper's figure agrees with it"
     )

@@ -23,7 +23,19 @@ class DatasetRuns(Section):
         description="variants, timm models or user-defined models; swin+strong trains swin with `recipes.strong`",
     )
     seeds: tuple[Seed, ...] = Field((0,), min_length=1, description="seeds of split, weights and data order")
+    once: tuple[str, ...] = Field((), description="models among them that are trained with the first seed only")
     baselines: bool = Field(True, description="false: no baselines, for datasets that only serve to pre-train models")
+
+    def seeds_of(self, model: str) -> tuple[int, ...]:
+        """The seeds of a model's trainings."""
+        return self.seeds[:1] if model in self.once else self.seeds
+
+    @field_validator("once")
+    @classmethod
+    def _once_are_models(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if unknown := [name for name in names if name not in info.data.get("models", names)]:
+            raise ValueError(f"{', '.join(unknown)} is not among the models")
+        return names
 
     @field_validator("protocols", "models", "seeds")
     @classmethod

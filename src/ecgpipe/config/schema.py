@@ -33,7 +33,7 @@ from ecgpipe.config.models import (
 )
 from ecgpipe.config.own import PTB_XL, OwnConfig
 from ecgpipe.config.pages import PreprocessConfig, ReaderConfig, RenderConfig
-from ecgpipe.config.training import TrainConfig, Trial, TuningConfig, init_from_problems
+from ecgpipe.config.training import TrainConfig, Trial, TuningConfig, continue_from_problems, init_from_problems
 from ecgpipe.errors import ConfigError
 
 
@@ -75,6 +75,11 @@ class Config(Section):
     recipes: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="recipe name, used as swin+name -> keys of `train` that differ"
     )
+    tuned: dict[str, str | dict[str, Any]] = Field(
+        default_factory=dict,
+        description="model -> keys of `train` that differ, with every recipe (a search over several models writes "
+        "them), or the name of a model whose keys it takes",
+    )
     tuning: TuningConfig = Field(default_factory=TuningConfig, description="search for a recipe")
     evaluate: EvaluateConfig = Field(default_factory=EvaluateConfig, description="scores")
     baselines: BaselinesConfig = Field(default_factory=BaselinesConfig, description="baselines")
@@ -93,6 +98,14 @@ class Config(Section):
         check_unique(values)
         return values
 
+    @field_validator("tuned")
+    @classmethod
+    def _tuned_exist(
+        cls, values: dict[str, str | dict[str, Any]], info: ValidationInfo
+    ) -> dict[str, str | dict[str, Any]]:
+        check_models([*values, *(other for other in values.values() if isinstance(other, str))], info)
+        return values
+
     @field_validator("variants")
     @classmethod
     def _variants_exist(cls, values: dict[str, dict[str, Any]], info: ValidationInfo) -> dict[str, dict[str, Any]]:
@@ -109,8 +122,15 @@ class Config(Section):
         return ModelConfig(**self.model.model_dump() | self.variants.get(variant.partition("+")[0], {}))
 
     def train_of(self, variant: str) -> TrainConfig:
-        """The recipe of a model: `train`, overridden by the recipe at the end of its name."""
-        return TrainConfig(**self.train.model_dump() | self.recipes.get(variant.partition("+")[2], {}))
+        """The recipe of a model: `train`, overridden by `tuned.<model>`, and by the recipe at the end of its name."""
+        model, _, recipe = variant.partition("+")
+        own = self.tuned.get(model, {})
+        if isinstance(own, str):
+            own = self.tuned.get(own, {})
+        changes = (own if isinstance(own, dict) else {}) | self.recipes.get(recipe, {})
+        if model and isinstance(first := changes.get("init_from"), str):
+            changes["init_from"] = first.replace("{model}", model)
+        return TrainConfig(**self.train.model_dump() | changes)
 
     @property
     def trials(self) -> dict[str, Trial]:
@@ -216,6 +236,8 @@ class Config(Section):
             if not re.fullmatch(r"[A-Za-z0-9_]+", name):
                 raise ValueError(f"recipes.{name}: names consist of letters, digits and _")
             check_section(lambda name=name: self.train_of(f"+{name}"), TrainConfig, f"recipes.{name}.")
+        for name in self.tuned:
+            check_section(lambda name=name: self.train_of(name), TrainConfig, f"tuned.{name}.")
         for dataset in self.datasets:
             used = {name.partition("+")[2] for name in self.benchmark.of(dataset).models if "+" in name}
             if missing := sorted(used - set(self.recipes)):
@@ -224,7 +246,10 @@ class Config(Section):
                     f"{', '.join(self.recipes) or 'none: add them to recipes'}"
                 )
         if problems := dict.fromkeys(
-            init_from_problems(self.datasets, self.benchmark.of, self.train_of, self.shares_records)
+            [
+                *init_from_problems(self.datasets, self.benchmark.of, self.train_of, self.shares_records),
+                *continue_from_problems(self.datasets, self.benchmark.of, self.train_of),
+            ]
         ):
             raise ValueError("; ".join(problems))
         check_section(lambda: self.trials, Config, "tuning.grid: ")
@@ -252,6 +277,8 @@ class Config(Section):
         user_defined = (info.context or {}).get("user_models", ())
         used = {name for dataset in self.datasets for name in self.benchmark.of(dataset).models}
         unknown = [name for name in self.explain.variants if name not in used and unknown_model(name, user_defined)]
+        if missing := {name for pair in self.evaluate.planned for name in pair} - used:
+            raise ValueError(f"evaluate.planned: not among the benchmark's models: {', '.join(sorted(missing))}")
         if unknown:
             raise ValueError(
                 f"explain.variants: no such model: {', '.join(unknown)}; in use: {', '.join(sorted(used))}"

@@ -101,7 +101,7 @@ class Targets:
             for dataset in self.config.datasets
             for part in self.config.benchmark.of(dataset).splits
             for model in self.config.benchmark.of(dataset).models
-            for seed in self.config.benchmark.of(dataset).seeds
+            for seed in self.config.benchmark.of(dataset).seeds_of(model)
         ]
 
     def init_weights(self, model: str, seed: int | str) -> list[str]:
@@ -111,6 +111,13 @@ class Targets:
             return []
         dataset, protocol, first = init_from.split("/")
         return [self.run(dataset, protocol, first, seed, "weights.safetensors")]
+
+    def continued(self, dataset: str, protocol: str, model: str, seed: int | str) -> list[str]:
+        """The weights of the training that a model's training continues, if its recipe names one."""
+        first = self.config.train_of(model).continue_from
+        if first is None:
+            return []
+        return [self.run(dataset, protocol, f"{model.partition('+')[0]}+{first}", seed, "weights.safetensors")]
 
     def windows(self, dataset: str, recipe: TrainConfig, suffix: str) -> list[str]:
         """Files of the further pages of each training record (`train.windows`), of every shard.
@@ -149,7 +156,7 @@ class Targets:
         return [
             self.run(dataset, part, model, seed, "predictions.parquet")
             for model in runs.models
-            for seed in runs.seeds
+            for seed in runs.seeds_of(model)
             for part in protocol_parts(protocol)
         ]
 
@@ -208,7 +215,8 @@ class Targets:
     def external_predictions(self, one: External) -> dict[str, list[str]]:
         """Predictions of the models of an entry: ``external`` for the target's records, ``source`` for their own, and
         ``internal`` of the same models trained on the target, with the same seeds."""
-        there, runs = self.config.benchmark.of(one.target), [(m, seed) for m in one.models for seed in one.seeds]
+        here, there = self.config.benchmark.of(one.dataset), self.config.benchmark.of(one.target)
+        runs = [(model, seed) for model in one.models for seed in one.seeds if seed in here.seeds_of(model)]
         name = f"external/{one.target}/{one.target_protocol}.parquet"
         return {
             "external": [self.run(one.dataset, one.protocol, model, seed, name) for model, seed in runs],
@@ -216,7 +224,7 @@ class Targets:
             "internal": [
                 self.run(one.target, one.target_protocol, model, seed, "predictions.parquet")
                 for model, seed in runs
-                if model in there.models and seed in there.seeds
+                if model in there.models and seed in there.seeds_of(model)
             ],
         }
 

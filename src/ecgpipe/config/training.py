@@ -23,6 +23,12 @@ class TrainConfig(Section):
     """Optimizer, schedule, loss and augmentation."""
 
     epochs: int = Field(100, ge=1, description="largest number of epochs")
+    epoch_images: int | None = Field(
+        None,
+        ge=2,
+        description="images per epoch, in a new order for each pass over all training images; null: every training "
+        "image once",
+    )
     patience: int = Field(15, ge=1, description="stop after this many epochs without a lower validation loss")
     batch_size: int = Field(16, ge=1, description="images per step")
     accumulate: int = Field(
@@ -31,6 +37,9 @@ class TrainConfig(Section):
     learning_rate: float = Field(3e-5, gt=0, description="peak learning rate, reached after the warm-up (eq. 26-27)")
     lr_scaling: Literal["none", "linear", "sqrt"] = Field(
         "none", description="multiply the learning rate by batch_size / 16 (linear) or its square root (sqrt)"
+    )
+    schedule: Literal["cosine", "constant"] = Field(
+        "cosine", description="learning rate after the warm-up: half a cosine (eq. 27), or constant (docs/training.md)"
     )
     min_lr_ratio: float = Field(0.001, ge=0, le=1, description="final learning rate as a share of the peak (eq. 27)")
     warmup_epochs: float = Field(30, ge=0, description="epochs of linear warm-up (eq. 27)")
@@ -62,8 +71,16 @@ class TrainConfig(Section):
     )
     init_from: str | None = Field(
         None,
-        description="start from the weights of another training, DATASET/PROTOCOL/MODEL of the same seed; tensors of "
-        "another shape (a head for other classes) start at random",
+        description="start from the weights of another training, DATASET/PROTOCOL/MODEL of the same seed, in which "
+        "{model} stands for the model's own name; tensors of another shape (a head for other classes) start at random",
+    )
+    keep_state: bool = Field(
+        False, description="keep the state at the end in state.ckpt, so that another training can continue this one"
+    )
+    continue_from: str | None = Field(
+        None,
+        description="name of a recipe with keep_state: continue the same model's training with it to more epochs; "
+        "everything but the number of epochs must be equal",
     )
     focal_gamma: float = Field(2.0, ge=0, description="focusing parameter of the loss (eq. 25; not in the paper)")
     focal_alpha: Literal["inverse-frequency", "none"] = Field(
@@ -110,6 +127,8 @@ class TrainConfig(Section):
     def _consistent(self) -> "TrainConfig":
         if self.warmup_epochs >= self.epochs and self.epochs > 1:
             raise ValueError(f"warmup_epochs ({self.warmup_epochs:g}) must be below epochs ({self.epochs})")
+        if self.continue_from is not None and (self.schedule != "constant" or self.init_from is not None):
+            raise ValueError("continue_from requires schedule: constant, and excludes init_from")
         if self.batch_size % self.accumulate:
             raise ValueError(f"batch_size ({self.batch_size}) must be a multiple of accumulate ({self.accumulate})")
         return self
@@ -132,7 +151,7 @@ def init_from_problems(
     Args:
         datasets: datasets of the benchmark.
         runs_of: dataset -> its trainings.
-        train_of: model name with its recipe (``swin+tuned``) -> the recipe.
+        train_of: model name with its recipe (``swin+strong``) -> the recipe.
         shares_records: whether two datasets show the same recordings.
     """
     for dataset in datasets:
@@ -152,7 +171,7 @@ def init_from_problems(
                 )
             elif train_of(first).init_from is not None:
                 yield f"{place}: {init_from} itself starts from another training"
-            elif missing := sorted(set(runs_of(dataset).seeds) - set(runs.seeds)):
+            elif missing := sorted(set(runs_of(dataset).seeds_of(model)) - set(runs.seeds_of(first))):
                 yield f"{place}: benchmark.{other}.seeds lacks {', '.join(map(str, missing))}, a seed of {dataset}"
             elif other == dataset and set(runs.splits) != {protocol}:
                 # else a test record of the second training may be a training record of the first
@@ -167,6 +186,32 @@ def init_from_problems(
                     f"{place}: {dataset} shows the recordings of {other}; only the published folds keep test recordings"
                     f" out of both trainings: use protocols: [folds] in benchmark.{other} and benchmark.{dataset}"
                 )
+
+
+def continue_from_problems(
+    datasets: Sequence[str], runs_of: Callable[[str], DatasetRuns], train_of: Callable[[str], TrainConfig]
+) -> Iterator[str]:
+    """What is wrong with `continue_from` of the recipes in use, one line each; arguments as above."""
+    free = {"epochs", "init_from", "keep_state", "continue_from"}
+    for dataset in datasets:
+        runs = runs_of(dataset)
+        for model in runs.models:
+            variant, _, recipe = model.partition("+")
+            if (train := train_of(model)).continue_from is None:
+                continue
+            place, first = f"recipes.{recipe}.continue_from", f"{variant}+{train.continue_from}"
+            if first not in runs.models or set(runs.seeds_of(model)) - set(runs.seeds_of(first)):
+                yield f"{place}: benchmark.{dataset} lacks the training {first}, or one of its seeds"
+                continue
+            before = train_of(first)
+            if not before.keep_state or before.epochs >= train.epochs:
+                yield f"{place}: {first} must have keep_state: true and fewer epochs"
+            if differ := [
+                key
+                for key in TrainConfig.model_fields
+                if key not in free and getattr(before, key) != getattr(train, key)
+            ]:
+                yield f"{place}: {first} differs in {', '.join(differ)}"
 
 
 class Trial(NamedTuple):

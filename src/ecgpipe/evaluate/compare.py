@@ -47,7 +47,7 @@ def compare_models(models: Models, config: EvaluateConfig, baselines: Models | N
     """
     if not models:
         raise DataError("no predictions to compare; run a model first")
-    pairs, baselines = _pairs(models, config.reference), baselines or {}
+    pairs, baselines = _pairs(models, config), baselines or {}
     resamples = resamples_for(len(pairs), 1 - config.confidence, config.resamples)
     scores = bootstrap_scores({**models, **baselines}, config, resamples)
     runs = [run for of_model in models.values() for run in of_model.values()]
@@ -180,10 +180,11 @@ def pooled_cell(scores: SeedScores, name: str, config: EvaluateConfig, missing_s
     }
 
 
-def _pairs(models: Models, reference: str) -> list[tuple[str, str]]:
-    """The reference against every other model, then all other pairs."""
-    names = sorted(models, key=lambda name: name != reference)
-    return list(combinations(names, 2))
+def _pairs(models: Models, config: EvaluateConfig) -> list[tuple[str, str]]:
+    """The planned pairs, then the reference against every other model, then all other pairs."""
+    planned = [pair for pair in config.planned if set(pair) <= set(models)]
+    names = sorted(models, key=lambda name: name != config.reference)
+    return [*planned, *(pair for pair in combinations(names, 2) if not {pair, pair[::-1]} & set(planned))]
 
 
 def _model_rows(
@@ -192,6 +193,7 @@ def _model_rows(
     """All rows of one pair of models."""
     seeds = sorted(models[first].keys() & models[second].keys())
     family = "reference" if first == config.reference else "others"
+    family = "planned" if (first, second) in config.planned else family
     note = None if seeds else "the two have no seed in common"
     if not all(check_same_records(models[first][seed], models[second][seed], first, second) for seed in seeds):
         note = "they were not scored on the same records"

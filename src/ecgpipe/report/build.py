@@ -27,6 +27,7 @@ from ecgpipe.report.collect import (
     provenance,
     read_problems,
     read_runs,
+    runs_of,
     score_table,
     stage_times,
     trainings_table,
@@ -34,6 +35,7 @@ from ecgpipe.report.collect import (
 )
 from ecgpipe.report.external import external_figures, external_sentences, external_table, external_views
 from ecgpipe.report.headline import headlines
+from ecgpipe.report.learning import learning_curves, learning_figure
 from ecgpipe.report.names import (
     COLUMNS,
     DATASET_TITLES,
@@ -131,6 +133,13 @@ def build_report(inputs: Inputs, config: ReportConfig, folder: Path) -> None:
     overview = tables.overview_table(first)
     own_tables = tables.report_tables(datasets, runs, baselines, statistics, saliency)
     own_tables |= {"overview": overview, "trainings": trainings, "times": stages, "problems": kinds}
+    curves = {
+        view["key"]: learning_curves(runs_of(runs, dataset["name"], view["name"]))
+        for dataset in datasets
+        for view in dataset["protocols"]
+    }
+    curves = {key: table for key, table in curves.items() if len(table)}
+    own_tables |= {f"learning-{key}": table for key, table in curves.items()}
     own_tables |= {"external": external_table(external)} if external else {}
     content = plain(
         {
@@ -174,6 +183,7 @@ def build_report(inputs: Inputs, config: ReportConfig, folder: Path) -> None:
     )
     downloads = tables.write_tables(own_tables, folder / "tables")
     svgs = _figures(datasets, runs) | external_figures(external)
+    svgs |= {f"learning-{key}": learning_figure(table, names) for key, table in curves.items()}
     with atomic_folder(folder / "figures") as partial:
         for name, svg in svgs.items():
             (partial / f"{name}.svg").write_text(figures.standalone(svg), encoding="utf-8")
@@ -239,7 +249,7 @@ def _dataset(name: str, number: int, inputs: Inputs, runs: list[Run], statistics
     protocols = list(dict.fromkeys(whole_protocol(run.protocol) for run in runs if run.dataset == name))
     views = []
     for protocol in protocols:
-        own = [run for run in runs if (run.dataset, whole_protocol(run.protocol)) == (name, protocol)]
+        own = runs_of(runs, name, protocol)
         view = protocol_view(name, protocol, runs, statistics)
         views.append(view | {"key": f"{name}-{protocol}", "best_model": best_model_view(own, view)})
         views[-1]["shown"] = [
@@ -271,9 +281,7 @@ def _figures(datasets: list[dict], runs: list[Run]) -> dict[str, str]:
             svgs[f"leaks-{dataset['name']}"] = figures.leak_figure(dataset["audit"]["leaks"])
         for view in dataset["protocols"]:
             key = view["key"]
-            own = [
-                run for run in runs if (run.dataset, whole_protocol(run.protocol)) == (dataset["name"], view["name"])
-            ]
+            own = runs_of(runs, dataset["name"], view["name"])
             shown = first_seed_runs(own, dataset["name"], own[0].protocol)
             best = next((run for run in own if run.variant == view["best"]), None)
             printed = {v: row for _, table in PAPER_TABLES.get(dataset["name"], ()) for v, row in table.items()}

@@ -136,6 +136,11 @@ def whole_protocol(protocol: str) -> str:
     return match["whole"] if match else protocol
 
 
+def runs_of(runs: Iterable[Run], dataset: str, protocol: str) -> list[Run]:
+    """The runs of a dataset under a protocol, of a cross-validation with all its parts."""
+    return [run for run in runs if (run.dataset, whole_protocol(run.protocol)) == (dataset, protocol)]
+
+
 def read_problems(files: Iterable[Path | str], results: Path | str) -> pd.DataFrame:
     """All problems, with their dataset; a record that has neither a page nor an image is listed once."""
     tables = []
@@ -183,13 +188,24 @@ def trainings_table(runs: Iterable[Run]) -> pd.DataFrame:
                 column: float(history[name].median()) if history is not None and name in history else None
                 for column, name in (("seconds_per_epoch", "seconds"), ("images_per_second", "images_per_second"))
             }
-            | {key: summary.get(key) for key in ("device", "precision", "processes", "peak_gpu_bytes")}
+            | {"ms_per_image": ms_per_image(history)}
+            | {
+                key: summary.get(key)
+                for key in ("device", "precision", "processes", "peak_memory_mb", "peak_gpu_bytes")
+            }
             | {key: hardware.get(key) for key in ("processor", "cores", "memory_gb")}
             | {"system": system_name(hardware.get("system"))}
             | {"gpus": ", ".join(hardware.get("gpus") or []), "commit": commit_of_run(run)}
             | {"versions": ", ".join(f"{name} {value}" for name, value in (summary.get("versions") or {}).items())}
         )
     return pd.DataFrame(rows).convert_dtypes()  # integers stay integers beside missing values
+
+
+def ms_per_image(history: pd.DataFrame | None) -> float | None:
+    """Processor time of a training step per image, milliseconds; the median over epochs."""
+    if history is None or not {"images", "processor_seconds"} <= set(history):
+        return None
+    return float((1000 * history["processor_seconds"] / history["images"]).median())
 
 
 def system_name(system: object) -> str:

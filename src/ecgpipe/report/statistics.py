@@ -35,7 +35,7 @@ def comparison_tables(statistics: Statistics) -> list[dict]:
     """A table per dataset, protocol and family of tests.
 
     Returns:
-        ``dataset``, ``protocol``, ``family``; ``first``: the reference model (None: all pairs); ``metrics``; ``rows``:
+        ``dataset``, ``protocol``, ``family``; ``first``: the reference model (None: several); ``metrics``; ``rows``:
         ``first``, ``second``, ``cells`` (a row of comparisons.json per metric), ``exact`` tests; ``significant`` of
         ``tests`` (bootstrap, after Holm's correction) at ``level``; ``confidence``; ``limit``: a sentence if there are
         too few resamples; ``alone``: whether this is the protocol's only family.

@@ -21,7 +21,8 @@ def write_tuning(
         score: column of the histories to optimise: validation_loss is minimised, other scores are maximised.
         table: output, CSV: one row per trial, best first: settings, seeds, means over seeds of epochs, seconds and
             scores at each training's epoch of lowest validation loss, and ``lowest`` and ``highest`` score of a seed.
-        best: output, YAML: the best settings as a configuration file.
+        best: output, YAML: the best settings as a configuration file; of several models each one's, in ``tuned`` and
+            ``variants``.
     """
     rows = []
     for file, point in zip(histories, points, strict=True):
@@ -41,17 +42,22 @@ def write_tuning(
     means = means.sort_values(score, ascending=rising, kind="stable").reset_index()
     with atomic_path(table) as partial:
         means.to_csv(partial, index=False)
-    first = means.loc[0]
-    winner = next(
-        point["changes"]
-        for point in points
-        if all(_same(first[key], value) for key, value in {"variant": point["variant"], **point["changes"]}.items())
-    )
-    sections: dict[str, dict[str, Any]] = {}
-    for key, value in winner.items():
-        section, _, name = key.partition(".")
-        sections.setdefault(section, {})[name] = value
-    head = f"# The best of {len(means)} trials of {first['variant']} by {score}: {first[score]:.4f}\n"
+    head, sections = "", {}
+    for variant, trials in means.groupby("variant", sort=False):
+        first = trials.iloc[0]
+        head += f"# The best of {len(trials)} trials of {variant} by {score}: {first[score]:.4f}\n"
+        winner = next(
+            point["changes"]
+            for point in points
+            if all(_same(first[key], value) for key, value in {"variant": point["variant"], **point["changes"]}.items())
+        )
+        for key, value in winner.items():
+            section, _, name = key.partition(".")
+            if means["variant"].nunique() > 1:
+                own = sections.setdefault({"train": "tuned", "model": "variants"}[section], {}).setdefault(variant, {})
+            else:
+                own = sections.setdefault(section, {})
+            own[name] = value
     write_text(best, head + yaml.safe_dump(sections, sort_keys=False))
 
 

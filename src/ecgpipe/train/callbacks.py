@@ -25,8 +25,8 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, EarlyStopping
 
-from ecgpipe.artifacts.files import atomic_path, file_sha256, read_json, write_checksums, write_json, write_text
-from ecgpipe.artifacts.runs import RunConfig, RunIndex
+from ecgpipe.artifacts.files import atomic_path, file_sha256, read_json, verify, write_checksums, write_json, write_text
+from ecgpipe.artifacts.runs import STATE_FILE, WEIGHTS_FILE, RunConfig, RunIndex
 from ecgpipe.errors import DataError, EcgpipeError
 from ecgpipe.models.weights import write_weights
 from ecgpipe.train.hardware import gpu_utilisation
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 HISTORY_COLUMNS = (
     "epoch", "train_loss", "validation_loss", "validation_accuracy", "validation_auc_macro", "learning_rate",
-    "images_per_second", "seconds", "gpu_memory_mb", "gpu_utilisation",
+    "images", "images_per_second", "seconds", "processor_seconds", "gpu_memory_mb", "gpu_utilisation",
 )  # fmt: skip
 LOG_HEADER = "epoch  train loss  val. loss  accuracy  macro AUC         lr  images/s      left"
 STEPS_BETWEEN_GPU_READS = 50
@@ -55,23 +55,31 @@ class History(Callback):
     def __init__(self, path: Path, images: int) -> None:
         self.path, self.images = path, images
         self.rows: list[dict[str, float]] = []
-        self._before = 0.0  # seconds of this epoch before an interruption
-        self._start = time.monotonic()
-        self._train_seconds = 0.0
+        self._before = self._processor_before = 0.0  # seconds of this epoch before an interruption
+        self._start, self._processor_start = time.monotonic(), time.process_time()
+        self._train_seconds = self._processor_seconds = 0.0
         self._utilisation: list[float] = []
 
     def state_dict(self) -> dict:
-        return {"rows": self.rows, "seconds": self._elapsed()}
+        return {"rows": self.rows, "seconds": self._elapsed(), "processor": self._processor()}
 
     def load_state_dict(self, state: dict) -> None:
-        self.rows, self._before = list(state["rows"]), state["seconds"]
-        self._start = time.monotonic()
+        self.rows, self._before, self._processor_before = list(state["rows"]), state["seconds"], state["processor"]
+        self._start, self._processor_start = time.monotonic(), time.process_time()
 
     def _elapsed(self) -> float:
         return self._before + time.monotonic() - self._start
 
-    def on_train_epoch_start(self, trainer: Trainer, module: LightningModule) -> None:
+    def _processor(self) -> float:
+        """Of all threads of this process."""
+        return self._processor_before + time.process_time() - self._processor_start
+
+    def _restart(self) -> None:
         self._before, self._start = 0.0, time.monotonic()
+        self._processor_before, self._processor_start = 0.0, time.process_time()
+
+    def on_train_epoch_start(self, trainer: Trainer, module: LightningModule) -> None:
+        self._restart()
 
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: object, batch: object, batch_idx: int
@@ -80,7 +88,7 @@ class History(Callback):
             self._utilisation.append(share)
 
     def on_validation_start(self, trainer: Trainer, module: LightningModule) -> None:
-        self._train_seconds = self._elapsed()
+        self._train_seconds, self._processor_seconds = self._elapsed(), self._processor()
 
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
         on_gpu = module.device.type == "cuda"
@@ -88,13 +96,16 @@ class History(Callback):
             "epoch": trainer.current_epoch + 1,
             **module.scores,
             "learning_rate": max(group["lr"] for group in trainer.optimizers[0].param_groups),
+            "images": self.images,
             "images_per_second": round(self.images / max(self._train_seconds, 1e-9), 3),
             "seconds": round(self._elapsed(), 3),
+            "processor_seconds": round(self._processor_seconds, 3),
             "gpu_memory_mb": round(torch.cuda.max_memory_allocated(module.device) / 1e6, 1) if on_gpu else "",
             "gpu_utilisation": round(mean(self._utilisation), 3) if self._utilisation else "",
         }
         row["validation_auc_macro"] = "" if math.isnan(row["validation_auc_macro"]) else row["validation_auc_macro"]
-        self._before, self._start, self._utilisation = 0.0, time.monotonic(), []
+        self._restart()
+        self._utilisation = []
         self.rows.append(row)
         if not trainer.is_global_zero:
             return
@@ -272,7 +283,9 @@ def _requeue(job: str) -> None:
         logger.warning("job %s could not be requeued (%s); submit it again", name, error)
 
 
-def training_identity(run: RunConfig, index: RunIndex, code: str, init_from: Path | None = None) -> dict[str, str]:
+def training_identity(
+    run: RunConfig, index: RunIndex, code: str, init_from: Path | None = None, continue_from: Path | None = None
+) -> dict[str, str]:
     """Identify a training by everything that decides its result; a checkpoint of another one is not resumed.
 
     Args:
@@ -280,12 +293,14 @@ def training_identity(run: RunConfig, index: RunIndex, code: str, init_from: Pat
         index: its index.
         code: fingerprint of the code.
         init_from: initial weights.
+        continue_from: folder of the run that this training continues.
 
     Raises:
-        DataError: the initial weights do not exist.
+        DataError: the initial weights, or those of the first run, do not exist.
     """
-    if init_from is not None and not init_from.is_file():
-        raise DataError(f"{init_from}: no such file, but this training starts from it; train that run first")
+    earlier = init_from if continue_from is None else continue_from / WEIGHTS_FILE
+    if earlier is not None and not earlier.is_file():
+        raise DataError(f"{earlier}: no such file, but this training starts from it; train that run first")
     digest = hashlib.sha256()
     for array in (index.record_ids, index.roles, index.files, index.rows, index.targets):
         digest.update(np.ascontiguousarray(array).tobytes())
@@ -294,7 +309,7 @@ def training_identity(run: RunConfig, index: RunIndex, code: str, init_from: Pat
         "variant": run.variant,
         "settings": hashlib.sha256(settings.encode()).hexdigest(),
         "records": digest.hexdigest(),
-        "init_from": "" if init_from is None else file_sha256(init_from),
+        "init_from": "" if earlier is None else file_sha256(earlier),
         "code": code,
         "torch": torch.__version__,
         "lightning": lightning.__version__,
@@ -332,6 +347,31 @@ def find_checkpoint(folder: Path, identity: dict[str, str], *, first: bool) -> P
         shutil.rmtree(folder, ignore_errors=True)
         write_json(folder / IDENTITY, identity)
     return None
+
+
+def continue_checkpoint(folder: Path, first: Path) -> Path:
+    """Copy the state of a finished training into the checkpoints of the one that continues it.
+
+    Args:
+        folder: of the checkpoint.
+        first: folder of the finished run.
+
+    Returns:
+        The checkpoint.
+
+    Raises:
+        DataError: the finished run has no state, or its files are damaged.
+    """
+    if not (first / STATE_FILE).is_file():
+        raise DataError(f"{first / STATE_FILE}: no such file; set keep_state in that run's recipe, and train it again")
+    for source, target in ((first / WEIGHTS_FILE, folder / WEIGHTS_FILE), (first / STATE_FILE, folder / LAST)):
+        verify(source)
+        with atomic_path(target) as partial:
+            shutil.copyfile(source, partial)
+        if target.name == WEIGHTS_FILE:
+            write_checksums([target])
+    _check_readable(folder / LAST)
+    return folder / LAST
 
 
 def _check_readable(last: Path) -> None:

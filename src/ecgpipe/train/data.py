@@ -111,7 +111,8 @@ class EpochBatchSampler(BatchSampler):
         positions: (n,) positions of the images.
         batch_size: over all processes and parts.
         seed: None: in order.
-        weights: (n,) relative sampling frequencies, with replacement; None: each image once per epoch.
+        weights: (n,) relative sampling frequencies, with replacement; None: each image once per pass.
+        images: per epoch; None: n. The passes follow each other without regard to epochs.
         parts: number of parts per process.
         rank, world: number of this process, and of all.
 
@@ -126,11 +127,13 @@ class EpochBatchSampler(BatchSampler):
         seed: int | None,
         *,
         weights: np.ndarray | None = None,
+        images: int | None = None,
         parts: int = 1,
         rank: int = 0,
         world: int = 1,
     ) -> None:
         self.positions, self.batch_size, self.seed = positions, batch_size, seed
+        self.images = images or len(positions)
         self.probabilities = None if weights is None else weights / weights.sum()
         self.parts, self.rank, self.shares = parts, rank, parts * world
         if batch_size % self.shares:
@@ -149,7 +152,7 @@ class EpochBatchSampler(BatchSampler):
     @property
     def steps(self) -> int:
         """Batches per epoch, each with all its parts."""
-        full, rest = divmod(len(self.positions), self.batch_size)
+        full, rest = divmod(self.images, self.batch_size)
         least = 1 if self.seed is None or full == 0 else 2 * self.shares
         return full + (rest >= least)
 
@@ -157,14 +160,7 @@ class EpochBatchSampler(BatchSampler):
         return self.steps * self.parts
 
     def __iter__(self) -> Iterator[list[Sample]]:
-        order = self.positions
-        if self.seed is not None:
-            rng = np.random.default_rng([self.seed, self.epoch])
-            order = (
-                rng.permutation(order)
-                if self.probabilities is None
-                else rng.choice(order, len(order), p=self.probabilities)
-            )
+        order = self._order()
         world = self.shares // self.parts
         for number in range(self.start, len(self)):
             step, part = divmod(number, self.parts)
@@ -172,6 +168,22 @@ class EpochBatchSampler(BatchSampler):
             members = batch[part * world + self.rank :: self.shares]
             weight = len(members) * self.shares / len(batch)
             yield [Sample(self.epoch, int(position), weight) for position in members]
+
+    def _order(self) -> np.ndarray:
+        """Positions of the images of this epoch."""
+        if self.seed is None:
+            return self.positions
+        if self.probabilities is not None:
+            rng = np.random.default_rng([self.seed, self.epoch])
+            return rng.choice(self.positions, self.images, p=self.probabilities)
+        order: list[np.ndarray] = []
+        place, end = self.epoch * self.images, (self.epoch + 1) * self.images
+        while place < end:
+            number, start = divmod(place, len(self.positions))
+            shuffled = np.random.default_rng([self.seed, number]).permutation(self.positions)
+            order.append(shuffled[start : start + end - place])
+            place += len(order[-1])
+        return np.concatenate(order)
 
 
 class ResumableLoader(DataLoader):
@@ -277,7 +289,13 @@ class RunData(LightningDataModule):
         recipe = self.run.train
         weights = sampling_weights(self.index.targets[self.train]) if recipe.sampling == "balanced" else None
         return EpochBatchSampler(
-            self.train, recipe.batch_size, self.run.seed, weights=weights, parts=recipe.accumulate, **self._place()
+            self.train,
+            recipe.batch_size,
+            self.run.seed,
+            weights=weights,
+            images=recipe.epoch_images,
+            parts=recipe.accumulate,
+            **self._place(),
         )
 
     def _place(self) -> dict[str, int]:

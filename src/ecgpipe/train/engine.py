@@ -20,22 +20,32 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from ecgpipe import __version__
 from ecgpipe.artifacts.files import atomic_path, read_json, verify, write_checksums, write_json
-from ecgpipe.artifacts.runs import CHECKPOINTS, HISTORY_FILE, SUMMARY_FILE, WEIGHTS_FILE, RunConfig, RunIndex
+from ecgpipe.artifacts.runs import (
+    CHECKPOINTS,
+    HISTORY_FILE,
+    STATE_FILE,
+    SUMMARY_FILE,
+    WEIGHTS_FILE,
+    RunConfig,
+    RunIndex,
+)
 from ecgpipe.errors import ConfigError, DataError
 from ecgpipe.fingerprint import file_hash, fingerprint
 from ecgpipe.models.factory import build_model
 from ecgpipe.models.swin_lgf_fpn import use_plain_window_attention
 from ecgpipe.models.weights import load_init_weights
 from ecgpipe.train.callbacks import (
+    LAST,
     BestWeights,
     History,
     ResumeCheckpoint,
     StopAgain,
+    continue_checkpoint,
     find_checkpoint,
     training_identity,
 )
 from ecgpipe.train.data import RunData
-from ecgpipe.train.hardware import EnergyMeter, TrainerOptions, git_state, hardware_info
+from ecgpipe.train.hardware import EnergyMeter, TrainerOptions, git_state, hardware_info, peak_memory_mb
 from ecgpipe.train.module import Classifier
 from ecgpipe.train.prepare import check_disk_space, check_run, explain_disk_full
 from ecgpipe.train.recipe import class_weights
@@ -50,7 +60,8 @@ def train_run(folder: Path | str, options: TrainerOptions | None = None, *, show
     """Train a prepared run, unless it is already trained.
 
     Args:
-        folder: contains run.json and run_index.npz; receives weights.safetensors, history.csv and train.json.
+        folder: contains run.json and run_index.npz; receives weights.safetensors, history.csv and train.json, with
+            ``train.keep_state`` also state.ckpt.
         options: where it runs; None: one GPU if there is one, else the CPU.
         show_progress: show a progress bar.
 
@@ -67,8 +78,9 @@ def train_run(folder: Path | str, options: TrainerOptions | None = None, *, show
     run, index = RunConfig.read(folder), RunIndex.read(folder)
     check_run(folder, run, index)
     init_from = None if run.init_from is None else folder / run.init_from
+    first = None if run.continue_from is None else folder / run.continue_from
     code = fingerprint(__file__) + file_hash(run.model.plugin) + file_hash(run.model.weights)
-    identity = training_identity(run, index, code, init_from)
+    identity = training_identity(run, index, code, init_from, first)
     if (summary := _finished(folder, identity)) is not None:
         logger.info("%s is already trained; delete its %s to train it again", folder, SUMMARY_FILE)
         return summary
@@ -103,7 +115,10 @@ def _train(
 
     checkpoints = folder / CHECKPOINTS
     checkpoint = find_checkpoint(checkpoints, identity, first=rank_zero_only.rank == 0)  # type: ignore[attr-defined]
-    history, best = History(folder / HISTORY_FILE, len(data.train)), BestWeights(checkpoints / WEIGHTS_FILE)
+    if checkpoint is None and run.continue_from is not None:
+        checkpoint = continue_checkpoint(checkpoints, folder / run.continue_from)
+    images = run.train.epoch_images or len(data.train)
+    history, best = History(folder / HISTORY_FILE, images), BestWeights(checkpoints / WEIGHTS_FILE)
     early_stopping = EarlyStopping(
         "validation_loss", patience=run.train.patience, check_on_train_epoch_end=True, check_finite=False
     )
@@ -157,6 +172,7 @@ def _train(
         "precision": trainer.precision,
         "device": torch.cuda.get_device_name() if options.on_gpu else f"CPU, {torch.get_num_threads()} threads",
         "processes": trainer.world_size,
+        "peak_memory_mb": peak_memory_mb(),
         "peak_gpu_bytes": torch.cuda.max_memory_allocated() if options.on_gpu else None,
         "images_on_device": data.stored is not None,
         "hardware": hardware_info(),
@@ -176,6 +192,10 @@ def _train(
         verify(checkpoints / WEIGHTS_FILE)
         with atomic_path(folder / WEIGHTS_FILE) as partial:
             shutil.copyfile(checkpoints / WEIGHTS_FILE, partial)
+        if run.train.keep_state:
+            with atomic_path(folder / STATE_FILE) as partial:
+                shutil.copyfile(checkpoints / LAST, partial)
+            write_checksums([folder / STATE_FILE])
         write_json(folder / SUMMARY_FILE, summary)
         write_checksums(folder / name for name in (WEIGHTS_FILE, HISTORY_FILE, SUMMARY_FILE))
         shutil.rmtree(checkpoints)

@@ -49,6 +49,16 @@ class TrainerOptions:
         return self.on_gpu and size < torch.cuda.mem_get_info()[0] / 4
 
 
+def peak_memory_mb() -> float | None:
+    """Largest memory of this process so far, MB; None where it is unknown."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1e6 if platform.system() == "Darwin" else 1e3), 1)
+
+
 def hardware_info() -> dict[str, Any]:
     """Processor, memory and GPUs."""
     return {

@@ -156,7 +156,8 @@ class Classifier(LightningModule):
 
         def ratio(step: int) -> float:
             # a step counts as done when it begins: at the first step's start the learning rate would be about 0
-            return lr_ratio((step + 1) / steps, recipe.epochs, recipe.warmup_epochs, recipe.min_lr_ratio)
+            epoch = (step + 1) / steps
+            return lr_ratio(epoch, recipe.epochs, recipe.warmup_epochs, recipe.min_lr_ratio, recipe.schedule)
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, ratio)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -41,6 +41,7 @@ def prepare_run(
     preprocess: PreprocessConfig | None = None,
     drawing: Mapping[str, Any] | None = None,
     init_from: Path | str | None = None,
+    continue_from: Path | str | None = None,
 ) -> None:
     """Write run.json and run_index.npz into a run's folder.
 
@@ -57,6 +58,7 @@ def prepare_run(
         model, train: settings.
         policy, preprocess, drawing: origin of the targets, images and pages, for the model card.
         init_from: weights file of another run to start from; it may not exist yet.
+        continue_from: folder of another run to continue; it may not exist yet.
 
     Raises:
         DataError: a record of the split has no image.
@@ -90,6 +92,7 @@ def prepare_run(
         drawing=None if drawing is None else dict(drawing),
         images=tuple(_relative(file, folder) for file in [*images, *(windows or {})]),
         init_from=None if init_from is None else _relative(init_from, folder),
+        continue_from=None if continue_from is None else _relative(continue_from, folder),
         model=model,
         train=train,
     ).write(folder)

@@ -111,8 +111,8 @@ def parameter_groups(model: nn.Module, recipe: TrainConfig) -> list[dict[str, An
     return list(groups.values())
 
 
-def lr_ratio(epoch: float, epochs: float, warmup_epochs: float, min_lr_ratio: float) -> float:
-    """Learning rate as a share of its peak: linear warm-up, then half a cosine (equation 27, corrected).
+def lr_ratio(epoch: float, epochs: float, warmup_epochs: float, min_lr_ratio: float, schedule: str = "cosine") -> float:
+    """Learning rate as a share of its peak: linear warm-up, then half a cosine (equation 27, corrected) or constant.
 
     As printed, equation 27 warms up to half the peak and then stays constant (docs/paper.md).
 
@@ -121,9 +121,12 @@ def lr_ratio(epoch: float, epochs: float, warmup_epochs: float, min_lr_ratio: fl
         epochs: length of the training (T_warm + T_max).
         warmup_epochs: length of the warm-up (T_warm).
         min_lr_ratio: first and last learning rate as a share of the peak (eta_min / eta).
+        schedule: after the warm-up: ``cosine`` or ``constant``.
     """
     if epoch < warmup_epochs:
         return min_lr_ratio + (1 - min_lr_ratio) * epoch / warmup_epochs
+    if schedule == "constant":
+        return 1.0
     progress = min((epoch - warmup_epochs) / max(epochs - warmup_epochs, 1e-9), 1.0)
     return min_lr_ratio + (1 - min_lr_ratio) * (1 + math.cos(math.pi * progress)) / 2
 
