@@ -165,7 +165,9 @@ def _runs(folder, dataset, ids, classes, truth, models, rng):
             scores = evaluate_predictions(predictions, ids, EvaluateConfig(resamples=100))
             (own / "metrics.json").write_text(json.dumps(scores))
             history = {"epoch": [1, 2], "train_loss": [2.0, 1.0], "validation_loss": [2.0, 1.5]}
-            pd.DataFrame(history | {"validation_accuracy": [0.4, 0.6]}).to_csv(own / "history.csv", index=False)
+            history |= {"validation_accuracy": [0.4, 0.6], "validation_auc_macro": [0.5, 0.75]}
+            history |= {"images": [1000, 1000], "processor_seconds": [40.0, 60.0]}
+            pd.DataFrame(history).to_csv(own / "history.csv", index=False)
             (own / "train.json").write_text(
                 json.dumps(
                     {"model": {"image_size": 160, "pretrained": False, "options": {}}, "parameters": 1000, "epochs": 2,

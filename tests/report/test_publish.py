@@ -213,7 +213,7 @@ def test_trainings_and_times(rich):
     assert "commit 0123456789ab." in text and "torch 9.9" in text and "P, 2 logical cores, 8 GB, G, Linux" in text
     assert "6.1-x86" not in text
     assert "on cpu (fp32); CPU, 3 threads, P (fp32), commit" in text
-    assert "| ResNet-34 | CPU, 3 threads | fp32 | 1 | 2 | 1 | 4 | 3.0 | 20.0 | – | – |" in text
+    assert "| ResNet-34 | CPU, 3 threads | fp32 | 1 | 2 | 1 | 4 | 3.0 | 20.0 | 50.0 | – |" in text
     assert rows_of(rich / "out", "train") == [["train", "1", "7.5", "5.0", "100"]]
 
 
@@ -230,6 +230,14 @@ def test_claims_are_shown_if_runs_were_made_as_the_paper_describes(own, publishe
     publish(own, tmp_path / "out")
     text = (tmp_path / "out/index.md").read_text()
     assert "| supported | supported | 0.5000 (0.2500 to 0.7500) |" in text and "1 of 11 claims were tested" in text
+
+
+def test_planned_comparisons_name_both_models(own, tmp_path):
+    edit(own, lambda content: content["comparisons"][0].update(family="planned", first=None))
+    publish(own, tmp_path / "out")
+    text = (tmp_path / "out/index.md").read_text()
+    table = text.partition("#### Comparisons planned before the results\n")[2]
+    assert re.search(r"^\| First \| Second \|.*\n\| --- \| --- \|.*\n\| Swin[^|]*\| ResNet-34[^|]*\|", table, re.M)
 
 
 def test_only_own_files_are_replaced_or_removed(own, tmp_path):
@@ -289,7 +297,7 @@ def test_paths_and_users_are_removed_from_a_configuration():
 def test_figures_are_standalone_svg(published):
     files = list((published / "figures").iterdir())
     kinds = {file.name.partition("-")[0] for file in files}
-    assert kinds == {"comparison", "roc", "confusion", "reliability", "history", "external"}
+    assert kinds == {"comparison", "roc", "confusion", "reliability", "history", "learning", "external"}
     for file in files:
         root = ElementTree.parse(file).getroot()
         assert root.tag.endswith("svg") and root.get("color") and file.stat().st_size < 100_000
