@@ -111,16 +111,3 @@ def test_tensorboard_logs_contain_the_history(make_run):
     losses = [event.value for event in events.Scalars("validation_loss")]
     history = np.genfromtxt(folder / "history.csv", delimiter=",", names=True)
     assert losses == pytest.approx(history["validation_loss"].tolist(), rel=1e-5)
-
-
-def test_importing_the_trainer_does_not_initialise_cuda():
-    """CUDA reads the visible GPUs only once, when it is initialised; they are assigned after the imports."""
-    code = """
-import torch
-def asked(*args, **kwargs): raise AssertionError("CUDA was asked")
-for name in ("is_available", "device_count", "init", "_lazy_init"):
-    setattr(torch.cuda, name, asked)
-torch._C._cuda_getDeviceCount = asked
-import ecgpipe.train.engine, ecgpipe.train.predict
-"""
-    subprocess.run([sys.executable, "-c", code], check=True)

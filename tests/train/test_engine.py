@@ -237,16 +237,25 @@ def test_weights_of_another_model_and_damaged_weights_are_refused(make_run):
         load_trained(folder)
 
 
-def test_training_requires_no_table_library_and_no_snakemake(make_run):
+def test_training_requires_no_table_library_and_imports_leave_cuda_alone(make_run):
+    """CUDA reads the visible GPUs only once, when it is initialised; they are assigned after the imports."""
     folder = make_run(epochs=1, warmup_epochs=0)
-    blocked = ("pandas", "pyarrow", "snakemake", "cv2", "wfdb", "sklearn")
-    program = (
-        "import sys\n"
-        f"sys.modules.update(dict.fromkeys({blocked!r}))\n"
-        "from ecgpipe.cli import main\n"
-        f"sys.exit(main(['train', {str(folder)!r}, '--threads', '1']))\n"
-    )
-    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+    program = f"""
+import sys
+sys.modules.update(dict.fromkeys(("pandas", "pyarrow", "snakemake", "cv2", "wfdb", "sklearn")))
+import torch
+def asked(*args, **kwargs): raise AssertionError("CUDA was asked")
+guarded = [(torch.cuda, name) for name in ("is_available", "device_count", "init", "_lazy_init")]
+guarded.append((torch._C, "_cuda_getDeviceCount"))
+real = [getattr(*each) for each in guarded]
+for each in guarded: setattr(*each, asked)
+import ecgpipe.train.engine, ecgpipe.train.predict
+for each, function in zip(guarded, real): setattr(*each, function)
+from ecgpipe.cli import main
+sys.exit(main(["train", {str(folder)!r}, "--threads", "1"]))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     assert (folder / "weights.safetensors").exists()
 
 

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import stat
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -17,11 +16,13 @@ from safetensors.numpy import load_file
 
 from ecgpipe.artifacts.files import read_json
 from ecgpipe.artifacts.runs import CHECKPOINTS, STATE_FILE, RunConfig
+from ecgpipe.cli import main
 from ecgpipe.errors import DataError
 from ecgpipe.train import engine
 from ecgpipe.train.callbacks import LAST
 from ecgpipe.train.engine import train_run
 from ecgpipe.train.hardware import TrainerOptions
+from tests.train.conftest import prepare_bars
 
 EVERY_STEP = TrainerOptions(threads=1, save_minutes=0, tensorboard=False)
 RICH = {
@@ -96,6 +97,7 @@ def test_killed_at_random_moments_and_resumed(make_run, processes, recipe):
     assert_same_result(undisturbed, killed)
 
 
+@pytest.mark.xdist_group("processes")
 def test_killed_between_early_stopping_and_the_copy_of_the_weights(make_run, processes):
     settings = {"epochs": 30, "warmup_epochs": 0, "learning_rate": 1e-12, "patience": 2}
     undisturbed, killed = (make_run("test_resnet", name, **settings) for name in "ab")
@@ -118,25 +120,39 @@ def test_a_finished_run_is_not_trained_again(make_run, monkeypatch):
     assert train_run(folder, EVERY_STEP) == read_json(folder / "train.json") == summary
 
 
+def train_by_command(folder: Path, log: Path, environment: dict[str, str]) -> None:
+    """``ecgpipe train`` in a job's environment; its messages go to a file."""
+    os.environ.update(environment)
+    os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT), 2)
+    sys.exit(main(["train", str(folder), "--threads", "1", "--save-minutes", "0"]))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> Path:
+    """A run that nothing stopped."""
+    folder = prepare_bars(tmp_path_factory.mktemp("undisturbed"), "test_resnet", epochs=12, options=DROPOUT)
+    train_run(folder, TrainerOptions(threads=1, tensorboard=False))
+    return folder
+
+
+@pytest.mark.xdist_group("processes")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGUSR1, 138)])
-def test_a_signal_saves_the_state_and_ends_with_its_status(make_run, tmp_path, number, status):
+def test_a_signal_saves_the_state_and_ends_with_its_status(make_run, processes, undisturbed, tmp_path, number, status):
     """As Slurm sends them; a fake scontrol writes its arguments to a file."""
-    settings = {"epochs": 12, "options": DROPOUT}
-    undisturbed, stopped = (make_run("test_resnet", name, **settings) for name in "ab")
-    train_run(undisturbed, EVERY_STEP)
+    stopped, log = make_run("test_resnet", epochs=12, options=DROPOUT), tmp_path / "log.txt"
     command = tmp_path / "bin" / "scontrol"
     command.parent.mkdir()
     command.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/arguments\n')
     command.chmod(command.stat().st_mode | stat.S_IXUSR)
-    environment = os.environ | {"PATH": f"{command.parent}:{os.environ['PATH']}", "SLURM_JOB_ID": "77"}
-    line = [sys.executable, "-m", "ecgpipe", "train", str(stopped), "--threads", "1", "--save-minutes", "0"]
-    process = subprocess.Popen(line, env=environment, stderr=subprocess.PIPE, text=True)
-    while process.poll() is None and not (stopped / CHECKPOINTS / LAST).exists():
+    environment = {"PATH": f"{command.parent}:{os.environ['PATH']}", "SLURM_JOB_ID": "77"}
+    process = processes.Process(target=train_by_command, args=(stopped, log, environment))
+    process.start()
+    while process.is_alive() and not (stopped / CHECKPOINTS / LAST).exists():
         time.sleep(0.005)
-    process.send_signal(number)
-    _, log = process.communicate()
-    assert process.returncode == status, log
-    assert f"stopped by {signal.Signals(number).name}" in log
+    os.kill(process.pid, number)
+    process.join()
+    assert process.exitcode == status, log.read_text()
+    assert f"stopped by {signal.Signals(number).name}" in log.read_text()
     arguments = tmp_path / "arguments"
     assert (arguments.read_text() == "requeue 77\n") if number == signal.SIGUSR1 else not arguments.exists()
     assert not (stopped / "weights.safetensors").exists()
@@ -163,7 +179,7 @@ def interrupt(folder: Path, monkeypatch) -> None:
 @pytest.mark.parametrize(
     ("change", "different"),
     [
-        ({"variant": "resnet10t"}, "variant, settings"),
+        ({"variant": "test_convnext"}, "variant, settings"),
         ({"train": {"learning_rate": 1e-3}}, "settings"),
         ("torch", "torch"),
         ("code", "code"),
