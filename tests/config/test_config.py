@@ -205,6 +205,30 @@ def test_messages_name_the_key_and_what_is_allowed(change, expected):
     assert expected in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("change", "refused"),
+    [
+        ({}, True),
+        ({"labels": {"policy": "multilabel"}}, False),  # only the Challenge's classes need PTB-XL+
+        ({"ptb_xl": {"plus": None}}, False),
+        ({"datasets": ["ptb-xl"]}, False),
+        ({"own": {"genecg": {"kind": "images", "source": "y", "labels": None}}}, False),
+    ],
+)
+def test_ptb_xl_plus_is_not_ignored_for_images_of_ptb_xls_records(change, refused):
+    config = {
+        "datasets": ["ptb-xl", "genecg"],
+        "ptb_xl": {"plus": "x"},
+        "labels": {"policy": "multilabel", "grouping": "challenge-2024"},
+        "own": {"genecg": {"kind": "images", "source": "y", "labels": "ptb-xl"}},
+    } | change
+    if not refused:
+        assert validate_config(config).datasets == tuple(config["datasets"])
+        return
+    with pytest.raises(ConfigError, match=r"ptb_xl\.plus: own\.genecg .*remove genecg .* set ptb_xl\.plus to null"):
+        validate_config(config)
+
+
 def test_all_mistakes_are_reported_at_once():
     with pytest.raises(ConfigError) as error:
         validate_config({"train": {"epochs": "many", "clip_norm": -1}, "colour": "blue"})

@@ -12,6 +12,7 @@ from ecgpipe.config.base import Section, check_unique, command_line_values, did_
 from ecgpipe.config.benchmark import DATASETS, Benchmark
 from ecgpipe.config.box import BoxConfig
 from ecgpipe.config.data import (
+    CHALLENGE,
     RESERVED,
     CardiacImagesConfig,
     DatasetName,
@@ -162,6 +163,16 @@ class Config(Section):
                         f"{place}: no dataset {name!r}; {did_you_mean(name, known)}allowed are {', '.join(known)}; "
                         "add your own to `own`"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _acute_infarctions_are_known(self) -> "Config":
+        images = [name for name in self.datasets if name in self.own and self.own[name].labels == PTB_XL]
+        if images and self.ptb_xl.plus is not None and self.labels.grouping == CHALLENGE:
+            raise ValueError(
+                f"ptb_xl.plus: own.{images[0]} (labels: ptb-xl) cannot use it; remove {images[0]} from `datasets`, or set "
+                "ptb_xl.plus to null: then every infarction is an Old MI"
+            )
         return self
 
     @model_validator(mode="after")
