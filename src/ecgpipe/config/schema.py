@@ -170,8 +170,8 @@ class Config(Section):
         images = [name for name in self.datasets if name in self.own and self.own[name].labels == PTB_XL]
         if images and self.ptb_xl.plus is not None and self.labels.grouping == CHALLENGE:
             raise ValueError(
-                f"ptb_xl.plus: own.{images[0]} (labels: ptb-xl) cannot use it; remove {images[0]} from `datasets`, or set "
-                "ptb_xl.plus to null: then every infarction is an Old MI"
+                f"ptb_xl.plus: own.{images[0]} (labels: ptb-xl) cannot use it; remove {images[0]} from `datasets`, "
+                "or set ptb_xl.plus to null: then every infarction is an Old MI"
             )
         return self
 
