@@ -1,6 +1,7 @@
 """Speed and memory of a training step on a GPU by attention, window, compilation and precision.
 
-python -m benchmarks.gpu [--size 640] [--batch 16] [--device cuda] [--seconds 5] [--json]
+python -m benchmarks.gpu [--size 640] [--batch 16] [--max-batch 512] [--device cuda] [--seconds 5] [--json]
+    [--precisions tf32 bf16 fp16] [--windows 7 10] [--compiled no yes]
 
 On a CPU the script runs too, but measures no memory.
 """
@@ -67,10 +68,12 @@ def _fused_attention(fused: bool) -> Iterator[None]:
         set_fused_attn(before, experimental=experimental)
 
 
-def measure(case: Case, *, device: str, img_size: int, batch: int, seconds: float, **options: Any) -> dict[str, Any]:
+def measure(
+    case: Case, *, device: str, img_size: int, batch: int, seconds: float, max_batch: int | None = None, **options: Any
+) -> dict[str, Any]:
     """Measure images per second and peak memory at ``batch``, and at the batch size with the highest speed.
 
-    The batch is doubled until memory is full, the speed falls by 10%, or at ``MAX_BATCH``.
+    The batch is doubled until memory is full, the speed falls by 10%, or at ``max_batch``; None: MAX_BATCH.
 
     Returns:
         The case; ``batch``; ``gflop`` per image and step; ``images_per_second`` and ``peak_mib`` at ``batch``;
@@ -86,7 +89,7 @@ def measure(case: Case, *, device: str, img_size: int, batch: int, seconds: floa
         model = torch.compile(model, dynamic=False)  # a training has a constant batch size
     found: dict[int, tuple[float, float | None]] = {}
     size = best = batch
-    while size <= MAX_BATCH:
+    while size <= (max_batch or MAX_BATCH):
         try:
             found[size] = _speed(model, case.precision, device, size, img_size, seconds)
         except torch.OutOfMemoryError:
@@ -181,6 +184,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=640, help="side of the images in pixels")
     parser.add_argument("--batch", type=int, default=16, help="images per step")
+    parser.add_argument("--max-batch", type=int, default=MAX_BATCH, help="end of the search for the best batch")
+    parser.add_argument("--precisions", nargs="+", choices=DTYPES, default=list(DTYPES))
+    parser.add_argument("--windows", nargs="+", type=int, choices=(7, 10), default=[7, 10])
+    parser.add_argument("--compiled", nargs="+", choices=("no", "yes"), default=["no", "yes"], help="torch.compile")
     parser.add_argument("--device", default="cuda", help="PyTorch's name of the device")
     parser.add_argument("--seconds", type=float, default=5.0, help="time per measurement")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -189,7 +196,10 @@ def main() -> None:
     if on_gpu and not torch.cuda.is_available():
         sys.exit("PyTorch finds no GPU; --device cpu tests the script")
     options = {"device": args.device, "img_size": args.size, "batch": args.batch, "seconds": args.seconds}
-    rows = [measure(case, **options) for case in progress(CASES, "cases", len(CASES))]
+    options["max_batch"] = max(args.batch, args.max_batch)
+    cases = [case for case in CASES if case.precision in args.precisions and case.window in args.windows]
+    cases = [case for case in cases if ("yes" if case.compiled else "no") in args.compiled]
+    rows = [measure(case, **options) for case in progress(cases, "cases", len(cases))]
     machine = machine_info() | {"torch": torch.__version__}
     machine |= {"gpu": torch.cuda.get_device_name()} if on_gpu else {}
     print(json.dumps({"machine": machine, "rows": rows}, indent=1) if args.json else f"{machine}\n\n{as_table(rows)}")
