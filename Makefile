@@ -31,6 +31,8 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MPLBACKEND := Agg
 # waiting threads sleep instead of spinning, since tests and jobs share the cores
 export OMP_WAIT_POLICY := PASSIVE
+# as many processes as cores run tests, with one thread each
+TESTS := OMP_NUM_THREADS=1 pytest -n $(CORES) --dist loadgroup
 
 .PHONY: demo plan test long-test lint package package-test slurm-test docs docs-test fuzz fault-test kit-env kit-test format reference clean
 
@@ -42,17 +44,17 @@ plan: $(READY)
 	@python scripts/plan.py all $(if $(CONFIG),--configfile $(CONFIG))
 
 test: $(READY)
-	pytest -n $(CORES) --dist loadgroup
+	$(TESTS)
 
 long-test: $(READY)
-	pytest -m long -n $(CORES) --dist loadgroup
+	$(TESTS) -m long
 
 slurm-test: $(READY)
 	tests/cluster/install.sh
 	pytest -m cluster tests/cluster
 
 fuzz: $(READY)
-	ECGPIPE_FUZZ=$(CASES) pytest -n $(CORES) --dist loadgroup tests/fuzz
+	ECGPIPE_FUZZ=$(CASES) $(TESTS) tests/fuzz
 	python -m tests.fuzz --seconds $(FUZZ_SECONDS) --seed $(SEED)
 
 docs: $(READY)

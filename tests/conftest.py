@@ -11,6 +11,14 @@ from PIL import Image
 PROJECT = Path(__file__).resolve().parent.parent
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the tests of a module in one process of pytest-xdist, so that its fixtures are made once."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
 def encoded(picture: Image.Image, kind: str, **options) -> bytes:
     """A picture as a file of this kind."""
     stream = io.BytesIO()

@@ -112,12 +112,14 @@ def test_an_empty_shard(tmp_path):
 
 
 def test_the_files_are_the_same_whatever_the_number_of_processes(tmp_path, page):
+    """With the variant that needs no network; tests/workflow/test_keep_pages.py compares those of the reader."""
+    config = PreprocessConfig(size=320, variant="paper")
     pages = [StoredPage(f"{number:03d}", page if number % 7 else b"", "") for number in range(20)]
     contents = []
     write_pages(pages, tmp_path / "p.parquet")
     for workers in (1, 3):
         files = [tmp_path / f"{workers}{end}" for end in (".npy", ".index.parquet", ".problems.parquet")]
-        make_images(StoredPages([tmp_path / "p.parquet"]), CONFIG, *files, title="t", workers=workers)
+        make_images(StoredPages([tmp_path / "p.parquet"]), config, *files, title="t", workers=workers)
         contents.append([file.read_bytes() for file in files])
     assert contents[0] == contents[1]
     assert len(open_images(tmp_path / "1.npy")) == 17

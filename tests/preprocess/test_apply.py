@@ -38,20 +38,27 @@ def test_traces_are_kept_and_little_else(layout, level, most_lost, most_false):
     assert lost < most_lost and false < most_false
 
 
-@pytest.mark.parametrize("quarters", [1, 2, 3])
-def test_a_page_on_its_side_or_upside_down_gives_nearly_the_same_image(quarters):
-    page = render_page(beats(), 500, RenderConfig(dpi=130))
-    upright = preprocess(page.image, CONFIG)
-    turned = preprocess(np.ascontiguousarray(np.rot90(page.image, quarters)), CONFIG)
+@pytest.fixture(scope="module")
+def page():
+    return render_page(beats(), 500, RenderConfig(dpi=130))
+
+
+@pytest.fixture(scope="module")
+def upright(page) -> np.ndarray:
+    """The image that the reader makes of the page."""
+    return preprocess(page.image, CONFIG)
+
+
+def test_a_page_on_its_side_gives_nearly_the_same_image(page, upright):
+    """tests/reader/test_page.py turns it to every side."""
+    turned = preprocess(np.ascontiguousarray(np.rot90(page.image, 3)), CONFIG)
     wide = np.ones((5, 5), np.uint8)
     assert (turned & ~cv2.dilate(upright, wide) & 1).sum() < 0.1 * turned.sum()
     assert (upright & ~cv2.dilate(turned, wide) & 1).sum() < 0.1 * upright.sum()
 
 
-def test_a_picture_of_a_page_gives_nearly_the_image_of_its_traces():
-    page = render_page(beats(), 500, RenderConfig(dpi=130))
-    drawn = image_of_page(page, CONFIG).image
-    read = preprocess(page.image, CONFIG)
+def test_a_picture_of_a_page_gives_nearly_the_image_of_its_traces(page, upright):
+    drawn, read = image_of_page(page, CONFIG).image, upright
     wide = np.ones((5, 5), np.uint8)  # millimetres are measured, not known
     assert (drawn & ~cv2.dilate(read, wide) & 1).sum() < 0.05 * drawn.sum()
     assert (read & ~cv2.dilate(drawn, wide) & 1).sum() < 0.05 * read.sum()
@@ -99,9 +106,8 @@ def test_a_record_without_a_trace_is_an_error():
         prepare_traces(np.zeros((200, 300), np.uint8), 50, CONFIG)
 
 
-def test_doubtful_parts_are_reported():
+def test_doubtful_parts_are_reported(page):
     """A lead under a white bar is lost, and said to be."""
-    page = render_page(beats(), 500, RenderConfig(dpi=130))
     picture = page.image.copy()
     lead = next(lead for lead in page.leads if lead.name == "V2")
     low, high = lead.pixels.min(axis=0).astype(int) - 6, lead.pixels.max(axis=0).astype(int) + 6
