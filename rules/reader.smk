@@ -1,7 +1,9 @@
-# records.parquet of all datasets of signals -> reader/signals.npy -> reader/reader.safetensors
+# records.parquet of all datasets of signals -> reader/signals.npy -> reader/pages.safetensors -> reader/line-examples.npz
+# -> reader/reader.safetensors
 # `snakemake reader` trains the page reader; the package contains trained weights, so that only its developers need this.
 
 SIGNALS = [name for name in DATASETS if CONFIG.kind_of(name) == "signals"]
+PAGE_WEIGHTS = CONFIG.reader.pages_from or f"{RESULTS}/reader/pages.safetensors"
 
 
 rule reader_signals:
@@ -20,11 +22,11 @@ rule reader_signals:
         "../scripts/reader_signals.py"
 
 
-rule reader:
+rule reader_pages:
     input:
         signals=f"{RESULTS}/reader/signals.npy",
     output:
-        weights=f"{RESULTS}/reader/reader.safetensors",
+        weights=f"{RESULTS}/reader/pages.safetensors",
         history=f"{RESULTS}/reader/history.csv",
         names=f"{RESULTS}/reader/names.csv",
     conda:
@@ -37,6 +39,46 @@ rule reader:
     params:
         recipe=section("reader"),
     message:
-        "Training the page reader"
+        "Training the networks that read pages"
+    script:
+        "../scripts/reader_pages.py"
+
+
+rule reader_line_examples:
+    input:
+        signals=f"{RESULTS}/reader/signals.npy",
+        weights=PAGE_WEIGHTS,
+    output:
+        f"{RESULTS}/reader/line-examples.npz",
+    conda:
+        "../envs/train.yaml"
+    resources:
+        mem_mb=scaled(8000),
+        runtime=scaled(180),
+    params:
+        recipe=section("reader"),
+    message:
+        "Drawing and digitizing pages for the network that corrects lines"
+    script:
+        "../scripts/reader_line_examples.py"
+
+
+rule reader:
+    input:
+        examples=f"{RESULTS}/reader/line-examples.npz",
+        pages=PAGE_WEIGHTS,
+    output:
+        weights=f"{RESULTS}/reader/reader.safetensors",
+        history=f"{RESULTS}/reader/lines.csv",
+    conda:
+        "../envs/train.yaml"
+    threads: 2
+    resources:
+        mem_mb=scaled(6000),
+        runtime=scaled(120),
+    params:
+        recipe=section("reader"),
+    message:
+        "Training the network that corrects lines"
     script:
         "../scripts/reader.py"

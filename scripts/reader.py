@@ -1,16 +1,12 @@
-"""Train the page reader, resumed if it was interrupted."""
-
-from pathlib import Path
+"""Train the network that corrects lines, resumed if it was interrupted, and write the page reader's weights."""
 
 import torch
 
 from ecgpipe.config.pages import ReaderConfig
-from ecgpipe.gpus import requested_gpus, reserve_gpus
 from ecgpipe.logs import job_log
-from ecgpipe.reader.training import train_reader
+from ecgpipe.reader.line_training import train_lines
 
-with job_log(snakemake), reserve_gpus(requested_gpus(snakemake.resources, default=1)):
-    torch.set_num_threads(max(1, snakemake.threads - 1))  # one core makes the pages
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    folder = Path(snakemake.output.weights).parent
-    train_reader(snakemake.input.signals, folder, ReaderConfig(**snakemake.params.recipe), device)
+with job_log(snakemake):
+    torch.set_num_threads(snakemake.threads)
+    inputs, recipe = snakemake.input, ReaderConfig(**snakemake.params.recipe)
+    train_lines(inputs.examples, inputs.pages, snakemake.output.weights, recipe)

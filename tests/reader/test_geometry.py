@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ecgpipe.reader.geometry import fit_geometry, fit_gradients, foreshortened, level_rows
+from ecgpipe.reader.geometry import fit_geometry
 from ecgpipe.reader.upright import frame_around
 
 CELL, ROWS, COLUMNS = 8, 60, 90
@@ -81,46 +81,3 @@ def test_an_upright_page_has_straight_lines_at_its_millimetres() -> None:
         lines = np.flatnonzero(profile < 140)
         starts = lines[np.diff(lines, prepend=-9) > 1]
         assert len(starts) >= 2 and np.abs(np.diff(starts) - 60).max() <= 1
-
-
-@pytest.mark.parametrize("turn", [-12.0, 0.0, 7.3])
-def test_rows_of_traces_level_a_rough_geometry(turn: float) -> None:
-    rng = np.random.default_rng(2)
-    geometry = fit_geometry(local_maps(homography(0, 5.0)), np.ones((ROWS, COLUMNS)), CELL, 1)
-    x, row = rng.uniform(0, COLUMNS * CELL, 4000), rng.integers(0, 4, 4000)
-    above = rng.normal(0, 4, 4000)  # mm
-    points = np.stack([x, 80 + 100 * row - 5 * above + np.tan(np.deg2rad(turn)) * x], axis=1)
-    assert level_rows(points, above, geometry).angle == pytest.approx(turn, abs=1.5)
-
-
-FLAT = fit_gradients(np.zeros((1, 2)), [np.eye(2)[:1], np.eye(2)[1:]], [np.ones(1)] * 2, (200, 300), degree=1)
-"""A page with a millimetre per pixel."""
-
-
-def converging(drift: float) -> tuple[np.ndarray, np.ndarray]:
-    """Points of six level rows whose right side is farther from the camera, in pixels, and their true X in mm."""
-    rng = np.random.default_rng(0)
-    across, row = rng.uniform(-125, 125, 6000), rng.integers(6, size=6000)
-    down = 25.0 * row - 62.5 + drift * np.sin(row) * across / 125 + rng.normal(0, 0.3, 6000)
-    far = 1 + 1.0e-4 * across
-    return np.stack([150 + across / far, 100 + down / far], axis=1), across
-
-
-def test_a_page_whose_rows_converge_gets_even_millimetres():
-    points, across = converging(0.2)
-    found = foreshortened(points, np.zeros(len(points)), FLAT)
-
-    def bow(geometry):
-        """Largest distance in mm from evenly spaced millimetres."""
-        x = geometry.to_page(points)[:, 0]
-        return np.abs(x - np.polyval(np.polyfit(across, x, 1), across)).max()
-
-    assert bow(FLAT) > 0.8 and bow(found) < 0.5
-
-
-@pytest.mark.filterwarnings("error")  # a line through two rows leaves no error to judge it by
-def test_few_rows_do_not_show_convergence():
-    points, _ = converging(0.2)
-    two = points[:, 1] < 75
-    found = foreshortened(points[two], np.zeros(two.sum()), FLAT)
-    assert (found.x == FLAT.x).all() and (found.y == FLAT.y).all()

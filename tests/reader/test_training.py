@@ -45,7 +45,7 @@ def test_an_interrupted_training_ends_with_the_same_weights(
     signals: Path, trained: Path, tmp_path: Path, part: str
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ecgpipe.reader.training._log", _stop_after(2, part))
+        patch.setattr("ecgpipe.reader.training.add_row", _stop_after(2, part))
         with pytest.raises(KeyboardInterrupt):
             train_reader(signals, tmp_path, TINY)
     resumed = load_file(train_reader(signals, tmp_path, TINY))

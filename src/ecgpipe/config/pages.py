@@ -283,6 +283,12 @@ class ReaderConfig(Section):
     batch: int = Field(8, ge=1, description="examples per step")
     name_steps: int = Field(2400, ge=1, description="optimizer steps of the part that reads lead names")
     name_batch: int = Field(16, ge=1, description="examples per such step; each shows several names")
+    line_pages: int = Field(800, ge=1, description="pages that the network for lines learns from")
+    line_steps: int = Field(6000, ge=1, description="optimizer steps of the network for lines")
+    line_batch: int = Field(32, ge=1, description="leads per such step")
+    pages_from: str | None = Field(
+        None, min_length=1, description="weights whose networks for pages are kept; only the one for lines is trained"
+    )
     size: int = Field(288, ge=64, le=1024, description="pixels per side of an example, a multiple of 32")
     lr: float = Field(2e-3, gt=0, description="peak learning rate; it rises linearly and falls along a cosine")
     weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay")

@@ -8,23 +8,16 @@ import numpy as np
 
 from ecgpipe.errors import DataError
 from ecgpipe.lead_names import LEADS, PRINTED_NAMES
-from ecgpipe.reader.ink import ink_of, own_ink
-from ecgpipe.reader.leads import FoundLead
-from ecgpipe.reader.line import Stroke, follow_stroke, middle_of, thickest_pen
+from ecgpipe.reader.lead_line import read_lines
 from ecgpipe.reader.network import PIXEL_MAPS, ReaderNet
-from ecgpipe.reader.page import ReadPage, several_pages, understand_page
+from ecgpipe.reader.page import ReadPage
+from ecgpipe.reader.refine import corrections
 from ecgpipe.reader.templates import Layout
-from ecgpipe.reader.timing import USUAL_SPEED, PageTime, page_time
 
 USUAL_GAIN = 10.0  # mm/mV
 GAINS = (5.0, 10.0, 20.0)
 PULSE = (3.5, 24.0), (1.5, 14.0)  # mm, heights and widths of a calibration pulse
 PULSE_INK, PULSE_FOOT, PULSE_ALIKE = 0.4, 1.5, 0.1  # probability; mm from baseline and beside; share of the height
-BRIDGED = 2.0  # mm, gaps up to this are bridged
-HELD = 0.5  # mm beyond a line's ends, up to those of its lead, where marks hide it: its last value is kept
-FINE = 3  # points of a line per pixel of the upright page
-END, VERTICAL = 0.4, 8.0  # mm at the ends of a lead, and the slope there of what is not trace
-LEAST_COVERAGE = 0.2  # of a lead, below which it is missing
 
 
 @dataclass(frozen=True)
@@ -105,122 +98,37 @@ def digitize(
     Raises:
         DataError: no ECG in the picture, or none of its leads could be named.
     """
-    page = understand_page(picture, net, layouts)
-    rows = page.leads.rows
-    if several_pages(page.reading.names):
-        raise DataError("most lead names appear twice: the picture seems to show two pages; cut them apart")
-    if not page.leads.known:
-        raise DataError(f"the page's layout is unknown ({len(rows)} rows of traces); see the overlay of ecgpipe read")
-    leads, time, notes = page_time(page)
-    speed = float(np.median(time.speeds))
-    unit = 1.0 if page.reading.grid_found else speed / USUAL_SPEED  # estimated millimetres per true one
-    gain = pulse_gain(page, unit)
+    read = read_lines(picture, net, layouts)
+    page, time, notes = read.page, read.time, list(read.notes)
+    gain = pulse_gain(page, read.unit)
     if gain is None:
         notes.append("no calibration pulse was measured: 10 mm/mV is assumed")
-    samples = round(time.seconds * sampling_rate)
-    signal = np.full((len(LEADS), samples), np.nan, np.float32)
+    scale = gain or USUAL_GAIN
+    seconds = np.arange(round(time.seconds * sampling_rate)) / sampling_rate
+    signal = np.full((len(LEADS), len(seconds)), np.nan, np.float32)
     found, lines = [], []
-    ink = ink_of(page, picture)
-    order = sorted(leads, key=lambda lead: lead.strip)  # a strip does not replace the lead's own part
-    used = [lead for lead in order if lead.name.upper() in LEADS and lead.coverage >= LEAST_COVERAGE]
-    traces = [(lead, _trace(page, ink, lead)) for lead in used]
-    pen = thickest_pen([trace.stroke for _, trace in traces if trace])
-    for lead, trace in traces:
-        scale = (gain or USUAL_GAIN) * unit
-        part, line = _samples(page, lead, trace, pen, time, scale, sampling_rate, samples)
+    for line in read.lines:  # strips are last: they do not replace the leads' own parts
+        lead = line.lead
+        at, above = corrections(line, read, net.liner)
+        millivolts = (read.heights(line, seconds) + np.interp(seconds, at, above)) / scale
         row = signal[LEADS.index(lead.name.upper())]
-        empty = np.isnan(row)
-        row[empty] = part[empty]
-        seconds = tuple((time.at(a, lead.row), time.at(b, lead.row)) for a, b in lead.gaps)
+        row[:] = np.where(np.isnan(row), millivolts, row)
+        gaps = tuple((time.at(a, lead.row), time.at(b, lead.row)) for a, b in lead.gaps)
         span = time.at(lead.left, lead.row), time.at(lead.right, lead.row)
-        found.append(DigitizedLead(lead.name, *span, lead.confidence, seconds, lead.name_read))
-        lines.append(line)
+        found.append(DigitizedLead(lead.name, *span, lead.confidence, gaps, lead.name_read))
+        y = line.y - np.interp(read.seconds(line), at, above) * read.unit * read.mm
+        lines.append(np.stack([line.x, y], axis=1))
     if not found:
-        raise DataError(f"none of the {len(rows)} rows could be digitized; see the overlay of ecgpipe read")
+        raise DataError(f"none of the {len(page.leads.rows)} rows could be digitized; see the overlay of ecgpipe read")
     if missing := missing_leads(signal):
         notes.append(f"missing: {', '.join(missing)}")
     everything = (*notes, *page.notes)
-    return Recording(
-        signal, sampling_rate, tuple(found), speed / unit, gain or USUAL_GAIN, everything, page, tuple(lines)
-    )
+    return Recording(signal, sampling_rate, tuple(found), time.speed / read.unit, scale, everything, page, tuple(lines))
 
 
 def missing_leads(signal: np.ndarray) -> list[str]:
     """Leads (12, samples) without any sample, named as printed."""
     return [name for name, row in zip(PRINTED_NAMES, signal, strict=True) if np.isnan(row).all()]
-
-
-@dataclass(frozen=True)
-class _Trace:
-    """A lead's stroke in finer pixels, and the column and row of the upright page where these start and end."""
-
-    stroke: Stroke
-    first: int
-    last: int
-    top: int
-
-
-def _trace(page: ReadPage, ink: np.ndarray, lead: FoundLead) -> _Trace | None:
-    mm = page.frame.pixels_per_mm
-    first, last = max(round(lead.left * mm), 0), round(lead.right * mm)
-    own = own_ink(page, ink, lead, first, last)
-    rows = np.flatnonzero(own.any(axis=1))
-    if not len(rows):
-        return None
-    fine = cv2.resize(own[rows[0] : rows[-1] + 1], None, fx=FINE, fy=FINE, interpolation=cv2.INTER_CUBIC)
-    stroke = follow_stroke(fine)
-    return None if stroke is None else _Trace(stroke, first, last, int(rows[0]))
-
-
-def _samples(
-    page: ReadPage,
-    lead: FoundLead,
-    trace: _Trace | None,
-    pen: float,
-    time: PageTime,
-    gain: float,
-    rate: float,
-    count: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """A lead's samples in mV, (count,), NaN elsewhere, and its line (n, 2) in pixels of the upright page."""
-    if trace is None:
-        return np.full(count, np.nan, np.float32), np.zeros((0, 2))
-    mm, first = page.frame.pixels_per_mm, trace.first
-    x, y = middle_of(trace.stroke, pen)
-    speed = time.speeds[lead.row]
-    start, stop = (time.at(each, lead.row) * speed for each in (lead.left, lead.right))
-    inner = start > 1, time.seconds * speed - stop > 1
-    zones = [END * mm * side for side in inner]
-    x, y = _without_marks(x / FINE + first, y / FINE + trace.top, first, trace.last, zones)
-    if not len(x):
-        return np.full(count, np.nan, np.float32), np.zeros((0, 2))
-    seconds = (x / mm - time.lefts[lead.row]) / speed
-    at = np.arange(count) / rate
-    values = np.interp(at, seconds, (lead.baseline - y / mm) / gain)
-    values[
-        (at < max(seconds[0] - HELD / speed, start / speed)) | (at > min(seconds[-1] + HELD / speed, stop / speed))
-    ] = np.nan
-    for gap in np.flatnonzero(np.diff(seconds) * speed > BRIDGED):
-        values[(at > seconds[gap]) & (at < seconds[gap + 1])] = np.nan
-    return values.astype(np.float32), np.stack([x, y], axis=1)
-
-
-def _without_marks(
-    x: np.ndarray, y: np.ndarray, first: float, last: float, zones: list[float]
-) -> tuple[np.ndarray, np.ndarray]:
-    """The line without what lies beyond a vertical mark or a step near its ends: the next lead or its separator.
-
-    Args:
-        first, last: where the lead starts and ends, pixels.
-        zones: pixels there in which a step counts; 0 at the end of a row.
-    """
-    steep = np.abs(np.diff(y)) > VERTICAL * np.diff(x)
-    starts, stops = (
-        np.flatnonzero(steep & (x[1:] < first + zones[0])),
-        np.flatnonzero(steep & (x[:-1] > last - zones[1])),
-    )
-    kept = np.s_[starts[-1] + 1 if len(starts) else 0 : stops[0] + 1 if len(stops) else len(x)]
-    return x[kept], y[kept]
 
 
 def pulse_gain(page: ReadPage, unit: float = 1.0) -> float | None:

@@ -5,18 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ecgpipe.reader.rows import APART, baselines
-
 DEGREE = 3
 ITERATIONS = 6
 SINGULAR = 1e-9  # mm² per pixel²
-COARSE_TURNS, FINE_TURNS = np.deg2rad(np.linspace(-16, 16, 65)), np.deg2rad(np.linspace(-0.5, 0.5, 11))
-LEVEL_BIN = 1.5  # mm
-LEAST_WIDTH, LEAST_ROWS = 0.6, 3  # share of the page's width that a row must cover, and rows that must
-ROW_NOISE = 0.3  # mm, distances of points from their row below which all count the same
-CONVERGENCE = 5e-5  # of rows per mm, usual: 1 % over the width of a page
-CLEARLY = 1.3  # times its error: rows that converge less may do so by chance, as on a flat page
-SLOPE_NOISE = 3e-3  # of rows, from drifting signals
 FARTHEST = 1e5  # pixels; a point that far away did not converge
 
 
@@ -79,75 +70,6 @@ class PageGeometry:
     def pixels_per_mm(self) -> float:
         """Resolution at the middle of the picture."""
         return float(1 / np.sqrt(abs(np.linalg.det(self.jacobian(self.middle[None])[0]))))
-
-
-def level_rows(points: np.ndarray, above: np.ndarray, geometry: PageGeometry) -> PageGeometry:
-    """Turn a rough geometry so that the rows of traces are level.
-
-    The baselines of all points are collected in a histogram of their height; it is sharpest if the rows are level.
-
-    Args:
-        points: (n, 2), points on traces in the picture.
-        above: (n,), their height above their own baseline, mm.
-    """
-    x, y = geometry.to_page(points).T
-    best = 0.0
-    for steps in (COARSE_TURNS, FINE_TURNS):
-        turns = best + steps
-        best = float(turns[np.argmax([_sharpness((y + above) * np.cos(t) - x * np.sin(t)) for t in turns])])
-    return geometry.turned(best)
-
-
-def foreshortened(points: np.ndarray, above: np.ndarray, geometry: PageGeometry) -> PageGeometry:
-    """Correct a rough geometry for a page that one side of was nearer to the camera: its rows converge.
-
-    Of a page X, Y that is turned about an upright axis, a picture shows x = X / (1 + p X), y = Y / (1 + p X). Rows that
-    converge by q per mm give X = x / (1 + q x) and Y = y / (1 + q x).
-
-    Args:
-        points, above: as in ``level_rows``.
-    """
-    x, y = geometry.to_page(points).T
-    middle = np.median(x)
-    x, heights = x - middle, y + above
-    slopes = []  # height, slope and weight of each row
-    for baseline in baselines(heights, np.ones(len(heights)), heights.min(), heights.max()):
-        row = np.abs(heights - baseline) < APART / 2
-        if np.ptp(x[row]) < LEAST_WIDTH * np.ptp(x):
-            continue
-        slope, height = np.polyfit(x[row], heights[row], 1)
-        for _ in range(ITERATIONS):
-            rest = heights[row] - height - slope * x[row]
-            weight = 1 / np.maximum(np.abs(rest), ROW_NOISE)
-            slope, height = np.polyfit(x[row], heights[row], 1, w=np.sqrt(weight))
-        slopes.append((height, slope, np.count_nonzero(row)))
-    if len(slopes) < LEAST_ROWS:
-        return geometry
-    height, slope, weight = np.array(slopes).T
-    converge, level = np.polyfit(height, slope, 1, w=np.sqrt(weight))
-    rest = slope - level - converge * height
-    noise = max(SLOPE_NOISE, float(np.sqrt(np.average(rest**2, weights=weight) * len(rest) / (len(rest) - 2))))
-    error = noise / (
-        np.sqrt(len(rest) * np.average((height - np.average(height, weights=weight)) ** 2, weights=weight))
-    )
-    if abs(converge) < CLEARLY * error:
-        return geometry
-    converge *= CONVERGENCE**2 / (CONVERGENCE**2 + error**2)  # towards a page seen straight on
-    grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, 12),) * 2), axis=-1).reshape(-1, 2)
-    places = geometry.middle + geometry.unit * grid * np.abs(points - geometry.middle).max(axis=0) / geometry.unit
-    across, down = geometry.to_page(places).T
-    across = across - middle
-    down = down - level * across  # what is left of the turn
-    shrunk = 1 + converge * across
-    basis = terms(*((places - geometry.middle) / geometry.unit).T)
-    to_x, to_y = (np.linalg.lstsq(basis, page, rcond=None)[0] for page in (across / shrunk + middle, down / shrunk))
-    return replace(geometry, x=to_x, y=to_y)
-
-
-def _sharpness(heights: np.ndarray) -> float:
-    """Sum of the squared counts of a histogram with bins of 1.5 mm."""
-    counts = np.bincount(((heights - heights.min()) / LEVEL_BIN).astype(int))
-    return float(np.square(counts.astype(float)).sum())
 
 
 def _powers() -> list[tuple[int, int]]:

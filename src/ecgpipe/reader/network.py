@@ -1,5 +1,7 @@
 """The page reader's networks: a small U-Net that labels every pixel of a page, and one that reads lead names.
 
+A third one, ``line_network.LineNet``, corrects digitized lines.
+
 The picture enters at half resolution with four pixels as channels, and the maps leave at full resolution in the same
 way (pixel shuffle). So a trace one pixel wide survives, at a quarter of the arithmetic.
 """
@@ -11,6 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ecgpipe.lead_names import PRINTED_NAMES
+from ecgpipe.reader.line_network import LineNet
 
 LEAD_NAMES = (*PRINTED_NAMES, "V3R", "V4R", "V7", "V8", "V9")
 """Leads whose printed names the network locates, in the order of its channels."""
@@ -34,7 +37,8 @@ WIDTHS = (24, 32, 64, 112, 160)
 class ReaderNet(nn.Module):
     """Encoder and decoder of five levels, about 1,340,000 parameters (U-Net, Ronneberger et al. 2015).
 
-    The U-Net shows where names are printed; ``namer``, which is not part of ``forward``, reads them.
+    The U-Net shows where names are printed; ``namer`` reads them, and ``liner`` corrects the digitized lines. They are
+    not part of ``forward``.
 
     Args:
         widths: channels of each level, from half resolution down.
@@ -51,6 +55,7 @@ class ReaderNet(nn.Module):
         self.names = nn.Conv2d(widths[2], len(LEAD_NAMES), 1)
         self.geometry = nn.Conv2d(widths[2], len(GEOMETRY_MAPS), 1)
         self.namer = NameNet()
+        self.liner = LineNet()
         for head in (self.full, self.names):  # most pixels are paper
             nn.init.constant_(head.bias, -3.0)
 

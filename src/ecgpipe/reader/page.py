@@ -10,6 +10,7 @@ import numpy as np
 
 from ecgpipe.errors import DataError
 from ecgpipe.reader.leads import FoundLead, PageLeads, find_leads
+from ecgpipe.reader.level import row_wave, trace_points
 from ecgpipe.reader.network import OFFSET_UNIT, PIXEL_MAPS, ReaderNet
 from ecgpipe.reader.phase import local_shift
 from ecgpipe.reader.read import FoundName, Reading, legible, marks_of, read_page
@@ -179,9 +180,12 @@ def _understood(
     geometry, shape = reading.geometry, reading.trace.shape
     resolution = float(np.clip(geometry.pixels_per_mm, COARSEST, FINEST))
     frame = frame_around(_content(reading), geometry, (shape[0], shape[1]), resolution, MARGIN, LONGEST)
+    local = None
     if reading.grid_found:
         local = local_shift(reading.maps[PIXEL_MAPS.index("grid")], geometry, reading.scale)
-        frame = frame if local is None else frame.straightened(local)
+    elif legible(reading.names) >= NAMED:  # without names, a chart's curves could become rows
+        local = row_wave(*trace_points(reading.maps, reading.scale), geometry, (shape[0], shape[1]))
+    frame = frame if local is None else frame.straightened(local)
     trace = frame.warp(reading.maps[0], reading.scale, 0)
     offset = frame.warp(reading.maps[PIXEL_MAPS.index("offset")], reading.scale) * OFFSET_UNIT
     names = [(name.name, *frame.to_mm(np.array([[name.x, name.y]]))[0], name.confidence) for name in reading.names]

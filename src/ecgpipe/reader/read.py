@@ -12,10 +12,11 @@ from safetensors.torch import load_file
 from ecgpipe.config.pages import READER_WEIGHTS
 from ecgpipe.errors import DataError
 from ecgpipe.reader.fused import FusedReader
-from ecgpipe.reader.geometry import PageGeometry, fit_geometry, foreshortened, level_rows
+from ecgpipe.reader.geometry import PageGeometry, fit_geometry
 from ecgpipe.reader.grid import refine_geometry, usual_scale
+from ecgpipe.reader.level import foreshortened, level_rows, trace_points
 from ecgpipe.reader.names import classify, views_of_names
-from ecgpipe.reader.network import CELL, LEAD_NAMES, MULTIPLE, NO_NAME, OFFSET_UNIT, PIXEL_MAPS, ReaderNet
+from ecgpipe.reader.network import CELL, LEAD_NAMES, MULTIPLE, NO_NAME, PIXEL_MAPS, ReaderNet
 
 LONGEST, SHORTEST = 1408, 960
 """Pixels of the longer side that the network sees: larger pictures are reduced, smaller ones enlarged."""
@@ -31,8 +32,6 @@ LEGIBLE, CLEARLY = 1.2, 1.5
 """The least such sum, and how much larger than before, for a page that is upside down or mirrored."""
 ROUGH_DEGREE = 1
 """Of the geometry without a grid: the network's estimates are too rough for bends."""
-LEVEL_POINTS = 20_000
-"""Points on traces that show whether the rows are level."""
 LEAST_TRACE = 0.0005
 """Least share of trace in a picture of an ECG."""
 
@@ -88,14 +87,24 @@ def load_reader(path: Path | str = READER_WEIGHTS) -> FusedReader:
         DataError: the file is missing, or contains other weights.
     """
     net = ReaderNet()
+    load_weights(net, path)
+    return FusedReader(net)
+
+
+def load_weights(net: ReaderNet, path: Path | str) -> None:
+    """Load a reader's weights into a network. Without those of the line network, digitized lines stay as they are.
+
+    Raises:
+        DataError: the file is missing, or contains other weights.
+    """
     try:
         tensors = {name: value.float() for name, value in load_file(path).items()}
         missing, unexpected = net.load_state_dict(tensors, strict=False)
     except (OSError, SafetensorError, RuntimeError) as error:
         raise DataError(f"{path}: not the weights of a page reader ({error})") from error
-    if unexpected or any(not name.endswith("num_batches_tracked") for name in missing):
+    optional = all(name.startswith("liner.") for name in missing if not name.endswith("num_batches_tracked"))
+    if unexpected or not optional:
         raise DataError(f"{path}: not the weights of a page reader (other tensors)")
-    return FusedReader(net)
 
 
 def read_page(picture: np.ndarray, net: ReaderNet) -> Reading:
@@ -112,16 +121,13 @@ def read_page(picture: np.ndarray, net: ReaderNet) -> Reading:
         trace = cv2.resize(trace, picture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     names = len(LEAD_NAMES)
     rough = fit_geometry(coarse[names:], _paper(pixels, coarse.shape[1:]), CELL / scale, ROUGH_DEGREE)
-    rows, columns = np.nonzero(pixels[0] > 0.5)
-    if len(rows):
-        some = np.linspace(0, len(rows) - 1, min(len(rows), LEVEL_POINTS)).astype(int)
-        points = (np.stack([columns, rows], axis=1)[some] + 0.5) / scale
-        above = pixels[MASKS, rows[some], columns[some]] * OFFSET_UNIT
+    points, above = trace_points(pixels, scale)
+    if len(points):
         rough = level_rows(points, above, rough)
     width = _trace_width(pixels[0], rough)
     refined = refine_geometry(pixels[PIXEL_MAPS.index("grid")], rough, scale, width)
     geometry = refined or rough
-    if refined is None and len(rows):
+    if refined is None and len(points):
         geometry = usual_scale(foreshortened(points, above, rough), width / scale) if width else rough
     places = _name_places(coarse[:names].max(axis=0)) * (CELL / scale)
     found, upside_down, mirrored = _read_names(picture, places, geometry, net)

@@ -37,6 +37,11 @@ class PageTime:
     speeds: np.ndarray
     seconds: float
 
+    @property
+    def speed(self) -> float:
+        """The usual speed of the rows, mm/s."""
+        return float(np.median(self.speeds))
+
     def at(self, x: float, row: int) -> float:
         """Seconds from the start of the page of a place in mm."""
         return float((x - self.lefts[row]) / self.speeds[row])

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from safetensors.torch import save_file
+from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, IterableDataset
 
@@ -70,12 +71,12 @@ class Stateful(Protocol):
 
 
 def train_reader(signals: Path | str, folder: Path | str, recipe: ReaderConfig, device: str = "cpu") -> Path:
-    """Train a reader, or resume an interrupted training.
+    """Train the networks that read pages, or resume an interrupted training; ``train_lines`` trains the one for lines.
 
     Args:
         signals: .npy file of ``collect_signals``.
         folder: gets ``checkpoint.pt`` (every ``save_every`` steps) and ``history.csv``, then ``names.pt`` and
-            ``names.csv``, and at the end ``reader.safetensors`` (float16, about 3 MB).
+            ``names.csv``, and at the end ``pages.safetensors`` (float16, about 3 MB).
 
     Returns:
         The path of the weights.
@@ -91,7 +92,7 @@ def train_reader(signals: Path | str, folder: Path | str, recipe: ReaderConfig, 
     average.load_state_dict(net.state_dict())
     optimizer = torch.optim.AdamW(net.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
     parts: dict[str, Stateful] = {"net": net, "average": average, "optimizer": optimizer}
-    step = _resume(folder / "checkpoint.pt", recipe, parts)
+    step = resume(folder / "checkpoint.pt", recipe, parts)
     numbers = range(step * recipe.batch, recipe.steps * recipe.batch)
     examples = _Examples(Path(signals), partial(_page_example, recipe=recipe), numbers)
     batches = DataLoader(examples, batch_size=recipe.batch, num_workers=1, prefetch_factor=4)
@@ -109,22 +110,22 @@ def train_reader(signals: Path | str, folder: Path | str, recipe: ReaderConfig, 
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
         optimizer.step()
         step += 1
-        _average(average, net, min(recipe.averaging, step / (step + 20)))
+        average_weights(average, net, min(recipe.averaging, step / (step + 20)))
         sums = {name: total + losses[name].item() for name, total in sums.items()}
         if step % recipe.save_every == 0 or step == recipe.steps:
             means = {name: round(total / recipe.save_every, 5) for name, total in sums.items()}
-            _log(folder / "history.csv", {"step": step, "seconds": round(time.monotonic() - started, 1)} | means)
+            add_row(folder / "history.csv", {"step": step, "seconds": round(time.monotonic() - started, 1)} | means)
             sums = dict.fromkeys(sums, 0.0)
-            _save(folder / "checkpoint.pt", recipe, parts, step)
+            save_checkpoint(folder / "checkpoint.pt", recipe, parts, step)
     train_names(average.namer, Path(signals), folder, recipe, device)
-    return save_reader(average, folder / "reader.safetensors", recipe)
+    return save_reader(average, folder / "pages.safetensors", recipe)
 
 
 def train_names(net: NameNet, signals: Path, folder: Path, recipe: ReaderConfig, device: str = "cpu") -> None:
     """Train the part that reads lead names, or resume its training; ``names.pt`` and ``names.csv`` as above."""
     net.to(device).train()
     optimizer = torch.optim.AdamW(net.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
-    step = _resume(folder / "names.pt", recipe, {"net": net, "optimizer": optimizer})
+    step = resume(folder / "names.pt", recipe, {"net": net, "optimizer": optimizer})
     numbers = range(step * recipe.name_batch, recipe.name_steps * recipe.name_batch)
     views = _Examples(signals, partial(_name_examples, recipe=recipe), numbers)
     started, total = time.monotonic(), 0.0
@@ -138,9 +139,11 @@ def train_names(net: NameNet, signals: Path, folder: Path, recipe: ReaderConfig,
         step, total = step + 1, total + loss.item()
         if step % recipe.save_every == 0 or step == recipe.name_steps:
             seconds = round(time.monotonic() - started, 1)
-            _log(folder / "names.csv", {"step": step, "seconds": seconds, "loss": round(total / recipe.save_every, 5)})
+            add_row(
+                folder / "names.csv", {"step": step, "seconds": seconds, "loss": round(total / recipe.save_every, 5)}
+            )
             total = 0.0
-            _save(folder / "names.pt", recipe, {"net": net, "optimizer": optimizer}, step)
+            save_checkpoint(folder / "names.pt", recipe, {"net": net, "optimizer": optimizer}, step)
 
 
 def learning_rate(step: int, recipe: ReaderConfig, steps: int) -> float:
@@ -191,7 +194,8 @@ def _peak_loss(logits: torch.Tensor, peaks: torch.Tensor) -> torch.Tensor:
 
 
 @torch.no_grad()
-def _average(average: ReaderNet, net: ReaderNet, decay: float) -> None:
+def average_weights(average: nn.Module, net: nn.Module, decay: float) -> None:
+    """Move the weights of an average towards those of a network, by 1 - ``decay``."""
     for averaged, new in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
         if averaged.dtype.is_floating_point:
             averaged.lerp_(new, 1 - decay)
@@ -199,13 +203,14 @@ def _average(average: ReaderNet, net: ReaderNet, decay: float) -> None:
             averaged.copy_(new)
 
 
-def _save(path: Path, recipe: ReaderConfig, parts: dict[str, Stateful], step: int) -> None:
+def save_checkpoint(path: Path, recipe: ReaderConfig, parts: dict[str, Stateful], step: int) -> None:
+    """Write the state of a training after a step."""
     state = {name: part.state_dict() for name, part in parts.items()}
     with atomic_path(path) as partial:
         torch.save(state | {"step": step, "recipe": recipe.model_dump_json()}, partial)
 
 
-def _resume(path: Path, recipe: ReaderConfig, parts: dict[str, Stateful]) -> int:
+def resume(path: Path, recipe: ReaderConfig, parts: dict[str, Stateful]) -> int:
     """Completed steps of a checkpoint, whose state the parts get; 0 without one."""
     if not path.is_file():
         return 0
@@ -218,7 +223,8 @@ def _resume(path: Path, recipe: ReaderConfig, parts: dict[str, Stateful]) -> int
     return state["step"]
 
 
-def _log(path: Path, row: dict[str, float]) -> None:
+def add_row(path: Path, row: dict[str, float]) -> None:
+    """Append a row to a training's table, and log it."""
     logger.info("%s", row)
     new = not path.is_file()
     with open(path, "a", newline="", encoding="utf-8") as file:

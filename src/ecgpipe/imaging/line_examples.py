@@ -1,0 +1,161 @@
+"""Training examples of the line network: random pages as the reader digitizes them, and what they show."""
+
+import hashlib
+import io
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from scipy.interpolate import make_interp_spline
+
+from ecgpipe.artifacts.files import atomic_path, file_sha256
+from ecgpipe.config.pages import LAYOUTS, DegradeConfig, ReaderConfig, RenderConfig
+from ecgpipe.errors import DataError
+from ecgpipe.lead_names import LEADS
+from ecgpipe.progress import progress
+from ecgpipe.reader.lead_line import read_lines
+from ecgpipe.reader.line_network import CHANNELS, PER_COLUMN
+from ecgpipe.reader.network import ReaderNet
+from ecgpipe.reader.read import load_reader
+from ecgpipe.reader.refine import LineView, view_line
+from ecgpipe.reader.signals import SAMPLING_RATE
+from ecgpipe.render.degrade import degrade_page
+from ecgpipe.render.page import render_page
+
+LAYOUT_SHARES = dict(zip(LAYOUTS, (0.45, 0.2, 0.2, 0.15), strict=True))
+LEVEL_SHARES = {"none": 0.3, "scan": 0.2, "photo": 0.3, "harsh": 0.2}
+USUAL_STYLE = 0.3  # share of pages with the layout's own resolution, and of those with its own width of traces
+DPI, WIDTH = (110, 280), (0.45, 2.2)  # of the others: pixels per inch, and points
+MOST_SHIFT, STEPS = 30, 8  # samples by which times may be wrong, and steps per sample
+GAIN = 10.0  # mm/mV
+LONGEST = 640  # columns of an example; of a longer line, some part
+LEAST_RATIO = 2.0  # power of the signal relative to the line's error, below which the line follows something else
+
+
+@dataclass(frozen=True)
+class LineExample:
+    """A lead of a page.
+
+    Attributes:
+        channels: float16 (CHANNELS, n), a view.
+        above: float16 (2 n,), mm by which the trace is above the line, with mean 0 over the lead; NaN where the line
+            shows nothing.
+        power: variance of what the page shows, mm².
+    """
+
+    channels: np.ndarray = field(repr=False)
+    above: np.ndarray = field(repr=False)
+    power: float
+
+
+def collect_line_examples(signals: Path | str, weights: Path | str, path: Path | str, recipe: ReaderConfig) -> int:
+    """Make the examples of ``recipe.line_pages`` pages; pages that an interrupted run made are kept.
+
+    Args:
+        signals: .npy file of ``reader.signals.collect_signals``.
+        weights: of the page reader.
+        path: .npz file that gets the examples, as ``reader.line_training.train_lines`` reads it; pages are beside it
+            until they are complete.
+
+    Returns:
+        The number of examples.
+
+    Raises:
+        DataError: no page can be read.
+    """
+    net, shown, path = load_reader(weights), np.load(signals, mmap_mode="r"), Path(path)
+    made_from = f"{file_sha256(signals)} {file_sha256(weights)} {recipe.seed}"
+    folder = path.with_name(f"{path.stem}-{hashlib.sha256(made_from.encode()).hexdigest()[:8]}")
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / f"{number:05d}.npz" for number in range(recipe.line_pages)]
+    for number, file in enumerate(progress(files, "pages for the line network", unit="pages")):
+        if not file.is_file():
+            _write(line_examples(number, shown, recipe.seed, net), file)
+    count = _join(files, path)
+    shutil.rmtree(folder)
+    if not count:
+        raise DataError(f"{path}: none of {len(files)} pages could be read")
+    return count
+
+
+def _write(examples: Iterable[LineExample], path: Path) -> None:
+    examples = list(examples)
+    with atomic_path(path) as partial, open(partial, "wb") as file:
+        np.savez(
+            file,
+            channels=np.concatenate([np.zeros((CHANNELS, 0), np.float16), *(one.channels for one in examples)], axis=1),
+            above=np.concatenate([np.zeros(0, np.float16), *(one.above for one in examples)]),
+            columns=np.array([one.channels.shape[1] for one in examples], np.int64),
+            power=np.array([one.power for one in examples], np.float32),
+        )
+
+
+def _join(files: Iterable[Path], path: Path) -> int:
+    """Write one file with the examples of several; returns their number."""
+    pages = []
+    for file in files:
+        with np.load(file) as page:
+            pages.append(dict(page))
+    names = {"channels": 1, "above": 0, "columns": 0, "power": 0}
+    joined = {name: np.concatenate([page[name] for page in pages], axis=axis) for name, axis in names.items()}
+    if len(joined["power"]):
+        with atomic_path(path) as partial, open(partial, "wb") as file:
+            np.savez(file, **joined)
+    return len(joined["power"])
+
+
+def line_examples(number: int, signals: np.ndarray, seed: int, net: ReaderNet) -> list[LineExample]:
+    """Draw and wear a random page, digitize it, and compare its lines with the recording.
+
+    Args:
+        number: of the page.
+        signals: int16 (records, 12, samples), microvolts at 500 Hz.
+        seed: of all choices.
+        net: the page reader.
+
+    Returns:
+        An example for each lead whose line follows it; none if the page cannot be read.
+    """
+    rng = np.random.default_rng((seed, number))
+    signal = signals[int(rng.integers(len(signals)))] / 1000
+    layout, level = (str(rng.choice(list(of), p=list(of.values()))) for of in (LAYOUT_SHARES, LEVEL_SHARES))
+    dpi, width = (float(np.exp(rng.uniform(*np.log(limits)))) for limits in (DPI, WIDTH))
+    changed = rng.random(2) >= USUAL_STYLE
+    style = ({"dpi": round(dpi)} if changed[0] else {}) | ({"trace_width": width} if changed[1] else {})
+    degrade = DegradeConfig(level=level, seed=int(rng.integers(1 << 31)))
+    config = RenderConfig(layout=layout, degrade=degrade, **style)
+    page = degrade_page(render_page(signal, SAMPLING_RATE, config), degrade, str(number))
+    with Image.open(io.BytesIO(page.encode())) as file:
+        picture = np.array(file.convert("RGB"))
+    try:
+        read = read_lines(picture, net)
+    except DataError:
+        return []
+    views = [(line.lead.name, view_line(line, read)) for line in read.lines]
+    pairs = [(signal[LEADS.index(name.upper())] * GAIN, view) for name, view in views if view is not None]
+    return [example for pair in pairs if (example := _example(rng, *pair)) is not None]
+
+
+def _example(rng: np.random.Generator, shown: np.ndarray, view: LineView) -> LineExample | None:
+    """Compare a view with what the page shows, mm, at the shift that fits best: its start is known only roughly."""
+    known = np.flatnonzero(~np.isnan(view.heights))
+    line, places = view.heights[known], view.first + known
+    curve = make_interp_spline(np.arange(len(shown)), shown)
+
+    def above(shift: float) -> np.ndarray:
+        return curve(np.clip(places + shift, 0, len(shown) - 1)) - line
+
+    coarse = min(range(-MOST_SHIFT, MOST_SHIFT + 1), key=lambda shift: above(shift).var())
+    fine = min(np.arange(coarse - 1, coarse + 1.01, 1 / STEPS), key=lambda shift: above(shift).var())
+    missing = above(fine)
+    power = float((missing + line).var())
+    if power <= LEAST_RATIO * missing.var():
+        return None
+    everywhere = np.full(len(view.heights), np.nan, np.float16)
+    everywhere[known] = missing - missing.mean()
+    first = int(rng.integers(max(view.channels.shape[1] - LONGEST, 0) + 1))
+    part = np.s_[PER_COLUMN * first : PER_COLUMN * (first + LONGEST)]
+    return LineExample(view.channels[:, first : first + LONGEST].astype(np.float16), everywhere[part], power)

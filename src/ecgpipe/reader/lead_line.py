@@ -1,0 +1,146 @@
+"""The line of each lead on a page, and what it shows in millimetres at given times."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from ecgpipe.errors import DataError
+from ecgpipe.lead_names import LEADS
+from ecgpipe.reader.ink import ink_of, own_ink
+from ecgpipe.reader.leads import FoundLead
+from ecgpipe.reader.line import Stroke, follow_stroke, middle_of, thickest_pen
+from ecgpipe.reader.network import ReaderNet
+from ecgpipe.reader.page import ReadPage, several_pages, understand_page
+from ecgpipe.reader.templates import Layout
+from ecgpipe.reader.timing import USUAL_SPEED, PageTime, page_time
+
+LEAST_COVERAGE = 0.2  # of a lead, below which it is missing
+BRIDGED = 2.0  # mm, gaps up to this are bridged
+HELD = 0.5  # mm beyond a line's ends, up to those of its lead, where marks hide it: its last value is kept
+FINE = 3  # points of a line per pixel of the upright page
+END, VERTICAL = 0.4, 8.0  # mm at the ends of a lead, and the slope there of what is not trace
+
+
+@dataclass(frozen=True)
+class LeadLine:
+    """One lead's line and the stroke that shows it. Pixels are those of the upright page, centres at 0.5.
+
+    Attributes:
+        x, y: (n,), the line's points, x increasing, n > 0.
+        stroke: its edges; columns are pixels, too.
+        pen: thickness of the pen that drew it, pixels.
+    """
+
+    lead: FoundLead
+    x: np.ndarray = field(repr=False)
+    y: np.ndarray = field(repr=False)
+    stroke: Stroke = field(repr=False)
+    pen: float
+
+
+@dataclass(frozen=True)
+class PageLines:
+    """The lines of a page.
+
+    Attributes:
+        time: when its rows show what.
+        unit: the millimetres of the upright page per true one; not 1 if there is no grid.
+        ink: float32 (h, w), from ``ink_of``.
+        lines: of the leads that have ink of their own; strips are last.
+        notes: what was assumed about time.
+    """
+
+    page: ReadPage = field(repr=False)
+    time: PageTime
+    unit: float
+    ink: np.ndarray = field(repr=False)
+    lines: tuple[LeadLine, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def mm(self) -> float:
+        """Pixels of the upright page per millimetre."""
+        return self.page.frame.pixels_per_mm
+
+    def seconds(self, line: LeadLine) -> np.ndarray:
+        """Times of a line's points from the start of the page."""
+        return (line.x / self.mm - self.time.lefts[line.lead.row]) / self.time.speeds[line.lead.row]
+
+    def heights(self, line: LeadLine, seconds: np.ndarray) -> np.ndarray:
+        """Heights of a line above its baseline, true mm, at increasing times (n,); NaN where it shows nothing."""
+        lead, shown = line.lead, self.seconds(line)
+        speed = self.time.speeds[lead.row]
+        heights = np.interp(seconds, shown, (lead.baseline - line.y / self.mm) / self.unit)
+        start, stop = self.time.at(lead.left, lead.row), self.time.at(lead.right, lead.row)
+        before, after = max(shown[0] - HELD / speed, start), min(shown[-1] + HELD / speed, stop)
+        heights[(seconds < before) | (seconds > after)] = np.nan
+        for gap in np.flatnonzero(np.diff(shown) * speed > BRIDGED):
+            heights[(seconds > shown[gap]) & (seconds < shown[gap + 1])] = np.nan
+        return heights
+
+
+def read_lines(picture: np.ndarray, net: ReaderNet, layouts: Sequence[Layout] | None = None) -> PageLines:
+    """Read a picture and follow its traces.
+
+    Args:
+        picture: uint8 (H, W, 3), RGB.
+        net: from ``load_reader``.
+        layouts: as in ``understand_page``.
+
+    Raises:
+        DataError: no ECG in the picture, or none of its leads could be named.
+    """
+    page = understand_page(picture, net, layouts)
+    rows = page.leads.rows
+    if several_pages(page.reading.names):
+        raise DataError("most lead names appear twice: the picture seems to show two pages; cut them apart")
+    if not page.leads.known:
+        raise DataError(f"the page's layout is unknown ({len(rows)} rows of traces); see the overlay of ecgpipe read")
+    leads, time, notes = page_time(page)
+    unit = 1.0 if page.reading.grid_found else time.speed / USUAL_SPEED
+    order = sorted(leads, key=lambda lead: lead.strip)
+    used = [lead for lead in order if lead.name.upper() in LEADS and lead.coverage >= LEAST_COVERAGE]
+    ink = ink_of(page, picture)
+    return PageLines(page, time, unit, ink, tuple(_lines(page, ink, used, time)), tuple(notes))
+
+
+def _lines(page: ReadPage, ink: np.ndarray, leads: Sequence[FoundLead], time: PageTime) -> list[LeadLine]:
+    mm = page.frame.pixels_per_mm
+    found = []
+    for lead in leads:
+        left = max(round(lead.left * mm), 0)
+        own = own_ink(page, ink, lead, left, round(lead.right * mm))
+        rows = np.flatnonzero(own.any(axis=1))
+        if not len(rows):
+            continue
+        own = own[rows[0] : rows[-1] + 1]
+        fine = follow_stroke(cv2.resize(own, None, fx=FINE, fy=FINE, interpolation=cv2.INTER_CUBIC))
+        if fine is not None:
+            found.append((lead, fine, left, rows[0]))
+    thickest = thickest_pen([fine for _, fine, *_ in found])
+    lines = []
+    for lead, fine, left, top in found:
+        x, y = middle_of(fine, thickest)
+        x, y = _without_marks(x / FINE + left, y / FINE + top, lead, time, mm)
+        if len(x):
+            stroke = Stroke((fine.columns + 0.5) / FINE + left, fine.edges / FINE + top, fine.thickness / FINE)
+            lines.append(LeadLine(lead, x, y, stroke, min(stroke.thickness, thickest / FINE)))
+    return lines
+
+
+def _without_marks(
+    x: np.ndarray, y: np.ndarray, lead: FoundLead, time: PageTime, mm: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The line without what lies beyond a vertical mark or a step near its ends: the next lead or its separator.
+
+    At the ends of a row there is neither.
+    """
+    speed = time.speeds[lead.row]
+    inner = time.at(lead.left, lead.row) * speed > 1, (time.seconds - time.at(lead.right, lead.row)) * speed > 1
+    first, last = lead.left * mm + END * mm * inner[0], lead.right * mm - END * mm * inner[1]
+    steep = np.abs(np.diff(y)) > VERTICAL * np.diff(x)
+    starts, stops = np.flatnonzero(steep & (x[1:] < first)), np.flatnonzero(steep & (x[:-1] > last))
+    kept = np.s_[starts[-1] + 1 if len(starts) else 0 : stops[0] + 1 if len(stops) else len(x)]
+    return x[kept], y[kept]

@@ -1,0 +1,159 @@
+"""Make the rows of traces level, straight and parallel on a page without a grid."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ecgpipe.reader.geometry import ITERATIONS, PageGeometry, terms
+from ecgpipe.reader.network import OFFSET_UNIT, PIXEL_MAPS
+from ecgpipe.reader.phase import LocalShift
+from ecgpipe.reader.rows import APART, baselines
+
+COARSE_TURNS, FINE_TURNS = np.deg2rad(np.linspace(-16, 16, 65)), np.deg2rad(np.linspace(-0.5, 0.5, 11))
+MOST_POINTS = 20_000  # on traces, that show whether rows are level
+LEVEL_BIN = 1.5  # mm
+LEAST_WIDTH, LEAST_ROWS = 0.6, 3  # share of the page's width that a row must cover, and rows that must
+ROW_NOISE = 0.3  # mm, distances of points from their row below which all count the same
+CONVERGENCE = 5e-5  # of rows per mm, usual: 1 % over the width of a page
+CLEARLY = 1.3  # times its error: rows that converge less may do so by chance, as on a flat page
+SLOPE_NOISE = 3e-3  # of rows, from drifting signals
+WAVE_DEGREE, WAVE_PLACES = 4, 33  # of the polynomial: waves of paper are long; and places where rows are compared
+WAVE_CHANCE = 2.0  # times the variance that rows without anything in common have: only the rest is a wave
+STEP = 16  # pixels of the picture between the places where the wave is known
+
+
+def trace_points(maps: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """Points on traces.
+
+    Args:
+        maps: float32 (5, h, w), network.PIXEL_MAPS, masks as probabilities.
+        scale: pixels of the maps per pixel of the picture.
+
+    Returns:
+        Points (n, 2), pixels of the picture, and their height above their own baselines (n,), mm.
+    """
+    rows, columns = np.nonzero(maps[PIXEL_MAPS.index("trace")] > 0.5)
+    some = np.linspace(0, len(rows) - 1, min(len(rows), MOST_POINTS)).astype(int)
+    points = (np.stack([columns, rows], axis=1)[some] + 0.5) / scale
+    return points, maps[PIXEL_MAPS.index("offset"), rows[some], columns[some]] * OFFSET_UNIT
+
+
+def level_rows(points: np.ndarray, above: np.ndarray, geometry: PageGeometry) -> PageGeometry:
+    """Turn a rough geometry so that the rows of traces are level.
+
+    The baselines of all points are collected in a histogram of their height; it is sharpest if the rows are level.
+
+    Args:
+        points: (n, 2), points on traces in the picture.
+        above: (n,), their height above their own baseline, mm.
+    """
+    x, y = geometry.to_page(points).T
+    best = 0.0
+    for steps in (COARSE_TURNS, FINE_TURNS):
+        turns = best + steps
+        best = float(turns[np.argmax([_sharpness((y + above) * np.cos(t) - x * np.sin(t)) for t in turns])])
+    return geometry.turned(best)
+
+
+def foreshortened(points: np.ndarray, above: np.ndarray, geometry: PageGeometry) -> PageGeometry:
+    """Correct a rough geometry for a page that one side of was nearer to the camera: its rows converge.
+
+    Of a page X, Y that is turned about an upright axis, a picture shows x = X / (1 + p X), y = Y / (1 + p X). Rows that
+    converge by q per mm give X = x / (1 + q x) and Y = y / (1 + q x).
+
+    Args:
+        points, above: as in ``level_rows``.
+    """
+    x, y = geometry.to_page(points).T
+    middle = np.median(x)
+    x, heights = x - middle, y + above
+    slopes = []  # height, slope and weight of each row
+    for baseline in baselines(heights, np.ones(len(heights)), heights.min(), heights.max()):
+        row = np.abs(heights - baseline) < APART / 2
+        if np.ptp(x[row]) < LEAST_WIDTH * np.ptp(x):
+            continue
+        slope, height = np.polyfit(x[row], heights[row], 1)
+        for _ in range(ITERATIONS):
+            rest = heights[row] - height - slope * x[row]
+            weight = 1 / np.maximum(np.abs(rest), ROW_NOISE)
+            slope, height = np.polyfit(x[row], heights[row], 1, w=np.sqrt(weight))
+        slopes.append((height, slope, np.count_nonzero(row)))
+    if len(slopes) < LEAST_ROWS:
+        return geometry
+    height, slope, weight = np.array(slopes).T
+    converge, level = np.polyfit(height, slope, 1, w=np.sqrt(weight))
+    rest = slope - level - converge * height
+    noise = max(SLOPE_NOISE, float(np.sqrt(np.average(rest**2, weights=weight) * len(rest) / (len(rest) - 2))))
+    error = noise / (
+        np.sqrt(len(rest) * np.average((height - np.average(height, weights=weight)) ** 2, weights=weight))
+    )
+    if abs(converge) < CLEARLY * error:
+        return geometry
+    converge *= CONVERGENCE**2 / (CONVERGENCE**2 + error**2)  # towards a page seen straight on
+    grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, 12),) * 2), axis=-1).reshape(-1, 2)
+    places = geometry.middle + geometry.unit * grid * np.abs(points - geometry.middle).max(axis=0) / geometry.unit
+    across, down = geometry.to_page(places).T
+    across = across - middle
+    down = down - level * across  # what is left of the turn
+    shrunk = 1 + converge * across
+    basis = terms(*((places - geometry.middle) / geometry.unit).T)
+    to_x, to_y = (np.linalg.lstsq(basis, page, rcond=None)[0] for page in (across / shrunk + middle, down / shrunk))
+    return replace(geometry, x=to_x, y=to_y)
+
+
+def _sharpness(heights: np.ndarray) -> float:
+    """Sum of the squared counts of a histogram with bins of 1.5 mm."""
+    counts = np.bincount(((heights - heights.min()) / LEVEL_BIN).astype(int))
+    return float(np.square(counts.astype(float)).sum())
+
+
+def row_wave(
+    points: np.ndarray, above: np.ndarray, geometry: PageGeometry, shape: tuple[int, int]
+) -> LocalShift | None:
+    """Waves of the paper along the rows, which all rows of a page have in common.
+
+    A drift of the signal differs from lead to lead. So the wave is taken to be smaller where the rows disagree
+    (James and Stein).
+
+    Args:
+        points, above: as in ``level_rows``.
+        shape: height and width of the picture.
+
+    Returns:
+        None if there are fewer than three long rows, or if they have nothing in common.
+    """
+    x, y = geometry.to_page(points).T
+    heights = y + above
+    rows = baselines(heights, np.ones(len(heights)), heights.min(), heights.max())
+    row_of = np.searchsorted((np.array(rows[:-1]) + rows[1:]) / 2, heights)
+    left, right = x.min(), x.max()
+    along = 2 * (x - left) / max(right - left, 1.0) - 1
+    places = np.linspace(-1, 1, WAVE_PLACES)
+    curves = [
+        np.polynomial.legendre.legval(places, _curve(along[row], heights[row]))
+        for row in (row_of == number for number in range(len(rows)))
+        if row.sum() > WAVE_DEGREE and np.ptp(along[row]) >= 2 * LEAST_WIDTH
+    ]
+    if len(curves) < LEAST_ROWS:
+        return None
+    table = np.array(curves) - np.mean(curves, axis=1, keepdims=True)
+    wave = table.mean(axis=0)
+    chance = float(table.var(axis=0, ddof=1).mean()) / len(table)
+    wave *= max(0.0, 1 - WAVE_CHANCE * chance / max(float(wave.var()), 1e-9))
+    if not wave.any():
+        return None
+    across, down = np.meshgrid(np.arange(0, shape[1] + STEP, STEP), np.arange(0, shape[0] + STEP, STEP))
+    everywhere = geometry.to_page(np.stack([across.ravel(), down.ravel()], axis=1).astype(float))[:, 0]
+    shift = -np.interp(2 * (everywhere - left) / (right - left) - 1, places, wave)
+    both = np.stack([np.zeros(across.size), shift], axis=-1)
+    return LocalShift(both.reshape(*across.shape, 2).astype(np.float32), np.zeros(2), float(STEP))
+
+
+def _curve(along: np.ndarray, heights: np.ndarray) -> np.ndarray:
+    """Coefficients (Legendre) of a smooth curve through most of the points; ``along`` from -1 to 1."""
+    weight = np.ones(len(along))
+    for _ in range(ITERATIONS):
+        curve = np.polynomial.legendre.legfit(along, heights, WAVE_DEGREE, w=np.sqrt(weight))
+        rest = heights - np.polynomial.legendre.legval(along, curve)
+        weight = 1 / np.maximum(np.abs(rest), ROW_NOISE)
+    return curve

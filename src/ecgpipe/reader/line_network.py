@@ -1,0 +1,73 @@
+"""The network that corrects a digitized line, from what the page shows around it.
+
+A column of a page's pixels holds several samples of a recording. How dark a stroke's edges are still shows something of
+what happened within a column, and the network has learned from drawn pages to use it.
+"""
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+RATE = 500.0
+"""Samples per second of the corrections."""
+PER_COLUMN = 2
+"""Samples per column of a view."""
+FAR = (1.2, 1.6, 2.2, 3.0, 4.0, 6.0, 8.0, 11.0, 15.0)
+OFFSETS = np.concatenate([-np.array(FAR[::-1]), np.arange(-12, 13) * 0.08, FAR])
+"""Distances below the line at which a view shows ink, mm: dense near the line, to see the edges of its stroke; the far
+ones show where it may go on beyond the stroke of another row."""
+MEASURES = ("height", "slope", "above", "below", "pen", "stroke", "pixel", "gap")
+"""What a view shows after the ink: the line's height above its baseline, in cm, and its slope per column; how far its
+stroke reaches above and below it; the thickness of the page's pen and of this stroke; the size of a pixel; and the
+distance to the nearest point of the line; all others in mm."""
+CHANNELS = len(OFFSETS) + len(MEASURES)
+DILATIONS = (1, 1, 2, 4, 8, 1)
+WIDTH, KERNEL = 48, 5
+
+
+class LineNet(nn.Module):
+    """Convolutions along the line, with residual connections; about 90,000 parameters.
+
+    The receptive field is 73 columns, 0.3 s.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv1d(CHANNELS, WIDTH, KERNEL, padding=KERNEL // 2)
+        self.middle = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv1d(WIDTH, WIDTH, KERNEL, padding=KERNEL // 2 * dilation, dilation=dilation),
+                nn.BatchNorm1d(WIDTH),
+                nn.ReLU(inplace=True),
+            )
+            for dilation in DILATIONS
+        )
+        self.last = nn.Conv1d(WIDTH, PER_COLUMN, 1)
+        nn.init.zeros_(self.last.weight)  # an untrained network corrects nothing
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, views: torch.Tensor) -> torch.Tensor:
+        """Correct lines.
+
+        Args:
+            views: float (B, CHANNELS, n): how much ink is at OFFSETS of the line, then MEASURES.
+
+        Returns:
+            (B, 2 n) mm by which each sample lies above the line.
+        """
+        x = F.relu(self.first(views))
+        for layer in self.middle:
+            x = x + layer(x)
+        return self.last(x).transpose(1, 2).flatten(1)
+
+
+def upside_down(view: np.ndarray) -> np.ndarray:
+    """The view (CHANNELS, n) of the line with top and bottom of the picture exchanged; its correction is opposite."""
+    ink = len(OFFSETS)
+    flipped = view.copy()
+    flipped[:ink] = view[:ink][::-1]
+    height, slope, above, below = (ink + MEASURES.index(name) for name in ("height", "slope", "above", "below"))
+    flipped[[height, slope]] *= -1
+    flipped[[above, below]] = view[[below, above]]
+    return flipped

@@ -1,0 +1,71 @@
+"""Training examples of the line network."""
+
+import numpy as np
+import pytest
+
+from ecgpipe.config.pages import READER_WEIGHTS, ReaderConfig
+from ecgpipe.errors import DataError
+from ecgpipe.imaging import line_examples
+from ecgpipe.imaging.line_examples import collect_line_examples
+from ecgpipe.imaging.line_examples import line_examples as examples_of
+from ecgpipe.reader.line_network import CHANNELS, MEASURES, OFFSETS
+from ecgpipe.reader.read import load_reader
+from tests.preprocess.pages import beats
+
+
+@pytest.fixture(scope="module")
+def signals(tmp_path_factory):
+    path = tmp_path_factory.mktemp("signals") / "signals.npy"
+    np.save(path, np.rint(1000 * beats())[None].astype(np.int16))
+    return path
+
+
+def test_the_line_and_what_is_missing_are_the_recording(signals):
+    shown = np.load(signals)
+    found = next(found for number in range(9) if len(found := examples_of(number, shown, 0, load_reader())) >= 12)
+    height = len(OFFSETS) + MEASURES.index("height")
+    agree = []
+    for example in found:
+        assert example.channels.shape[0] == CHANNELS and len(example.above) == 2 * example.channels.shape[1]
+        truth = 10 * example.channels[height].astype(float) + example.above[::2]
+        truth = truth[~np.isnan(truth)]
+        likeness = [  # with the lead that fits best, at any time
+            max(
+                np.corrcoef(truth, lead[start : start + 2 * len(truth) : 2])[0, 1]
+                for start in range(0, 4900 - 2 * len(truth), 2)
+            )
+            for lead in shown[0]
+        ]
+        agree.append(max(likeness))
+    assert np.median(agree) > 0.995
+
+
+def test_an_interrupted_run_keeps_its_pages(signals, tmp_path, monkeypatch):
+    drawn = []
+
+    def stop(number, *arguments):
+        if number == 1 and "stopped" not in drawn:
+            drawn.append("stopped")
+            raise KeyboardInterrupt
+        drawn.append(number)
+        return examples_of(number, *arguments)
+
+    monkeypatch.setattr(line_examples, "line_examples", stop)
+    recipe, path = ReaderConfig(line_pages=2), tmp_path / "examples.npz"
+    with pytest.raises(KeyboardInterrupt):
+        collect_line_examples(signals, READER_WEIGHTS, path, recipe)
+    count = collect_line_examples(signals, READER_WEIGHTS, path, recipe)
+    assert drawn == [0, "stopped", 1]
+    assert [file.name for file in tmp_path.iterdir()] == ["examples.npz"]
+    with np.load(path) as made:
+        assert len(made["power"]) == len(made["columns"]) == count
+        assert (
+            made["channels"].shape == (CHANNELS, made["columns"].sum())
+            and len(made["above"]) == 2 * made["columns"].sum()
+        )
+
+
+def test_pages_that_cannot_be_read_are_an_error(tmp_path):
+    np.save(tmp_path / "signals.npy", np.zeros((1, 12, 5000), np.int16))  # straight lines are no ECG
+    with pytest.raises(DataError, match="none of 1 pages"):
+        collect_line_examples(tmp_path / "signals.npy", READER_WEIGHTS, tmp_path / "x.npz", ReaderConfig(line_pages=1))

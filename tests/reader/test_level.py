@@ -1,0 +1,86 @@
+"""Rows of traces that straighten a page without a grid."""
+
+import numpy as np
+import pytest
+
+from ecgpipe.reader.geometry import fit_geometry, fit_gradients
+from ecgpipe.reader.level import foreshortened, level_rows, row_wave, trace_points
+from tests.reader.test_geometry import CELL, COLUMNS, ROWS, homography, local_maps
+
+
+@pytest.mark.parametrize("turn", [-12.0, 0.0, 7.3])
+def test_rows_of_traces_level_a_rough_geometry(turn: float) -> None:
+    rng = np.random.default_rng(2)
+    geometry = fit_geometry(local_maps(homography(0, 5.0)), np.ones((ROWS, COLUMNS)), CELL, 1)
+    x, row = rng.uniform(0, COLUMNS * CELL, 4000), rng.integers(0, 4, 4000)
+    above = rng.normal(0, 4, 4000)  # mm
+    points = np.stack([x, 80 + 100 * row - 5 * above + np.tan(np.deg2rad(turn)) * x], axis=1)
+    assert level_rows(points, above, geometry).angle == pytest.approx(turn, abs=1.5)
+
+
+FLAT = fit_gradients(np.zeros((1, 2)), [np.eye(2)[:1], np.eye(2)[1:]], [np.ones(1)] * 2, (200, 300), degree=1)
+"""A page with a millimetre per pixel."""
+
+
+def converging(drift: float) -> tuple[np.ndarray, np.ndarray]:
+    """Points of six level rows whose right side is farther from the camera, in pixels, and their true X in mm."""
+    rng = np.random.default_rng(0)
+    across, row = rng.uniform(-125, 125, 6000), rng.integers(6, size=6000)
+    down = 25.0 * row - 62.5 + drift * np.sin(row) * across / 125 + rng.normal(0, 0.3, 6000)
+    far = 1 + 1.0e-4 * across
+    return np.stack([150 + across / far, 100 + down / far], axis=1), across
+
+
+def test_a_page_whose_rows_converge_gets_even_millimetres():
+    points, across = converging(0.2)
+    found = foreshortened(points, np.zeros(len(points)), FLAT)
+
+    def bow(geometry):
+        """Largest distance in mm from evenly spaced millimetres."""
+        x = geometry.to_page(points)[:, 0]
+        return np.abs(x - np.polyval(np.polyfit(across, x, 1), across)).max()
+
+    assert bow(FLAT) > 0.8 and bow(found) < 0.5
+
+
+@pytest.mark.filterwarnings("error")  # a line through two rows leaves no error to judge it by
+def test_few_rows_do_not_show_convergence():
+    points, _ = converging(0.2)
+    two = points[:, 1] < 75
+    found = foreshortened(points[two], np.zeros(two.sum()), FLAT)
+    assert (found.x == FLAT.x).all() and (found.y == FLAT.y).all()
+
+
+def wavy(common: float, own: float) -> tuple[np.ndarray, np.ndarray]:
+    """Points of four rows that share a wave and have another one each, mm, and the height of the shared one."""
+    rng = np.random.default_rng(1)
+    across, row = rng.uniform(20, 280, 8000), rng.integers(4, size=8000)
+    shared = common * np.sin(2 * np.pi * across / 260 + 0.4)
+    drift = own * np.sin(2 * np.pi * across / 200 + 1.7 * row)
+    return np.stack([across, 30 + 40 * row + shared + drift + rng.normal(0, 0.3, 8000)], axis=1), shared
+
+
+def test_a_wave_of_all_rows_is_straightened():
+    points, shared = wavy(3.0, 0.5)
+    shift = row_wave(points, np.zeros(len(points)), FLAT, (200, 300)).at(points)
+    left = shared + shift[:, 1]
+    assert not shift[:, 0].any() and np.ptp(shared) > 5.9 and np.std(left) < 0.3
+
+
+def test_the_drift_of_single_rows_is_no_wave():
+    points, _ = wavy(0.0, 2.0)
+    found = row_wave(points, np.zeros(len(points)), FLAT, (200, 300))
+    assert found is None or np.abs(found.shift).max() < 0.5
+
+
+def test_two_rows_show_no_wave():
+    points, _ = wavy(3.0, 0.0)
+    two = points[:, 1] < 85
+    assert row_wave(points[two], np.zeros(two.sum()), FLAT, (200, 300)) is None
+
+
+def test_points_on_traces_keep_their_heights():
+    maps = np.zeros((5, 20, 30), np.float32)
+    maps[0, 4, 6:9], maps[4, 4, 7] = 0.9, 0.35  # cm
+    points, above = trace_points(maps, 0.5)
+    assert points.tolist() == [[13, 9], [15, 9], [17, 9]] and above == pytest.approx([0, 3.5, 0])
