@@ -11,12 +11,26 @@ from PIL import Image
 PROJECT = Path(__file__).resolve().parent.parent
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the tests of a module in one process of pytest-xdist, so that its fixtures are made once."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+TOGETHER = ("tests/predict/", "tests/report/", "tests/train/")
+"""Folders whose modules share fixtures that take long."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log):
+    """With ``--dist loadscope``, one process runs all tests of a module or folder, so that fixtures are made once.
+
+    Not with groups: pytest-xdist 3.8 does not hand them to pytest 9.
+    """
+    if config.getvalue("dist") != "loadscope":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByModule(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            module = nodeid.partition("::")[0]
+            return next((folder for folder in TOGETHER if module.startswith(folder)), module)
+
+    return ByModule(config, log)
 
 
 def encoded(picture: Image.Image, kind: str, **options) -> bytes:

@@ -35,6 +35,7 @@ from ecgpipe.train.prepare import prepare_run
 
 CLASSES = ("NORM", "MI")
 RECORDS = 24
+DPI = 130
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def made(tmp_path_factory) -> Made:
     assert main(["simulate", str(folder / "raw"), "--records", str(RECORDS), "--seed", "1"]) == 0
     paths = {f"{i:05d}": f"records100/00000/{i:05d}_lr" for i in range(1, RECORDS + 1)}
     frame = pd.DataFrame({"record_id": list(paths), "path": list(paths.values())})
-    render, preprocess = RenderConfig(), PreprocessConfig()
+    render, preprocess = RenderConfig(dpi=DPI), PreprocessConfig()
     pages_file, problems = folder / "pages.parquet", folder / "problems.parquet"
     assert render_shard(frame, folder / "raw", 100, render, pages_file, problems, title="render") == RECORDS
     images_file, index = folder / "images.npy", folder / "index.parquet"

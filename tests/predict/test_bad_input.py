@@ -12,8 +12,6 @@ from ecgpipe.config.pages import PreprocessConfig
 from ecgpipe.predict import Predictor
 from tests.predict.corpus import LEADS, images, records, write_record
 
-pytestmark = pytest.mark.xdist_group("predict")
-
 
 def run(capsys, *arguments) -> tuple[int, str, str]:
     status = main(["predict", *map(str, arguments)])

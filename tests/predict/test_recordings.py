@@ -19,8 +19,8 @@ from ecgpipe.predict import NOTICE, Predictor, RecordingPredictor, load_predicto
 from ecgpipe.predict.output import format_prediction
 from ecgpipe.render.degrade import degrade_page
 from ecgpipe.render.page import render_page
+from tests.predict.conftest import DPI
 
-pytestmark = pytest.mark.xdist_group("predict")
 NAME = "00003"
 
 
@@ -37,7 +37,7 @@ def files(made, tmp_path_factory):
     signal, rate = read_signal(record, NAME)
     looks = {"record": record.with_suffix(".hea")}
     for layout, level in (("kit", "none"), ("12x1", "none"), ("6x2", "none"), ("kit", "photo")):
-        config = RenderConfig(layout=layout, degrade=DegradeConfig(level=level, seed=4))
+        config = RenderConfig(layout=layout, dpi=DPI, degrade=DegradeConfig(level=level, seed=4))
         page = render_page(signal, rate, config)
         page = degrade_page(page, config.degrade, NAME) if level != "none" else page
         looks[f"{layout}-{level}"] = folder / f"{layout}-{level}.{'png' if level == 'none' else 'jpg'}"

@@ -25,7 +25,6 @@ from ecgpipe.serve.server import LocalPage
 from tests.predict.corpus import images
 
 HOSTILE = ("zero.png", "page.jpg", "drawing.png", "bomb.png", "20000.png", "locked.pdf", "none.pdf", "astray.pdf")
-pytestmark = pytest.mark.xdist_group("predict")
 
 
 def request(page, method="GET", path="/", body=None, **headers):

@@ -13,7 +13,6 @@ from ecgpipe.predict import NOTICE
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed (extra dev)")
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = [
-    pytest.mark.xdist_group("predict"),
     pytest.mark.skipif(
         not (CHROMIUM and DRIVER), reason="chromium and chromedriver are not there (Debian: chromium, chromium-driver)"
     ),

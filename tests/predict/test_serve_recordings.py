@@ -18,8 +18,6 @@ from ecgpipe.serve.answers import KEPT_PAGES, Answers
 from ecgpipe.serve.app import NETWORK_WARNING
 from tests.predict.test_serve import request
 
-pytestmark = pytest.mark.xdist_group("predict")
-
 
 @pytest.fixture(scope="module")
 def ask(made, served_recordings):

@@ -1,6 +1,7 @@
 """A small results folder with all that the report reads: real pages and images, and answers of no real model."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from ecgpipe.artifacts.predictions import (
     write_comparisons,
 )
 from ecgpipe.artifacts.saliency import Saliency
-from ecgpipe.artifacts.tables import RECORDS, Labels, ProblemList
+from ecgpipe.artifacts.tables import IMAGE_INDEX, RECORDS, Labels, ProblemList
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.config.external import shared_classes
 from ecgpipe.config.pages import PreprocessConfig, RenderConfig
@@ -79,12 +80,19 @@ def make_results(folder: Path, hearts: tuple[str, str] = HEARTS, first_id: str =
     ids = records["record_id"].to_numpy(str)
     image_ids = np.array([page.record_id for page in unlabelled])
     own = records.assign(record_id=image_ids, patient_id=None, shard="00")
-    for name, shard, table in (("simulated", "00000", records), ("cardiac-images", "00", own)):
+    make_images(
+        StoredPages([pages / "00000.parquet"]), PreprocessConfig(size=160), images / "00000.npy",
+        images / "00000.index.parquet", images / "00000.problems.parquet", title="",
+    )  # fmt: skip
+    # the same images under other names: the report shows them as they are, however they were made
+    read = folder / "cardiac-images/images"
+    shutil.copy(images / "00000.npy", read / "00.npy")
+    shutil.copy(images / "00000.problems.parquet", read / "00.problems.parquet")
+    index = IMAGE_INDEX.read(images / "00000.index.parquet")
+    assert index["record_id"].tolist() == ids.tolist()
+    IMAGE_INDEX.write(index.assign(record_id=image_ids), read / "00.index.parquet")
+    for name, table in (("simulated", records), ("cardiac-images", own)):
         base = folder / name
-        make_images(
-            StoredPages([base / f"pages/{shard}.parquet"]), PreprocessConfig(size=160), base / f"images/{shard}.npy",
-            base / f"images/{shard}.index.parquet", base / f"images/{shard}.problems.parquet", title="",
-        )  # fmt: skip
         RECORDS.write(table, base / "records.parquet")
         ProblemList("records", False).write(base / "records.problems.parquet")
     rng = np.random.default_rng(0)

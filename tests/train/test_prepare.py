@@ -151,7 +151,6 @@ def train_with_file_size_limit(folder: Path, limit: int, message: Path) -> None:
         message.write_text(str(error))
 
 
-@pytest.mark.xdist_group("processes")
 @pytest.mark.parametrize("megabytes", [10, 30])
 def test_a_disk_that_fills_up_during_training_is_explained(make_run, processes, tmp_path, megabytes):
     """The system reports a limit on file sizes like a full disk: at the weights (20 MB), then at the checkpoint."""

@@ -97,7 +97,6 @@ def test_killed_at_random_moments_and_resumed(make_run, processes, recipe):
     assert_same_result(undisturbed, killed)
 
 
-@pytest.mark.xdist_group("processes")
 def test_killed_between_early_stopping_and_the_copy_of_the_weights(make_run, processes):
     settings = {"epochs": 30, "warmup_epochs": 0, "learning_rate": 1e-12, "patience": 2}
     undisturbed, killed = (make_run("test_resnet", name, **settings) for name in "ab")
@@ -135,7 +134,6 @@ def undisturbed(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.mark.xdist_group("processes")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGUSR1, 138)])
 def test_a_signal_saves_the_state_and_ends_with_its_status(make_run, processes, undisturbed, tmp_path, number, status):
     """As Slurm sends them; a fake scontrol writes its arguments to a file."""

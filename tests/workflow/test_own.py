@@ -25,7 +25,7 @@ from tests.conftest import PROJECT
 from tests.workflow.conftest import ENVIRONMENT, Workflow, copy_project
 
 # one worker, which makes the documented projects once
-pytestmark = [pytest.mark.workflow, pytest.mark.long, pytest.mark.xdist_group("own")]
+pytestmark = [pytest.mark.workflow, pytest.mark.long]
 
 PAGE = (PROJECT / "docs/own-data.md").read_text(encoding="utf-8")
 COMMANDS = [
