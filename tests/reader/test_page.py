@@ -153,7 +153,7 @@ def test_two_pages_on_one_picture_are_noticed_and_not_digitized(net, page, strai
     picture = np.vstack([page.image, page.image])
     read = understand_page(picture, net)
     assert any("two pages" in note for note in read.notes)
-    monkeypatch.setattr("ecgpipe.reader.digitize.understand_page", lambda *_: read)  # as read once already
+    monkeypatch.setattr("ecgpipe.reader.lead_line.understand_page", lambda *_: read)  # as read once already
     with pytest.raises(DataError, match="two pages"):
         digitize(picture, net)
     assert not any("two pages" in note for note in straight.notes)
