@@ -5,7 +5,7 @@ import pytest
 
 from ecgpipe.artifacts.model_folder import Calibration, probabilities_of
 from ecgpipe.artifacts.predictions import Predictions
-from ecgpipe.evaluate.calibration import fit_calibration, recalibrate
+from ecgpipe.evaluate.calibration import calibrated_ece, fit_calibration, recalibrate
 
 
 def predictions(logits: np.ndarray, targets: np.ndarray, task: str) -> Predictions:
@@ -69,3 +69,18 @@ def test_a_class_without_records_is_not_calibrated(rng):
     fitted = fit_calibration(predictions(rng.normal(0, 1, (30, 2)).astype(np.float32), targets, "multilabel"), "v")
     assert fitted.left_out == ("B",) and fitted.scale[1] == 1 and fitted.offset[1] == 0
     assert fitted.scale[0] > 0
+
+
+@pytest.mark.parametrize("task", ["single", "multilabel"])
+def test_the_error_of_a_calibrated_model_of_few_records(rng, task):
+    def drawn(n: int) -> tuple[np.ndarray, float]:
+        """Probabilities, and the measured error of outcomes that follow them."""
+        given = simulated(rng, task, n, scale=1.0)
+        return given.probabilities, recalibrate(given, None)["ece"]["before"]
+
+    several = [drawn(100) for _ in range(60)]
+    expected = [calibrated_ece(probabilities, task, seed=1) for probabilities, _ in several]
+    measured = np.array([error for _, error in several])
+    assert np.mean([each["mean"] for each in expected]) == pytest.approx(measured.mean(), rel=0.1)
+    assert 0.8 < (measured < [each["high"] for each in expected]).mean() <= 1
+    assert calibrated_ece(drawn(4000)[0], task, seed=1)["mean"] < 0.4 * expected[0]["mean"]

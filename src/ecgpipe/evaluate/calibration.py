@@ -134,6 +134,34 @@ def _ece(probabilities: np.ndarray, targets: np.ndarray, task: str) -> float:
     return float(np.mean([calibration_error(bin_gaps(p, t), once)[0] for p, t in pairs]))
 
 
+def calibrated_ece(
+    probabilities: np.ndarray, task: str, seed: int, confidence: float = 0.95, draws: int = 2000
+) -> dict[str, float]:
+    """The metric ``ece`` of a perfectly calibrated model with these probabilities: it is above 0 on few records.
+
+    Outcomes are drawn from the probabilities.
+
+    Args:
+        probabilities: (n, classes).
+        task: single or multilabel.
+        seed: of the outcomes.
+        confidence: share of the draws below ``high``.
+        draws: of all outcomes.
+
+    Returns:
+        ``mean`` and ``high`` of the draws.
+    """
+    generator = np.random.default_rng(seed)
+    columns = probabilities.max(axis=1, keepdims=True) if task == "single" else probabilities
+    errors = np.zeros(draws)
+    for column in columns.T:
+        members = np.eye(BINS)[bin_numbers(column)]
+        outcomes = generator.random((len(column), draws)) < column[:, None]
+        errors += np.abs(members.T @ (column[:, None] - outcomes)).sum(axis=0) / len(column)
+    errors /= columns.shape[1]
+    return {"mean": float(errors.mean()), "high": float(np.quantile(errors, confidence))}
+
+
 def _log_loss(probabilities: np.ndarray, targets: np.ndarray, task: str) -> float:
     p = np.clip(probabilities, 1e-12, 1 - 1e-12)
     targets = targets.astype(np.float64)

@@ -40,9 +40,11 @@ SCORES = """\
 Macro AUC on records of fold 10, with {confidence:.0%} intervals (bootstrap over patients). `recording`: the record
 itself, 10 s of all leads. All others are pages that were drawn, worn, read and digitized: layout and wear. The
 difference is from `kit/none` on the same records. Calibration error: the mean over classes of the expected calibration
-error in ten bins, after calibration; small samples raise it. Refused pages have no prediction.
+error in ten bins, after calibration. A sample of few records raises it, so in brackets is the error that a perfectly
+calibrated model has on as many records with these probabilities: the mean of simulations, and what {confidence:.0%} of
+them stay below. Refused pages have no prediction.
 
-| pages | records | refused | macro AUC | difference from kit/none | calibration error | unusual |
+| pages | records | refused | macro AUC | difference from kit/none | calibration error (perfect model) | unusual |
 | --- | ---: | ---: | --- | --- | ---: | ---: |
 {rows}
 
@@ -58,7 +60,7 @@ LIMITS = """\
   assumed, and the answer says so.
 - The calibration holds for patients like those of PTB-XL, with the same frequency of each class.
 - A page is unusual if its features are farther from the training records than those of {quantile:.0%} of the validation
-  pages. A usual page can be predicted wrongly."""
+  pages, or if its limb leads contradict each other (II is not I + III). A usual page can be predicted wrongly."""
 
 
 def card_text(saved: RecordingModel, metrics: Mapping[str, Any]) -> str:
@@ -105,9 +107,12 @@ def _parameters(saved: RecordingModel) -> str:
 
 def _row(look: str, scores: Mapping[str, Any], differences: Mapping[str, Any]) -> str:
     difference = _interval(differences[look], signed=True) if look in differences else ""
+    error = scores["calibration_error"]
+    perfect = error["calibrated_model"]
+    unusual = f"{scores['unusual']:.1%}"
     return (
         f"| {look} | {scores['records']} | {scores['refused']} | {_interval(scores['scores']['auc_macro'])} | "
-        f"{difference} | {scores['calibration_error']['after']:.3f} | {scores['unusual']:.1%} |"
+        f"{difference} | {error['after']:.3f} ({perfect['mean']:.3f}; {perfect['high']:.3f}) | {unusual} |"
     )
 
 
