@@ -18,6 +18,8 @@ from ecgpipe.render.page import render_page
 from tests.preprocess.pages import beats
 
 CONFIG = PreprocessConfig(size=320)
+QUICK = PreprocessConfig(size=320, variant="paper")
+"""For what does not depend on the variant: it needs no network."""
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +27,11 @@ def page() -> bytes:
     return render_page(beats(), 500, RenderConfig(dpi=100)).encode()
 
 
-def run(folder, pages, strict=False, **options):
+def run(folder, pages, strict=False, config=CONFIG, **options):
     write_pages(pages, folder / "p.parquet")
     names = ("i.npy", "i.index.parquet", "i.problems.parquet")
     files = [folder / name for name in names]
-    return make_images(StoredPages([folder / "p.parquet"]), CONFIG, *files, title="t", strict=strict, **options)
+    return make_images(StoredPages([folder / "p.parquet"]), config, *files, title="t", strict=strict, **options)
 
 
 def test_good_pages_in_order_and_broken_ones_listed(tmp_path, page):
@@ -89,7 +91,7 @@ def test_pages_of_all_kinds_in_one_shard(tmp_path, page):
         "noise": saved(Image.fromarray(noise), "PNG"),
     }
     pages = [StoredPage(name, data, "") for name, data in sorted({**good, **bad}.items())]
-    run(tmp_path, pages)
+    run(tmp_path, pages, config=QUICK)
     index, problems = IMAGE_INDEX.read(tmp_path / "i.index.parquet"), PROBLEMS.read(tmp_path / "i.problems.parquet")
     assert set(good) <= set(index["record_id"])
     assert set(bad) - {"noise"} == set(problems["record_id"]) - {"noise"}  # noise may look like ink
@@ -112,14 +114,13 @@ def test_an_empty_shard(tmp_path):
 
 
 def test_the_files_are_the_same_whatever_the_number_of_processes(tmp_path, page):
-    """With the variant that needs no network; tests/workflow/test_keep_pages.py compares those of the reader."""
-    config = PreprocessConfig(size=320, variant="paper")
+    """Also those of the reader: tests/workflow/test_keep_pages.py."""
     pages = [StoredPage(f"{number:03d}", page if number % 7 else b"", "") for number in range(20)]
     contents = []
     write_pages(pages, tmp_path / "p.parquet")
     for workers in (1, 3):
         files = [tmp_path / f"{workers}{end}" for end in (".npy", ".index.parquet", ".problems.parquet")]
-        make_images(StoredPages([tmp_path / "p.parquet"]), config, *files, title="t", workers=workers)
+        make_images(StoredPages([tmp_path / "p.parquet"]), QUICK, *files, title="t", workers=workers)
         contents.append([file.read_bytes() for file in files])
     assert contents[0] == contents[1]
     assert len(open_images(tmp_path / "1.npy")) == 17
