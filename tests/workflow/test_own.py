@@ -24,7 +24,6 @@ from ecgpipe.render.page import render_page
 from tests.conftest import PROJECT
 from tests.workflow.conftest import ENVIRONMENT, Workflow, copy_project
 
-# one worker, which makes the documented projects once
 pytestmark = [pytest.mark.workflow, pytest.mark.long]
 
 PAGE = (PROJECT / "docs/own-data.md").read_text(encoding="utf-8")

@@ -81,8 +81,8 @@ def break_records(raw: Path) -> dict[str, str]:
 
 def test_broken_records_are_left_out(workflow):
     broken = break_records(workflow.folder / "raw/records100/00000")
-    workflow.run("images")
     results = workflow.folder / "results/tiny/ptb-xl"
+    workflow.run("results/tiny/ptb-xl/images/00000.npy")  # the shard of all three
     tables = [results / "records.problems.parquet", results / "images/00000.problems.parquet"]
     problems = pd.concat([pd.read_parquet(table) for table in tables])
     assert dict(zip(problems["record_id"], problems["problem"], strict=True)) == broken
@@ -178,13 +178,15 @@ def test_a_data_set_from_its_address(finished, address, tmp_path):
     settings = f"ptb_xl={{source: null, url: '{address}', shard_size: 30000}}"
     downloaded = Workflow(folder, (folder / "tiny.yaml",), (settings, "datasets=[ptb-xl]"))
     assert downloaded.plan()["download_ptbxl"] == 1
-    downloaded.run("splits")
-    split = Path("results/tiny/ptb-xl/splits/paper/seed-0.parquet")
-    assert pd.read_parquet(folder / split).equals(pd.read_parquet(finished.folder / split))
-    assert downloaded.plan("splits") == {}
+    labels = "results/tiny/ptb-xl/labels.parquet"
+    downloaded.run(labels)
+    assert pd.read_parquet(folder / labels).equals(pd.read_parquet(finished.folder / labels))
+    (signal,) = (folder / "resources").rglob("00001_lr.dat")
+    assert signal.read_bytes() == (finished.folder / "raw/records100/00000/00001_lr.dat").read_bytes()
+    assert downloaded.plan(labels) == {}
     elsewhere = Workflow(folder, downloaded.configs, (settings.replace("ptb-xl.zip", "other.zip"), "datasets=[ptb-xl]"))
-    assert elsewhere.plan("splits")["unpack_ptbxl"] == 1
-    done = elsewhere.run("splits", check=False)
+    assert elsewhere.plan(labels)["unpack_ptbxl"] == 1
+    done = elsewhere.run(labels, check=False)
     assert done.returncode
     assert "other.zip: the server says 404" in done.stderr
 
