@@ -25,10 +25,13 @@ from tests.workflow.conftest import ENVIRONMENT, copy_project
 HERE = Path(__file__).resolve().parent
 STAGES = (("pages", "results/ptb-xl/labels.parquet"), ("images", "splits", "audits"), ("models",), ("all",))
 """Targets, in order: a fault strikes on the way from one to the next."""
-MEASURED = {"seconds", "seconds_this_time", "joules_this_time", "images_per_second", "resumed"}
-"""Keys of files that differ between any two runs: measured times."""
+MEASURED = {
+    "seconds", "seconds_this_time", "processor_seconds", "joules_this_time", "images_per_second", "peak_memory_mb",
+    "peak_gpu_bytes", "resumed",
+}  # fmt: skip
+"""Keys of files that differ between any two runs: measured times and memory."""
 TIMED = re.compile(
-    r"(^|/)(logs|benchmarks|tensorboard|checkpoints|\.checksums)/|/report/(index\.html|report\.json|tables/(times|trainings)\.)|/model/README\.md$"
+    r"(^|/)(logs|benchmarks|tensorboard|checkpoints|\.checksums)/|/report/(index\.html|report\.json|tables/(times|trainings|learning-[^/]*)\.|figures/learning-)|/model/README\.md$"
 )
 LEFT_OVER = re.compile(r"\.partial|\.part$|\.part\.json$|\.download$|/checkpoints/")
 
