@@ -2,6 +2,7 @@
 
 import json
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from benchmarks.render import read_benchmark_signal
 from benchmarks.timing import Ratio, Report, Timing, interleaved, machine_info
 from benchmarks.train import BatchSources, PngFiles, benchmark_image
 from ecgpipe.cli import main
-from ecgpipe.config.pages import RenderConfig
+from ecgpipe.config.pages import PreprocessConfig, RenderConfig
+from ecgpipe.imaging.shard import make_images
 from ecgpipe.render.page import render_page
 
 
@@ -67,6 +69,11 @@ def test_bench_command(name, capsys, monkeypatch):
     monkeypatch.setattr("benchmarks.render.SHARD", 2)
     for reference in ("matplotlib_page", "ecg_plot_page"):  # tested above
         monkeypatch.setattr(f"benchmarks.render.{reference}", lambda *args, **options: time.sleep(0.001))
+    monkeypatch.setattr("benchmarks.preprocess.RenderConfig", partial(RenderConfig, dpi=72))
+    paper = PreprocessConfig(variant="paper")  # its processes load no network
+    monkeypatch.setattr(
+        "benchmarks.preprocess.make_images", lambda pages, _, *files, **how: make_images(pages, paper, *files, **how)
+    )
     assert main(["bench", name, "--repetitions", "1", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert all(timing["minimum"] > 0 for timing in report["timings"].values())

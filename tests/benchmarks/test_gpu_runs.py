@@ -56,6 +56,7 @@ def test_train_and_collect(packed, tmp_path, capsys):
     assert len(pd.read_csv(file.parent / "history.csv")) == 2
 
 
+@pytest.mark.long
 def test_a_killed_training_is_resumed(packed, tmp_path, capsys):
     folder, _ = packed
     words = ["resume", folder, tmp_path / "out", "--work", tmp_path / "work", "--epochs", 40, "--seconds", 0]
