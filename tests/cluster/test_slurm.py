@@ -29,7 +29,7 @@ from tests.conftest import PROJECT
 from tests.workflow.conftest import copy_project
 
 pytestmark = pytest.mark.cluster
-TIMES = ("seconds", "images_per_second")  # columns of the history that differ between trainings
+TIMES = ("seconds", "processor_seconds", "images_per_second")  # columns of the history that differ between trainings
 
 
 def scores_by_epoch(project: Project, seed: int) -> list[dict[str, str]]:
