@@ -3,6 +3,8 @@
 # `snakemake reader` trains the page reader; the package contains trained weights, so that only its developers need this.
 
 SIGNALS = [name for name in DATASETS if CONFIG.kind_of(name) == "signals"]
+LINE_KEYS = ("line_pages", "line_steps", "line_batch")
+OPTIMIZER = ("lr", "weight_decay", "warmup", "averaging", "seed", "save_every")
 PAGE_WEIGHTS = CONFIG.reader.pages_from or f"{RESULTS}/reader/pages.safetensors"
 
 
@@ -37,7 +39,8 @@ rule reader_pages:
         runtime=scaled(600),
         gpu=1,
     params:
-        recipe=section("reader"),
+        # without what other rules read, so that only what changed is trained again
+        recipe={k: v for k, v in section("reader").items() if k not in (*LINE_KEYS, "pages_from", "records")},
     message:
         "Training the networks that read pages"
     script:
@@ -56,7 +59,7 @@ rule reader_line_examples:
         mem_mb=scaled(8000),
         runtime=scaled(180),
     params:
-        recipe=section("reader"),
+        recipe={k: section("reader")[k] for k in ("line_pages", "seed")},
     message:
         "Drawing and digitizing pages for the network that corrects lines"
     script:
@@ -77,7 +80,7 @@ rule reader:
         mem_mb=scaled(6000),
         runtime=scaled(120),
     params:
-        recipe=section("reader"),
+        recipe={k: v for k, v in section("reader").items() if k in (*LINE_KEYS[1:], *OPTIMIZER)},
     message:
         "Training the network that corrects lines"
     script:
