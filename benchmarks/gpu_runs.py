@@ -15,6 +15,7 @@ import os
 import shutil
 import signal
 import tarfile
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -182,7 +183,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         one = commands.add_parser(name)
         one.add_argument("folder", type=Path)
         one.add_argument("out", type=Path)
-        one.add_argument("--work", type=Path, default=Path("/tmp/gpu-runs"), help="for images and checkpoints")
+        one.add_argument(
+            "--work", type=Path, default=Path(tempfile.gettempdir(), "gpu-runs"), help="for images and checkpoints"
+        )
         one.add_argument("--epochs", type=int, help="instead of the packed number; the warm-up keeps its share")
         one.add_argument("--precision", choices=("fp16", "bf16", "fp32"))
         if name == "train":

@@ -106,7 +106,7 @@ def on_ink(facts: dict, image: np.ndarray, down: float = 0) -> float:
     return float((darkest[rows[inside], columns[inside]] < 0.6 * np.median(light)).mean())
 
 
-def draw(kit: KitPages, record: Path, rate: int) -> tuple[dict, np.ndarray, Path]:
+def draw(kit: KitPages, record: Path) -> tuple[dict, np.ndarray, Path]:
     """The kit's facts of a record's page, its picture, and the JSON file."""
     kit.page(record.stem, record.stem, *read_signal(record, record.stem))
     file = kit.folder / "work" / "page" / f"{record.stem}-0.json"
@@ -125,7 +125,7 @@ def check(way: str, records: list[Path], rate: int, kit: dict[str, str], dpi: in
             try:
                 for record in progress(mine, f"{way}, {rate} Hz", len(mine)):
                     try:
-                        facts, image, file = draw(pages, record, rate)
+                        facts, image, file = draw(pages, record)
                     except EcgpipeError as error:
                         failed.append(str(error))
                         continue
