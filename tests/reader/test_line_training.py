@@ -1,13 +1,17 @@
 """Training of the line network: the loss, resumption, and the file of weights."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from ecgpipe.config.pages import READER_WEIGHTS, ReaderConfig
+from ecgpipe.reader.line_data import LineExamples
 from ecgpipe.reader.line_network import CHANNELS, OFFSETS
-from ecgpipe.reader.line_training import LineExamples, line_loss, train_lines
+from ecgpipe.reader.line_training import line_loss, train_lines
 from ecgpipe.reader.read import load_reader
 
 TINY = ReaderConfig(line_steps=12, line_batch=4, warmup=2, save_every=4, averaging=0.5, lr=0.01)
@@ -21,7 +25,7 @@ def examples(tmp_path_factory):
     above = np.repeat(channels[len(OFFSETS)], 2)
     above[:40] = np.nan
     path = tmp_path_factory.mktemp("lines") / "examples.npz"
-    np.savez(path, channels=channels, above=above, columns=columns, power=np.full(3, 0.02, np.float32))
+    LineExamples(channels, above, columns, np.full(3, 0.02, np.float32)).write(path)
     return path
 
 
@@ -72,6 +76,14 @@ def test_the_other_networks_stay_as_they_were(trained):
         for name in before
         if name.endswith("weight")
     )
+
+
+def test_the_file_says_how_each_network_was_trained(trained):
+    with safe_open(READER_WEIGHTS, "pt") as file:
+        before = json.loads(file.metadata()["recipe"])
+    with safe_open(trained, "pt") as file:
+        recipe = json.loads(file.metadata()["recipe"])
+    assert recipe["line_steps"] == 12 and recipe["steps"] == before["steps"] and recipe["lr"] == before["lr"]
 
 
 def test_weights_without_the_line_network_still_read(trained, tmp_path):

@@ -10,7 +10,7 @@ from ecgpipe.artifacts.signals import LEADS
 from ecgpipe.config.pages import RenderConfig
 from ecgpipe.reader.digitize import digitize
 from ecgpipe.reader.lead_line import read_lines
-from ecgpipe.reader.line_network import CHANNELS, MEASURES, OFFSETS, LineNet, upside_down
+from ecgpipe.reader.line_network import CHANNELS, MEASURES, OFFSETS, LineNet, flipped
 from ecgpipe.reader.quality import challenge_score, compare_lead
 from ecgpipe.reader.read import load_reader
 from ecgpipe.reader.refine import corrections, view_line
@@ -69,13 +69,13 @@ def test_a_view_shows_the_strokes_of_the_line(lines):
     assert np.nanmax(np.abs(height - view.heights[::2])) < 0.2  # mm
 
 
-def test_the_line_of_a_page_upside_down_has_the_opposite_correction_of_a_symmetric_network(lines):
+def test_flipping_exchanges_what_is_above_and_below_the_line(lines):
     channels = view_line(lines.lines[0], lines).channels
-    assert np.array_equal(upside_down(upside_down(channels)), channels)
-    flipped, ink = upside_down(channels), len(OFFSETS)
-    assert np.array_equal(flipped[:ink], channels[:ink][::-1])
+    assert np.array_equal(flipped(flipped(channels)), channels)
+    other, ink = flipped(channels), len(OFFSETS)
+    assert np.array_equal(other[:ink], channels[:ink][::-1])
     above, below = (ink + MEASURES.index(name) for name in ("above", "below"))
-    assert np.array_equal(flipped[above], channels[below])
+    assert np.array_equal(other[above], channels[below])
 
 
 def test_a_very_short_line_stays_as_it_is(lines, net):

@@ -3,21 +3,20 @@
 import hashlib
 import io
 import shutil
-from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from scipy.interpolate import make_interp_spline
 
-from ecgpipe.artifacts.files import atomic_path, file_sha256
+from ecgpipe.artifacts.files import file_sha256
 from ecgpipe.config.pages import LAYOUTS, DegradeConfig, ReaderConfig, RenderConfig
 from ecgpipe.errors import DataError
 from ecgpipe.lead_names import LEADS
 from ecgpipe.progress import progress
 from ecgpipe.reader.lead_line import read_lines
-from ecgpipe.reader.line_network import CHANNELS, PER_COLUMN
+from ecgpipe.reader.line_data import LineExamples
+from ecgpipe.reader.line_network import PER_COLUMN
 from ecgpipe.reader.network import ReaderNet
 from ecgpipe.reader.read import load_reader
 from ecgpipe.reader.refine import LineView, view_line
@@ -35,30 +34,13 @@ LONGEST = 640  # columns of an example; of a longer line, some part
 LEAST_RATIO = 2.0  # power of the signal relative to the line's error, below which the line follows something else
 
 
-@dataclass(frozen=True)
-class LineExample:
-    """A lead of a page.
-
-    Attributes:
-        channels: float16 (CHANNELS, n), a view.
-        above: float16 (2 n,), mm by which the trace is above the line, with mean 0 over the lead; NaN where the line
-            shows nothing.
-        power: variance of what the page shows, mm².
-    """
-
-    channels: np.ndarray = field(repr=False)
-    above: np.ndarray = field(repr=False)
-    power: float
-
-
 def collect_line_examples(signals: Path | str, weights: Path | str, path: Path | str, recipe: ReaderConfig) -> int:
     """Make the examples of ``recipe.line_pages`` pages; pages that an interrupted run made are kept.
 
     Args:
         signals: .npy file of ``reader.signals.collect_signals``.
         weights: of the page reader.
-        path: .npz file that gets the examples, as ``reader.line_training.train_lines`` reads it; pages are beside it
-            until they are complete.
+        path: gets the examples (``LineExamples``); pages are beside it until they are complete.
 
     Returns:
         The number of examples.
@@ -73,41 +55,16 @@ def collect_line_examples(signals: Path | str, weights: Path | str, path: Path |
     files = [folder / f"{number:05d}.npz" for number in range(recipe.line_pages)]
     for number, file in enumerate(progress(files, "pages for the line network", unit="pages")):
         if not file.is_file():
-            _write(line_examples(number, shown, recipe.seed, net), file)
-    count = _join(files, path)
-    shutil.rmtree(folder)
-    if not count:
+            line_examples(number, shown, recipe.seed, net).write(file)
+    found = LineExamples.joined([LineExamples.read(file) for file in files])
+    if not len(found):
         raise DataError(f"{path}: none of {len(files)} pages could be read")
-    return count
+    found.write(path)
+    shutil.rmtree(folder)
+    return len(found)
 
 
-def _write(examples: Iterable[LineExample], path: Path) -> None:
-    examples = list(examples)
-    with atomic_path(path) as partial, open(partial, "wb") as file:
-        np.savez(
-            file,
-            channels=np.concatenate([np.zeros((CHANNELS, 0), np.float16), *(one.channels for one in examples)], axis=1),
-            above=np.concatenate([np.zeros(0, np.float16), *(one.above for one in examples)]),
-            columns=np.array([one.channels.shape[1] for one in examples], np.int64),
-            power=np.array([one.power for one in examples], np.float32),
-        )
-
-
-def _join(files: Iterable[Path], path: Path) -> int:
-    """Write one file with the examples of several; returns their number."""
-    pages = []
-    for file in files:
-        with np.load(file) as page:
-            pages.append(dict(page))
-    names = {"channels": 1, "above": 0, "columns": 0, "power": 0}
-    joined = {name: np.concatenate([page[name] for page in pages], axis=axis) for name, axis in names.items()}
-    if len(joined["power"]):
-        with atomic_path(path) as partial, open(partial, "wb") as file:
-            np.savez(file, **joined)
-    return len(joined["power"])
-
-
-def line_examples(number: int, signals: np.ndarray, seed: int, net: ReaderNet) -> list[LineExample]:
+def line_examples(number: int, signals: np.ndarray, seed: int, net: ReaderNet) -> LineExamples:
     """Draw and wear a random page, digitize it, and compare its lines with the recording.
 
     Args:
@@ -133,13 +90,13 @@ def line_examples(number: int, signals: np.ndarray, seed: int, net: ReaderNet) -
     try:
         read = read_lines(picture, net)
     except DataError:
-        return []
+        return LineExamples.joined([])
     views = [(line.lead.name, view_line(line, read)) for line in read.lines]
     pairs = [(signal[LEADS.index(name.upper())] * GAIN, view) for name, view in views if view is not None]
-    return [example for pair in pairs if (example := _example(rng, *pair)) is not None]
+    return LineExamples.joined([example for pair in pairs if (example := _example(rng, *pair)) is not None])
 
 
-def _example(rng: np.random.Generator, shown: np.ndarray, view: LineView) -> LineExample | None:
+def _example(rng: np.random.Generator, shown: np.ndarray, view: LineView) -> LineExamples | None:
     """Compare a view with what the page shows, mm, at the shift that fits best: its start is known only roughly."""
     known = np.flatnonzero(~np.isnan(view.heights))
     line, places = view.heights[known], view.first + known
@@ -154,8 +111,8 @@ def _example(rng: np.random.Generator, shown: np.ndarray, view: LineView) -> Lin
     power = float((missing + line).var())
     if power <= LEAST_RATIO * missing.var():
         return None
-    everywhere = np.full(len(view.heights), np.nan, np.float16)
+    everywhere = np.full(len(view.heights), np.nan)
     everywhere[known] = missing - missing.mean()
     first = int(rng.integers(max(view.channels.shape[1] - LONGEST, 0) + 1))
     part = np.s_[PER_COLUMN * first : PER_COLUMN * (first + LONGEST)]
-    return LineExample(view.channels[:, first : first + LONGEST].astype(np.float16), everywhere[part], power)
+    return LineExamples.one(view.channels[:, first : first + LONGEST], everywhere[part], power)

@@ -62,12 +62,12 @@ class LineNet(nn.Module):
         return self.last(x).transpose(1, 2).flatten(1)
 
 
-def upside_down(view: np.ndarray) -> np.ndarray:
+def flipped(view: np.ndarray) -> np.ndarray:
     """The view (CHANNELS, n) of the line with top and bottom of the picture exchanged; its correction is opposite."""
     ink = len(OFFSETS)
-    flipped = view.copy()
-    flipped[:ink] = view[:ink][::-1]
+    other = view.copy()
+    other[:ink] = view[:ink][::-1]
     height, slope, above, below = (ink + MEASURES.index(name) for name in ("height", "slope", "above", "below"))
-    flipped[[height, slope]] *= -1
-    flipped[[above, below]] = view[[below, above]]
-    return flipped
+    other[[height, slope]] *= -1
+    other[[above, below]] = view[[below, above]]
+    return other

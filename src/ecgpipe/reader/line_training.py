@@ -1,14 +1,16 @@
 """Training of the line network."""
 
+import json
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import safe_open
 
 from ecgpipe.config.pages import ReaderConfig
-from ecgpipe.reader.line_network import CHANNELS, PER_COLUMN, LineNet, upside_down
+from ecgpipe.reader.line_data import LineExamples
+from ecgpipe.reader.line_network import LineNet
 from ecgpipe.reader.network import ReaderNet
 from ecgpipe.reader.read import load_weights
 from ecgpipe.reader.training import (
@@ -21,46 +23,8 @@ from ecgpipe.reader.training import (
     save_reader,
 )
 
-COLUMNS = 560  # of an example; of a longer one, some part
 FLOOR = 2e-4  # of the ratio of powers: more than 37 dB are not sought
 CLIP = 5.0  # largest norm of the gradient
-
-
-@dataclass(frozen=True)
-class LineExamples:
-    """The examples in a file of ``imaging.line_examples``: views, what is missing to the truth (mm), and its power."""
-
-    channels: np.ndarray
-    above: np.ndarray
-    starts: np.ndarray
-    power: np.ndarray
-
-    @classmethod
-    def read(cls, path: Path | str) -> "LineExamples":
-        """Read a file."""
-        with np.load(path) as file:
-            starts = np.concatenate([[0], np.cumsum(file["columns"])])
-            return cls(file["channels"], file["above"], starts, file["power"])
-
-    def batch(self, rng: np.random.Generator, size: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Random pieces, half of them upside down.
-
-        Returns:
-            Views (size, CHANNELS, COLUMNS), mm above the line (size, 2 COLUMNS) with NaN where nothing is known, and
-            power (size,).
-        """
-        views = np.zeros((size, CHANNELS, COLUMNS), np.float32)
-        above = np.full((size, PER_COLUMN * COLUMNS), np.nan, np.float32)
-        chosen = rng.integers(len(self.power), size=size)
-        for view, missing, number in zip(views, above, chosen, strict=True):
-            start, stop = self.starts[number : number + 2]
-            first = start + rng.integers(max(stop - start - COLUMNS, 0) + 1)
-            last = min(first + COLUMNS, stop)
-            view[:, : last - first] = self.channels[:, first:last]
-            missing[: PER_COLUMN * (last - first)] = self.above[PER_COLUMN * first : PER_COLUMN * last]
-            if rng.random() < 0.5:
-                view[:], missing[:] = upside_down(view), -missing
-        return torch.from_numpy(views), torch.from_numpy(above), torch.from_numpy(self.power[chosen])
 
 
 def line_loss(found: torch.Tensor, above: torch.Tensor, power: torch.Tensor) -> torch.Tensor:
@@ -82,7 +46,7 @@ def train_lines(examples: Path | str, pages: Path | str, path: Path | str, recip
     """Train the line network, or resume an interrupted training, and write the weights of the whole reader.
 
     Args:
-        examples: file of ``imaging.line_examples``.
+        examples: file of ``LineExamples``.
         pages: weights of a reader whose other networks are kept.
         path: of the weights; ``lines.pt`` (every ``save_every`` steps) and ``lines.csv`` are beside it.
     """
@@ -117,4 +81,7 @@ def train_lines(examples: Path | str, pages: Path | str, path: Path | str, recip
     reader = ReaderNet()
     load_weights(reader, pages)
     reader.liner = average
-    return save_reader(reader, path, recipe)
+    with safe_open(pages, "pt") as file:
+        earlier = json.loads((file.metadata() or {}).get("recipe", "{}"))
+    own = {key: value for key, value in recipe.model_dump().items() if key.startswith("line_")}
+    return save_reader(reader, path, earlier | own)

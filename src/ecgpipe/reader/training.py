@@ -118,7 +118,7 @@ def train_reader(signals: Path | str, folder: Path | str, recipe: ReaderConfig, 
             sums = dict.fromkeys(sums, 0.0)
             save_checkpoint(folder / "checkpoint.pt", recipe, parts, step)
     train_names(average.namer, Path(signals), folder, recipe, device)
-    return save_reader(average, folder / "pages.safetensors", recipe)
+    return save_reader(average, folder / "pages.safetensors", recipe.model_dump())
 
 
 def train_names(net: NameNet, signals: Path, folder: Path, recipe: ReaderConfig, device: str = "cpu") -> None:
@@ -234,7 +234,7 @@ def add_row(path: Path, row: dict[str, float]) -> None:
         writer.writerow(row)
 
 
-def save_reader(net: ReaderNet, path: Path, recipe: ReaderConfig) -> Path:
+def save_reader(net: ReaderNet, path: Path, recipe: dict[str, Any]) -> Path:
     """Write the weights as float16 safetensors, with the recipe in the file's metadata."""
     tensors = {
         name: (value if "running" in name else value.half()).contiguous()  # variances may be too small for float16
@@ -242,5 +242,5 @@ def save_reader(net: ReaderNet, path: Path, recipe: ReaderConfig) -> Path:
         if not name.endswith("num_batches_tracked")
     }
     with atomic_path(path) as partial:
-        save_file(tensors, partial, metadata={"recipe": recipe.model_dump_json()})
+        save_file(tensors, partial, metadata={"recipe": json.dumps(recipe)})
     return path
