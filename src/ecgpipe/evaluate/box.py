@@ -22,8 +22,6 @@ from ecgpipe.config.box import REFERENCE_LOOK, BoxConfig
 from ecgpipe.errors import DataError
 from ecgpipe.evaluate.calibration import calibrated_ece
 from ecgpipe.evaluate.looks import paired_difference, score_looks
-from ecgpipe.models.gaussian import Gaussian
-from ecgpipe.models.limb_leads import LIMIT, limb_error
 from ecgpipe.models.recording_card import card_text
 from ecgpipe.models.recording_folder import fit_limit, page_output, rounded, save_recording_model
 from ecgpipe.models.recordings import RecordingNet, at_network_rate
@@ -47,31 +45,27 @@ class _Outputs:
         roles: (n,) in the split.
         logits: (n, classes).
         features: (n, d).
-        contradictions: (n,) whether the limb leads contradict each other.
     """
 
     record_ids: np.ndarray
     roles: np.ndarray
     logits: np.ndarray
     features: np.ndarray
-    contradictions: np.ndarray
 
     @classmethod
     def of(cls, net: RecordingNet, signals: Iterable[tuple[str, np.ndarray]], role_of: Mapping[str, str]) -> "_Outputs":
         """Run the network on (record id, signal at its rate) of the records of a split; unusable ones are left out."""
-        outputs, wrong = {}, {}
+        outputs = {}
         for record_id, signal in signals:
             if record_id in role_of:
                 with suppress(DataError):
                     outputs[record_id] = page_output(net, signal)
-                    wrong[record_id] = (limb_error(signal) or 0) > LIMIT
         ids = sorted(outputs)
         return cls(
             np.array(ids, str),
             np.array([role_of[each] for each in ids]),
             np.stack([outputs[each].logits for each in ids]),
             np.stack([outputs[each].features for each in ids]),
-            np.array([wrong[each] for each in ids]),
         )
 
     def predictions(self, role: str, labels: Labels) -> Predictions:
@@ -85,11 +79,6 @@ class _Outputs:
     def features_of(self, role: str) -> np.ndarray:
         """The features of one role."""
         return self.features[self.roles == role]
-
-    def unusual(self, role: str, gaussian: Gaussian, limit: float) -> float:
-        """The share of the records of one role that would be marked unusual."""
-        chosen = self.roles == role
-        return float(((gaussian.distance(self.features[chosen]) > limit) | self.contradictions[chosen]).mean())
 
 
 def make_box(
@@ -141,7 +130,7 @@ def make_box(
             | {
                 "calibration_error": _calibration_errors(each, tests[look], evaluate),
                 "refused": len(recipe.records_of(look, [], test_ids)) - each["records"] if look in pages else 0,
-                "unusual": looks[look].unusual("test", gaussian, limit.features),
+                "unusual": float((gaussian.distance(looks[look].features_of("test")) > limit.features).mean()),
             }
             for look, each in scores.items()
         },

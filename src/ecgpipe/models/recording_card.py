@@ -60,7 +60,7 @@ LIMITS = """\
   assumed, and the answer says so.
 - The calibration holds for patients like those of PTB-XL, with the same frequency of each class.
 - A page is unusual if its features are farther from the training records than those of {quantile:.0%} of the validation
-  pages, or if its limb leads contradict each other (II is not I + III). A usual page can be predicted wrongly."""
+  pages. A usual page can be predicted wrongly."""
 
 
 def card_text(saved: RecordingModel, metrics: Mapping[str, Any]) -> str:

@@ -14,24 +14,20 @@ from ecgpipe.predict.pages import InputPage
 
 @dataclass(frozen=True)
 class OodScore:
-    """Out-of-distribution score: what differs from the training data, each divided by its limit.
+    """Out-of-distribution score: distances from the training data, each divided by its limit.
 
     Attributes:
         features: distance of the model's features.
         ink: distance of the position of the ink; None for a model of recordings.
-        limb_leads: how far the limb leads contradict each other (``models.limb_leads``); None for a model of images,
-            or if the page does not show three at the same time.
     """
 
     features: float
     ink: float | None = None
-    limb_leads: float | None = None
 
     @property
     def score(self) -> float:
-        """The largest of them; above 1 is unusual."""
-        parts = [part for part in (self.features, self.ink, self.limb_leads) if part is not None]
-        return float(np.max(parts))  # NaN if one is NaN
+        """The larger distance; above 1 is unusual."""
+        return self.features if self.ink is None else max(self.features, self.ink)
 
     @property
     def unusual(self) -> bool:

@@ -14,7 +14,6 @@ from ecgpipe.config.box import BOX_FOLDER
 from ecgpipe.config.pages import RenderConfig
 from ecgpipe.errors import ConfigError, DataError
 from ecgpipe.explain.recordings import heat_of, lead_relevance, mark_traces
-from ecgpipe.models.limb_leads import LIMIT, limb_error
 from ecgpipe.models.recording_folder import load_features, load_recording_model, page_output
 from ecgpipe.models.recordings import RATE, at_network_rate
 from ecgpipe.predict.pages import FileReader, InputPage, ShownLead, ShownRecording
@@ -121,12 +120,10 @@ class RecordingPredictor:
         Raises:
             DataError: a page shows no lead for long enough; the message names it.
         """
-        outputs, limbs = [], []
+        outputs = []
         for page in pages:
-            signal = self._signal(page)
-            limbs.append(limb_error(signal))
             try:
-                outputs.append(page_output(self.net, signal))
+                outputs.append(page_output(self.net, self._signal(page)))
             except DataError as error:
                 raise DataError(f"{page.name}: {error}") from error
         if not outputs:
@@ -134,10 +131,7 @@ class RecordingPredictor:
         ood = None
         if self._features is not None and self.saved.ood is not None:
             distances = self._features.distance(np.stack([each.features for each in outputs]))
-            ood = [
-                OodScore(float(distance), limb_leads=None if limb is None else limb / LIMIT)
-                for distance, limb in zip(distances / self.saved.ood.features, limbs, strict=True)
-            ]
+            ood = [OodScore(float(distance)) for distance in distances / self.saved.ood.features]
         return predictions_of(pages, np.stack([each.logits for each in outputs]), self.saved, ood)
 
     def overlay(self, page: InputPage, label: str, method: str = SIGNAL_METHOD) -> np.ndarray:

@@ -76,11 +76,6 @@ def _sure(prediction: Prediction, calibration: Mapping[str, Any] | None) -> str:
 
 def _unusual(ood: OodScore) -> str:
     limit = f"(score {ood.score:.2f}, limit 1)"
-    if ood.limb_leads is not None and ood.limb_leads > 1:
-        return (
-            f"Unusual: the limb leads contradict each other {limit}. The picture is no ECG, or its leads were read "
-            "wrongly. Compare the digitized leads with the page. Do not rely on the probabilities."
-        )
     if ood.ink is None:
         return (
             f"Unusual: this page differs from the training records {limit}. Compare the digitized leads with the page. "
