@@ -84,6 +84,22 @@ def test_the_edge_of_the_page_belongs_to_no_row() -> None:
     assert (found.row_of[int(100 * MM), int(150 * MM) : int(RIGHT * MM)] == 0).all()
 
 
+def test_a_rule_above_the_rows_is_no_row() -> None:
+    baselines = [30.0, 60, 90, 120]
+    trace, offset = rows_of_traces([10.0, *baselines], {0: 0.0})
+    found = find_leads(trace, offset, names_of(BY_COLUMN, baselines), MM)
+    assert found.layout == "3x4+1" and np.allclose(found.rows, baselines, atol=1)
+    assert np.allclose(found.removed, 10, atol=1)
+    assert not (found.row_of[: int(20 * MM)] >= 0).any()
+    assert set(np.unique(found.row_of)) == {-1, 0, 1, 2, 3}
+
+
+def test_a_row_of_leads_that_were_not_connected_stays() -> None:
+    baselines = [30.0, 60, 90, 120]
+    found = find_leads(*rows_of_traces(baselines, {1: 0.0}), names_of(BY_COLUMN, baselines), MM)
+    assert found.layout == "3x4+1" and np.allclose(found.rows, baselines, atol=1)
+
+
 def test_a_missing_stretch_is_a_gap() -> None:
     trace, offset = rows_of_traces([30.0, 60, 90])
     trace[: int(45 * MM), int(90 * MM) : int(120 * MM)] = 0

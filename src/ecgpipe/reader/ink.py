@@ -13,10 +13,35 @@ USUAL = 6.0  # mm along the row over which the darkness of a full stroke is aver
 STROKE = 0.7  # of the usual darkness of the traces: darker pixels may be the tip of a peak
 FAINT = 0.2  # probability from which dark ink that touches the network's trace belongs to it
 TIP = 4.0  # mm that a tip may reach beyond the network's trace
+BAR, WAVE = 8.0, 0.7  # mm of dark ink in a column without a trace: separators have more, waves are at least so wide
+NAME = 5.0, 3.5  # mm to each side of and above and below the middle of a printed lead name: its letters
 UPRIGHT = np.ones((3, 1), np.uint8)
 SURE, PALE = 0.95, 0.6  # probability from which a pixel of a pale, steep stroke counts so much
 PALE_STROKE = 0.5  # mm of a column, from which there is such a stroke
 MOST_COLOURS = 200_000  # pixels from which the colour of the ink is learned
+FRAME, FRAME_DARK, FRAME_WHOLE = 0.004, 0.5, 0.9  # shares: of the picture's size, of its usual brightness, of a side
+
+
+def without_frame(picture: np.ndarray) -> np.ndarray:
+    """The picture with a dark line along its edges replaced by what lies beside it, or the picture itself.
+
+    Some programs draw a frame around the page, which would be ink of every trace that begins at the edge.
+
+    Args:
+        picture: uint8 (H, W, 3).
+    """
+    bright = picture.max(axis=2)
+    dark = bright < FRAME_DARK * np.median(bright)
+    result = picture
+    for axis in (0, 1):
+        lines = dark.mean(axis=1 - axis) > FRAME_WHOLE
+        most = max(2, round(FRAME * len(lines)))
+        first = int(np.argmin(lines[: most + 1]))  # 0 without a frame, or with a dark margin wider than a line
+        last = int(np.argmin(lines[::-1][: most + 1]))
+        if first or last:
+            kept = np.clip(np.arange(len(lines)), first, len(lines) - 1 - last)
+            result = np.take(result, kept, axis=axis)
+    return result
 
 
 def ink_of(page: ReadPage, picture: np.ndarray) -> np.ndarray:
@@ -53,7 +78,7 @@ def own_ink(page: ReadPage, ink: np.ndarray, lead: FoundLead, first: int, last: 
     rows, dark, trace = page.leads.row_of[near], ink[near], page.trace[near]
     own = cv2.dilate((rows == lead.row).astype(np.uint8), _disc(REACH * mm))
     allowed = (dark > STROKE * np.median(dark[rows == lead.row])) & ((rows < 0) | (rows == lead.row))
-    faint = allowed & (trace >= FAINT)
+    faint = allowed & ((trace >= FAINT) | _unseen(page, lead, allowed, near))
     count, parts = cv2.connectedComponents((faint | (own > 0)).astype(np.uint8))
     touched = np.bincount(parts[own > 0], minlength=count) > 0
     own |= faint & touched[parts]
@@ -71,6 +96,22 @@ def own_ink(page: ReadPage, ink: np.ndarray, lead: FoundLead, first: int, last: 
     pale[:, pale.sum(axis=0) < PALE_STROKE * mm] = False
     result[near[0], : part.shape[1]] = np.where(pale, PALE, part)
     return result
+
+
+def _unseen(page: ReadPage, lead: FoundLead, dark: np.ndarray, near: tuple[slice, slice]) -> np.ndarray:
+    """Dark ink in columns without a trace, such as a wave beside a calibration pulse; no letters, no upright bars."""
+    mm = page.frame.pixels_per_mm
+    unseen = dark & ~(page.leads.row_of[near] == lead.row).any(axis=0)
+    unseen[:, unseen.sum(axis=0) > BAR * mm] = False
+    if not lead.name_read:  # it may stand on the trace
+        unseen[:, : round((lead.left + 2 * NAME[0]) * mm) - near[1].start] = False
+    for name in page.reading.names:
+        middle = page.frame.to_mm(np.array([[name.x, name.y]]))[0] * mm - (near[1].start, near[0].start)
+        left, top = np.maximum(np.rint(middle - np.multiply(NAME, mm)), 0).astype(int)
+        right, bottom = np.maximum(np.rint(middle + np.multiply(NAME, mm)), 0).astype(int)
+        unseen[top:bottom, left:right] = False
+    columns = unseen.any(axis=0).astype(np.uint8)[None]
+    return unseen & (cv2.morphologyEx(columns, cv2.MORPH_OPEN, np.ones((1, max(1, round(WAVE * mm))))) > 0)
 
 
 def _disc(radius: float) -> np.ndarray:

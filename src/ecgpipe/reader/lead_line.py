@@ -8,7 +8,7 @@ import numpy as np
 
 from ecgpipe.errors import DataError
 from ecgpipe.lead_names import LEADS
-from ecgpipe.reader.ink import ink_of, own_ink
+from ecgpipe.reader.ink import ink_of, own_ink, without_frame
 from ecgpipe.reader.leads import FoundLead
 from ecgpipe.reader.line import Stroke, follow_stroke, middle_of, thickest_pen
 from ecgpipe.reader.network import ReaderNet
@@ -92,6 +92,7 @@ def read_lines(picture: np.ndarray, net: ReaderNet, layouts: Sequence[Layout] | 
     Raises:
         DataError: no ECG in the picture, or none of its leads could be named.
     """
+    picture = without_frame(picture)
     page = understand_page(picture, net, layouts)
     rows = page.leads.rows
     if several_pages(page.reading.names):

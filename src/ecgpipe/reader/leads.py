@@ -7,7 +7,7 @@ import numpy as np
 from scipy.ndimage import uniform_filter1d
 
 from ecgpipe.reader.arrange import Arrangement, Names, arrange
-from ecgpipe.reader.rows import clean_rows, columns_of, find_rows
+from ecgpipe.reader.rows import clean_rows, columns_of, find_rows, flat_rows, keep_rows
 from ecgpipe.reader.templates import Layout, read_templates
 
 NAME_ABOVE, NAME_BELOW = 14.0, 12.0  # mm, how far from its baseline a lead's name is printed
@@ -93,14 +93,17 @@ def find_leads(
     rows, removed = clean_rows(rows, row_of, pixels_per_mm)
     if not rows:
         return None
+    flat = flat_rows(row_of, len(rows), pixels_per_mm)
     present = columns_of(row_of, len(rows))
     spans = [_span(columns, pixels_per_mm) for columns in present]
-    pitch = float(np.diff(rows).min()) if len(rows) > 1 else 0.0
-    tried = []
-    for shift in (0.0, pitch / 2, -pitch / 2):  # names far above or below their leads are near those of other rows
-        read = _names_in_rows([(name, x, y + shift, share) for name, x, y, share in names], rows)
-        tried.append((arrange(spans, read, layouts or read_templates()), read))
-    found, read = max(tried, key=lambda pair: pair[0].score)
+    found, read = _arranged(rows, spans, names, layouts)
+    if flat.any() and not flat.all():  # a rule, or a lead that was not connected
+        waves = [row for row, is_flat in enumerate(flat) if not is_flat]
+        other, read_there = _arranged([rows[row] for row in waves], [spans[row] for row in waves], names, layouts)
+        if other.score > found.score:
+            found, read, spans, present = other, read_there, [spans[row] for row in waves], present[waves]
+            rows, rules = keep_rows(rows, row_of, ~flat)
+            removed = sorted(removed + rules)
     places = _places(found, rows, spans, read)
     leads = [_measured(lead, trace, row_of, present[lead.row], pixels_per_mm) for lead in places]
     return PageLeads(
@@ -113,6 +116,21 @@ def find_leads(
         agreement=found.agreement,
         row_of=row_of,
     )
+
+
+def _arranged(
+    rows: list[float],
+    spans: list[tuple[float, float]],
+    names: list[tuple[str, float, float, float]],
+    layouts: Sequence[Layout] | None,
+) -> tuple[Arrangement, Names]:
+    """The arrangement that the names support best, and the names of each row."""
+    pitch = float(np.diff(rows).min()) if len(rows) > 1 else 0.0
+    tried = []
+    for shift in (0.0, pitch / 2, -pitch / 2):  # names far above or below their leads are near those of other rows
+        read = _names_in_rows([(name, x, y + shift, share) for name, x, y, share in names], rows)
+        tried.append((arrange(spans, read, layouts or read_templates()), read))
+    return max(tried, key=lambda pair: pair[0].score)
 
 
 def _span(present: np.ndarray, pixels_per_mm: float) -> tuple[float, float]:

@@ -253,7 +253,7 @@ def _lead_notes(leads: PageLeads) -> list[str]:
         notes.append(f"the layout is unknown: {len(leads.rows)} rows")
     elif leads.agreement < 0.5:
         notes.append(f"few lead names were read; the leads are named as in the layout {leads.layout}")
-    notes += [f"a short line was left out, {y:.0f} mm below the upper edge" for y in leads.removed]
+    notes += [f"a line that shows no lead was left out, {y:.0f} mm below the upper edge" for y in leads.removed]
     for lead in leads.leads:
         if lead.coverage < FULL:
             notes.append(f"{_place(lead)}: no trace in {100 * (1 - lead.coverage):.0f}% of its width")

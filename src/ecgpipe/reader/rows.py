@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import cv2
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import gaussian_filter1d, median_filter
 
 BIN = 0.5  # mm, of the votes for baselines
 BLUR = 2.0  # mm, of these votes
@@ -13,6 +13,7 @@ MOST_ROWS = 16
 LEAST_ROW = 0.12  # votes of a row, relative to the strongest
 TRACE = 0.6  # probability from which a pixel belongs to a row: separators and blurred edges lie below
 FAR = 25.0  # mm: pixels whose own baseline is farther from every row belong to none, such as the edge of the page
+FLAT, FLAT_SHARE, WAVE = 1.2, 0.98, 20.0  # mm that a double rule strays, share of its columns, mm where paper bends
 SHORT = 0.45  # of the longest row's columns: a row that covers less is a rule, or text
 BAR, BAR_APART, BAR_BESIDE = 1.0, 2.0, 2.0  # mm: width of a bar, its least distance from the trace, and where that is
 DRIFT = 20.0  # mm, between parts of one row that lie at different heights
@@ -75,12 +76,35 @@ def clean_rows(rows: list[float], row_of: np.ndarray, pixels_per_mm: float) -> t
     rows = _joined(rows, row_of)
     covered = columns_of(row_of, len(rows)).sum(axis=1)
     long = covered >= SHORT * max(covered.max(initial=0), 1)
-    if not long.all():
-        number = np.append(np.where(long, np.cumsum(long) - 1, -1), -1)  # the last entry is for -1
+    return keep_rows(rows, row_of, long)
+
+
+def keep_rows(rows: list[float], row_of: np.ndarray, kept: np.ndarray) -> tuple[list[float], list[float]]:
+    """The baselines of the rows that are kept and of the others; ``row_of`` is changed.
+
+    Args:
+        kept: bool, for each row.
+    """
+    if not kept.all():
+        number = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)  # the last entry is for -1
         row_of[:] = number[row_of]
-    return [row for row, is_long in zip(rows, long, strict=True) if is_long], [
-        row for row, is_long in zip(rows, long, strict=True) if not is_long
+    return [row for row, is_kept in zip(rows, kept, strict=True) if is_kept], [
+        row for row, is_kept in zip(rows, kept, strict=True) if not is_kept
     ]
+
+
+def flat_rows(row_of: np.ndarray, rows: int, pixels_per_mm: float) -> np.ndarray:
+    """bool (rows,): rows without any wave, such as printed rules; also leads that were not connected."""
+    flat = np.zeros(rows, bool)
+    y, x = np.divmod(np.flatnonzero(row_of >= 0), row_of.shape[1])
+    row_there = row_of[y, x]
+    for row in np.unique(row_there):
+        of_row = row_there == row
+        counts = np.bincount(x[of_row])
+        heights = np.bincount(x[of_row], y[of_row])[counts > 0] / counts[counts > 0]
+        bend = median_filter(heights, round(WAVE * pixels_per_mm) | 1, mode="nearest")
+        flat[row] = np.quantile(np.abs(heights - bend), FLAT_SHARE) < FLAT * pixels_per_mm
+    return flat
 
 
 def _without_bars(row_of: np.ndarray, pixels_per_mm: float) -> None:

@@ -1,0 +1,58 @@
+"""The ink of traces: frames around the page, and waves that the network does not see."""
+
+import numpy as np
+import pytest
+
+from ecgpipe.config.pages import RenderConfig
+from ecgpipe.reader.ink import ink_of, own_ink, without_frame
+from ecgpipe.reader.page import understand_page
+from ecgpipe.reader.read import load_reader
+from ecgpipe.render.page import render_page
+from tests.preprocess.pages import beats
+
+
+def test_a_dark_line_along_the_edges_becomes_what_lies_beside_it() -> None:
+    page = np.full((300, 400, 3), 240, np.uint8)
+    page[150, :] = 20  # a trace from edge to edge
+    framed = page.copy()
+    framed[:, :2] = framed[:, -1:] = framed[:1] = framed[-1:] = 0
+    assert (without_frame(framed) == page).all()
+
+
+@pytest.mark.parametrize("margin", [0, 20])
+def test_a_picture_without_a_frame_stays_as_it_is(margin) -> None:
+    page = np.full((300, 400, 3), 240, np.uint8)
+    page[:, :margin] = 10  # the table on which the page lies
+    assert without_frame(page) is page
+
+
+@pytest.fixture(scope="module")
+def drawn() -> np.ndarray:
+    return render_page(beats(), 500, RenderConfig(layout="6x2", dpi=150)).image
+
+
+def hide(page, lead, left: float, right: float) -> slice:
+    """Let the network miss a stretch of a lead, given in mm; returns its columns."""
+    columns = slice(round(left * page.frame.pixels_per_mm), round(right * page.frame.pixels_per_mm))
+    here = page.leads.row_of[:, columns] == lead.row
+    page.leads.row_of[:, columns][here] = -1
+    page.trace[:, columns][here] = 0
+    return columns
+
+
+@pytest.mark.parametrize("at_the_name", [False, True])
+def test_dark_ink_that_the_network_missed_is_followed_but_letters_are_not(drawn, at_the_name) -> None:
+    page = understand_page(drawn, load_reader())
+    lead = next(lead for lead in page.leads.leads if lead.name == "V2")
+    ink = ink_of(page, drawn)
+    (name,) = [name for name in page.reading.names if name.name == "V2"]
+    x, y = page.frame.to_mm(np.array([[name.x, name.y]]))[0]
+    left = x - 2 if at_the_name else lead.left + 60
+    hidden = hide(page, lead, left, left + 4)
+    first, last = (round(edge * page.frame.pixels_per_mm) for edge in (lead.left, lead.right))
+    found = own_ink(page, ink, lead, first, last)[:, hidden.start - first : hidden.stop - first]
+    if at_the_name:
+        letters = slice(round((y - 2) * page.frame.pixels_per_mm), round((y + 2) * page.frame.pixels_per_mm))
+        assert (ink[letters, hidden] > 0.5).any() and not (found[letters] > 0).any()
+    else:
+        assert (found > 0.5).any(axis=0).all()
