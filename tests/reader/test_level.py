@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ecgpipe.reader.geometry import fit_geometry, fit_gradients
-from ecgpipe.reader.level import foreshortened, level_rows, row_wave, trace_points
+from ecgpipe.reader.level import foreshortened, level_rows, row_wave, trace_points, upright_ends
 from tests.reader.test_geometry import CELL, COLUMNS, ROWS, homography, local_maps
 
 
@@ -84,3 +84,24 @@ def test_points_on_traces_keep_their_heights():
     maps[0, 4, 6:9], maps[4, 4, 7] = 0.9, 0.35  # cm
     points, above = trace_points(maps, 0.5)
     assert points.tolist() == [[13, 9], [15, 9], [17, 9]] and above == pytest.approx([0, 3.5, 0])
+
+
+@pytest.mark.parametrize(("left", "right"), [(0.05, 0.05), (-0.03, 0.02)])
+def test_rows_begin_and_end_on_upright_lines(left: float, right: float) -> None:
+    heights = np.array([40.0, 80, 120, 160])
+    lefts = np.stack([20 + left * heights, heights], axis=1)
+    rights = np.stack([270 + right * heights, heights], axis=1)
+    rights[0, 0] += 8  # a mark behind one row
+    found = upright_ends(FLAT.to_page(lefts), FLAT.to_page(rights), FLAT, (200, 300))
+    starts, stops = found.to_page(lefts), found.to_page(rights[1:])
+    assert np.ptp(starts[:, 0]) < 0.05 and np.ptp(stops[:, 0]) < 0.2
+    assert np.allclose(starts[:, 1], FLAT.to_page(lefts)[:, 1], atol=1e-6)
+    assert stops[:, 0].mean() - starts[:, 0].mean() == pytest.approx(250 + 100 * (right - left), abs=2)
+
+
+@pytest.mark.parametrize("noise", [0.1, 8.0])
+def test_ends_on_an_upright_line_or_on_none_change_nothing(noise: float) -> None:
+    lefts = np.stack([20 + noise * np.array([0.3, -1, 1, -0.4]), [40.0, 80, 120, 160]], axis=1)
+    rights = lefts + np.array([250, 0])
+    assert upright_ends(lefts, rights, FLAT, (200, 300)) is FLAT
+    assert upright_ends(lefts[:2], rights[:2], FLAT, (200, 300)) is FLAT

@@ -1,6 +1,7 @@
 """Make the rows of traces level, straight and parallel on a page without a grid."""
 
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 
@@ -19,6 +20,8 @@ CLEARLY = 1.3  # times its error: rows that converge less may do so by chance, a
 SLOPE_NOISE = 3e-3  # of rows, from drifting signals
 WAVE_DEGREE, WAVE_PLACES = 4, 33  # of the polynomial: waves of paper are long; and places where rows are compared
 WAVE_CHANCE = 2.0  # times the variance that rows without anything in common have: only the rest is a wave
+ENDS_NOISE = 1.5  # mm, median distance of the rows' ends from an upright line, up to which they show its direction
+LEAST_SHEAR = 0.004  # slopes of this line below which the page is upright already
 STEP = 16  # pixels of the picture between the places where the wave is known
 
 
@@ -90,14 +93,55 @@ def foreshortened(points: np.ndarray, above: np.ndarray, geometry: PageGeometry)
     if abs(converge) < CLEARLY * error:
         return geometry
     converge *= CONVERGENCE**2 / (CONVERGENCE**2 + error**2)  # towards a page seen straight on
-    grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, 12),) * 2), axis=-1).reshape(-1, 2)
-    places = geometry.middle + geometry.unit * grid * np.abs(points - geometry.middle).max(axis=0) / geometry.unit
+    places = _places(geometry, np.abs(points - geometry.middle).max(axis=0))
     across, down = geometry.to_page(places).T
     across = across - middle
     down = down - level * across  # what is left of the turn
     shrunk = 1 + converge * across
+    return _fitted(geometry, places, across / shrunk + middle, down / shrunk)
+
+
+def upright_ends(lefts: np.ndarray, rights: np.ndarray, geometry: PageGeometry, shape: tuple[int, int]) -> PageGeometry:
+    """Correct a rough geometry so that the rows begin, and end, on upright lines.
+
+    Args:
+        lefts, rights: (rows, 2), the ends of each row, mm of the geometry's page.
+        shape: height and width of the picture.
+
+    Returns:
+        The same geometry with fewer than three rows, or if their ends are on no line.
+    """
+    if len(lefts) < LEAST_ROWS:
+        return geometry
+    (left, left_error), (right, right_error) = (_upright_line(*ends.T) for ends in (lefts, rights))
+    if max(left_error, right_error) > ENDS_NOISE or max(abs(left), abs(right)) < LEAST_SHEAR:
+        return geometry
+    places = _places(geometry, np.array(shape[::-1]) / 2)
+    x, y = geometry.to_page(places).T
+    (first, last), middle = (float(np.median(ends[:, 0])) for ends in (lefts, rights)), float(np.median(lefts[:, 1]))
+    slope = left + (right - left) * (x - first) / (last - first)
+    return _fitted(geometry, places, x - slope * (y - middle), y)
+
+
+def _upright_line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """Slope dx / dy of the line through two of the points that is nearest to most, and the median distance from it."""
+    slopes = [(x[j] - x[i]) / (y[j] - y[i]) for i, j in combinations(range(len(x)), 2)]
+    starts = [x[i] - slope * y[i] for slope, (i, _) in zip(slopes, combinations(range(len(x)), 2), strict=True)]
+    distances = np.abs(x - np.array(starts)[:, None] - np.outer(slopes, y))
+    best = int(np.sqrt(distances).sum(axis=1).argmin())  # the root: one end that is elsewhere must not matter
+    return float(slopes[best]), float(np.median(distances[best]))
+
+
+def _places(geometry: PageGeometry, reach: np.ndarray) -> np.ndarray:
+    """Points (n, 2) of the picture around the middle of a geometry; ``reach``: how far, in pixels."""
+    grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, 12),) * 2), axis=-1).reshape(-1, 2)
+    return geometry.middle + grid * reach
+
+
+def _fitted(geometry: PageGeometry, places: np.ndarray, x: np.ndarray, y: np.ndarray) -> PageGeometry:
+    """The geometry that gives points of the picture these page coordinates."""
     basis = terms(*((places - geometry.middle) / geometry.unit).T)
-    to_x, to_y = (np.linalg.lstsq(basis, page, rcond=None)[0] for page in (across / shrunk + middle, down / shrunk))
+    to_x, to_y = (np.linalg.lstsq(basis, page, rcond=None)[0] for page in (x, y))
     return replace(geometry, x=to_x, y=to_y)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ecgpipe.errors import DataError
 from ecgpipe.reader.leads import FoundLead, PageLeads, find_leads
-from ecgpipe.reader.level import row_wave, trace_points
+from ecgpipe.reader.level import row_wave, trace_points, upright_ends
 from ecgpipe.reader.network import OFFSET_UNIT, PIXEL_MAPS, ReaderNet
 from ecgpipe.reader.phase import local_shift
 from ecgpipe.reader.read import FoundName, Reading, legible, marks_of, read_page
@@ -177,6 +177,18 @@ def _understood(
         again = _turned(picture, net, quarters + 2)
         if legible(again.names) > legible(reading.names) and again.has_trace:
             reading, quarters = again, (quarters + 2) % 4
+    page = _on_paper(reading, quarters, layouts)
+    if page is None or reading.grid_found or legible(reading.names) < NAMED:
+        return page
+    rows = [[lead for lead in page.leads.leads if lead.row == row] for row in range(len(page.leads.rows))]
+    ends = np.array([[(row[0].left, row[0].baseline), (row[-1].right, row[-1].baseline)] for row in rows])
+    shape = reading.trace.shape[0], reading.trace.shape[1]
+    upright = upright_ends(*np.moveaxis(ends + page.frame.origin, 1, 0), reading.geometry, shape)
+    return page if upright is reading.geometry else _on_paper(replace(reading, geometry=upright), quarters, layouts)
+
+
+def _on_paper(reading: Reading, quarters: int, layouts: Sequence[Layout] | None) -> ReadPage | None:
+    """The page in the geometry of a reading."""
     geometry, shape = reading.geometry, reading.trace.shape
     resolution = float(np.clip(geometry.pixels_per_mm, COARSEST, FINEST))
     frame = frame_around(_content(reading), geometry, (shape[0], shape[1]), resolution, MARGIN, LONGEST)
