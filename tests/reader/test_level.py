@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ecgpipe.reader.geometry import fit_geometry, fit_gradients
-from ecgpipe.reader.level import foreshortened, level_rows, row_wave, trace_points, upright_ends
+from ecgpipe.reader.level import even_columns, foreshortened, level_rows, row_wave, trace_points, upright_ends
 from tests.reader.test_geometry import CELL, COLUMNS, ROWS, homography, local_maps
 
 
@@ -105,3 +105,34 @@ def test_ends_on_an_upright_line_or_on_none_change_nothing(noise: float) -> None
     rights = lefts + np.array([250, 0])
     assert upright_ends(lefts, rights, FLAT, (200, 300)) is FLAT
     assert upright_ends(lefts[:2], rights[:2], FLAT, (200, 300)) is FLAT
+
+
+COLUMNS_OF_NAMES = (("I", "II", "III"), ("aVR", "aVL", "aVF"), ("V1", "V2", "V3"), ("V4", "V5", "V6"))
+LETTERS = {"I": 0.5, "II": 1.0, "III": 1.6, "aVR": 3.5, "aVL": 3.3, "aVF": 3.3}
+"""Middle of names from their left end, mm; that of V1 is 2.3."""
+
+
+@pytest.mark.parametrize("bow", [3.0, -2.0])
+@pytest.mark.parametrize("offset", [0.5, 6.0])
+def test_lead_names_make_columns_equally_wide(bow: float, offset: float) -> None:
+    rng = np.random.default_rng(3)
+    edges = -125 + 62.5 * np.arange(5)
+    bowed = edges + bow * (1 - (edges / 125) ** 2)
+    names = [
+        (name, bowed[column] + offset + LETTERS.get(name, 2.3) + rng.normal(0, 0.4), edges[column])
+        for column, leads in enumerate(COLUMNS_OF_NAMES)
+        for name in leads
+    ]
+    found = even_columns(names, -125, 125, FLAT, (200, 300))
+    columns = found.to_page(np.stack([bowed + 150, np.full(5, 100.0)], axis=1))[:, 0]
+    assert np.abs(np.diff(columns) - 62.5).max() < 1.0 < np.abs(np.diff(bowed) - 62.5).max()
+    assert even_columns(names[:2], -125, 125, FLAT, (200, 300)) is FLAT
+
+
+def test_names_above_equally_wide_columns_change_nothing() -> None:
+    names = [
+        (name, 62.5 * column - 122 + LETTERS.get(name, 2.3) + 0.3 * (-1) ** len(name), 62.5 * column - 125)
+        for column, leads in enumerate(COLUMNS_OF_NAMES)
+        for name in leads
+    ]
+    assert even_columns(names, -125, 125, FLAT, (200, 300)) is FLAT

@@ -1,5 +1,6 @@
 """Make the rows of traces level, straight and parallel on a page without a grid."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 
@@ -22,6 +23,11 @@ WAVE_DEGREE, WAVE_PLACES = 4, 33  # of the polynomial: waves of paper are long; 
 WAVE_CHANCE = 2.0  # times the variance that rows without anything in common have: only the rest is a wave
 ENDS_NOISE = 1.5  # mm, median distance of the rows' ends from an upright line, up to which they show its direction
 LEAST_SHEAR = 0.004  # slopes of this line below which the page is upright already
+NAME_WIDTHS = {"I": 0.3, "II": 0.6, "III": 0.9, "AVR": 2.0, "AVL": 1.9, "AVF": 1.9}  # of letters; others as V1 has
+V_WIDTH = 1.3
+LETTER, LETTER_ERROR = 3.5, 1.0  # mm, usual height of letters, and how far it differs
+BOW_ERROR, NAME_ERROR = 2.0, 0.7  # mm: usual bow of a page's time axis, and error of a name's place
+LEAST_BOW = 0.6  # mm: names do not show less
 STEP = 16  # pixels of the picture between the places where the wave is known
 
 
@@ -121,6 +127,40 @@ def upright_ends(lefts: np.ndarray, rights: np.ndarray, geometry: PageGeometry, 
     (first, last), middle = (float(np.median(ends[:, 0])) for ends in (lefts, rights)), float(np.median(lefts[:, 1]))
     slope = left + (right - left) * (x - first) / (last - first)
     return _fitted(geometry, places, x - slope * (y - middle), y)
+
+
+def even_columns(
+    names: Sequence[tuple[str, float, float]], left: float, right: float, geometry: PageGeometry, shape: tuple[int, int]
+) -> PageGeometry:
+    """Correct a rough geometry so that the columns of leads are equally wide, by the lead names at their left ends.
+
+    The names show a bow of the time axis: on a page whose one side is nearer to the camera, its millimetres are wider.
+    Least squares for the bow, the distance of names from their columns and their size, all of which are known roughly.
+
+    Args:
+        names: (name, x, start of its column if all were equally wide), mm of the geometry's page.
+        left, right: ends of the rows, mm.
+        shape: height and width of the picture.
+    """
+    if len(names) < LEAST_ROWS:
+        return geometry
+    x, start = np.array([(x, start) for _, x, start in names]).T
+    middle = np.array([NAME_WIDTHS.get(name.upper(), V_WIDTH) / 2 for name, *_ in names])
+    system = np.stack([np.ones(len(x)), middle, _bow(start, left, right)], axis=1) / NAME_ERROR
+    target = (x - start) / NAME_ERROR
+    system = np.vstack([system, [0, 1 / LETTER_ERROR, 0], [0, 0, 1 / BOW_ERROR]])
+    target = np.append(target, [LETTER / LETTER_ERROR, 0])
+    bow = float(np.linalg.lstsq(system, target, rcond=None)[0][2])
+    if abs(bow) < LEAST_BOW:
+        return geometry
+    places = _places(geometry, np.array(shape[::-1]) / 2)
+    x, y = geometry.to_page(places).T
+    return _fitted(geometry, places, x - bow * _bow(x, left, right), y)
+
+
+def _bow(x: np.ndarray, left: float, right: float) -> np.ndarray:
+    """A parabola that is 0 at both ends and 1 in the middle."""
+    return 4 * (x - left) * (right - x) / (right - left) ** 2
 
 
 def _upright_line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:

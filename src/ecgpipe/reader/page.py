@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 
 from ecgpipe.errors import DataError
+from ecgpipe.reader.geometry import PageGeometry
 from ecgpipe.reader.leads import FoundLead, PageLeads, find_leads
-from ecgpipe.reader.level import row_wave, trace_points, upright_ends
+from ecgpipe.reader.level import even_columns, row_wave, trace_points, upright_ends
 from ecgpipe.reader.network import OFFSET_UNIT, PIXEL_MAPS, ReaderNet
 from ecgpipe.reader.phase import local_shift
 from ecgpipe.reader.read import FoundName, Reading, legible, marks_of, read_page
@@ -32,6 +33,7 @@ FINEST, COARSEST = 12.0, 3.0  # pixels per mm of an upright page
 LONGEST = 3000  # pixels of its longer side
 SAMPLE = 6  # every n-th pixel of the maps marks content
 STRAY = 0.0005  # share of content at each edge that does not count, such as specks on a table
+NAME_NEAR = 15.0  # mm from the left end and the baseline of a lead, where its name is
 FULL = 0.9  # coverage of a lead below which it is reported
 DARK = 0.5  # of the traces' own darkness: darker pixels are ink
 INK_RESOLUTION = 4.0  # pixels per mm at which ink is compared, about
@@ -180,11 +182,32 @@ def _understood(
     page = _on_paper(reading, quarters, layouts)
     if page is None or reading.grid_found or legible(reading.names) < NAMED:
         return page
-    rows = [[lead for lead in page.leads.leads if lead.row == row] for row in range(len(page.leads.rows))]
-    ends = np.array([[(row[0].left, row[0].baseline), (row[-1].right, row[-1].baseline)] for row in rows])
+    geometry = _with_even_time(page)
+    return page if geometry is reading.geometry else _on_paper(replace(reading, geometry=geometry), quarters, layouts)
+
+
+def _with_even_time(page: ReadPage) -> PageGeometry:
+    """The geometry of a page without a grid, corrected by the ends of its rows and by the names of its leads."""
+    reading, frame = page.reading, page.frame
     shape = reading.trace.shape[0], reading.trace.shape[1]
-    upright = upright_ends(*np.moveaxis(ends + page.frame.origin, 1, 0), reading.geometry, shape)
-    return page if upright is reading.geometry else _on_paper(replace(reading, geometry=upright), quarters, layouts)
+    rows = [[lead for lead in page.leads.leads if lead.row == row] for row in range(len(page.leads.rows))]
+    ends = [(row[0].left, row[0].baseline, row[-1].right, row[-1].baseline) for row in rows]
+    lefts, rights = (frame.in_picture(each * frame.pixels_per_mm) for each in np.hsplit(np.array(ends), 2))
+    geometry = reading.geometry
+    geometry = upright_ends(geometry.to_page(lefts), geometry.to_page(rights), geometry, shape)
+    if page.leads.cut:
+        return geometry
+    left, right = (float(np.median(geometry.to_page(each)[:, 0])) for each in (lefts, rights))
+    names = []
+    for name in reading.names:
+        x, y = frame.to_mm(np.array([[name.x, name.y]]))[0]
+        for row in rows:
+            for column, lead in enumerate(row):
+                near = abs(x - lead.left) < NAME_NEAR and abs(y - lead.baseline) < NAME_NEAR
+                if len(row) > 1 and lead.name == name.name and near:
+                    place = float(geometry.to_page(np.array([[name.x, name.y]]))[0, 0])
+                    names.append((name.name, place, left + column * (right - left) / len(row)))
+    return even_columns(names, left, right, geometry, shape)
 
 
 def _on_paper(reading: Reading, quarters: int, layouts: Sequence[Layout] | None) -> ReadPage | None:
