@@ -5,6 +5,7 @@ import os
 import signal
 import stat
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -117,6 +118,12 @@ def test_a_finished_run_is_not_trained_again(make_run, monkeypatch):
     summary = train_run(folder, EVERY_STEP)
     monkeypatch.setattr(engine, "_train", None)
     assert train_run(folder, EVERY_STEP) == read_json(folder / "train.json") == summary
+
+
+def test_a_checkpoint_takes_no_room_in_the_temporary_folder(make_run, monkeypatch, tmp_path):
+    folder = make_run("test_resnet", epochs=1, warmup_epochs=0)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "full"))
+    assert train_run(folder, EVERY_STEP)["epochs"] == 1
 
 
 def train_by_command(folder: Path, log: Path, environment: dict[str, str]) -> None:

@@ -15,6 +15,7 @@ import torch
 from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.callbacks import EarlyStopping, TQDMProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.plugins import TorchCheckpointIO
 from lightning.pytorch.plugins.environments import SLURMEnvironment
 from lightning.pytorch.utilities import rank_zero_only
 
@@ -54,6 +55,13 @@ logger = logging.getLogger(__name__)
 
 PRECISION = {"fp16": "16-mixed", "bf16": "bf16-mixed", "fp32": "32-true"}
 TENSORBOARD = "tensorboard"  # folder in the run's folder
+
+
+class _InPlace(TorchCheckpointIO):
+    """Writes checkpoints where they are to be, not first to the system's temporary folder, which may be small."""
+
+    def save_checkpoint(self, checkpoint, path, storage_options=None) -> None:
+        torch.save(checkpoint, path)
 
 
 def train_run(folder: Path | str, options: TrainerOptions | None = None, *, show_progress: bool = False) -> dict:
@@ -133,7 +141,7 @@ def _train(
         devices=options.devices,
         num_nodes=options.nodes,
         strategy=options.strategy,
-        plugins=[SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else None,
+        plugins=[_InPlace(), *([SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else [])],
         sync_batchnorm=options.on_gpu and options.devices * options.nodes > 1,
         use_distributed_sampler=False,
         precision=PRECISION[run.train.precision if options.on_gpu else run.train.cpu_precision],
