@@ -27,7 +27,7 @@ NAME_WIDTHS = {"I": 0.3, "II": 0.6, "III": 0.9, "AVR": 2.0, "AVL": 1.9, "AVF": 1
 V_WIDTH = 1.3
 LETTER, LETTER_ERROR = 3.5, 1.0  # mm, usual height of letters, and how far it differs
 BOW_ERROR, NAME_ERROR = 2.0, 0.7  # mm: usual bow of a page's time axis, and error of a name's place
-LEAST_BOW = 0.6  # mm: names do not show less
+LEAST_BOW, LEAST_NAMES = 0.6, 8  # mm: names do not show less; and fewer names show nothing
 STEP = 16  # pixels of the picture between the places where the wave is known
 
 
@@ -141,8 +141,11 @@ def even_columns(
         names: (name, x, start of its column if all were equally wide), mm of the geometry's page.
         left, right: ends of the rows, mm.
         shape: height and width of the picture.
+
+    Returns:
+        The same geometry with fewer than eight names, or if they show a bow below 0.6 mm.
     """
-    if len(names) < LEAST_ROWS:
+    if len(names) < LEAST_NAMES:
         return geometry
     x, start = np.array([(x, start) for _, x, start in names]).T
     middle = np.array([NAME_WIDTHS.get(name.upper(), V_WIDTH) / 2 for name, *_ in names])

@@ -193,8 +193,8 @@ def _with_even_time(page: ReadPage) -> PageGeometry:
     rows = [[lead for lead in page.leads.leads if lead.row == row] for row in range(len(page.leads.rows))]
     ends = [(row[0].left, row[0].baseline, row[-1].right, row[-1].baseline) for row in rows]
     lefts, rights = (frame.in_picture(each * frame.pixels_per_mm) for each in np.hsplit(np.array(ends), 2))
-    geometry = reading.geometry
-    geometry = upright_ends(geometry.to_page(lefts), geometry.to_page(rights), geometry, shape)
+    rough = reading.geometry
+    geometry = upright_ends(rough.to_page(lefts), rough.to_page(rights), rough, shape)
     if page.leads.cut:
         return geometry
     left, right = (float(np.median(geometry.to_page(each)[:, 0])) for each in (lefts, rights))
