@@ -82,7 +82,8 @@ def _degrees() -> np.ndarray:
 
 def terms(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Powers (n, terms) of scaled positions, in the order of a geometry's coefficients."""
-    return np.stack([x**i * y**j for i, j in _powers()], axis=-1)
+    by_x, by_y = (np.vander(of, DEGREE + 1, increasing=True) for of in (x, y))
+    return np.stack([by_x[:, i] * by_y[:, j] for i, j in _powers()], axis=-1)
 
 
 def derivatives(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

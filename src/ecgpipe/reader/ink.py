@@ -30,14 +30,16 @@ def without_frame(picture: np.ndarray) -> np.ndarray:
     Args:
         picture: uint8 (H, W, 3).
     """
-    bright = picture.max(axis=2)
-    dark = bright < FRAME_DARK * np.median(bright[::4, ::4])
+    dark = FRAME_DARK * np.median(picture[::4, ::4].max(axis=2))
     result = picture
     for axis in (0, 1):
-        lines = dark.mean(axis=1 - axis) > FRAME_WHOLE
-        most = max(2, round(FRAME * len(lines)))
-        first = int(np.argmin(lines[: most + 1]))  # 0 without a frame, or with a dark margin wider than a line
-        last = int(np.argmin(lines[::-1][: most + 1]))
+        lines = np.moveaxis(picture, axis, 0)
+        most = max(2, round(FRAME * len(lines))) + 1
+        # 0 without a frame, or with a dark margin wider than a line
+        first, last = (
+            int(np.argmin((edge.max(axis=-1) < dark).mean(axis=1) > FRAME_WHOLE))
+            for edge in (lines[:most], lines[: -most - 1 : -1])
+        )
         if first or last:
             kept = np.clip(np.arange(len(lines)), first, len(lines) - 1 - last)
             result = np.take(result, kept, axis=axis)
