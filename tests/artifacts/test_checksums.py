@@ -212,7 +212,7 @@ def results(tmp_path) -> Path:
 
 def test_check_counts_files(results, capsys):
     assert main(["check", str(results)]) == 0
-    assert re.match(r"files damaged: 0; intact: 4; without a checksum: 3", capsys.readouterr().out)
+    assert re.match(r"files damaged or missing: 0; intact: 4; without a checksum: 3", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize("name", ["ptb-xl/labels.dropped.parquet", "ptb-xl/images/00000.npy"])
@@ -221,10 +221,21 @@ def test_check_names_a_damaged_file_with_the_remedy(results, name, capsys):
     assert main(["check", str(results)]) == 1
     shown = capsys.readouterr()
     assert re.fullmatch(rf"{re.escape(str(results / name))}: damaged.*delete it and run again.*", shown.out.strip())
-    assert "files damaged: 1;" in shown.err
+    assert "files damaged or missing: 1;" in shown.err
     assert main(["check", str(results), "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
     assert [row["delete"] for row in found["damaged"]] == [str(results / name)]
+
+
+def test_check_names_a_missing_file_with_the_remedy(results, capsys):
+    lost = results / "ptb-xl/images/00000.npy"
+    lost.unlink()
+    assert main(["check", str(results)]) == 1
+    shown = capsys.readouterr()
+    assert shown.out.startswith(f"{lost}: missing; run again, or request it: snakemake {lost} ")
+    assert "files damaged or missing: 1; intact: 3;" in shown.err
+    checksum_file(lost).unlink()  # as the message says, if it is not needed
+    assert main(["check", str(results)]) == 0
 
 
 def test_a_saved_model_is_checked_as_a_whole(results, monkeypatch):

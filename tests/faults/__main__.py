@@ -36,6 +36,12 @@ def recover(world: World, stage: int, struck: Struck) -> tuple[str | None, list[
             status, said = world.check()
             if status == 0:
                 return None, steps
+            if missing := re.findall(r"^\S+: missing; .*snakemake (\S+)", said, re.M):
+                steps.append(f"make {' '.join(missing)}")
+                status, said = world.finish(*missing)
+                if status:
+                    return f"cannot be made again: {said[-1500:]}", steps
+                continue
             failure, named = follow(world, struck, said, "", steps)
             if failure:
                 return failure, steps

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ecgpipe.artifacts.files import SUMS, damage_message, file_sha256, read_checksum, read_sums
+from ecgpipe.artifacts.files import CHECKSUM_FOLDER, SUMS, damage_message, file_sha256, read_checksum, read_sums
 from ecgpipe.errors import DataError
 from ecgpipe.progress import progress
 
 
 @dataclass(frozen=True)
 class Damage:
-    """A file that cannot be read or differs from its checksum.
+    """A file that is missing, cannot be read or differs from its checksum.
 
     Attributes:
         file: its path.
@@ -55,6 +55,7 @@ def check_folder(folder: Path) -> Checked:
     files = []
     for place, names in _walk(folder):
         _read_list(place, listed, result)
+        result.damaged += _missing(place)
         files += [place / name for name in sorted(names)]
     for path in progress(files, f"check {folder.name}", unit="files"):
         try:
@@ -93,6 +94,17 @@ def _read_list(folder: Path, listed: dict[Path, tuple[Path, str]], result: Check
     if problem:
         result.damaged.append(Damage(sums, f"{problem}; delete the folder {folder} and run again", folder))
     listed |= {(folder / name).absolute(): (sums, expected) for name, expected in names.items()}
+
+
+def _missing(folder: Path) -> list[Damage]:
+    """Files of a folder that have a checksum of their own but do not exist."""
+    found = []
+    for sums in sorted((folder / CHECKSUM_FOLDER).glob("*.sha256")):
+        path = folder / sums.name.removesuffix(".sha256")
+        if not path.exists():
+            remedy = f"run again, or request it: snakemake {path} (if it is not needed: delete {sums})"
+            found.append(Damage(path, f"{path}: missing; {remedy}", None))
+    return found
 
 
 def _walk(folder: Path) -> Iterator[tuple[Path, list[str]]]:

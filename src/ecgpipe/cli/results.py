@@ -193,7 +193,7 @@ class NothingToCheck(EcgpipeError):
     check results/ptb-xl --json""",
 )
 def check(args: Arguments) -> None:
-    """Verify the checksums of all result files, and list the damaged files."""
+    """Verify the checksums of all result files, and list damaged and missing files."""
     from ecgpipe.artifacts.check import check_folder
 
     try:
@@ -210,7 +210,7 @@ def check(args: Arguments) -> None:
     else:
         for one in damaged:
             print(one.message)
-    counts = f"files damaged: {len(damaged)}; intact: {result.whole}; without a checksum: {result.without}"
+    counts = f"files damaged or missing: {len(damaged)}; intact: {result.whole}; without a checksum: {result.without}"
     if damaged:
         raise EcgpipeError(f"{counts}. If no later step reads a deleted file, request it by name: snakemake FILE")
     if not args.json:
