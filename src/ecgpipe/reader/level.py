@@ -27,7 +27,8 @@ NAME_WIDTHS = {"I": 0.3, "II": 0.6, "III": 0.9, "AVR": 2.0, "AVL": 1.9, "AVF": 1
 V_WIDTH = 1.3
 LETTER, LETTER_ERROR = 3.5, 1.0  # mm, usual height of letters, and how far it differs
 BOW_ERROR, NAME_ERROR = 2.0, 0.7  # mm: usual bow of a page's time axis, and error of a name's place
-LEAST_BOW, LEAST_NAMES = 0.6, 8  # mm: names do not show less; and fewer names show nothing
+LEAST_BOW, LEAST_BOW_OF_TWO = 1.0, 1.5  # mm: names above three columns or more, and above two, do not show less
+LEAST_NAMES = 5
 STEP = 16  # pixels of the picture between the places where the wave is known
 
 
@@ -143,7 +144,8 @@ def even_columns(
         shape: height and width of the picture.
 
     Returns:
-        The same geometry with fewer than eight names, or if they show a bow below 0.6 mm.
+        The same geometry with fewer than five names, or if they show a bow of less than 1 mm (two columns: 1.5 mm),
+        which may be an error of their places.
     """
     if len(names) < LEAST_NAMES:
         return geometry
@@ -154,7 +156,7 @@ def even_columns(
     system = np.vstack([system, [0, 1 / LETTER_ERROR, 0], [0, 0, 1 / BOW_ERROR]])
     target = np.append(target, [LETTER / LETTER_ERROR, 0])
     bow = float(np.linalg.lstsq(system, target, rcond=None)[0][2])
-    if abs(bow) < LEAST_BOW:
+    if abs(bow) < (LEAST_BOW if len(np.unique(start)) > 2 else LEAST_BOW_OF_TWO):
         return geometry
     places = _places(geometry, np.array(shape[::-1]) / 2)
     x, y = geometry.to_page(places).T

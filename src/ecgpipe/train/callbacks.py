@@ -260,7 +260,11 @@ class ResumeCheckpoint(Checkpoint):
 
     def _save(self, trainer: Trainer) -> None:
         partial = self.folder / f"{LAST}.partial"
-        trainer.save_checkpoint(partial)
+        try:
+            trainer.save_checkpoint(partial)
+        except OSError:
+            partial.unlink(missing_ok=True)
+            raise
         if trainer.is_global_zero:
             os.replace(partial, self.folder / LAST)
         self._saved = time.monotonic()

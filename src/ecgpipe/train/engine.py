@@ -1,5 +1,6 @@
 """Train a prepared run, or resume an interrupted training."""
 
+import io
 import logging
 import platform
 import shutil
@@ -61,7 +62,9 @@ class _InPlace(TorchCheckpointIO):
     """Writes checkpoints where they are to be, not first to the system's temporary folder, which may be small."""
 
     def save_checkpoint(self, checkpoint, path, storage_options=None) -> None:
-        torch.save(checkpoint, path)
+        buffer = io.BytesIO()  # torch.save into a file does not say why it cannot write
+        torch.save(checkpoint, buffer)
+        Path(path).write_bytes(buffer.getbuffer())
 
 
 def train_run(folder: Path | str, options: TrainerOptions | None = None, *, show_progress: bool = False) -> dict:
