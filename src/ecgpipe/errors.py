@@ -5,6 +5,11 @@ class EcgpipeError(Exception):
     """Base class; the command line shows these errors without a traceback."""
 
 
+def one_line(error: Exception) -> str:
+    """The message of another library's error, which damaged files can fill with anything, as one printable line."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in str(error)).split())
+
+
 class ConfigError(EcgpipeError):
     """The configuration is invalid."""
 

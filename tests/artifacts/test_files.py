@@ -3,6 +3,7 @@
 import pytest
 
 from ecgpipe.artifacts.files import atomic_folder, atomic_path, write_json
+from ecgpipe.errors import one_line
 
 
 def test_a_failed_write_keeps_the_old_file(tmp_path):
@@ -39,3 +40,8 @@ def test_json_has_no_nan(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "x.json", {"value": float("nan")})
     assert not list(tmp_path.iterdir())
+
+
+def test_a_message_about_damaged_bytes_is_one_printable_line():
+    assert one_line(ValueError("don't know what type: \x0f\n")) == "don't know what type:"
+    assert one_line(OSError(28, "No space\tleft")) == "[Errno 28] No space left"

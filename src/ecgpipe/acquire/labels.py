@@ -16,7 +16,7 @@ from ecgpipe.acquire.ptbxl import STATEMENTS
 from ecgpipe.artifacts.sources import open_source
 from ecgpipe.artifacts.tables import Labels
 from ecgpipe.config.data import CHALLENGE, CHALLENGE_CLASSES, SUPERCLASSES, LabelsConfig
-from ecgpipe.errors import DataError
+from ecgpipe.errors import DataError, one_line
 
 
 def read_grouping(source: Path | str, name: str) -> tuple[dict[str, str], tuple[str, ...]]:
@@ -62,7 +62,7 @@ def _read_statements(source: Path | str) -> pd.DataFrame:
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; is {source} a copy of PTB-XL?") from error
     except (ValueError, OSError, KeyError) as error:
-        raise DataError(f"{path}: not a readable table of statements ({error}); fetch it again") from error
+        raise DataError(f"{path}: not a readable table of statements ({one_line(error)}); fetch it again") from error
 
 
 def _read_grouping_file(path: Path, known: set[str]) -> dict[str, str]:
@@ -72,7 +72,7 @@ def _read_grouping_file(path: Path, known: set[str]) -> dict[str, str]:
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; set labels.grouping to a CSV file, or to superclass") from error
     except (ValueError, OSError) as error:
-        raise DataError(f"{path}: not a readable CSV table ({error})") from error
+        raise DataError(f"{path}: not a readable CSV table ({one_line(error)})") from error
     if not {"statement", "class"} <= set(table.columns):
         raise DataError(f"{path}: requires the columns statement and class; it has {', '.join(table.columns)}")
     group_of: dict[str, str] = {}

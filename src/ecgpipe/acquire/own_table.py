@@ -11,7 +11,7 @@ from ecgpipe.artifacts.sources import Source, open_source
 from ecgpipe.artifacts.wfdb_header import RECORD_SUFFIXES
 from ecgpipe.config.base import did_you_mean
 from ecgpipe.config.own import OwnConfig
-from ecgpipe.errors import DataError, RecordError
+from ecgpipe.errors import DataError, RecordError, one_line
 
 RAW_FILES = {"signals": "WFDB record (.hea)", "images": "image"}
 DELIMITERS = (",", ";", "\t", "|")
@@ -116,7 +116,7 @@ def read_table(
                 )
             rows.append((reader.line_num, dict(zip(header, cells, strict=True))))
     except csv.Error as error:
-        raise DataError(f"{where}, line {reader.line_num}: not a readable CSV table ({error})") from error
+        raise DataError(f"{where}, line {reader.line_num}: not a readable CSV table ({one_line(error)})") from error
     if not rows:
         raise DataError(f"{where}: has no rows")
     return where, rows

@@ -14,7 +14,7 @@ import pandas as pd
 from ecgpipe.acquire.shards import sample_ids
 from ecgpipe.artifacts.sources import open_source
 from ecgpipe.artifacts.tables import RECORDS
-from ecgpipe.errors import DataError, RecordError
+from ecgpipe.errors import DataError, RecordError, one_line
 
 DATABASE = "ptbxl_database.csv"
 STATEMENTS = "scp_statements.csv"
@@ -70,7 +70,7 @@ def read_database(source: Path | str) -> pd.DataFrame:
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; is {source} a copy of PTB-XL?") from error
     except (ValueError, OSError) as error:  # pandas' parser errors and bad encodings are ValueErrors
-        raise DataError(f"{path}: not a readable CSV table ({error}); fetch it again") from error
+        raise DataError(f"{path}: not a readable CSV table ({one_line(error)}); fetch it again") from error
     if not table.index.equals(pd.RangeIndex(len(table))):  # pandas uses surplus leading cells as row names
         raise DataError(f"{path}: has rows with more cells than the header has columns; fetch it again")
     missing = [column for column in COLUMNS if column not in table.columns]

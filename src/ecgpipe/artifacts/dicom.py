@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ecgpipe.errors import DataError
+from ecgpipe.errors import DataError, one_line
 from ecgpipe.lead_names import find_leads
 
 HEAD = 4096  # bytes that contain the file meta information
@@ -74,7 +74,7 @@ def read_leads(
     except DataError:
         raise
     except Exception as error:  # pydicom raises many kinds of errors
-        raise DataError(f"not a readable DICOM recording ({error})") from error
+        raise DataError(f"not a readable DICOM recording ({one_line(error)})") from error
     return rows, rate, names[best]
 
 
@@ -107,7 +107,9 @@ def read_page(content: bytes, name: str) -> bytes | np.ndarray:
     except DataError as error:
         raise DataError(str(error) if name in str(error) else f"{name}: {error}") from error
     except Exception as error:  # as above
-        raise DataError(f"{name}: not a readable DICOM file ({error}); save its page as PDF or PNG") from error
+        raise DataError(
+            f"{name}: not a readable DICOM file ({one_line(error)}); save its page as PDF or PNG"
+        ) from error
     return np.ascontiguousarray(pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2))
 
 

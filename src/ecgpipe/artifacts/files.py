@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from ecgpipe.errors import DataError
+from ecgpipe.errors import DataError, one_line
 
 CHECKSUM_FOLDER = ".checksums"
 SUMS = "SHA256SUMS.txt"
@@ -120,7 +120,7 @@ def read_arrays(path: Path | str, names: Iterable[str]) -> dict[str, np.ndarray]
         with np.load(path, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in names}
     except NPZ_ERRORS as error:
-        raise DataError(f"{path}: not a readable .npz file ({error}); delete it and run again") from error
+        raise DataError(f"{path}: not a readable .npz file ({one_line(error)}); delete it and run again") from error
 
 
 def file_sha256(path: Path | str) -> str:
@@ -156,7 +156,7 @@ def read_sums(path: Path | str) -> dict[str, str]:
     try:
         lines = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: not a readable list of checksums ({error})") from error
+        raise DataError(f"{path}: not a readable list of checksums ({one_line(error)})") from error
     sums = {}
     for number, line in enumerate(lines, 1):
         match = SUMS_LINE.fullmatch(line)

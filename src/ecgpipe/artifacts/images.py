@@ -11,7 +11,7 @@ from tokenize import TokenError
 import numpy as np
 
 from ecgpipe.artifacts.files import atomic_path, verify
-from ecgpipe.errors import DataError
+from ecgpipe.errors import DataError, one_line
 
 HEADER = 128  # bytes of a .npy header of these arrays
 
@@ -47,7 +47,7 @@ def open_images(path: Path | str) -> np.ndarray:
         empty = Path(path).stat().st_size <= HEADER  # NumPy 1.26 cannot map an empty array
         array = np.load(path, mmap_mode=None if empty else "r", allow_pickle=False)
     except (OSError, ValueError, EOFError, SyntaxError, TokenError) as error:
-        raise DataError(f"{path}: not a readable image file ({error}); delete it and run again") from error
+        raise DataError(f"{path}: not a readable image file ({one_line(error)}); delete it and run again") from error
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] * 8 != array.shape[1]:
         raise DataError(
             f"{path}: expected uint8 (records, size, size / 8), found {array.dtype} {array.shape}; "

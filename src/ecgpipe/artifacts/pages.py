@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from ecgpipe.artifacts.files import atomic_path
 from ecgpipe.artifacts.tables import PARQUET_ERRORS
-from ecgpipe.errors import DataError
+from ecgpipe.errors import DataError, one_line
 
 SCHEMA = pa.schema([("record_id", pa.string()), ("image", pa.binary()), ("boxes", pa.string())])
 ROWS_PER_GROUP = 16
@@ -85,7 +85,7 @@ def _open(path: Path | str) -> Iterator[pq.ParquetFile]:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             yield file
     except PARQUET_ERRORS as error:
-        raise DataError(f"{path}: not a readable pages file ({error}); delete it and run again") from error
+        raise DataError(f"{path}: not a readable pages file ({one_line(error)}); delete it and run again") from error
 
 
 def count_pages(path: Path | str) -> int:

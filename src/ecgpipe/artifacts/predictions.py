@@ -13,7 +13,7 @@ import pyarrow as pa
 from ecgpipe.artifacts.files import atomic_path, write_json
 from ecgpipe.artifacts.model_folder import probabilities_of
 from ecgpipe.artifacts.tables import PARQUET_ERRORS, read_table, text_array, write_table
-from ecgpipe.errors import DataError
+from ecgpipe.errors import DataError, one_line
 
 PER_RECORD = ("record_ids", "roles", "logits", "targets")
 """The arrays of Predictions with a row for each record."""
@@ -79,7 +79,9 @@ class Predictions:
             targets = np.stack([table[f"target:{name}"].to_numpy() for name in logits["classes"]], axis=1)
             return cls(targets=targets, **logits)
         except PARQUET_ERRORS as error:
-            raise DataError(f"{path}: not a readable predictions file ({error}); delete it and run again") from error
+            raise DataError(
+                f"{path}: not a readable predictions file ({one_line(error)}); delete it and run again"
+            ) from error
 
 
 @dataclass(frozen=True)

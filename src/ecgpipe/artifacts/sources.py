@@ -23,7 +23,7 @@ from typing import Protocol
 
 from ecgpipe.artifacts.files import SUMS, file_sha256, read_sums
 from ecgpipe.artifacts.wfdb_header import named_files, same_name
-from ecgpipe.errors import DataError, SourceError
+from ecgpipe.errors import DataError, SourceError, one_line
 
 LARGEST_UNPACKED = 40 << 30
 MOST_FILES = 500_000
@@ -257,7 +257,7 @@ class Archive:
             self.entries = archive_files(path, self.file)
         except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as error:
             raise DataError(
-                f"{path}: not a readable zip archive ({error}); fetch it again, or give a folder"
+                f"{path}: not a readable zip archive ({one_line(error)}); fetch it again, or give a folder"
             ) from error
 
     @cached_property

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from ecgpipe.artifacts import find_rows
 from ecgpipe.artifacts.files import atomic_path, verify
-from ecgpipe.errors import DataError, RecordError
+from ecgpipe.errors import DataError, RecordError, one_line
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +108,9 @@ class TableFormat:
         except FileNotFoundError as error:
             raise DataError(f"{path}: no such {self.name} file; run the stage that makes it") from error
         except PARQUET_ERRORS as error:
-            raise DataError(f"{path}: not a readable {self.name} file ({error}); delete it and run again") from error
+            raise DataError(
+                f"{path}: not a readable {self.name} file ({one_line(error)}); delete it and run again"
+            ) from error
 
 
 RECORDS = TableFormat(
@@ -319,4 +321,6 @@ class Labels:
                 policy=table.schema.metadata[b"policy"].decode(),
             )
         except PARQUET_ERRORS as error:
-            raise DataError(f"{path}: not a readable labels file ({error}); delete it and run again") from error
+            raise DataError(
+                f"{path}: not a readable labels file ({one_line(error)}); delete it and run again"
+            ) from error

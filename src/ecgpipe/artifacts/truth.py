@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ecgpipe.errors import DataError
+from ecgpipe.errors import DataError, one_line
 
 BEAT_FIELDS = ("p_onset", "p_offset", "qrs_onset", "r_peak", "qrs_offset", "t_onset", "t_peak", "t_offset")
 PARTS = {
@@ -137,5 +137,5 @@ def read_truth(path: Path | str, record_ids: Iterable[str]) -> dict[str, Truth]:
                 if stored["ecg_id"] in wanted:
                     truths[f"{stored['ecg_id']:05d}"] = Truth.from_dict(stored)
     except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{path}: not a readable truth file ({error}); simulate the records again") from error
+        raise DataError(f"{path}: not a readable truth file ({one_line(error)}); simulate the records again") from error
     return truths

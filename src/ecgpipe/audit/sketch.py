@@ -23,7 +23,7 @@ from ecgpipe.artifacts.sources import Source, is_image, open_source
 from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.artifacts.wfdb_header import find_header, read_header
 from ecgpipe.audit.anomalies import signal_anomalies
-from ecgpipe.errors import DataError, RecordError
+from ecgpipe.errors import DataError, RecordError, one_line
 from ecgpipe.lead_names import LEADS, find_leads
 
 
@@ -86,7 +86,7 @@ def sketch_image(content: bytes, record_id: str, name: str) -> Sketch:
     except UnidentifiedImageError as error:  # its message has the address of a BytesIO
         raise RecordError(record_id, name, "unreadable", "not a readable image (unknown format)") from error
     except Exception as error:  # Pillow raises many kinds for broken files
-        raise RecordError(record_id, name, "unreadable", f"not a readable image ({error})") from error
+        raise RecordError(record_id, name, "unreadable", f"not a readable image ({one_line(error)})") from error
     ink = _ink(image)
     anomalies = []
     if ink.mean() < BLANK:

@@ -18,7 +18,7 @@ from torch import nn
 
 from ecgpipe.artifacts.model_folder import SavedModel
 from ecgpipe.artifacts.runs import WEIGHTS_FILE, RunConfig
-from ecgpipe.errors import ConfigError, DataError
+from ecgpipe.errors import ConfigError, DataError, one_line
 from ecgpipe.models.lgf_fpn import LgfFpn
 from ecgpipe.models.swin_lgf_fpn import SWIN_TINY, choose_window, fused_window_attention, image_hw
 from ecgpipe.models.weights import check_weights, load_pretrained_weights, read_weights
@@ -289,6 +289,8 @@ def _load_weights(model: nn.Module, path: Path, remedy: str, settings: str) -> N
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; {remedy} first") from error
     except (SafetensorError, OSError) as error:
-        raise DataError(f"{path}: not a readable weights file ({error}); delete it and {remedy} again") from error
+        raise DataError(
+            f"{path}: not a readable weights file ({one_line(error)}); delete it and {remedy} again"
+        ) from error
     except RuntimeError as error:
         raise DataError(f"{path}: these weights are not of the model in {settings}; {remedy} again\n{error}") from error
