@@ -16,7 +16,7 @@ from timm.models import load_pretrained
 from torch import nn
 
 from ecgpipe.artifacts.files import verify
-from ecgpipe.errors import DataError
+from ecgpipe.errors import DataError, one_line
 
 logger = logging.getLogger(__name__)
 
@@ -155,7 +155,7 @@ def load_pretrained_weights(model: nn.Module, weights_file: str | Path | None = 
             strict=False,
         )
     except SafetensorError as error:
-        raise DataError(f"{source} is not a readable safetensors file: {error}") from error
+        raise DataError(f"{source} is not a readable safetensors file: {one_line(error)}") from error
     except (RuntimeError, KeyError, AttributeError) as error:
         raise DataError(f"{source} does not fit {config['architecture']}: {error}") from error
     except OSError as error:

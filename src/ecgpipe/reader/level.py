@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import combinations
 
 import numpy as np
 
@@ -23,12 +22,12 @@ WAVE_DEGREE, WAVE_PLACES = 4, 33  # of the polynomial: waves of paper are long; 
 WAVE_CHANCE = 2.0  # times the variance that rows without anything in common have: only the rest is a wave
 ENDS_NOISE = 1.5  # mm, median distance of the rows' ends from an upright line, up to which they show its direction
 LEAST_SHEAR = 0.004  # slopes of this line below which the page is upright already
-NAME_WIDTHS = {"I": 0.3, "II": 0.6, "III": 0.9, "AVR": 2.0, "AVL": 1.9, "AVF": 1.9}  # of letters; others as V1 has
+NAME_WIDTHS = {"I": 0.3, "II": 0.6, "III": 0.9, "aVR": 2.0, "aVL": 1.9, "aVF": 1.9}  # of letters; others as V1 has
 V_WIDTH = 1.3
 LETTER, LETTER_ERROR = 3.5, 1.0  # mm, usual height of letters, and how far it differs
 BOW_ERROR, NAME_ERROR = 2.0, 0.7  # mm: usual bow of a page's time axis, and error of a name's place
 LEAST_BOW, LEAST_BOW_OF_TWO = 1.0, 1.5  # mm: names above three columns or more, and above two, do not show less
-LEAST_NAMES = 5
+LEAST_NAMES = 5  # fewer show no bow
 STEP = 16  # pixels of the picture between the places where the wave is known
 
 
@@ -150,7 +149,7 @@ def even_columns(
     if len(names) < LEAST_NAMES:
         return geometry
     x, start = np.array([(x, start) for _, x, start in names]).T
-    middle = np.array([NAME_WIDTHS.get(name.upper(), V_WIDTH) / 2 for name, *_ in names])
+    middle = np.array([NAME_WIDTHS.get(name, V_WIDTH) / 2 for name, *_ in names])
     system = np.stack([np.ones(len(x)), middle, _bow(start, left, right)], axis=1) / NAME_ERROR
     target = (x - start) / NAME_ERROR
     system = np.vstack([system, [0, 1 / LETTER_ERROR, 0], [0, 0, 1 / BOW_ERROR]])
@@ -170,9 +169,10 @@ def _bow(x: np.ndarray, left: float, right: float) -> np.ndarray:
 
 def _upright_line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     """Slope dx / dy of the line through two of the points that is nearest to most, and the median distance from it."""
-    slopes = [(x[j] - x[i]) / (y[j] - y[i]) for i, j in combinations(range(len(x)), 2)]
-    starts = [x[i] - slope * y[i] for slope, (i, _) in zip(slopes, combinations(range(len(x)), 2), strict=True)]
-    distances = np.abs(x - np.array(starts)[:, None] - np.outer(slopes, y))
+    i, j = np.triu_indices(len(x), 1)
+    slopes = (x[j] - x[i]) / (y[j] - y[i])
+    starts = x[i] - slopes * y[i]
+    distances = np.abs(x - starts[:, None] - np.outer(slopes, y))
     best = int(np.sqrt(distances).sum(axis=1).argmin())  # the root: one end that is elsewhere must not matter
     return float(slopes[best]), float(np.median(distances[best]))
 

@@ -198,15 +198,18 @@ def _with_even_time(page: ReadPage) -> PageGeometry:
     if page.leads.cut:
         return geometry
     left, right = (float(np.median(geometry.to_page(each)[:, 0])) for each in (lefts, rights))
+    width = right - left
+    starts = [(lead, left + width * n / len(row)) for row in rows if len(row) > 1 for n, lead in enumerate(row)]
     names = []
     for name in reading.names:
-        x, y = frame.to_mm(np.array([[name.x, name.y]]))[0]
-        for row in rows:
-            for column, lead in enumerate(row):
-                near = abs(x - lead.left) < NAME_NEAR and abs(y - lead.baseline) < NAME_NEAR
-                if len(row) > 1 and lead.name == name.name and near:
-                    place = float(geometry.to_page(np.array([[name.x, name.y]]))[0, 0])
-                    names.append((name.name, place, left + column * (right - left) / len(row)))
+        point = np.array([[name.x, name.y]])
+        x, y = frame.to_mm(point)[0]
+        place = float(geometry.to_page(point)[0, 0])
+        names += [
+            (name.name, place, start)
+            for lead, start in starts
+            if lead.name == name.name and max(abs(x - lead.left), abs(y - lead.baseline)) < NAME_NEAR
+        ]
     return even_columns(names, left, right, geometry, shape)
 
 

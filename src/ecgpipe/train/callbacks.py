@@ -259,14 +259,7 @@ class ResumeCheckpoint(Checkpoint):
         return trainer.strategy.reduce_boolean_decision(bool(self._signal), all=False)
 
     def _save(self, trainer: Trainer) -> None:
-        partial = self.folder / f"{LAST}.partial"
-        try:
-            trainer.save_checkpoint(partial)
-        except OSError:
-            partial.unlink(missing_ok=True)
-            raise
-        if trainer.is_global_zero:
-            os.replace(partial, self.folder / LAST)
+        trainer.save_checkpoint(self.folder / LAST)  # atomically: engine.train_run sets how
         self._saved = time.monotonic()
 
     def _stop(self, trainer: Trainer) -> None:

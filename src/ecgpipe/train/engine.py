@@ -64,7 +64,8 @@ class _InPlace(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint, path, storage_options=None) -> None:
         buffer = io.BytesIO()  # torch.save into a file does not say why it cannot write
         torch.save(checkpoint, buffer)
-        Path(path).write_bytes(buffer.getbuffer())
+        with atomic_path(path) as partial:
+            partial.write_bytes(buffer.getbuffer())
 
 
 def train_run(folder: Path | str, options: TrainerOptions | None = None, *, show_progress: bool = False) -> dict:
