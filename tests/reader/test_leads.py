@@ -100,6 +100,25 @@ def test_a_row_of_leads_that_were_not_connected_stays() -> None:
     assert found.layout == "3x4+1" and np.allclose(found.rows, baselines, atol=1)
 
 
+def test_a_thin_wandering_row_is_kept_beside_a_thick_one() -> None:
+    trace, offset = rows_of_traces([30.0, 60])
+    columns = np.arange(int(LEFT * MM), int(RIGHT * MM))
+    noise = np.s_[int(57 * MM) : int(63 * MM), columns[0] : columns[-1] + 1]
+    trace[noise] = 0.9
+    offset[noise] = 60 - np.arange(int(57 * MM), int(63 * MM))[:, None] / MM
+    wander = ((90 + 6 * np.sin(columns / columns[-1] * 20)) * MM).astype(int)
+    trace[wander, columns] = 0.9  # its baseline is where it is: the network does not know about the wander
+    assert np.allclose(find_leads(trace, offset, [], MM).rows, [30, 60, 90], atol=4)
+
+
+def test_names_outside_of_all_rows_do_not_hide_the_leads() -> None:
+    baselines = [30.0, 60, 90]
+    names = [(name, x + 400, y, share) for name, x, y, share in names_of(BY_COLUMN, baselines)]
+    found = find_leads(*rows_of_traces(baselines), names, MM)
+    assert {lead.name for lead in found.leads} == {*LIMB, *CHEST}
+    assert all(lead.coverage > 0.99 for lead in found.leads)
+
+
 def test_a_missing_stretch_is_a_gap() -> None:
     trace, offset = rows_of_traces([30.0, 60, 90])
     trace[: int(45 * MM), int(90 * MM) : int(120 * MM)] = 0

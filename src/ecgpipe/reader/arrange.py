@@ -101,6 +101,8 @@ def _fitted(layout: Layout, spans: list[tuple[float, float]], names: Names) -> A
             wrong_share += share
     bounds = _bounds(first, width, len(layout.columns), left, right)
     shown = [column for column, (low, high) in enumerate(bounds) if high - low > LEAST_COLUMN * width]
+    if not shown:  # the names would place all columns outside of the rows
+        bounds, shown = _equal_parts(left, right, len(layout.columns)), list(range(len(layout.columns)))
     kept = replace(layout, columns=tuple(layout.columns[column] for column in shown))
     missing = sum(name != "?" for column in kept.columns for name in column) - len(read)
     score = right_share - WRONG_NAME * wrong_share - layout.rarity - (MISSING_NAME * missing if right_share else 0)
@@ -130,13 +132,16 @@ def _bounds(first: float, width: float, count: int, left: float, right: float) -
     """Left and right end of each column: equal parts of the rows, or between the names if these say otherwise."""
     starts_here = -NAME_LEFT <= first - left <= NAME_RIGHT
     if starts_here and abs(width * count / (right - left) - 1) < EQUAL:
-        edges = np.linspace(left, right, count + 1)
-    else:
-        start = left if starts_here else first - USUAL_NAME
-        edges = np.clip(start + width * np.arange(count + 1), left, right)
-        if right - edges[-1] < LEAST_COLUMN * width:
-            edges[-1] = right
+        return _equal_parts(left, right, count)
+    start = left if starts_here else first - USUAL_NAME
+    edges = np.clip(start + width * np.arange(count + 1), left, right)
+    if right - edges[-1] < LEAST_COLUMN * width:
+        edges[-1] = right
     return [(float(low), float(high)) for low, high in pairwise(edges)]
+
+
+def _equal_parts(left: float, right: float, count: int) -> list[tuple[float, float]]:
+    return [(float(low), float(high)) for low, high in pairwise(np.linspace(left, right, count + 1))]
 
 
 def _named_as_read(layout: Layout, spans: list[tuple[float, float]], names: Names) -> Arrangement | None:

@@ -77,7 +77,7 @@ def foreshortened(points: np.ndarray, above: np.ndarray, geometry: PageGeometry)
     middle = np.median(x)
     x, heights = x - middle, y + above
     slopes = []  # height, slope and weight of each row
-    for baseline in baselines(heights, np.ones(len(heights)), heights.min(), heights.max()):
+    for baseline in baselines(heights, heights.min(), heights.max()):
         row = np.abs(heights - baseline) < APART / 2
         if np.ptp(x[row]) < LEAST_WIDTH * np.ptp(x):
             continue
@@ -213,7 +213,7 @@ def row_wave(
     """
     x, y = geometry.to_page(points).T
     heights = y + above
-    rows = baselines(heights, np.ones(len(heights)), heights.min(), heights.max())
+    rows = baselines(heights, heights.min(), heights.max())
     row_of = np.searchsorted((np.array(rows[:-1]) + rows[1:]) / 2, heights)
     left, right = x.min(), x.max()
     along = 2 * (x - left) / max(right - left, 1.0) - 1

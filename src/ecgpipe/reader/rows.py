@@ -28,8 +28,9 @@ def find_rows(trace: np.ndarray, offset: np.ndarray, pixels_per_mm: float) -> tu
     at = np.flatnonzero(trace >= TRACE)
     if not len(at):
         return [], row_of
-    votes = (at // trace.shape[1]) / pixels_per_mm + offset.ravel()[at]
-    rows = baselines(votes, trace.ravel()[at], 0, trace.shape[0] / pixels_per_mm)
+    y, x = np.divmod(at, trace.shape[1])
+    votes = y / pixels_per_mm + offset.ravel()[at]
+    rows = baselines(_once_per_column(votes, x, trace.shape[1]), 0, trace.shape[0] / pixels_per_mm)
     if not rows:
         return [], row_of
     nearest = np.searchsorted((np.array(rows[:-1]) + rows[1:]) / 2, votes)
@@ -37,10 +38,19 @@ def find_rows(trace: np.ndarray, offset: np.ndarray, pixels_per_mm: float) -> tu
     return rows, row_of
 
 
-def baselines(votes: np.ndarray, weights: np.ndarray, low: float, high: float) -> list[float]:
+def _once_per_column(votes: np.ndarray, columns: np.ndarray, width: int) -> np.ndarray:
+    """Votes in mm, one for each column and height: a thick, noisy line has many pixels, a thin one that wanders few."""
+    heights = np.floor(votes / BIN).astype(int)
+    lowest = heights.min()
+    seen = np.zeros((width, heights.max() - lowest + 1), bool)
+    seen[columns, heights - lowest] = True
+    return (np.nonzero(seen)[1] + lowest + 0.5) * BIN
+
+
+def baselines(votes: np.ndarray, low: float, high: float) -> list[float]:
     """Heights of rows in mm, in order: peaks of the histogram of votes between two heights."""
-    histogram, edges = np.histogram(votes, np.arange(low, high + BIN, BIN), weights=weights)
-    smooth = gaussian_filter1d(histogram, BLUR / BIN, mode="constant")
+    histogram, edges = np.histogram(votes, np.arange(low, high + BIN, BIN))
+    smooth = gaussian_filter1d(histogram.astype(float), BLUR / BIN, mode="constant")
     rows: list[float] = []
     for peak in np.argsort(-smooth):
         if smooth[peak] < LEAST_ROW * smooth.max() or len(rows) == MOST_ROWS:
