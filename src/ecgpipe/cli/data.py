@@ -34,7 +34,7 @@ def download(args: Arguments) -> None:
         raise DataError(f"{folder}: already exists; name another folder, or remove it")
 
     def from_archive(url: str, wanted: Callable[[str], bool], has_checksums: bool) -> None:
-        mark = hashlib.sha256(url.encode()).hexdigest()[:8]  # an archive of another address is not reused
+        mark = hashlib.sha256(url.encode()).hexdigest()[:8]  # an archive from another address is not reused
         archive, staging = (folder.with_name(f".{folder.name}.{mark}.{end}") for end in ("zip", "unpacked"))
         if not archive.exists():
             download(url, archive)

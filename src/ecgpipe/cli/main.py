@@ -32,7 +32,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
 }
 COMMANDS: tuple[Command, ...] = tuple(command for group in GROUPS.values() for command in group)
 FAILED, UNEXPECTED, INTERRUPTED, BROKEN_PIPE = 1, 70, 130, 141
-"""Exit statuses: a user can correct it; a bug (EX_SOFTWARE); 128 + number of the signal."""
+"""Exit statuses: an error that the user can correct; a bug (EX_SOFTWARE); 128 + number of the signal."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

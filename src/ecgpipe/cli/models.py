@@ -29,7 +29,7 @@ THREADS = argument("--threads", type=int, metavar="N", help="CPU threads")
         nargs="+",
         default=[224, 640],
         metavar="PIXELS",
-        help="sides of the input, multiples of 32 from 64 to 1280 (default 224 640)",
+        help="side lengths of the input, multiples of 32 from 64 to 1280 (default 224 640)",
     ),
     argument("--in-chans", type=int, default=1, metavar="N", help="channels of the input (default 1)"),
     argument("--classes", type=int, default=5, metavar="N", help="outputs (default 5)"),
@@ -128,7 +128,7 @@ def train(args: Arguments) -> None:
     run = RunConfig.read(args.run)  # before PyTorch is imported, which takes 10 seconds
     if not (args.run / INDEX_FILE).is_file():
         raise DataError(f"{args.run / INDEX_FILE}: no such file; prepare the run again")
-    if os.environ.get("LOCAL_RANK", "0") == "0":  # not the further processes of several devices
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # not in the other processes of a training on several devices
         say(args, f"{run.variant}: up to {run.train.epochs} epochs, one line each in {args.run / HISTORY_FILE}")
 
     with reserve_gpus(args.devices) if args.accelerator in ("auto", "gpu") else nullcontext():

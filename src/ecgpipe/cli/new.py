@@ -112,7 +112,7 @@ def _valid_name(args: Arguments) -> str:
     """The name, which must also be valid for a Python function."""
     name = args.name or args.folder.resolve().name.replace("-", "_").lower()
     if not NAME.fullmatch(name):
-        raise ConfigError(f"name {name!r}: use small letters, digits and _, a letter first; set it with --name")
+        raise ConfigError(f"name {name!r}: use a-z, digits and _, starting with a letter; set it with --name")
     return name
 
 

@@ -26,7 +26,7 @@ READING = (
         action="append",
         default=[],
         metavar="NAME=LEAD",
-        help="the lead that a name in the record means, such as MLII=II or VR=-aVR",
+        help="the lead that an unknown name in the record stands for, such as MLII=II or VR=-aVR",
     ),
     argument(
         "--uncalibrated-gain",
@@ -84,7 +84,7 @@ def render(args: Arguments) -> None:
 
 
 def reading_options(args: Arguments) -> dict[str, Any]:
-    """The options of ``read_signal`` that a command line gives.
+    """The options of ``read_signal`` given on the command line.
 
     Raises:
         ConfigError: an option is wrong.
@@ -103,7 +103,7 @@ def reading_options(args: Arguments) -> dict[str, Any]:
 
 
 def _read_signal(args: Arguments, record: Path) -> "tuple[np.ndarray, float]":
-    """The signal of a record of which any file is given, read as the options say."""
+    """The signal of a record, given by any of its files, read with the command's options."""
     from ecgpipe.artifacts.dicom import is_recording
     from ecgpipe.artifacts.signals import read_signal
     from ecgpipe.artifacts.wfdb_header import record_path

@@ -43,7 +43,7 @@ def argument(*names: str, **options: Any) -> Argument:
 
 
 def command(*arguments: Argument, examples: str, logs: bool = False) -> Callable[[Callable], Command]:
-    """Decorator that makes a command of a function; ``new_model`` becomes ``new-model``."""
+    """Decorator that turns a function into a command; ``new_model`` becomes ``new-model``."""
     return lambda run: Command(run.__name__.replace("_", "-"), run, arguments, examples, logs)
 
 

@@ -11,7 +11,7 @@ from ecgpipe.errors import ConfigError, DataError, EcgpipeError
 
 CAM_METHODS = ("gradcam", "gradcam++", "layercam", "eigencam", "integrated-gradients")
 MODEL_FILES = ("config.json", "weights.safetensors", "run.json")
-"""A folder with one of these is a model, or was meant to be one."""
+"""A folder with one of these files is a model, possibly an incomplete one."""
 
 
 @command(
@@ -20,17 +20,17 @@ MODEL_FILES = ("config.json", "weights.safetensors", "run.json")
         type=Path,
         nargs="+",
         metavar="[MODEL_DIR] FILE",
-        help="PNG, JPEG, TIFF, BMP, WebP or PDF file, WFDB record (with or without .hea), or a folder of them; first "
-        "possibly the folder of a saved model (RUN_DIR/model) to use instead of the built-in one",
+        help="PNG, JPEG, TIFF, BMP, WebP or PDF file, WFDB record (with or without .hea), or a folder of them; "
+        "to use a saved model instead of the built-in one, name its folder first (RUN_DIR/model)",
     ),
     argument("--cam", type=Path, metavar="DIR", help="write saliency overlays to DIR"),
     argument(
         "--cam-method",
         choices=CAM_METHODS,
-        help="default: gradcam; of the built-in model integrated-gradients, its only one",
+        help="default: gradcam; the built-in model has only integrated-gradients",
     ),
     argument("--cam-class", metavar="CLASS", help="class of the overlays (default: the most probable class)"),
-    argument("--layout", metavar="NAME", help="draw records in this layout instead of the training's"),
+    argument("--layout", metavar="NAME", help="draw records in this layout, not that of training"),
     *READING,
     PLUGIN,
     THREADS,
@@ -130,7 +130,7 @@ def _predict(args: Arguments, files: list[Path], missing: list[DataError]) -> No
     ),
     argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this machine only)"),
     argument("--port", type=int, default=8765, help="0 selects a free port (default 8765)"),
-    argument("--allow-host", action="append", default=[], metavar="NAME", help="another host name of the page"),
+    argument("--allow-host", action="append", default=[], metavar="NAME", help="accept another host name"),
     THREADS,
     argument("--seconds", type=float, default=120, metavar="S", help="time limit per file (default 120)"),
     argument("--megabytes", type=int, default=40, metavar="M", help="size limit per file (default 40)"),

@@ -22,7 +22,7 @@ LOWEST_RATE, HIGHEST_RATE = 50.0, 10_000.0  # Hz of a digitized page
 @command(
     PAGES,
     OUTPUT,
-    argument("--mask", action="store_true", help="also write STEM-mask.png: 255 where the picture has trace"),
+    argument("--mask", action="store_true", help="also write STEM-mask.png: 255 where the picture shows a trace"),
     LAYOUTS,
     WEIGHTS,
     THREADS,

@@ -25,7 +25,7 @@ def check_unique(values: Sequence[Any], prefix: str = "") -> None:
 
 
 def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """A mapping with the changes of another one, merged key by key as Snakemake merges configuration files."""
+    """``base`` with ``changes`` applied key by key, as Snakemake merges configuration files."""
     result = dict(base)
     for key, value in changes.items():
         both = isinstance(value, dict) and isinstance(result.get(key), dict)
@@ -51,7 +51,7 @@ def command_line_values(arguments: Sequence[str]) -> dict[str, Any]:
 
 
 def yaml_number(value: Any) -> Any:
-    """The number of a text like ``1e-3``, which YAML 1.1 reads as text; any other value unchanged."""
+    """The number in a text like ``1e-3``, which YAML 1.1 does not read as a number; other values unchanged."""
     return float(value) if isinstance(value, str) and re.fullmatch(r"[+-]?\d+e[+-]?\d+", value) else value
 
 

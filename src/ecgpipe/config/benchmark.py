@@ -15,7 +15,7 @@ class DatasetRuns(Section):
     protocols: tuple[str, ...] = Field(
         ("paper",),
         min_length=1,
-        description="split protocols: paper, patient, folds, unique; with -cv5, e.g., five-fold cross-validation",
+        description="split protocols: paper, patient, folds, unique; a suffix such as -cv5: five-fold cross-validation",
     )
     models: tuple[str, ...] = Field(
         VARIANTS,
@@ -23,8 +23,8 @@ class DatasetRuns(Section):
         description="variants, timm models or user-defined models; swin+strong trains swin with `recipes.strong`",
     )
     seeds: tuple[Seed, ...] = Field((0,), min_length=1, description="seeds of split, weights and data order")
-    once: tuple[str, ...] = Field((), description="models among them that are trained with the first seed only")
-    baselines: bool = Field(True, description="false: no baselines, for datasets that only serve to pre-train models")
+    once: tuple[str, ...] = Field((), description="those of `models` that are trained with the first seed only")
+    baselines: bool = Field(True, description="false: no baselines, for datasets used only for pre-training")
 
     def seeds_of(self, model: str) -> tuple[int, ...]:
         """The seeds of a model's trainings."""
@@ -58,14 +58,14 @@ class DatasetRuns(Section):
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """The protocols, with every part of a cross-validation."""
+        """The protocols, with each cross-validation replaced by its parts."""
         return tuple(part for name in self.protocols for part in protocol_parts(name))
 
 
 class ExternalConfig(Section):
     """Models of one dataset, scored on the test part of another one (docs/external.md)."""
 
-    model_config = ConfigDict(serialize_by_alias=True)  # `from` is a word of Python
+    model_config = ConfigDict(serialize_by_alias=True)  # `from` is a Python keyword
 
     source: str = Field(
         alias="from",
@@ -76,13 +76,13 @@ class ExternalConfig(Section):
         description="dataset that they are scored on, or DATASET/PROTOCOL; without a protocol: its first one",
     )
     models: tuple[str, ...] | None = Field(
-        None, min_length=1, description="which of its models; null: all that do not start from `to`"
+        None, min_length=1, description="models to score; null: all that do not start from a training on `to`"
     )
     classes: dict[str, str | tuple[str, ...]] | None = Field(
         None,
         min_length=1,
-        description="class of `from` -> the class or classes of `to` that mean the same; null: classes of the same "
-        "name, whatever their case, and those of cardiac-images with their superclasses",
+        description="class of `from` -> its equivalent class or classes of `to`; null: classes are matched by name, "
+        "ignoring case, and those of cardiac-images with the equivalent superclasses",
     )
 
     @field_validator("source", "target")
@@ -94,7 +94,7 @@ class ExternalConfig(Section):
 
 
 class Benchmark(Section):
-    """The trainings of each dataset; user datasets have their names in `own`."""
+    """The trainings of each dataset; the keys of user datasets are their names in `own`."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, DatasetRuns]

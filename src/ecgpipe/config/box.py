@@ -17,33 +17,33 @@ REFERENCE_LOOK = "kit/none"
 
 
 class BoxConfig(Section):
-    """The model that comes with the package: networks on what digitized pages show of each lead."""
+    """The model that comes with the package: networks that see the part of each lead that a digitized page shows."""
 
     dataset: str = Field("ptb-xl", description="dataset of signals to train on, under the protocol folds")
     pretrain_on: str | None = Field(
         None,
-        description="dataset of signals with the same classes, such as simulated, on all of whose records the networks "
-        "train first",
+        description="dataset of signals with the same classes, such as simulated; the networks first train on all its "
+        "records",
     )
-    pretrain_epochs: int = Field(20, ge=1, description="epochs of that training")
-    members: int = Field(3, ge=1, le=20, description="networks, whose logits are averaged; they differ in their seeds")
+    pretrain_epochs: int = Field(20, ge=1, description="epochs of the pre-training")
+    members: int = Field(3, ge=1, le=20, description="networks with different seeds; their logits are averaged")
     width: int = Field(24, ge=4, le=256, description="channels of a network's first blocks")
     epochs: int = Field(60, ge=1, description="epochs, with one cycle of the learning rate")
     batch: int = Field(64, ge=2, description="records per step")
     learning_rate: float = Field(2e-3, gt=0, description="peak learning rate")
     weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay")
     statements: float = Field(
-        1.0, ge=0, description="weight of the diagnostic statements, which are further targets during the training"
+        1.0, ge=0, description="loss weight of the diagnostic statements, which are additional targets in training"
     )
-    least_records: int = Field(15, ge=1, description="statements of fewer training records are no targets")
+    least_records: int = Field(15, ge=1, description="statements with fewer training records are not targets")
     precision: Literal["bf16", "fp32"] = Field(
         "bf16", description="autocast precision; on a CPU bf16 is fast only with avx512_bf16 or amx_bf16"
     )
-    seed: Seed = Field(0, description="seed of the first member and of the worn pages")
+    seed: Seed = Field(0, description="seed of the first member and of the degraded pages")
     looks: dict[str, Annotated[int, Field(ge=1)]] = Field(
         {"kit/none": 2, "kit/photo": 4, "kit/harsh": 4, "6x2/none": 8, "12x1/none": 8, "cardiac-images/none": 8,
          "kit/scan": 8},
-        description="layout/level of the digitized pages that are scored: every n-th test record is drawn in this look",
+        description="looks to score, layout/level -> n: every n-th test record is drawn in this look and digitized",
     )  # fmt: skip
     calibration_every: int = Field(
         4, ge=1, description="every n-th validation record is drawn in each look, to calibrate the probabilities"
@@ -74,6 +74,6 @@ class BoxConfig(Section):
         return [look.replace("/", "-") for look in self.looks]
 
     def records_of(self, look: str, validation: Sequence[str], test: Sequence[str]) -> list[str]:
-        """The records whose pages are drawn in a look, of the sorted validation and test records."""
+        """The records, from the sorted validation and test records, whose pages are drawn in a look."""
         first = list(self.looks).index(look) % self.calibration_every
         return [*validation[first :: self.calibration_every], *test[:: self.looks[look]]]

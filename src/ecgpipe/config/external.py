@@ -13,14 +13,14 @@ SAME_CLASS = {
     "myocardial infarction": "MI",
     "history of myocardial infarction": "MI",
 }
-"""Classes of cardiac-images, in lower case -> the superclass of PTB-XL that means the same. Its abnormal heartbeat has
+"""Classes of cardiac-images, in lower case -> the equivalent superclass of PTB-XL. The class abnormal heartbeat has
 none: it may be a conduction disturbance or an arrhythmia."""
 
 
 class External(NamedTuple):
     """An entry of `benchmark.external` with its defaults resolved.
 
-    Of a cross-validation, ``protocol`` and ``target_protocol`` are the first part.
+    For a cross-validation, ``protocol`` and ``target_protocol`` name its first part.
     """
 
     key: str
@@ -34,7 +34,7 @@ class External(NamedTuple):
     classes: dict[str, tuple[str, ...]] | None
 
     def target_seed(self, seed: int) -> int:
-        """The seed of the target's split for a model of this seed: the same, if the target has it, else its first."""
+        """The seed of the target's split for a model with this seed: the same if the target has it, else its first."""
         return seed if seed in self.target_seeds else self.target_seeds[0]
 
 
@@ -97,7 +97,7 @@ def _split(
     runs_of: Callable[[str], DatasetRuns],
     problems: list[str],
 ) -> tuple[str, str]:
-    """Dataset, and the split that a protocol names; adds what is wrong to the problems."""
+    """The dataset and split that ``text`` names; errors are appended to ``problems``."""
     dataset, _, protocol = text.partition("/")
     if dataset not in datasets:
         problems.append(f"{key}: {dataset!r} is not among the datasets, {', '.join(datasets)}")
@@ -112,7 +112,7 @@ def _split(
 
 
 def _entry_problems(one: External, known: Sequence[str], seen: Collection[str]) -> Iterator[str]:
-    """What is wrong with an entry; ``known``: the models of its dataset, ``seen``: those that start from its target."""
+    """The errors in an entry; ``known``: the models of its dataset, ``seen``: those that start from its target."""
     if one.dataset == one.target:
         yield f"{one.key}: from and to are both {one.dataset}; name two datasets"
     if unknown := [name for name in one.models if name not in known]:
@@ -130,7 +130,7 @@ class SharedClass(NamedTuple):
     """A class that two datasets share.
 
     Attributes:
-        name: in reports.
+        name: the name in reports.
         source: its classes in the dataset that the model was trained on.
         target: its classes in the dataset that the model is scored on.
     """
@@ -154,8 +154,8 @@ def shared_classes(
     Args:
         source, target: class names.
         mapping: class of the source -> classes of the target; None: by name (``SAME_CLASS``).
-        key: of the entry in the configuration.
-        names: of the two datasets.
+        key: the entry's key in the configuration.
+        names: names of the two datasets.
 
     Raises:
         ConfigError: there is none, or the mapping does not fit the classes.

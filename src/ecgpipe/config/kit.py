@@ -1,7 +1,7 @@
-"""ECG-Image-Kit: where it is, and which of its options pages can have.
+"""ECG-Image-Kit: its location, and the options that can be set.
 
-Options have the kit's own names and meaning (https://github.com/alphanumericslab/ecg-image-kit, BSD-3). Those that
-would have no effect, or whose pages would have wrong boxes, are refused with the reason.
+Options keep the kit's names and meaning (https://github.com/alphanumericslab/ecg-image-kit, BSD-3). Options that
+would have no effect, or would lead to wrong boxes, are refused with the reason.
 """
 
 import hashlib
@@ -32,12 +32,12 @@ REFUSED = {
     **dict.fromkeys(("lead_bbox", "lead_name_bbox", "store_config"), ALWAYS_SET),
     "mask_unplotted_samples": "it changes the kit's copies of records, not its pages",
     "max_num_images": "every record has one page",
-    "config_file": "pages have the kit's own measures",
+    "config_file": "pages have the kit's own dimensions",
     "resolution": "set render.dpi",
     "calibration_pulse": "set render.pulse",
     "random_grid_present": "set render.grid",
     "remove_lead_names": "set render.lead_names",
-    **dict.fromkeys(("input_directory", "output_directory"), "ecgpipe hands the records over itself"),
+    **dict.fromkeys(("input_directory", "output_directory"), "ecgpipe passes the records itself"),
 }
 """Options of the kit that are not available -> why, or what to set instead."""
 PARTS = {
@@ -49,7 +49,7 @@ PARTS = {
 
 
 class KitOptions(Section):
-    """Options of ECG-Image-Kit by their own names; the choices for a record depend only on the seed and its id."""
+    """Options of ECG-Image-Kit, under its names; the choices for a record depend only on the seed and record id."""
 
     seed: Seed = Field(0, description="seed of all choices")
     num_columns: Literal[1, 2, 3, 4, 6] = Field(
@@ -59,12 +59,12 @@ class KitOptions(Section):
         "II", description="lead of the rhythm strip"
     )
     print_header: bool = Field(False, description="print the record's name on every page")
-    random_print_header: Share = Field(0, description="share of pages with it")
+    random_print_header: Share = Field(0, description="share of pages with the record's name")
     add_qr_code: bool = Field(False, description="print a QR code of the record's name")
     standard_grid_color: Literal[1, 2, 3, 4, 5] = Field(5, description="1 brown, 2 pink, 3 blue, 4 green, 5 red")
     random_grid_color: bool = Field(False, description="random colours of the grid")
     random_bw: Share = Field(0, description="share of black and white pages; the others have random colours")
-    random_resolution: bool = Field(False, description="a random resolution of each page, 50 to `dpi`")
+    random_resolution: bool = Field(False, description="a random resolution for each page, 50 to `dpi`")
     wrinkles: bool = Field(False, description="wrinkles and creases")
     crease_angle: int = Field(90, ge=0, le=90, description="wrinkles: largest angle of the creases, degrees")
     num_creases_vertically: Count = Field(10, description="wrinkles: largest number of vertical creases")
@@ -108,7 +108,7 @@ class KitOptions(Section):
 
     @property
     def arguments(self) -> list[str]:
-        """The options on the kit's command line, without the seed: each page has its own."""
+        """The options on the kit's command line, without the seed, which differs between pages."""
         words = []
         for name, value in self:
             if value is True:
@@ -122,7 +122,7 @@ def find_kit(kit_path: str | None) -> Path:
     """The folder of the kit's program: ``kit_path``, a checkout or the generator's folder in it.
 
     Raises:
-        ValueError: not set, or the program is not there.
+        ValueError: ``kit_path`` is not set, or does not contain the program.
     """
     if kit_path is None:
         raise ValueError("kit_path is not set; give the folder of an ecg-image-kit checkout")
@@ -139,7 +139,7 @@ def find_python(kit_python: str) -> str:
     """The interpreter that runs the kit: a path, or a name on the search path.
 
     Raises:
-        ValueError: there is none, or it is not executable.
+        ValueError: there is no such program, or it is not executable.
     """
     found = shutil.which(kit_python)
     if found is None:

@@ -10,7 +10,7 @@ from ecgpipe.config.benchmark import Benchmark, DatasetRuns
 
 
 def check_section(make: Callable[[], Any], section: type[Section], prefix: str) -> None:
-    """Raise ValueError with the messages of a section that cannot be made."""
+    """Raise ValueError with one message per error if a section cannot be made."""
     try:
         make()
     except ValidationError as error:
@@ -18,7 +18,7 @@ def check_section(make: Callable[[], Any], section: type[Section], prefix: str) 
 
 
 def explain(error: ValidationError, top: type[Section], prefix: str = "") -> Iterator[str]:
-    """One line per problem that says what to do."""
+    """One line per problem, which says what to do."""
     for problem in error.errors():
         path = prefix + ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":

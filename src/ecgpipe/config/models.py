@@ -33,7 +33,7 @@ FIXED_OPTIONS = {"num_classes", "in_chans", "img_size"}
 
 
 class ModelConfig(Section):
-    """Settings of all models; `variants` overrides them for single ones."""
+    """Settings of all models; `variants` overrides them for individual models."""
 
     image_size: int = Field(
         640, ge=64, le=1280, description="side of the model's input, pixels, a multiple of 32; images are scaled to it"
@@ -43,16 +43,16 @@ class ModelConfig(Section):
     weights: str | None = Field(
         None,
         min_length=1,
-        description="with `pretrained`: a safetensors file of these weights, instead of the network",
+        description="with `pretrained`: a safetensors file of these weights, instead of a download",
     )
     weights_sha256: Sha256 | None = Field(None, description="checksum of `weights`; null: not checked")
     plugin: str | None = Field(
         None,
         min_length=1,
-        description="Python file that registers more models with timm and is run (docs/own-model.md)",
+        description="Python file that is run and registers more models with timm (docs/own-model.md)",
     )
     options: dict[str, Option] = Field(
-        default_factory=dict, description="further arguments of the model's constructor (docs/models.md)"
+        default_factory=dict, description="other arguments of the model's constructor (docs/models.md)"
     )
 
     @field_validator("options")
@@ -111,7 +111,7 @@ def named_models(values: Mapping[str, Any]) -> frozenset[str]:
 
 
 def architecture_of(keys: Any) -> str | None:
-    """The architecture that the options of an entry of `variants` name; the entry may be invalid."""
+    """The architecture named in the options of an entry of `variants`, which may be invalid."""
     options = keys.get("options") if isinstance(keys, Mapping) else None
     named = options.get("architecture") if isinstance(options, Mapping) else None
     return None if named is None else str(named)
@@ -120,7 +120,7 @@ def architecture_of(keys: Any) -> str | None:
 def unknown_model(name: str, user_defined: Iterable[str] = ()) -> str | None:
     """Why a name is not a model; None for built-in variants, user-defined models and functions in timm's model files.
 
-    Without timm, on a machine that only plans, every name passes; the training fails if it is wrong.
+    Without timm (on a machine that only plans), every name passes; a wrong one makes the training fail.
     """
     ours = {*VARIANTS, ON_ANY_BACKBONE, *user_defined}
     spec = importlib.util.find_spec("timm")

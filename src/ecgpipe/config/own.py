@@ -11,7 +11,7 @@ from ecgpipe.lead_names import LEADS, lead_of
 HEADER, PTB_XL = "header", "ptb-xl"
 """Values of ``own.NAME.labels`` that are not the path of a table."""
 MISSPELT = {"header": HEADER, "headers": HEADER, "ptbxl": PTB_XL}
-"""How these values are also written: in lower case, without hyphens."""
+"""Common misspellings, in lower case without hyphens, -> the value that is meant."""
 ID_PATTERN = r"(?<!\d)(\d{5})(?!\d)(?=[^/]*$)"
 """Five digits in the name of a file, as PTB-XL writes its record numbers."""
 
@@ -19,7 +19,7 @@ ID_PATTERN = r"(?<!\d)(\d{5})(?!\d)(?=[^/]*$)"
 class OwnColumns(Section):
     """Columns of the label table."""
 
-    path: str = Field("path", description="path below `source`: of signals without suffix, of images with it")
+    path: str = Field("path", description="path below `source`: for signals without suffix, for images with it")
     label: str | tuple[str, ...] = Field(
         "label", description="label or labels of the record; or a list of columns with 0 and 1, one per class"
     )
@@ -53,8 +53,8 @@ class OwnConfig(Section):
     code_table: str | None = Field(
         None,
         min_length=1,
-        description="labels: header: CSV table with the columns code and classes; null: the package's, from the codes "
-        "of the PhysioNet Challenges 2020 and 2021 to superclasses",
+        description="labels: header: CSV table with the columns code and classes; null: the package's table, "
+        "which maps the codes of the PhysioNet Challenges 2020 and 2021 to superclasses",
     )
     id_pattern: str = Field(
         ID_PATTERN,
@@ -83,7 +83,7 @@ class OwnConfig(Section):
     derive_leads: bool = Field(False, description="signals: compute missing III, aVR, aVL and aVF from I and II")
     lead_names: dict[str, str] = Field(
         default_factory=dict,
-        description="signals: names of leads that are not known, such as {MLII: II}; a minus negates: {VR: -aVR}",
+        description="signals: unknown lead name -> lead, such as {MLII: II}; a minus negates: {VR: -aVR}",
     )
     uncalibrated_gain: float | None = Field(
         None,
@@ -99,7 +99,7 @@ class OwnConfig(Section):
 
     @property
     def reading(self) -> dict:
-        """Further arguments of ``read_record``; empty by default."""
+        """Additional arguments of ``read_record``; empty by default."""
         given = {"lead_names": self.lead_names, "uncalibrated_gain": self.uncalibrated_gain}
         return {key: value for key, value in given.items() if value}
 
@@ -110,7 +110,7 @@ class OwnConfig(Section):
         return () if named is None else (named,)
 
     def listing(self) -> dict:
-        """The keys that decide which records there are, and their metadata."""
+        """The keys that determine the records and their metadata."""
         keys = {"labels", "columns", "delimiter", "label_separator"}
         if self.labels == PTB_XL:
             keys = {"labels", "id_table", "delimiter"} if self.id_table else {"labels", "id_pattern"}
@@ -132,7 +132,7 @@ class OwnConfig(Section):
     def _spelt_right(cls, value: str | None) -> str | None:
         meant = MISSPELT.get(re.sub("[-_ ]", "", (value or "").lower()))
         if meant not in (None, value):
-            raise ValueError(f"did you mean {meant}? For a table of the name {value}, write ./{value}")
+            raise ValueError(f"did you mean {meant}? For a table named {value}, write ./{value}")
         return value
 
     @model_validator(mode="after")
@@ -149,7 +149,7 @@ class OwnConfig(Section):
             if refused:
                 raise ValueError(f"{', '.join(refused)}: only for kind signals; remove it")
         if self.labels in (None, HEADER, PTB_XL) and "columns" in self.model_fields_set:
-            raise ValueError("columns: no label table; set labels")
+            raise ValueError("columns: there is no label table; set labels")
         check_unique(self.classes or (), "classes: ")
         for name, lead in self.lead_names.items():
             if lead_of(lead) is None:

@@ -50,7 +50,7 @@ DEGRADE_KINDS: dict[str, tuple[str, tuple[float, float], Effect, Effect, Effect]
     "handwriting": ("handwritten words", (0, 12), (0.2, 1, 3), (0.3, 1, 4), (0.6, 2, 8)),
     "creases": ("folds", (0, 12), (0.2, 1, 2), (0.5, 1, 4), (0.8, 2, 8)),
     "wrinkles": ("depth of wrinkles, percent of brightness", (0, 60), (0.1, 2, 5), (0.4, 3, 12), (0.8, 8, 25)),
-    "bend": ("height of the wave of paper that is not flat, mm", (0, 5), (0, 0, 0), (0.4, 0.2, 1.2), (0.7, 0.5, 2.5)),
+    "bend": ("height of the waves of paper that is not flat, mm", (0, 5), (0, 0, 0), (0.4, 0.2, 1.2), (0.7, 0.5, 2.5)),
     "rotation": ("degrees", (-45, 45), (0.8, -1.5, 1.5), (0.9, -4, 4), (1, -10, 10)),
     "perspective": ("largest shift of a corner, percent of the page", (0, 15), (0, 0, 0), (0.9, 0.5, 3), (1, 1, 7)),
     "crop": ("percent cut off at each edge; below 0: background is visible", (-20, 10), (0.3, -1, 0.5), (1, -5, 0.5),
@@ -201,12 +201,12 @@ class RenderConfig(Section):
 
     @property
     def appearance(self) -> dict[str, Any]:
-        """The keys that change pages, as plain values: all but where ECG-Image-Kit is and how long it may take."""
+        """The keys that change pages, as plain values: all except the location and time limit of ECG-Image-Kit."""
         return self.model_dump(mode="json", exclude={"kit_path", "kit_python", "kit_timeout"})
 
     @property
     def clean(self) -> "RenderConfig":
-        """The same pages as this package draws them, not degraded."""
+        """The same pages, drawn by this package and not degraded."""
         own = {"degrade": DegradeConfig(), "renderer": "ecgpipe", "kit_path": None, "kit_options": KitOptions()}
         return self.model_copy(update=own)
 
@@ -214,7 +214,7 @@ class RenderConfig(Section):
 class PreprocessConfig(Section):
     """How a page becomes the binary image that models see."""
 
-    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)  # `from` is a word of Python
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)  # `from` is a Python keyword
 
     variant: Literal["reader", "paper"] = Field(
         "reader",
@@ -271,19 +271,19 @@ class PreprocessConfig(Section):
 
     @property
     def margins(self) -> tuple[float, float, float, float]:
-        """Shares of the page that the image does not show without a transform: top, right, bottom, left."""
+        """Shares of the page cut off at the top, right, bottom and left of an image without a transform."""
         return self.crop if self.variant == "paper" else (0.0, 0.0, 0.0, 0.0)
 
 
 class ReaderConfig(Section):
     """Training of the page reader (target `reader`)."""
 
-    records: int = Field(1000, ge=1, description="recordings per dataset that its pages show, of the training folds")
+    records: int = Field(1000, ge=1, description="recordings per dataset to draw pages of, from the training folds")
     steps: int = Field(3200, ge=1, description="optimizer steps")
     batch: int = Field(8, ge=1, description="examples per step")
     name_steps: int = Field(2400, ge=1, description="optimizer steps of the part that reads lead names")
     name_batch: int = Field(16, ge=1, description="examples per such step; each shows several names")
-    line_pages: int = Field(800, ge=1, description="pages that the network for lines learns from")
+    line_pages: int = Field(800, ge=1, description="training pages of the network for lines")
     line_steps: int = Field(6000, ge=1, description="optimizer steps of the network for lines")
     line_batch: int = Field(32, ge=1, description="leads per such step")
     pages_from: str | None = Field(

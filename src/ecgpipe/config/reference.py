@@ -19,10 +19,10 @@ from ecgpipe.config.schema import Config
 
 HEAD = """# All configuration keys
 
-Made from the configuration models by `python -m ecgpipe.config.reference`; a test keeps the page up to date.
+`python -m ecgpipe.config.reference` generates this page from the configuration models; a test compares them.
 `config.yaml` states the paper's benchmark; the files in `config/` contain only what differs from it. Snakemake merges
 several configuration files, and `--config` values, key by key. A wrong key or value stops the run before any job; the
-message names the key, the value and what is allowed. Editors with YAML support check and complete keys by
+message names the key, the value and what is allowed. Editors with YAML support check and complete keys with
 `config/schema.json`.
 """
 TABLE = ["| key | values | default | meaning |", "| --- | --- | --- | --- |"]
@@ -53,7 +53,7 @@ def schema() -> str:
 
 
 def _section_of(annotation: Any) -> type[Section] | None:
-    """The section that a key has, or a mapping's values have."""
+    """The section type of a key, or of a mapping's values."""
     for candidate in (annotation, *typing.get_args(annotation)[-1:]):
         if isinstance(candidate, type) and issubclass(candidate, Section):
             return candidate

@@ -78,8 +78,8 @@ class Config(Section):
     )
     tuned: dict[str, str | dict[str, Any]] = Field(
         default_factory=dict,
-        description="model -> keys of `train` that differ, with every recipe (a search over several models writes "
-        "them), or the name of a model whose keys it takes",
+        description="model -> keys of `train` that differ, in every recipe (written by a search over several "
+        "models), or the name of a model to copy these keys from",
     )
     tuning: TuningConfig = Field(default_factory=TuningConfig, description="search for a recipe")
     evaluate: EvaluateConfig = Field(default_factory=EvaluateConfig, description="scores")
@@ -206,11 +206,11 @@ class Config(Section):
         return (from_records or not self.keep_pages) and not self.digitizes(dataset)
 
     def redrawing_of(self, dataset: str) -> RenderConfig:
-        """How digitized pages of a dataset are drawn again: as its pages, but clean; of image files, by default."""
+        """How digitized pages of a dataset are drawn again: like its pages, but clean; for image files, the default."""
         return self.render.clean if self.kind_of(dataset) == "signals" else RenderConfig()
 
     def reads_pictures(self, dataset: str) -> bool:
-        """Whether the page reader makes the images of a dataset; it does not where the traces are known."""
+        """Whether the page reader makes the images of a dataset; it is not needed where the traces are known."""
         clean = self.render.renderer == "ecgpipe" and not self.render.degrade.active
         return self.preprocess.variant == "reader" and not (self.kind_of(dataset) == "signals" and clean)
 

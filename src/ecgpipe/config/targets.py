@@ -14,7 +14,7 @@ SIGNAL_BASELINE, DIGITIZED_BASELINE, SHUFFLED_BASELINE = "baseline-signal", "bas
 
 
 def job_name(rule: str, output: str) -> str:
-    """Where a rule's logs and benchmarks are, without suffix: ``train/{dataset}/{protocol}/{variant}/seed-{seed}``."""
+    """Path of a rule's logs and benchmarks, without suffix: ``train/{dataset}/{protocol}/{variant}/seed-{seed}``."""
     names = dict.fromkeys(re.findall(r"\{(\w+)", output))
     return "/".join([rule, *("seed-{seed}" if name == "seed" else f"{{{name}}}" for name in names)])
 
@@ -44,7 +44,7 @@ class Targets:
         return [f"{self.results}/{dataset}/{file}" for dataset in self.config.datasets]
 
     def of_shards(self, pattern: str, datasets: Iterable[str] | None = None) -> list[str]:
-        """A file of every shard, ``pages/{shard}.parquet``, of all datasets or of these."""
+        """A file of every shard, such as ``pages/{shard}.parquet``, of all or the given datasets."""
         return [
             f"{self.results}/{dataset}/{pattern.format(shard=shard)}"
             for dataset in (self.config.datasets if datasets is None else datasets)
@@ -172,7 +172,7 @@ class Targets:
         ]
 
     def _baselines_of(self, dataset: str) -> list[str]:
-        """The dataset's baselines; the one on the recordings only where a dataset has any."""
+        """The dataset's baselines; the one on the recordings only if the dataset has recordings."""
         if not self.config.benchmark.of(dataset).baselines:
             return []
         signals = self.config.kind_of(dataset) == "signals"
@@ -213,8 +213,8 @@ class Targets:
         return found
 
     def external_predictions(self, one: External) -> dict[str, list[str]]:
-        """Predictions of the models of an entry: ``external`` for the target's records, ``source`` for their own, and
-        ``internal`` of the same models trained on the target, with the same seeds."""
+        """Predictions of the models of an entry: ``external`` for the target's records, ``source`` for those of the
+        source, and ``internal`` of the same models trained on the target, with the same seeds."""
         here, there = self.config.benchmark.of(one.dataset), self.config.benchmark.of(one.target)
         runs = [(model, seed) for model in one.models for seed in one.seeds if seed in here.seeds_of(model)]
         name = f"external/{one.target}/{one.target_protocol}.parquet"
@@ -254,7 +254,7 @@ class Targets:
         ]
 
     def everything(self) -> list[str]:
-        """What `all` makes."""
+        """The files of the target `all`."""
         return [
             *([f"{self.results}/strict.ok"] if self.config.strict else []),
             f"{self.results}/report/index.html",

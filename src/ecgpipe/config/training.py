@@ -58,8 +58,8 @@ class TrainConfig(Section):
         None,
         gt=0,
         lt=1,
-        description="validate and keep an exponential moving average of the weights with this decay (e.g. 0.999); it "
-        "grows to it as 1 - (1 + step)^(-2/3)",
+        description="validate and keep an exponential moving average of the weights with this decay (e.g. 0.999); the "
+        "decay rises to it as 1 - (1 + step)^(-2/3)",
     )
     precision: Literal["fp16", "bf16", "fp32"] = Field(
         "fp16", description="autocast precision on a GPU; fp16 scales the loss"
@@ -75,11 +75,11 @@ class TrainConfig(Section):
         "{model} stands for the model's own name; tensors of another shape (a head for other classes) start at random",
     )
     keep_state: bool = Field(
-        False, description="keep the state at the end in state.ckpt, so that another training can continue this one"
+        False, description="keep the final state in state.ckpt, so that another training can continue this one"
     )
     continue_from: str | None = Field(
         None,
-        description="name of a recipe with keep_state: continue the same model's training with it to more epochs; "
+        description="name of a recipe with keep_state: continue its training of the same model to more epochs; "
         "everything but the number of epochs must be equal",
     )
     focal_gamma: float = Field(2.0, ge=0, description="focusing parameter of the loss (eq. 25; not in the paper)")
@@ -146,7 +146,7 @@ def init_from_problems(
     train_of: Callable[[str], TrainConfig],
     shares_records: Callable[[str, str], bool] = lambda dataset, other: False,
 ) -> Iterator[str]:
-    """What is wrong with `init_from` of the recipes in use, one line each.
+    """The errors in `init_from` of the recipes in use, one line each.
 
     Args:
         datasets: datasets of the benchmark.
@@ -191,7 +191,7 @@ def init_from_problems(
 def continue_from_problems(
     datasets: Sequence[str], runs_of: Callable[[str], DatasetRuns], train_of: Callable[[str], TrainConfig]
 ) -> Iterator[str]:
-    """What is wrong with `continue_from` of the recipes in use, one line each; arguments as above."""
+    """The errors in `continue_from` of the recipes in use, one line each; arguments of ``init_from_problems``."""
     free = {"epochs", "init_from", "keep_state", "continue_from"}
     for dataset in datasets:
         runs = runs_of(dataset)
@@ -235,7 +235,7 @@ class TuningConfig(Section):
     trials: int | None = Field(None, ge=1, description="try a random sample of this many points of the grid; null: all")
     seeds: tuple[Seed, ...] = Field((0,), min_length=1, description="seeds of each trial")
     score: Literal["validation_auc_macro", "validation_accuracy", "validation_loss"] = Field(
-        "validation_auc_macro", description="score that decides, at the epoch with the lowest validation loss"
+        "validation_auc_macro", description="score that ranks the trials, at the epoch with the lowest validation loss"
     )
 
     @field_validator("models")
