@@ -182,7 +182,7 @@ def test_light_traces_on_dark_ground(net, page, colours):
     dark = render_page(beats(), 500, RenderConfig(layout="6x2", dpi=150, **colours))
     recording = digitize(dark.image, net)
     read = recording.page
-    assert read.negative and any(note.startswith("light traces on dark ground") for note in read.notes)
+    assert read.negative and any(note.startswith("light traces on a dark background") for note in read.notes)
     assert len(read.leads.rows) == 6 and all(lead.coverage > 0.9 for lead in read.leads.leads)
     shown = beats()
     shown[:6, 2500:] = shown[6:, :2500] = np.nan

@@ -1,6 +1,6 @@
-"""Which lead is where: the layout that the rows and the printed names of a page support best.
+"""Find which lead is where: the layout that the rows and the printed names of a page support best.
 
-The names show where the columns are, so that cut pages and columns of unequal width keep their leads.
+The names also locate the columns, so the leads are right on cut pages and with columns of unequal width.
 """
 
 from collections.abc import Sequence
@@ -29,11 +29,11 @@ class Arrangement:
     """A layout on a page.
 
     Attributes:
-        layout: the layout; its names are those of the page.
+        layout: the layout, with the names of the page.
         bounds: left and right end of each column, mm; the right end of one may be the left end of the next.
         score: how well the names support it, compared with other arrangements of the same page.
         agreement: share of the probability of all names that agrees with the layout, 0 to 1; 0 if no name was read.
-        read: (name, row) that were read at their place.
+        read: (name, row) of the names that were read at their place.
         cut: whether the page shows only some of the layout's columns.
     """
 
@@ -51,7 +51,7 @@ def arrange(spans: list[tuple[float, float]], names: Names, layouts: Sequence[La
     Args:
         spans: left and right end of each row, mm.
         names: of each row.
-        layouts: that are known. Some rows of one, and one named lead in each row, are also tried.
+        layouts: known layouts. Parts of them, and one named lead in each row, are also tried.
     """
     count = len(spans)
     fitting = [layout for layout in layouts if layout.rows == count]
@@ -69,7 +69,7 @@ def arrange(spans: list[tuple[float, float]], names: Names, layouts: Sequence[La
 
 
 def _parts(layouts: Sequence[Layout], count: int) -> list[Layout]:
-    """Consecutive rows of layouts, as many as the page has: it was cut above or below."""
+    """Consecutive rows of layouts, as many as the page has, in case it was cut above or below."""
     parts = []
     for layout in layouts:
         body = len(layout.columns[0])
@@ -83,7 +83,7 @@ def _parts(layouts: Sequence[Layout], count: int) -> list[Layout]:
 
 
 def _fitted(layout: Layout, spans: list[tuple[float, float]], names: Names) -> Arrangement:
-    """The layout where the names place it on the page."""
+    """Place the layout on the page by the names, and score it."""
     body = len(layout.columns[0])
     left, right = np.median(np.array(spans[:body]), axis=0)
     place = {(name, row): column for column, leads in enumerate(layout.columns) for row, name in enumerate(leads)}
@@ -115,7 +115,7 @@ def _fitted(layout: Layout, spans: list[tuple[float, float]], names: Names) -> A
 
 
 def _columns(matching: list[tuple[int, float]], count: int, left: float, right: float) -> tuple[float, float]:
-    """x of the names of the first column and the distance of the columns, mm, from names (column, x)."""
+    """x of the first column's names, and the distance between columns, in mm, from names (column, x)."""
     width = (right - left) / count
     slopes = [(b - a) / (j - i) for (i, a), (j, b) in combinations(sorted(matching), 2) if j > i]
     if slopes and np.median(slopes) > IN_COLUMN:
@@ -129,7 +129,7 @@ def _columns(matching: list[tuple[int, float]], count: int, left: float, right: 
 
 
 def _bounds(first: float, width: float, count: int, left: float, right: float) -> list[tuple[float, float]]:
-    """Left and right end of each column: equal parts of the rows, or between the names if these say otherwise."""
+    """Left and right end of each column: equal parts of the rows, unless the names show other columns."""
     starts_here = -NAME_LEFT <= first - left <= NAME_RIGHT
     if starts_here and abs(width * count / (right - left) - 1) < EQUAL:
         return _equal_parts(left, right, count)
@@ -145,7 +145,7 @@ def _equal_parts(left: float, right: float, count: int) -> list[tuple[float, flo
 
 
 def _named_as_read(layout: Layout, spans: list[tuple[float, float]], names: Names) -> Arrangement | None:
-    """The layout with other names, as they were read at its places; None if most were not."""
+    """The layout with the names that were read at its places; None if most places have no name."""
     body = len(layout.columns[0])
     left, right = np.median(np.array(spans[:body]), axis=0)
     bounds = _bounds(left + USUAL_NAME, (right - left) / len(layout.columns), len(layout.columns), left, right)

@@ -1,4 +1,4 @@
-"""From a page to a recording: twelve leads in millivolts, with invalid samples where the page shows nothing."""
+"""From a page to a recording: twelve leads in millivolts, with invalid samples where the page shows no trace."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,8 +16,8 @@ from ecgpipe.reader.templates import Layout
 
 USUAL_GAIN = 10.0  # mm/mV
 GAINS = (5.0, 10.0, 20.0)
-PULSE = (3.5, 24.0), (1.5, 14.0)  # mm, heights and widths of a calibration pulse
-PULSE_INK, PULSE_FOOT, PULSE_ALIKE = 0.4, 1.5, 0.1  # probability; mm from baseline and beside; share of the height
+PULSE = (3.5, 24.0), (1.5, 14.0)  # mm, range of heights and of widths of a calibration pulse
+PULSE_INK, PULSE_FOOT, PULSE_ALIKE = 0.4, 1.5, 0.1  # probability; tolerances of position (mm) and height (share)
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class DigitizedLead:
     Attributes:
         name, start, end: seconds from the start of the page.
         confidence: mean probability of its trace, 0 to 1.
-        gaps: (from, to) in seconds, without a trace; bridged ones too.
+        gaps: (from, to) in seconds, without a trace; also bridged gaps.
         name_read: whether its printed name was read.
     """
 
@@ -44,12 +44,12 @@ class Recording:
     """A digitized page.
 
     Attributes:
-        signal: float32 (12, samples), mV, leads in the usual order; NaN where the page shows nothing.
+        signal: float32 (12, samples), mV, leads in the usual order; NaN where the page shows no trace.
         sampling_rate: Hz.
-        leads: what was found, without missing leads.
+        leads: the leads that were found.
         speed, gain: mm/s and mm/mV.
-        notes: what was assumed and what is doubtful, one sentence each.
-        page: the page as it was read.
+        notes: assumptions and possible problems, one sentence each.
+        page: the page that was read.
         lines: (n, 2) points of each found lead on the upright page, pixels.
     """
 
@@ -68,7 +68,7 @@ class Recording:
         return missing_leads(self.signal)
 
     def summary(self) -> dict:
-        """What ``ecgpipe digitize`` writes as JSON."""
+        """The JSON output of ``ecgpipe digitize``."""
         return self.page.summary() | {
             "speed_mm_per_s": self.speed,
             "gain_mm_per_mv": self.gain,
@@ -107,7 +107,7 @@ def digitize(
     seconds = np.arange(round(time.seconds * sampling_rate)) / sampling_rate
     signal = np.full((len(LEADS), len(seconds)), np.nan, np.float32)
     found, lines = [], []
-    for line in read.lines:  # strips are last: they do not replace the leads' own parts
+    for line in read.lines:  # rhythm strips are last: they do not replace the leads' own parts
         lead = line.lead
         at, above = corrections(line, read, net.liner)
         millivolts = (read.heights(line, seconds) + np.interp(seconds, at, above)) / scale
@@ -132,11 +132,11 @@ def missing_leads(signal: np.ndarray) -> list[str]:
 
 
 def pulse_gain(page: ReadPage, unit: float = 1.0) -> float | None:
-    """mm per mV from the heights of the calibration pulses; None without them.
+    """mm per mV from the heights of the calibration pulses; None without pulses.
 
-    Marks of a pulse's size that stand on a row's baseline count if half of the rows, at least two, have one at the
-    same place and with the same height. The network labels many pulses as other ink. ``unit``: estimated millimetres
-    per true one.
+    A mark of a pulse's size on a row's baseline counts if half of the rows, and at least two, have such a mark at the
+    same x and of the same height. The network labels many pulses as other ink. ``unit``: estimated millimetres per
+    true millimetre.
     """
     mm = page.frame.pixels_per_mm
     maps = page.reading.maps

@@ -8,16 +8,16 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from ecgpipe.reader.network import PIXEL_MAPS, ReaderNet
 
 STRIP = 192
-"""Rows of the half resolution that are computed together: its maps are large, and small ones reuse memory."""
+"""Rows at half resolution that are computed together: whole maps are large, and the maps of strips reuse memory."""
 HALO = 2
-"""Rows beyond a strip that two convolutions of 3 x 3 pixels see."""
+"""Rows outside a strip that two convolutions of 3 x 3 pixels read."""
 
 
 class FusedReader(ReaderNet):
-    """A copy of a network for prediction. Batch normalization is part of the convolutions.
+    """A copy of a network for prediction, with batch normalization merged into the convolutions.
 
     Args:
-        net: is not changed.
+        net: the network; it is not changed.
     """
 
     def __init__(self, net: ReaderNet) -> None:
@@ -70,10 +70,10 @@ class FusedReader(ReaderNet):
 
 
 class _Up(nn.Module):
-    """A block of the decoder without enlarging the maps from below.
+    """A block of the decoder that does not enlarge the maps from the level below.
 
-    A convolution of 3 x 3 pixels of a map whose pixels were doubled sees 2 x 2 different ones. It equals a transposed
-    convolution of the map itself, with kernels of 4 x 4 pixels.
+    A 3 x 3 convolution of a map with doubled pixels reads only 2 x 2 different pixels. It equals a transposed
+    convolution of the original map with kernels of 4 x 4 pixels.
     """
 
     def __init__(self, block: nn.Module, width: int) -> None:

@@ -1,4 +1,4 @@
-"""From the network's local geometry to one map of the page: the position of each pixel on the paper, in millimetres."""
+"""Convert the network's local geometry to one map of the page: each pixel's position on the paper, in millimetres."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ import numpy as np
 DEGREE = 3
 ITERATIONS = 6
 SINGULAR = 1e-9  # mm² per pixel²
-FARTHEST = 1e5  # pixels; a point that far away did not converge
+FARTHEST = 1e5  # pixels; limit for points that do not converge
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class PageGeometry:
     Attributes:
         x, y: float (terms,), coefficients of the page's x and y in mm, for positions scaled to about -1..1.
         middle, unit: position = middle + unit * scaled, in pixels.
-        residual: root mean square difference between the map's local scale and direction and the network's, relative.
+        residual: relative root mean square difference of the map's local scale and direction from the network's.
     """
 
     x: np.ndarray
@@ -33,7 +33,7 @@ class PageGeometry:
         return np.stack([powers @ self.x, powers @ self.y], axis=1)
 
     def jacobian(self, points: np.ndarray) -> np.ndarray:
-        """Derivatives (n, 2, 2) of the page's (x, y) by the picture's (x, y), mm per pixel."""
+        """Derivatives (n, 2, 2) of the page's (x, y) with respect to the picture's (x, y), mm per pixel."""
         by_x, by_y = derivatives(*((points - self.middle) / self.unit).T)
         rows = [[by_x @ self.x, by_y @ self.x], [by_x @ self.y, by_y @ self.y]]
         return np.moveaxis(np.array(rows), -1, 0) / self.unit
@@ -51,7 +51,7 @@ class PageGeometry:
         return points
 
     def turned(self, angle: float) -> "PageGeometry":
-        """The same map with the page's axes turned by an angle in radians: a row that rises by it becomes level."""
+        """The same map with the page's axes turned by an angle in radians, so that a row that rises by it is level."""
         cosine, sine = np.cos(angle), np.sin(angle)
         return replace(self, x=cosine * self.x + sine * self.y, y=cosine * self.y - sine * self.x)
 
@@ -63,7 +63,7 @@ class PageGeometry:
 
     @property
     def mirrored(self) -> bool:
-        """Whether the picture shows the page as in a mirror."""
+        """Whether the picture shows the page mirrored."""
         return bool(np.linalg.det(self.jacobian(self.middle[None])[0]) < 0)
 
     @property
@@ -87,7 +87,7 @@ def terms(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def derivatives(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Derivatives of ``terms`` by x and by y."""
+    """Derivatives of ``terms`` with respect to x and y."""
     by_x = np.stack([i * x ** max(i - 1, 0) * y**j for i, j in _powers()], axis=-1)
     by_y = np.stack([x**i * j * y ** max(j - 1, 0) for i, j in _powers()], axis=-1)
     return by_x, by_y

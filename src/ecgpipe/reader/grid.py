@@ -1,7 +1,7 @@
 """Refine a page's geometry with the spectrum of its printed grid.
 
-The network's estimate of the millimetres is rough. Where lines are printed every 1 or 5 mm, the spectrum of the grid
-has sharp peaks at multiples of 1/5 per mm.
+The network's estimate of the scale is rough. Where lines are printed every 1 or 5 mm, the spectrum of the grid has
+sharp peaks at multiples of 1/5 per mm.
 """
 
 from dataclasses import replace
@@ -16,31 +16,31 @@ TILE = 160
 """Pixels per side of the tiles whose spectra are computed."""
 PADDED = 256
 TEETH = np.arange(1, 11)
-"""A comb: multiples of 1/5 per mm. Every fifth comes from the 1 mm lines."""
+"""A comb: multiples of 1/5 per mm. Every fifth tooth comes from the 1 mm lines."""
 PLACES = np.concatenate([TEETH, TEETH - 0.5])
 """The teeth, and the places between them."""
 WEIGHTS = np.tile(np.where(TEETH % 5 == 0, 3.0, 1.0), 2).astype(np.float32)
 SCALES, TURNS = np.exp(np.linspace(-1.2, 1.2, 121)), np.deg2rad(np.linspace(-9, 9, 25))
-"""Changes of the network's estimate that are tried for the whole page, and then, finer, for each tile."""
+"""Changes of the network's estimate to try for the whole page; below, finer ones for each tile."""
 FINE = np.exp(np.linspace(-0.06, 0.06, 21)), np.deg2rad(np.linspace(-3, 3, 13))
 FINEST = np.exp(np.linspace(-0.005, 0.005, 9)), np.deg2rad(np.linspace(-0.4, 0.4, 7))
 STRONGEST = 6.0
-"""Limit of a peak relative to its surroundings while combs are compared, so that many weak ones beat a strong one."""
+"""Limit of a peak relative to its surroundings when combs are compared, so that many weak peaks beat a strong one."""
 FLOOR = 0.07
-"""Least level of the surroundings, relative to the strongest peak."""
+"""Minimum level of the surroundings, relative to the strongest peak."""
 LEAST_CONTRAST = 0.2
-"""Least difference between the comb's teeth and the gaps between them, in units of the surroundings."""
+"""Minimum difference between the comb's teeth and the gaps between them, in units of the surroundings."""
 AGREE, LEAST_CLEAR = 0.015, 0.3
-"""Relative error up to which a tile agrees with the map, and the least mean weight of tiles that agree."""
+"""Largest relative error of a tile that agrees with the map, and minimum mean weight of the tiles that agree."""
 NO_WEIGHT = 1e-6
 LEAST_TILES, MOST_TILES = 3, 12
-"""Number of tiles with grid: required; at most used, the clearest, to find the change over the whole page."""
+"""Number of tiles with grid that is required, and of the clearest ones that give the change of the whole page."""
 USUAL_WIDTH, WIDTH_SPREAD = 250.0, 0.35
 """Width of the traces in mm, 10 s at 25 mm/s, and the standard deviation of its logarithm."""
 ROUGH_SPREAD, TURN_SPREAD = 0.6, 6.0
 """Standard deviations of the network's error: of log(scale), and of its direction in degrees."""
 PRIOR_WEIGHT = 0.7
-"""Of the prior probability's logarithm, beside the contrast."""
+"""Of the logarithm of the prior probability, which is added to the contrast."""
 
 
 def refine_geometry(
@@ -50,10 +50,10 @@ def refine_geometry(
 
     Args:
         grid: float32 (h, w), probability that a pixel is grid.
-        geometry: a rough estimate for the picture; a scale off by up to a factor of 3 and a direction by up to 9
-            degrees are corrected.
+        geometry: a rough estimate for the picture; errors of the scale up to a factor of 3 and of the direction up to
+            9 degrees are corrected.
         scale: pixels of ``grid`` per pixel of the picture.
-        width: of the traces along the rows, in pixels of ``grid``; helps to tell 1 mm lines from 5 mm lines.
+        width: of the traces along the rows, in pixels of ``grid``; helps to distinguish 1 mm lines from 5 mm lines.
 
     Returns:
         The refined map of the picture; None if there is no clear grid.
@@ -73,9 +73,7 @@ def refine_geometry(
     fitted, clear = _fit_without_outliers(points, axes, scale, shape)
     if clear.max() < LEAST_CLEAR:
         return None
-    if (
-        clear.min() < LEAST_CLEAR
-    ):  # lines in one direction locked on to another comb, or are faint: start from the others
+    if clear.min() < LEAST_CLEAR:  # one axis is faint, or locked on to another comb: start from the other axis
         lost, other = int(clear.argmin()), int(clear.argmax())
         across = fitted.jacobian(points)[:, other] / scale @ np.array([[0, 1], [-1, 0]])
         side = np.sign(np.sum(across * rough[:, lost], axis=1, keepdims=True))
@@ -88,7 +86,7 @@ def refine_geometry(
 
 
 def _along_the_tiles(spectra: list[np.ndarray], gradient: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The gradient (n, 2) of one axis that fits the spectrum of each tile best, close to this one, and its weight."""
+    """The gradient (n, 2) of one axis, close to ``gradient``, that fits each tile's spectrum best, and its weight."""
     contrasts: list[np.ndarray] = []
     for changes in (FINE, FINEST):
         around = _changed(gradient, _pairs(*changes))
@@ -100,7 +98,7 @@ def _along_the_tiles(spectra: list[np.ndarray], gradient: np.ndarray) -> tuple[n
 def _fit_without_outliers(
     points: np.ndarray, axes: list[tuple[np.ndarray, np.ndarray]], scale: float, shape: tuple[float, float]
 ) -> tuple[PageGeometry, np.ndarray]:
-    """Fit, and again without the tiles that locked on to another comb.
+    """Fit the map, then fit it again without the tiles that locked on to another comb.
 
     Args:
         points: (n, 2), centres of the tiles in the picture.
@@ -132,7 +130,7 @@ def _relative_errors(fitted: PageGeometry, points: np.ndarray, gradients: list[n
 
 
 def usual_scale(geometry: PageGeometry, width: float) -> PageGeometry:
-    """Without a grid: the rough geometry, corrected by the usual width of a page's traces.
+    """The rough geometry of a page without a grid, corrected by the usual width of the traces.
 
     Args:
         width: of the traces along the rows, in pixels of the picture.
@@ -182,7 +180,7 @@ def _changed(gradients: np.ndarray, changes: np.ndarray) -> np.ndarray:
 
 
 def _contrast(spectrum: np.ndarray, gradients: np.ndarray) -> np.ndarray:
-    """How much stronger the spectrum is on the comb of each gradient (m, 2) than between its teeth: (m,)."""
+    """How much stronger the spectrum is on the teeth of each gradient's (m, 2) comb than between them: (m,)."""
     cycles = gradients * (PADDED / 5)  # per picture of PADDED pixels
     x, y = (np.outer(part, PLACES).astype(np.float32) for part in cycles.T)
     limit = PADDED / 2 - 2
@@ -200,7 +198,7 @@ def _contrast(spectrum: np.ndarray, gradients: np.ndarray) -> np.ndarray:
 def _common_changes(spectra: list[np.ndarray], rough: np.ndarray, width: float | None) -> list[np.ndarray] | None:
     """(factor, turn) of the rough gradients of x and of y that fit all tiles best; None if no comb stands out.
 
-    The factor is found for both axes together, then for each alone, close to it.
+    The factor is found for both axes together, then refined for each axis.
     """
     pairs = _pairs(SCALES, TURNS)
     tables = []

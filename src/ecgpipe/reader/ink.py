@@ -1,4 +1,4 @@
-"""The ink of the traces on the upright page, finer than the network sees it."""
+"""The ink of the traces on the upright page, at a finer resolution than the network's."""
 
 import cv2
 import numpy as np
@@ -7,25 +7,25 @@ from scipy.ndimage import median_filter
 from ecgpipe.reader.leads import FoundLead
 from ecgpipe.reader.page import ReadPage
 
-AROUND = 1.0  # mm around the traces whose colours are compared
-REACH = 0.3  # mm by which the ink may lie outside of the network's trace
+AROUND = 1.0  # mm around the traces in which colours are compared
+REACH = 0.3  # mm by which ink may lie outside the network's trace
 USUAL = 6.0  # mm along the row over which the darkness of a full stroke is averaged
-STROKE = 0.7  # of the usual darkness of the traces: darker pixels may be the tip of a peak
-FAINT = 0.2  # probability from which dark ink that touches the network's trace belongs to it
+STROKE = 0.7  # times the usual darkness of the traces: darker pixels may be the tip of a peak
+FAINT = 0.2  # minimum probability of dark ink that belongs to the network's trace because it touches it
 TIP = 4.0  # mm that a tip may reach beyond the network's trace
-BAR, WAVE = 8.0, 0.7  # mm of dark ink in a column without a trace: separators have more, waves are at least so wide
-NAME = 5.0, 3.5  # mm to each side of and above and below the middle of a printed lead name: its letters
+BAR, WAVE = 8.0, 0.7  # mm: separators have more dark ink than this in a column, and waves are at least this wide
+NAME = 5.0, 3.5  # mm: half the width and half the height of the area of a printed lead name
 UPRIGHT = np.ones((3, 1), np.uint8)
-SURE, PALE = 0.95, 0.6  # probability from which a pixel of a pale, steep stroke counts so much
-PALE_STROKE = 0.5  # mm of a column, from which there is such a stroke
+SURE, PALE = 0.95, 0.6  # probability from which a pixel of a pale, steep stroke is ink, and how much ink it is
+PALE_STROKE = 0.5  # mm, minimum height of such a stroke
 MOST_COLOURS = 200_000  # pixels from which the colour of the ink is learned
 FRAME, FRAME_DARK, FRAME_WHOLE = 0.004, 0.5, 0.9  # shares: of the picture's size, of its usual brightness, of a side
 
 
 def without_frame(picture: np.ndarray) -> np.ndarray:
-    """The picture with a dark line along its edges replaced by what lies beside it, or the picture itself.
+    """Replace a dark line along the picture's edges by the pixels beside it; a picture without one is unchanged.
 
-    Some programs draw a frame around the page, which would be ink of every trace that begins at the edge.
+    Some programs draw a frame around the page. It would count as ink of every trace that begins at the edge.
 
     Args:
         picture: uint8 (H, W, 3).
@@ -47,10 +47,10 @@ def without_frame(picture: np.ndarray) -> np.ndarray:
 
 
 def ink_of(page: ReadPage, picture: np.ndarray) -> np.ndarray:
-    """How much of each pixel is ink of the colour of the traces: float32 (h, w), about 0 to 1.
+    """How much of each pixel is ink in the colour of the traces: float32 (h, w), about 0 to 1.
 
-    The colours, relative to the paper around them, are combined linearly so that they predict the network's traces
-    best; the colours of grid and shadows cancel.
+    It is the linear combination of the colours, relative to the paper around them, that best predicts the network's
+    traces; the colours of grid and shadows cancel.
 
     Args:
         picture: uint8 (H, W, 3), RGB, as given to ``understand_page``.
@@ -101,11 +101,11 @@ def own_ink(page: ReadPage, ink: np.ndarray, lead: FoundLead, first: int, last: 
 
 
 def _unseen(page: ReadPage, lead: FoundLead, dark: np.ndarray, near: tuple[slice, slice]) -> np.ndarray:
-    """Dark ink in columns without a trace, such as a wave beside a calibration pulse; no letters, no upright bars."""
+    """Dark ink in columns without a trace, such as a wave beside a calibration pulse, but no letters or separators."""
     mm = page.frame.pixels_per_mm
     unseen = dark & ~(page.leads.row_of[near] == lead.row).any(axis=0)
     unseen[:, unseen.sum(axis=0) > BAR * mm] = False
-    if not lead.name_read:  # it may stand on the trace
+    if not lead.name_read:  # the name may overlap the trace
         unseen[:, : round((lead.left + 2 * NAME[0]) * mm) - near[1].start] = False
     for name in page.reading.names:
         middle = page.frame.to_mm(np.array([[name.x, name.y]]))[0] * mm - (near[1].start, near[0].start)

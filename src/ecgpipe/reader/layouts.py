@@ -33,7 +33,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class RandomLayout:
-    """Slots of all leads, and the dimensions that the other print follows."""
+    """Slots of all leads, and the dimensions that place everything else on the page."""
 
     slots: tuple[Slot, ...]
     width: float
@@ -139,7 +139,7 @@ def random_furniture(rng: np.random.Generator, fonts: int) -> Furniture:
 def random_wave(
     rng: np.random.Generator, signals: np.ndarray, sampling_rate: float, slot: Slot, speed: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What a slot shows: part of a random record, with what recorders and patients add.
+    """The signal in a slot: part of a random record, with artefacts of recorders and patients.
 
     Args:
         signals: int16 (records, 12, samples), microvolts.

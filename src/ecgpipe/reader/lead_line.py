@@ -16,11 +16,11 @@ from ecgpipe.reader.page import ReadPage, several_pages, understand_page
 from ecgpipe.reader.templates import Layout
 from ecgpipe.reader.timing import USUAL_SPEED, PageTime, page_time
 
-LEAST_COVERAGE = 0.2  # of a lead, below which it is missing
+LEAST_COVERAGE = 0.2  # leads with a lower coverage are missing
 BRIDGED = 2.0  # mm, gaps up to this are bridged
-HELD = 0.5  # mm beyond a line's ends, up to those of its lead, where marks hide it: its last value is kept
+HELD = 0.5  # mm by which a line is extended with its end values, within its lead, because marks may hide its ends
 FINE = 3  # points of a line per pixel of the upright page
-END, VERTICAL = 0.4, 8.0  # mm at the ends of a lead, and the slope there of what is not trace
+END, VERTICAL = 0.4, 8.0  # mm at the ends of a lead, and the least slope of a mark there
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class LeadLine:
 
     Attributes:
         x, y: (n,), the line's points, x increasing, n > 0.
-        stroke: its edges; columns are pixels, too.
+        stroke: its edges; its columns are also in pixels.
         pen: thickness of the pen that drew it, pixels.
     """
 
@@ -46,10 +46,10 @@ class PageLines:
 
     Attributes:
         time: when its rows show what.
-        unit: the millimetres of the upright page per true one; not 1 if there is no grid.
+        unit: millimetres of the upright page per true millimetre; not 1 if there is no grid.
         ink: float32 (h, w), from ``ink_of``.
-        lines: of the leads that have ink of their own; strips are last.
-        notes: what was assumed about time.
+        lines: of the leads that have ink of their own; rhythm strips are last.
+        notes: assumptions about time.
     """
 
     page: ReadPage = field(repr=False)
@@ -96,7 +96,7 @@ def read_lines(picture: np.ndarray, net: ReaderNet, layouts: Sequence[Layout] | 
     page = understand_page(picture, net, layouts)
     rows = page.leads.rows
     if several_pages(page.reading.names):
-        raise DataError("most lead names appear twice: the picture seems to show two pages; cut them apart")
+        raise DataError("most lead names appear twice: the picture seems to show two pages; crop it to one")
     if not page.leads.known:
         raise DataError(f"the page's layout is unknown ({len(rows)} rows of traces); see the overlay of ecgpipe read")
     leads, time, notes = page_time(page)
@@ -134,9 +134,9 @@ def _lines(page: ReadPage, ink: np.ndarray, leads: Sequence[FoundLead], time: Pa
 def _without_marks(
     x: np.ndarray, y: np.ndarray, lead: FoundLead, time: PageTime, mm: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The line without what lies beyond a vertical mark or a step near its ends: the next lead or its separator.
+    """The line without the parts beyond a vertical mark or a step near its ends: the next lead or a separator.
 
-    At the ends of a row there is neither.
+    The ends of a row have neither.
     """
     speed = time.speeds[lead.row]
     inner = time.at(lead.left, lead.row) * speed > 1, (time.seconds - time.at(lead.right, lead.row)) * speed > 1

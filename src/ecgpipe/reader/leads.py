@@ -10,11 +10,11 @@ from ecgpipe.reader.arrange import Arrangement, Names, arrange
 from ecgpipe.reader.rows import clean_rows, columns_of, find_rows, flat_rows, keep_rows
 from ecgpipe.reader.templates import Layout, read_templates
 
-NAME_ABOVE, NAME_BELOW = 14.0, 12.0  # mm, how far from its baseline a lead's name is printed
-ROW_ENDS = 20.0  # mm, within which a row ends where the others do
-DENSE = 6.0  # mm, window in which half of the columns of a row have trace; before and after, there are stray pixels
+NAME_ABOVE, NAME_BELOW = 14.0, 12.0  # mm, largest distance of a name from its lead's baseline
+ROW_ENDS = 20.0  # mm, by which the end of a row may differ from those of the other rows
+DENSE = 6.0  # mm, window with trace in half of its columns; pixels outside the outermost windows are stray
 SPECK, SPECK_APART = 2.0, 1.0  # mm: shorter pieces at the ends of a row, after a longer gap, are not part of it
-LONGEST_GAP = 2.0  # mm without trace that are not reported as a gap
+LONGEST_GAP = 2.0  # mm, longest stretch without trace that is not reported
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class FoundLead:
 
     Attributes:
         row: of the page, from the top, from 0.
-        left, right, baseline: its place.
+        left, right, baseline: its position.
         coverage: share of its width that has trace.
         confidence: mean probability of its trace pixels, 0 to 1.
         gaps: (from, to) along x, stretches without trace.
@@ -82,7 +82,7 @@ def find_leads(
         offset: float32 (h, w), height of the trace above its baseline, mm.
         names: (name, x, y, confidence) of printed names, mm from the upper left corner.
         pixels_per_mm: of the maps.
-        layouts: that the page may have; default: ``read_templates()``.
+        layouts: possible layouts of the page; default: ``read_templates()``.
 
     Returns:
         The leads; None without a row of traces.
@@ -127,7 +127,7 @@ def _arranged(
     """The arrangement that the names support best, and the names of each row."""
     pitch = float(np.diff(rows).min()) if len(rows) > 1 else 0.0
     tried = []
-    for shift in (0.0, pitch / 2, -pitch / 2):  # names far above or below their leads are near those of other rows
+    for shift in (0.0, pitch / 2, -pitch / 2):  # names far above or below their leads may be near other rows
         read = _names_in_rows([(name, x, y + shift, share) for name, x, y, share in names], rows)
         tried.append((arrange(spans, read, layouts or read_templates()), read))
     return max(tried, key=lambda pair: pair[0].score)
@@ -151,7 +151,7 @@ def _span(present: np.ndarray, pixels_per_mm: float) -> tuple[float, float]:
 
 
 def _names_in_rows(names: list[tuple[str, float, float, float]], rows: list[float]) -> Names:
-    """(name, x, confidence) of each row; a name belongs to the baseline that it is nearest to, preferably below it."""
+    """(name, x, confidence) of each row; a name belongs to the nearest baseline, preferably one below it."""
     found: Names = [[] for _ in rows]
     for name, x, y, confidence in names:
         distances = [1.2 * (y - row) if y > row else row - y for row in rows]
@@ -169,7 +169,7 @@ def _places(found: Arrangement, rows: list[float], spans: list[tuple[float, floa
             leads.append(FoundLead(name, row, *spans[row], baseline, name_read=bool(names[row]), strip=True))
             continue
         for column, (each, (left, right)) in enumerate(zip(found.layout.columns, found.bounds, strict=True)):
-            # the ends of a row may differ a little from those of the others
+            # a row may start and end a little before or after the others
             left = spans[row][0] if column == 0 and abs(spans[row][0] - left) < ROW_ENDS else left
             last = column == len(found.bounds) - 1
             right = spans[row][1] if last and abs(spans[row][1] - right) < ROW_ENDS else right

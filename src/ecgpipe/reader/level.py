@@ -11,23 +11,23 @@ from ecgpipe.reader.phase import LocalShift
 from ecgpipe.reader.rows import APART, baselines
 
 COARSE_TURNS, FINE_TURNS = np.deg2rad(np.linspace(-16, 16, 65)), np.deg2rad(np.linspace(-0.5, 0.5, 11))
-MOST_POINTS = 20_000  # on traces, that show whether rows are level
+MOST_POINTS = 20_000  # points on traces that are used
 LEVEL_BIN = 1.5  # mm
-LEAST_WIDTH, LEAST_ROWS = 0.6, 3  # share of the page's width that a row must cover, and rows that must
-ROW_NOISE = 0.3  # mm, distances of points from their row below which all count the same
-CONVERGENCE = 5e-5  # of rows per mm, usual: 1 % over the width of a page
-CLEARLY = 1.3  # times its error: rows that converge less may do so by chance, as on a flat page
-SLOPE_NOISE = 3e-3  # of rows, from drifting signals
-WAVE_DEGREE, WAVE_PLACES = 4, 33  # of the polynomial: waves of paper are long; and places where rows are compared
-WAVE_CHANCE = 2.0  # times the variance that rows without anything in common have: only the rest is a wave
-ENDS_NOISE = 1.5  # mm, median distance of the rows' ends from an upright line, up to which they show its direction
-LEAST_SHEAR = 0.004  # slopes of this line below which the page is upright already
-NAME_WIDTHS = {"I": 0.3, "II": 0.6, "III": 0.9, "aVR": 2.0, "aVL": 1.9, "aVF": 1.9}  # of letters; others as V1 has
-V_WIDTH = 1.3
-LETTER, LETTER_ERROR = 3.5, 1.0  # mm, usual height of letters, and how far it differs
-BOW_ERROR, NAME_ERROR = 2.0, 0.7  # mm: usual bow of a page's time axis, and error of a name's place
-LEAST_BOW, LEAST_BOW_OF_TWO = 1.0, 1.5  # mm: names above three columns or more, and above two, do not show less
-LEAST_NAMES = 5  # fewer show no bow
+LEAST_WIDTH, LEAST_ROWS = 0.6, 3  # minimum share of the page's width that a row covers, and minimum number of rows
+ROW_NOISE = 0.3  # mm: points closer to their row than this all have the same weight
+CONVERGENCE = 5e-5  # usual convergence of the rows, per mm: 1 % over the width of a page
+CLEARLY = 1.3  # times its standard error: a smaller convergence may be chance, as on a flat page
+SLOPE_NOISE = 3e-3  # of the rows' slopes, from drifting signals
+WAVE_DEGREE, WAVE_PLACES = 4, 33  # degree of the polynomial (waves of paper are long), and places to compare rows
+WAVE_CHANCE = 2.0  # times the variance of rows with nothing in common: only the rest counts as a wave
+ENDS_NOISE = 1.5  # mm: the rows' ends define a vertical line if their median distance from it is at most this
+LEAST_SHEAR = 0.004  # slopes of this line below which nothing is corrected
+NAME_WIDTHS = {"I": 0.3, "II": 0.6, "III": 0.9, "aVR": 2.0, "aVL": 1.9, "aVF": 1.9}  # relative to the letters' height
+V_WIDTH = 1.3  # of all other names
+LETTER, LETTER_ERROR = 3.5, 1.0  # mm, usual height of letters and its standard deviation
+BOW_ERROR, NAME_ERROR = 2.0, 0.7  # mm: usual bow of a page's time axis, and error of a name's position
+LEAST_BOW, LEAST_BOW_OF_TWO = 1.0, 1.5  # mm: smallest bow that is corrected, for three or more columns and for two
+LEAST_NAMES = 5  # needed to measure the bow
 STEP = 16  # pixels of the picture between the places where the wave is known
 
 
@@ -50,7 +50,7 @@ def trace_points(maps: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray
 def level_rows(points: np.ndarray, above: np.ndarray, geometry: PageGeometry) -> PageGeometry:
     """Turn a rough geometry so that the rows of traces are level.
 
-    The baselines of all points are collected in a histogram of their height; it is sharpest if the rows are level.
+    Each point votes for the height of its baseline. The histogram of the votes is sharpest when the rows are level.
 
     Args:
         points: (n, 2), points on traces in the picture.
@@ -65,10 +65,10 @@ def level_rows(points: np.ndarray, above: np.ndarray, geometry: PageGeometry) ->
 
 
 def foreshortened(points: np.ndarray, above: np.ndarray, geometry: PageGeometry) -> PageGeometry:
-    """Correct a rough geometry for a page that one side of was nearer to the camera: its rows converge.
+    """Correct a rough geometry for a page that had one side nearer to the camera, so that its rows converge.
 
-    Of a page X, Y that is turned about an upright axis, a picture shows x = X / (1 + p X), y = Y / (1 + p X). Rows that
-    converge by q per mm give X = x / (1 + q x) and Y = y / (1 + q x).
+    A picture of a page (X, Y) that is turned about a vertical axis shows x = X / (1 + p X), y = Y / (1 + p X). Rows
+    that converge by q per mm give X = x / (1 + q x) and Y = y / (1 + q x).
 
     Args:
         points, above: as in ``level_rows``.
@@ -98,24 +98,24 @@ def foreshortened(points: np.ndarray, above: np.ndarray, geometry: PageGeometry)
     )
     if abs(converge) < CLEARLY * error:
         return geometry
-    converge *= CONVERGENCE**2 / (CONVERGENCE**2 + error**2)  # towards a page seen straight on
+    converge *= CONVERGENCE**2 / (CONVERGENCE**2 + error**2)  # shrunk towards a page seen straight on
     places = _places(geometry, np.abs(points - geometry.middle).max(axis=0))
     across, down = geometry.to_page(places).T
     across = across - middle
-    down = down - level * across  # what is left of the turn
+    down = down - level * across  # the remaining rotation
     shrunk = 1 + converge * across
     return _fitted(geometry, places, across / shrunk + middle, down / shrunk)
 
 
 def upright_ends(lefts: np.ndarray, rights: np.ndarray, geometry: PageGeometry, shape: tuple[int, int]) -> PageGeometry:
-    """Correct a rough geometry so that the rows begin, and end, on upright lines.
+    """Correct a rough geometry so that the rows begin and end on vertical lines.
 
     Args:
         lefts, rights: (rows, 2), the ends of each row, mm of the geometry's page.
         shape: height and width of the picture.
 
     Returns:
-        The same geometry with fewer than three rows, or if their ends are on no line.
+        The corrected geometry; unchanged with fewer than three rows, or if their ends do not lie on a line.
     """
     if len(lefts) < LEAST_ROWS:
         return geometry
@@ -132,10 +132,10 @@ def upright_ends(lefts: np.ndarray, rights: np.ndarray, geometry: PageGeometry, 
 def even_columns(
     names: Sequence[tuple[str, float, float]], left: float, right: float, geometry: PageGeometry, shape: tuple[int, int]
 ) -> PageGeometry:
-    """Correct a rough geometry so that the columns of leads are equally wide, by the lead names at their left ends.
+    """Correct a rough geometry so that the columns of leads, located by their printed names, are equally wide.
 
-    The names show a bow of the time axis: on a page whose one side is nearer to the camera, its millimetres are wider.
-    Least squares for the bow, the distance of names from their columns and their size, all of which are known roughly.
+    If one side of the page is nearer to the camera, its millimetres are wider. The names show this as a bow of the time
+    axis. Least squares gives the bow, the distance of the names from their columns and their size, with rough priors.
 
     Args:
         names: (name, x, start of its column if all were equally wide), mm of the geometry's page.
@@ -143,8 +143,8 @@ def even_columns(
         shape: height and width of the picture.
 
     Returns:
-        The same geometry with fewer than five names, or if they show a bow of less than 1 mm (two columns: 1.5 mm),
-        which may be an error of their places.
+        The corrected geometry; unchanged with fewer than five names, or if they show a bow of less than 1 mm (two
+        columns: 1.5 mm), which may be an error of their positions.
     """
     if len(names) < LEAST_NAMES:
         return geometry
@@ -168,12 +168,12 @@ def _bow(x: np.ndarray, left: float, right: float) -> np.ndarray:
 
 
 def _upright_line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """Slope dx / dy of the line through two of the points that is nearest to most, and the median distance from it."""
+    """Slope dx / dy of the line through two of the points that fits most points best, and their median distance."""
     i, j = np.triu_indices(len(x), 1)
     slopes = (x[j] - x[i]) / (y[j] - y[i])
     starts = x[i] - slopes * y[i]
     distances = np.abs(x - starts[:, None] - np.outer(slopes, y))
-    best = int(np.sqrt(distances).sum(axis=1).argmin())  # the root: one end that is elsewhere must not matter
+    best = int(np.sqrt(distances).sum(axis=1).argmin())  # square roots, so that outliers matter little
     return float(slopes[best]), float(np.median(distances[best]))
 
 
@@ -184,7 +184,7 @@ def _places(geometry: PageGeometry, reach: np.ndarray) -> np.ndarray:
 
 
 def _fitted(geometry: PageGeometry, places: np.ndarray, x: np.ndarray, y: np.ndarray) -> PageGeometry:
-    """The geometry that gives points of the picture these page coordinates."""
+    """The geometry that maps these points of the picture to these page coordinates."""
     basis = terms(*((places - geometry.middle) / geometry.unit).T)
     to_x, to_y = (np.linalg.lstsq(basis, page, rcond=None)[0] for page in (x, y))
     return replace(geometry, x=to_x, y=to_y)
@@ -199,10 +199,10 @@ def _sharpness(heights: np.ndarray) -> float:
 def row_wave(
     points: np.ndarray, above: np.ndarray, geometry: PageGeometry, shape: tuple[int, int]
 ) -> LocalShift | None:
-    """Waves of the paper along the rows, which all rows of a page have in common.
+    """The wave of the paper along the rows, which is common to all rows of a page.
 
-    A drift of the signal differs from lead to lead. So the wave is taken to be smaller where the rows disagree
-    (James and Stein).
+    Drift of the signal, in contrast, differs from lead to lead. So the more the rows disagree, the more the wave is
+    shrunk towards 0 (James and Stein).
 
     Args:
         points, above: as in ``level_rows``.

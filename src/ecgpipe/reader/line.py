@@ -1,4 +1,4 @@
-"""The line of one lead, in pixels of the upright page: one run of ink per column, and steep strokes whole."""
+"""The line of one lead, in pixels of the upright page: one run of ink per column, with steep strokes in one piece."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ import numpy as np
 from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
 EDGE = 0.5  # ink at the edge of a stroke
-JUMP = 1.0  # cost per pixel between the runs of neighbouring columns
-MOST_RUNS = 6  # per column; of more, the longest
+JUMP = 1.0  # cost per pixel of distance between the runs of neighbouring columns
+MOST_RUNS = 6  # per column; only the longest are kept
 DISC = 9  # points on half of a disc's edge
-ALIKE = 1.0  # of the radius: differences up to this are averaged
-TIP = 4.0  # times the radius, how far the tip of a peak stands out
+ALIKE = 1.0  # times the radius: smaller differences are averaged
+TIP = 4.0  # times the radius: half the width of the window in which a tip is highest or lowest
 SPECK = 2.0  # times the thickness
 CLEANEST, ONE_PEN = 0.1, 1.15  # quantile of the thickness of a page's leads, and how much thicker others may be
-THICKNESS = 0.05  # quantile of the runs' lengths: those of steep parts are longer
+THICKNESS = 0.05  # quantile of the runs' lengths; runs in steep parts are longer
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Stroke:
     """The ink of a trace.
 
     Attributes:
-        columns: (n,), those with ink.
-        edges: (n, 2), the upper and lower edge in each, centres of pixels at 0.5.
+        columns: (n,), the columns with ink.
+        edges: (n, 2), the upper and lower edge in each column, centres of pixels at 0.5.
         thickness: of the stroke, pixels; too large if noise overlaps everywhere.
     """
 
@@ -36,7 +36,7 @@ class Stroke:
 def follow_stroke(probability: np.ndarray) -> Stroke | None:
     """Follow a trace from left to right.
 
-    Of the runs of trace pixels in each column, dynamic programming chooses the chain with the smallest jumps.
+    Dynamic programming chooses one run of trace pixels per column, so that the jumps between columns are smallest.
 
     Args:
         probability: float (h, w), of this lead's trace; 0 where other leads are.
@@ -70,17 +70,17 @@ def middle_of(stroke: Stroke, thickest: float = np.inf) -> tuple[np.ndarray, np.
 
 
 def thickest_pen(strokes: Sequence[Stroke]) -> float:
-    """The largest thickness that one pen's strokes have on a page, pixels: noise makes those of some leads thicker."""
+    """The largest thickness of the pen's strokes on a page, pixels; noise makes the strokes of some leads thicker."""
     if not strokes:
         return np.inf
     return ONE_PEN * float(np.quantile([stroke.thickness for stroke in strokes], CLEANEST))
 
 
 def _centre(top: np.ndarray, bottom: np.ndarray, radius: float) -> np.ndarray:
-    """Heights (n,) of the line whose stroke, a disc of this radius drawn along it, has these edges.
+    """Heights (n,) of the line along which a disc of this radius draws a stroke with these edges.
 
     A disc that touches the upper edge from below follows peaks exactly but cannot enter narrow troughs; one on the
-    lower edge follows troughs. Where they differ, they count in proportion to how far they depart from the line beside.
+    lower edge follows troughs. Where they differ, each is weighted by its distance from the line beside them.
     """
     x = np.arange(len(top))
     shifts = radius * np.sin(np.linspace(-np.pi / 2, np.pi / 2, DISC))
@@ -90,7 +90,7 @@ def _centre(top: np.ndarray, bottom: np.ndarray, radius: float) -> np.ndarray:
     centre = (upper + lower) / 2
     differ = np.abs(lower - upper) > ALIKE * radius
     edges = np.flatnonzero(np.diff(np.concatenate([[0], differ, [0]])))
-    size = 2 * int(np.ceil(TIP * radius)) + 1  # in a tip, a disc falls short and an edge with a mitre is too far
+    size = 2 * int(np.ceil(TIP * radius)) + 1  # at a tip, a disc falls short and a mitred edge reaches too far
     upper = np.where(top == minimum_filter1d(top, size), (upper + top + radius) / 2, upper)
     lower = np.where(bottom == maximum_filter1d(bottom, size), (lower + bottom - radius) / 2, lower)
     for start, stop in edges.reshape(-1, 2):
@@ -106,7 +106,7 @@ def _centre(top: np.ndarray, bottom: np.ndarray, radius: float) -> np.ndarray:
 
 
 def _runs(probability: np.ndarray) -> list[np.ndarray]:
-    """Upper and lower edge (n, 2) of the runs of trace in each column, between pixels by linear interpolation."""
+    """Upper and lower edge (n, 2) of the runs of trace in each column, interpolated between pixels."""
     padded = np.pad(probability.T, ((0, 0), (1, 1)))
     edges = np.diff((padded >= EDGE).astype(np.int8), axis=1)
     columns, starts = np.nonzero(edges == 1)
@@ -148,7 +148,7 @@ def _chain(runs: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _without_specks(columns: np.ndarray, chain: np.ndarray, size: float) -> tuple[np.ndarray, np.ndarray]:
-    """The chain without pieces narrower than ``size`` that lie further than ``size`` above or below the rest."""
+    """The chain without pieces narrower than ``size`` that lie more than ``size`` above or below the rest."""
     top, bottom = chain.T
     jump = np.maximum(top[1:] - bottom[:-1], top[:-1] - bottom[1:])
     pieces = np.split(np.arange(len(columns)), np.flatnonzero(jump > size) + 1)

@@ -10,7 +10,7 @@ import torch
 from ecgpipe.artifacts.files import atomic_path
 from ecgpipe.reader.line_network import CHANNELS, PER_COLUMN, flipped
 
-COLUMNS = 560  # of a piece in a batch; of a longer example, some part
+COLUMNS = 560  # of a piece in a batch; longer examples are cut at random
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class LineExamples:
     Attributes:
         channels: float16 (CHANNELS, columns of all), views (``refine.LineView``).
         above: float16 (2 columns of all,), mm by which the trace is above the line, with mean 0 over each lead; NaN
-            where the line shows nothing.
+            where the line has a gap.
         columns: int64 (n,), columns of each lead.
-        power: float32 (n,), variance of what the page shows, mm².
+        power: float32 (n,), variance of the signal that the page shows, mm².
     """
 
     channels: np.ndarray = field(repr=False)
@@ -39,7 +39,7 @@ class LineExamples:
 
     @classmethod
     def joined(cls, parts: Sequence["LineExamples"]) -> "LineExamples":
-        """All leads of several; none of nothing."""
+        """The leads of all parts; no leads without parts."""
         none = cls(np.zeros((CHANNELS, 0), np.float16), np.zeros(0, np.float16), np.zeros(0, int), np.zeros(0, "f4"))
         return cls(
             *(np.concatenate([getattr(part, each.name) for part in [none, *parts]], axis=-1) for each in fields(cls))
@@ -60,11 +60,11 @@ class LineExamples:
         return len(self.power)
 
     def batch(self, rng: np.random.Generator, size: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Random pieces of leads, half of them with top and bottom exchanged.
+        """Random pieces of leads, half of them flipped upside down.
 
         Returns:
-            Views (size, CHANNELS, COLUMNS), mm above the line (size, 2 COLUMNS) with NaN where nothing is known, and
-            power (size,).
+            Views (size, CHANNELS, COLUMNS), mm above the line (size, 2 COLUMNS) with NaN where it is unknown, and power
+            (size,).
         """
         views = np.zeros((size, CHANNELS, COLUMNS), np.float32)
         above = np.full((size, PER_COLUMN * COLUMNS), np.nan, np.float32)

@@ -1,7 +1,7 @@
-"""The network that corrects a digitized line, from what the page shows around it.
+"""The network that corrects a digitized line from the ink around it.
 
-A column of a page's pixels holds several samples of a recording. How dark a stroke's edges are still shows something of
-what happened within a column, and the network has learned from drawn pages to use it.
+A column of a page's pixels holds several samples of a recording. The darkness of a stroke's edges still carries some
+information about these samples, and the network has learned from drawn pages to use it.
 """
 
 import numpy as np
@@ -15,12 +15,12 @@ PER_COLUMN = 2
 """Samples per column of a view."""
 FAR = (1.2, 1.6, 2.2, 3.0, 4.0, 6.0, 8.0, 11.0, 15.0)
 OFFSETS = np.concatenate([-np.array(FAR[::-1]), np.arange(-12, 13) * 0.08, FAR])
-"""Distances below the line at which a view shows ink, mm: dense near the line, to see the edges of its stroke; the far
-ones show where it may go on beyond the stroke of another row."""
+"""Distances below the line at which a view shows ink, mm: dense near the line, to resolve the edges of its stroke; the
+far ones show where it may continue beyond the stroke of another row."""
 MEASURES = ("height", "slope", "above", "below", "pen", "stroke", "pixel", "gap")
-"""What a view shows after the ink: the line's height above its baseline, in cm, and its slope per column; how far its
-stroke reaches above and below it; the thickness of the page's pen and of this stroke; the size of a pixel; and the
-distance to the nearest point of the line; all others in mm."""
+"""Channels of a view after the ink: the line's height above its baseline (in cm; all others in mm) and its slope per
+column; how far its stroke reaches above and below it; the thickness of the page's pen and of this stroke; the size of
+a pixel; and the distance to the nearest point of the line."""
 CHANNELS = len(OFFSETS) + len(MEASURES)
 DILATIONS = (1, 1, 2, 4, 8, 1)
 WIDTH, KERNEL = 48, 5
@@ -51,10 +51,10 @@ class LineNet(nn.Module):
         """Correct lines.
 
         Args:
-            views: float (B, CHANNELS, n): how much ink is at OFFSETS of the line, then MEASURES.
+            views: float (B, CHANNELS, n): the ink at OFFSETS from the line, then MEASURES.
 
         Returns:
-            (B, 2 n) mm by which each sample lies above the line.
+            (B, 2 n) mm by which each sample is above the line.
         """
         x = F.relu(self.first(views))
         for layer in self.middle:
@@ -63,7 +63,7 @@ class LineNet(nn.Module):
 
 
 def flipped(view: np.ndarray) -> np.ndarray:
-    """The view (CHANNELS, n) of the line with top and bottom of the picture exchanged; its correction is opposite."""
+    """The view (CHANNELS, n) of the line in a picture flipped upside down; its correction has the opposite sign."""
     ink = len(OFFSETS)
     other = view.copy()
     other[:ink] = view[:ink][::-1]

@@ -23,7 +23,7 @@ from ecgpipe.reader.training import (
     save_reader,
 )
 
-FLOOR = 2e-4  # of the ratio of powers: more than 37 dB are not sought
+FLOOR = 2e-4  # of the ratio of powers: more than 37 dB bring no gain
 CLIP = 5.0  # largest norm of the gradient
 
 
@@ -47,8 +47,8 @@ def train_lines(examples: Path | str, pages: Path | str, path: Path | str, recip
 
     Args:
         examples: file of ``LineExamples``.
-        pages: weights of a reader whose other networks are kept.
-        path: of the weights; ``lines.pt`` (every ``save_every`` steps) and ``lines.csv`` are beside it.
+        pages: weights of a reader; its other networks are kept.
+        path: of the new weights; ``lines.pt`` (every ``save_every`` steps) and ``lines.csv`` are written beside them.
     """
     path = Path(path)
     torch.manual_seed(recipe.seed)

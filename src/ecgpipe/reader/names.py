@@ -1,4 +1,4 @@
-"""Read printed lead names: a small network looks closely at each place where the page reader found one.
+"""Read printed lead names: a small network classifies each place where the page reader found one.
 
 The reader's maps show where a name is printed, but at an eighth of the resolution V2 and V3 look alike.
 """
@@ -12,7 +12,7 @@ from ecgpipe.reader.network import LEAD_NAMES, VIEW, NameNet
 SHARPNESS = 4.0
 """Pixels per mm of a view."""
 MOST_SHARP = 1.5
-"""A picture with more pixels per mm than this times SHARPNESS is reduced first, so that fine lines are not skipped."""
+"""Pictures with more pixels per mm than this times SHARPNESS are reduced first, so that fine lines are not skipped."""
 
 
 def views_of_names(picture: np.ndarray, centres: np.ndarray, axes: np.ndarray) -> np.ndarray:
@@ -21,11 +21,11 @@ def views_of_names(picture: np.ndarray, centres: np.ndarray, axes: np.ndarray) -
     Args:
         picture: uint8 (H, W, 3).
         centres: (n, 2), pixels of the picture.
-        axes: (n, 2, 2), pixels of the picture per mm of the page; ``axes[i] @ [x, y]`` is the way to a point x mm
+        axes: (n, 2, 2), pixels of the picture per mm of the page; ``axes[i] @ [x, y]`` is the offset of a point x mm
             right of the name and y mm below it.
 
     Returns:
-        uint8 (n, 48, 80, 3); the picture's edge is repeated outside of it.
+        uint8 (n, 48, 80, 3); outside the picture, its edge is repeated.
     """
     views = np.zeros((len(centres), *VIEW, 3), np.uint8)
     if not len(centres):

@@ -2,8 +2,8 @@
 
 A third one, ``line_network.LineNet``, corrects digitized lines.
 
-The picture enters at half resolution with four pixels as channels, and the maps leave at full resolution in the same
-way (pixel shuffle). So a trace one pixel wide survives, at a quarter of the arithmetic.
+The network works at half resolution: four pixels of the picture become channels, and channels become four pixels of the
+maps (pixel shuffle). So a trace one pixel wide survives, at a quarter of the arithmetic.
 """
 
 from itertools import pairwise
@@ -20,9 +20,10 @@ LEAD_NAMES = (*PRINTED_NAMES, "V3R", "V4R", "V7", "V8", "V9")
 PIXEL_MAPS = ("trace", "ink", "pulse", "grid", "offset")
 """Maps at full resolution: four logits, then the height of a trace above its own baseline, in centimetres of paper."""
 OFFSET_UNIT = 10.0
-"""Of the map offset, mm."""
+"""Unit of the map offset, mm."""
 GEOMETRY_MAPS = ("cos_x", "sin_x", "cos_y", "sin_y", "log2_x", "log2_y")
-"""Maps at an eighth: in which direction of the picture the page's x and y grow, and log2(pixels per mm) - 2 of each."""
+"""Maps at an eighth of the resolution: the directions of the page's x and y in the picture, and log2(pixels per mm) - 2
+along each."""
 CELL = 8
 """Pixels per side of a cell of the coarse maps."""
 MULTIPLE = 32
@@ -37,8 +38,8 @@ WIDTHS = (24, 32, 64, 112, 160)
 class ReaderNet(nn.Module):
     """Encoder and decoder of five levels, about 1,340,000 parameters (U-Net, Ronneberger et al. 2015).
 
-    The U-Net shows where names are printed; ``namer`` reads them, and ``liner`` corrects the digitized lines. They are
-    not part of ``forward``.
+    The U-Net locates printed names; ``namer`` reads them, and ``liner`` corrects the digitized lines. These two are not
+    part of ``forward``.
 
     Args:
         widths: channels of each level, from half resolution down.
@@ -82,7 +83,7 @@ class ReaderNet(nn.Module):
         return F.pixel_shuffle(self.full(x), 2), coarse
 
     def coarse_maps(self, x: torch.Tensor) -> torch.Tensor:
-        """The maps at an eighth, from the decoder's features there."""
+        """The coarse maps, from the decoder's features at an eighth of the resolution."""
         around = self.around(x)
         return torch.cat([self.names(around), self.geometry(around)], dim=1)
 

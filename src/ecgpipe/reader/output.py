@@ -1,4 +1,4 @@
-"""What ``ecgpipe read`` writes for each picture: JSON, the upright page, an overlay, and the mask of the traces."""
+"""The files of ``ecgpipe read`` for each picture: JSON, the upright page, an overlay, and the mask of the traces."""
 
 import re
 from collections.abc import Sequence
@@ -34,10 +34,10 @@ class ReadFolder:
         self._stems: set[str] = set()
 
     def write(self, picture: Picture, net: ReaderNet) -> str:
-        """Read a picture and write the results; returns one line about it.
+        """Read a picture and write the results; returns one line about it, and its notes.
 
         Raises:
-            DataError: there is no ECG in the picture; it names the picture.
+            DataError: there is no ECG in the picture; the message names it.
         """
         try:
             page = understand_page(picture.image, net, self.layouts)
@@ -55,7 +55,7 @@ class ReadFolder:
 
 
 def unique_stem(name: str, taken: set[str]) -> str:
-    """A file name for a picture, such as scan-2 for its second page, that is not taken yet."""
+    """A file name for a picture that is not taken yet, such as scan-2 for the second page of scan.pdf."""
     file, _, number = name.partition(", page ")
     base = re.sub(r"[^\w.()+-]", "_", Path(file).stem) + (f"-{number}" if number else "")
     stem, count = base, 1
@@ -67,14 +67,14 @@ def unique_stem(name: str, taken: set[str]) -> str:
 
 
 def describe(page: ReadPage) -> str:
-    """One line: layout, resolution, and the number of doubtful points."""
+    """Layout and resolution on one line, then one line per note."""
     kind = "" if page.reading.grid_found else "about "
     text = f"{page.leads.layout}, {kind}{page.reading.geometry.pixels_per_mm:.1f} pixels per mm"
     return text + "".join(f"\n  {note}" for note in page.notes)
 
 
 def lead_overlay(upright: np.ndarray, page: ReadPage) -> np.ndarray:
-    """The upright page (h, w, 3), paler, with each row's traces in its colour, lead names, and gaps in yellow."""
+    """The upright page (h, w, 3), paler, with one colour for each row's traces, lead names, and gaps in yellow."""
     shown = (255 - (255 - upright.astype(np.int16)) // 2).astype(np.uint8)
     shown[page.frame.warp(page.reading.maps[1], page.reading.scale, 0) >= 0.5] = OTHER_INK
     mm = page.frame.pixels_per_mm

@@ -1,4 +1,4 @@
-"""A page as it was read: upright, with its leads, and with what is doubtful about it."""
+"""A page that was read: the upright page, its leads, and notes on possible problems."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -21,26 +21,26 @@ from ecgpipe.reader.upright import Frame, frame_around
 
 NO_ECG = "no ECG was found in the picture; give a photo, scan or drawing of an ECG page"
 LEAST_ROW = 0.6
-"""Share of the page's width that its longest row of traces covers: below it, lines are not an ECG."""
+"""Minimum share of the page's width that the longest row of an ECG covers."""
 REPEATED = 6
-"""Lead names that appear more than once on two pages; rhythm strips repeat up to three."""
+"""So many repeated lead names suggest two pages; rhythm strips repeat up to three."""
 NAMED = 2.0
-"""Lead names that prove an ECG (``read.legible``)."""
+"""How many lead names prove an ECG (``read.legible``)."""
 CLEAR, IN_ROWS = 0.83, 0.8
-"""Of a page without: the least mean probability of its traces, and their least share of all that looks like a trace."""
+"""Without them: the traces' minimum mean probability, and their minimum share of all pixels that look like a trace."""
 MARGIN = 4.0  # mm around the content of a page
 FINEST, COARSEST = 12.0, 3.0  # pixels per mm of an upright page
 LONGEST = 3000  # pixels of its longer side
-SAMPLE = 6  # every n-th pixel of the maps marks content
-STRAY = 0.0005  # share of content at each edge that does not count, such as specks on a table
-NAME_NEAR = 15.0  # mm from the left end and the baseline of a lead, where its name is
-FULL = 0.9  # coverage of a lead below which it is reported
-DARK = 0.5  # of the traces' own darkness: darker pixels are ink
-INK_RESOLUTION = 4.0  # pixels per mm at which ink is compared, about
-NEAR_INK = 0.8  # mm, distance to marked pixels up to which ink is explained
+SAMPLE = 6  # every n-th pixel of the maps is used to find the content
+STRAY = 0.0005  # share of content at each edge that is ignored, such as specks on a table
+NAME_NEAR = 15.0  # mm, largest distance of a name from the left end and the baseline of its lead
+FULL = 0.9  # leads with a lower coverage are reported
+DARK = 0.5  # times the darkness of the traces: darker pixels are ink
+INK_RESOLUTION = 4.0  # approximate pixels per mm at which ink is compared
+NEAR_INK = 0.8  # mm: ink this close to marked pixels is explained by them
 DARK_GROUND = 100  # median of a picture's channels below which its traces may be light
-NEGATIVE_TRACE, MORE_TRACE = 0.003, 3.0  # least share of trace in its negative, and relative to the picture as it is
-MUCH_INK = 0.12  # ink without explanation, relative to a lead's trace, that is reported
+NEGATIVE_TRACE, MORE_TRACE = 0.003, 3.0  # minimum share of trace in its negative, and relative to the original
+MUCH_INK = 0.12  # unexplained ink that is reported, relative to a lead's trace
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,10 @@ class ReadPage:
         reading: what the network found in the picture.
         frame: the upright page.
         trace: float32 (h, w), probability of a trace on the upright page.
-        notes: what is doubtful, one sentence each.
-        quarters: quarter turns anticlockwise by which the picture was turned before it was read: the page lay on its
-            side or upside down.
-        negative: whether the traces are light and the ground is dark.
+        notes: possible problems, one sentence each.
+        quarters: quarter turns anticlockwise by which the picture was turned before it was read, because the page lay
+            on its side or upside down.
+        negative: whether the traces are light and the background is dark.
     """
 
     reading: Reading
@@ -67,7 +67,7 @@ class ReadPage:
 
     @property
     def mask(self) -> np.ndarray:
-        """uint8 (H, W): 255 on a trace of the picture as it was given, else 0."""
+        """uint8 (H, W): 255 on a trace of the original picture, else 0."""
         mask = self.reading.mask
         kept = cv2.dilate((self.leads.row_of >= 0).astype(np.uint8), np.ones((3, 3), np.uint8))
         y, x = np.nonzero(mask)
@@ -77,20 +77,20 @@ class ReadPage:
         return np.ascontiguousarray(np.rot90(mask, -self.quarters))
 
     def upright(self, picture: np.ndarray) -> np.ndarray:
-        """The picture as the upright page; white where it shows nothing."""
+        """The picture, warped to the upright page; white outside the picture."""
         return self.frame.warp(np.ascontiguousarray(np.rot90(picture, self.quarters)), border=255)
 
     def in_picture(self, points: np.ndarray) -> np.ndarray:
-        """Positions (n, 2) in the picture as it was read, in the picture as it was given."""
+        """Convert positions (n, 2) in the picture as it was read (turned) to positions in the original picture."""
         height, width = self.reading.trace.shape
         x, y = points.T
         turned = ((x, y), (height - y, x), (width - x, height - y), (y, width - x))[self.quarters]
         return np.stack(turned, axis=1)
 
     def summary(self) -> dict:
-        """What ``ecgpipe read`` writes as JSON."""
+        """The JSON output of ``ecgpipe read``."""
         geometry = self.reading.geometry
-        angle = geometry.angle - 180 * geometry.mirrored  # of a mirrored page, its left is at the right
+        angle = geometry.angle - 180 * geometry.mirrored  # a mirrored page has its left side on the right
         return {
             "layout": self.leads.layout,
             "layout_agreement": round(self.leads.agreement, 3),
@@ -120,14 +120,14 @@ def _rounded(found: FoundLead | FoundName) -> dict:
 def understand_page(picture: np.ndarray, net: ReaderNet, layouts: Sequence[Layout] | None = None) -> ReadPage:
     """Read a picture and find the page's leads.
 
-    If the traces seem to run downwards, the picture is also read on its side, and the way with the longer rows counts.
-    A page whose names can be read upside down is turned and read again. Light traces on dark ground are read in the
-    picture's negative.
+    If the traces seem to run downwards, the picture is also read on its side, and the reading with the longer rows is
+    used. A page whose names are legible upside down is turned and read again. For light traces on a dark background,
+    the picture's negative is read.
 
     Args:
         picture: uint8 (H, W, 3), RGB.
         net: from ``load_reader``.
-        layouts: that the page may have; default: ``read_templates()``.
+        layouts: possible layouts of the page; default: ``read_templates()``.
 
     Raises:
         DataError: there is no ECG in the picture.
@@ -147,14 +147,14 @@ def understand_page(picture: np.ndarray, net: ReaderNet, layouts: Sequence[Layou
         raise DataError(NO_ECG)
     notes = (*_page_notes(page.reading), *_lead_notes(page.leads), *_ink_notes(picture, page))
     if negative is not None:
-        return replace(page, notes=("light traces on dark ground: read as a negative", *notes), negative=True)
+        return replace(page, notes=("light traces on a dark background: read as a negative", *notes), negative=True)
     return replace(page, notes=notes)
 
 
 def _as_negative(picture: np.ndarray, first: Reading, net: ReaderNet) -> tuple[np.ndarray, Reading] | None:
-    """The negative of a picture and its reading, if the ground is dark and light traces lie on it: a screen's picture.
+    """The negative of a picture and its reading, if it shows light traces on a dark background, such as a screen.
 
-    A dark picture of a light page, on a desk or in bad light, has more trace as it is.
+    A dark picture of a light page, on a desk or in bad light, shows more trace in the original than in the negative.
     """
     if np.median(picture[::4, ::4]) >= DARK_GROUND:
         return None
@@ -214,7 +214,7 @@ def _with_even_time(page: ReadPage) -> PageGeometry:
 
 
 def _on_paper(reading: Reading, quarters: int, layouts: Sequence[Layout] | None) -> ReadPage | None:
-    """The page in the geometry of a reading."""
+    """The upright page that the geometry of a reading gives; None if there is no row of traces."""
     geometry, shape = reading.geometry, reading.trace.shape
     resolution = float(np.clip(geometry.pixels_per_mm, COARSEST, FINEST))
     frame = frame_around(_content(reading), geometry, (shape[0], shape[1]), resolution, MARGIN, LONGEST)
@@ -238,9 +238,9 @@ def _runs_down(trace: np.ndarray) -> bool:
 
 
 def _is_ecg(page: ReadPage) -> bool:
-    """Whether the lines are an ECG: with lead names that could be read, or else with clear traces and little else.
+    """Whether the lines are an ECG: the page has legible lead names, or clear traces and little else.
 
-    A single line without a grid and a name looks like any chart.
+    A single line without a grid or names could be any chart.
     """
     if _longest_row(page.leads) < LEAST_ROW:
         return False
@@ -276,12 +276,12 @@ def _page_notes(reading: Reading) -> list[str]:
     if not reading.grid_found:
         notes.append("no grid was found, so millimetres and direction are rough")
     if several_pages(reading.names):
-        notes.append("most lead names appear twice: if the picture shows two pages, cut them apart")
+        notes.append("most lead names appear twice: if the picture shows two pages, crop it to one")
     return notes
 
 
 def several_pages(names: tuple[FoundName, ...]) -> bool:
-    """Whether more names are repeated than rhythm strips repeat."""
+    """Whether more names are repeated than rhythm strips explain."""
     return sum(count > 1 for count in Counter(name.name for name in names).values()) >= REPEATED
 
 
@@ -291,7 +291,7 @@ def _lead_notes(leads: PageLeads) -> list[str]:
         notes.append(f"the layout is unknown: {len(leads.rows)} rows")
     elif leads.agreement < 0.5:
         notes.append(f"few lead names were read; the leads are named as in the layout {leads.layout}")
-    notes += [f"a line that shows no lead was left out, {y:.0f} mm below the upper edge" for y in leads.removed]
+    notes += [f"a line {y:.0f} mm below the upper edge is not a lead and was left out" for y in leads.removed]
     for lead in leads.leads:
         if lead.coverage < FULL:
             notes.append(f"{_place(lead)}: no trace in {100 * (1 - lead.coverage):.0f}% of its width")
@@ -303,9 +303,9 @@ def _place(lead: FoundLead) -> str:
 
 
 def _ink_notes(picture: np.ndarray, page: ReadPage) -> list[str]:
-    """Compare the ink of each lead before and after: dark pixels that are neither trace nor marked as anything else.
+    """Report leads with much dark ink around them that is neither their trace nor marked as anything else.
 
-    A part of the pixels is enough for the shares.
+    The shares are estimated from some of the pixels.
     """
     step = max(1, round(page.frame.pixels_per_mm / INK_RESOLUTION))
     frame, row_of = page.frame.thinned(step), page.leads.row_of[::step, ::step]
@@ -332,7 +332,7 @@ def _ink_notes(picture: np.ndarray, page: ReadPage) -> list[str]:
 
 
 def dark_ink(page: np.ndarray, trace: np.ndarray) -> np.ndarray:
-    """bool (h, w): pixels about as dark, relative to their surroundings, as the traces."""
+    """bool (h, w): pixels about as dark as the traces, relative to their surroundings."""
     grey = reduce(cv2.max, cv2.split(page))
     small = cv2.resize(grey, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
     darkness = cv2.subtract(cv2.resize(cv2.medianBlur(small, 21), grey.shape[::-1]), grey)

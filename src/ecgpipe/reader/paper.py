@@ -28,7 +28,7 @@ HUES = (
 """How much of red, green and blue a full grid line absorbs."""
 SHIFT = 8  # OpenCV takes points in 1/256 pixel
 HAIRLINE = 1.4  # pixels, width of OpenCV's thinnest anti-aliased line
-TRUTH_WIDTH = 1.7  # pixels, least width of a trace in the target, so that it does not break up
+TRUTH_WIDTH = 1.7  # pixels, minimum width of a trace in the target, so that it has no gaps
 
 
 class Window:
@@ -38,7 +38,7 @@ class Window:
         trace, ink, pulse: uint8 (size, size), how much of each pixel is covered by traces, by names, text and
             separators, and by calibration pulses.
         truth: uint8 (size, size), 255 on a trace, else 0.
-        offset: float32 (size, size), how far that trace is above its own baseline, in mm.
+        offset: float32 (size, size), height of that trace above its own baseline, in mm.
         labels: (x, y, index in LEAD_NAMES) of the centre of each printed lead name, in pixels.
     """
 
@@ -101,7 +101,7 @@ def draw_line(cover: np.ndarray, points: np.ndarray, width: float) -> None:
 def draw_window(
     rng: np.random.Generator, window: Window, layout: RandomLayout, style: Furniture, signals: np.ndarray, rate: float
 ) -> None:
-    """Print everything but the grid into a window: names, separators, pulses, texts, traces."""
+    """Print everything except the grid into a window: names, separators, pulses, texts, traces."""
     width = max(1.0 / window.scale, float(np.exp(rng.uniform(np.log(0.12), np.log(0.65)))))
     for slot in layout.slots:
         first = slot.x < layout.left + 1
@@ -190,7 +190,7 @@ def _texts(rng: np.random.Generator, window: Window, layout: RandomLayout) -> No
 
 
 def _band(rng: np.random.Generator, top: float, layout: RandomLayout) -> tuple[float, float]:
-    """Where text stands on a page: mostly above the first row, at times below the last or among the traces."""
+    """Where text is on a page: mostly above the first row, sometimes below the last one or among the traces."""
     kind = pick(rng, {"header": 0.65, "footer": 0.17, "anywhere": 0.18})
     return {"header": (0.0, top), "footer": (layout.height - 8, layout.height), "anywhere": (0.0, layout.height)}[kind]
 

@@ -1,7 +1,7 @@
-"""The exact places of the grid's lines: how far the printed comb is shifted against the estimated millimetres.
+"""The exact positions of the grid's lines: how far the printed comb is shifted from the estimated millimetres.
 
-The grid times a wave of 5 mm or 1 mm (demodulation) gives the shift at every place of the page as a phase. The whole
-page then shares one smooth correction, so that millimetres stay right over its whole width.
+The grid times a wave of 5 mm or 1 mm (demodulation) gives the shift at every place on the page as a phase. One smooth
+correction is then fitted to the whole page, so that millimetres stay right over its whole width.
 """
 
 from dataclasses import dataclass, field, replace
@@ -16,19 +16,19 @@ PERIODS = (5.0, 1.0, 1.0)  # mm: the first is unambiguous, the others are exact
 CELL = 8  # pixels per side of the places where phases are compared
 WINDOW = 6.0  # mm, standard deviation of the window around each place
 APART = 4.0  # mm between places whose phases are compared
-COHERENT = 0.8  # share of the waves that agree after the correction; below it there is no such comb
-MOST_CHANGE, MOST_CLEAR_CHANGE = 0.015, 0.06  # of the local scale: more is a slip from line to line, or if all is clear
-CLEAR, STRONG = 0.9, 0.05  # if all is clear: share of the waves that agree, and their mean size relative to the grid
+COHERENT = 0.8  # minimum share of the waves that agree after the correction; with less, there is no such comb
+MOST_CHANGE, MOST_CLEAR_CHANGE = 0.015, 0.06  # of the local scale: more is a slip to other lines; limit on clear grids
+CLEAR, STRONG = 0.9, 0.05  # on a clear grid: share of the waves that agree, and their mean size relative to the grid
 ROUNDS = 3
-NARROW = 3.0  # mm, the same window for shifts that differ from place to place
-CLEAR_GRID = 0.1  # of the strongest wave: weaker ones are uncertain, and their shift is taken to be smaller
-SMOOTH = 0.9  # share of the waves of 1 mm that agree, above which the paper has no folds
-FOLDED = 0.7  # share of the waves of 5 mm that agree, below which the places of the lines are too uncertain
+NARROW = 3.0  # mm, the same for shifts that vary from place to place
+CLEAR_GRID = 0.1  # of the strongest wave: the shifts of weaker, uncertain waves are shrunk
+SMOOTH = 0.9  # if a larger share of the 1 mm waves agrees, the paper has no folds
+FOLDED = 0.7  # if a smaller share of the 5 mm waves agrees, the positions of the lines are too uncertain
 SEEN = (2, 4)  # every n-th column and row of the grid is enough to find its lines
 
 
 def align_to_lines(grid: np.ndarray, geometry: PageGeometry, scale: float) -> PageGeometry:
-    """Correct a geometry that is right within about 1 % by the places of the printed lines.
+    """Correct a geometry that is right within about 1 % by the positions of the printed lines.
 
     Args:
         grid: float32 (h, w), probability that a pixel is grid.
@@ -70,9 +70,9 @@ def _waves(
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """The grid times a wave of this period, averaged around some places: complex (rows, columns).
 
-    Minus its angle is how far the lines lie to the right of, or below, the multiples of the period, and its size how
-    much grid there is. Also the places, pixels of the picture (rows, columns, 2), and the mean size relative to the
-    whole grid, 0 to 1.
+    Its negative angle is how far the lines are to the right of, or below, the multiples of the period; its size is how
+    much grid there is. Also returned: the places, pixels of the picture (rows, columns, 2), and the mean size relative
+    to the whole grid, 0 to 1.
     """
     rows, columns = grid.shape[0] // CELL, grid.shape[1] // CELL
     x, y = np.meshgrid(np.arange(columns + 2) - 0.5, np.arange(rows + 2) - 0.5)  # one cell beyond the edges
@@ -95,11 +95,11 @@ def _waves(
 
 @dataclass(frozen=True)
 class LocalShift:
-    """What is left at each place after a smooth geometry: folds and waves of the paper.
+    """The local shifts that remain after a smooth geometry: folds and waves of the paper.
 
     Attributes:
         shift: float32 (rows, columns, 2), mm to add to the page's x and y, at places of the picture.
-        first, step: pixels of the picture: x, y of the first place, and between neighbouring ones.
+        first, step: pixels of the picture: x, y of the first place, and the distance between neighbouring places.
     """
 
     shift: np.ndarray = field(repr=False)
@@ -113,19 +113,19 @@ class LocalShift:
         return np.stack(list(axes), axis=-1)
 
     def over(self, places: np.ndarray) -> np.ndarray:
-        """The same for float32 (h, w, 2), without a copy of it in double precision."""
+        """The same for float32 (h, w, 2), without a copy in double precision."""
         where = (places - self.first.astype(np.float32)) / np.float32(self.step)
         return cv2.remap(self.shift, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def local_shift(grid: np.ndarray, geometry: PageGeometry, scale: float) -> LocalShift | None:
-    """How far the 5 mm lines lie beside the millimetres of a geometry that the 1 mm lines do not fit: folded paper.
+    """Local shifts of the 5 mm lines on folded paper, where the 1 mm lines do not fit the geometry.
 
     Args:
         grid, geometry, scale: as for ``align_to_lines``, which has found the geometry.
 
     Returns:
-        None if the 1 mm lines fit, or without clear lines.
+        The shifts; None if the 1 mm lines fit, or without clear lines.
     """
     shifts = []
     for axis in ("x", "y"):
@@ -162,14 +162,14 @@ def _from_differences(found: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 
 def upright_lines(grid: np.ndarray, geometry: PageGeometry, scale: float, period: float) -> tuple[float, float]:
-    """Where the upright lines of an aligned grid lie.
+    """The positions of the vertical lines of an aligned grid.
 
     Args:
         grid, geometry, scale: as for ``align_to_lines``, which has found the geometry.
         period: mm between the lines.
 
     Returns:
-        The page's x of a line, 0 to ``period``, in mm, and the share of the grid that agrees, 0 to 1.
+        x of a line on the page, 0 to ``period``, in mm, and the share of the grid that agrees, 0 to 1.
     """
     across, down = SEEN
     part = grid[::down, ::across]

@@ -1,4 +1,4 @@
-"""How close a digitized recording is to the true one, by the definitions of two competitions.
+"""How close a digitized recording is to the true one, as defined by two competitions.
 
 - George B. Moody PhysioNet Challenge 2024: each lead is shifted by at most 0.5 s and 1 mV for the best fit; 10 log10 of
   the ratio of signal power to error power, mean over leads. A missing lead counts 0.
@@ -20,9 +20,9 @@ class LeadQuality:
     """One lead at its best shift.
 
     Attributes:
-        power, error: sums of the squares of the true signal without its mean, and of the difference, mV².
+        power, error: sums of squares of the true signal without its mean, and of the difference, mV².
         correlation: Pearson's; 0 for a missing lead.
-        samples: that were compared.
+        samples: number of samples compared.
     """
 
     power: float
@@ -60,7 +60,7 @@ def compare_lead(true: np.ndarray, found: np.ndarray, rate: float) -> LeadQualit
     count = stop - start
     power = float(np.sum(true**2))
     best = LeadQuality(power, power, 0.0, count)
-    part = np.full(count, np.nan)  # not what the page shows of the lead elsewhere
+    part = np.full(count, np.nan)  # without other parts of the lead on the page
     inside = found[start:stop]
     part[: len(inside)] = inside
     most = round(MOST_SHIFT * rate)
@@ -85,10 +85,10 @@ def _correlation(true: np.ndarray, found: np.ndarray) -> float:
 
 
 def challenge_score(leads: list[LeadQuality]) -> float:
-    """dB of one page by the PhysioNet Challenge 2024."""
+    """Score of one page in the PhysioNet Challenge 2024, dB."""
     return float(np.mean([lead.decibels for lead in leads]))
 
 
 def kaggle_ratio(leads: list[LeadQuality]) -> float:
-    """Ratio of powers of one page by the Kaggle competition; 10 log10 of its mean over pages is the score."""
+    """Ratio of powers of one page in the Kaggle competition; the score is 10 log10 of the mean over pages."""
     return min(sum(lead.power for lead in leads) / max(sum(lead.error for lead in leads), 1e-12), MOST_RATIO)

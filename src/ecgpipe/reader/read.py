@@ -1,4 +1,4 @@
-"""Read a picture of an ECG page: which pixels are trace, what else is on the page, and the page's geometry."""
+"""Read a picture of an ECG page: the trace pixels, the lead names and other marks, and the page's geometry."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,17 +23,17 @@ LONGEST, SHORTEST = 1408, 960
 MASKS = PIXEL_MAPS.index("offset")
 """The pixel maps before this one are masks."""
 NAME_PLACE, MOST_PLACES = 0.1, 64
-"""A peak of the name maps below this is not looked at, nor more peaks than this."""
+"""Minimum height of a peak of the name maps, and maximum number of peaks, that are looked at."""
 LEAST_NAME = 0.5
-"""Least probability of a name that was read."""
+"""Minimum probability of a name that was read."""
 SURELY_UPRIGHT = 5.0
-"""Sum of the probabilities of different names from which no other direction is tried."""
+"""If the sum of the probabilities of different names is at least this, no other orientation is tried."""
 LEGIBLE, CLEARLY = 1.2, 1.5
-"""The least such sum, and how much larger than before, for a page that is upside down or mirrored."""
+"""Minimum of this sum, and of its ratio to the upright page's, for a page that is upside down or mirrored."""
 ROUGH_DEGREE = 1
-"""Of the geometry without a grid: the network's estimates are too rough for bends."""
+"""Degree of the geometry without a grid: the network's estimates are too rough for bends."""
 LEAST_TRACE = 0.0005
-"""Least share of trace in a picture of an ECG."""
+"""Minimum share of trace in a picture of an ECG."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,14 @@ class FoundName:
 
 @dataclass(frozen=True)
 class Reading:
-    """What the network found in one picture of (H, W) pixels.
+    """The result of the network for one picture of (H, W) pixels.
 
     Attributes:
         trace: uint8 (H, W), probability that a pixel is trace, 0 to 255.
-        maps: float32 (5, h, w), the pixel maps at the resolution that the network saw (network.PIXEL_MAPS): four
+        maps: float32 (5, h, w), the pixel maps at the resolution of the network's input (network.PIXEL_MAPS): four
             probabilities, and the height above the baseline in cm of paper.
-        scale: pixels that the network saw per pixel of the picture.
-        names: lead names in the order of their confidence.
+        scale: pixels of the network's input per pixel of the picture.
+        names: lead names, the most confident first.
         upside_down: whether clearly more names can be read with the page turned by 180 degrees.
         geometry: position of each pixel of the picture on the paper.
         grid_found: whether the geometry was fitted to a printed grid; else it is rough.
@@ -92,7 +92,7 @@ def load_reader(path: Path | str = READER_WEIGHTS) -> FusedReader:
 
 
 def load_weights(net: ReaderNet, path: Path | str) -> None:
-    """Load a reader's weights into a network. Without those of the line network, digitized lines stay as they are.
+    """Load a reader's weights into a network. Without weights for the line network, lines are not corrected.
 
     Raises:
         DataError: the file is missing, or contains other weights.
@@ -191,7 +191,7 @@ def _name_places(confidence: np.ndarray) -> np.ndarray:
 def _read_names(
     picture: np.ndarray, places: np.ndarray, geometry: PageGeometry, net: ReaderNet
 ) -> tuple[tuple[FoundName, ...], bool, bool]:
-    """The names at some places, and whether they are upside down or mirrored compared with the geometry."""
+    """The names at some places, and whether they are upside down and whether they are mirrored in the geometry."""
     axes = np.linalg.inv(geometry.jacobian(places))
     found = {(1, 1): _names(picture, places, axes, net)}
     if legible(found[1, 1]) < SURELY_UPRIGHT:
@@ -214,7 +214,7 @@ def _names(picture: np.ndarray, places: np.ndarray, axes: np.ndarray, net: Reade
 
 
 def legible(names: tuple[FoundName, ...]) -> float:
-    """How much of the usual names was read: the sum of the probabilities, each name once."""
+    """Number of different names that were read: the sum of their probabilities, each name once."""
     best: dict[str, float] = {}
     for name in names:
         best[name.name] = max(best.get(name.name, 0.0), name.confidence)

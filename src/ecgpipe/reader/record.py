@@ -1,4 +1,4 @@
-"""What ``ecgpipe digitize`` writes for each page: a WFDB record, JSON, an overlay, and optional tables."""
+"""The files of ``ecgpipe digitize`` for each page: a WFDB record, JSON, an overlay, and optional tables."""
 
 import tempfile
 from collections.abc import Sequence
@@ -43,10 +43,10 @@ class RecordFolder:
         self._stems: set[str] = set()
 
     def write(self, picture: Picture, net: ReaderNet) -> str:
-        """Digitize a picture and write the results; returns one line about it.
+        """Digitize a picture and write the results; returns one line about it, and its notes.
 
         Raises:
-            DataError: the page cannot be digitized; it names the picture.
+            DataError: the page cannot be digitized; the message names the picture.
         """
         try:
             recording = digitize(picture.image, net, self.rate, self.layouts)

@@ -9,18 +9,18 @@ import torch
 from ecgpipe.reader.lead_line import LeadLine, PageLines
 from ecgpipe.reader.line_network import OFFSETS, PER_COLUMN, RATE, LineNet
 
-FEWEST = 50  # samples of a line that is corrected
+FEWEST = 50  # samples; shorter lines are not corrected
 LIMITS = 3.0, 6.0  # of heights in cm and slopes in mm, and of the edges' distances in mm
 INK_LIMITS = -0.5, 1.5
 
 
 @dataclass(frozen=True)
 class LineView:
-    """What the line network sees of a lead.
+    """The input of the line network for one lead.
 
     Attributes:
         first: number of its first sample, at RATE, from the start of the page.
-        heights: (2 n,) mm above the baseline; NaN where the line shows nothing.
+        heights: (2 n,) mm above the baseline; NaN where the line has a gap.
         channels: float32 (CHANNELS, n).
     """
 
@@ -30,7 +30,7 @@ class LineView:
 
 
 def view_line(line: LeadLine, read: PageLines) -> LineView | None:
-    """The view of a lead of a page; None if its line is very short."""
+    """The view of a lead on a page; None if its line is very short."""
     heights = read.heights(line, np.arange(round(read.time.seconds * RATE)) / RATE)
     known = np.flatnonzero(~np.isnan(heights))
     if len(known) < FEWEST:
@@ -61,7 +61,7 @@ def view_line(line: LeadLine, read: PageLines) -> LineView | None:
 
 @torch.inference_mode()
 def corrections(line: LeadLine, read: PageLines, net: LineNet) -> tuple[np.ndarray, np.ndarray]:
-    """Times in s, (n,), and by how many mm the trace is above the line of a page there, (n,)."""
+    """Times in s, (n,), and how many mm the trace is above the line at these times, (n,)."""
     view = view_line(line, read)
     if view is None:
         return np.zeros(1), np.zeros(1)

@@ -23,7 +23,7 @@ LENGTH_WEIGHT, MIDDLE_WEIGHT = 0.3, 0.05  # in the cost, per pixel, beside the d
 
 
 def find_rows(trace: np.ndarray, offset: np.ndarray, pixels_per_mm: float) -> tuple[list[float], np.ndarray]:
-    """Baselines of the rows in mm, and the row of each pixel: every trace pixel votes for its own baseline."""
+    """Baselines of the rows in mm, and the row of each pixel; every trace pixel votes for its own baseline."""
     row_of = np.full(trace.shape, -1, np.int8)
     at = np.flatnonzero(trace >= TRACE)
     if not len(at):
@@ -39,7 +39,7 @@ def find_rows(trace: np.ndarray, offset: np.ndarray, pixels_per_mm: float) -> tu
 
 
 def _once_per_column(votes: np.ndarray, columns: np.ndarray, width: int) -> np.ndarray:
-    """Votes in mm, one for each column and height: a thick, noisy line has many pixels, a thin one that wanders few."""
+    """Votes in mm, one for each column and height, so that thick, noisy lines do not outvote thin ones that wander."""
     heights = np.floor(votes / BIN).astype(int)
     lowest = heights.min()
     seen = np.zeros((width, heights.max() - lowest + 1), bool)
@@ -72,10 +72,10 @@ def columns_of(row_of: np.ndarray, rows: int) -> np.ndarray:
 
 
 def clean_rows(rows: list[float], row_of: np.ndarray, pixels_per_mm: float) -> tuple[list[float], list[float]]:
-    """Remove what is no trace from the rows, and rows that are none.
+    """Remove pixels that are not trace from the rows, and rows that are too short.
 
     Args:
-        rows, row_of: of ``find_rows``; ``row_of`` is changed.
+        rows, row_of: from ``find_rows``; ``row_of`` is changed.
         pixels_per_mm: of the page.
 
     Returns:
@@ -90,7 +90,7 @@ def clean_rows(rows: list[float], row_of: np.ndarray, pixels_per_mm: float) -> t
 
 
 def keep_rows(rows: list[float], row_of: np.ndarray, kept: np.ndarray) -> tuple[list[float], list[float]]:
-    """The baselines of the rows that are kept and of the others; ``row_of`` is changed.
+    """Baselines of the rows that are kept and of the others; ``row_of`` is changed.
 
     Args:
         kept: bool, for each row.
@@ -104,7 +104,7 @@ def keep_rows(rows: list[float], row_of: np.ndarray, kept: np.ndarray) -> tuple[
 
 
 def flat_rows(row_of: np.ndarray, rows: int, pixels_per_mm: float) -> np.ndarray:
-    """bool (rows,): rows without any wave, such as printed rules; also leads that were not connected."""
+    """bool (rows,): rows without any wave: printed rules, and leads that were not connected."""
     flat = np.zeros(rows, bool)
     y, x = np.divmod(np.flatnonzero(row_of >= 0), row_of.shape[1])
     row_there = row_of[y, x]
@@ -118,7 +118,7 @@ def flat_rows(row_of: np.ndarray, rows: int, pixels_per_mm: float) -> np.ndarray
 
 
 def _without_bars(row_of: np.ndarray, pixels_per_mm: float) -> None:
-    """Remove upright strokes that stand apart from the trace of their row on both sides: pieces of separators."""
+    """Remove vertical strokes that are apart from their row's trace on both sides: pieces of separators."""
     count, parts, boxes, _ = cv2.connectedComponentsWithStats((row_of >= 0).astype(np.uint8))
     width, apart, beside = (max(1, round(mm * pixels_per_mm)) for mm in (BAR, BAR_APART, BAR_BESIDE))
     for part in range(1, count):
@@ -157,12 +157,12 @@ def _joined(rows: list[float], row_of: np.ndarray) -> list[float]:
 def one_run_per_column(row_of: np.ndarray, rows: int) -> None:
     """Keep one run of pixels of each row per column: the chain with the smallest jumps (Viterbi).
 
-    A row shows one voltage at a time, so that rules, letters and specks above or below its trace are not part of it.
-    A wave that crosses another row is one run.
+    A row shows one voltage at a time, so rules, letters and specks above or below its trace are not part of it. A wave
+    that crosses another row is one run.
 
     Args:
-        row_of: int8 (h, w), the row of each trace pixel, -1 elsewhere; becomes -1 on pixels that are not kept.
-        rows: their number.
+        row_of: int8 (h, w), the row of each trace pixel, -1 elsewhere; set to -1 on pixels that are not kept.
+        rows: number of rows.
     """
     by_column = np.ascontiguousarray(row_of.T)
     height = by_column.shape[1]
@@ -199,7 +199,7 @@ def _beside_the_chain(columns: np.ndarray, runs: np.ndarray) -> np.ndarray:
 
 
 def _cheapest_chain(runs: list[np.ndarray]) -> list[int]:
-    """Index of the chosen run (top, bottom, middle, gain) of each column."""
+    """Index of the run (top, bottom, middle, gain) chosen in each column."""
     cost, back = -runs[0][:, 3], []
     for before, here in pairwise(runs):
         top, bottom, middle, gain = here.T

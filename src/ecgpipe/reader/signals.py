@@ -1,4 +1,4 @@
-"""The recordings that the teacher's pages show."""
+"""The recordings that are drawn on the teacher's pages."""
 
 from collections.abc import Iterable
 from fractions import Fraction

@@ -16,11 +16,11 @@ MARGIN = 1.25
 SOMETHING_ELSE = 0.08
 """Share of examples without an ECG."""
 NAME_WINDOW = 34.0  # mm, side of the pictures that show names
-NAME_JITTER = (2.5, 1.5)  # mm, the reader's largest error of a name's place
-NAME_APART = 6.0  # mm from the nearest name: there is none
-OTHER_PLACES = 2  # without a name, per picture
-SYMMETRIC = ("I", "II", "III")  # look alike upside down
-VISIBLE = 10  # of 255: a trace less dark than its surroundings by this much cannot be read
+NAME_JITTER = (2.5, 1.5)  # mm, the reader's largest error of a name's position
+NAME_APART = 6.0  # mm, least distance of a place without a name from the nearest name
+OTHER_PLACES = 2  # places without a name, per picture
+SYMMETRIC = ("I", "II", "III")  # look the same upside down
+VISIBLE = 10  # of 255: least contrast of a legible trace with its surroundings
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Example:
     Attributes:
         picture: uint8 (size, size, 3), RGB.
         masks: uint8 (5, size, size): trace, other ink, calibration pulse, grid, and where the trace mask counts (0
-            where there is trace that the picture does not show).
+            where the trace is not visible).
         offset: float32 (size, size), height of a trace above its baseline, in cm of paper, -4 to 4.
         names: float32 (17, size / 8, size / 8), 1 at the centre of a lead's name, falling to 0 around it.
         geometry: float32 (6, size / 8, size / 8), network.GEOMETRY_MAPS.
@@ -46,10 +46,10 @@ class Example:
 
 
 def make_example(seed: tuple[int, int], signals: np.ndarray, sampling_rate: float, size: int = 384) -> Example:
-    """Make the training example of a seed.
+    """Make one training example.
 
     Args:
-        seed: of the training, and the example's number; the same seed gives the same example.
+        seed: the seed of the training and the example's number; the same pair gives the same example.
         signals: int16 (records, 12, samples), microvolts, leads in the usual order.
         sampling_rate: in Hz.
         size: pixels per side, a multiple of 32.
@@ -70,7 +70,7 @@ def make_example(seed: tuple[int, int], signals: np.ndarray, sampling_rate: floa
 def make_name_examples(
     seed: tuple[int, int], signals: np.ndarray, sampling_rate: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Make the views of lead names, and of what is no name, from the start of one lead of a random page.
+    """Make views of lead names, and of places without a name, around the start of one lead of a random page.
 
     Args:
         seed, signals, sampling_rate: as in ``make_example``.
@@ -93,7 +93,7 @@ def make_name_examples(
     classes, centres, axes = [], [], []
     for column, row, name, upside_down in _name_places(rng, view):
         axis = _axes(view, round(column), round(row)) * (-1 if upside_down else 1)
-        # the reader knows direction, scale and place only roughly
+        # the reader knows direction, scale and position only roughly
         angle = np.deg2rad(rng.normal(0, 3))
         zoom = rng.normal(0, 0.08) if rng.random() < 0.75 else rng.uniform(-0.4, 0.4)
         axis = axis @ (np.exp(zoom) * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]))
@@ -105,7 +105,7 @@ def make_name_examples(
 
 
 def _name_places(rng: np.random.Generator, view: View) -> list[tuple[float, float, int, bool]]:
-    """Column, row and class of the names in a view and of other marks, and whether to look at them upside down."""
+    """Column, row and class of the names and other marks in a view, and whether to view them upside down."""
     places = [(x, y, name, False) for x, y, name in view.labels]
     turned = [(x, y, NO_NAME, True) for x, y, name in view.labels if LEAD_NAMES[name] not in SYMMETRIC]
     marks = np.argwhere(view.covers.max(axis=2) > 110)

@@ -1,4 +1,4 @@
-"""Layouts that a page is compared with: the package's, in templates.yaml, and those of a user's file."""
+"""Layouts to compare pages with: those of the package, in templates.yaml, or those of a user's file."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -14,9 +14,9 @@ from ecgpipe.reader.network import LEAD_NAMES
 TEMPLATES = Path(__file__).with_suffix(".yaml")
 """The package's layouts; the file describes its format."""
 STRIPS = (0.0, 0.0, 0.1, 0.3)
-"""How rare this number of rhythm strips is."""
+"""Rarity of 0, 1, 2 and 3 rhythm strips."""
 BY_NAMES = 2.0
-"""How rare a page is that has none of these layouts, but one lead in each row, with its name."""
+"""Rarity of a page with none of these layouts, but with one named lead in each row."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Layout:
     name: str
     columns: tuple[tuple[str, ...], ...]
     strips: int = 0
-    rarity: float = 0.0  # confidence that the names must give it over a common layout
+    rarity: float = 0.0  # by how much the names must support it more than a common layout
 
     @property
     def rows(self) -> int:
@@ -69,7 +69,7 @@ def read_templates(path: Path = TEMPLATES) -> tuple[Layout, ...]:
     """Read a file of layouts.
 
     Raises:
-        ConfigError: it cannot be read, or is not such a file.
+        ConfigError: the file cannot be read, or does not contain layouts.
     """
     try:
         found = TypeAdapter(list[_Template]).validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))

@@ -1,4 +1,4 @@
-"""The time axis of a page: where its rows start, and how fast the paper ran."""
+"""The time axis of a page: where its rows start, and the paper speed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,20 +13,20 @@ from ecgpipe.reader.page import ReadPage
 from ecgpipe.reader.phase import upright_lines
 
 USUAL_SPEED = 25.0  # mm/s
-USUAL_SECONDS, SCALE_ERROR = 10.0, 0.02  # s on a page, and the error of millimetres that is corrected for it
+USUAL_SECONDS, SCALE_ERROR = 10.0, 0.02  # s on a page, and the largest scale error that is corrected to match it
 PRECISE = 0.003  # rows that are longer by more than this share contain something else
 GRID_ERROR = 0.005  # rows that are shorter by more than this share show that the printed grid is wrong
 MAJOR, MINOR = 5.0, 1.0  # mm between the lines of a grid
-START_NEAR = 0.2  # mm from a line, where a row must start so that the page's start is moved to this line
-FARTHEST = {MAJOR: 0.75, MINOR: 0.2}  # mm by which the start is moved to such a line
-AGREEMENT = {MAJOR: 0.06, MINOR: 0.15}  # least share of the grid that agrees on the lines
+START_NEAR = 0.2  # mm: the page's start is moved to a grid line if a row starts this near to the line
+FARTHEST = {MAJOR: 0.75, MINOR: 0.2}  # mm, how far the start may be moved to such a line
+AGREEMENT = {MAJOR: 0.06, MINOR: 0.15}  # minimum share of the grid that agrees on the lines
 LINE_TO_START = -0.08  # mm: Matplotlib rounds lines to the middle of the next pixel, but not the traces
-FAST_WIDTH = 400.0  # mm: rows wider than this are taken for 50 mm/s
+FAST_WIDTH = 400.0  # mm: for rows wider than this, 50 mm/s is assumed
 
 
 @dataclass(frozen=True)
 class PageTime:
-    """When the rows show what.
+    """The time axis of each row.
 
     Attributes:
         lefts, speeds: left end in mm and mm per second of each row.
@@ -43,15 +43,15 @@ class PageTime:
         return float(np.median(self.speeds))
 
     def at(self, x: float, row: int) -> float:
-        """Seconds from the start of the page of a place in mm."""
+        """The time at a place in mm, in seconds from the start of the page."""
         return float((x - self.lefts[row]) / self.speeds[row])
 
 
 def page_time(page: ReadPage) -> tuple[list[FoundLead], PageTime, list[str]]:
-    """The leads with equally wide columns, when they are shown, and notes.
+    """The leads with equally wide columns, the time axis, and notes.
 
-    Nearly all pages show 10 s, so of the rows' ends those are taken that come closest to this, and the paper speed is
-    corrected for a scale that is slightly wrong. Without a grid the scale is rough, and each row's own width shows it.
+    Nearly all pages show 10 s. So the rows' ends that come closest to 10 s are used, and the paper speed is corrected
+    for small errors of the scale. Without a grid the scale is rough, and each row's width gives its own scale.
     """
     found = page.leads.leads
     rows = [[lead for lead in found if lead.row == row] for row in range(len(page.leads.rows))]
@@ -60,7 +60,7 @@ def page_time(page: ReadPage) -> tuple[list[FoundLead], PageTime, list[str]]:
     if not page.reading.grid_found and not page.leads.cut:
         lefts, rights = _straight(page.leads.rows, lefts), _straight(page.leads.rows, rights)
         time = PageTime(lefts, (rights - lefts) / USUAL_SECONDS, USUAL_SECONDS)
-        return _equal_columns(rows, lefts, rights), time, ["without a grid, the page is taken to show 10 s at 25 mm/s"]
+        return _equal_columns(rows, lefts, rights), time, ["without a grid, 10 s at 25 mm/s are assumed"]
     widths = rights[None, :] - lefts[:, None]
     width = float(np.median(rights) - np.median(lefts))
     speed = USUAL_SPEED if width <= FAST_WIDTH else 2 * USUAL_SPEED
@@ -72,7 +72,7 @@ def page_time(page: ReadPage) -> tuple[list[FoundLead], PageTime, list[str]]:
         left, right = float(lefts.min()), float(rights.max())
         return list(found), PageTime(left * everywhere, speed * everywhere, (right - left) / speed), notes
     excess = (right - left) / usual - 1
-    if excess > PRECISE:  # more often a pulse or a mark at the rows' ends than a wrong scale
+    if excess > PRECISE:  # usually a pulse or a mark at the rows' ends, not a wrong scale
         left = float(np.median(lefts))
     if page.reading.grid_found:
         left = _at_a_line(page, left, lefts)
@@ -80,13 +80,13 @@ def page_time(page: ReadPage) -> tuple[list[FoundLead], PageTime, list[str]]:
         right = left + usual
     time = PageTime(left * everywhere, (right - left) / USUAL_SECONDS * everywhere, USUAL_SECONDS)
     leads = _equal_columns(rows, left * everywhere, right * everywhere)
-    return leads, time, [*notes, "the page is taken to show 10 s"]
+    return leads, time, [*notes, "the page is assumed to show 10 s"]
 
 
 def _at_a_line(page: ReadPage, start: float, lefts: np.ndarray) -> float:
-    """The start of the page, at a line of the grid if a row starts there: exact to about 0.01 mm instead of 0.1 mm.
+    """The start of the page, moved to a grid line if a row starts there: accurate to about 0.01 mm instead of 0.1 mm.
 
-    The lines of 5 mm are sought first, and those of 1 mm, which are many, show where the line is.
+    The 5 mm lines are tried first. The exact position comes from the 1 mm lines, because there are many of them.
     """
     reading, origin = page.reading, float(page.frame.origin[0])
     grid = reading.maps[PIXEL_MAPS.index("grid")]
@@ -102,12 +102,12 @@ def _at_a_line(page: ReadPage, start: float, lefts: np.ndarray) -> float:
 
 
 def _nearest(place: float, period: float, positions: np.ndarray | float) -> np.ndarray | float:
-    """The nearest of the lines at ``place``, ``place`` + ``period``, ... to each position."""
+    """The line nearest to each position, of those at ``place``, ``place`` + ``period``, ..."""
     return place + period * np.rint((positions - place) / period)
 
 
 def _straight(heights: Sequence[float], ends: np.ndarray) -> np.ndarray:
-    """The ends of the rows on a straight line, which a page in perspective shows slanted; robust (Theil and Sen)."""
+    """The rows' ends, fitted by a straight line, which perspective may slant; robust (Theil and Sen)."""
     if len(ends) < 3:
         return ends
     slope, intercept, *_ = theilslopes(ends, heights)

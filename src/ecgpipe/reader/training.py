@@ -26,17 +26,17 @@ from ecgpipe.reader.teacher import make_example, make_name_examples
 
 logger = logging.getLogger(__name__)
 PIXEL_WEIGHTS = (4.0, 2.0, 3.0, 1.0)  # of trace, ink, pulse and grid in the loss
-OTHER_INK = 3.0  # further weight of the trace's loss where there is other ink
-SMOOTHING = 0.02  # of the classes of names, some of which cannot be read
+OTHER_INK = 3.0  # additional weight of the trace's loss where there is other ink
+SMOOTHING = 0.02  # label smoothing of the names, since some are illegible
 HISTORY = ("step", "seconds", "mask", "dice", "offset", "names", "geometry")
 
 
 class _Examples(IterableDataset):
-    """The teacher's examples of some numbers; a worker process makes them.
+    """The teacher's examples with the given numbers, made by a worker process.
 
     Args:
         signals: .npy file of ``collect_signals``.
-        make: makes the example of a number from the signals.
+        make: makes the example with a number from the signals.
         numbers: of the examples.
     """
 
@@ -71,12 +71,12 @@ class Stateful(Protocol):
 
 
 def train_reader(signals: Path | str, folder: Path | str, recipe: ReaderConfig, device: str = "cpu") -> Path:
-    """Train the networks that read pages, or resume an interrupted training; ``train_lines`` trains the one for lines.
+    """Train the networks that read pages, or resume an interrupted training; ``train_lines`` trains the line network.
 
     Args:
         signals: .npy file of ``collect_signals``.
-        folder: gets ``checkpoint.pt`` (every ``save_every`` steps) and ``history.csv``, then ``names.pt`` and
-            ``names.csv``, and at the end ``pages.safetensors`` (float16, about 3 MB).
+        folder: receives ``checkpoint.pt`` (every ``save_every`` steps) and ``history.csv``, then ``names.pt`` and
+            ``names.csv``, and finally ``pages.safetensors`` (float16, about 3 MB).
 
     Returns:
         The path of the weights.
@@ -122,7 +122,7 @@ def train_reader(signals: Path | str, folder: Path | str, recipe: ReaderConfig, 
 
 
 def train_names(net: NameNet, signals: Path, folder: Path, recipe: ReaderConfig, device: str = "cpu") -> None:
-    """Train the part that reads lead names, or resume its training; ``names.pt`` and ``names.csv`` as above."""
+    """Train the network for lead names, or resume; writes ``names.pt`` and ``names.csv`` as in ``train_reader``."""
     net.to(device).train()
     optimizer = torch.optim.AdamW(net.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
     step = resume(folder / "names.pt", recipe, {"net": net, "optimizer": optimizer})
@@ -155,10 +155,10 @@ def learning_rate(step: int, recipe: ReaderConfig, steps: int) -> float:
 def reader_losses(
     pixels: torch.Tensor, coarse: torch.Tensor, batch: dict[str, torch.Tensor]
 ) -> dict[str, torch.Tensor]:
-    """The parts of the loss, which are added.
+    """The terms of the loss, whose sum is minimized.
 
     Args:
-        pixels, coarse: what the network returned (ReaderNet.forward).
+        pixels, coarse: the output of the network (ReaderNet.forward).
         batch: the fields of ``Example``, stacked.
 
     Returns:
@@ -169,7 +169,7 @@ def reader_losses(
     weights = torch.tensor(PIXEL_WEIGHTS, device=pixels.device).view(1, 4, 1, 1)
     positive = torch.tensor((2.0, 1.0, 1.0, 1.0), device=pixels.device).view(1, 4, 1, 1)
     entropy = F.binary_cross_entropy_with_logits(pixels[:, :4], masks, reduction="none", pos_weight=positive)
-    other = 1 + OTHER_INK * batch["masks"][:, 1:3].amax(dim=1, keepdim=True)  # text mistaken for trace costs more
+    other = 1 + OTHER_INK * batch["masks"][:, 1:3].amax(dim=1, keepdim=True)  # mistaking text for trace costs more
     entropy = torch.cat([entropy[:, :1] * counts[:, None] * other, entropy[:, 1:]], dim=1) * weights
     found, trace = pixels[:, 0].sigmoid() * counts, masks[:, 0] * counts
     overlap = (2 * (found * trace).sum((1, 2)) + 50) / (found.sum((1, 2)) + trace.sum((1, 2)) + 50)
@@ -211,7 +211,7 @@ def save_checkpoint(path: Path, recipe: ReaderConfig, parts: dict[str, Stateful]
 
 
 def resume(path: Path, recipe: ReaderConfig, parts: dict[str, Stateful]) -> int:
-    """Completed steps of a checkpoint, whose state the parts get; 0 without one."""
+    """Load the parts' state from a checkpoint; returns its completed steps, 0 without a checkpoint."""
     if not path.is_file():
         return 0
     state = torch.load(path, weights_only=True)

@@ -1,4 +1,4 @@
-"""The upright page: pictures and maps seen flat, with a known number of pixels per millimetre."""
+"""The upright page: flattened pictures and maps with a known number of pixels per millimetre."""
 
 from dataclasses import dataclass, field, replace
 
@@ -9,16 +9,16 @@ from scipy.spatial import cKDTree
 from ecgpipe.reader.geometry import PageGeometry
 from ecgpipe.reader.phase import LocalShift
 
-STEP = 32  # pixels between the points where the inverse map is computed; between them it is linear
-STARTS = 24  # per side, points of the picture from which the inverse is sought
+STEP = 32  # pixels between the points where the inverse map is computed; it is linear between them
+STARTS = 24  # points of the picture per side from which the search for the inverse starts
 
 
 @dataclass(frozen=True)
 class Frame:
-    """An upright rectangle of the page. Its pixel (0, 0) has its upper left corner at ``origin``.
+    """An upright rectangle of the page. The upper left corner of its pixel (0, 0) is at ``origin``.
 
     Attributes:
-        geometry: the picture's.
+        geometry: of the picture.
         origin: x, y in mm of the page's own coordinates (PageGeometry).
         pixels_per_mm: resolution.
         places: float32 (h, w, 2), the position x, y in the picture of each pixel's centre; the picture's first
@@ -43,7 +43,7 @@ class Frame:
         Args:
             picture: (H, W) or (H, W, channels), uint8 or float32.
             scale: its pixels per pixel of the original picture.
-            border: value outside the picture; None: the picture's edge is repeated.
+            border: value outside the picture; None repeats the picture's edge.
         """
         places = self.places * np.float32(scale)
         places -= 0.5
@@ -53,16 +53,16 @@ class Frame:
         return cv2.remap(picture, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=value)
 
     def thinned(self, step: int) -> "Frame":
-        """The same frame with every ``step``-th pixel of each direction alone."""
+        """The same frame with only every ``step``-th pixel in each direction."""
         return replace(self, pixels_per_mm=self.pixels_per_mm / step, places=self.places[::step, ::step].copy())
 
     def to_mm(self, points: np.ndarray) -> np.ndarray:
-        """Positions (n, 2) in the picture, in mm from the frame's upper left corner."""
+        """Convert positions (n, 2) in the picture to mm from the frame's upper left corner."""
         page = self.geometry.to_page(points) - self.origin
         return page if self.local is None else page + self.local.at(points)
 
     def in_picture(self, points: np.ndarray) -> np.ndarray:
-        """Positions in the picture of points (n, 2) in pixels of the frame; they may lie outside of both."""
+        """Convert points (n, 2) in pixels of the frame to positions in the picture; both may lie outside."""
         limit = np.array(self.shape[::-1]) - 1
         nearest = np.clip(np.rint(points - 0.5), 0, limit).astype(int)
         start = self.places[nearest[:, 1], nearest[:, 0]]
