@@ -64,7 +64,7 @@ def agrees(config: RenderConfig, facts: dict, image: np.ndarray, name: str) -> b
     Args:
         facts: the kit's JSON file.
         image: (height, width, 3) RGB.
-        name: of the record's files, which the QR code contains.
+        name: name of the record's files, which the QR code contains.
     """
     options, leads = config.kit_options, facts["leads"]
     starts = {round(lead["lead_bounding_box"]["0"][1] / facts["width"] * 12) for lead in leads[:-1]}

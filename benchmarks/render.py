@@ -67,14 +67,14 @@ def compare(
     """Time the candidates and the references, and a shard in one and in two processes.
 
     Args:
-        title: of the report.
+        title: title of the report.
         candidates: functions by name.
         targets: candidate -> target of its speed relative to matplotlib and ecg-plot.
         shard_job: processes the shard.
         signal: (12, samples) in mV.
         rate: Hz.
         repetitions: number of rounds.
-        notes: of the report; notes are added.
+        notes: notes of the report; notes are added.
     """
     cv2.setNumThreads(1)
     config = RenderConfig()

@@ -83,7 +83,7 @@ class Client:
     """Sends requests to a local page.
 
     Args:
-        port: of the page, on this machine.
+        port: port of the page, on this machine.
         page: a PNG file with an ECG.
     """
 
@@ -143,7 +143,7 @@ def load(
     """Send requests from several threads; returns the answers in the order of the requests.
 
     Args:
-        port: of the page.
+        port: port of the page.
         page: a PNG file with an ECG.
         requests: their number.
         clients: number of threads.

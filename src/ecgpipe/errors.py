@@ -19,7 +19,7 @@ class DataError(EcgpipeError):
 
 
 class SourceError(EcgpipeError):
-    """Raw files that the workflow itself downloaded or made are damaged: it ends, since it can make them again."""
+    """Raw files that the workflow downloaded or made are damaged. The run ends, since it can make them again."""
 
 
 class RecordError(DataError):

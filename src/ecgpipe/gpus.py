@@ -63,7 +63,7 @@ def reserve_gpus(count: int, *, wait: bool = True) -> Iterator[list[str]]:
     ECGPIPE_GPU_LOCKS), for all users of the machine; the kernel releases a lock however the process ends. Other
     programs do not respect these locks.
 
-    Does nothing in a Slurm job and in processes started by torchrun or the like, which assign GPUs themselves. Further
+    Does nothing in a Slurm job and in processes started by torchrun or the like, which assign GPUs themselves. Other
     processes that a training starts share the GPUs of the first.
 
     Args:

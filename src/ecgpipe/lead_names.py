@@ -66,8 +66,8 @@ def find_leads(names: Sequence[str], others: Mapping[str, str] | None = None) ->
     A name in ``others`` comes first, then the lead's own name, then another name for it, then a negated one.
 
     Args:
-        names: of the channels.
-        others: further names -> name of a lead, negated with a minus; compared without regard to case.
+        names: names of the channels.
+        others: additional names -> name of a lead, negated with a minus; case is ignored.
     """
     mapped = {key.strip().casefold(): lead_of(lead) for key, lead in (others or {}).items()}
     found: dict[str, tuple[int, int, int]] = {}

@@ -52,11 +52,11 @@ class Scorer:
     """Scores of one set of predictions under any weights of its records.
 
     Args:
-        predictions: of the scored records; for a cross-validation, of all parts.
-        threshold: multi-label: probability from which a class is called.
+        predictions: predictions of the scored records; for a cross-validation, of all parts.
+        threshold: multi-label: lowest probability that predicts a class.
         parts: (n,) cross-validation part of each record. Counts are pooled over parts. The AUC compares records of
             the same part only, because outputs of different trainings are not on one scale.
-        single_run: compute the metrics that comparisons leave out, too.
+        single_run: also compute the metrics that comparisons leave out.
 
     Raises:
         DataError: no records, or logits that are not finite.
@@ -120,7 +120,7 @@ class Scorer:
 
 
 class ResampledScores:
-    """What the registry computes from: a scorer under one matrix of weights. Arrays are (B, classes)."""
+    """The input of the registry's metrics: a scorer under one matrix of weights. Arrays are (B, classes)."""
 
     def __init__(self, scorer: Scorer, weights: np.ndarray) -> None:
         self.scorer, self.weights, self.total = scorer, weights, weights.sum(axis=0)
@@ -141,7 +141,7 @@ class ResampledScores:
 
     @cached_property
     def precision(self) -> np.ndarray:
-        """Equation 31; 0 if the class is never called (as in scikit-learn)."""
+        """Equation 31; 0 if the class is never predicted (as in scikit-learn)."""
         return ratio(self.hits, self.called, 0.0)
 
     @cached_property
@@ -163,7 +163,7 @@ class ResampledScores:
 
     @cached_property
     def average_precision(self) -> np.ndarray:
-        """Of each class."""
+        """Average precision of each class."""
         columns = zip(self.scorer.probabilities.T, self.scorer.targets.T, strict=True)
         return np.stack([average_precision(*column, self.weights) for column in columns], axis=1)
 
@@ -329,9 +329,9 @@ def calibration_error(gaps: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def f_max_terms(probabilities: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Precision of each record (0 without a call), whether it has a call, and its recall (0 without a class).
+    """Precision of each record (0 if no class is predicted), whether one is, and its recall (0 without a class).
 
-    (n, thresholds) each; a class is called from the threshold on.
+    (n, thresholds) each; a class is predicted from the threshold on.
     """
     called = probabilities[:, None, :] >= F_MAX_THRESHOLDS[:, None]
     hits = (called & targets[:, None, :].astype(bool)).sum(axis=2).astype(float)
@@ -342,11 +342,11 @@ def f_max_terms(probabilities: np.ndarray, targets: np.ndarray) -> tuple[np.ndar
 def f_max(terms: tuple[np.ndarray, np.ndarray, np.ndarray], weights: np.ndarray) -> np.ndarray:
     """(B,) F-max in [0, 1], the sample-centric score of the PTB-XL benchmark (Strodthoff et al. 2020).
 
-    The largest harmonic mean, over the thresholds, of the mean precision of the records that have a call and the mean
-    recall of all records.
+    The largest harmonic mean, over the thresholds, of the mean precision of the records with a predicted class and the
+    mean recall of all records.
 
     Args:
-        terms: of ``f_max_terms``.
+        terms: from ``f_max_terms``.
         weights: (n, B).
     """
     precision, has_call, recall = (part.T @ weights for part in terms)  # (thresholds, B)

@@ -85,7 +85,7 @@ def mark_acute(records: pd.DataFrame, source: Path | str, group_of: Mapping[str,
     Args:
         records: table with the columns record_id (PTB-XL's number) and statements ({code: likelihood}, or its JSON).
         source: PTB-XL+, as for ``acute_records``.
-        group_of: of ``challenge_groups``.
+        group_of: from ``challenge_groups``.
 
     Raises:
         DataError: as for ``acute_records``.

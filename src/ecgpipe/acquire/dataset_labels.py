@@ -21,8 +21,8 @@ class DatasetLabels:
     """Labels and their counts.
 
     Attributes:
-        labels: of the records that have one.
-        grouping: of statements into classes, or OWN.
+        labels: labels of the records that have one.
+        grouping: grouping of statements into classes, or OWN.
         counts: records with and without labels.
         codes: records by code, if the labels are codes in headers.
     """

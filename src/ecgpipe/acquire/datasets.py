@@ -252,7 +252,7 @@ def make_dataset(
     """The dataset of a section of the configuration.
 
     Args:
-        name: of the dataset.
+        name: name of the dataset.
         config: its section.
         results: folder of the results; simulated records are below it.
         resources: folder of the downloads.
@@ -274,7 +274,7 @@ def list_records(
 
     Args:
         layout, source, settings: attributes of the dataset.
-        name: of the dataset, for messages.
+        name: name of the dataset, for messages.
 
     Raises:
         DataError: the source as a whole is unusable.

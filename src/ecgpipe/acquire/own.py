@@ -57,7 +57,7 @@ def list_own_records(
     A record's shard depends on its path only.
 
     Args:
-        name: of the dataset in the configuration, for messages.
+        name: name of the dataset in the configuration, for messages.
         config: the dataset's settings.
         shards: number of shards; None: as configured.
         ptb_xl: folder or zip archive with PTB-XL's tables, for ``labels: ptb-xl``.

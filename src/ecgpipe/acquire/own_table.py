@@ -78,11 +78,11 @@ def read_table(
     """A CSV table that a user names: its name for messages, and (line, cells by column) of each row that is not empty.
 
     Args:
-        name: of the file, in the source or else from the working directory.
+        name: name of the file, in the source or else from the working directory.
         required: columns that it must have, each once.
         key: of the configuration that names the file, for messages.
         source: where it is looked for first.
-        delimiter: of its cells.
+        delimiter: delimiter of the cells.
         columns_key: key that names the columns; None: their names are given.
         delimiter_key: key of the delimiter; None: it is given.
 

@@ -46,7 +46,7 @@ def foreign_format(content: bytes) -> str | None:
     """What a file is and what to do with it, if it is of a known format that is not read; else None.
 
     Args:
-        content: of the file; its first ``HEAD`` bytes are enough.
+        content: content of the file; its first ``HEAD`` bytes are enough.
     """
     head, size = content[:HEAD], len(content)
     if head.startswith(b"PK\x03\x04"):

@@ -72,7 +72,7 @@ def longest_run(mask: np.ndarray) -> int:
 
 
 def unusual_properties(sketches: pd.DataFrame) -> Iterable[tuple[str, str, str]]:
-    """Yield (record, kind, detail) of the records with a property that at least 90% of the others do not have.
+    """Yield (record, kind, detail) of records whose value of a property differs from that of at least 90% of records.
 
     Args:
         sketches: columns record_id and properties of the sketches format.

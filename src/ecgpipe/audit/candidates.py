@@ -1,9 +1,9 @@
 """Pairs of similar vectors: the candidates for near-identical records.
 
-Up to ``ALL_PAIRS`` vectors, all pairs are compared. Beyond, an inverted file (Sivic and Zisserman 2003; Jegou et al.
-2011, doi:10.1109/TPAMI.2010.57) reduces the work: k-means divides the vectors into as many cells as the root of their
-number, and each vector is compared with those in the cells nearest to it. Trees do not help: in as many dimensions as
-duplicates require, SciPy's k-d tree visits most of its leaves (docs/performance.md).
+Up to ``ALL_PAIRS`` vectors, all pairs are compared. For more, an inverted file (Sivic and Zisserman 2003; Jegou et al.
+2011, doi:10.1109/TPAMI.2010.57) reduces the work: k-means divides n vectors into sqrt(n) cells, and each vector is
+compared with those in the cells nearest to it. Trees do not help: with the number of dimensions that duplicates
+require, SciPy's k-d tree visits most of its leaves (docs/performance.md).
 """
 
 from collections.abc import Iterator
@@ -37,10 +37,10 @@ def similar_pairs(vectors: np.ndarray, least: float) -> Iterator[np.ndarray]:
 
 
 def nearest_cells(cells: int) -> int:
-    """Number of cells in which a vector is looked for.
+    """Number of cells that are searched for a vector.
 
     Of 1,370 altered copies of real signals, all were in the nearest 16 of 467 cells, 99.9% in the nearest 7. With 1.5
-    times the root of the number of cells (32 of 467), the work grows with the number of vectors to the power of 1.75.
+    times the square root of the number of cells (32 of 467), the work grows as the number of vectors to the power 1.75.
     """
     return min(cells, int(np.ceil(1.5 * np.sqrt(cells))))
 
@@ -73,7 +73,7 @@ def _of_near_cells(vectors: np.ndarray, least: float) -> Iterator[np.ndarray]:
             some = coming[start : start + BLOCK]
             rows, columns = _hits(vectors[some], there, least)
             visitor, member = some[rows].astype(np.int64), inside[columns]
-            # a pair that both ways find counts where the smaller one is the visitor
+            # a pair that is found both ways counts once: where the smaller position is the visitor
             once = visitor < member
             later = np.flatnonzero(visitor > member)
             once[later] = ~(near[member[later]] == home[visitor[later]][:, None]).any(axis=1)

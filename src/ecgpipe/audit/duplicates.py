@@ -17,18 +17,18 @@ from ecgpipe.audit.sketch import DETAIL, GRID, INDEPENDENT, RATE, SECONDS
 TEXT = ["record_id", "digest", "properties", "anomalies"]
 BLOCK = 4096
 FFT_PAIRS = 1024  # pairs that are transformed at a time
-ROUNDING = 0.01  # far more than the FFT's
+ROUNDING = 0.01  # far more than the error of the FFT
 SHRINK = 8  # empty pages added to the mean: a mean of few records is mostly their own content
-ENOUGH = 500  # records, to estimate the directions in which spectra differ
+ENOUGH = 500  # records needed to estimate the directions in which spectra differ
 DIRECTIONS = 128
 SAMPLED = 20_000  # records used to estimate the directions, at most
 SHAPES = {"images": (DETAIL[1], DETAIL[0]), "signals": (len(INDEPENDENT), RATE * SECONDS)}
 CANDIDATE = {"images": 0.5, "signals": 0.7}
-"""Correlation of sketches from which a pair is compared in detail."""
+"""Lowest correlation of sketches at which a pair is compared in detail."""
 DUPLICATE = {"images": 0.85, "signals": 0.96}
-"""Correlation of details from which a pair is near-identical (calibration: docs/audit.md)."""
+"""Lowest correlation of details of a near-identical pair (calibration: docs/audit.md)."""
 SHIFT = {"images": (3, 3), "signals": (0, 50)}
-"""Rows and columns by which details may be shifted against each other: 5 mm, or 1 s."""
+"""Rows and columns by which details may be shifted relative to each other: 5 mm, or 1 s."""
 STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 1e-4)
 
 
@@ -84,7 +84,7 @@ def find_duplicates(sketches: Sketches) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Find identical and near-identical records, independently of their order.
 
     Args:
-        sketches: of all shards; all images or all signals.
+        sketches: sketches of all shards; all images or all signals.
 
     Returns:
         Rows of the duplicates format, sorted by record id, and of the pairs format, the most similar pair first: pairs

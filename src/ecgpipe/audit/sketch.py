@@ -1,4 +1,4 @@
-"""Sketches: what the audit keeps of each record to find duplicates and anomalies.
+"""Sketches: the data that the audit keeps of each record to find duplicates and anomalies.
 
 Most of an ECG page is printed on every page, so a hash of the page would match unrelated records. An image's sketch is
 a map of dark ink, from which ``audit.duplicates`` subtracts what all pages share.
@@ -32,10 +32,10 @@ class Sketch(NamedTuple):
 
     Attributes:
         digest: SHA-256 of the content; empty if unreadable.
-        properties: what most records of a dataset share, such as the sampling rate or the image size.
+        properties: those that most records of a dataset share, such as the sampling rate or the image size.
         anomalies: pairs of kind and detail.
-        sketch: int8 (n,), to search with.
-        detail: int8 (rows, columns), to compare.
+        sketch: int8 (n,), for searching.
+        detail: int8 (rows, columns), for comparing.
     """
 
     digest: str
@@ -47,9 +47,9 @@ class Sketch(NamedTuple):
 
 WORK = (1152, 768)
 DETAIL = (192, 128)
-"""Columns and rows of the map to compare, about 1.5 mm of a page each."""
+"""Columns and rows of the map for comparing, about 1.5 mm of a page each."""
 GRID = (72, 48)
-"""Columns and rows of the map to search with."""
+"""Columns and rows of the map for searching."""
 MAX_PIXELS = 60_000_000
 BLANK = 5e-4
 
@@ -69,7 +69,7 @@ def sketch_image(content: bytes, record_id: str, name: str) -> Sketch:
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of sizes, which are checked here, and of damaged metadata
+            warnings.simplefilter("ignore")  # warnings about sizes, which are checked here, and about damaged metadata
             with Image.open(io.BytesIO(content)) as picture:
                 if picture.width * picture.height > MAX_PIXELS:
                     raise RecordError(record_id, name, "too-large", f"{picture.width} x {picture.height} pixels")

@@ -1,1 +1,1 @@
-"""Baselines: what cheap classifiers score on the same records and splits as the models (docs/baselines.md)."""
+"""Baselines: scores of cheap classifiers on the same records and splits as the models (docs/baselines.md)."""

@@ -136,7 +136,7 @@ def run_baseline(name: str, split: pd.DataFrame, labels: Labels, files: Sequence
         split: rows of the split format.
         labels: targets.
         files: features of all shards.
-        seed: of the run; together with its number also of a shuffle.
+        seed: seed of the run; a shuffle combines it with its number.
 
     Raises:
         DataError: unknown baseline, or a record of the split has no label or no features.

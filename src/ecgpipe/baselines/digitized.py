@@ -1,4 +1,4 @@
-"""Digitized recordings as the signal reference reads them, to measure what digitizing costs."""
+"""Digitized recordings in the form that the signal reference reads, to measure the cost of digitizing."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from ecgpipe.models.recordings import at_network_rate
 
 
 def digitized_signals(record_ids: Sequence[str], file: Path | str) -> BaselineSignals:
-    """The signals of a shard's records. A page that could not be digitized gives zeros: it shows no more than that.
+    """The signals of a shard's records. A page that could not be digitized gives zeros, since nothing is known of it.
 
     Args:
         record_ids: (n,) of the shard, digitized or not.

@@ -35,8 +35,8 @@ def trace_area(
 ) -> dict:
     """The smallest rectangle on the page around the traces of all records, plus a margin.
 
-    It is the same for every record, so that its shape carries no information on a record. It includes what is between
-    the traces: lead names, calibration pulses, separators.
+    It is the same for every record, so that its shape carries no information about a record. It includes everything
+    between the traces: lead names, calibration pulses, separators.
 
     Args:
         images, indices: files of all shards, in the same order.
@@ -115,10 +115,10 @@ def shard_features(
     """Thumbnails of one shard, with one page in memory at a time.
 
     Args:
-        pages: of the shard.
-        images_file, index_file: of the shard.
+        pages: pages of the shard.
+        images_file, index_file: files of the shard.
         area: content of area.json.
-        title: of the progress bar.
+        title: title of the progress bar.
 
     Raises:
         DataError: a file is broken, or images and pages do not fit together.
@@ -172,9 +172,9 @@ def shard_signals(
         records: the shard's rows of records.parquet.
         source: folder or zip archive that the records' paths start from.
         sampling_rate: Hz that every header must state; None accepts any.
-        title: of the progress bar.
+        title: title of the progress bar.
         derive_leads: as ``read_record``.
-        reading: its further arguments.
+        reading: other arguments of ``read_record``.
     """
     opened, ids, signals = open_source(source), [], []
     rows = list(zip(records["record_id"], records["path"], strict=True))

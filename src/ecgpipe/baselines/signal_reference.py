@@ -47,8 +47,8 @@ def signal_reference(
         targets: (n, classes) 0/1.
         roles: (n,) train, validation, test.
         task: ``single`` (cross-entropy) or ``multilabel`` (binary cross-entropy).
-        epochs: of training, with one cycle of the learning rate.
-        seed: of weights, order, windows, gains and dropout.
+        epochs: epochs of training, with one cycle of the learning rate.
+        seed: seed of weights, order, windows, gains and dropout.
 
     Returns:
         (m, classes) float32 logits of the records outside training, in their order.
@@ -133,8 +133,8 @@ def run_reference(
         split: rows of the split format.
         labels: targets.
         files: signals of all shards.
-        epochs: of training.
-        seed: of the run.
+        epochs: epochs of training.
+        seed: seed of the run.
         threads: CPU threads.
 
     Raises:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-CHUNK = 250  # resamples per call of the generator; another number would change the resamples of a seed
+CHUNK = 250  # resamples per call of the generator; changing it changes the resamples of a seed
 WEIGHTS = 2**20
-"""Records times resamples weighted at once, 8 MB as float64: the scores need several such arrays."""
+"""Records times resamples that are weighted at once; 8 MB as float64, and the scores need several such arrays."""
 FEWEST = 8  # resamples at once, even for many records: fewer would be slow
 DRAWS = 2**18  # random numbers at once
 SHIFTED = "no interval: resampling shifts this score too much"
@@ -19,7 +19,7 @@ NO_SPREAD = "every resample has this value, so there is no interval"
 
 
 def resampling_groups(record_ids: np.ndarray, records: pd.DataFrame) -> np.ndarray:
-    """The group of each record: its patient; if unknown the content of its file; if unknown the record itself."""
+    """The group of each record: its patient if known, else the content of its file if known, else the record itself."""
     rows = records.set_index("record_id").loc[record_ids]
     alone = pd.Series(record_ids, index=rows.index)
     return rows["patient_id"].fillna(rows["content"].where(rows["content"] != "", alone)).to_numpy(dtype=str)
@@ -33,7 +33,7 @@ def distinct_groups(*groups: np.ndarray) -> np.ndarray:
 def group_counts(
     groups: int, resamples: int, seed: int | tuple[int, ...], records: int | None = None
 ) -> Iterator[np.ndarray]:
-    """How often each group is in each resample: as many groups as there are, with replacement.
+    """How often each group is in each resample, which draws as many groups as there are, with replacement.
 
     Args:
         groups: number of groups.
@@ -72,9 +72,9 @@ def bootstrap_interval(
 ) -> dict:
     """A value with its confidence interval from resamples.
 
-    The interval is the percentile interval. Resampling inflates some scores, such as the calibration error; their
-    interval is the basic one, which reflects the resamples at the value (Davison and Hinkley 1997, section 5.2),
-    from 0 up. There is no interval if the value would lie outside it: the resamples are then too biased.
+    The interval is the percentile interval. For scores that resampling inflates, such as the calibration error, it is
+    the basic interval, which reflects the resamples about the value (Davison and Hinkley 1997, section 5.2), cut at 0.
+    If the value lies outside the percentile interval, the resamples are too biased, and there is no interval.
 
     Args:
         value: NaN if undefined.
@@ -119,7 +119,7 @@ def bootstrap_p(samples: np.ndarray) -> float | None:
 
 
 def resamples_for(comparisons: int, alpha: float, configured: int) -> int:
-    """Resamples with which the smallest p value, corrected for this many comparisons, is at most alpha / 2.
+    """Number of resamples with which the smallest p value, corrected for this many comparisons, is at most alpha / 2.
 
     At least the configured number.
     """
@@ -133,7 +133,7 @@ class SeedMean:
     Args:
         value: NaN if no seed has the score.
         samples: (B,) resamples of the mean, over patients and trainings.
-        between: standard deviation that the trainings cause; None with one seed.
+        between: standard deviation due to the trainings; None with one seed.
     """
 
     value: float
@@ -145,15 +145,15 @@ def mean_over_seeds(values: np.ndarray, samples: np.ndarray, seed: int) -> SeedM
     """Mean over seeds, with the variance of patients and of trainings.
 
     The model: score of one seed = truth + effect of the records + effect of the training. Resampling the same patients
-    for all seeds gives the variance of the mean that the records cause. The variance between seeds has both parts;
+    for all seeds gives the variance of the mean due to the records. The variance between seeds has both parts;
     subtracting the records' part, known from the resamples, leaves the trainings' variance. The mean of S seeds has
-    1 / S of it. Because it is estimated from few seeds, its effect follows Student's t distribution with S - 1 degrees
-    of freedom.
+    1 / S of that variance. Because it is estimated from few seeds, its effect follows Student's t distribution with
+    S - 1 degrees of freedom.
 
     Args:
         values: (S,) a score, or a difference of scores, of each seed; NaN where undefined.
         samples: (S, B) their resamples, with the same patients in each column.
-        seed: of the random effect of the trainings.
+        seed: seed for the random effect of the trainings.
     """
     known = ~np.isnan(values)
     values, samples = values[known], samples[known]

@@ -29,16 +29,16 @@ from ecgpipe.progress import progress
 
 VARIANT = "box"
 RECORDING = "recording"
-"""The look of records that are not drawn at all: ten seconds of all leads."""
+"""The name, among the looks, of recordings that are not drawn: ten seconds of all leads."""
 REFERENCE = "signal reference"
 COMMAND = "snakemake box --configfile config/box.yaml"
 SCORED = ("records", "groups", "support", "scores", "per_class")
-"""What metrics.json keeps of the scores of each look."""
+"""The scores of each look that metrics.json keeps."""
 
 
 @dataclass(frozen=True)
 class _Outputs:
-    """What the network gives for the records or pages of one look.
+    """The network's outputs for the records or pages of one look.
 
     Attributes:
         record_ids: (n,) sorted.
@@ -95,7 +95,7 @@ def make_box(
 ) -> None:
     """Score the trained network and write the folder of the model.
 
-    Thresholds, calibration and the limit of unusual pages come from the validation records alone.
+    Thresholds, calibration and the limit for unusual pages come from the validation records alone.
 
     Args:
         net: trained.
@@ -106,7 +106,7 @@ def make_box(
         records: rows of records.parquet with the columns of ``score_looks``.
         reference: predictions of the signal reference on the same split.
         recipe, evaluate: sections of the configuration.
-        folder: of the saved model.
+        folder: folder of the saved model.
     """
     net = rounded(net)
     role_of = dict(zip(split["record_id"], split["role"], strict=True))
@@ -166,7 +166,7 @@ def make_box(
 
 
 def _calibration_errors(scores: Mapping[str, Any], tests: Predictions, evaluate: EvaluateConfig) -> dict[str, Any]:
-    """Before and after the calibration, and of a perfectly calibrated model."""
+    """Calibration errors before and after calibration, and of a perfectly calibrated model."""
     fitted = Calibration(**{name: scores["recalibration"][name] for name in Calibration.model_fields})
     probabilities = fitted.probabilities(tests.logits, tests.task)
     perfect = calibrated_ece(probabilities, tests.task, evaluate.seed, evaluate.confidence)
@@ -181,7 +181,7 @@ def _signals(file: Path) -> list[tuple[str, np.ndarray]]:
 def _differences(
     tests: Mapping[str, Predictions], reference: Predictions, records: pd.DataFrame, evaluate: EvaluateConfig
 ) -> dict[str, dict[str, Any]]:
-    """Of each look from the reference look, and of that from the signal reference."""
+    """Differences of each look from the reference look, and of that look from the signal reference."""
     plain = tests[REFERENCE_LOOK]
     pairs = {look: (each, plain) for look, each in tests.items() if look != REFERENCE_LOOK} | {
         REFERENCE: (plain, reference)

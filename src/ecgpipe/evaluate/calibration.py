@@ -45,12 +45,12 @@ def reliability_curve(probabilities: np.ndarray, outcome: np.ndarray, confidence
 def fit_calibration(predictions: Predictions, fitted_on: str) -> Calibration:
     """Fit temperature scaling (single-label; Guo et al. 2017) or Platt scaling of each class (multi-label; Platt 1999).
 
-    The targets are softened as Platt does: 1 becomes (n + 1) / (n + 2), where n counts the records (for Platt scaling,
-    positive ones). Otherwise perfectly separated records would give infinite logits.
+    The targets are softened as in Platt's method: 1 becomes (n + 1) / (n + 2), where n counts the records (for Platt
+    scaling, the positive ones). Otherwise perfectly separated records would give infinite logits.
 
     Args:
-        predictions: of the records to fit on, at least one.
-        fitted_on: what to call these records.
+        predictions: predictions of the records to fit on, at least one.
+        fitted_on: description of these records.
     """
     logits, targets = predictions.logits.astype(np.float64), predictions.targets.astype(np.float64)
     records, classes = targets.shape
@@ -137,16 +137,16 @@ def _ece(probabilities: np.ndarray, targets: np.ndarray, task: str) -> float:
 def calibrated_ece(
     probabilities: np.ndarray, task: str, seed: int, confidence: float = 0.95, draws: int = 2000
 ) -> dict[str, float]:
-    """The metric ``ece`` of a perfectly calibrated model with these probabilities: it is above 0 on few records.
+    """The metric ``ece`` of a perfectly calibrated model with these probabilities, which is above 0 on few records.
 
     Outcomes are drawn from the probabilities.
 
     Args:
         probabilities: (n, classes).
         task: single or multilabel.
-        seed: of the outcomes.
+        seed: seed of the outcomes.
         confidence: share of the draws below ``high``.
-        draws: of all outcomes.
+        draws: number of draws of all outcomes.
 
     Returns:
         ``mean`` and ``high`` of the draws.

@@ -46,7 +46,7 @@ def check_claims(paper: Paper, evidence: Evidence, config: EvaluateConfig) -> di
 
     Args:
         paper: its tables and claims.
-        evidence: of our runs; without any, only the printed figures are checked.
+        evidence: results of our runs; if empty, only the printed figures are checked.
         config: confidence and margin.
     """
     arithmetic = table_arithmetic(paper, config.confidence)
@@ -195,7 +195,7 @@ def _by_print(
 
 
 def _difference(compared: dict | None, first: str, second: str, metric: str) -> dict | None:
-    """The bootstrap row of first minus second; stored the other way round, its signs are changed."""
+    """The bootstrap row of first minus second, with its signs changed if it is stored the other way round."""
     for row in compared["comparisons"] if compared else ():
         if row["metric"] == metric and row["test"] == "bootstrap":
             if (row["first"], row["second"]) == (first, second):
@@ -283,7 +283,7 @@ def _range_parts(claim: Claim, dataset: str, compared: dict | None) -> Iterable[
 
 
 def _all(findings: Iterable[str]) -> str:
-    """Verdict on all parts: any contradicted, not run or undecided one decides, in this order."""
+    """Verdict on all parts: contradicted, not run or undecided if any part is, in this order; else supported."""
     findings = list(findings)
     for word in (CONTRADICTED, NOT_RUN, UNDECIDED):
         if word in findings:
@@ -332,8 +332,8 @@ def gather_evidence(
         runs: ``<dataset>/<protocol>/<model>/seed-<n>/run.json``.
         labels: ``<dataset>/labels.json``.
         saliency: ``<dataset>/<protocol>/<model>/seed-<n>/saliency.parquet``, with ``<dataset>/records.parquet`` there.
-        paper: its recipe, which runs may depart from.
-        config: of the resampling.
+        paper: contains the recipe, from which runs may depart.
+        config: settings of the resampling.
     """
     read = [read_json(file) for file in comparisons]
     settings = [read_json(file) for file in runs]

@@ -21,7 +21,7 @@ from ecgpipe.metrics import metric_of, metrics_shown
 
 COMPARED = tuple(metric.name for metric in metrics_shown("comparisons"))
 POWER = 0.8
-"""Power of the smallest difference that a dataset can show."""
+"""Power for which the smallest detectable difference is computed."""
 SIGNAL, DIGITIZED = f"{BASELINE_PREFIX}signal", f"{BASELINE_PREFIX}digitized"
 AGAINST_BASELINES = ("auc_macro", "accuracy")
 """Scores in which models are compared with baselines."""
@@ -35,9 +35,9 @@ def compare_models(models: Models, config: EvaluateConfig, baselines: Models | N
     Holm's correction.
 
     Args:
-        models: of one dataset and protocol.
+        models: models of one dataset and protocol.
         config: resamples, confidence, threshold, seed, reference.
-        baselines: cheap classifiers; the one on the recordings (SIGNAL) also measures what the image costs.
+        baselines: cheap classifiers; the one on the recordings (SIGNAL) also measures the cost of the image.
 
     Returns:
         The content of comparisons.json without the names of dataset and protocol (docs/formats.md).
@@ -100,7 +100,7 @@ def image_cost(models: Models, signal: Mapping[int, Reported], config: EvaluateC
     """Macro AUC of the baseline on the recordings minus the macro AUC of the best image model.
 
     The best model is the one with the highest mean macro AUC on the validation records, so that the choice does not
-    favour it on the reported records. A protocol without a test part has only the reported ones to choose on.
+    favour it on the reported records. A protocol without a test part has only the reported records to choose on.
 
     Returns:
         A row as in ``comparisons`` and ``chosen_on``; None if no model shares seeds and records with the baseline.
@@ -211,7 +211,7 @@ def pair_rows(
     scores: tuple[SeedScores, SeedScores],
     config: EvaluateConfig,
 ) -> list[dict]:
-    """The rows of one pair: the bootstrap over seeds of each metric, and the exact tests and DeLong's of each seed.
+    """The rows of one pair: for each metric the bootstrap over seeds; for each seed the exact tests and DeLong's test.
 
     Args:
         head: the fields that all rows share.
@@ -332,12 +332,12 @@ def delong_rows(
     for i, label in enumerate(pair[0].predictions.classes):
         row = head | {"metric": f"auc:{label}", "test": "delong"}
         if len(np.unique(pair[0].parts)) > 1:
-            rows.append(row | {"note": "not for several parts of a cross-validation; see the bootstrap of auc_macro"})
+            rows.append(row | {"note": "not valid across cross-validation parts; see the bootstrap of auc_macro"})
             continue
         one, other = (run.predictions.probabilities[:, i] for run in pair)
         result = delong(one, other, pair[0].predictions.targets[:, i])
         if result is None:
-            rows.append(row | {"note": first.notes.get(label, "fewer than two records with it, or without")})
+            rows.append(row | {"note": first.notes.get(label, "fewer than two records with the class, or without")})
             continue
         row |= {"first_value": result.first, "second_value": result.second, "difference": result.first - result.second}
         if result.p_value is None:
@@ -351,7 +351,7 @@ def delong_rows(
 
 
 def add_holm(rows: list[dict]) -> None:
-    """Add p_holm: corrected over all pairs of a family, for each metric and test (of exact tests for each seed)."""
+    """Add p_holm: corrected over all pairs of a family, for each metric and test (exact tests: also for each seed)."""
     families: dict[tuple, list[dict]] = {}
     for row in rows:
         one_seed = () if row["test"] == "bootstrap" else tuple(row["seeds"])
@@ -362,7 +362,7 @@ def add_holm(rows: list[dict]) -> None:
 
 
 def join_notes(notes: Iterable[str | None]) -> str | None:
-    """Notes in one line; None without any."""
+    """Notes in one line; None if there are none."""
     return "; ".join(filter(None, notes)) or None
 
 

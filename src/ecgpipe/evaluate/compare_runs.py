@@ -36,7 +36,7 @@ class ResultsFolder:
 
 
 def read_results_folder(folder: Path) -> ResultsFolder:
-    """Read every run below a folder of results, of a dataset, of a protocol or of one model, or one run's folder.
+    """Read every run below a folder, which may be that of all results, a dataset, a protocol, a model or one run.
 
     Raises:
         DataError: no run, or one whose path does not name dataset, protocol, model and seed.

@@ -1,4 +1,4 @@
-"""External validation: scores of models on another dataset, beside those on their own and of models trained there."""
+"""External validation: scores of models on another dataset and on their own, and of models trained on the other."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,11 +20,11 @@ from ecgpipe.evaluate.shared import SharedPredictions
 
 CLASS_SCORES = ("auc", "f1", "recall", "specificity")
 CALIBRATIONS = ("uncalibrated", "before", "after")
-"""``before``: calibrated on the validation records of the model's own dataset, ``after``: of the other dataset."""
+"""``before``: calibrated on the validation records of the model's own dataset; ``after``: on the other dataset's."""
 
 
 def best_f1_threshold(logits: np.ndarray, truth: np.ndarray) -> float:
-    """The decision threshold with the highest F1, the largest of several; 0 without positive records.
+    """The decision threshold with the highest F1, the largest one in a tie; 0 without positive records.
 
     Args:
         logits: (n,).
@@ -48,7 +48,7 @@ def evaluate_external(
     Args:
         runs: model -> seed -> predictions.
         records: rows of records.parquet of the dataset that they are scored on.
-        source_records: the same of their own dataset.
+        source_records: the same for their own dataset.
         config: resamples, confidence, seed.
 
     Returns:
@@ -82,7 +82,7 @@ def _support(predictions: Predictions) -> dict[str, int]:
 
 
 class _Fitted:
-    """What is fitted for one model and seed, and the predictions that are scored with it."""
+    """The fits for one model and seed, and the predictions that are scored with them."""
 
     def __init__(self, run: SharedPredictions, records: pd.DataFrame, source_records: pd.DataFrame) -> None:
         def reported(part: Predictions, table: pd.DataFrame, logits: np.ndarray | None = None) -> Reported:
@@ -186,7 +186,7 @@ def _model(
 
 
 def _by_kind(fitted: Mapping[int, Mapping[str, Reported]]) -> dict[str, dict[int, Reported]]:
-    """Seed -> kind -> predictions, the other way round."""
+    """Kind -> seed -> predictions, from seed -> kind -> predictions."""
     kinds: dict[str, dict[int, Reported]] = {}
     for seed, own in fitted.items():
         for kind, one in own.items():
@@ -234,7 +234,7 @@ def _row(against: str, row: Mapping, paired: bool) -> dict:
 
 
 def _calibration(scores: SeedScores, fitted: Mapping[int, _Fitted], when: str, config: EvaluateConfig) -> dict:
-    """Brier score and calibration error, the mean over classes; and by class the mean probability and its gap."""
+    """Brier score and calibration error, means over classes; and the mean probability of each class and its gap."""
     kind = "external" if when == "uncalibrated" else when
     parts = [one.scored[kind].predictions for one in fitted.values()]
     return {metric: pooled_cell(scores, metric, config, []) for metric in ("brier", "ece")} | {

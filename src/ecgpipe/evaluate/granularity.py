@@ -1,4 +1,4 @@
-"""What printed accuracies imply: the accuracy of n records is k / n for an integer k."""
+"""The implications of printed accuracies: an accuracy on n records is k / n for an integer k."""
 
 from collections.abc import Iterable
 from math import ceil
@@ -62,7 +62,7 @@ def lead_significance(first: float, second: float, records: int, alpha: float) -
 
 
 def table_arithmetic(paper: Paper, confidence: float, reference: str = "swin_lgf_fpn") -> list[dict]:
-    """What the accuracies of each table imply, if all tables of a dataset report the same records.
+    """The implications of each table's accuracies, if all tables of a dataset report the same records.
 
     Returns:
         One row per table: ``table``, ``dataset``, ``limit``, ``sizes`` (all that fit), ``records`` (the smallest, used

@@ -91,7 +91,7 @@ def bootstrap_scores(
         models: predictions.
         config: threshold, resamples, seed.
         resamples: B; None: the configuration's.
-        seed: of the resampling; None: the configuration's.
+        seed: seed of the resampling; None: the configuration's.
 
     Returns:
         Model -> seed -> its scores.

@@ -16,8 +16,8 @@ PAPER_PROTOCOL = "paper"
 def compare_protocols(protocols: Mapping[str, Models], config: EvaluateConfig) -> dict:
     """Scores under the paper's protocol minus those under each other protocol.
 
-    Unpaired: every protocol trains and reports on other records, and each is resampled independently. The interval is
-    slightly too wide where both report some of the same records.
+    Unpaired: each protocol trains and reports on different records, and is resampled independently. The interval is
+    slightly too wide where two protocols report some of the same records.
 
     Args:
         protocols: protocol -> its models.

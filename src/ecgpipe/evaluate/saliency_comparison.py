@@ -26,8 +26,8 @@ def compare_saliency(
 
     Args:
         first: saliency.parquet of one model.
-        second: of the other.
-        method: of the maps: ``gradcam``.
+        second: saliency.parquet of the other model.
+        method: method of the maps: ``gradcam``.
         records: rows of records.parquet, for patients.
         config: resamples, confidence, seed.
 

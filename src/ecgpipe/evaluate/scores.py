@@ -24,7 +24,7 @@ def evaluate_run(predictions: Predictions, records: pd.DataFrame, config: Evalua
     """The content of metrics.json (see ``evaluate_predictions``).
 
     Args:
-        predictions: of a trained run.
+        predictions: predictions of a trained run.
         records: rows of records.parquet with the columns GROUPED_BY.
         config: intervals and thresholds.
     """
@@ -40,10 +40,10 @@ def evaluate_predictions(
     """Score the predictions of one role.
 
     Args:
-        predictions: of the reported records.
+        predictions: predictions of the reported records.
         groups: (n,) patient (or record) of each record; resampled as a whole.
         config: resamples, confidence, threshold, seed, specificities.
-        validation: of the validation records, to choose the thresholds and fit the calibration on; None: the reported
+        validation: predictions on which thresholds are chosen and the calibration is fitted; None: the reported
             records are used.
 
     Returns:

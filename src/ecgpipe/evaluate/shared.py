@@ -22,7 +22,7 @@ class SharedPredictions:
     Args:
         external: for records of the other dataset.
         source: for records of the model's own dataset.
-        internal: of the same model, trained on the other dataset, for its records; None without such a model.
+        internal: of the same model trained on the other dataset, for that dataset's records; None without such a model.
     """
 
     external: Predictions
@@ -33,7 +33,7 @@ class SharedPredictions:
 def one_versus_rest(
     logits: np.ndarray, task: str, classes: Sequence[str], groups: Sequence[Sequence[str]]
 ) -> np.ndarray:
-    """A logit for each group of classes: that a record has any of them.
+    """For each group of classes, a logit that a record has any of them.
 
     Softmax: the log odds of the sum of their probabilities, which is exact, since its classes exclude each other.
     Sigmoid: the largest of their logits, a lower bound, since they can occur together.
@@ -42,7 +42,7 @@ def one_versus_rest(
         logits: (n, classes).
         task: ``single`` (softmax) or ``multilabel`` (sigmoid).
         classes: names of the columns.
-        groups: classes of each group; of a softmax not all classes.
+        groups: classes of each group; for a softmax, no group may have all classes.
 
     Returns:
         (n, groups) float64.
@@ -66,7 +66,7 @@ def share_own(predictions: Predictions, shared: Sequence[SharedClass], side: str
     """Predictions of a model for its own dataset, for the shared classes.
 
     Args:
-        predictions: of a run.
+        predictions: predictions of a run.
         shared: the classes.
         side: ``source`` or ``target``: the dataset's place in the entry.
     """
@@ -84,8 +84,8 @@ def share_external(logits: ExternalLogits, labels: Labels, shared: Sequence[Shar
     """Predictions of a model for another dataset, for the shared classes.
 
     Args:
-        logits: of the model.
-        labels: of the other dataset.
+        logits: logits of the model.
+        labels: labels of the other dataset.
         shared: the classes.
     """
     sources, targets = ([one.source for one in shared], [one.target for one in shared])
@@ -110,9 +110,9 @@ def read_shared(
 
     Args:
         external: MODEL/seed-N/external/DATASET/PROTOCOL.parquet of every model and seed.
-        source: MODEL/seed-N/predictions.parquet of the same.
-        internal: the same of those that were also trained on the other dataset.
-        labels: of the other dataset.
+        source: MODEL/seed-N/predictions.parquet of the same models.
+        internal: the same for those also trained on the other dataset.
+        labels: labels of the other dataset.
         shared: the classes.
 
     Raises:

@@ -10,11 +10,11 @@ from scipy.stats import binom, binomtest, norm, rankdata
 
 @dataclass(frozen=True)
 class ExactTest:
-    """Result of an exact test of who is right.
+    """Result of an exact test of which model is right more often.
 
     Args:
         first_only: number of records (of groups, for ``sign_flip``) that only the first model gets right.
-        second_only: the same of the second.
+        second_only: the same for the second.
         p_value: two-sided; 1 where the models never differ.
     """
 

@@ -8,7 +8,7 @@ from importlib import resources
 import yaml
 
 Row = Mapping[str, float]
-"""Metric -> printed figure, as metrics.json names metrics."""
+"""Metric, named as in metrics.json, -> printed figure."""
 
 
 @dataclass(frozen=True)
@@ -17,8 +17,8 @@ class Table:
 
     Args:
         id: ``table-2``.
-        title: for reports.
-        place: in the paper.
+        title: title in reports.
+        place: place in the paper.
         dataset: name.
         limit: the largest number of records that its figures can be computed from.
         rows: model -> metric -> printed figure.
@@ -38,12 +38,12 @@ class Claim:
 
     Args:
         id: short name.
-        place: in the paper.
+        place: place in the paper.
         claim: wording.
         kind: ``better`` (every model of `first` above every one of `second`), ``difference`` (by `value`), ``range``
             (every class within `value`), ``saliency`` or ``unmeasured``.
-        datasets: that it applies to.
-        metrics: that it applies to.
+        datasets: those that it applies to.
+        metrics: those that it applies to.
         first: models.
         second: models.
         significant: whether the paper says "significantly".

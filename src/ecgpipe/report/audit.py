@@ -15,7 +15,7 @@ from ecgpipe.report.pictures import thumbnail
 LARGEST, NEAR, CONFLICTS = 3, 3, 2
 """Groups shown: the largest, groups with near-identical records, groups with different statements."""
 SHOWN = 3
-"""Records shown of a group."""
+"""Records shown per group."""
 WIDTH = 300
 """Width of a thumbnail in pixels, about 10 KB each."""
 
@@ -55,7 +55,7 @@ def duplicate_groups(duplicates: Path | str, records: pd.DataFrame, pages: PageS
     Args:
         duplicates: the audit's table.
         records: rows of records.parquet.
-        pages: of the dataset.
+        pages: pages of the dataset.
 
     Returns:
         Per group: ``records`` (count), ``distinct`` (different files or signals), ``conflict`` (whether the source

@@ -216,7 +216,7 @@ def html_environment() -> Environment:
 
 
 def spelled(name: str, full: Mapping[str, str]) -> Markup:
-    """A class as an abbreviation that tells what it stands for, if that is known."""
+    """A class as an abbreviation with its full name, if that is known."""
     if name not in full:
         return escape(name)
     return Markup('<abbr title="{}">{}</abbr>').format(full[name], name)
@@ -228,7 +228,7 @@ def slug(variant: str) -> str:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it: tables become lists of rows, dataclasses objects, NaN null."""
+    """A value in JSON's types: tables become lists of rows, dataclasses objects, NaN null."""
     if isinstance(value, pd.DataFrame):
         return [plain(row) for row in value.to_dict("records")]
     if is_dataclass(value) and not isinstance(value, type):

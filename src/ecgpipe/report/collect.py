@@ -137,7 +137,7 @@ def whole_protocol(protocol: str) -> str:
 
 
 def runs_of(runs: Iterable[Run], dataset: str, protocol: str) -> list[Run]:
-    """The runs of a dataset under a protocol, of a cross-validation with all its parts."""
+    """The runs of a dataset under a protocol; for a cross-validation, those of all its parts."""
     return [run for run in runs if (run.dataset, whole_protocol(run.protocol)) == (dataset, protocol)]
 
 

@@ -1,4 +1,4 @@
-"""External validation in the report: models of one dataset on another one, beside their own and its own models."""
+"""External validation in the report: models of one dataset on another, compared with models trained there."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from ecgpipe.report.collect import score_text
 from ecgpipe.report.figures import COLOURS, FAINT, STYLE, to_svg
 
 SIDES = ("source", "external", "internal")
-"""A model on its own dataset, the same on the other one, and a model of the other one on that."""
+"""A model on its own dataset, the same model on the other dataset, and a model trained there on the other dataset."""
 
 
 def external_views(files: Sequence[Path], titles: Mapping[str, str], names: Mapping[str, str]) -> list[dict]:
@@ -51,7 +51,7 @@ def external_views(files: Sequence[Path], titles: Mapping[str, str], names: Mapp
 
 
 def _notes(view: dict) -> list[str]:
-    """What a reader must know about an entry: classes, records, what was fitted on what, and how the images differ."""
+    """Notes on an entry: classes, records, the data of each fit, and differences between the images."""
     title, there = view["source_title"], view["target_title"]
     meanings = "; ".join(
         f"{one['name']} ({' or '.join(one['source'])} in {title}, {' or '.join(one['target'])} in {there})"
@@ -75,7 +75,7 @@ def _notes(view: dict) -> list[str]:
     if images["source"] != images["target"]:
         own, other = (_made(images[side]) for side in ("source", "target"))
         notes.append(
-            f"The settings of preprocess are the same for both, but not what the images are made of: those of {title} "
+            f"Both use the same preprocess settings, but their images have different sources: those of {title} "
             f"are {own}, those of {there} are {other}. This is part of the difference."
         )
     return notes

@@ -18,7 +18,7 @@ from ecgpipe.report.collect import Run
 from ecgpipe.report.names import model_name, name_of_run
 
 INK, FAINT = "#010203", "#848586"
-"""Placeholders for the page's colours: text and axes, and what should recede."""
+"""Placeholders for the page's colours: text and axes, and background elements."""
 ON_WHITE = "#222222"
 """The ink of figures outside a page."""
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", INK, "#A5694F", "#999999")
@@ -147,7 +147,7 @@ def comparison_figure(models: Sequence[dict], paper: Mapping[str, tuple[float, .
     """Accuracy and F1 with their intervals, the paper's as open diamonds (figures 10, 11, 13).
 
     Args:
-        models: of ``protocol_view``.
+        models: from ``protocol_view``.
         paper: variant -> printed accuracy, specificity, recall, precision, F1.
     """
     with matplotlib.rc_context(STYLE):

@@ -47,7 +47,7 @@ def headlines(datasets: Sequence[dict], statistics: Statistics) -> list[dict]:
     Returns:
         ``dataset``, ``title``, ``protocol``, ``role``, ``records``; ``verdict`` (sentences) with ``tone``: good, fair
         or bad; ``caution``: a sentence about small classes, or None; ``model``: the one with the highest macro AUC, and
-        ``baseline``: the same of the baselines (``name`` and cells ``auc_macro`` and ``accuracy``, or None);
+        ``baseline``: the same for the baselines (``name`` and cells ``auc_macro`` and ``accuracy``, or None);
         ``leaks`` (see ``_leaks``); ``smallest``: name and records of the smallest class; ``forest``: see ``_forest``.
     """
     return [_headline(dataset, view, statistics) for dataset in datasets for view in dataset["protocols"]]
@@ -105,7 +105,7 @@ def _differences(compared: dict, model: str) -> dict[tuple[str, str], dict]:
 
 
 def _verdict(best: dict, models: int, rows: Mapping[tuple[str, str], dict], rivals: Mapping) -> tuple[str, str]:
-    """What the paired differences in macro AUC say about the best model, and the tone of that."""
+    """A verdict on the best model from the paired differences in macro AUC, and its tone."""
     name, auc = best["name"], _interval(best["cells"]["auc_macro"])
     rank = f"{name} has a macro AUC of {auc}" if models == 1 else f"{name} has the highest macro AUC, {auc}"
     compared = {kind: row for (kind, metric), row in rows.items() if metric == "auc_macro" and kind in rivals}
@@ -131,7 +131,7 @@ def _verdict(best: dict, models: int, rows: Mapping[tuple[str, str], dict], riva
 
 
 def _beside_signals(row: dict | None) -> str:
-    """The end of the sentence: the model beside the network on the recordings."""
+    """The end of the sentence: the model compared with the network on the recordings."""
     if row is None or row["low"] is None:
         return "."
     value = f"the signal reference ({row['second_value']:.3f})"

@@ -21,7 +21,7 @@ def learning_curves(runs: Sequence[Run]) -> pd.DataFrame:
     Returns:
         One row per model and epoch: ``model``, ``epoch``, ``seeds``, ``images`` and ``processor_seconds`` since the
         start, without validation and without earlier trainings that gave the initial weights, ``auc_macro``. Empty if
-        a history lacks a column. A model whose training another one continues is left out.
+        a history lacks a column. A model is left out if another training continues it.
     """
     if any(run.history is None or not set(run.history) >= NEEDED for run in runs):
         return pd.DataFrame()
@@ -49,7 +49,7 @@ def learning_figure(curves: pd.DataFrame, names: Mapping[str, str]) -> str:
     """Two panels: by images, and by processor time.
 
     Args:
-        curves: of ``learning_curves``, not empty.
+        curves: from ``learning_curves``, not empty.
         names: model -> display name.
     """
     with matplotlib.rc_context(STYLE):

@@ -42,9 +42,9 @@ CLASS_NAMES = {
 }
 """PTB-XL's superclasses, which the simulated records share."""
 PROTOCOL_MEANINGS = {
-    "paper": "random split by record; the validation part stops training and is also reported",
+    "paper": "random split by record; the validation part decides when training stops and is also reported",
     "patient": "random split by patient; the test part is reported",
-    "folds": "the dataset's own folds: one stops training, one is reported, the others train",
+    "folds": "the dataset's own folds: one decides when training stops, one is reported, the others are for training",
     "unique": "random split that keeps duplicates, and all records of a patient, together; the test part is reported",
 }
 

@@ -77,8 +77,8 @@ def example_records(
     """The first records of each class that have an image.
 
     Args:
-        labels: of the dataset.
-        pages: of the dataset.
+        labels: labels of the dataset.
+        pages: pages of the dataset.
         images, indices: files of its shards, in the same order.
         per_class: number of records per class.
 
@@ -109,7 +109,7 @@ def translated_images(examples: Sequence[dict], limit: float) -> list[dict]:
     """Model images before and after the largest translation, down and to the left (figure 7).
 
     Args:
-        examples: of ``example_records``.
+        examples: from ``example_records``.
         limit: largest translation as a share of the side; 0: no translation, no pictures.
     """
     shown = []
@@ -127,7 +127,7 @@ def explorer_data(runs: Sequence[Run], threshold: float) -> dict:
 
     Args:
         runs: the runs shown.
-        threshold: probability from which a class of a multi-label run is predicted.
+        threshold: lowest probability that predicts a class of a multi-label run.
 
     Returns:
         ``views``: per dataset and protocol ``dataset``, ``protocol``, ``role``, ``classes``, ``task``, ``threshold``,
@@ -167,7 +167,7 @@ def choose_pictured(data: dict, runs: Sequence[Run], maps: Mapping[Path, Path], 
     """Choose the records with pictures: explained ones, then those that most models get wrong, views taking turns.
 
     Args:
-        data: of ``explorer_data``.
+        data: from ``explorer_data``.
         runs: the same runs.
         maps: folder of a run -> its saliency maps.
         limit: total number of records.

@@ -19,7 +19,7 @@ def protocol_view(dataset: str, protocol: str, all_runs: Sequence[Run], statisti
 
     Args:
         dataset: name.
-        protocol: name; of a cross-validation the whole, not a part.
+        protocol: name; for a cross-validation the whole, not a part.
         all_runs: scored models; may include other datasets and protocols.
         statistics: comparisons.
 
@@ -29,7 +29,7 @@ def protocol_view(dataset: str, protocol: str, all_runs: Sequence[Run], statisti
         ``variant``, ``name``, ``parameters``, ``seeds``,
         ``cells`` (metric -> Cell), ``paper`` (printed accuracy or None); ``best``: variant with the highest macro AUC,
         or None; ``paper_tables``: ``caption``, ``file``, ``rows`` (``name``, ``cells``: (printed, ours or None));
-        ``figures`` of the paper, in words; ``altered`` and ``missing``: sentences.
+        ``figures`` of the paper, in words; ``altered`` and ``missing``: lists of sentences.
 
     Raises:
         DataError: the models were not compared.
@@ -137,7 +137,7 @@ def baseline_tables(
     Args:
         baselines: scored baselines.
         models: scored models.
-        metrics: of the rows; must include METRICS.
+        metrics: metrics of the rows; must include METRICS.
         statistics: comparisons, for intervals over patients and seeds and for the cost of the image.
 
     Returns:

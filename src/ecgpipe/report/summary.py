@@ -1,4 +1,4 @@
-"""Further sentences of the report's first section; every one is computed from the results."""
+"""Additional sentences of the report's first section, all computed from the results."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,13 +17,13 @@ def summary(
     """Sentences about tests between models, claims, saliency and records left out.
 
     Args:
-        titles: of the datasets.
-        saliency: of ``saliency_groups``.
+        titles: titles of the datasets.
+        saliency: from ``saliency_groups``.
         problems: number of records or files left out.
-        claims: of ``claim_view``.
-        comparisons: of ``comparison_sentences``.
-        views: of ``headlines``. Of a single one, the sentences do not repeat its name; there are none about views with
-            too few records to judge.
+        claims: from ``claim_view``.
+        comparisons: from ``comparison_sentences``.
+        views: from ``headlines``. The sentences do not repeat the name of a single view; there are none about views
+            with too few records to judge.
     """
     found = list(comparisons)
     for group in saliency:

@@ -80,8 +80,8 @@ def results_table(view: dict, baselines: Sequence[dict]) -> pd.DataFrame:
     """All scores of a protocol: one row per model and baseline.
 
     Args:
-        view: of ``protocol_view``.
-        baselines: of ``baseline_tables``, for this protocol or its parts.
+        view: from ``protocol_view``.
+        baselines: from ``baseline_tables``, for this protocol or its parts.
     """
     rows: list[dict[str, Any]] = [
         {"model": model["name"], "parameters": model["parameters"], "seeds": model["seeds"]}

@@ -21,8 +21,8 @@ def write_tuning(
         score: column of the histories to optimise: validation_loss is minimised, other scores are maximised.
         table: output, CSV: one row per trial, best first: settings, seeds, means over seeds of epochs, seconds and
             scores at each training's epoch of lowest validation loss, and ``lowest`` and ``highest`` score of a seed.
-        best: output, YAML: the best settings as a configuration file; of several models each one's, in ``tuned`` and
-            ``variants``.
+        best: output, YAML: the best settings as a configuration file; for several models, those of each in ``tuned``
+            and ``variants``.
     """
     rows = []
     for file, point in zip(histories, points, strict=True):

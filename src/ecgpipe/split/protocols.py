@@ -229,10 +229,10 @@ def check_shares(
     """Check that each set has its share of each class, within twice the class's largest group (ungrouped: two records).
 
     In cross-validation the limit is twice as high, since a set is made of several parts. Where records have several
-    classes, it is as many times higher as a record has classes on average: moving a record moves them all.
+    classes, it is multiplied by the mean number of classes per record, since moving a record moves all its classes.
 
     Raises:
-        DataError: names the class and the set.
+        DataError: a set misses its share; the message names the class and the set.
     """
     _, numbers = np.unique(groups, return_inverse=True)
     largest = np.array([np.bincount(numbers, weights=column).max() for column in targets.T])

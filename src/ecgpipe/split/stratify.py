@@ -57,7 +57,7 @@ def _hash_order(groups: np.ndarray, keys: Sequence[str], seed: int) -> np.ndarra
 
 
 def _members(signature_of: np.ndarray, order: np.ndarray, count: int) -> list[list[int]]:
-    """Groups of each signature, in the given order."""
+    """The groups of each signature, in the given order."""
     members: list[list[int]] = [[] for _ in range(count)]
     for group in order.tolist():
         members[signature_of[group]].append(group)

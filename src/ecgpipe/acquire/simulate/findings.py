@@ -18,7 +18,7 @@ class Statement:
 
     Attributes:
         kinds: letters of d(iagnostic), f(orm), r(hythm).
-        superclass, subclass: of diagnostic statements, else empty.
+        superclass, subclass: those of diagnostic statements, else empty.
         count: records of PTB-XL 1.0.3 with it; gives the relative frequencies within a superclass.
     """
 
@@ -107,7 +107,7 @@ class Finding:
     Attributes:
         code: an SCP statement with a diagnostic class, other than NORM.
         severity: 0 to 1; 0.5 just meets the textbook criterion.
-        stage: of infarctions, one of ``conditions.STAGES``.
+        stage: stage of infarctions, one of ``conditions.STAGES``.
         strain: 0 to 1, the ST-T change of ventricular hypertrophy.
     """
 
