@@ -100,6 +100,14 @@ def test_a_row_of_leads_that_were_not_connected_stays() -> None:
     assert found.layout == "3x4+1" and np.allclose(found.rows, baselines, atol=1)
 
 
+def test_a_rule_is_told_apart_from_a_lead_that_was_not_connected() -> None:
+    baselines = [30.0, 60, 90, 120, 150, 180]
+    trace, offset = rows_of_traces([*baselines, 200.0], {5: 0.0, 6: 0.0})  # the flat lead aVF, and a rule below it
+    found = find_leads(trace, offset, names_of([LIMB], baselines), MM)
+    assert [lead.name for lead in found.leads] == list(LIMB)
+    assert np.allclose(found.removed, 200, atol=1)
+
+
 def test_a_thin_wandering_row_is_kept_beside_a_thick_one() -> None:
     trace, offset = rows_of_traces([30.0, 60])
     columns = np.arange(int(LEFT * MM), int(RIGHT * MM))

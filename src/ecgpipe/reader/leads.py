@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 
 import numpy as np
 from scipy.ndimage import uniform_filter1d
@@ -14,6 +15,8 @@ NAME_ABOVE, NAME_BELOW = 14.0, 12.0  # mm, largest distance of a name from its l
 ROW_ENDS = 20.0  # mm, by which the end of a row may differ from those of the other rows
 DENSE = 6.0  # mm, window with trace in half of its columns; pixels outside the outermost windows are stray
 SPECK, SPECK_APART = 2.0, 1.0  # mm: shorter pieces at the ends of a row, after a longer gap, are not part of it
+SHIFTED = 0.05  # by which names at their usual place score higher than elsewhere
+MOST_RULES = 3  # flat rows of which each may be a rule or a lead; more are all one or all the other
 LONGEST_GAP = 2.0  # mm, longest stretch without trace that is not reported
 
 
@@ -93,17 +96,12 @@ def find_leads(
     rows, removed = clean_rows(rows, row_of, pixels_per_mm)
     if not rows:
         return None
-    flat = flat_rows(row_of, len(rows), pixels_per_mm)
     present = columns_of(row_of, len(rows))
     spans = [_span(columns, pixels_per_mm) for columns in present]
-    found, read = _arranged(rows, spans, names, layouts)
-    if flat.any() and not flat.all():  # a rule, or a lead that was not connected
-        waves = [row for row, is_flat in enumerate(flat) if not is_flat]
-        other, read_there = _arranged([rows[row] for row in waves], [spans[row] for row in waves], names, layouts)
-        if other.score > found.score:
-            found, read, spans, present = other, read_there, [spans[row] for row in waves], present[waves]
-            rows, rules = keep_rows(rows, row_of, ~flat)
-            removed = sorted(removed + rules)
+    kept, found, read = _without_rules(rows, spans, flat_rows(row_of, len(rows), pixels_per_mm), names, layouts)
+    rows, rules = keep_rows(rows, row_of, kept)
+    spans, present = [spans[row] for row in np.flatnonzero(kept)], present[kept]
+    removed = sorted(removed + rules)
     places = _places(found, rows, spans, read)
     leads = [_measured(lead, trace, row_of, present[lead.row], pixels_per_mm) for lead in places]
     return PageLeads(
@@ -118,6 +116,38 @@ def find_leads(
     )
 
 
+def _without_rules(
+    rows: list[float],
+    spans: list[tuple[float, float]],
+    flat: np.ndarray,
+    names: list[tuple[str, float, float, float]],
+    layouts: Sequence[Layout] | None,
+) -> tuple[np.ndarray, Arrangement, Names]:
+    """Decide which flat rows are printed rules, and which are leads that were not connected.
+
+    Args:
+        rows, spans: baselines and ends of the rows, mm.
+        flat: bool (rows,), rows without any wave.
+        names, layouts: of ``find_leads``.
+
+    Returns:
+        bool (rows,), the rows that are kept; their arrangement and the names of each. A row is only left out if
+        the names support the page's layout better without it.
+    """
+    flat_ones = np.flatnonzero(flat)
+    if len(flat_ones) <= MOST_RULES:
+        choices = [out for count in range(len(flat_ones) + 1) for out in combinations(flat_ones, count)]
+    else:
+        choices = [(), tuple(flat_ones)]
+    tried = []
+    for out in choices:
+        kept = ~np.isin(np.arange(len(rows)), out)
+        if kept.any():
+            here = np.flatnonzero(kept)
+            tried.append((kept, *_arranged([rows[row] for row in here], [spans[row] for row in here], names, layouts)))
+    return max(tried, key=lambda each: each[1].score)
+
+
 def _arranged(
     rows: list[float],
     spans: list[tuple[float, float]],
@@ -129,7 +159,8 @@ def _arranged(
     tried = []
     for shift in (0.0, pitch / 2, -pitch / 2):  # names far above or below their leads may be near other rows
         read = _names_in_rows([(name, x, y + shift, share) for name, x, y, share in names], rows)
-        tried.append((arrange(spans, read, layouts or read_templates()), read))
+        found = arrange(spans, read, layouts or read_templates())
+        tried.append((replace(found, score=found.score - SHIFTED) if shift else found, read))
     return max(tried, key=lambda pair: pair[0].score)
 
 
