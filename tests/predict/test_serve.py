@@ -165,7 +165,7 @@ def test_a_slow_or_crashed_process_is_replaced(made, served, predict, monkeypatc
     before = served.worker.process.pid
     monkeypatch.setattr(served.worker, "seconds", 0.0)
     status, _, body = predict(made.pages["00001"])
-    assert status == 422 and body == b"page.png: not done after 0 s; ended\n"
+    assert status == 422 and body == b"page.png: not finished after 0 s; stopped\n"
     monkeypatch.undo()
     assert served.worker.process.pid != before
     assert json.loads(predict(made.pages["00001"])[2])["pages"]

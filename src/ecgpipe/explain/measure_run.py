@@ -68,7 +68,7 @@ def measure_run(
         findings: the dataset's findings tables; empty if findings are unknown.
         records_file: records.parquet, for the patients.
         margins: cropped shares of the pages.
-        indices: the dataset's image indices, for how pages were rectified.
+        indices: the dataset's image indices, which state how pages were rectified.
         config: methods, pyramid level and steps.
         resampling: ``resamples``, ``confidence`` and ``seed`` of the bootstrap.
         table_file, summary_file: output files.
@@ -204,7 +204,7 @@ def _cascade_maps(
 def _seed_agreement(
     saliency: Saliency, reference: np.ndarray, other: Saliency, cells: int
 ) -> Iterator[tuple[int, float, float]]:
-    """Record, rank correlation with another seed's map of it, and with that seed's map of another record (chance).
+    """Record, rank correlation with another seed's map of this record and, as chance level, of another record.
 
     Args:
         reference: (n, s, s) maps of ``saliency`` at the common resolution.
@@ -233,7 +233,7 @@ def _curves(
 ) -> Iterator[tuple[int, str, str, list[tuple[str, float, float]]]]:
     """Record, maps, method and its areas under the insertion and deletion curves with their chance level.
 
-    The chance level is the insertion of a random map, also for deletion: the rest of a random region is random too.
+    The chance level is the insertion of a random map, also for deletion, since the rest of a random region is random.
     """
     paper = torch.zeros_like(images[:1])
     labels = set(saliency.labels.tolist())
@@ -252,7 +252,7 @@ def _curves(
 
 
 def _groups(records: pd.DataFrame, record_ids: Sequence[str]) -> dict[str, str]:
-    """Bootstrap group of each record: its patient, else its file content, else the record itself."""
+    """Bootstrap group of each record: its patient; if unknown, its file content; else the record itself."""
     own = records.set_index("record_id").reindex(record_ids)
     groups = {}
     for record_id, patient, content in zip(record_ids, own["patient_id"], own["content"], strict=True):

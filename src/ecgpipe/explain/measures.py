@@ -27,7 +27,7 @@ def share_within(saliency: np.ndarray, mask: np.ndarray) -> float:
 def pointing(saliency: np.ndarray, mask: np.ndarray) -> float:
     """Pointing game (Zhang et al. 2018): 1 if the maximum lies within the mask, else 0; NaN for an empty map.
 
-    If several pixels share the maximum: the share of them within the mask.
+    If several pixels share the maximum, the share of these pixels within the mask.
     """
     return float(mask[saliency == saliency.max()].mean()) if saliency.max() > 0 else np.nan
 
@@ -84,9 +84,10 @@ def insertion_deletion_curves(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Insertion and deletion curves (Petsiuk et al. 2018).
 
-    The class probability while the most salient pixels appear on blank paper, and while they vanish from the image.
-    Every step adds the same number of pixels: a fixed shuffle orders equal values. pytorch-grad-cam's
-    ``RemoveMostRelevantFirst`` thresholds at a percentile instead, and so removes all zeros of a ReLU map at once.
+    The curves show the class probability while the most salient pixels appear on blank paper, and while they vanish
+    from the image. Every step changes the same number of pixels; a fixed shuffle orders equal values. In contrast,
+    pytorch-grad-cam's ``RemoveMostRelevantFirst`` uses a percentile as threshold, so it removes all zeros of a ReLU map
+    at once.
 
     Args:
         model: in eval mode.

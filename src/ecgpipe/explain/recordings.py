@@ -1,4 +1,4 @@
-"""Which leads and which seconds a model of recordings used, drawn over the page as it was photographed."""
+"""The leads and seconds that a model of recordings used, drawn over the photo or scan of the page."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ SMOOTHING = 0.04
 MARKER = 0.022
 """Width of the coloured line behind a trace, as a share of the page's longer side."""
 TOP = 0.995
-"""Quantile of the relevance that gets the full colour, so that one sample does not make all others pale."""
+"""Quantile of the relevance that gets full colour, so that a single sample does not make all others pale."""
 
 
 def lead_relevance(net: RecordingNet, signal: np.ndarray, label: int) -> np.ndarray:
@@ -26,12 +26,12 @@ def lead_relevance(net: RecordingNet, signal: np.ndarray, label: int) -> np.ndar
 
     Args:
         net: the network, in eval mode.
-        signal: (12, samples) mV at the network's rate; NaN where the page shows nothing.
+        signal: (12, samples) mV at the network's rate; NaN where the page shows no trace.
         label: index of the class.
 
     Returns:
-        float64 (12, samples): what each sample adds to the logit. The sum is the logit minus that of flat leads, up to
-        the error of the integration. 0 where the page shows nothing.
+        float64 (12, samples): the contribution of each sample to the logit; 0 where the page shows no trace. The sum
+        is the logit minus the logit of flat leads, up to the error of the integration.
     """
     windows, starts = page_windows(signal)
     relevance = np.zeros(signal.shape)
@@ -54,7 +54,7 @@ def lead_relevance(net: RecordingNet, signal: np.ndarray, label: int) -> np.ndar
 
 
 def heat_of(relevance: np.ndarray) -> np.ndarray:
-    """What supports the class, smoothed, as colour: (leads, samples) in [0, 1]; all 0 if nothing supports it."""
+    """The smoothed support for the class, as colour: (leads, samples) in [0, 1]; all 0 without support."""
     support = gaussian_filter1d(relevance, SMOOTHING * RATE, axis=1)
     seen = support[support > 0]
     return np.zeros_like(support) if not len(seen) else (support / np.quantile(seen, TOP)).clip(0, 1)

@@ -49,9 +49,9 @@ class Regions:
 
     Attributes:
         trace: pixels with ink.
-        leads: lead name -> within the lead's boxes; empty if the page has no boxes.
-        finding: within TOLERANCE of the samples that carry the class's findings; None if they are unknown.
-        finding_leads: within the boxes of the leads that carry them; None if they are unknown.
+        leads: lead name -> pixels within the lead's boxes; empty if the page has no boxes.
+        finding: pixels within TOLERANCE of the samples that carry the class's findings; None if they are unknown.
+        finding_leads: pixels within the boxes of the leads that carry them; None if they are unknown.
     """
 
     trace: np.ndarray

@@ -41,10 +41,10 @@ def explain_run(
 
     Args:
         folder: of the trained run.
-        reference: folder of the prepared run with the first seed: all seeds and models explain its reported records.
+        reference: folder of the prepared run with the first seed; all seeds and models explain its reported records.
         pages: the dataset's pages.
         margins: cropped shares of the pages.
-        indices: the dataset's image indices, for how pages were rectified.
+        indices: the dataset's image indices, which state how pages were rectified.
         config: records and methods.
         maps_file: output, the maps (artifacts.saliency).
         overlays_file: output, PNG: ``config.method`` over ``records_per_class`` pages.
@@ -113,7 +113,7 @@ def choose_records(record_ids: np.ndarray, targets: np.ndarray, per_class: int, 
         seed: for the choice.
 
     Returns:
-        (position, class) pairs, class by class; records with that class alone come first.
+        (position, class) pairs, class by class; records with only that class come first.
     """
     order = [hashlib.sha256(f"{seed}:{record_id}".encode()).hexdigest() for record_id in record_ids]
     chosen = []

@@ -47,7 +47,7 @@ def saliency_maps(
         images: (n, channels, height, width) model inputs.
         classes: (n,) class index of each map.
         method: a key of METHODS, or ``integrated-gradients``.
-        level: pyramid level, for models that have a pyramid.
+        level: pyramid level, for models with a pyramid.
         title: of the progress bar; None for no progress bar.
 
     Returns:
@@ -90,7 +90,7 @@ def _frozen(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _graph_from(layer: nn.Module, model: nn.Module) -> Iterator[None]:
-    """Start the autograd graph at a layer's output: no gradients, and no stored activations, before it."""
+    """Start the autograd graph at a layer's output, without gradients or stored activations before it."""
     # cloned, because later layers may work in place, which a leaf does not allow
     handle = layer.register_forward_hook(lambda _layer, _inputs, output: output.detach().requires_grad_().clone())
     try:
@@ -101,7 +101,7 @@ def _graph_from(layer: nn.Module, model: nn.Module) -> Iterator[None]:
 
 
 def integrated_gradients(model: nn.Module, image: torch.Tensor, label: int) -> np.ndarray:
-    """Contribution of each pixel of ink to a class's logit, from blank paper on (Sundararajan et al. 2017).
+    """Contribution of each pixel of ink to a class's logit, relative to blank paper (Sundararajan et al. 2017).
 
     Args:
         model: in eval mode.

@@ -1,1 +1,1 @@
-"""From records or page files to model-ready images: joins the stages ``render`` and ``preprocess``."""
+"""From records or page files to model-ready images: combines the stages ``render`` and ``preprocess``."""

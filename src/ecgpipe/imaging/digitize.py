@@ -1,4 +1,4 @@
-"""The pages of one shard, digitized: the recordings, and the pages that cannot be digitized."""
+"""Digitize the pages of one shard, and list those that cannot be digitized."""
 
 from collections.abc import Iterator, Mapping
 from functools import partial

@@ -1,4 +1,4 @@
-"""Training examples of the line network: random pages as the reader digitizes them, and what they show."""
+"""Training examples of the line network: random pages, digitized by the reader, and the true signals."""
 
 import hashlib
 import io
@@ -26,21 +26,21 @@ from ecgpipe.render.page import render_page
 
 LAYOUT_SHARES = dict(zip(LAYOUTS, (0.45, 0.2, 0.2, 0.15), strict=True))
 LEVEL_SHARES = {"none": 0.3, "scan": 0.2, "photo": 0.3, "harsh": 0.2}
-USUAL_STYLE = 0.3  # share of pages with the layout's own resolution, and of those with its own width of traces
-DPI, WIDTH = (110, 280), (0.45, 2.2)  # of the others: pixels per inch, and points
+USUAL_STYLE = 0.3  # share of pages with the layout's own resolution, and share with its own trace width
+DPI, WIDTH = (110, 280), (0.45, 2.2)  # of the other pages: pixels per inch, and points
 MOST_SHIFT, STEPS = 30, 8  # samples by which times may be wrong, and steps per sample
 GAIN = 10.0  # mm/mV
-LONGEST = 640  # columns of an example; of a longer line, some part
-LEAST_RATIO = 2.0  # power of the signal relative to the line's error, below which the line follows something else
+LONGEST = 640  # columns of an example; longer lines are cut at random
+LEAST_RATIO = 2.0  # of signal power to error power; below it, the line does not follow the lead
 
 
 def collect_line_examples(signals: Path | str, weights: Path | str, path: Path | str, recipe: ReaderConfig) -> int:
-    """Make the examples of ``recipe.line_pages`` pages; pages that an interrupted run made are kept.
+    """Make the examples of ``recipe.line_pages`` pages; pages from an interrupted run are kept.
 
     Args:
         signals: .npy file of ``reader.signals.collect_signals``.
         weights: of the page reader.
-        path: gets the examples (``LineExamples``); pages are beside it until they are complete.
+        path: output file (``LineExamples``); the finished pages are beside it until all are complete.
 
     Returns:
         The number of examples.
@@ -65,12 +65,12 @@ def collect_line_examples(signals: Path | str, weights: Path | str, path: Path |
 
 
 def line_examples(number: int, signals: np.ndarray, seed: int, net: ReaderNet) -> LineExamples:
-    """Draw and wear a random page, digitize it, and compare its lines with the recording.
+    """Draw and degrade a random page, digitize it, and compare its lines with the recording.
 
     Args:
         number: of the page.
         signals: int16 (records, 12, samples), microvolts at 500 Hz.
-        seed: of all choices.
+        seed: of all random choices.
         net: the page reader.
 
     Returns:
@@ -97,7 +97,7 @@ def line_examples(number: int, signals: np.ndarray, seed: int, net: ReaderNet) -
 
 
 def _example(rng: np.random.Generator, shown: np.ndarray, view: LineView) -> LineExamples | None:
-    """Compare a view with what the page shows, mm, at the shift that fits best: its start is known only roughly."""
+    """Compare a view with the true signal, mm, at the shift that fits best, since its start is known only roughly."""
     known = np.flatnonzero(~np.isnan(view.heights))
     line, places = view.heights[known], view.first + known
     curve = make_interp_spline(np.arange(len(shown)), shown)

@@ -1,4 +1,4 @@
-"""The pages of a dataset: stored, rendered on demand, or digitized and drawn again on demand."""
+"""The pages of a dataset: stored, rendered on demand, or redrawn on demand from digitized recordings."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -59,7 +59,7 @@ class RenderedPages:
 
 
 class RedrawnPages:
-    """Digitized pages, drawn again on demand (``preprocess.from: digitized``).
+    """Pages redrawn on demand from digitized recordings (``preprocess.from: digitized``).
 
     Args:
         files: digitized recordings (``artifacts.digitized``) of one or more shards.
@@ -76,7 +76,7 @@ class RedrawnPages:
         return map(self._page, self.recordings())
 
     def recordings(self) -> Iterator[DigitizedRecord]:
-        """All recordings, those of one file in memory at a time."""
+        """All recordings, with one file in memory at a time."""
         for file in self.files:
             yield from read_digitized(file)
 
@@ -98,7 +98,7 @@ def page_source(
     Args:
         files: its pages files, if pages are kept; or its digitized recordings.
         records_file: its records.parquet, used if there are no files.
-        drawing: the other arguments of RenderedPages; of RedrawnPages, for digitized recordings; None for pages files.
+        drawing: the other arguments of RenderedPages, or of RedrawnPages (digitized recordings); None for pages files.
         shard: only this shard.
     """
     if drawing is not None and "canonical" in drawing:
@@ -109,7 +109,7 @@ def page_source(
 
 
 def raw_files(records_file: Path | str, drawing: dict[str, Any], shard: str | None = None) -> dict[str, str]:
-    """Record id -> the raw file that its page is made from, for messages; arguments as in ``page_source``."""
+    """Record id -> the raw file of its page, for messages; arguments as in ``page_source``."""
     pages = _rendered(records_file, drawing, shard)
     return {row[0]: pages.renderer.file(row) for row in pages.rows}
 

@@ -1,6 +1,6 @@
-"""A digitized page is drawn again in one layout, so that a model sees the same picture whatever the page's layout.
+"""Redraw digitized pages in one layout, so that a model's input does not depend on the page's layout.
 
-What the page does not show stays blank: a lead is drawn only where it was seen, at its own time.
+Each lead is drawn only for the time that the page shows; the rest stays blank.
 """
 
 import numpy as np
@@ -44,28 +44,28 @@ def redrawn_page(signal: np.ndarray, rate: float, drawing: RenderConfig) -> Page
 
 
 def redrawn_image(signal: np.ndarray, rate: float, drawing: RenderConfig, config: PreprocessConfig) -> Prepared:
-    """The image of that page. Its middle is the layout's, not that of the traces, of which some may be missing.
+    """The image of that page, centred on the layout, not on the traces, since some may be missing.
 
     Args:
-        signal: float (12, samples) mV, NaN where nothing is known.
+        signal: float (12, samples) mV, NaN where it is unknown.
         rate: Hz.
         drawing: the canonical layout.
         config: the preprocessing.
 
     Raises:
-        DataError: nothing of the recording is in the layout.
+        DataError: the layout shows no part of the recording.
     """
     cover = render_trace_coverage(np.asarray(signal, float), rate, drawing, gaps=True)
     if not cover.any():
-        raise DataError(f"nothing of the digitized page is at its place in the layout {drawing.layout}")
+        raise DataError(f"the layout {drawing.layout} shows no part of the digitized page")
     return prepare_traces(cover, drawing.dpi, config, rows_of_layout(drawing))
 
 
 def prepare_digitized(picture: np.ndarray, drawing: RenderConfig, config: PreprocessConfig) -> Prepared:
-    """The image of a picture of a page, uint8 (H, W, 3) RGB, that is digitized and drawn again.
+    """The image of a picture of a page, uint8 (H, W, 3) RGB, that is digitized and redrawn.
 
     Raises:
-        DataError: the page cannot be digitized, or nothing of it is in the layout.
+        DataError: the page cannot be digitized, or the layout shows no part of it.
     """
     record = digitize_picture(picture, "", config.reader_weights)
     image = redrawn_image(record.signal, SAMPLING_RATE, drawing, config)

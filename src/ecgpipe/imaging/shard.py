@@ -49,9 +49,10 @@ def make_images(
 ) -> int:
     """Write the images of a shard and their index; unusable records are listed in the problems table.
 
-    Stored and rendered pages give identical images, except that with the variant ``reader`` the traces of undegraded
-    rendered pages are drawn and need not be found. The problems table names the stage: ``render`` if a record has no
-    page (stored pages: its table is beside the pages file), ``preprocess`` if the page has no usable image.
+    Stored and rendered pages give identical images, with one exception: with the variant ``reader``, the traces of
+    undegraded rendered pages are drawn, not found by the reader. The problems table names the stage: ``render`` if a
+    record has no page (stored pages: its table is beside the pages file), ``preprocess`` if the page has no usable
+    image.
 
     Args:
         pages: ``StoredPages`` or ``RenderedPages`` of the shard; with ``from: digitized`` ``RedrawnPages``, or
@@ -98,7 +99,7 @@ def make_images(
 
 
 def image_of_page(page: Page | DegradedPage, config: PreprocessConfig) -> Prepared:
-    """The image of a rendered page, without encoding it where that is lossless.
+    """The image of a rendered page; the page is encoded only if its encoding is lossy.
 
     Raises:
         DataError: no ink on the page.

@@ -1,6 +1,6 @@
 """The model library: Swin-LGF-FPN, its baselines and its ablations; importing it registers them with timm.
 
-``cam`` and ``cost`` are not imported here, so a change to them does not retrain models.
+``cam`` and ``cost`` are not imported here, so that changes to them do not retrain models.
 """
 
 from ecgpipe.models.factory import VARIANTS, Variant, create_model, load_model

@@ -26,7 +26,7 @@ SUMMARY_KEYS = (
 def save_model(run_folder: Path | str, folder: Path | str | None = None, *, threads: int | None = None) -> Path:
     """Write the model folder of a trained run; scores, thresholds and calibration are added if it is evaluated.
 
-    The model runs over training and validation images, if they still exist, to fit its out-of-distribution score.
+    To fit its out-of-distribution score, the model runs on training and validation images, if they still exist.
 
     Args:
         run_folder: contains run.json, run_index.npz, weights.safetensors and train.json.

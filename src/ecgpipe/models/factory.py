@@ -74,8 +74,8 @@ def create_model(
         num_classes: outputs.
         in_chans: channels of the images.
         img_size: in pixels, one side or (height, width).
-        pretrained: load ImageNet weights into the backbone; ``model.pretrained_report`` reports what matched (else it
-            is None).
+        pretrained: load ImageNet weights into the backbone; ``model.pretrained_report`` reports the matching tensors
+            (else it is None).
         weights: with ``pretrained``, a local safetensors file instead of timm's hub.
         weights_sha256: its checksum.
         plugin: Python file to run first, which registers more models (docs/own-model.md).
@@ -166,7 +166,7 @@ def _check_size(variant: str, architecture: str, arguments: dict[str, Any], size
             model(torch.empty(1, arguments["in_chans"], *size))
     except Exception as error:
         reason = " ".join(str(error).split())
-        if "meta" in reason:  # it reads values, which a meta tensor does not have
+        if "meta" in reason:  # the model reads values, which meta tensors do not have
             return
         known = timm.get_pretrained_cfg(architecture)
         made_for = f" (it was made for {known.input_size[1]} x {known.input_size[2]})" if known is not None else ""
@@ -191,10 +191,10 @@ def _unknown(name: str) -> str:
 def run_plugin(path: Path | str) -> None:
     """Run a Python file that registers models with timm (docs/own-model.md), once per content.
 
-    Only a configuration, a run's folder or a caller may name it, never a saved model: it is code.
+    Since it is code, only a configuration, a run's folder or a caller may name it, never a saved model.
 
     Raises:
-        ConfigError: the file does not exist or fails; names the line and the error.
+        ConfigError: the file does not exist or fails; the message names the line and the error.
     """
     file = Path(path)
     try:

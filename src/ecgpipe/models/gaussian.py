@@ -47,7 +47,7 @@ class Gaussian:
 def shrunk_covariance(vectors: np.ndarray) -> np.ndarray:
     """Oracle approximating shrinkage (Chen et al. 2010) of the covariance of centred vectors (n, d).
 
-    Same as scikit-learn's ``OAS(assume_centered=True)``, without requiring scikit-learn for training.
+    Same as scikit-learn's ``OAS(assume_centered=True)``, so that training does not require scikit-learn.
     """
     n, d = vectors.shape
     covariance = vectors.T @ vectors / n

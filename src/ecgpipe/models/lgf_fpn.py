@@ -14,12 +14,12 @@ from ecgpipe.models.lgf_fpn_layers import LGF, AtaGate, FeaturePyramid, PyramidH
 from ecgpipe.models.weights import PretrainedReport, load_pretrained_weights
 
 STRIDES = (4, 8, 16, 32)
-"""Of the stages that the neck reads, in pixels."""
+"""Strides of the stages that the neck reads, in pixels."""
 
 
 @dataclass(frozen=True)
 class LgfFpnOptions:
-    """What the paper adds to a backbone; the ablations are ``lgf``, ``fpn`` and ``refine``.
+    """The modules that the paper adds to a backbone; the ablations are ``lgf``, ``fpn`` and ``refine``.
 
     Attributes:
         lgf: an LGF module after each stage (equations 9-14).
@@ -30,7 +30,7 @@ class LgfFpnOptions:
         fpn: the pyramid (equations 15-23); without it the head reads only the last map.
         refine: the refinement of the pyramid (equations 20-23).
         neck_width: channels of the pyramid.
-        head_hidden: hidden width of the head; None: its input's.
+        head_hidden: hidden width of the head; None: the width of its input.
         drop_rate: dropout of the head.
     """
 
@@ -61,7 +61,7 @@ class LgfFpn(nn.Module):
         channels: of each stage, fine to coarse.
         num_classes: outputs; 0 for features only.
         in_chans: channels of the image.
-        options: what is added.
+        options: of the added modules.
     """
 
     def __init__(
@@ -252,7 +252,7 @@ INPUT = {
     "crop_pct": 1.0,
     "classifier": "head.fc2",
 }
-"""What timm is told about the models of this package."""
+"""timm's configuration of the models of this package."""
 default_cfgs = generate_default_cfgs({"lgf_fpn": INPUT})
 
 

@@ -1,12 +1,12 @@
 """Out-of-distribution score of an image: its distance from the training images, divided by a limit.
 
-Two Mahalanobis distances (Lee et al. 2018, without their classes): of the features that the model's last linear layer
-reads, and of the spatial distribution of ink in the preprocessed image. Means and covariances are estimated from
+There are two Mahalanobis distances (Lee et al. 2018, but not per class): of the features that the model's last linear
+layer reads, and of the spatial distribution of ink in the preprocessed image. Means and covariances are estimated from
 training images; the covariances are shrunk, because small runs have fewer images than features. Each distance is
-divided by its limit, and the score is the larger one. The limits are set so that 99% of the *validation* images score 1
-or less.
+divided by its limit, and the score is the larger quotient. The limits are set so that 99% of the *validation* images
+score 1 or less.
 
-A saved model contains only means and matrices, no data of single records.
+A saved model contains only means and matrices, no data of individual records.
 """
 
 import logging
@@ -42,8 +42,8 @@ class OodDetector:
     """Scores images by their distance from training images.
 
     Attributes:
-        features, ink: fitted to training images.
-        limits: of the two distances; in config.json.
+        features, ink: Gaussians fitted to training images.
+        limits: of the two distances; stored in config.json.
     """
 
     features: Gaussian

@@ -22,7 +22,7 @@ REMEDY = "install ecgpipe again, or make the model again (snakemake box)"
 
 @dataclass(frozen=True)
 class PageOutput:
-    """What the network gives for one page.
+    """The network's output for one page.
 
     Attributes:
         logits: (classes,).
@@ -35,7 +35,7 @@ class PageOutput:
 
 @torch.inference_mode()
 def page_output(net: RecordingNet, signal: np.ndarray) -> PageOutput:
-    """Logits and features of what a page shows, (12, samples) mV at the network's rate, NaN where it shows nothing.
+    """Logits and features of a page's signal, (12, samples) mV at the network's rate, NaN where it shows no trace.
 
     Raises:
         DataError: no lead is shown for long enough.
@@ -50,7 +50,7 @@ def page_output(net: RecordingNet, signal: np.ndarray) -> PageOutput:
 
 
 def fit_limit(training: np.ndarray, validation: np.ndarray) -> tuple[Gaussian, FeatureLimit]:
-    """The out-of-distribution score: a Mahalanobis distance of features, and the limit of its usual values.
+    """Fit the out-of-distribution score: a Mahalanobis distance of features, and the limit of its usual values.
 
     Args:
         training, validation: (n, d) features of training records, and of digitized validation pages.
@@ -84,7 +84,7 @@ def _half(net: RecordingNet) -> dict[str, torch.Tensor]:
 
 
 def rounded(net: RecordingNet) -> RecordingNet:
-    """The network with its weights rounded to float16, as it is saved, so that scores are those of the saved model."""
+    """The network with its weights rounded to float16, as they are saved, so that it scores like the saved model."""
     net.load_state_dict(_half(net))
     return net.eval()
 

@@ -1,8 +1,8 @@
-"""A network for what pages show of a recording: leads of different lengths, at different times, some missing.
+"""A network for the parts of a recording on a page: leads of different lengths, at different times, some missing.
 
-The network sees windows of 2.5 s. In a window every lead has a piece of its own: on a page of 3 x 4 leads the columns
-show different seconds, so the pieces of a window need not be from the same time. A lead that the page shows for longer,
-such as a rhythm strip, has several pieces and fills several windows. A page's logits are the mean over its windows.
+The network sees windows of 2.5 s with one piece of each lead. The pieces need not be from the same time: on a page of
+3 x 4 leads, the columns show different seconds. A lead that the page shows for longer, such as a rhythm strip, has
+several pieces and fills several windows. A page's logits are the mean over its windows.
 """
 
 from math import gcd
@@ -22,7 +22,7 @@ STEP = 125
 LEAST = 20
 """Samples: a lead that is shown for a shorter time counts as missing."""
 NEAR = 25
-"""Samples: leads whose starts and ends differ by at most this are one column, which may exceed a window by as much."""
+"""Samples by which the starts and ends of leads of one column may differ, and a column may exceed a window."""
 KERNEL = 7
 
 
@@ -112,7 +112,7 @@ def at_network_rate(signal: np.ndarray, rate: float) -> np.ndarray:
     """Resample a recording with gaps.
 
     Args:
-        signal: (12, samples) mV; NaN where nothing is known.
+        signal: (12, samples) mV; NaN where it is unknown.
         rate: Hz.
 
     Returns:
@@ -135,13 +135,13 @@ def at_network_rate(signal: np.ndarray, rate: float) -> np.ndarray:
 
 
 def page_windows(signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The windows of what a page shows.
+    """The windows of a page.
 
     Args:
-        signal: (12, samples) mV at RATE; NaN where the page shows nothing.
+        signal: (12, samples) mV at RATE; NaN where the page shows no trace.
 
     Returns:
-        float32 (windows, 12, WINDOW) mV, NaN where a lead shows nothing; and (windows, 12), the first sample of each
+        float32 (windows, 12, WINDOW) mV, NaN where a lead has no trace; and (windows, 12), the first sample of each
         piece, -1 for a lead that is not shown. No windows if no lead is shown.
     """
     places = [piece_starts(*span) if span else [] for span in _common_spans(signal)]
@@ -158,10 +158,10 @@ def page_windows(signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _common_spans(signal: np.ndarray) -> list[tuple[int, int] | None]:
-    """First sample and end of each lead; None if it is hardly shown.
+    """First sample and end of each lead; None if it is shown too briefly.
 
-    Leads of one column of a page begin and end within a few samples of each other. They get the same span, since they
-    show the same time, and the network compares them sample by sample.
+    The leads of a column begin and end within a few samples of each other. Since they show the same time, they get the
+    same span, and the network compares them sample by sample.
     """
     spans: list[tuple[int, int] | None] = []
     for row in signal:

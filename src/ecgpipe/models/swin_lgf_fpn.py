@@ -1,4 +1,4 @@
-"""Swin-LGF-FPN (section 2.2-2.4): timm's Swin stages, an LGF module after each, a feature pyramid and a head."""
+"""Swin-LGF-FPN (sections 2.2 to 2.4): timm's Swin stages, an LGF module after each, a feature pyramid and a head."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,8 +28,7 @@ def image_hw(img_size: int | tuple[int, int]) -> tuple[int, int]:
 def choose_window(img_size: int | tuple[int, int], patch_size: int = 4, stages: int = 4) -> tuple[int, int]:
     """Choose the attention window (height, width), in tokens: per axis the first of 10, 8, 7 that needs no padding.
 
-    A stage that is not larger than the window has a single window of its own size. If none of the three fits, the
-    window is 7.
+    A stage no larger than the window has a single window of its own size. If none of the three fits, the window is 7.
 
     Args:
         img_size: in pixels, one side or (height, width).
@@ -65,7 +64,7 @@ def fused_window_attention() -> Iterator[None]:
 def use_plain_window_attention(model: nn.Module) -> None:
     """Let Swin blocks compute attention by products and a softmax, for training on a CPU; changed in place.
 
-    There the fused operator has no kernel for a position bias with a gradient, and its substitute is slower
+    On a CPU, the fused operator has no kernel for a position bias with a gradient, and its fallback is slower
     (docs/performance.md). Other attention, such as ViT's, stays fused.
     """
     for module in model.modules():

@@ -53,7 +53,7 @@ def load_init_weights(model: nn.Module, weights: Path) -> dict[str, int]:
         ``taken``: number of tensors loaded; ``of``: number of the model's tensors.
 
     Raises:
-        DataError: the file is missing, damaged, or fits less than half of the model's tensors.
+        DataError: the file is missing or damaged, or fits less than half of the model's tensors.
     """
     try:
         tensors = read_weights(weights)
@@ -75,7 +75,7 @@ def check_weights(weights: Path | str, sha256: str) -> None:
     """Compare a file of weights with its checksum.
 
     Raises:
-        DataError: it cannot be read, or differs.
+        DataError: the file cannot be read, or differs.
     """
     try:
         with open(weights, "rb") as file:
@@ -96,8 +96,8 @@ class PretrainedReport:
         source: the file, or the name of the weights at timm's hub.
         matched: number of the model's tensors that were loaded.
         total: number of the model's tensors, with its classifier.
-        missing: names that the file lacks; they keep their random initial values.
-        unused: names in the file that the model lacks.
+        missing: names of tensors that the file lacks; they keep their random initial values.
+        unused: names of tensors in the file that the model lacks.
     """
 
     source: str

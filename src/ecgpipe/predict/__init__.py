@@ -1,4 +1,4 @@
-"""Prediction with a saved model: photos, scans, PDF pages and WFDB records to probabilities and overlays."""
+"""Prediction with a saved model: from photos, scans, PDF pages and WFDB records to probabilities and overlays."""
 
 from ecgpipe.artifacts.model_folder import NOTICE
 from ecgpipe.predict.pages import InputPage, PageReader

@@ -19,7 +19,7 @@ from ecgpipe.predict.words import words_of
 
 
 def format_prediction(prediction: Prediction, model: Mapping[str, Any]) -> str:
-    """A few lines: what is most probable, one line per class, what was read, and notes.
+    """A few lines: the most probable class, one line per class, the values read from the page, and notes.
 
     Args:
         prediction: of a page.

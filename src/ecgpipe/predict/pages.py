@@ -43,10 +43,10 @@ class ShownLead:
 
 @dataclass(frozen=True)
 class ShownRecording:
-    """What a page shows of a recording.
+    """The part of a recording that a page shows.
 
     Attributes:
-        signal: float (12, samples) mV, leads in the usual order; NaN where the page shows nothing.
+        signal: float (12, samples) mV, leads in the usual order; NaN where the page shows no trace.
         sampling_rate: Hz.
         leads: in the order in which they were found.
         details: layout, speed_mm_per_s, gain_mm_per_mv, missing (``ecgpipe.artifacts.digitized``).
@@ -67,8 +67,8 @@ class InputPage:
         kind: image, pdf or record.
         page: uint8 (H, W, 3) RGB, upright, for display.
         image: uint8 (size, size) of 0 and 1, the input of a model of images.
-        rectified: whether a page was found at an angle and rectified.
-        notes: remarks for the reader of the prediction.
+        rectified: whether the page was found at an angle and rectified.
+        notes: remarks for the user.
         recording: the input of a model of recordings; None for a model of images.
     """
 
@@ -93,7 +93,7 @@ class FileReader(ABC):
         self._derive, self._reading = derive_leads, dict(reading or {})
 
     def read(self, path: Path) -> Iterator[InputPage | DataError]:
-        """Read the pages of a file or record; a page that cannot be used is a DataError in the sequence."""
+        """Read the pages of a file or record; yields a DataError for each page that cannot be used."""
         try:
             if is_record(path):
                 yield self._record(path if is_recording(path) else record_path(path), str(path))
@@ -103,7 +103,7 @@ class FileReader(ABC):
             yield error
 
     def read_content(self, content: bytes, name: str) -> Iterator[InputPage | DataError]:
-        """Read the pages of an image or PDF file; a page that cannot be used is a DataError in the sequence."""
+        """Read the pages of an image or PDF file; yields a DataError for each page that cannot be used."""
         for picture in pictures_in(content, name):
             if isinstance(picture, DataError):
                 yield picture
@@ -197,7 +197,7 @@ class PageReader(FileReader):
         return InputPage(name, "record", shown_page, prepared.image, notes=tuple(notes))
 
     def _digitized(self, picture: Picture) -> InputPage:
-        """The digitized page, drawn again as in training."""
+        """The digitized page, redrawn as in training."""
         drawing = self._canonical()
         record = digitize_picture(picture.image, picture.name, self.config.reader_weights)
         image, transform, _ = redrawn_image(record.signal, SAMPLING_RATE, drawing, self.config)
@@ -206,7 +206,7 @@ class PageReader(FileReader):
         return InputPage(picture.name, picture.kind, shown, image, notes=tuple(record.details["notes"]))
 
     def _canonical(self) -> RenderConfig:
-        """How the training drew digitized pages again."""
+        """How digitized pages were redrawn in training."""
         try:
             return RenderConfig(**self._render).clean if self._render else RenderConfig()
         except ValidationError as error:
@@ -215,7 +215,7 @@ class PageReader(FileReader):
             raise DataError(f"digitized pages cannot be drawn as in training: {key}: {problem['msg']}") from error
 
     def _render_config(self) -> RenderConfig:
-        """The drawing of the training without degradation, or the requested layout."""
+        """How pages were drawn in training, without degradation; or the requested layout."""
         known = dict(self._render or {})
         if self._layout is None and not known:
             raise DataError(
@@ -224,8 +224,8 @@ class PageReader(FileReader):
             )
         if self._layout is None and known.get("renderer") == "ecg-image-kit":
             raise DataError(
-                "ECG-Image-Kit drew this model's pages; give its page of this record, or use --layout kit for this "
-                "package's drawing of the same page"
+                "ECG-Image-Kit drew the pages of this model; give the kit's page of this record, or use --layout kit "
+                "to draw such a page with ecgpipe"
             )
         known |= {"degrade": {}, "renderer": "ecgpipe", "kit_path": None, "kit_options": {}}
         if self._layout is not None:

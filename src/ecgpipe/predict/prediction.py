@@ -1,4 +1,4 @@
-"""What a model says of a page: calibrated probabilities, thresholds and an out-of-distribution score."""
+"""A model's prediction for a page: calibrated probabilities, thresholds and an out-of-distribution score."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -18,7 +18,7 @@ class OodScore:
 
     Attributes:
         features: distance of the model's features.
-        ink: distance of the position of the ink; None for a model of recordings.
+        ink: distance of the spatial distribution of ink; None for a model of recordings.
     """
 
     features: float
@@ -41,7 +41,7 @@ class ThresholdResult:
 
     Attributes:
         specificity: the target for which the threshold was chosen.
-        threshold: of the uncalibrated probability; None: no threshold achieves that specificity.
+        threshold: of the uncalibrated probability; None: no threshold achieves this specificity.
         chosen_on: the records on which it was chosen.
         reached: whether the uncalibrated probability reaches the threshold.
     """
@@ -54,19 +54,19 @@ class ThresholdResult:
 
 @dataclass(frozen=True)
 class Prediction:
-    """A model's prediction of one page.
+    """A model's prediction for one page.
 
     Attributes:
         name, kind, rectified, notes: as in ``InputPage``.
         task: single or multilabel.
         classes: names, in the order of the outputs.
         uncalibrated: (classes,) probabilities of the model's outputs.
-        calibrated: (classes,) with the stored calibration; None: none is stored.
+        calibrated: (classes,) with the stored calibration; None without one.
         predicted: single-label: the most probable class; multi-label: the classes of 0.5 or more.
         thresholds: class -> its thresholds of the evaluation; empty if none are stored.
-        ood: out-of-distribution score; None: no statistics are stored.
-        read: what a model of recordings got from the page: layout, speed_mm_per_s, gain_mm_per_mv, missing (names of
-            leads); None for a model of images.
+        ood: out-of-distribution score; None if no statistics are stored.
+        read: values read from the page for a model of recordings: layout, speed_mm_per_s, gain_mm_per_mv, missing (lead
+            names); None for a model of images.
     """
 
     name: str
@@ -149,7 +149,7 @@ def _predicted(probabilities: np.ndarray, saved: SavedModel | RecordingModel) ->
 
 
 def _thresholds(uncalibrated: np.ndarray, saved: SavedModel | RecordingModel) -> dict[str, tuple[ThresholdResult, ...]]:
-    """The evaluation chose its thresholds on uncalibrated probabilities."""
+    """Compare the uncalibrated probabilities, on which the evaluation chose the thresholds."""
     results = {}
     for label, rows in (saved.thresholds or {}).items():
         probability = uncalibrated[saved.classes.index(label)]
@@ -166,7 +166,7 @@ def _thresholds(uncalibrated: np.ndarray, saved: SavedModel | RecordingModel) ->
 
 
 def describe_model(saved: SavedModel | RecordingModel, folder: Path) -> dict[str, Any]:
-    """What a reader of predictions should know about a model; values for JSON."""
+    """The facts about a model that users of its predictions need; values for JSON."""
     fitted, ood = saved.calibration, saved.ood
     return {
         "folder": str(folder),

@@ -51,7 +51,7 @@ class Predictor:
 
     @property
     def description(self) -> dict[str, Any]:
-        """What a reader of predictions should know about the model; values for JSON."""
+        """The facts about the model that users of its predictions need; values for JSON."""
         return describe_model(self.saved, self.folder)
 
     def reader(self, **options: Any) -> PageReader:
@@ -92,7 +92,7 @@ class Predictor:
         Raises:
             ConfigError: no such class, or the architecture has no saliency maps.
         """
-        from ecgpipe.explain.saliency import saliency_maps  # takes seconds, and most predictions do not need it
+        from ecgpipe.explain.saliency import saliency_maps  # slow to import, and seldom needed
 
         if label not in self.saved.classes:
             raise ConfigError(f"class {label!r} is not a class of this model: {', '.join(self.saved.classes)}")

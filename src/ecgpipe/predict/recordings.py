@@ -1,4 +1,4 @@
-"""Predictions of a model of recordings: a page is digitized, and the model sees what it shows of each lead."""
+"""Predictions of a model of recordings: the page is digitized, and its leads are the model's input."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -135,7 +135,7 @@ class RecordingPredictor:
         return predictions_of(pages, np.stack([each.logits for each in outputs]), self.saved, ood)
 
     def overlay(self, page: InputPage, label: str, method: str = SIGNAL_METHOD) -> np.ndarray:
-        """Mark on the page which seconds of which leads support a class.
+        """Mark the seconds of each lead that support a class.
 
         Args:
             page: a predicted page.
@@ -153,7 +153,7 @@ class RecordingPredictor:
         return marked_page(page, self.heat(page, label))
 
     def heat(self, page: InputPage, label: str) -> np.ndarray:
-        """(12, samples) at 100 Hz, 0 to 1: how much each moment of each lead supports a class.
+        """(12, samples) at 100 Hz, 0 to 1: how much each sample of each lead supports a class.
 
         Raises:
             ConfigError: no such class.
@@ -163,7 +163,7 @@ class RecordingPredictor:
         return heat_of(self.relevance(page, label))
 
     def relevance(self, page: InputPage, label: str) -> np.ndarray:
-        """(12, samples) at 100 Hz: what each sample adds to the logit of a class (``lead_relevance``)."""
+        """(12, samples) at 100 Hz: how much each sample adds to the logit of a class (``lead_relevance``)."""
         return lead_relevance(self.net, self._signal(page), self.saved.classes.index(label))
 
     def _signal(self, page: InputPage) -> np.ndarray:
@@ -188,7 +188,7 @@ def marked_page(page: InputPage, heat: np.ndarray) -> np.ndarray:
 def load_predictor(
     folder: Path | str | None = None, *, threads: int | None = None, plugin: Path | str | None = None
 ) -> Predictor | RecordingPredictor:
-    """A saved model of images or recordings, ready to predict; None: the model that comes with the package.
+    """A saved model of images or recordings, ready to predict; None loads the built-in model.
 
     Raises:
         DataError: not a saved model, damaged, or of another version of the format.

@@ -14,7 +14,7 @@ ALL_LEADS = 12
 
 
 def words_of(prediction: Prediction, model: Mapping[str, Any]) -> dict[str, Any]:
-    """A prediction for people; values for JSON.
+    """A prediction in sentences and words; values for JSON.
 
     Args:
         prediction: of a page.
@@ -23,7 +23,7 @@ def words_of(prediction: Prediction, model: Mapping[str, Any]) -> dict[str, Any]
     Returns:
         ``summary`` and ``sure``, sentences; ``unusual``, a sentence or null; ``classes``, most probable first, each
         with ``label``, ``meaning`` (or null), ``probability`` and ``result``; ``thresholds``, a sentence or null;
-        ``read``, pairs of a term and words, empty for a model of images.
+        ``read``, pairs of a term and its value in words, empty for a model of images.
     """
     meanings = class_names(model["trained_on"]["dataset"] or "", prediction.classes)
     order = (-prediction.probabilities).argsort(kind="stable")
@@ -60,7 +60,7 @@ def _summary(prediction: Prediction, meanings: Mapping[str, str]) -> str:
 
 
 def _sure(prediction: Prediction, calibration: Mapping[str, Any] | None) -> str:
-    """What the largest probability means."""
+    """Explain the largest probability."""
     if calibration is None:
         return "How sure: unknown. The model is not calibrated; its probabilities may be too high or too low."
     if prediction.ood is not None and prediction.ood.unusual:
@@ -96,7 +96,7 @@ def _result(prediction: Prediction, label: str) -> str:
 
 
 def _thresholds(prediction: Prediction) -> str | None:
-    """What the thresholds mean."""
+    """Explain the thresholds."""
     rows = [each for rows in prediction.thresholds.values() for each in rows]
     if not rows:
         return None
@@ -104,13 +104,13 @@ def _thresholds(prediction: Prediction) -> str | None:
     example, chosen_on = shares[-1], rows[0].chosen_on
     records = "validation records" if chosen_on == "validation" else chosen_on
     return (
-        f"Thresholds ({', '.join(shares)}): each class has its own. Of the {records} without the class, {example} stay "
+        f"Each class has its own thresholds ({', '.join(shares)}). Of the {records} without the class, {example} are "
         f"below its {example} threshold."
     )
 
 
 def read_in_words(read: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What was read from a page: terms and words."""
+    """The values read from a page: terms, and values in words."""
     missing: Sequence[str] = read["missing"]
     leads = f"{ALL_LEADS - len(missing)} of {ALL_LEADS}; missing: {', '.join(missing)}" if missing else "all 12"
     rows = [("Layout", layout_in_words(str(read["layout"])))]
@@ -121,7 +121,7 @@ def read_in_words(read: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def layout_in_words(layout: str) -> str:
-    """A layout such as 3x4+1 in words; other names as they are."""
+    """A layout such as 3x4+1 in words; other names are unchanged."""
     found = ARRANGEMENT.fullmatch(layout)
     if found is None:
         return layout

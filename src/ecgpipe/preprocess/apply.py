@@ -20,8 +20,8 @@ class Prepared(NamedTuple):
 
     Attributes:
         image: uint8 (size, size), 1 for trace (variant ``reader``) or for any ink (``paper``), else 0.
-        transform: where the page's points are in the image; None if it shows the whole page but its margins.
-        notes: what is doubtful about it, one sentence each.
+        transform: maps points of the page to the image; None if it shows the whole page except its margins.
+        notes: possible problems, one sentence each.
     """
 
     image: np.ndarray
@@ -37,7 +37,7 @@ def prepare(image: np.ndarray, config: PreprocessConfig) -> Prepared:
         config: the variant and its keys.
 
     Raises:
-        ValueError: wrong shape or type; or ``from: digitized``, which draws pages again.
+        ValueError: wrong shape or type; or ``from: digitized``, which redraws pages.
         DataError: too small, or without an ECG.
     """
     if image.dtype != np.uint8 or image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):

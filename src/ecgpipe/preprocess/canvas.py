@@ -1,4 +1,4 @@
-"""The variant `reader`: the traces on a canvas of fixed size in millimetres, whatever page they come from."""
+"""The variant `reader`: the traces of any page on a canvas of fixed size in millimetres."""
 
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 CANVAS = 280.0, 200.0
 """Width and height in mm: 10 s at 25 mm/s, and four rows of 30 mm or more."""
-BORDER = 12.0  # mm around the bulk of traces that are larger than the canvas, which is then enlarged
-STRAY = 0.02  # share of the traces at each edge that does not count, so that false ink does not move the middle
+BORDER = 12.0  # mm around traces that are larger than the canvas, which is then enlarged
+STRAY = 0.02  # share of the traces at each edge that is ignored, so that false ink does not move the middle
 Rows = tuple[tuple[float, float], tuple[float, float]]
 """Left and right end of a page's rows of traces, and its first and last baseline."""
 MESH = 17  # points per side for the transform
 
 
 class Canvas:
-    """Where the canvas is, in pixels of an upright page: its middle is the middle of the traces.
+    """The canvas, in pixels of an upright page; its middle is the middle of the traces.
 
     Args:
         traces: bool (h, w); some must be true.
@@ -51,7 +51,7 @@ class Canvas:
         self.width, self.height = (max(1, round(2 * h)) for h in half)
 
     def cut(self, page: np.ndarray) -> np.ndarray:
-        """This part of a page (h, w); 0 outside of it."""
+        """The canvas cut from a page (h, w); 0 outside the page."""
         top, left = max(self.top, 0), max(self.left, 0)
         part = page[top : max(self.top + self.height, 0), left : max(self.left + self.width, 0)]
         cut = np.zeros((self.height, self.width), page.dtype)
@@ -78,10 +78,10 @@ def canvas_of_traces(
 
     Args:
         cover: uint8 (h, w), coverage of the page's traces, 0 to 255.
-        rows: where the rows are, mm; None: where the traces are.
+        rows: position of the rows, mm; None: taken from the traces.
 
     Returns:
-        uint8 (size, size) of 0 and 1, and the canvas's place on the page.
+        uint8 (size, size) of 0 and 1, and the canvas's position on the page.
     """
     across, down = ((a * pixels_per_mm, b * pixels_per_mm) for a, b in rows) if rows else (None, None)
     canvas = Canvas(cover > 127, pixels_per_mm, across, down)
@@ -99,7 +99,7 @@ def canvas_of_picture(
         picture: uint8 (H, W) or (H, W, 3) RGB.
 
     Returns:
-        uint8 (size, size) of 0 and 1, the canvas's place on the picture, and what is doubtful, one sentence each.
+        uint8 (size, size) of 0 and 1, the canvas's position on the picture, and notes on possible problems.
 
     Raises:
         DataError: there is no ECG in the picture.
@@ -111,7 +111,7 @@ def canvas_of_picture(
     page = understand_page(picture, reader_of(config.reader_weights))
     traces = page.leads.row_of >= 0
     rows = [[lead for lead in page.leads.leads if lead.row == row] for row in range(len(page.leads.rows))]
-    left = np.median([min(lead.left for lead in row) for row in rows if row])  # stray ink moves single rows only
+    left = np.median([min(lead.left for lead in row) for row in rows if row])  # stray ink affects only single rows
     right = np.median([max(lead.right for lead in row) for row in rows if row])
     mm = page.frame.pixels_per_mm
     canvas = Canvas(traces, mm, (float(left * mm), float(right * mm)))

@@ -15,7 +15,7 @@ def paper_image(image: np.ndarray, config: PreprocessConfig) -> np.ndarray:
         image: uint8 (H, W) or (H, W, 3) RGB.
 
     Returns:
-        uint8 (size, size) of 0 and 1; resizing averages over each output pixel's area and thresholds at one half.
+        uint8 (size, size) of 0 and 1; resizing averages over each output pixel's area, with a threshold of one half.
     """
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if image.ndim == 3 else image
     edges = canny(crop_edges(grey, config.crop), *config.canny)

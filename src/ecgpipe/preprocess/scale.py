@@ -14,7 +14,7 @@ def _shares(length: int, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     """Overlap of ``length`` input pixels with ``size`` <= ``length`` output pixels.
 
     Returns the first output pixel of each input pixel, and the overlaps with it and with the next one, float (length,),
-    in units in which an input pixel is ``size`` long and an output pixel ``length``.
+    in units in which an input pixel has the length ``size`` and an output pixel the length ``length``.
     """
     start = np.arange(length) * size
     first = start // length

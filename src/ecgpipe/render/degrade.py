@@ -1,4 +1,4 @@
-"""Degrade a page as if it had been printed by another machine, used, and scanned or photographed."""
+"""Degrade a page as if it had been printed on another device, handled, and scanned or photographed."""
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property

@@ -1,4 +1,4 @@
-"""What happens to the paper of a degraded page: colours of the print, writing, creases, and light.
+"""Effects on the paper of a degraded page: colours of the print, writing, creases, and light.
 
 Light is a float32 field of brightness factors at a quarter of the resolution. Creases and wrinkles belong to the paper
 and move with it; shadow, uneven light and colour temperature belong to the room and stay in place.
@@ -175,7 +175,7 @@ def _line(rng: np.random.Generator) -> str:
 
 
 def write_handwriting(image: np.ndarray, kinds: SampledKinds, scale: float) -> None:
-    """Write looping words without letters, 4 to 9 mm high, anywhere on ``image``.
+    """Write looping words without real letters, 4 to 9 mm high, anywhere on ``image``.
 
     The libraries in use ship no freely licensed handwriting font.
     """

@@ -1,4 +1,4 @@
-"""Where each simulated finding is on its page: the points of the samples that show it."""
+"""The position of each simulated finding on its page: the points of the samples that show it."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""Render with ECG-Image-Kit: hand it a record in its own format, then read its page and JSON file.
+"""Render with ECG-Image-Kit: write a record in its format, then read the page and JSON file that it draws.
 
 The kit (https://github.com/alphanumericslab/ecg-image-kit, BSD-3) is a separate program with its own dependencies. One
-process of it draws the pages of a shard, record by record (``kit_driver``). It draws every ``.dat`` file below the
+process draws the pages of a shard, record by record (``kit_driver``). The kit draws every ``.dat`` file below the
 input folder and writes ``NAME-0.png`` and ``NAME-0.json`` below the output folder.
 """
 
@@ -31,7 +31,7 @@ from ecgpipe.render.kit_process import KitProcess
 
 KEPT = ("lead_name", "lead_bounding_box", "start_sample", "end_sample")
 PAGE_KEYS = ("sampling_frequency", "width", "height", "resolution")
-SECONDS = 10  # that the kit's page shows
+SECONDS = 10  # shown on the kit's page
 STEPS_PER_MV = 1e6  # of the 32-bit samples in the kit's files: up to 2147 mV
 FAILED = "kit-failed"
 
@@ -63,7 +63,7 @@ def write_kit_record(folder: Path, name: str, signal: np.ndarray, rate: float) -
         raise ValueError("samples that are not finite; ECG-Image-Kit cannot show gaps")
     signal = signal[:, :samples]
     highest = float(np.abs(signal).max())
-    # whole steps of the samples of common files, so that the kit reads the very same numbers
+    # samples of common files are whole multiples of the step, so the kit reads exactly the same numbers
     steps = STEPS_PER_MV / 10.0 ** max(0, np.ceil(np.log10(max(highest, 1e-9) / 2000)))
     wfdb.wrsamp(
         name,
@@ -86,7 +86,7 @@ def read_kit_page(json_file: Path, record_id: str) -> StoredPage:
         record_id: of the record.
 
     Returns:
-        The page. Its boxes have the key ``ecg_image_kit``: what the kit states about the page besides its leads.
+        The page. Its boxes have the key ``ecg_image_kit``: all that the kit states about the page except its leads.
 
     Raises:
         RecordError: a file is missing or unreadable, or has no lead boxes.
@@ -113,11 +113,11 @@ def read_kit_page(json_file: Path, record_id: str) -> StoredPage:
 
 
 class KitPages:
-    """The kit's pages of records, kept in a folder until the shard is complete: a stopped job goes on with them.
+    """The kit's pages of records, kept in a folder until the shard is complete, so that a stopped job can continue.
 
     Args:
         config: appearance of the pages.
-        folder: of finished pages and of the kit's files; made if it is missing.
+        folder: of finished pages and of the kit's files; created if missing.
     """
 
     def __init__(self, config: RenderConfig, folder: Path) -> None:
@@ -131,16 +131,16 @@ class KitPages:
         self._process: KitProcess | None = None
 
     def page(self, record_id: str, path: str, signal: np.ndarray, rate: float) -> StoredPage:
-        """The page of a record: drawn, or as an earlier job left it.
+        """The page of a record: drawn now, or kept from an earlier job.
 
         Args:
-            record_id: determines the random choices, with the seed.
-            path: name of the record; its last part is what the kit prints.
+            record_id: determines the random choices, together with the seed.
+            path: name of the record; the kit prints its last part.
             signal, rate: as ``read_record`` returns them.
 
         Raises:
-            RecordError: the record does not fit the page, the kit fails on it or writes no page.
-            DataError: the kit does not start, ends, or takes too long.
+            RecordError: the record does not fit the page, or the kit fails on it or writes no page.
+            DataError: the kit does not start, stops, or takes too long.
         """
         seed = _seed_of(self.config.kit_options.seed, record_id)
         name = re.sub(r"[^A-Za-z0-9_-]", "_", PurePosixPath(path).name) or "record"
@@ -150,7 +150,7 @@ class KitPages:
         if not boxes.is_file():
             page = self._draw(record_id, path, name, signal, rate, seed)
             image.write_bytes(page.image)
-            write_text(boxes, page.boxes)  # last, since it shows that the page is complete
+            write_text(boxes, page.boxes)  # last, since this file marks the page as complete
         return StoredPage(record_id, image.read_bytes(), boxes.read_text())
 
     def _draw(self, record_id: str, path: str, name: str, signal: np.ndarray, rate: float, seed: int) -> StoredPage:

@@ -2,10 +2,10 @@
 
 The kit's interpreter runs this file, so it imports nothing from this package.
 
-``python kit_driver.py FOLDER OPTION...``: FOLDER is that of the kit's program, the options are the program's. Each line
-of the standard input is a request in JSON, ``{"input": folder of one record, "output": folder, "seed": number}``; each
-line of the standard output is a reply, ``{"error": text or null}``, the first one when the kit is ready. When the input
-ends the process ends at once, so it never outlives the job that started it, however that ended.
+``python kit_driver.py FOLDER OPTION...``: the folder and the options of the kit's program. Each line of standard input
+is a JSON request, ``{"input": folder of one record, "output": folder, "seed": number}``; each line of standard output
+is a reply, ``{"error": text or null}``, the first one when the kit is ready. When the input ends, the process ends at
+once, so it never outlives the job that started it, however that job ended.
 """
 
 import json
@@ -24,7 +24,7 @@ def _receive(requests):
 
 
 def _seed(number):
-    """Seed all random numbers that the kit uses; it seeds only the first kind itself."""
+    """Seed all random generators that the kit uses; the kit itself seeds only the first one."""
     import imgaug.random
     import numpy
 
@@ -36,7 +36,7 @@ def _seed(number):
 def main():
     folder, options = sys.argv[1], sys.argv[2:]
     replies = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what the kit prints must not mix with the replies
+    os.dup2(2, 1)  # the kit's own output must not mix with the replies
 
     def reply(error=None):
         print(json.dumps({"error": error}), file=replies, flush=True)
@@ -46,7 +46,7 @@ def main():
     os.chdir(folder)  # the kit looks for fonts and textures in the working directory
     sys.path[0] = folder
     listdir = os.listdir
-    os.listdir = lambda path=".": sorted(listdir(path))  # the kit chooses textures by their place in this list
+    os.listdir = lambda path=".": sorted(listdir(path))  # the kit chooses textures by their position in this list
     import gen_ecg_images_from_data_batch as kit
 
     parser = kit.get_parser()

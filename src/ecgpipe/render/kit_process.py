@@ -22,10 +22,10 @@ class KitProcess:
         kit: folder of the kit's program.
         options: of its command line.
         folder: for its error output.
-        timeout: seconds that starting, or one page, may take.
+        timeout: seconds that the start, or one page, may take.
 
     Raises:
-        DataError: it does not start; the end of its error output is quoted.
+        DataError: the kit does not start; the end of its error output is quoted.
     """
 
     def __init__(self, python: str, kit: Path, options: list[str], folder: Path, timeout: float) -> None:
@@ -51,7 +51,7 @@ class KitProcess:
         """Draw the record in a folder; its page goes to another one.
 
         Args:
-            what: names the record in messages.
+            what: name of the record in messages.
             inputs, outputs: folders; the first one contains one record.
             seed: of all random choices, at most 31 bits.
 
@@ -67,13 +67,13 @@ class KitProcess:
             self.process.stdin.write(json.dumps(request) + "\n")
             self.process.stdin.flush()
         except BrokenPipeError:
-            pass  # it has ended, which the missing reply shows
+            pass  # it has ended; the missing reply shows this
         return self._reply(what)
 
     def close(self) -> None:
         """Stop the kit if it runs, even in the middle of a page, and show the end of its error output."""
         if self.process.poll() is not None:
-            return  # the error that said so quotes its output
+            return  # the error about its end quotes its output
         self.process.kill()
         self.process.wait()
         sys.stderr.write(self._tail())

@@ -130,7 +130,7 @@ def _slots(
     name: Callable[[str, float, int], Text],
     pulse: Pulse,
 ) -> list[Slot]:
-    """Slots of all leads in columns of ``rows``; ``name`` gets the lead, x and the row, and pulses are in the first."""
+    """Slots of all leads in columns of ``rows``; ``name`` gets the lead, x and row; the first column has the pulses."""
     slots = []
     for index, lead in enumerate(LEADS):
         column, row = divmod(index, rows)
@@ -150,7 +150,7 @@ def _slots(
 
 
 def _separators(slots: list[Slot], half_width: float, half_height: float) -> tuple[Bar, ...]:
-    """A short bar at the start of each slot but the first ones."""
+    """A short bar at the start of each slot, except in the first column."""
     return tuple(
         Bar(
             x0=slot.x - half_width,
@@ -167,7 +167,7 @@ def kit_layout() -> Layout:
     """Build ECG-Image-Kit's letter page: 3 x 4 leads of 62.5 mm and a strip of lead II.
 
     Rows are a sixth of the page apart, the strip is 20.992 mm above the lower edge, names are 7 mm (strip: 8 mm) below
-    the baselines. Measured on the pages and JSON files that the kit writes.
+    the baselines. The dimensions were measured on the kit's pages and JSON files.
     """
     width, height, left, column = 11 * INCH, 8.5 * INCH, 15.0, 62.5
     edge, strip, pulse = 0.4 / 72 * INCH, height - 20.992, Pulse(x=10)
@@ -250,8 +250,8 @@ def _mm(pixels: float) -> float:
 def report_layout() -> Layout:
     """Build the report page of the ECG Images dataset of Cardiac Patients, with lead II as the strip.
 
-    Measured on the published files (Khan and Hussain, 10.17632/gwbz3fsgp8). At 200 dpi signal and pulses are to scale;
-    the grid is printed 0.9% wider. The header's fields stay empty.
+    Measured on the published files (Khan and Hussain, 10.17632/gwbz3fsgp8). At 200 dpi, signal and pulses are to scale;
+    the grid is printed 0.9% too wide. The header's fields stay empty.
     """
     left, column, rows = 152.5, 62.5, (463.5, 763.5, 1065.5)
     pulse = Pulse(x=_mm(105.5), width=_mm(16.5), foot=_mm(8.5))

@@ -1,4 +1,4 @@
-"""Render a signal onto a page, and keep where each lead, name, pulse and sample is.
+"""Render a signal onto a page, and record the position of each lead, name, pulse and sample.
 
 Pixel coordinates are (x, y) from the top left corner; pixel i covers i to i + 1.
 """
@@ -59,7 +59,7 @@ class Page:
         dpi: pixels per inch.
         line_width: width of the traces in pixels.
         sampling_rate: of the signal, in Hz.
-        grounds: number of paper and grid colours. The palette lists them without ink, then under more and more ink.
+        grounds: number of paper and grid colours. The palette lists them without ink, then under increasing ink.
         pulses: float (n, 2) each, the corners of the calibration pulses.
         grid: the grid lines; None on a page without a grid.
     """
@@ -124,8 +124,8 @@ def render_page(signal: np.ndarray, sampling_rate: float, config: RenderConfig, 
         gaps: leave out samples that are NaN. A lead may have several entries in ``leads``, one per piece, or none.
 
     Returns:
-        The page. The same arguments give the same bytes. A signal that ends before the page does is drawn as far as it
-        goes, blank after it (``short_note``); a lead that begins later on the page is missing.
+        The page. The same arguments give the same bytes. If the signal is shorter than the page, the rest of the page
+        is blank (``short_note``), and leads that begin after the signal's end are missing.
 
     Raises:
         ValueError: wrong shape, without ``gaps`` a sample that is not finite, or nothing to show.
@@ -201,7 +201,7 @@ def _check_visible(leads: tuple[LeadOnPage, ...], signal: np.ndarray, template: 
 
 
 def short_note(samples: int, sampling_rate: float, config: RenderConfig) -> str | None:
-    """What a page says about a signal that ends before the page does; None if it does not.
+    """The note on a signal that is shorter than the page; None if it is not.
 
     Args:
         samples: length of the signal.
@@ -304,8 +304,8 @@ def _corners(box: Box, quad: np.ndarray | None) -> dict[str, list[int]]:
 def draw_traces(cover: np.ndarray, leads: tuple[LeadOnPage, ...], line_width: float, full: int) -> None:
     """Draw the leads' anti-aliased lines into ``cover``, uint8 (H, W), 0 to ``full``.
 
-    Points within a tenth of a pixel of the line are dropped first. OpenCV's thin anti-aliased line is fast and about
-    ``HAIR`` pixels wide; its thick ones are slow and 1.5 pixels too wide. Lines therefore consist of thin ones.
+    Points within a tenth of a pixel of the line are dropped first. OpenCV's thin anti-aliased lines are fast and about
+    ``HAIR`` pixels wide; its thick ones are slow and 1.5 pixels too wide. So each line consists of thin lines.
     """
     limit = max(cover.shape)  # clip points far off the page: they would overflow
     half_width = max(0.0, (line_width - HAIR) / 2)

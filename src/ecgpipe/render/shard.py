@@ -40,7 +40,7 @@ class PageRenderer:
         sampling_rate: required sampling rate in Hz; None accepts any.
         config: appearance of the pages; None if the records are image files.
         derive_leads: as in ``read_record``.
-        start: where in the recording the page begins, from 0 to 1; the part before it is moved to the end.
+        start: where in the recording the page begins, from 0 to 1; the part before this point is moved to the end.
         reading: further arguments of ``read_record``.
     """
 
@@ -114,7 +114,7 @@ class PageRenderer:
 
 @cache
 def _say(text: str) -> None:
-    """Log a note once per process: pages that are not kept are drawn again and again."""
+    """Log a note once per process, since pages that are not kept are drawn many times."""
     logger.warning(text)
 
 

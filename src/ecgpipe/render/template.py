@@ -1,7 +1,7 @@
 """The part that all pages of one appearance share, prepared once: paper, grid, pulses, separators and texts.
 
-A page is stored as one byte per pixel. Paper and grid require about a dozen colours ("grounds"); ink covers them in as
-many steps as a palette of 256 allows. Drawing then touches a third of the memory of an RGB page.
+A page is stored as one byte per pixel. Paper and grid need about a dozen colours ("grounds"); ink covers them in as
+many steps as a palette of 256 colours allows. So drawing uses a third of the memory of an RGB page.
 """
 
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class GridLines(NamedTuple):
 
 @dataclass(frozen=True)
 class PageTemplate:
-    """The prepared part of a page.
+    """The shared part of the pages.
 
     Attributes:
         layout: the layout in millimetres.
@@ -48,7 +48,7 @@ class PageTemplate:
         ink: uint8 (H, W), coverage by the shared ink, from 0 to ``full``.
         full: full coverage; the palette has ``full + 1`` steps.
         palette: uint8 (n, 3) RGB; entry ``ground + grounds * ink`` is the colour of a pixel. Entries with much ink come
-            last, so that a comparison selects them.
+            last, so a single comparison selects them.
         text_boxes: for each slot the box around its name, or None.
         pulses: float (n, 2) each, the corners of the calibration pulses in pixels.
         grid: None without a grid.

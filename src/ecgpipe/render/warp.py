@@ -1,7 +1,7 @@
 """Random choices for one degraded page, and its geometry: a wave of the paper, then a homography.
 
-The map has an exact inverse, so that picture, samples, boxes and mask move alike. Points are (x, y);
-pixel i covers i to i + 1.
+The map has an exact inverse, so picture, samples, boxes and mask all move in the same way. Points are (x, y); pixel i
+covers i to i + 1.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ STEP = 4  # pixels between the points where the map is computed; linear in betwe
 
 
 def kind_generator(seed: int, record_id: str, kind: str) -> np.random.Generator:
-    """Random numbers of one kind on one record's page, independent of other records, kinds and the order."""
+    """Random numbers for one kind on one record's page, independent of other records, other kinds and the order."""
     digest = hashlib.sha256(f"{seed}/{record_id}/{kind}".encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "little"))
 

@@ -1,4 +1,4 @@
-"""What the worker's process answers about a file: predictions and pictures, a WFDB record, a report."""
+"""The answers of the worker's process about a file: predictions and pictures, a WFDB record, a report."""
 
 import base64
 import io
@@ -23,9 +23,9 @@ from ecgpipe.serve.plot import heat_in_plot, plot_of
 from ecgpipe.serve.worker import Attachment
 
 MAX_PAGES = 8  # per file; the command `ecgpipe predict` has no limit
-KEPT_PAGES = 16  # in memory, so that another class or a download does not read the file again
+KEPT_PAGES = 16  # in memory, so that the file is not read again for another class or a download
 DISPLAY_SIDE = 2200  # pixels of the pictures in the browser
-RECORD_SUFFIXES = {".hea", ".dat"}  # a record is several files, which WFDB opens by name: not from memory
+RECORD_SUFFIXES = {".hea", ".dat"}  # a record consists of several files, which WFDB opens by name, not from memory
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class _File:
 
 
 class Answers:
-    """Answers about files, which come as bytes each time; the pages read last are kept in memory.
+    """Answers requests about files, whose content comes with each request; the latest pages are kept in memory.
 
     Args:
         predictor: the model.
@@ -67,10 +67,10 @@ class Answers:
             content: of the file.
             name: of the file.
             label: class of overlays; None, or a class that the model does not know: the most probable one.
-            number: of the page in the file, from 0; for predict all pages.
+            number: of the page in the file, from 0; predict answers for all pages.
 
         Raises:
-            EcgpipeError: the answer cannot be given; not for predict, which returns its errors.
+            EcgpipeError: there is no answer; predict returns its errors instead.
         """
         file = self._read(content, name)
         if action == "predict":
@@ -88,7 +88,7 @@ class Answers:
         key = sha256(name.encode() + b"\0" + content).digest()
         file = self._files.pop(key, None)
         file = self._predicted(content, name) if file is None else file
-        if file.pages:  # about others nothing more can be asked
+        if file.pages:  # no other requests are possible for other files
             self._files[key] = file
         while len(self._files) > 1 and sum(len(each.pages) for each in self._files.values()) > KEPT_PAGES:
             self._files.popitem(last=False)

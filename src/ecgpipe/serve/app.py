@@ -36,8 +36,8 @@ UPLOAD_SECONDS = 60.0
 NAME_HEADER, CLASS_HEADER, PAGE_HEADER = "x-file-name", "x-overlay-class", "x-page"
 ACTIONS = ("predict", "overlay", "record", "report")
 NETWORK_WARNING = (
-    "This page can be reached from the network, without a password and without encryption. Do not send pages of "
-    "patients through a network that you do not trust."
+    "This page can be reached from the network, without a password or encryption. Do not send patients' pages over a "
+    "network that you do not trust."
 )
 
 
@@ -47,7 +47,7 @@ def build_app(
     """Build the guarded application.
 
     Args:
-        worker: predicts.
+        worker: makes the predictions.
         hosts: accepted values of the Host header.
         max_bytes: size limit per file.
         in_network: other machines can open the page, so it warns and offers a phone's camera.
@@ -65,7 +65,7 @@ def build_app(
             label = unquote(request.headers.get(CLASS_HEADER, "")) or None
             number = request.headers.get(PAGE_HEADER, "0")
             if not (number.isascii() and number.isdigit() and len(number) < 4):
-                raise HTTPException(400, f"{PAGE_HEADER}: not the number of a page")
+                raise HTTPException(400, f"{PAGE_HEADER}: not a page number")
             with limit.request():
                 content = await _upload(request, max_bytes)
                 async with one_at_a_time:

@@ -1,4 +1,4 @@
-"""Protection of the local page: which requests are answered, and headers that bind the browser."""
+"""Protection of the local page: checks of requests, and security headers for the browser."""
 
 import secrets
 from collections.abc import Iterable
@@ -27,9 +27,9 @@ SECURITY_HEADERS = {
 class Guard:
     """Rejects requests that the page itself did not send, and adds security headers to every response.
 
-    A page of another site can make a browser send requests to this machine (cross-site request forgery), or resolve a
-    host name of its own to it (DNS rebinding). So every request must have an accepted Host header and no foreign
-    origin, and a request with a body must carry a token that only the page knows.
+    Another site can make a browser send requests to this machine (cross-site request forgery), or resolve its own host
+    name to this machine (DNS rebinding). So every request must have an accepted Host header and no foreign origin, and
+    a request with a body must carry a token that only the page knows.
 
     Args:
         app: the application.

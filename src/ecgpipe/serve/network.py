@@ -1,4 +1,4 @@
-"""Addresses: where the local page listens, and under which names it may be opened."""
+"""Addresses: where the local page listens, and the names under which it may be opened."""
 
 import ipaddress
 import socket
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ecgpipe.errors import ConfigError
 
 NOWHERE = ("192.0.2.1", 9)
-"""An address that no machine has (RFC 5737)."""
+"""An address that no machine uses (RFC 5737)."""
 
 
 def is_loopback(host: str) -> bool:
@@ -21,7 +21,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_every_address(host: str) -> bool:
-    """Whether it stands for all addresses of this machine, such as 0.0.0.0."""
+    """Whether a host stands for all addresses of this machine, such as 0.0.0.0."""
     try:
         return ipaddress.ip_address(host).is_unspecified
     except ValueError:
@@ -29,12 +29,12 @@ def is_every_address(host: str) -> bool:
 
 
 def in_url(host: str) -> str:
-    """A host as addresses of pages write it."""
+    """A host as written in a URL."""
     return f"[{host}]" if ":" in host else host
 
 
 def own_address() -> str | None:
-    """This machine's IPv4 address towards other networks; None without one."""
+    """This machine's IPv4 address in its network; None without one."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(NOWHERE)  # UDP: selects the address, sends nothing
@@ -45,7 +45,7 @@ def own_address() -> str | None:
 
 
 def opened_as(host: str) -> list[str]:
-    """The hosts, as in URLs, under which a page that listens on an address can be opened; for this machine first."""
+    """Hosts, as in URLs, that open a page which listens on an address; the one for this machine comes first."""
     if is_every_address(host):
         own = own_address()
         loopback = ["[::1]"] if ":" in host else []
@@ -54,7 +54,7 @@ def opened_as(host: str) -> list[str]:
 
 
 def other_machines(hosts: Iterable[str]) -> list[str]:
-    """Those of the hosts that other machines can use."""
+    """The hosts that other machines can use."""
     return [host for host in hosts if not is_loopback(host.strip("[]"))]
 
 
@@ -62,7 +62,7 @@ def bound_socket(host: str, port: int) -> socket.socket:
     """A socket that is bound to an address.
 
     Raises:
-        ConfigError: cannot listen there.
+        ConfigError: it is not possible to listen there.
     """
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -9,18 +9,18 @@ from ecgpipe.predict.pages import ShownRecording
 from ecgpipe.reader.digitize import PRINTED_NAMES
 
 HEAT_RATE = 25
-"""Hz; the heat is smoothed more than this."""
+"""Hz; the smoothed heat needs no higher rate."""
 UNITS_PER_MV = 1000
 SPEED, GAIN = 25, 10
-"""mm/s and mm/mV of the plot, whatever the page's are."""
+"""mm/s and mm/mV of the plot, independent of the page's."""
 
 
 def plot_of(recording: ShownRecording) -> dict[str, Any]:
-    """The leads as the page shows them.
+    """The shown parts of the leads.
 
     Returns:
         ``speed`` and ``gain`` of the plot; ``rate``, Hz; ``leads``, each with ``name``, ``start`` in s, and ``values``
-        in µV, null where the page shows nothing.
+        in µV, null where the page shows no trace.
     """
     leads = []
     for name, row, first, last in _spans(recording):
@@ -36,14 +36,14 @@ def plot_of(recording: ShownRecording) -> dict[str, Any]:
 
 
 def heat_in_plot(recording: ShownRecording, heat: np.ndarray) -> dict[str, Any]:
-    """What supports a class, for the leads of ``plot_of``.
+    """How much the leads of ``plot_of`` support a class.
 
     Args:
         recording: of the plot.
         heat: (12, samples) at the network's rate, 0 to 1.
 
     Returns:
-        ``rate``, Hz; ``leads``, for each a list from its start, percent.
+        ``rate``, Hz; ``leads``, one list per lead from its start, percent.
     """
     step = RATE // HEAT_RATE
     rows = []

@@ -1,4 +1,4 @@
-"""A prediction on one A4 page: a PDF file with the page, its overlay, the probabilities, what was read, and notes."""
+"""A prediction as a PDF file of one A4 page: overlay, probabilities, values read from the page, and notes."""
 
 import io
 import textwrap
@@ -34,7 +34,7 @@ def report_pdf(
 
     Args:
         prediction: of the page.
-        words: ``words_of`` it.
+        words: its ``words_of``.
         overlay: uint8 (H, W, 3) RGB, the page with its marks.
         label: the class of the marks.
         model: ``Predictor.description``.
@@ -62,7 +62,7 @@ def report_pdf(
     notes = [*(["The page was straightened."] if prediction.rectified else []), *prediction.notes]
     for number, note in enumerate(notes):
         if sheet.room < LEAST_PICTURE:
-            sheet.text(f"and {len(notes) - number} more notes, which the web page shows", 8, FAINT)
+            sheet.text(f"and {len(notes) - number} more notes; see the web page", 8, FAINT)
             break
         sheet.text(f"Note: {note}", 8, FAINT)
     sheet.space(1.5)
@@ -81,7 +81,7 @@ class _Sheet:
 
     @property
     def room(self) -> float:
-        """Height that is left above the bottom margin, mm."""
+        """Height left above the bottom margin, mm."""
         return HEIGHT - MARGIN - self.top
 
     def space(self, height: float) -> None:

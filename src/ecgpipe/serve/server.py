@@ -1,4 +1,4 @@
-"""A saved model behind a local web page: the server."""
+"""The server of the local web page for a saved model."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from ecgpipe.serve.worker import Worker
 
 
 class LocalPage:
-    """A saved model behind a local web page.
+    """A local web page for a saved model.
 
     Args:
         folder: of the saved model.
@@ -29,7 +29,7 @@ class LocalPage:
         for_phones: addresses of the page for other machines in the network; empty unless ``host`` allows them.
 
     Raises:
-        ConfigError: cannot listen on the address.
+        ConfigError: it is not possible to listen on the address.
         DataError: the model cannot be used.
     """
 

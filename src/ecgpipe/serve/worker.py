@@ -31,7 +31,7 @@ class Attachment:
 
 
 class Worker:
-    """Answers about files in another process, one at a time.
+    """Answers requests about files in another process, one at a time.
 
     Args:
         folder: of the saved model.
@@ -89,7 +89,7 @@ class Worker:
             page as a WFDB record. report: a PDF file.
 
         Raises:
-            DataError: no answer; or it took too long or ended the process, and a new process was started.
+            DataError: there is no answer; or it took too long or crashed the process, and a new one was started.
         """
         with self._lock:
             if not self.process.is_alive():
@@ -100,7 +100,7 @@ class Worker:
                 self._connection.send_bytes(content)
                 if not self._connection.poll(self.seconds):
                     self._restart()
-                    raise DataError(f"{name}: not done after {self.seconds:g} s; ended")
+                    raise DataError(f"{name}: not finished after {self.seconds:g} s; stopped")
                 answer = json.loads(self._connection.recv_bytes(MAX_ANSWER_BYTES))
                 if "attachment" in answer:
                     file_name, media_type = answer["attachment"]

@@ -170,7 +170,7 @@ class BestWeights(Callback):
 
 
 class StopAgain(Callback):
-    """Stops a resumed training that early stopping had ended before it was killed.
+    """Stops a resumed training that early stopping had already ended when it was killed.
 
     Args:
         early_stopping: of the same trainer.
@@ -217,7 +217,7 @@ class ResumeCheckpoint(Checkpoint):
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
         """Replace the trainer's signal handlers, which would lose the state."""
-        if threading.current_thread() is threading.main_thread():  # Python allows it only there
+        if threading.current_thread() is threading.main_thread():  # Python allows handlers only there
             self._handlers = {number: signal.signal(number, self._note) for number in SIGNALS}
 
     def teardown(self, trainer: Trainer, module: LightningModule, stage: str) -> None:
@@ -231,7 +231,7 @@ class ResumeCheckpoint(Checkpoint):
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: object, batch: object, batch_idx: int
     ) -> None:
-        """Save if it is due or a signal came; only between optimizer steps."""
+        """Save if a save is due or a signal came; only between optimizer steps."""
         done = batch_idx + 1
         if done % trainer.accumulate_grad_batches or done == trainer.num_training_batches:
             return  # the end of the epoch saves anyway
@@ -283,7 +283,7 @@ def _requeue(job: str) -> None:
 def training_identity(
     run: RunConfig, index: RunIndex, code: str, init_from: Path | None = None, continue_from: Path | None = None
 ) -> dict[str, str]:
-    """Identify a training by everything that decides its result; a checkpoint of another one is not resumed.
+    """Identify a training by everything that determines its result; a checkpoint of another one is not resumed.
 
     Args:
         run: its configuration.

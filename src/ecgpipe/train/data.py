@@ -103,18 +103,18 @@ class EpochBatchSampler(BatchSampler):
     """Batches of samples, shuffled by (seed, epoch) or in order.
 
     A batch may be divided among processes, and into parts within each process. The sampler yields the parts of one
-    process. Parts of unequal size get weights, so that the weighted mean of their losses is the mean over the batch. A
-    last training batch with fewer than two images per part is dropped unless it is the only one, because batch
-    normalization cannot use it.
+    process. Parts of unequal size have weights, so that the weighted mean of their losses is the mean over the batch.
+    The last training batch is dropped if it has fewer than two images per part, because batch normalization cannot use
+    it, unless it is the only batch.
 
     Args:
         positions: (n,) positions of the images.
         batch_size: over all processes and parts.
-        seed: None: in order.
+        seed: of the shuffling; None keeps the order.
         weights: (n,) relative sampling frequencies, with replacement; None: each image once per pass.
-        images: per epoch; None: n. The passes follow each other without regard to epochs.
+        images: per epoch; None: n. Passes over the images continue across epochs.
         parts: number of parts per process.
-        rank, world: number of this process, and of all.
+        rank, world: number of this process, and number of processes.
 
     Raises:
         ConfigError: the batch cannot be divided evenly.
@@ -194,7 +194,7 @@ class ResumableLoader(DataLoader):
     def __iter__(self) -> Iterator[Batch]:
         self._done = self.batch_sampler.start
         for batch in super().__iter__():
-            self.batch_sampler.start = 0  # the next epoch starts at its beginning
+            self.batch_sampler.start = 0  # the next epoch starts from the beginning
             self._done += 1
             yield batch
 

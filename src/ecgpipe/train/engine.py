@@ -59,7 +59,7 @@ TENSORBOARD = "tensorboard"  # folder in the run's folder
 
 
 class _InPlace(TorchCheckpointIO):
-    """Writes checkpoints where they are to be, not first to the system's temporary folder, which may be small."""
+    """Writes checkpoints directly to their folder, not first to the system's temporary folder, which may be small."""
 
     def save_checkpoint(self, checkpoint, path, storage_options=None) -> None:
         buffer = io.BytesIO()  # torch.save into a file does not say why it cannot write

@@ -48,14 +48,14 @@ def predict_external(
         record_ids: (n,) records of its split.
         roles: (n,) train, validation or test.
         images: its packed image files -> record id of each row.
-        preprocess: how its images were made; the model's input size is applied to them as to its own.
+        preprocess: how its images were made; they are scaled to the model's input size like its own images.
         threads: CPU threads.
 
     Returns:
         The index of those records, without targets, and their logits (n, classes) float32.
 
     Raises:
-        DataError: its images were not made as those of the run, or a record has none.
+        DataError: the images were not made like those of the run, or a record has none.
     """
     folder = Path(folder)
     run = RunConfig.read(folder)

@@ -54,7 +54,7 @@ def prepare_run(
         roles: (n,) train, validation or test.
         targets: (n, classes) 0/1.
         images: packed image file -> record id of each row; other records are ignored.
-        windows: the same for pages that begin later in the recordings; used for training records only.
+        windows: the same for pages that begin later in the recordings; used only for training records.
         model, train: settings.
         policy, preprocess, drawing: origin of the targets, images and pages, for the model card.
         init_from: weights file of another run to start from; it may not exist yet.

@@ -21,12 +21,12 @@ class FocalLoss(nn.Module):
 
     Single-label: p_t is the softmax probability of the true class. Multi-label: p_t is, for each class, the sigmoid
     probability of its truth (presence or absence), and the mean is also over classes. The loss is linear in the
-    targets, so soft targets (smoothed, mixed) weigh the losses of the hard ones.
+    targets, so soft targets (smoothed, mixed) give a weighted mean of the losses of hard targets.
 
     Args:
         task: ``single`` or ``multilabel``.
         gamma: focusing parameter, >= 0; 0 with alpha 1 is the cross-entropy.
-        alpha: (classes,) class weights; multi-label: weights of presence, absence has 1.
+        alpha: (classes,) class weights; multi-label: weights of presence; the weight of absence is 1.
     """
 
     def __init__(self, task: str, gamma: float, alpha: torch.Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Train the built-in model: networks on random windows of recordings, cut as pages of many layouts show them."""
+"""Train the built-in model: networks on random windows of recordings, cut like pages of many layouts."""
 
 import csv
 import math
@@ -22,14 +22,14 @@ from ecgpipe.progress import progress
 COLUMNS = {4: 0.6, 2: 0.15, 1: 0.25}
 """Columns of a page's layout -> share of the training windows; leads of one column are shown at the same time."""
 STRIPS = {1: 0.6, 6: 0.15, 10: 0.15}
-"""Lead (II, V1, V5) -> how often its piece is from a rhythm strip, at a time of its own."""
-FEWER, MOST_MISSING = 0.2, 4  # share of windows that lack leads, and how many at most
-CUT, SHORTEST = 0.3, 100  # share of windows with one cut column, and samples that remain of it at least
+"""Lead (II, V1, V5) -> share of windows in which its piece is from a rhythm strip, at another time."""
+FEWER, MOST_MISSING = 0.2, 4  # share of windows that lack leads, and maximum number of missing leads
+CUT, SHORTEST = 0.3, 100  # share of windows with one cut column, and minimum number of samples left of it
 GAIN = 0.1
 """Standard deviation of the log of a window's random gain."""
 EMA_DECAY = 0.99
 HEAD = ("head.1.weight", "head.1.bias")
-"""The parameters whose rows are the outputs."""
+"""The parameters with one row per output."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Examples:
     Attributes:
         signals: (n, 12, samples) mV at 100 Hz.
         targets: (n, classes) 0/1.
-        statements: (n, m) 0/1, further targets; m may be 0.
+        statements: (n, m) 0/1, additional targets; m may be 0.
     """
 
     signals: np.ndarray
@@ -57,16 +57,16 @@ def train_recordings(
 ) -> RecordingNet:
     """Train all members of the model; networks that an interrupted training has finished are kept.
 
-    The members differ in their seeds alone. Statements are further targets during the training: what they have in
-    common with the classes, the network learns from more detailed labels.
+    The members differ only in their seeds. Statements are additional targets in training: from these more detailed labels,
+    the network learns features that they share with the classes.
 
     Args:
         examples: the training records.
         recipe: members, width, epochs and so on.
-        folder: gets ``member-K.safetensors`` and ``member-K.csv``, the course of its training; with ``first`` also
+        folder: receives ``member-K.safetensors`` and ``member-K.csv``, the history of its training; with ``first`` also
             ``pretrained.safetensors`` and ``.csv``.
         threads: CPU threads.
-        first: records of the same classes to train on first, for example simulated ones; all members start from the
+        first: records with the same classes to train on first, for example simulated ones; all members start from the
             result.
 
     Raises:
@@ -93,7 +93,7 @@ def train_recordings(
 
 
 def _of_classes(state: dict[str, torch.Tensor], classes: int) -> dict[str, torch.Tensor]:
-    """A network's state without the outputs of statements, which follow those of the classes."""
+    """A network's state without the outputs for statements, which follow those for the classes."""
     return state | {name: state[name][:classes] for name in HEAD}
 
 
@@ -107,7 +107,7 @@ def _train(
     file: Path,
     start: dict[str, torch.Tensor] | None = None,
 ) -> None:
-    """Train one network from random weights or from ``start``, and write its averaged weights and its course."""
+    """Train one network from random weights or from ``start``, and write its averaged weights and its history."""
     if len(examples.signals) < recipe.batch:
         raise DataError(f"box: {len(examples.signals)} records are fewer than one batch ({recipe.batch})")
     torch.manual_seed(seed)
@@ -154,7 +154,7 @@ def _train(
 
 
 def random_windows(signals: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """One window of each recording, as a page of a random layout may show it.
+    """One window of each recording, cut like a page of a random layout.
 
     Args:
         signals: (n, 12, samples) mV.
@@ -180,7 +180,7 @@ def random_windows(signals: np.ndarray, generator: np.random.Generator) -> np.nd
 
 
 def _hide(window: np.ndarray, column_of: Sequence[int] | np.ndarray, generator: np.random.Generator) -> None:
-    """Blank some leads of a window (12, WINDOW), and the end of a column, as on a page that is cut."""
+    """Blank some leads of a window (12, WINDOW), and the end of a column, as on a cut page."""
     if generator.random() < FEWER:
         window[generator.choice(LEADS, generator.integers(1, MOST_MISSING + 1), replace=False)] = np.nan
     if generator.random() < CUT:

@@ -1,4 +1,4 @@
-// The files: dropped, chosen, pasted or photographed; read one after the other, with their state.
+// The list of files (dropped, chosen, pasted or photographed), read one after the other, with their status.
 import { resultOf } from "./result.js";
 import { ask, maxBytes } from "./server.js";
 
@@ -19,7 +19,7 @@ function showError(text, place = results) {
 
 function update() {
   const total = list.children.length;
-  const done = total - waiting.length - (current?.line.isConnected ? 1 : 0); // "Remove all" takes the lines away
+  const done = total - waiting.length - (current?.line.isConnected ? 1 : 0); // "Remove all" removes the lines
   queue.hidden = !total;
   bar.max = Math.max(total, 1);
   bar.value = done;
@@ -104,7 +104,7 @@ async function work() {
 
 function addFiles(files) {
   if (!files.length) return;
-  const section = document.createElement("section"); // files that came together stay in their order
+  const section = document.createElement("section"); // files added together keep their order
   results.prepend(section);
   for (const file of files) {
     const entry = entryOf(file, section);

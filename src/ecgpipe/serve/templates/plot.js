@@ -53,7 +53,7 @@ function bands(svg, heat, rate, left, top, height, speed) {
   }
 }
 
-// heat: null, or how much each moment supports a class
+// heat: null, or how much each sample supports a class
 export function draw(svg, plot, heat, label) {
   svg.replaceChildren();
   const { speed, gain, rate } = plot;

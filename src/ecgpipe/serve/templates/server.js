@@ -13,7 +13,7 @@ export async function ask(action, file, { label, number, signal } = {}) {
     answer = await fetch(`/${action}`, { method: "POST", headers, body: file, signal });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Error(`${file.name}: no answer. Is ecgpipe serve still running, and the file still there?`);
+    throw new Error(`${file.name}: no answer. Is ecgpipe serve still running, and does the file still exist?`);
   }
   if (answer.ok) return answer;
   const message = (await answer.text()).trim();

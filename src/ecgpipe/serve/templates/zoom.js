@@ -1,4 +1,4 @@
-// A picture or drawing on the whole screen: wheel, buttons and the keys + - 0 change its size, dragging moves it.
+// A picture or drawing in full size: the wheel, buttons and the keys + - 0 zoom, dragging moves it.
 const dialog = document.getElementById("zoom");
 const view = dialog.querySelector(".view");
 const STEP = 1.4, LEAST = 1, MOST = 12;
@@ -8,7 +8,7 @@ function fitted() {
   return Math.min(view.clientWidth, view.clientHeight * ratio);
 }
 
-// Keeps the point at (x, y) of the view where it is.
+// Keeps the point at (x, y) of the view in place.
 function resize(wanted, x = view.clientWidth / 2, y = view.clientHeight / 2) {
   const before = shown.getBoundingClientRect(), frame = view.getBoundingClientRect();
   const across = (x + frame.left - before.left) / (before.width || 1), down = (y + frame.top - before.top) / (before.height || 1);
