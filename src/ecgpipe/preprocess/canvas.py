@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 CANVAS = 280.0, 200.0
 """Width and height in mm: 10 s at 25 mm/s, and four rows of 30 mm or more."""
-BORDER = 12.0  # mm around traces that are larger than the canvas, which is then enlarged
+BORDER = 12.0  # mm around the bulk of the traces if it is larger than the canvas, which is then enlarged
 STRAY = 0.02  # share of the traces at each edge that is ignored, so that false ink does not move the middle
 Rows = tuple[tuple[float, float], tuple[float, float]]
 """Left and right end of a page's rows of traces, and its first and last baseline."""

@@ -1,4 +1,4 @@
-"""The line of each lead on a page, and what it shows in millimetres at given times."""
+"""The line of each lead on a page, and its height in millimetres at given times."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -45,7 +45,7 @@ class PageLines:
     """The lines of a page.
 
     Attributes:
-        time: when its rows show what.
+        time: the time axis of its rows.
         unit: millimetres of the upright page per true millimetre; not 1 if there is no grid.
         ink: float32 (h, w), from ``ink_of``.
         lines: of the leads that have ink of their own; rhythm strips are last.
@@ -69,7 +69,7 @@ class PageLines:
         return (line.x / self.mm - self.time.lefts[line.lead.row]) / self.time.speeds[line.lead.row]
 
     def heights(self, line: LeadLine, seconds: np.ndarray) -> np.ndarray:
-        """Heights of a line above its baseline, true mm, at increasing times (n,); NaN where it shows nothing."""
+        """Heights of a line above its baseline, true mm, at increasing times (n,); NaN in its gaps and beyond its ends."""
         lead, shown = line.lead, self.seconds(line)
         speed = self.time.speeds[lead.row]
         heights = np.interp(seconds, shown, (lead.baseline - line.y / self.mm) / self.unit)

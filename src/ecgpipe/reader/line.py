@@ -80,7 +80,7 @@ def _centre(top: np.ndarray, bottom: np.ndarray, radius: float) -> np.ndarray:
     """Heights (n,) of the line along which a disc of this radius draws a stroke with these edges.
 
     A disc that touches the upper edge from below follows peaks exactly but cannot enter narrow troughs; one on the
-    lower edge follows troughs. Where they differ, each is weighted by its distance from the line beside them.
+    lower edge follows troughs. Where they differ, each is weighted by its distance from the line around them.
     """
     x = np.arange(len(top))
     shifts = radius * np.sin(np.linspace(-np.pi / 2, np.pi / 2, DISC))

@@ -31,7 +31,7 @@ def line_loss(found: torch.Tensor, above: torch.Tensor, power: torch.Tensor) -> 
     """Minus the mean signal-to-noise ratio of the lines, dB, each at the offset that fits best (Challenge 2024).
 
     Args:
-        found: (B, n) mm, what the network returned.
+        found: (B, n) mm, the network's output.
         above: (B, n) mm, the truth; NaN where it is unknown.
         power: (B,) mm², of the signal.
     """

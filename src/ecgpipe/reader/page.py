@@ -48,7 +48,7 @@ class ReadPage:
     """A page with its leads.
 
     Attributes:
-        reading: what the network found in the picture.
+        reading: the network's result for the picture.
         frame: the upright page.
         trace: float32 (h, w), probability of a trace on the upright page.
         notes: possible problems, one sentence each.

@@ -1,4 +1,4 @@
-"""What happens to a printed page before the reader sees it: geometry, light, stains, copies, compression."""
+"""Effects on a printed page before the reader sees it: geometry, light, stains, copies, compression."""
 
 from dataclasses import dataclass
 

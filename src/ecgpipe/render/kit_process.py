@@ -48,7 +48,7 @@ class KitProcess:
         self._reply("its start")
 
     def draw(self, what: str, inputs: Path, outputs: Path, seed: int) -> str | None:
-        """Draw the record in a folder; its page goes to another one.
+        """Draw the record in one folder; the page is written to another.
 
         Args:
             what: name of the record in messages.

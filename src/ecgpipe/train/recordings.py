@@ -57,8 +57,8 @@ def train_recordings(
 ) -> RecordingNet:
     """Train all members of the model; networks that an interrupted training has finished are kept.
 
-    The members differ only in their seeds. Statements are additional targets in training: from these more detailed labels,
-    the network learns features that they share with the classes.
+    The members differ only in their seeds. Statements are additional targets in training: from these more detailed
+    labels, the network learns features that they share with the classes.
 
     Args:
         examples: the training records.
