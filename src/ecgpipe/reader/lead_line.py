@@ -69,7 +69,7 @@ class PageLines:
         return (line.x / self.mm - self.time.lefts[line.lead.row]) / self.time.speeds[line.lead.row]
 
     def heights(self, line: LeadLine, seconds: np.ndarray) -> np.ndarray:
-        """Heights of a line above its baseline, true mm, at increasing times (n,); NaN in its gaps and beyond its ends."""
+        """Heights of a line above its baseline, true mm, at increasing times (n,); NaN in gaps and beyond its ends."""
         lead, shown = line.lead, self.seconds(line)
         speed = self.time.speeds[lead.row]
         heights = np.interp(seconds, shown, (lead.baseline - line.y / self.mm) / self.unit)
