@@ -1,6 +1,6 @@
 # make demo          simulated records through all stages, on the CPU; prints the path of the report
-# make plan          what `snakemake all` would run and why, one line per rule; CONFIG=config/demo.yaml for a configuration
-# make test          all tests, except those that take minutes each: long-test, docs-test, package-test, slurm-test, fault-test
+# make plan          what `snakemake all` would run and why, one line per rule; CONFIG=config/demo.yaml selects a configuration
+# make test          all tests except those that take minutes each: long-test, docs-test, package-test, slurm-test, fault-test
 # make long-test     whole workflows, what runs again after a change, real records, scans and your own data; slow tests of models
 # make lint          formatting, style, spelling, workflow lint, import rules, types
 # make docs          the documentation as a site in build/site; docs-test runs all its commands

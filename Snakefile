@@ -1,7 +1,7 @@
 # ecgpipe: from 12-lead recordings to paper-like images, classifiers and a report.
 #
 #   snakemake --cores 8 all                     everything that config.yaml asks for
-#   make plan                                   what would run, and why: snakemake -n in few lines
+#   make plan                                   what would run, and why: snakemake -n in a few lines
 #   snakemake --cores 8 images                  one stage; the other targets are below
 #   snakemake --cores 8 all --configfile config/demo.yaml
 #

@@ -80,7 +80,7 @@ if CONFIG.cardiac_images.source is None:
 rule simulate:
     output:
         directory(f"{RESULTS}/simulated/data"),
-    priority: 10  # like the two rules below, so that wrong labels show before any training
+    priority: 10  # like the two rules below, so that wrong labels are noticed before any training
     resources:
         runtime=scaled(60),
     params:

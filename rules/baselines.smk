@@ -32,7 +32,7 @@ rule baseline_features:
     params:
         drawing=shown_drawing,
     message:
-        "Computing the features of baselines of {wildcards.dataset}, shard {wildcards.shard}"
+        "Computing the baseline features of {wildcards.dataset}, shard {wildcards.shard}"
     script:
         "../scripts/baseline_features.py"
 

@@ -50,7 +50,7 @@ rule box_pages:
         drawing=lambda w: drawing_of(CONFIG.box.dataset),
         weights=lambda w: weights_hash(),
     message:
-        "Digitizing pages: layout {wildcards.layout}, wear {wildcards.level}"
+        "Digitizing pages: layout {wildcards.layout}, degradation {wildcards.level}"
     script:
         "../scripts/box_pages.py"
 

@@ -73,7 +73,7 @@ def complete_rules():
 
 
 def section(name, *keys):
-    """A section of the configuration as plain values, or only these keys of it: rules take only what they use."""
+    """A section of the configuration as plain values, or only the given keys: rules take only what they use."""
     values = getattr(CONFIG, name).model_dump(mode="json")
     return {key: values[key] for key in keys} if keys else values
 
@@ -94,7 +94,7 @@ def raw_files_hash(wildcards):
 
 
 def generated_inputs(wildcards):
-    """The raw files, if a rule makes them; files of the user are watched shard by shard (raw_files_hash)."""
+    """The raw files, if a rule makes them; the user's files are watched shard by shard (raw_files_hash)."""
     return DATASETS[wildcards.dataset].generated_inputs()
 
 
@@ -120,12 +120,12 @@ def kit_version():
 
 
 def weights_hash():
-    """Changes when the weights of the page reader change, also those in the package."""
+    """Changes when the weights of the page reader change, including those in the package."""
     return file_hash(CONFIG.preprocess.reader_weights or READER_WEIGHTS)
 
 
 def reader_hash(wildcards):
-    """The same, if the images of the job's dataset are read from pictures."""
+    """`weights_hash`, if the images of the job's dataset are read from pictures, else None."""
     return weights_hash() if CONFIG.reads_pictures(wildcards.dataset) else None
 
 
@@ -137,7 +137,7 @@ def drawing_of(dataset):
 
 
 def drawing(wildcards):
-    """The same, for the dataset of a job."""
+    """`drawing_of` the job's dataset."""
     return drawing_of(wildcards.dataset)
 
 
@@ -147,14 +147,14 @@ def shown_pages(wildcards):
 
 
 def shown_drawing_of(dataset):
-    """How those pages are drawn (ecgpipe.imaging.pages); None if they are in pages files."""
+    """How the pages of `shown_pages` are drawn (ecgpipe.imaging.pages); None if they are in pages files."""
     if CONFIG.digitizes(dataset):
         return {"canonical": CONFIG.redrawing_of(dataset).model_dump(mode="json")}
     return None if CONFIG.keep_pages else drawing_of(dataset)
 
 
 def shown_drawing(wildcards):
-    """The same, for the dataset of a job."""
+    """`shown_drawing_of` the job's dataset."""
     return shown_drawing_of(wildcards.dataset)
 
 
@@ -165,7 +165,7 @@ def duplicates_of(dataset):
 
 
 def duplicates_from_audit(wildcards):
-    """The same, for the dataset of a job."""
+    """`duplicates_of` the job's dataset."""
     return duplicates_of(wildcards.dataset)
 
 
@@ -175,7 +175,7 @@ def external(wildcards):
 
 
 def image_origin(dataset):
-    """How the images of a dataset are made; what differs between two datasets is part of the difference in scores."""
+    """How the images of a dataset are made; differences between two datasets contribute to the difference in scores."""
     options = drawing_of(dataset)
     return {"made": CONFIG.origin_of_images(dataset)} | {key: options[key] for key in ("sampling_rate", "derive_leads")}
 
@@ -186,12 +186,12 @@ def trial(wildcards):
 
 
 def continued(wildcards):
-    """The weights of the training that a job's training continues."""
+    """The weights of the run that a job's training continues."""
     return TARGETS.continued(wildcards.dataset, wildcards.protocol, wildcards.variant, wildcards.seed)
 
 
 def windows(suffix):
-    """Input function: files of the further pages of the records that a training or a trial uses (train.windows)."""
+    """Input function: files of the additional pages per record that a run or a trial uses (train.windows)."""
     recipe = lambda w: trial(w).train if "trial" in w.keys() else CONFIG.train_of(w.variant)
     return lambda wildcards: TARGETS.windows(wildcards.dataset, recipe(wildcards), suffix)
 
@@ -207,8 +207,8 @@ def check_cluster_jobs():
 def disable_job_rate_limit():
     """Remove Snakemake's default limit of 100 jobs per second, unless the user set another.
 
-    With any limit, Snakemake (9.27) checks its ready jobs again one second after each check, and every job that ends starts
-    another such chain: after a few hundred jobs this takes a whole core.
+    With any limit, Snakemake (9.27) checks its ready jobs again one second after each check, and every job that ends
+    starts another such chain: after a few hundred jobs, this occupies a whole core.
     """
     scheduler = getattr(workflow, "scheduler", None)
     limiter = getattr(scheduler, "job_rate_limiter", None)

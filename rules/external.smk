@@ -3,7 +3,7 @@
 EXTERNAL = f"{RESULTS}/{{target}}/external/{{target_protocol}}/{{dataset}}/{{protocol}}"
 
 
-# Runs early (priority): it only needs the labels, and shows whether the two datasets share classes
+# Runs early (priority), because it needs only the labels and shows whether the two datasets share classes
 rule external_classes:
     input:
         source=f"{DATASET}/labels.parquet",

@@ -24,7 +24,7 @@ if CONFIG.keep_pages:
             "../scripts/render.py"
 
 
-# Of any dataset: pages -> recordings (target `digitized`; preprocess.from: digitized)
+# For any dataset: pages -> recordings (target `digitized`; preprocess.from: digitized)
 rule digitize:
     input:
         pages=f"{DATASET}/pages/{{shard}}.parquet" if CONFIG.keep_pages else [],
@@ -75,7 +75,7 @@ rule preprocess:
         "../scripts/preprocess.py"
 
 
-# Pages of training records that begin later in the recordings (train.windows)
+# Further pages of training records, which begin later in the recordings (train.windows)
 rule window:
     input:
         records=f"{DATASET}/records.parquet",

@@ -1,6 +1,6 @@
 # records.parquet of all datasets of signals -> reader/signals.npy -> reader/pages.safetensors -> reader/line-examples.npz
 # -> reader/reader.safetensors
-# `snakemake reader` trains the page reader; the package contains trained weights, so that only its developers need this.
+# `snakemake reader` trains the page reader; the package contains trained weights, so only its developers need this.
 
 SIGNALS = [name for name in DATASETS if CONFIG.kind_of(name) == "signals"]
 LINE_KEYS = ("line_pages", "line_steps", "line_batch")
@@ -39,7 +39,7 @@ rule reader_pages:
         runtime=scaled(600),
         gpu=1,
     params:
-        # without what other rules read, so that only what changed is trained again
+        # without the keys that only other rules use, so that a change of those does not run this training again
         recipe={k: v for k, v in section("reader").items() if k not in (*LINE_KEYS, "pages_from", "records")},
     message:
         "Training the networks that read pages"
