@@ -2,8 +2,8 @@
 
     python -m benchmarks.degraded FOLDER OUTPUT [--level photo] [--layout kit] [--count 8] [--signals]
 
-Writes the page and the true trace of WFDB records below FOLDER as PNG files; with ``--signals``, instead of the trace,
-what the page shows as NAME.npy for ``benchmarks.digitize``.
+Writes the page and the true trace of WFDB records below FOLDER as PNG files; with ``--signals``, the signals
+that the page shows (NAME.npy, for ``benchmarks.digitize``) instead of the trace.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from ecgpipe.render.degrade import DegradedPage, degrade_page
 from ecgpipe.render.page import Page, render_page
 
 NOT_SHOWN = -32768
-"""Sample of a signal that the page does not show."""
+"""Value of samples that the page does not show."""
 
 
 class Degraded(NamedTuple):

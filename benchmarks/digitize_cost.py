@@ -1,12 +1,12 @@
-"""What digitizing costs a diagnosis: a network on recordings, and on digitized clean, scanned and photographed pages.
+"""The cost of digitizing: a network for diagnoses on recordings and on digitized clean, scanned or photographed pages.
 
     python -m benchmarks.digitize_cost CONFIG.yaml DIGITIZED_FOLDER [--dataset ptb-xl] [--protocol folds] [--layout kit]
         [--records 500] [--train 5000] [--model MODEL_DIR] [--workers 2] [--json FILE]
 
 Needs the files of `snakemake baselines` with `baselines.enabled: [signal]`. The signal reference is trained twice: on
-whole recordings, and on what the page shows of them (in the layout kit 2.5 s of each lead). The second network is
-scored on the test records: on what the page shows of the recording, and on the digitized pages. With --model a saved
-image model is scored too, on drawings of the recordings and of the digitized ones. Differences are paired, with a
+whole recordings, and on the parts that the page shows (in the layout kit 2.5 s of each lead). The second network is
+scored on the test records: on the parts that the page shows, and on the digitized pages. With --model, a saved image
+model is also scored, on drawings of the recordings and of the digitized recordings. Differences are paired, with a
 bootstrap over patients. Digitized pages are kept in DIGITIZED_FOLDER. A page that cannot be digitized counts as blank.
 """
 

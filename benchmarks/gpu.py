@@ -3,7 +3,7 @@
 python -m benchmarks.gpu [--size 640] [--batch 16] [--max-batch 512] [--device cuda] [--seconds 5] [--json]
     [--precisions tf32 bf16 fp16] [--windows 7 10] [--compiled no yes]
 
-On a CPU the script runs too, but measures no memory.
+The script also runs on a CPU, but measures no memory there.
 """
 
 import argparse

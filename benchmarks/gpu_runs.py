@@ -74,7 +74,7 @@ def unpack(folder: Path, work: Path, variant: str, **changes: object) -> Path:
     """Write a run that can be trained.
 
     Args:
-        folder: packed.
+        folder: the packed folder.
         work: receives the images and the run.
         variant: which of the packed runs.
         changes: keys of ``train`` to change; with other epochs the warm-up keeps its share.
@@ -114,7 +114,7 @@ def train(run: Path) -> dict:
 
 
 def write_results(work: Path, out: Path) -> None:
-    """One archive of the small files of all runs that are done."""
+    """Write one archive of the small files of all finished runs."""
     out.mkdir(parents=True, exist_ok=True)
     with tarfile.open(out / RESULTS, "w:gz") as archive:
         for logits in sorted(work.glob(f"*/{LOGITS}")):
@@ -186,10 +186,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         one.add_argument(
             "--work", type=Path, default=Path(tempfile.gettempdir(), "gpu-runs"), help="for images and checkpoints"
         )
-        one.add_argument("--epochs", type=int, help="instead of the packed number; the warm-up keeps its share")
+        one.add_argument("--epochs", type=int, help="replaces the packed number; the warm-up keeps its share")
         one.add_argument("--precision", choices=("fp16", "bf16", "fp32"))
         if name == "train":
-            one.add_argument("--variants", nargs="+", help="some of the packed ones")
+            one.add_argument("--variants", nargs="+", help="train only these of the packed variants")
             one.add_argument("--seconds", type=float, default=np.inf, help="start no run after this time")
         else:
             one.add_argument("--variant", required=True)

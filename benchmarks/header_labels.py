@@ -4,8 +4,8 @@
 
 FOLDER has ptbxl_database.csv (release 1.0.1, as in the Challenges) and, there or one level up, scp_statements.csv. The
 Challenges turned PTB-XL's statements and axes into SNOMED CT codes; the column ``statements`` of the package's table of
-codes states which. The codes are made in the same way, then their classes by the table, and compared with the
-superclasses of the statements.
+codes gives the mapping. Here the codes are made in the same way and get their classes from the table, which are
+compared with the superclasses of the statements.
 """
 
 import argparse

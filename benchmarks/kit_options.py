@@ -4,9 +4,9 @@
         [--ways WAY ...] [--default-pages DIR]
 
 KIT is the kit's checkout, PYTHON the interpreter of its environment. Draws evenly spaced records in each way of
-``WAYS``; the options of a way act together. ``as set`` counts the pages whose facts, leads and picture agree with the
+``WAYS``; the options of a way apply together. ``as set`` counts the pages whose facts, leads and picture agree with the
 options. ``on ink`` is the share of a page's plotted points with ink within a pixel, ``moved`` the same for the points
-moved by a quarter of a large square: what chance gives. With ``--default-pages`` the kit's files of the default pages
+moved by a quarter of a large square: the chance level. With ``--default-pages`` the kit's files of the default pages
 are kept there, at 200 dpi, for ``benchmarks.fidelity``.
 """
 
@@ -59,7 +59,7 @@ WAYS: dict[str, list[dict[str, Any]]] = {
 
 
 def agrees(config: RenderConfig, facts: dict, image: np.ndarray, name: str) -> bool:
-    """Whether a page is as its options say: by the kit's statement, its boxes and its picture.
+    """Whether a page agrees with its options: in the kit's facts, its boxes and its picture.
 
     Args:
         facts: the kit's JSON file.
@@ -114,7 +114,7 @@ def draw(kit: KitPages, record: Path) -> tuple[dict, np.ndarray, Path]:
 
 
 def check(way: str, records: list[Path], rate: int, kit: dict[str, str], dpi: int, keep: Path | None) -> dict:
-    """Draw the records in a way, and count."""
+    """Draw the records in one way, and count."""
     failed, odd, found, moved, drawn = [], [], [], [], []
     settings = WAYS[way]
     for number, keys in enumerate(settings):
@@ -154,7 +154,7 @@ def main() -> None:
     parser.add_argument("python")
     parser.add_argument("--records", type=int, default=200)
     parser.add_argument("--rate", type=int, nargs="+", default=[100, 500], choices=[100, 500])
-    parser.add_argument("--dpi", type=int, default=100, help="of all pages but the default ones")
+    parser.add_argument("--dpi", type=int, default=100, help="resolution of all pages but the default ones")
     parser.add_argument("--default-pages", type=Path)
     parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=WAYS, metavar="WAY")
     args = parser.parse_args()

@@ -1,4 +1,4 @@
-"""The time of a training step on one CPU core, beside timm's Swin-T. Results: docs/performance.md.
+"""The time of a training step on one CPU core, compared with timm's Swin-T. Results: docs/performance.md.
 
 python -m benchmarks.models [--size 224] [--batch 2] [--rounds 5] [--widths 128 64] [--embed-dim 48] [--bf16] [--json]
 """
@@ -49,7 +49,7 @@ def build_models(
 ) -> dict[str, nn.Module]:
     """Build timm's Swin-T (window 7, padded), and our variants in channels_last memory; attention is not fused.
 
-    The full model is there twice, also with fused attention.
+    The full model occurs twice, the second time with fused attention.
 
     Args:
         img_size: side in pixels.

@@ -1,4 +1,4 @@
-"""Random pictures without an ECG, for benchmarks of the page reader: they are not the pictures that it learned from."""
+"""Random pictures without an ECG for benchmarks of the page reader, which was not trained on them."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ def draw_other_picture(seed: int) -> tuple[str, np.ndarray]:
     kind = kinds[seed % len(kinds)]
     picture = np.full((height, width, 3), rng.integers(215, 256, 3), np.uint8)
     KINDS[kind](rng, picture)
-    if rng.random() < 0.5:  # as a photo of it
+    if rng.random() < 0.5:  # like a photo of it
         light = np.linspace(rng.uniform(0.6, 1), 1, width) * np.linspace(rng.uniform(0.7, 1), 1, height)[:, None]
         noisy = picture * light[..., None] + rng.normal(0, rng.uniform(1, 6), picture.shape)
         picture = cv2.GaussianBlur(noisy.clip(0, 255).astype(np.uint8), (3, 3), rng.uniform(0.3, 1.2))

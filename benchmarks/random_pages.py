@@ -1,9 +1,9 @@
-"""The page reader on whole pages of the teacher's random looks that it was not trained on, by kind of difficulty.
+"""The page reader on whole pages with random looks of the teacher, unseen in training, by kind of difficulty.
 
     python -m benchmarks.random_pages SIGNALS.npy [--pages 500] [--seed 1] [--workers 2] [--sheet DIR]
 
 SIGNALS.npy is what `snakemake reader` collects (results/page-reader/reader/signals.npy). Each page has a random
-layout, grid, ink and header, and is then rotated, bent, lit, copied and compressed like the training's windows, 1,000
+layout, grid, ink and header, and is then rotated, bent, lit, copied and compressed like the training windows, 1,000
 to 2,200 pixels wide. A lead is lost if less than half of its visible trace has found trace within 1 mm. False ink is
 the share of the found trace that is farther than 1 mm from any trace. A name counts as right if the lead at its place
 has it.
@@ -62,7 +62,7 @@ def random_page(seed: tuple[int, int], signals: np.ndarray) -> tuple[RandomLayou
 
 
 def kinds_of(view: View, picture: np.ndarray) -> tuple[str, ...]:
-    """What is difficult about a page."""
+    """The kinds of difficulty of a page."""
     (right, down), (y_right, y_down) = _gradients(view)
     mirrored = right * y_down < down * y_right
     angle = abs(np.degrees(np.arctan2(-down, right)))
@@ -131,7 +131,7 @@ def _true_leads(layout: RandomLayout, view: View, picture: np.ndarray) -> dict[i
 
 
 def _upright(page: ReadPage, view: View) -> bool:
-    """Whether the page's right is right on the upright page."""
+    """Whether the page's left-to-right direction is found correctly."""
     points = np.array([[0.4, 0.5], [0.6, 0.5]]) * len(view.x)
     height, width = page.reading.trace.shape
     x, y = points.T
@@ -167,7 +167,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("signals", type=Path)
     parser.add_argument("--pages", type=int, default=500)
-    parser.add_argument("--seed", type=int, default=1, help="other than the training's (default 1)")
+    parser.add_argument("--seed", type=int, default=1, help="seed, different from the training's (default 1)")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--sheet", type=Path, help="write each page with the found trace to this folder")
     args = parser.parse_args()

@@ -76,7 +76,7 @@ def _grid(axes, layout: Layout, ticks: bool) -> None:
 def ecg_plot_page(signal: np.ndarray, sampling_rate: float, size: tuple[int, int], dpi: float) -> np.ndarray:
     """Draw the same leads with the package ecg-plot (0.3), at a size in pixels; RGBA.
 
-    ecg-plot creates vector graphics; its way to pixels that does not require Cairo is matplotlib.
+    ecg-plot creates vector graphics; here matplotlib turns them into pixels, which does not require Cairo.
 
     Raises:
         ImportError: not installed, or of another version.

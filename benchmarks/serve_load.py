@@ -115,7 +115,7 @@ class Client:
             connection.close()
 
     def plan(self, number: int) -> tuple[str, int, Callable[[], tuple[int, bytes]]]:
-        """Kind, expected status and the request of a number; every thousand are the same mix."""
+        """Kind, expected status and the request of a number; every thousand requests have the same mix."""
         place, page = number % 200, f"page {number - number % 200}.png"
 
         def post(action: str, content: bytes, name: str, **more: str) -> Callable[[], tuple[int, bytes]]:
@@ -150,7 +150,7 @@ def load(
         each: called with the number of requests that have been answered, after each answer.
 
     Raises:
-        AssertionError: an answer has another status than it should, or a page was not read.
+        AssertionError: an answer has an unexpected status, or a page was not read.
     """
     client, numbers, lock = Client(port, page), iter(range(requests)), threading.Lock()
     answers: list[Answer] = []
@@ -175,7 +175,7 @@ def load(
                 with lock:
                     answers.append(Answer(number, kind, time.monotonic() - start, status))
                     each(len(answers))
-            except Exception as error:  # else the thread would end without a word
+            except Exception as error:  # else the thread would end silently
                 wrong.append(f"request {number} ({kind}): {error!r}")
 
     threads = [threading.Thread(target=work) for _ in range(clients)]

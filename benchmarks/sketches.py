@@ -18,7 +18,7 @@ def details_of(records, source: Path) -> np.ndarray:
 
 
 def unrelated(details: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Two records each, at other heart rates and amplitudes, one of them weaker; float32 (count, 8, 500)."""
+    """Sums of two records at other heart rates and amplitudes, one of them weaker; float32 (count, 8, 500)."""
     made = np.zeros((count, LEADS, SAMPLES), np.float32)
     for weight in (1, 0.5):
         places = (np.arange(SAMPLES) * rng.uniform(0.8, 1.25) + rng.uniform(0, SAMPLES - 1)) % (SAMPLES - 1)
@@ -64,7 +64,7 @@ def _scaled(maps: np.ndarray) -> np.ndarray:
 
 
 def made_in_parts(details: np.ndarray, records: int, seed: int, part: int = 1000) -> Iterator[tuple[np.ndarray, int]]:
-    """Details of unrelated records, int8 (part, 8, 500), in which the last ten copy the first ten; and how many do."""
+    """Details of records, int8 (part, 8, 500), whose last ten copy the first ten, and the number of duplicates."""
     rng = np.random.default_rng(seed)
     for start in range(0, records, part):
         made = quantized(unrelated(details, min(part, records - start), rng))

@@ -62,7 +62,7 @@ def true_image(page: Degraded, config: PreprocessConfig, transform: PageTransfor
 def upright(page: Degraded, transform: PageTransform | None) -> dict[str, float]:
     """Remaining rotation of the rows, and how far samples are from their place after the best shift and scale, mm.
 
-    A reference without a page's edges has no absolute place, so that a common shift is not an error.
+    A reference without a page's edges has no absolute position, so a common shift is not an error.
     """
     flat = getattr(page.page, "flat", page.page)
     turns, moved, clean = [], [], []

@@ -1,4 +1,4 @@
-"""Find where the traces are on the pages of one dataset."""
+"""Find the area of the traces on the pages of one dataset."""
 
 from ecgpipe.artifacts.files import write_json
 from ecgpipe.baselines.features import trace_area

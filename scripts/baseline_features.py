@@ -1,4 +1,4 @@
-"""Compute the features of one shard that baselines see."""
+"""Compute the features of one shard for the baselines."""
 
 from ecgpipe.artifacts.files import read_json
 from ecgpipe.baselines.features import shard_features

@@ -1,4 +1,4 @@
-"""Draw, wear and digitize the pages of one look, to score the built-in model on them."""
+"""Draw, degrade and digitize the pages of one look, to score the built-in model on them."""
 
 from ecgpipe.artifacts.tables import RECORDS, SPLIT
 from ecgpipe.config.box import BoxConfig

@@ -11,7 +11,7 @@ from ecgpipe.logs import job_log
 
 
 def grouped(table, duplicates):
-    """The records of a dataset with what the bootstrap groups them by."""
+    """The records of a dataset with the columns that the bootstrap groups them by."""
     records = RECORDS.read(table, GROUPED_BY)
     return add_content_hashes(records, duplicates) if duplicates else records
 

@@ -53,7 +53,7 @@ def _mock(rule, configfiles, wildcards) -> tuple[Snakemake, str]:
 
 
 def main() -> None:
-    """Run the script of the job that the command line names."""
+    """Run the script of the job named on the command line."""
     parser = argparse.ArgumentParser(description="Run the script of one job by hand.")
     parser.add_argument("rule", help="name of the rule")
     parser.add_argument("wildcards", nargs="*", metavar="name=value", help="wildcards of the job")

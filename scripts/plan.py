@@ -1,4 +1,4 @@
-"""What Snakemake would run and why, one line per rule: `make plan`, or `python scripts/plan.py --configfile FILE`.
+"""Show what Snakemake would run and why, one line per rule: `make plan`, or `python scripts/plan.py --configfile FILE`.
 
 Takes Snakemake's arguments, with the target `all` by default. Nothing is run.
 """
@@ -23,7 +23,7 @@ REASONS = {
     "Params have changed since last execution": "changed settings",
     "Software environment definition has changed since last execution": "changed software environment",
 }
-"""Snakemake's reasons, and ours."""
+"""Snakemake's reasons -> our wording."""
 
 
 class Plan(logging.Filter):
@@ -47,7 +47,7 @@ class Plan(logging.Filter):
 
 
 def short_reasons(text: str) -> list[str]:
-    """Our words for the reasons of a job; ``after the jobs above`` only if there is no other reason."""
+    """Our wording of a job's reasons; ``after the jobs above`` only if there is no other reason."""
     found = []
     for part in text.split("; "):
         name, _, detail = part.partition(":")
@@ -79,7 +79,7 @@ def changed_settings(detail: str) -> list[str]:
 
 
 def as_text(plan: Plan) -> str:
-    """A table: rule, number of jobs, reasons with their numbers if not all jobs have them."""
+    """A table: rule, number of jobs, and reasons, each with its number of jobs if these are not all."""
     if not plan.jobs:
         return "Nothing to do: everything is up to date."
     width = max(map(len, plan.jobs))

@@ -1,4 +1,4 @@
-"""Make the images of one shard: of its pages or, if pages are not kept, of its records; or of digitized recordings."""
+"""Make the images of one shard from its pages or, if pages are not kept, its records; or from digitized recordings."""
 
 from ecgpipe.config.pages import PreprocessConfig
 from ecgpipe.imaging.pages import page_source, raw_files

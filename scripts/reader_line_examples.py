@@ -1,4 +1,4 @@
-"""Draw, wear and digitize the pages that the network for lines learns from."""
+"""Draw, degrade and digitize the training pages of the network for lines."""
 
 from ecgpipe.config.pages import ReaderConfig
 from ecgpipe.imaging.line_examples import collect_line_examples

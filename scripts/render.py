@@ -7,7 +7,7 @@ from ecgpipe.render.shard import render_shard
 
 with job_log(snakemake):
     records, drawing = RECORDS.read(snakemake.input.records), snakemake.params.drawing
-    # where the kit is and how long it may take are no parameters: they do not change the pages
+    # the kit's location and time limit are not parameters, since they do not change the pages
     kit = {
         k: v for k, v in snakemake.config.get("render", {}).items() if k in ("kit_path", "kit_python", "kit_timeout")
     }

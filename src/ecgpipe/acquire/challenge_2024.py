@@ -5,7 +5,7 @@ The rules are those of the Challenge's own script (prepare_ptbxl_data.py of phys
 - every statement counts, whatever its likelihood;
 - a record is an acute infarction if its cell of statements by the 12SL program (PTB-XL+, Strodthoff et al. 2023,
   doi:10.1038/s41597-023-02153-8) contains the acronym of one of the statements ACUTE_STATEMENTS anywhere;
-- a record with an infarction in PTB-XL is an old one if it is not an acute one, and also if PTB-XL+ lacks it.
+- any other record with an infarction in PTB-XL, including those that PTB-XL+ lacks, is an old infarction.
 """
 
 import io
@@ -59,7 +59,7 @@ def acute_records(source: Path | str) -> set[int]:
         source: folder or zip archive of PTB-XL+ in PhysioNet's layout.
 
     Raises:
-        DataError: a file is missing, is no CSV table, or lacks what is read.
+        DataError: a file is missing, is not a CSV table, or lacks required content.
     """
     acronyms = _read(source, PLUS_ACRONYMS, ["StatementNumber", "Acronym"])
     numbers = pd.to_numeric(acronyms["StatementNumber"], errors="coerce")
@@ -75,7 +75,7 @@ def acute_records(source: Path | str) -> set[int]:
 
 
 def with_acute(codes: Mapping[str, float], group_of: Mapping[str, str]) -> dict[str, float]:
-    """The statements of a record that is an acute infarction: with this in place of other infarctions."""
+    """The statements of a record with an acute infarction, which replaces its other infarctions."""
     return {code: value for code, value in codes.items() if group_of.get(code) != OLD} | {ACUTE: CERTAIN}
 
 

@@ -1,4 +1,4 @@
-"""The labels of a dataset: where its classes come from, and what is counted."""
+"""The labels of a dataset: the source of its classes, and the counts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from ecgpipe.artifacts.tables import Labels
 from ecgpipe.config.data import CHALLENGE, LabelsConfig
 
 OWN = "its own"
-"""In place of a grouping, for a dataset whose labels are its classes."""
+"""Used in place of a grouping for a dataset whose labels are its classes."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def label_dataset(
         key: section of the dataset in the configuration, for messages.
         classes: the classes in order, if the labels are the classes; empty: all that occur. None: the classes of the
             grouping.
-        code_table: CSV table of the classes of codes in headers; empty: the package's. None: the labels are no codes.
+        code_table: CSV table of the classes of codes in headers; empty: the package's. None: the labels are not codes.
         plus: PTB-XL+; only the grouping of the Challenge 2024 uses it.
 
     Raises:

@@ -93,7 +93,7 @@ class Code:
     """A code of a header.
 
     Attributes:
-        name: for people.
+        name: readable name.
         classes: its classes; empty if it has none, such as a rhythm.
         alone: classes of a record that has no other code.
     """
@@ -107,9 +107,9 @@ def read_code_table(path: Path | str | None = None, key: str = "code_table") -> 
     """Code -> its name and classes.
 
     Args:
-        path: CSV table with the columns ``code`` and ``classes`` and, if wanted, ``abbreviation``, ``name`` and
+        path: CSV table with the columns ``code`` and ``classes`` and, optionally, ``abbreviation``, ``name`` and
             ``alone``; several classes in a cell are separated by ``;``. None: the package's table.
-        key: of the configuration that names it, for messages.
+        key: the configuration key that names the file, for messages.
 
     Raises:
         DataError: the file is missing, lacks a column, or has an empty code, a code twice or an invalid class.

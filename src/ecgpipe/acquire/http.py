@@ -54,7 +54,7 @@ def fetch(
         sha256: expected checksum; None: only the length that the server announces is verified.
         session: reuses connections.
         progress: called with the received and the total number of bytes (None: unknown).
-        first_wait: seconds before the second try, doubled for each further one.
+        first_wait: seconds before the second try, doubled for each later one.
 
     Raises:
         DataError: refused, unreachable after several tries, damaged twice in the same way, or the disk is full.

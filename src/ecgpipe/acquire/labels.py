@@ -27,8 +27,8 @@ def read_grouping(source: Path | str, name: str) -> tuple[dict[str, str], tuple[
         name: superclass, subclass, diagnostic, form, rhythm, all, challenge-2024, or the path of a CSV file.
 
     Returns:
-        {statement code: class}, and the classes in order: superclasses and the Challenge's as usual, others by first
-        occurrence.
+        {statement code: class}, and the classes in order: superclasses and the Challenge's in their usual order, others
+        by first occurrence.
 
     Raises:
         DataError: a file is missing or invalid, or names an unknown statement or superclass.
@@ -157,7 +157,7 @@ def class_likelihoods(
 
 
 def choose_classes(found: Mapping[str, float], policy: str, order: Sequence[str]) -> set[str]:
-    """The classes that a policy assigns to a record; empty if ``single`` meets several.
+    """The classes that a policy assigns to a record; empty under ``single`` if there are several.
 
     Args:
         found: class -> likelihood, at least one.
@@ -191,7 +191,7 @@ def tie_order(classes: Sequence[str], config: LabelsConfig) -> list[str]:
 
 
 def statement_targets(records: pd.DataFrame, record_ids: np.ndarray, least_records: int) -> np.ndarray:
-    """Which statements the records have, whatever their likelihood: further targets of a training.
+    """The statements of the records, whatever their likelihood: additional targets in training.
 
     Args:
         records: rows of records.parquet with statements.
@@ -273,7 +273,7 @@ def _why_no_class(codes: Mapping[str, float], group_of: Mapping[str, str]) -> st
 
 
 def check_splittable(counts: LabelCounts, key: str) -> None:
-    """Every class has at least two records, so that a split can separate them.
+    """Check that every class has at least two records, so that a split can separate them.
 
     Raises:
         DataError: a class has a single record.

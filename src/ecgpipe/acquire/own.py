@@ -63,7 +63,7 @@ def list_own_records(
         ptb_xl: folder or zip archive with PTB-XL's tables, for ``labels: ptb-xl``.
 
     Raises:
-        DataError: the folder or the table as a whole is unusable; names the file, line, column or key.
+        DataError: the folder or table as a whole is unusable; the message names the file, line, column or key.
     """
     key = f"own.{name}"
     present = present_records(config.source, config.kind)

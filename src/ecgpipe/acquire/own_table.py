@@ -75,16 +75,16 @@ def read_table(
     columns_key: str | None = None,
     delimiter_key: str | None = None,
 ) -> tuple[str, list[tuple[int, dict[str, str]]]]:
-    """A CSV table that a user names: its name for messages, and (line, cells by column) of each row that is not empty.
+    """A CSV table that a user names: its name for messages, and (line, cells by column) of each non-empty row.
 
     Args:
-        name: name of the file, in the source or else from the working directory.
+        name: path of the file, in the source or else from the working directory.
         required: columns that it must have, each once.
-        key: of the configuration that names the file, for messages.
-        source: where it is looked for first.
+        key: the configuration key that names the file, for messages.
+        source: the place that is searched first.
         delimiter: delimiter of the cells.
-        columns_key: key that names the columns; None: their names are given.
-        delimiter_key: key of the delimiter; None: it is given.
+        columns_key: key that names the columns; None: their names are fixed.
+        delimiter_key: key of the delimiter; None: it is fixed.
 
     Raises:
         DataError: the file is missing, not a CSV table, or lacks a column.
@@ -130,7 +130,7 @@ def _check_columns(
     columns_key: str | None,
     delimiter_key: str | None,
 ) -> None:
-    """The table has each required column exactly once."""
+    """Check that the table has each required column exactly once."""
     for column in required:
         if header.count(column) == 1:
             continue

@@ -107,7 +107,7 @@ def _parse_codes(text: object, where: str) -> dict[str, float]:
 
 
 def patient_ids(database: pd.DataFrame) -> list[str | None]:
-    """The patient of each row of ``read_database``, as the records table has it."""
+    """The patient of each row of ``read_database``, in the form of the records table."""
     return [None if pd.isna(patient) else str(patient).removesuffix(".0") for patient in database["patient_id"]]
 
 
@@ -142,7 +142,7 @@ def list_ptbxl_records(
         required = [f"{record_path(ecg_id, sampling_rate)}{suffix}" for suffix in (".hea", ".dat")]
         missing = [file for file in required if file not in present.get(ecg_id, ())]
         if missing:
-            files.check(missing[0])  # of a download: it is to be repeated
+            files.check(missing[0])  # raises for a damaged download, which must be repeated
             problems.append(
                 problem(ecg_id, missing[0], "missing-file", f"listed in {DATABASE}, but the file is missing")
             )

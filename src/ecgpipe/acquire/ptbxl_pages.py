@@ -44,7 +44,7 @@ def from_ptbxl(
             continue
         found = database.loc[number]
         row = new_row(path, path, found["scp_codes"])
-        # a record without a patient is a patient of its own: its images stay together
+        # a record without a patient counts as its own patient, so that its images stay together
         row["patient_id"] = patients[number] or f"record {number:05d}"
         row["fold"] = None if pd.isna(found["strat_fold"]) else int(found["strat_fold"])
         row["age"] = None if pd.isna(found["age"]) else float(found["age"])
@@ -78,7 +78,7 @@ def _by_name(present: Mapping[str, list[str]], config: OwnConfig) -> tuple[dict[
 def _by_table(
     present: Mapping[str, list[str]], config: OwnConfig, key: str
 ) -> tuple[dict[str, int], list[RecordError]]:
-    """Path of an image -> number in the table, whose images may be folders: then all images below have the number."""
+    """Path of an image -> number in the table; the number of a folder in the table applies to all images below it."""
     source = open_source(config.source)
     where, table = read_table(
         config.id_table, ("image", "id"), f"{key}.id_table", source, config.delimiter, delimiter_key=f"{key}.delimiter"

@@ -1,4 +1,4 @@
-"""File formats of ``results/``, each with its reader and writer (docs/formats.md), and what they share."""
+"""File formats of ``results/``, each with its reader and writer (docs/formats.md), and their shared parts."""
 
 import numpy as np
 
@@ -7,11 +7,11 @@ ROLES = ("train", "validation", "test")
 
 
 def find_rows(record_ids: np.ndarray, given: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find records by arrays, which takes a tenth of the memory of a dict of strings.
+    """Find records with arrays, which take a tenth of the memory of a dict of strings.
 
     Args:
-        record_ids: (n,) strings to look for.
-        given: (m,) strings to look in.
+        record_ids: (n,) strings to find.
+        given: (m,) strings to search.
 
     Returns:
         (n,) row of each in ``given`` (of the last one, if there are several), and (n,) bool, whether it was found. Rows

@@ -1,7 +1,7 @@
 """baselines/<shard>.npz and <shard>.signals.npz: the inputs of the baseline classifiers.
 
 baselines/area.json is the rectangle around the traces of all records: ``top``, ``bottom``, ``left``, ``right`` as
-fractions of the page's height and width, and ``records``, the number of records behind it.
+fractions of the page's height and width, and ``records``, the number of records used.
 """
 
 from collections.abc import Iterable

@@ -97,7 +97,7 @@ def _read_list(folder: Path, listed: dict[Path, tuple[Path, str]], result: Check
 
 
 def _missing(folder: Path) -> list[Damage]:
-    """Files of a folder that have a checksum of their own but do not exist."""
+    """Missing files of a folder that have their own checksum."""
     found = []
     for sums in sorted((folder / CHECKSUM_FOLDER).glob("*.sha256")):
         path = folder / sums.name.removesuffix(".sha256")

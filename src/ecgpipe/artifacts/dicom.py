@@ -12,11 +12,11 @@ from ecgpipe.errors import DataError, one_line
 from ecgpipe.lead_names import find_leads
 
 HEAD = 4096  # bytes that contain the file meta information
-WAVEFORM = b"1.2.840.10008.5.1.4.1.1.9."  # SOP classes of waveforms begin so
+WAVEFORM = b"1.2.840.10008.5.1.4.1.1.9."  # SOP classes of waveforms begin with this
 LARGEST = 1 << 29  # bytes
 RECORDING = "a recording, not a picture; ecgpipe render draws its page"
 CODES = {1: "I", 2: "II", 61: "III", 62: "AVR", 63: "AVL", 64: "AVF"} | {n + 2: f"V{n}" for n in range(1, 7)}
-"""Numbers of the leads in SCP-ECG (EN 1064), which the codes 5.6.3-9-N and, in ISO/IEEE 11073, 2:N also have."""
+"""Numbers of the leads in SCP-ECG (EN 1064), also used by the codes 5.6.3-9-N and, in ISO/IEEE 11073, 2:N."""
 
 
 def is_dicom(content: bytes) -> bool:
@@ -41,11 +41,11 @@ def read_leads(
 
     Args:
         path: the file.
-        lead_names: further names of leads.
+        lead_names: additional names of leads.
 
     Returns:
-        Lead -> (samples,) float64 and its unit; the sampling rate in Hz; and the names of all channels. If there are
-        several groups of channels, the first one with most of the leads; then the longest.
+        Lead -> (samples,) float64 and its unit; the sampling rate in Hz; and the names of all channels. Of several
+        groups of channels, the one with the most leads; of these the longest, then the first.
 
     Raises:
         DataError: not a readable DICOM file, or without waveforms.
@@ -114,7 +114,7 @@ def read_page(content: bytes, name: str) -> bytes | np.ndarray:
 
 
 def _names(group: Any) -> list[str]:
-    """Names of the channels of a group: of their codes, else in words."""
+    """Names of the channels of a group: from their codes, else as worded in the file."""
     names = []
     for channel in group.ChannelDefinitionSequence:
         source = (channel.get("ChannelSourceSequence") or [{}])[0]

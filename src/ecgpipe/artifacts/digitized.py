@@ -18,7 +18,7 @@ from ecgpipe.lead_names import LEADS
 SAMPLING_RATE = 500
 """Hz."""
 DETAILS = ("layout", "speed_mm_per_s", "gain_mm_per_mv", "missing", "digitized", "notes")
-"""What is kept of the JSON of ``ecgpipe digitize``."""
+"""The keys that are kept of the JSON of ``ecgpipe digitize``."""
 
 
 @dataclass(frozen=True)

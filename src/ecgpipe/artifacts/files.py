@@ -37,7 +37,7 @@ NPZ_ERRORS = (
 def atomic_path(target: Path | str) -> Iterator[Path]:
     """A temporary path in the target's folder, renamed to the target if the block succeeds and deleted if it fails.
 
-    The name has the target's suffix, for writers that look at it. A checksum of the file that is replaced is deleted.
+    The name has the target's suffix, for writers that depend on it. The checksum of a replaced file is deleted.
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -86,7 +86,7 @@ def write_text(target: Path | str, text: str) -> None:
 
 
 def write_json(target: Path | str, value: Any) -> None:
-    """Write a JSON file atomically. ValueError for NaN, which JSON does not have."""
+    """Write a JSON file atomically. NaN, which JSON does not have, raises ValueError."""
     write_text(target, json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
@@ -130,7 +130,7 @@ def file_sha256(path: Path | str) -> str:
 
 
 def checksum_file(path: Path | str) -> Path:
-    """Where the checksum of a single file is."""
+    """The path of a single file's checksum."""
     path = Path(path)
     return path.parent / CHECKSUM_FOLDER / f"{path.name}.sha256"
 
@@ -172,7 +172,7 @@ def read_sums(path: Path | str) -> dict[str, str]:
 
 
 def read_checksum(path: Path) -> tuple[Path, str] | None:
-    """Where the checksum of a file is written, and the checksum; None if it has none."""
+    """The file that contains the checksum of a file, and the checksum; None if it has none."""
     own, listed = checksum_file(path), path.parent / SUMS
     if own.is_file():
         return own, own.read_text(errors="replace")[:64]

@@ -1,8 +1,8 @@
-"""Files that people give instead of pages and records: their kind by their content, and the program to convert them."""
+"""Files in formats other than those of pages and records: their format by content, and how to convert them."""
 
 import re
 
-HEAD = 4096  # bytes of a file that are looked at
+HEAD = 4096  # bytes of a file that are examined
 EDF2MIT = "with edf2mit (WFDB Software Package) to a WFDB record"
 BIOSIG = f"convert it to EDF with save2gdf (BioSig), and that {EDF2MIT}"
 TOOLKIT = "convert it to DICOM with the ECG Toolkit, or print the ECG to PDF"
@@ -43,7 +43,7 @@ AVIF_BRANDS = {b"avif", b"avis"}
 
 
 def foreign_format(content: bytes) -> str | None:
-    """What a file is and what to do with it, if it is of a known format that is not read; else None.
+    """A file's format and the remedy, if the format is known but not supported; else None.
 
     Args:
         content: content of the file; its first ``HEAD`` bytes are enough.

@@ -75,9 +75,9 @@ NOTICE = (
     "its classes."
 )
 """Shown with every prediction of a saved model."""
-PREDICTED = 0.5  # multi-label: calibrated probability from which a class is predicted
+PREDICTED = 0.5  # multi-label: lowest calibrated probability that predicts a class
 WHY_PREDICTED = {"single": "most probable", "multilabel": f"predicted: {PREDICTED:.0%} or more"}
-"""Task -> why a class is among the predicted ones, for people."""
+"""Task -> why a class counts as predicted, in words for users."""
 
 
 class OodLimits(BaseModel):
@@ -88,8 +88,8 @@ class OodLimits(BaseModel):
     features: float = Field(gt=0, description="limit of the distance of the model's features")
     ink: float = Field(gt=0, description="limit of the distance of the image's ink")
     quantile: float = Field(description="fraction of validation images within both limits")
-    training_images: int = Field(description="number of images behind means and covariances")
-    validation_images: int = Field(description="number of images behind the limits")
+    training_images: int = Field(description="number of images used for means and covariances")
+    validation_images: int = Field(description="number of images used for the limits")
 
 
 class ModelConfigFile(BaseModel):

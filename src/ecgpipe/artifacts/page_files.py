@@ -85,7 +85,7 @@ class Found:
     """The files of a command's arguments.
 
     Attributes:
-        files: to read, without repetitions; of a record, its header.
+        files: files to read, without repetitions; for a record, its header.
         skipped: other files in folders.
     """
 
@@ -93,17 +93,17 @@ class Found:
     skipped: list[Path] = field(default_factory=list)
 
     def note(self) -> str | None:
-        """What was skipped, counted and named; None if nothing was."""
+        """The number and names of skipped files; None if there are none."""
         return f"skipped {_counted(self.skipped)}" if self.skipped else None
 
 
 def is_record(path: Path) -> bool:
-    """Whether a path means a recording: a WFDB record, of which any file may be given, or a DICOM recording."""
+    """Whether a path denotes a recording: a WFDB record, given by any of its files, or a DICOM recording."""
     return _header_of(path) is not None or is_recording(path)
 
 
 def _header_of(path: Path) -> Path | None:
-    """The header of the WFDB record that a path means, by any of its files or without suffix; None if it means none."""
+    """The header of the WFDB record that a path denotes, by any of its files or without suffix; None if it is none."""
     if path.suffix.lower() == ".hea":
         return path
     if path.suffix.lower() in RECORD_SUFFIXES and (header := find_header(record_path(path))):
@@ -116,10 +116,10 @@ def find_files(paths: Iterable[Path], suffixes: frozenset[str] | set[str]) -> Fo
 
     Args:
         paths: files, records (any of their files, or without suffix) and folders.
-        suffixes: of the files to find in folders, lower case; with .hea also records.
+        suffixes: lower-case suffixes of the files to find in folders; .hea also finds records.
 
     Raises:
-        DataError: a folder contains none; what is there is named.
+        DataError: a folder contains none; the message names what it contains.
     """
     found, files, skipped = Found(), {}, {}
     for path in paths:
@@ -201,7 +201,7 @@ def _is_text(head: bytes) -> bool:
 
 
 def is_pdf(content: bytes) -> bool:
-    """Whether it is a PDF file; its signature may follow a few other bytes."""
+    """Whether the content is a PDF file; the signature may follow a few other bytes."""
     return b"%PDF-" in content[:1024]
 
 

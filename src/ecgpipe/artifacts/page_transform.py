@@ -31,11 +31,11 @@ class PageTransform:
 
     @classmethod
     def fitted(cls, page: np.ndarray, image: np.ndarray) -> "PageTransform":
-        """The transform that fits pairs of points best; the bend is what a homography leaves.
+        """The transform that fits pairs of points best; the bend is the deviation from a homography.
 
         Args:
             page: (n, 2), fractions of the page's width and height.
-            image: (n, 2), fractions of the image's, on a grid that covers it.
+            image: (n, 2), fractions of the image's width and height, on a grid that covers it.
         """
         matrix, _ = cv2.findHomography(page, image)
         moved = cv2.perspectiveTransform(page[None].astype(float), matrix)[0]
@@ -85,14 +85,14 @@ class PageTransform:
         return self.seen_from_image(picture, width, height)
 
     def straightens(self, width: int, height: int) -> bool:
-        """Whether a page of this size in pixels lies at an angle or is bent, so that its image differs in this."""
+        """Whether a page of this size in pixels lies at an angle or is bent, which its image corrects."""
         corners = self.to_page(np.array([[0.0, 0], [1, 0], [1, 1], [0, 1]])) * [width, height]
         (x, y), (x_down, y_down) = (corners[[1, 2]] - corners[[0, 3]]).T, (corners[[3, 2]] - corners[[0, 1]]).T
         level, plumb = np.abs(np.arctan2(y, x)), np.abs(np.arctan2(x_down, y_down))
         return self.bend is not None or float(np.degrees(max(level.max(), plumb.max()))) > LEVEL
 
     def seen_from_image(self, picture: np.ndarray, width: int, height: int) -> np.ndarray:
-        """What the image shows of the picture, (height, width) pixels; the picture's edge is repeated outside of it."""
+        """The part of the picture that the image shows, (height, width) pixels; the edge is repeated outside."""
         x, y = np.meshgrid((np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height)
         places = self.to_page(np.stack([x, y], axis=-1)).reshape(height, width, 2) * picture.shape[1::-1] - 0.5
         return cv2.remap(picture, places.astype(np.float32), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -117,7 +117,7 @@ def _known_formats() -> tuple[str, ...]:
 
 
 def _register_heif(name: str) -> None:
-    """Let Pillow read HEIC photos, which it does not itself."""
+    """Let Pillow read HEIC photos, which it does not support by itself."""
     try:
         import pillow_heif
     except ImportError as error:

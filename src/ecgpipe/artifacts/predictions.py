@@ -55,7 +55,7 @@ class Predictions:
 
     @classmethod
     def joined(cls, parts: "Sequence[Predictions]") -> "Predictions":
-        """One after the other, at least one; they must have the same classes and task."""
+        """Concatenate at least one part; all must have the same classes and task."""
         arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in PER_RECORD}
         return cls(**arrays, classes=parts[0].classes, task=parts[0].task)
 

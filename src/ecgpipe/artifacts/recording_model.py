@@ -24,8 +24,8 @@ class FeatureLimit(BaseModel):
 
     features: float = Field(gt=0, description="distance above which a page is unusual")
     quantile: float = Field(description="share of the validation pages within the limit")
-    training_records: int = Field(description="records behind means and covariances")
-    validation_pages: int = Field(description="digitized pages behind the limit")
+    training_records: int = Field(description="records used for means and covariances")
+    validation_pages: int = Field(description="digitized pages used for the limit")
 
 
 class RecordingModel(ModelConfigFile):

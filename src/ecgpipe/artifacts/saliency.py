@@ -12,8 +12,8 @@ from ecgpipe.artifacts.tables import TableFormat
 MAP_SIDE = 160
 """Largest side of a stored map, pixels: stride 4 of a 640 pixel input, the finest of the models here."""
 HEAT_COLOUR = (213, 94, 0)
-"""RGB of saliency, drawn over a page that is multiplied with it; its opacity is the saliency. One hue whose strength
-is the value reads the same in print and for colour-blind readers."""
+"""RGB of the saliency overlay, which multiplies the page; its opacity is the saliency. A single hue of varying strength
+reads the same in print and for colour-blind readers."""
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,8 @@ MILLIVOLTS = {
 HIGHEST_RATE = 1e6
 WFDB_GAIN = 200  # ADC units per mV that the WFDB library assumes for an uncalibrated signal
 LARGEST, SMALLEST = 100.0, 0.05
-"""mV from peak to peak: what no lead reaches, and what the largest lead of a record exceeds. A wrong unit (a factor of
-1000) breaks one of them; 16-bit recordings at 1 µV, as PTB-XL's, reach at most 65.5 mV."""
+"""mV from peak to peak: no lead reaches the first, and the largest lead of a record exceeds the second. A wrong unit (a
+factor of 1000) violates one of them; 16-bit recordings at 1 µV, such as PTB-XL's, reach at most 65.5 mV."""
 DERIVED = {
     "III": lambda one, two: two - one,
     "AVR": lambda one, two: -(one + two) / 2,
@@ -118,7 +118,7 @@ def read_signal(
         record_id: for messages.
         sampling_rate: Hz that the header must state; None accepts any.
         derive_leads: compute III, aVR, aVL and aVF from I and II if they are missing.
-        lead_names: further names of leads (``lead_names.find_leads``).
+        lead_names: additional names of leads (``lead_names.find_leads``).
         uncalibrated_gain: ADC units per mV of signals whose header states gain 0 or none; None refuses them.
 
     Returns:
@@ -163,7 +163,7 @@ def _check_rate(rate: float, expected: _Expected, broken: Fail, file: Path) -> N
 
 
 def _factors(units: Mapping[str, str], expected: _Expected, broken: Fail, file: Path) -> dict[str, float]:
-    """What turns the samples of each lead into mV, by its unit: empty for ADC units of an uncalibrated lead."""
+    """The factor that converts each lead's samples to mV. Units are empty for ADC units of an uncalibrated lead."""
     if wrong := sorted({unit for unit in units.values() if unit and unit.casefold() not in MILLIVOLTS}):
         raise broken("units", f"units {wrong} are not volts", file)
     uncalibrated = [lead for lead, unit in units.items() if not unit]

@@ -85,7 +85,7 @@ def _checked_path(entry: zipfile.ZipInfo, archive: Path | str) -> PurePosixPath:
 
 
 class Source(Protocol):
-    """A place with raw files."""
+    """A folder or archive of raw files."""
 
     def names(self, below: str = "") -> list[str]:
         """All files below a folder, sorted, without hidden ones; empty if there is no such folder."""

@@ -178,9 +178,9 @@ SKETCHES = TableFormat(
 """audit/<shard>.parquet: one row per record.
 
 ``digest`` is the SHA-256 of an image file, or of a signal's samples in mV with its sampling rate; ``properties`` is
-JSON of what most records of a dataset share (sampling rate, duration, gain, units and order of leads; size, mode and
-format of images); ``anomalies`` is a JSON list of (kind, detail). ``sketch`` is an int8 vector to search with and
-``detail`` an int8 vector to compare; both are empty if the record cannot be read.
+JSON of properties that most records of a dataset share (sampling rate, duration, gain, units and order of leads; size,
+mode and format of images); ``anomalies`` is a JSON list of (kind, detail). ``sketch`` is an int8 vector for searching,
+``detail`` an int8 vector for comparing; both are empty if the record cannot be read.
 """
 PAIRS = TableFormat("pairs", pa.schema([("first", pa.string()), ("second", pa.string()), ("similarity", pa.float32())]))
 """audit/pairs.parquet: near-identical pairs of different content; of identical records, only the first."""
@@ -230,7 +230,7 @@ class ProblemList:
         self.rows: list[dict] = []
 
     def add(self, error: RecordError) -> None:
-        """Note a record that is left out.
+        """Add a record that is left out.
 
         Raises:
             DataError: in strict mode.
@@ -249,7 +249,7 @@ class ProblemList:
         )
 
     def extend(self, errors: Iterable[RecordError]) -> None:
-        """Note several records."""
+        """Add several records."""
         for error in errors:
             self.add(error)
 

@@ -1,4 +1,4 @@
-"""WFDB headers as people have them: encodings, file names and spellings that the WFDB library does not read.
+"""WFDB headers found in practice: encodings, file names and spellings that the WFDB library does not read.
 
 The library decodes a header as ASCII and drops all other characters: µV becomes V, a typographic minus vanishes, and a
 data file with an accent in its name is not found. Such a header is translated in a temporary folder. The format is
@@ -28,7 +28,7 @@ GAP = "~"  # a segment, or a data file of a layout header, without samples
 
 
 def record_path(path: Path) -> Path:
-    """The name of a record of which any file is given: its header, or the data beside it."""
+    """The name of a record, given by any of its files: the header, or the data beside it."""
     return path.with_suffix("") if path.suffix.lower() in RECORD_SUFFIXES else path
 
 

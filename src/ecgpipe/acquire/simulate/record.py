@@ -62,7 +62,7 @@ def simulate_record(
     seconds: float = 10.0,
     **options: Any,
 ) -> SimulatedRecord:
-    """One resting 12-lead ECG; arguments and errors of ``simulate_rates``."""
+    """One resting 12-lead ECG; arguments and errors as for ``simulate_rates``."""
     return simulate_rates(rng, superclasses, (sampling_rate,), seconds, **options)[sampling_rate]
 
 

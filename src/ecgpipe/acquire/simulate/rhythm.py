@@ -27,7 +27,7 @@ class Beats:
 
     Attributes:
         onset: (B,) QRS onsets in seconds; some are outside the recording, so that its edges are complete.
-        cycle: (B,) seconds of the cycle before each beat, smoothed as repolarisation follows it.
+        cycle: (B,) seconds of the cycle before each beat, smoothed because repolarisation lags behind.
         kind: (B,) "N", "V" or "A".
     """
 
