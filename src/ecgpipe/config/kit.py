@@ -53,7 +53,7 @@ class KitOptions(Section):
 
     seed: Seed = Field(0, description="seed of all choices")
     num_columns: Literal[1, 2, 3, 4, 6] = Field(
-        4, description="columns of leads; other than 4: all show the beginning; 2, 3 and 6 require pulse: false"
+        4, description="columns of leads; unless 4, all leads show the beginning; 2, 3 and 6 require pulse: false"
     )
     full_mode: Literal["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"] = Field(
         "II", description="lead of the rhythm strip"

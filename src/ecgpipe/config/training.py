@@ -226,7 +226,7 @@ class Trial(NamedTuple):
 class TuningConfig(Section):
     """A search over a grid of settings (target `tuning`); trials are compared on validation records only."""
 
-    models: tuple[str, ...] = Field((), description="models to search with; none: no search")
+    models: tuple[str, ...] = Field((), description="models to run the search for; empty: no search")
     protocol: str = Field("folds", description="split protocol; not paper, which also reports its validation records")
     grid: dict[str, list[Any]] = Field(
         default_factory=dict,
