@@ -79,7 +79,7 @@ def test_the_file_of_a_saved_model_is_not_run_without_consent(folder, tmp_path):
     assert not (tmp_path / "sprung").exists()
 
 
-@pytest.mark.parametrize(("name", "expected"), [("swin", "already exists"), ("My Net", "small letters")])
+@pytest.mark.parametrize(("name", "expected"), [("swin", "already exists"), ("My Net", "a-z, digits")])
 def test_invalid_names_are_refused(name, expected, tmp_path, capsys):
     assert main(["new-model", str(tmp_path / "x"), "--name", name]) == 1
     assert expected in capsys.readouterr().err

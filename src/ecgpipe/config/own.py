@@ -149,7 +149,7 @@ class OwnConfig(Section):
             if refused:
                 raise ValueError(f"{', '.join(refused)}: only for kind signals; remove it")
         if self.labels in (None, HEADER, PTB_XL) and "columns" in self.model_fields_set:
-            raise ValueError("columns: there is no label table; set labels")
+            raise ValueError("columns: no label table; set labels")
         check_unique(self.classes or (), "classes: ")
         for name, lead in self.lead_names.items():
             if lead_of(lead) is None:
