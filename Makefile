@@ -31,7 +31,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MPLBACKEND := Agg
 # waiting threads sleep instead of spinning, since tests and jobs share the cores
 export OMP_WAIT_POLICY := PASSIVE
-# as many processes as cores run tests, with one thread each; tests/conftest.py divides the tests
+# one test process per core, with one thread each; tests/conftest.py divides the tests
 TESTS := OMP_NUM_THREADS=1 pytest -n $(CORES) --dist loadscope
 
 .PHONY: demo plan test long-test lint package package-test slurm-test docs docs-test fuzz fault-test kit-env kit-test format reference clean

@@ -104,6 +104,6 @@ rule baseline_reference:
         runtime=scaled(120),
         gpu=1,
     message:
-        "Training the signal reference for {wildcards.variant} on {wildcards.dataset} ({wildcards.protocol}, seed {wildcards.seed})"
+        "Training the signal reference ({wildcards.variant}) on {wildcards.dataset} ({wildcards.protocol}, seed {wildcards.seed})"
     script:
         "../scripts/baseline_reference.py"

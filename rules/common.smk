@@ -170,7 +170,7 @@ def duplicates_from_audit(wildcards):
 
 
 def external(wildcards):
-    """The entry of benchmark.external of a job."""
+    """The entry of benchmark.external to which a job belongs."""
     return TARGETS.external(wildcards.dataset, wildcards.protocol, wildcards.target, wildcards.target_protocol)
 
 

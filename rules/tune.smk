@@ -1,4 +1,4 @@
-# Trainings over a grid of settings -> a table of their validation scores; test records are not used
+# Runs over a grid of settings -> a table of their validation scores; test records are not used
 
 TRIAL = f"{DATASET}/tuning/{{protocol}}/{{variant}}/{{trial}}/seed-{{seed}}"
 
