@@ -39,7 +39,7 @@ DARK = 0.5  # times the darkness of the traces: darker pixels are ink
 INK_RESOLUTION = 4.0  # approximate pixels per mm at which ink is compared
 NEAR_INK = 0.8  # mm: ink this close to marked pixels is explained by them
 DARK_GROUND = 100  # median of a picture's channels below which its traces may be light
-NEGATIVE_TRACE, MORE_TRACE = 0.003, 3.0  # minimum share of trace in its negative, and relative to the original
+NEGATIVE_TRACE, MORE_TRACE = 0.003, 3.0  # minimum share of trace in a negative, and relative to the original
 MUCH_INK = 0.12  # unexplained ink that is reported, relative to a lead's trace
 
 

@@ -23,7 +23,7 @@ LONGEST, SHORTEST = 1408, 960
 MASKS = PIXEL_MAPS.index("offset")
 """The pixel maps before this one are masks."""
 NAME_PLACE, MOST_PLACES = 0.1, 64
-"""Minimum height of a peak of the name maps, and maximum number of peaks, that are looked at."""
+"""Minimum height of the peaks of the name maps that are read, and their maximum number."""
 LEAST_NAME = 0.5
 """Minimum probability of a name that was read."""
 SURELY_UPRIGHT = 5.0

@@ -62,7 +62,7 @@ class Frame:
         return page if self.local is None else page + self.local.at(points)
 
     def in_picture(self, points: np.ndarray) -> np.ndarray:
-        """Convert points (n, 2) in pixels of the frame to positions in the picture; both may lie outside."""
+        """Convert points (n, 2) in pixels of the frame, inside it or not, to positions in the picture."""
         limit = np.array(self.shape[::-1]) - 1
         nearest = np.clip(np.rint(points - 0.5), 0, limit).astype(int)
         start = self.places[nearest[:, 1], nearest[:, 0]]
