@@ -242,7 +242,7 @@ def _detectable(compared: dict, row: dict) -> str | None:
         same = (exact["first"], exact["second"]) == (row["first"], row["second"])
         if same and exact["test"] == "mcnemar" and exact["detectable"] is not None:
             return (
-                f"undecided at this size: {exact['records']} records can show a lead of {exact['detectable_records']} "
+                f"undecided at this size: {exact['records']} records can show a difference of {exact['detectable_records']} "
                 f"records ({100 * exact['detectable']:.1f} points) with a power of {compared['power']:.0%}"
             )
     return "undecided at this size"
