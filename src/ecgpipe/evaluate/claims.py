@@ -235,15 +235,16 @@ def _against_lead(claim: Claim, row: dict | None, compared: dict | None, dataset
 
 
 def _detectable(compared: dict, row: dict) -> str | None:
-    """The smallest detectable lead in accuracy."""
+    """The smallest detectable difference in accuracy."""
     if row["metric"] != "accuracy":
         return None
     for exact in compared["comparisons"]:
         same = (exact["first"], exact["second"]) == (row["first"], row["second"])
         if same and exact["test"] == "mcnemar" and exact["detectable"] is not None:
             return (
-                f"undecided at this size: {exact['records']} records can show a difference of {exact['detectable_records']} "
-                f"records ({100 * exact['detectable']:.1f} points) with a power of {compared['power']:.0%}"
+                f"undecided at this size: {exact['records']} records can show a difference of "
+                f"{exact['detectable_records']} records ({100 * exact['detectable']:.1f} points) with a power of "
+                f"{compared['power']:.0%}"
             )
     return "undecided at this size"
 
