@@ -3,7 +3,7 @@
 import numpy as np
 
 ROLES = ("train", "validation", "test")
-"""What a record is used for in a run."""
+"""The roles of records in a run."""
 
 
 def find_rows(record_ids: np.ndarray, given: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

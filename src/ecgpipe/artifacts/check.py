@@ -32,7 +32,7 @@ class Checked:
     Attributes:
         whole: number of files that match their checksums.
         without: number of files without a checksum.
-        damaged: the others.
+        damaged: files that are damaged or missing.
     """
 
     whole: int = 0

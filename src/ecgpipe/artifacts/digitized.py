@@ -55,7 +55,7 @@ def read_digitized(path: Path | str) -> list[DigitizedRecord]:
     """The records of a shard; signals float16 (12, samples).
 
     Raises:
-        DataError: missing, damaged, or with another content.
+        DataError: missing, damaged, or with unexpected content.
     """
     stored = read_arrays(path, ("record_ids", "signals", "sampling_rate", "details"))
     signals, rate = stored["signals"], stored["sampling_rate"]

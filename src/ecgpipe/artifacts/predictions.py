@@ -88,7 +88,7 @@ class Predictions:
 class ExternalLogits:
     """external/<dataset>/<protocol>.parquet: logits of a run for the validation and test records of another dataset.
 
-    The targets are not part of it: they are in the other dataset's labels.parquet and have other classes.
+    Targets are not included: they are in the other dataset's labels.parquet and have other classes.
 
     Args:
         record_ids, roles, logits, classes, task: as for ``Predictions``; classes and task of the model.

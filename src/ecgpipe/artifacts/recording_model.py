@@ -3,7 +3,7 @@
 weights.safetensors   float16 parameters and buffers of ``models.recordings.RecordingNet``
 config.json           classes, size, training, thresholds, calibration, limits (RecordingModel)
 ood.safetensors       statistics of the features of training records
-metrics.json          scores of digitized pages, by layout and wear
+metrics.json          scores of digitized pages, by layout and degradation
 README.md             the model card
 SHA256SUMS.txt        checksums of the weights, statistics and scores
 """

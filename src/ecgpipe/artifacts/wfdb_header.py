@@ -78,7 +78,7 @@ def named_files(content: bytes) -> list[str]:
 
 @dataclass(frozen=True)
 class Header:
-    """A header whose sizes are plausible, and whose data files are plain files of its folder or absent.
+    """A header with plausible sizes; its data files are plain files in its folder, or missing.
 
     Attributes:
         file: the header.

@@ -13,7 +13,7 @@ JSON = argument("--json", action="store_true", help="print JSON")
 
 @command(
     argument("first", type=Path, metavar="RESULTS_A", help="a folder of results, or the folder of one run"),
-    argument("second", type=Path, metavar="RESULTS_B", help="another one"),
+    argument("second", type=Path, metavar="RESULTS_B", help="the folder to compare it with"),
     argument("-o", "--output", type=Path, metavar="FILE.html", help="write a self-contained HTML page"),
     JSON,
     argument("--resamples", type=int, default=2000, metavar="N", help="bootstrap resamples (default 2000)"),

@@ -27,7 +27,7 @@ REQUIRED_DISK_MB = 8000
         type=Path,
         default=Path("results"),
         metavar="FOLDER",
-        help="folder of results, whose disk is inspected (default results)",
+        help="folder of results; its disk is inspected (default results)",
     ),
     argument("--json", action="store_true", help="print JSON"),
     examples="""doctor

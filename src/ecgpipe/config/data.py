@@ -99,7 +99,7 @@ class CardiacImagesConfig(Section):
 
 
 class SimulatedConfig(Section):
-    """Simulated records in PTB-XL's layout, whose findings are known."""
+    """Simulated records in PTB-XL's layout, with known findings."""
 
     records: int = Field(240, ge=10, description="number of records")
     seed: Seed = Field(0, description="seed of all records")

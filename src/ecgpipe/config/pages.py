@@ -10,7 +10,7 @@ from ecgpipe.config.kit import KitOptions, find_kit, find_python
 
 LAYOUTS = ("kit", "cardiac-images", "6x2", "12x1")
 READER_WEIGHTS = Path(__file__).parents[1] / "reader" / "weights" / "reader.safetensors"
-"""The page reader that comes with the package; its card is beside it."""
+"""The page reader that comes with the package; its card is in the same folder."""
 KIT_IGNORES = (
     "layout", "paper_speed", "gain", "trace_width", "separators", "annotations", "paper", "ink", "grid_major",
     "grid_minor",

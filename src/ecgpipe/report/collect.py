@@ -198,7 +198,7 @@ def trainings_table(runs: Iterable[Run]) -> pd.DataFrame:
             | {"gpus": ", ".join(hardware.get("gpus") or []), "commit": commit_of_run(run)}
             | {"versions": ", ".join(f"{name} {value}" for name, value in (summary.get("versions") or {}).items())}
         )
-    return pd.DataFrame(rows).convert_dtypes()  # integers stay integers beside missing values
+    return pd.DataFrame(rows).convert_dtypes()  # integers stay integers despite missing values
 
 
 def ms_per_image(history: pd.DataFrame | None) -> float | None:

@@ -62,7 +62,7 @@ def _inline(svg: str) -> str:
 
 
 def standalone(svg: str) -> str:
-    """An inline figure as a file of its own, dark on white."""
+    """An inline figure as a separate file, dark on white."""
     head, _, rest = svg.partition(">")
     return (
         '<?xml version="1.0" encoding="utf-8"?>\n'

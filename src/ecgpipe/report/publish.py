@@ -125,7 +125,7 @@ def render_markdown(content: dict) -> str:
 SPECIAL = re.compile(r"[&\\`*<>\[\]{}|#$~^]|(?<![^\W_])_|_(?![^\W_])")
 """Markdown's marks, and underscores at the edge of a word."""
 START = re.compile(r"^(\d*)([-+=.)])(?=\s|$)|^()([-=]+)$")
-"""What starts a list or underlines a heading."""
+"""Characters that start a list or underline a heading."""
 
 
 def escape(text: object) -> str:

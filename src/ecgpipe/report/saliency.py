@@ -100,7 +100,7 @@ def _model(summary: dict, names: Mapping[str, str]) -> dict:
 
 
 def _notes(summary: dict) -> list[str]:
-    """What is missing from the tables, and why."""
+    """Sentences on what the tables lack, and why."""
     notes = []
     if summary["with_truth"] is None:
         notes.append("The positions of findings are known for simulated records only.")

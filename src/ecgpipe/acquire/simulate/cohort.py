@@ -141,7 +141,7 @@ def balanced_folds(rng: np.random.Generator, patient: np.ndarray, labels: np.nda
 
 @dataclass(frozen=True)
 class Chart:
-    """What all records of a patient have in common.
+    """The properties that all records of a patient share.
 
     Attributes:
         seed: the dataset's seed; together with ``patient_id`` it seeds the patient's own random streams.
