@@ -6,9 +6,7 @@ HEAD = 4096  # bytes of a file that are examined
 EDF2MIT = "with edf2mit (WFDB Software Package) to a WFDB record"
 BIOSIG = f"convert it to EDF with save2gdf (BioSig), and that {EDF2MIT}"
 TOOLKIT = "convert it to DICOM with the ECG Toolkit, or print the ECG to PDF"
-ECG2DCM = (
-    "convert it to DICOM with ecg2dcm (pip install ecg2dcm, in a separate environment), or print the ECG to PDF"
-)
+ECG2DCM = "convert it to DICOM with ecg2dcm (pip install ecg2dcm, in a separate environment), or print the ECG to PDF"
 NO_RECORD = "give the WFDB record (.hea) that belongs to it"
 STARTS: tuple[tuple[bytes, str, str], ...] = (
     (b"ISHNE1.0", "an ISHNE Holter recording", BIOSIG),
