@@ -19,7 +19,7 @@ MOST_CLASSES = 20  # shown by audit
         "--fetch", default="files", choices=("files", "archive"), help="PTB-XL: single files (default) or the archive"
     ),
     argument("--connections", type=int, default=4, metavar="N", help="parallel downloads of files (default 4)"),
-    argument("--url", help="another address of the archive or folder, http(s) or s3"),
+    argument("--url", help="download from this address of the archive or folder, http(s) or s3"),
     examples="""download ptb-xl data/ptb-xl --sampling-rate 100
     download cardiac-images data/ecg-images""",
 )

@@ -129,7 +129,7 @@ def _predict(args: Arguments, files: list[Path], missing: list[DataError]) -> No
         help="folder of a saved model (RUN_DIR/model); default: the built-in model",
     ),
     argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this machine only)"),
-    argument("--port", type=int, default=8765, help="0 selects a free port (default 8765)"),
+    argument("--port", type=int, default=8765, help="port; 0 selects a free one (default 8765)"),
     argument("--allow-host", action="append", default=[], metavar="NAME", help="accept another host name"),
     THREADS,
     argument("--seconds", type=float, default=120, metavar="S", help="time limit per file (default 120)"),

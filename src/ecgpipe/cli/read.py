@@ -30,7 +30,7 @@ LOWEST_RATE, HIGHEST_RATE = 50.0, 10_000.0  # Hz of a digitized page
     read scans/ report.pdf -o read --mask""",
 )
 def read(args: Arguments) -> None:
-    """Read pictures of ECG pages: the upright page, its leads, and what is doubtful."""
+    """Read pictures of ECG pages: the upright page, its leads, and notes on doubtful parts."""
     layouts = _layouts(args.layouts)
 
     def folder() -> Any:

@@ -103,9 +103,7 @@ def _print_comparison(comparison: dict) -> None:
 
 
 @command(
-    argument(
-        "results", type=Path, nargs="?", metavar="RESULTS", help="a folder of results (default: only the arithmetic)"
-    ),
+    argument("results", type=Path, nargs="?", metavar="RESULTS", help="a folder of results (default: arithmetic only)"),
     argument("--confidence", type=float, default=0.95, help="coverage of the exact intervals (default 0.95)"),
     argument("--margin", type=float, default=0.01, help="largest difference that counts as equal (default 0.01)"),
     argument("--all", action="store_true", help="list every table cell and every part of a claim"),
