@@ -56,3 +56,19 @@ def test_dark_ink_that_the_network_missed_is_followed_but_letters_are_not(drawn,
         assert (ink[letters, hidden] > 0.5).any() and not (found[letters] > 0).any()
     else:
         assert (found > 0.5).any(axis=0).all()
+
+
+def test_a_tall_wave_is_followed_to_its_plateau() -> None:
+    signal, second = beats(), np.arange(5000) / 500
+    signal[6] = 1.4 / (1 + np.exp(4 - 10 * np.sin(2 * np.pi * second)))  # V1: ST elevations of 14 mm
+    drawn = render_page(signal, 500, RenderConfig(layout="6x2", dpi=150)).image
+    page = understand_page(drawn, load_reader())
+    lead = next(lead for lead in page.leads.leads if lead.name == "V1")
+    mm, own = page.frame.pixels_per_mm, page.leads.row_of == lead.row
+    first, last = (round(edge * mm) for edge in (lead.left, lead.right))
+    foot = np.nonzero(own[:, first:last].any(axis=1))[0][-1]
+    own[round(foot - 4 * mm) :] = False  # the network sees only the foot of each wave
+    page.leads.row_of[own], page.trace[own] = -1, 0
+    found = own_ink(page, ink_of(page, drawn), lead, first, last)
+    plateau = np.nonzero((found > 0.5).any(axis=1))[0][0]
+    assert (foot - plateau) / mm == pytest.approx(14, abs=0.7)

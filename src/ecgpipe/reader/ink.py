@@ -13,6 +13,7 @@ USUAL = 6.0  # mm along the row over which the darkness of a full stroke is aver
 STROKE = 0.7  # times the usual darkness of the traces: darker pixels may be the tip of a peak
 FAINT = 0.2  # minimum probability of dark ink that belongs to the network's trace because it touches it
 TIP = 4.0  # mm that a tip may reach beyond the network's trace
+WINDOW = 20.0  # mm above and below the network's trace in which the rest of a wave may lie
 BAR, WAVE = 8.0, 0.7  # mm: separators have more dark ink than this in a column, and waves are at least this wide
 NAME = 5.0, 3.5  # mm: half the width and half the height of the area of a printed lead name
 UPRIGHT = np.ones((3, 1), np.uint8)
@@ -75,8 +76,8 @@ def own_ink(page: ReadPage, ink: np.ndarray, lead: FoundLead, first: int, last: 
     heights = np.flatnonzero((page.leads.row_of[:, start : last + round(mm)] == lead.row).any(axis=1))
     if not len(heights):
         return result
-    reach = round((TIP + AROUND) * mm)
-    near = np.s_[max(heights[0] - reach, 0) : heights[-1] + reach, start : last + round(mm)]
+    window = round(WINDOW * mm)
+    near = np.s_[max(heights[0] - window, 0) : heights[-1] + window, start : last + round(mm)]
     rows, dark, trace = page.leads.row_of[near], ink[near], page.trace[near]
     own = cv2.dilate((rows == lead.row).astype(np.uint8), _disc(REACH * mm))
     allowed = (dark > STROKE * np.median(dark[rows == lead.row])) & ((rows < 0) | (rows == lead.row))
