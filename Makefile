@@ -11,7 +11,7 @@
 # make fault-test    kills, full disks and damaged files at FAULTS random moments; results must equal those of an undisturbed run
 # make kit-env       ECG-Image-Kit's dependencies, in KIT_ENV: 670 MB; requires Python 3.9 or 3.10, KIT_PYTHON
 # make kit-test      the tests that run ECG-Image-Kit itself: KIT is its checkout, KIT_ENV its environment
-# make reference     docs/config.md and config/schema.json, from the configuration models
+# make reference     docs/config.md, config/schema.json and docs/commands.md, from the code
 # Each creates .venv if needed; requires only Python >= 3.11.
 
 PYTHON ?= python3
@@ -97,6 +97,7 @@ format: $(READY)
 reference: $(READY)
 	python -m ecgpipe.config.reference > docs/config.md
 	python -m ecgpipe.config.reference --schema > config/schema.json
+	python -m ecgpipe.cli.reference > docs/commands.md
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
