@@ -177,6 +177,12 @@ def test_no_trace_no_leads() -> None:
     assert find_leads(empty, empty, [], MM) is None
 
 
+def test_a_trace_whose_baseline_is_off_the_page_is_no_row() -> None:
+    trace = np.zeros((100, 300), np.float32)
+    trace[50] = 0.9
+    assert find_leads(trace, np.full(trace.shape, 30, np.float32), [], MM) is None
+
+
 def test_a_page_with_one_named_lead_in_each_row_is_named_by_its_names() -> None:
     """Three leads of 10 s are not the first column of 3x4."""
     baselines = [30.0, 60, 90]

@@ -12,10 +12,11 @@ from ecgpipe.cli.main import main
 from ecgpipe.config.pages import RenderConfig
 from ecgpipe.errors import DataError
 from ecgpipe.reader.digitize import digitize
+from ecgpipe.reader.geometry import fit_geometry
 from ecgpipe.reader.network import ReaderNet
 from ecgpipe.reader.page import ReadPage, dark_ink, understand_page
 from ecgpipe.reader.quality import challenge_score, compare_lead
-from ecgpipe.reader.read import load_reader
+from ecgpipe.reader.read import Reading, load_reader
 from ecgpipe.render.page import render_page
 from tests.preprocess.pages import beats, photo
 
@@ -89,6 +90,18 @@ def test_a_page_without_names_is_an_ecg(net, grid):
     page = render_page(beats(), 500, RenderConfig(dpi=DPI, lead_names=False, annotations=False, grid=grid))
     read = understand_page(page.image, net)
     assert len(read.leads.rows) == 4 and read.quarters == 0
+
+
+def test_a_thin_level_line_on_a_faint_grid(monkeypatch):
+    """No sampled pixel of the maps is on the line, the only content."""
+    maps = np.zeros((5, 96, 960), np.float32)
+    maps[0, 8:11, 100:800] = 0.9
+    local = np.ones((6, 12, 120)) * np.array([1, 0, 0, 1, 0, 0])[:, None, None]  # level, 4 pixels per mm
+    geometry = fit_geometry(local, np.ones((12, 120)), 8)
+    reading = Reading(cv2.convertScaleAbs(maps[0], alpha=255), maps, 1.0, (), False, geometry, grid_found=True)
+    monkeypatch.setattr("ecgpipe.reader.page.read_page", lambda *_: reading)
+    page = understand_page(np.full((96, 960, 3), 255, np.uint8), None)
+    assert len(page.leads.rows) == 1 and page.leads.leads[0].coverage == 1
 
 
 def test_ink_that_is_not_marked_counts_as_left_out():

@@ -49,3 +49,9 @@ def test_most_of_each_lead_is_found_and_little_else(net, signal, layout, most_el
 def test_no_trace_is_invented_on_a_blank_picture(net, grey):
     reading = read_page(np.full((400, 600, 3), grey, np.uint8), net)
     assert not reading.has_trace
+
+
+def test_a_very_long_strip_is_read(net):
+    """At the network's resolution, it is less than half a pixel high."""
+    reading = read_page(np.full((8, 24_000, 3), 255, np.uint8), net)
+    assert reading.mask.shape == (8, 24_000) and not reading.has_trace

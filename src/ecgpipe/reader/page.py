@@ -264,8 +264,9 @@ def _content(reading: Reading) -> np.ndarray:
     y, x = np.nonzero(marks[::SAMPLE, ::SAMPLE])
     trace_y, trace_x = np.nonzero(reading.maps[0] > 0.5)
     page = np.stack([x, y], axis=1) * SAMPLE
-    low, high = np.quantile(page, [STRAY, 1 - STRAY], axis=0)
-    page = page[((page >= low) & (page <= high)).all(axis=1)]
+    if len(page):  # a thin line may lie between these pixels
+        low, high = np.quantile(page, [STRAY, 1 - STRAY], axis=0)
+        page = page[((page >= low) & (page <= high)).all(axis=1)]
     return (np.concatenate([page, np.stack([trace_x, trace_y], axis=1)[::SAMPLE]]) + 0.5) / reading.scale
 
 

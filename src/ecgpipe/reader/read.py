@@ -154,7 +154,8 @@ def _resized(picture: np.ndarray) -> tuple[np.ndarray, float]:
     if scale == 1:
         return picture, 1.0
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=how), scale
+    across, down = (max(scale, 1 / side) for side in picture.shape[1::-1])  # at least one pixel
+    return cv2.resize(picture, None, fx=across, fy=down, interpolation=how), scale
 
 
 def _predict(resized: np.ndarray, net: ReaderNet) -> tuple[np.ndarray, np.ndarray]:

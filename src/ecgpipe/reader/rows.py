@@ -53,7 +53,7 @@ def baselines(votes: np.ndarray, low: float, high: float) -> list[float]:
     smooth = gaussian_filter1d(histogram.astype(float), BLUR / BIN, mode="constant")
     rows: list[float] = []
     for peak in np.argsort(-smooth):
-        if smooth[peak] < LEAST_ROW * smooth.max() or len(rows) == MOST_ROWS:
+        if smooth[peak] == 0 or smooth[peak] < LEAST_ROW * smooth.max() or len(rows) == MOST_ROWS:
             break
         here = (edges[peak] + edges[peak + 1]) / 2
         if all(abs(here - row) >= APART for row in rows):
