@@ -1,5 +1,6 @@
 """Reading image files: all formats become RGB, and broken files raise a clear error."""
 
+import io
 import struct
 import subprocess
 import sys
@@ -7,9 +8,9 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
-from ecgpipe.artifacts.pictures import PNG_SIGNATURE, read_image
+from ecgpipe.artifacts.pictures import ORIENTATION, PNG_SIGNATURE, read_image, stored_orientation
 from ecgpipe.errors import DataError
 from tests.conftest import encoded
 
@@ -142,7 +143,9 @@ def test_a_header_of_60000_pixels_per_side_uses_no_memory(tmp_path):
         assert int(grown) < 40_000  # KB
 
 
-@pytest.mark.parametrize(("dtype", "most"), [("float32", 255), ("float32", 4000), ("int32", 65535), ("float32", 65535)])
+@pytest.mark.parametrize(
+    ("dtype", "most"), [("float32", 1), ("float32", 255), ("float32", 4000), ("int32", 65535), ("float32", 65535)]
+)
 def test_floats_and_wide_integers(dtype, most):
     values = np.linspace(0, 1, 60 * 90).reshape(60, 90)
     result = read_image(encoded(Image.fromarray((values * most).astype(dtype)), "TIFF"), "x")
@@ -172,6 +175,24 @@ def test_damaged_files_are_an_image_or_an_error(rgb, kind):
         except DataError:
             rejected += 1
     assert rejected > 3
+
+
+def test_each_page_of_a_file_has_its_own_orientation():
+    file = io.BytesIO()
+    with TiffImagePlugin.AppendingTiffWriter(file, new=True) as pages:
+        for orientation in (1, 6):
+            tags = TiffImagePlugin.ImageFileDirectory_v2()
+            tags[ORIENTATION] = orientation
+            Image.new("L", (60, 40)).save(pages, "TIFF", tiffinfo=tags)
+            pages.newFrame()
+    data = file.getvalue()
+    assert [read_image(data, "x", frame).shape[:2] for frame in (0, 1)] == [(40, 60), (60, 40)]
+    assert [stored_orientation(data, "x", frame) for frame in (0, 1)] == [1, 6]
+
+
+def test_very_long_images_are_rejected():
+    with pytest.raises(DataError, match="33000 x 40 pixels, more than 32000 on one side"):
+        read_image(encoded(Image.new("1", (33_000, 40)), "PNG"), "scan.img")
 
 
 def test_tiny_images_are_rejected():

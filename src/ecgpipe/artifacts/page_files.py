@@ -75,7 +75,7 @@ def pictures_in(content: bytes, name: str) -> Iterator[Picture | DataError]:
         page_name = name if len(frames) == 1 else f"{name}, page {number}"
         try:
             image = read_image(content, page_name, frame)
-            yield Picture(page_name, "image", image, stored_orientation(content, page_name))
+            yield Picture(page_name, "image", image, stored_orientation(content, page_name, frame))
         except DataError as error:
             yield error
 

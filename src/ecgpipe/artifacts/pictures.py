@@ -15,7 +15,7 @@ from ecgpipe.errors import DataError
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF", "JPEG2000", "AVIF", "HEIF")
 MAX_PIXELS = 60_000_000
-MIN_SIDE = 16
+MIN_SIDE, MAX_SIDE = 16, 32_000  # OpenCV does not warp longer pictures
 MAX_FRAMES = 500  # of a TIFF file
 ORIENTATION = 274  # tag of the camera's orientation
 REDUCED, SUBFILE_TYPE = 1, 254  # TIFF: value and tag that mark a thumbnail
@@ -36,7 +36,8 @@ def read_image(data: bytes, name: str, frame: int = 0) -> np.ndarray:
         uint8 (H, W, 3) RGB.
 
     Raises:
-        DataError: another format, a broken or truncated file, too small, or over 60 million pixels.
+        DataError: another format, a broken or truncated file, too small, over 60 million pixels, or over 32,000 pixels
+            on one side.
     """
     with _opened(data, name) as picture:
         if frame:
@@ -45,13 +46,17 @@ def read_image(data: bytes, name: str, frame: int = 0) -> np.ndarray:
         return _decode(picture)
 
 
-def stored_orientation(data: bytes, name: str) -> int:
+def stored_orientation(data: bytes, name: str, frame: int = 0) -> int:
     """The camera's orientation of an image file (EXIF, 1 to 8); 1 without one.
+
+    Arguments as in ``read_image``.
 
     Raises:
         DataError: as in ``read_image``.
     """
     with _opened(data, name) as picture:
+        if frame:
+            picture.seek(frame)
         orientation = picture.getexif().get(ORIENTATION, 1)
     return orientation if orientation in range(1, 9) else 1
 
@@ -130,6 +135,8 @@ def check_size(size: tuple[int, int], name: str) -> None:
     width, height = size
     if width * height > MAX_PIXELS:
         raise DataError(f"{name}: {width} x {height} pixels, more than {MAX_PIXELS}; scan at a lower resolution")
+    if max(size) > MAX_SIDE:
+        raise DataError(f"{name}: {width} x {height} pixels, more than {MAX_SIDE} on one side; crop it")
     if min(size) < MIN_SIDE:
         raise DataError(f"{name}: {width} x {height} pixels, at least {MIN_SIDE} per side are required")
 
@@ -145,11 +152,11 @@ def _decode(picture: Image.Image) -> np.ndarray:
 
 
 def _eight_bits(values: np.ndarray) -> np.ndarray:
-    """Convert wide grey values to uint8: by 1/257 for 16 bits, else from their range."""
+    """Convert wide grey values to uint8: by 1/257 for 16 bits, unchanged for 8 bits, else from their range."""
     if values.dtype == np.uint16:
         return np.round(np.arange(65536) / 257).astype(np.uint8)[values]  # a table avoids a wide copy
     if values.min() >= 0 and 255 < values.max() <= 65535:
         return np.round(values / 257).astype(np.uint8)
-    if values.min() >= 0 and values.max() <= 255:
+    if values.min() >= 0 and 1 < values.max() <= 255:
         return np.round(values).astype(np.uint8)
     return cv2.normalize(values.astype(np.float32), None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)  # type: ignore[call-overload]
