@@ -14,6 +14,7 @@ from ecgpipe.errors import DataError
 from ecgpipe.reader.digitize import digitize
 from ecgpipe.reader.geometry import fit_geometry
 from ecgpipe.reader.network import ReaderNet
+from ecgpipe.reader.output import unique_stem
 from ecgpipe.reader.page import ReadPage, dark_ink, understand_page
 from ecgpipe.reader.quality import challenge_score, compare_lead
 from ecgpipe.reader.read import Reading, load_reader
@@ -136,6 +137,12 @@ def test_the_command_writes_what_it_promises(page, tmp_path, capsys):
     found = json.loads((tmp_path / "out/b.json").read_text())
     assert found["millimetres_from"] == "grid" and found["layout"] == "3x4+1" and len(found["leads"]) == 13
     assert found["pixels_per_mm"] == pytest.approx(PIXELS_PER_MM, rel=0.03)
+
+
+def test_names_of_files_come_from_the_picture_not_its_folder():
+    taken = set()
+    names = ["ECG, page 2/a.png", "b, page 3.pdf, page 2", "A.jpg", "c (1).png"]
+    assert [unique_stem(name, taken) for name in names] == ["a", "b__page_3-2", "A-2", "c_(1)"]
 
 
 def _png(picture: np.ndarray) -> bytes:

@@ -18,6 +18,8 @@ from ecgpipe.reader.templates import Layout
 ROW_COLOURS = ((200, 30, 40), (30, 100, 200), (20, 140, 70), (190, 110, 0), (130, 50, 170), (0, 140, 150))
 """RGB of the traces of successive rows."""
 OTHER_INK = (150, 150, 150)
+NUMBERED = re.compile(r"(.*), page (\d+)", re.DOTALL)
+"""Name of one of several pages of a file."""
 
 
 class ReadFolder:
@@ -54,15 +56,22 @@ class ReadFolder:
         return f"{picture.name}: {describe(page)}"
 
 
-def unique_stem(name: str, taken: set[str]) -> str:
-    """A file name for a picture that is not taken yet, such as scan-2 for the second page of scan.pdf."""
-    file, _, number = name.partition(", page ")
-    base = re.sub(r"[^\w.()+-]", "_", Path(file).stem) + (f"-{number}" if number else "")
+def unique_stem(name: str, taken: set[str], others: str = r"[^\w.()+-]") -> str:
+    """A file name for a picture that is not taken yet, such as scan-2 for the second page of scan.pdf.
+
+    Args:
+        name: of the picture.
+        taken: names so far, in lower case; the new one is added.
+        others: characters that become ``_``, a regular expression.
+    """
+    numbered = NUMBERED.fullmatch(name)
+    file, number = numbered.groups() if numbered else (name, "")
+    base = re.sub(others, "_", Path(file).stem) + (f"-{number}" if number else "")
     stem, count = base, 1
-    while stem in taken:
+    while stem.lower() in taken:  # some systems do not tell a.png from A.png
         count += 1
         stem = f"{base}-{count}"
-    taken.add(stem)
+    taken.add(stem.lower())
     return stem
 
 

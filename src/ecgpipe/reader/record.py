@@ -19,6 +19,7 @@ from ecgpipe.reader.templates import Layout
 
 UNITS_PER_MV = 1000.0
 MOST = 32.0  # mV that 16 bits can store at this resolution
+OTHERS = r"[^A-Za-z0-9_-]"  # characters that the WFDB library does not allow in the name of a record
 
 
 class RecordFolder:
@@ -52,7 +53,7 @@ class RecordFolder:
             recording = digitize(picture.image, net, self.rate, self.layouts)
         except DataError as error:
             raise DataError(f"{picture.name}: {error}") from error
-        stem = unique_stem(picture.name, self._stems)
+        stem = unique_stem(picture.name, self._stems, OTHERS)
         self.folder.mkdir(parents=True, exist_ok=True)
         write_record(self.folder / stem, recording.signal, recording.sampling_rate)
         if self.csv:
