@@ -17,6 +17,8 @@ from ecgpipe.config.pages import DegradeConfig, RenderConfig
 from ecgpipe.errors import ConfigError, DataError
 from ecgpipe.predict import NOTICE, Predictor, RecordingPredictor, load_predictor, recordings
 from ecgpipe.predict.output import format_prediction
+from ecgpipe.predict.pages import InputPage, ShownLead, ShownRecording
+from ecgpipe.predict.recordings import marked_page
 from ecgpipe.render.degrade import degrade_page
 from ecgpipe.render.page import render_page
 from tests.predict.conftest import DPI
@@ -97,6 +99,18 @@ def test_the_overlay_marks_traces_of_the_photographed_page(box, pages):
         box.overlay(page, "FLUTTER")
     with pytest.raises(ConfigError, match="only integrated-gradients"):
         box.overlay(page, "NORM", "gradcam")
+
+
+def test_the_colours_of_a_lead_whose_beginning_is_hidden_are_at_their_time():
+    line = np.stack([np.arange(100.0, 201), np.full(101, 50.0)], axis=1)
+    lead = ShownLead("II", 0, 2, line, shown=(1, 2))
+    recording = ShownRecording(np.zeros((12, 200)), 100, (lead,), {})
+    blank = np.full((100, 300, 3), 255, np.uint8)
+    heat = np.zeros((12, 200))
+    heat[1, 120:130] = 1
+    marked = marked_page(InputPage("page", "image", blank, blank[..., 0], recording=recording), heat)
+    columns = np.flatnonzero((marked != blank).any(axis=(0, 2)))
+    assert columns.mean() == pytest.approx(125, abs=2) and np.ptp(columns) < 40
 
 
 def test_predict_without_a_model_uses_it(capsys, files, tmp_path):

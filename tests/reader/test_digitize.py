@@ -13,9 +13,11 @@ from ecgpipe.cli.main import main
 from ecgpipe.config.pages import RenderConfig
 from ecgpipe.errors import DataError
 from ecgpipe.reader.digitize import digitize, pulse_gain
+from ecgpipe.reader.output import unique_stem
 from ecgpipe.reader.page import understand_page
 from ecgpipe.reader.quality import challenge_score, compare_lead
 from ecgpipe.reader.read import load_reader
+from ecgpipe.reader.record import OTHERS, write_record
 from ecgpipe.render.page import render_page
 from tests.preprocess.pages import beats
 
@@ -109,6 +111,15 @@ def test_a_lead_that_the_page_does_not_show_is_missing(page, net):
     json.dumps(recording.summary(), allow_nan=False)
 
 
+def test_a_line_whose_beginning_is_hidden_has_its_own_times(page, net):
+    picture = page.image.copy()
+    lead = next(lead for lead in page.leads if lead.name == "V2")
+    x0, y0, x1, y1 = (round(value) for value in lead.box)
+    picture[y0 - 3 : y1 + 3, x0 - 3 : (x0 + x1) // 2] = 255
+    found = next(lead for lead in digitize(picture, net).leads if lead.name == "V2")
+    assert found.start == pytest.approx(5, abs=0.1) and found.shown == pytest.approx((7.5, 10), abs=0.1)
+
+
 @pytest.mark.parametrize("gain", [5, 20])
 def test_the_gain_comes_from_the_pulses(net, gain):
     page = render_page(SIGNAL * 5 / gain, 500, RenderConfig(layout="6x2", dpi=130, gain=gain))
@@ -140,6 +151,13 @@ def test_the_command_writes_a_record(page, tmp_path, capsys):
     summary = json.loads((out / "a_page.json").read_text())
     assert summary["gain_mm_per_mv"] == 10 and len(summary["digitized"]) == 12 and summary["missing"] == []
     assert cv2.imread(str(out / "a_page-overlay.png")).ndim == 3
+
+
+@pytest.mark.parametrize("name", ["photo (1).jpg", "scan.2024.png", "Größe.pdf, page 2"])
+def test_the_wfdb_library_reads_the_record_of_any_picture(name, tmp_path):
+    stem = unique_stem(name, set(), OTHERS)
+    write_record(tmp_path / stem, SIGNAL[:, :100], 500)
+    assert wfdb.rdrecord(str(tmp_path / stem)).p_signal.shape == (100, 12)
 
 
 @pytest.mark.parametrize("words", [["nowhere.png"], ["page.png", "--rate", "0"]])

@@ -32,13 +32,15 @@ class ShownLead:
     Attributes:
         name: as printed, e.g. ``aVR``.
         start, end: seconds from the start of the page.
-        line: (n, 2) points of its trace on the displayed page, x and y in pixels, from start to end.
+        line: (n, 2) points of its trace on the displayed page, x and y in pixels.
+        shown: seconds at the first and at the last point; None: start and end.
     """
 
     name: str
     start: float
     end: float
     line: np.ndarray = field(repr=False)
+    shown: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

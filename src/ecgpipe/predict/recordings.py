@@ -55,7 +55,7 @@ class RecordingReader(FileReader):
             recording.signal,
             recording.sampling_rate,
             tuple(
-                ShownLead(lead.name, lead.start, lead.end, line)
+                ShownLead(lead.name, lead.start, lead.end, line, lead.shown)
                 for lead, line in zip(recording.leads, recording.lines, strict=True)
             ),
             {key: summary[key] for key in READ},
@@ -179,7 +179,7 @@ def marked_page(page: InputPage, heat: np.ndarray) -> np.ndarray:
         if len(lead.line) < 2 or lead.name not in PRINTED_NAMES:
             continue
         x = lead.line[:, 0]
-        seconds = np.interp(x, [x[0], x[-1]], [lead.start, lead.end])
+        seconds = np.interp(x, [x[0], x[-1]], lead.shown or (lead.start, lead.end))
         row = heat[PRINTED_NAMES.index(lead.name)]
         lines.append((lead.line, np.interp(seconds * RATE, np.arange(len(row)), row)))
     return mark_traces(page.page, lines)

@@ -29,6 +29,7 @@ class DigitizedLead:
         confidence: mean probability of its trace, 0 to 1.
         gaps: (from, to) in seconds, without a trace; also bridged gaps.
         name_read: whether its printed name was read.
+        shown: seconds at the first and at the last point of its line.
     """
 
     name: str
@@ -37,6 +38,7 @@ class DigitizedLead:
     confidence: float
     gaps: tuple[tuple[float, float], ...]
     name_read: bool
+    shown: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -115,8 +117,10 @@ def digitize(
         row[:] = np.where(np.isnan(row), millivolts, row)
         gaps = tuple((time.at(a, lead.row), time.at(b, lead.row)) for a, b in lead.gaps)
         span = time.at(lead.left, lead.row), time.at(lead.right, lead.row)
-        found.append(DigitizedLead(lead.name, *span, lead.confidence, gaps, lead.name_read))
-        y = line.y - np.interp(read.seconds(line), at, above) * read.unit * read.mm
+        times = read.seconds(line)
+        shown = float(times[0]), float(times[-1])
+        found.append(DigitizedLead(lead.name, *span, lead.confidence, gaps, lead.name_read, shown))
+        y = line.y - np.interp(times, at, above) * read.unit * read.mm
         lines.append(np.stack([line.x, y], axis=1))
     if not found:
         raise DataError(f"none of the {len(page.leads.rows)} rows could be digitized; see the overlay of ecgpipe read")
