@@ -31,6 +31,10 @@ def converging(drift: float) -> tuple[np.ndarray, np.ndarray]:
     return np.stack([150 + across / far, 100 + down / far], axis=1), across
 
 
+def test_a_single_point_says_nothing_about_perspective():
+    assert foreshortened(np.array([[10.5, 20.5]]), np.zeros(1), FLAT) is FLAT
+
+
 def test_a_page_whose_rows_converge_gets_even_millimetres():
     points, across = converging(0.2)
     found = foreshortened(points, np.zeros(len(points)), FLAT)

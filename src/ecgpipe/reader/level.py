@@ -76,6 +76,8 @@ def foreshortened(points: np.ndarray, above: np.ndarray, geometry: PageGeometry)
     x, y = geometry.to_page(points).T
     middle = np.median(x)
     x, heights = x - middle, y + above
+    if not np.ptp(x):  # for example a single point
+        return geometry
     slopes = []  # height, slope and weight of each row
     for baseline in baselines(heights, heights.min(), heights.max()):
         row = np.abs(heights - baseline) < APART / 2
