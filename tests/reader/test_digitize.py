@@ -12,12 +12,14 @@ from ecgpipe.artifacts.signals import LEADS
 from ecgpipe.cli.main import main
 from ecgpipe.config.pages import RenderConfig
 from ecgpipe.errors import DataError
+from ecgpipe.lead_names import PRINTED_NAMES
 from ecgpipe.reader.digitize import digitize, pulse_gain
 from ecgpipe.reader.output import unique_stem
 from ecgpipe.reader.page import understand_page
 from ecgpipe.reader.quality import challenge_score, compare_lead
 from ecgpipe.reader.read import load_reader
 from ecgpipe.reader.record import OTHERS, write_record
+from ecgpipe.render.layout import layout_named
 from ecgpipe.render.page import render_page
 from tests.preprocess.pages import beats
 
@@ -53,6 +55,27 @@ def test_every_lead_is_like_the_signal_in_millivolts(recording):
         assert best > 0.93, name
         assert np.ptp(found[known]) == pytest.approx(np.ptp(SIGNAL[lead, start:stop]), rel=0.25, abs=0.1), name
         assert np.isnan(recording.signal[lead, 2600:4900] if column == 0 else recording.signal[lead, 100:2400]).all()
+
+
+@pytest.mark.parametrize("printed", ["-aVR", "aVR"])
+def test_a_page_in_cabrera_order_that_shows_minus_avr_gives_avr(printed, net, tmp_path):
+    order = {"I": "aVL", "II": "I", "III": "AVR", "AVR": "II", "AVL": "AVF", "AVF": "III"}
+    layout = layout_named("6x2").model_dump()
+    for slot in layout["slots"]:
+        slot["lead"] = order.get(slot["lead"].upper(), slot["lead"]).upper()
+        slot["name"]["text"] = printed if slot["lead"] == "AVR" else PRINTED_NAMES[LEADS.index(slot["lead"])]
+    (tmp_path / "cabrera.json").write_text(json.dumps(layout))
+    signal = SIGNAL.copy()
+    signal[2:6] = np.stack([signal[1] - signal[0], -(signal[0] + signal[1]) / 2, signal[0] - signal[1] / 2,
+                            signal[1] - signal[0] / 2])  # fmt: skip
+    true = signal[3].copy()
+    signal[3] *= -1 if printed == "-aVR" else 1
+    page = render_page(signal, 500, RenderConfig(layout=str(tmp_path / "cabrera.json"), dpi=150))
+    found = digitize(page.image, net, 500)
+    assert found.page.leads.layout == "6x2 Cabrera"
+    known = ~np.isnan(found.signal[3, :2400])
+    assert np.corrcoef(found.signal[3, :2400][known], true[:2400][known])[0, 1] > 0.7
+    assert any("-aVR" in note for note in found.notes) == (printed == "-aVR")
 
 
 def test_a_clean_page_has_little_error(recording):

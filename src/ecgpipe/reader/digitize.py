@@ -17,6 +17,7 @@ from ecgpipe.reader.templates import Layout
 USUAL_GAIN = 10.0  # mm/mV
 GAINS = (5.0, 10.0, 20.0)
 PULSE = (3.5, 24.0), (1.5, 14.0)  # mm, range of heights and of widths of a calibration pulse
+CABRERA, INVERTED = "Cabrera", -0.5  # name of layouts in this order; correlation of -aVR with aVR is lower than this
 PULSE_INK, PULSE_FOOT, PULSE_ALIKE = 0.4, 1.5, 0.1  # probability; tolerances of position (mm) and height (share)
 
 
@@ -124,10 +125,32 @@ def digitize(
         lines.append(np.stack([line.x, y], axis=1))
     if not found:
         raise DataError(f"none of the {len(page.leads.rows)} rows could be digitized; see the overlay of ecgpipe read")
+    if CABRERA in page.leads.layout:
+        notes += _printed_sign(signal, sampling_rate)
     if missing := missing_leads(signal):
         notes.append(f"missing: {', '.join(missing)}")
     everything = (*notes, *page.notes)
     return Recording(signal, sampling_rate, tuple(found), time.speed / read.unit, scale, everything, page, tuple(lines))
+
+
+def _printed_sign(signal: np.ndarray, rate: float) -> list[str]:
+    """Invert aVR if the page shows -aVR, as most devices print it in Cabrera's order; returns a note about its sign.
+
+    By Goldberger's relation, aVR is -(I + II) / 2 where all three are shown at the same time.
+
+    Args:
+        signal: (12, samples), mV; aVR is changed in place.
+        rate: Hz.
+    """
+    first, second, avr = (signal[LEADS.index(name)] for name in ("I", "II", "AVR"))
+    known = ~np.isnan(first + second + avr)
+    if known.sum() < rate:  # less than a second
+        return [] if np.isnan(avr).all() else ["aVR may be printed as -aVR, as usual in Cabrera order: check its sign"]
+    expected, found = (each - each.mean() for each in (-(first + second)[known], avr[known]))
+    if expected @ found >= INVERTED * np.sqrt((expected @ expected) * (found @ found)):
+        return []
+    avr *= -1
+    return ["the page shows -aVR, as usual in Cabrera order; the recording contains aVR"]
 
 
 def missing_leads(signal: np.ndarray) -> list[str]:
