@@ -43,6 +43,13 @@ def test_units(tmp_path, signal, gain, encoding):
     assert np.allclose(read_signal(write(tmp_path, signal, gain, encoding=encoding), "x")[0], signal)
 
 
+def test_a_comment_of_dos_or_windows_does_not_end_a_line(tmp_path, signal):
+    for encoding, comment in (("cp850", "# enregistré à l'hôpital\n"), ("cp1252", "# repos… suite\n")):
+        path = write(tmp_path, signal, encoding=encoding, comment=comment)
+        assert b"\x85" in path.with_suffix(".hea").read_bytes()
+        assert np.allclose(read_signal(path, "x")[0], signal)
+
+
 def test_the_greek_letter_and_text_that_was_read_as_latin_1(tmp_path, signal):
     for unit in ("\u03bcV", "ÂµV", "Î¼V"):
         assert np.allclose(read_signal(write(tmp_path, signal, f"1/{unit}"), "x")[0], signal)

@@ -18,7 +18,7 @@ import pandas as pd
 
 from ecgpipe.acquire.own_table import SEX, check_class_names, new_row, read_table
 from ecgpipe.artifacts.sources import Source, open_source
-from ecgpipe.artifacts.wfdb_header import LONGEST_HEADER, header_text
+from ecgpipe.artifacts.wfdb_header import LONGEST_HEADER, text_lines
 from ecgpipe.config.data import SUPERCLASSES
 from ecgpipe.config.own import OwnConfig
 from ecgpipe.errors import DataError, RecordError
@@ -63,7 +63,7 @@ def _read_comments(source: Source, header: str) -> dict[str, list[str]]:
     if size > LONGEST_HEADER:
         raise ValueError(f"{size} bytes, too long for a header")
     found: dict[str, list[str]] = defaultdict(list)
-    for line in header_text(source.read(header)).splitlines():
+    for line in text_lines(source.read(header)):
         if match := COMMENT.fullmatch(line):
             name, value = match[1].lower(), match[2].strip()
             found[name] += [value] if value.lower() not in UNKNOWN else []

@@ -63,9 +63,17 @@ def header_text(content: bytes) -> str:
         return content.decode("latin-1")
 
 
+def text_lines(content: bytes) -> list[str]:
+    """The lines of a header, with comments. Only line feeds and carriage returns end a line.
+
+    The byte 0x85 does not, although it ends a line of text in Latin-1: it is an à of DOS, or an ellipsis of Windows.
+    """
+    return re.split("\r\n|\r|\n", header_text(content))
+
+
 def header_lines(content: bytes) -> list[list[str]]:
     """The words of each line of a header, without comments."""
-    lines = [line.split() for line in header_text(content).splitlines()]
+    lines = [line.split() for line in text_lines(content)]
     return [words for words in lines if words and not words[0].startswith("#")]
 
 
