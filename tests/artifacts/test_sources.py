@@ -142,6 +142,22 @@ def test_a_damaged_entry_is_named(tmp_path):
         open_source(archive).read("x.png")
 
 
+def test_a_damaged_record_of_an_archive_is_left_out(tmp_path):
+    simulate_dataset(tmp_path / "raw", records=3, seed=2)
+    archive = zipped(tmp_path / "raw", tmp_path / "raw.zip")
+    with zipfile.ZipFile(archive) as file:
+        entry = next(entry for entry in file.infolist() if entry.filename.endswith("00002_lr.dat"))
+    content = bytearray(archive.read_bytes())
+    content[entry.header_offset + 200] ^= 0xFF
+    archive.write_bytes(content)
+    with pytest.raises(RecordError, match="damaged") as error:
+        read_record(open_source(archive), "records100/00000/00002_lr", "00002")
+    assert error.value.file == f"{archive}/records100/00000/00002_lr.dat"
+    assert error.value.problem == "unreadable-signal"
+    rows = list(sketch_records(list_ptbxl_records(archive, 100, shard_size=1000)[0], archive))
+    assert [bool(row["digest"]) for row in rows] == [True, False, True]
+
+
 def test_a_header_cannot_name_a_file_outside_its_folder(tmp_path):
     header = "x 1 250 10\n../secret.dat 16 200/mV 16 0 0 0 0 I\n"
     archive = hostile(tmp_path / "a.zip", ("data/x.hea", header), ("secret.dat", "0" * 20), ("data/y", ""))

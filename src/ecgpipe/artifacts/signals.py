@@ -84,17 +84,23 @@ def read_record(
         record_id, sampling_rate, derive_leads, lead_names, uncalibrated_gain: as for ``read_signal``.
 
     Raises:
-        RecordError: as ``read_signal``, or a file differs from the source's SHA256SUMS.txt.
+        RecordError: as ``read_signal``, or a file is damaged: in an archive, or by the SHA256SUMS.txt.
         SourceError: a file differs from it or is missing, and the workflow made the source.
     """
-    with source.record(path) as local:
-        try:
-            recording = read_signal(local, record_id, sampling_rate, derive_leads, lead_names, uncalibrated_gain)
-        except RecordError as error:
-            with suppress(DataError):  # the reader's message says more
-                source.check_record(path)
-            file = str(PurePath(path).with_name(PurePath(error.file).name).as_posix())
-            raise RecordError(record_id, source.full_name(file), error.problem, error.detail) from error
+    try:
+        with source.record(path) as local:
+            try:
+                recording = read_signal(local, record_id, sampling_rate, derive_leads, lead_names, uncalibrated_gain)
+            except RecordError as error:
+                with suppress(DataError):  # the reader's message says more
+                    source.check_record(path)
+                file = str(PurePath(path).with_name(PurePath(error.file).name).as_posix())
+                raise RecordError(record_id, source.full_name(file), error.problem, error.detail) from error
+    except RecordError:
+        raise
+    except DataError as error:  # a file of an archive is damaged or too large
+        where, _, detail = str(error).partition(": ")
+        raise RecordError(record_id, where, "unreadable-signal", detail) from error
     try:
         source.check_record(path)
     except DataError as error:
