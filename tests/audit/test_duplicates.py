@@ -237,11 +237,11 @@ def test_conflicts_and_counts(pages, tmp_path):
         "d": encoded(np.full((80, 100, 3), 255, np.uint8)),
     }
     records = pd.DataFrame({"record_id": list(contents), "patient_id": ["1", "1", "2", None]})
-    records["statements"] = [json.dumps({name: 100.0}) for name in ("MI", "Normal", "MI", "MI")]
+    records["statements"] = [json.dumps({name: 100.0}) for name in ("MI + LBBB", "Normal", "MI + LBBB", "MI + LBBB")]
     found = audit(records, Sketches([table(contents)]))
     assert found.summary["distinct"] == 3
-    assert found.summary["conflicts"] == [{"records": ["a", "b"], "statements": ["MI", "Normal"]}]
-    assert found.summary["distinct_by_class"] == {"MI": 3}
+    assert found.summary["conflicts"] == [{"records": ["a", "b"], "statements": ["MI + LBBB", "Normal"]}]
+    assert found.summary["distinct_by_class"] == {"MI + LBBB": 3}
     assert (found.summary["patients"], found.summary["patients_with_several"]) == (2, 1)
     assert found.summary["anomalies"] == {"blank": 1}
     SKETCHES.write(table(contents), tmp_path / "s.parquet")

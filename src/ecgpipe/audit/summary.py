@@ -30,11 +30,14 @@ def audit(records: pd.DataFrame, sketches: Sketches) -> Audit:
     duplicates, pairs = find_duplicates(sketches)
     text = sketches.text
     anomalies = _anomalies(text)
-    labels = records.set_index("record_id")["statements"].map(lambda value: " + ".join(sorted(json.loads(value))))
+    statements = records.set_index("record_id")["statements"]
+    labels = statements.map(lambda value: " + ".join(sorted(json.loads(value))))
     labelled = duplicates.assign(label=labels.reindex(duplicates["record_id"]).to_numpy())
-    distinct = labelled[labelled["record_id"] == labelled["identical"]]
+    distinct = set(labelled.loc[labelled["record_id"] == labelled["identical"], "record_id"])
     patients = records["patient_id"].dropna()
     classes = Counter(code for value in records["statements"] for code in json.loads(value))
+    distinct_texts = statements[statements.index.isin(distinct)]
+    distinct_classes = Counter(code for text in distinct_texts for code in json.loads(text))
     properties: dict[str, Counter] = {}
     for value, count in text["properties"].value_counts().items():
         for key, entry in json.loads(value).items():
@@ -47,9 +50,7 @@ def audit(records: pd.DataFrame, sketches: Sketches) -> Audit:
         "distinct_groups": int(duplicates["near"].nunique()),
         "near_pairs": len(pairs),
         "classes": _most_frequent(classes),
-        "distinct_by_class": dict(
-            sorted(Counter(code for label in distinct["label"] for code in str(label).split(" + ")).items())
-        ),
+        "distinct_by_class": dict(sorted(distinct_classes.items())),
         "conflicts": _conflicts(labelled),
         "patients": int(patients.nunique()) if len(patients) else None,
         "patients_with_several": int((patients.value_counts() > 1).sum()) if len(patients) else None,
