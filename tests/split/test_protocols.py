@@ -129,6 +129,8 @@ def test_cross_validation_rotates_folds():
     first = split("folds-cv10-1", records, targets)
     assert (first[records["fold"] == 1] == "test").all()
     assert (first[records["fold"] == 10] == "validation").all()
+    with pytest.raises(DataError, match=f"1 of {len(records)} have none"):
+        split("folds", records.assign(fold=records["fold"].astype("Int16").where(records.index != 3)), targets)
     with pytest.raises(DataError, match="use folds-cv10"):
         split("folds-cv5-1", records, targets)
 

@@ -187,8 +187,8 @@ def group_linked(columns: Sequence[pd.Series]) -> np.ndarray:
 
 
 def _roles_of_folds(records: pd.DataFrame, config: SplitConfig, parts: int, part: int) -> np.ndarray:
-    if records["fold"].isna().any():
-        raise DataError("the protocol 'folds' requires a fold for every record; this dataset has none")
+    if missing := int(records["fold"].isna().sum()):
+        raise DataError(f"the protocol 'folds' requires a fold for every record; {missing} of {len(records)} have none")
     fold = records["fold"].to_numpy(dtype=int)
     test, validation = config.test_fold, config.validation_fold
     if parts:
