@@ -1,6 +1,7 @@
 """User datasets: records from a table or class folders, and errors that name the file, line and key."""
 
 import json
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -15,6 +16,7 @@ from ecgpipe.acquire.own import list_own_records
 from ecgpipe.acquire.shards import shard_count
 from ecgpipe.artifacts.signals import LEADS
 from ecgpipe.artifacts.tables import RECORDS
+from ecgpipe.cli import main
 from ecgpipe.config.data import LabelsConfig
 from ecgpipe.config.own import OwnConfig
 from ecgpipe.errors import DataError
@@ -149,6 +151,8 @@ ERRORS = {
     "an invalid sex": (ROWS + "x,SR,p9,1,,x\n", {}, "line 6, column sex: 'x'"),
     "a cell too many": (ROWS + "x,SR,LBBB,p9,1,,\n", {}, "line 6: 7 cells, but the header has 6 columns"),
     "paths of other files": ("path,label\nx/1,SR\n", {"columns": {}}, "none of its 1 records is in"),
+    "an open quote": (ROWS + 'x,SR,p9,1,,"m\ny,SR,p9,1,,m\n', {}, "line 6: a quote is not closed"),
+    "an open quote in the middle": (ROWS + 'x,SR,"p9,1,,m\ny,SR,p9,1,,m', {}, "line 6: a quote is not closed"),
     "no rows": ("path,label\n", {"columns": {}}, "has no rows"),
     "an empty file": ("", {"columns": {}}, "its first line is empty"),
     "an invalid class cell": (
@@ -186,6 +190,28 @@ def test_missing_records_are_problems(clinic):
     assert "ghost" not in set(records["record_id"])
     assert [(p.record, p.problem) for p in problems] == [("ghost", "missing-file")]
     assert "line 6" in problems[0].detail
+
+
+def test_only_line_feeds_and_carriage_returns_end_a_row(clinic):
+    head, first, *rest = ROWS.splitlines()
+    for end in ("\n", "\r\n", "\r"):
+        text = end.join([f"{head},note", f"{first},a\u2028b\x0bc\x85d", *(f'{row},"two{end}lines"' for row in rest)])
+        (clinic / "labels.csv").write_bytes(text.encode())
+        records, problems = list_own_records("clinic", config(clinic))
+        assert (len(records), problems) == (4, [])
+
+
+def test_a_file_name_that_is_not_utf_8_is_named(clinic, capsys):
+    for suffix in (".hea", ".dat"):
+        try:
+            os.rename(clinic / f"three{suffix}", os.fsencode(clinic) + b"/tr\xe8s" + suffix.encode())
+        except OSError:
+            pytest.skip("this file system has only names in UTF-8")
+    dataset = make_dataset("clinic", config(clinic), "results", "resources")
+    with pytest.raises(DataError, match=r"clinic: the name of its file 'tr\\udce8s' is not valid UTF-8; rename"):
+        dataset.listing_hash()
+    assert main(["audit", str(clinic)]) == 1
+    assert "is not valid UTF-8; rename" in capsys.readouterr().err
 
 
 def test_record_names_may_contain_dots_and_folds_0_and_1000_are_valid(clinic):

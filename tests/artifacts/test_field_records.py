@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ecgpipe.acquire.own import list_own_records
 from ecgpipe.artifacts.signals import LEADS, read_record, read_signal
 from ecgpipe.artifacts.sources import open_source
+from ecgpipe.audit.sketch import list_folder
 from ecgpipe.cli import main
+from ecgpipe.config.own import OwnConfig
 from ecgpipe.errors import RecordError
 from ecgpipe.lead_names import lead_of
 
@@ -170,6 +173,35 @@ def test_a_record_of_several_segments(tmp_path, signal):
         for file in tmp_path.glob("rec*"):
             archive.write(file, file.name)
     assert np.allclose(read_record(open_source(tmp_path / "all.zip"), "rec", "x")[0], signal)
+
+
+def test_segments_are_not_records_of_their_own(tmp_path, signal):
+    for name in ("clinic", "more"):
+        (tmp_path / name).mkdir()
+        segmented(tmp_path / name, signal)
+    write(tmp_path / "clinic", signal, name="other")
+    (tmp_path / "clinic/broken.hea").write_text("broken/1 12 100 1000\nbroken 1000\n")
+    assert list(list_folder(tmp_path)["path"]) == ["clinic/broken", "clinic/other", "clinic/rec", "more/rec"]
+    (tmp_path / "labels.csv").write_text("path,label\nclinic/rec,AF\nclinic/other,SR\n")
+    own = OwnConfig(kind="signals", source=str(tmp_path), labels="labels.csv")
+    records, problems = list_own_records("x", own)
+    assert list(records["path"]) == ["clinic/other", "clinic/rec"]
+    assert [error.record for error in problems] == ["clinic/broken", "more/rec", "more/rec_1", "more/rec_2"]
+    for name in ("clinic/rec", "clinic/other"):
+        with (tmp_path / f"{name}.hea").open("a") as header:
+            header.write("# Dx: 426783006\n")
+    assert [error.record for error in list_own_records("x", own.model_copy(update={"labels": "header"}))[1]] == [
+        "clinic/broken", "more/rec", "more/rec_1", "more/rec_2"
+    ]  # fmt: skip
+
+
+def test_several_samples_per_frame_are_refused(tmp_path, signal):
+    path = write(tmp_path, signal)
+    header = path.with_suffix(".hea").read_text().replace(".dat 16 ", ".dat 16x2 ").replace("12 100 1000", "12 50 500")
+    path.with_suffix(".hea").write_text(header)
+    with pytest.raises(RecordError, match="several samples per frame") as error:
+        read_signal(path, "x")
+    assert error.value.problem == "unreadable-signal"
 
 
 def test_a_layout_segment_has_no_samples_and_leads_may_change_places(tmp_path, signal):

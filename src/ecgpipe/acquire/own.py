@@ -9,7 +9,7 @@ from ecgpipe.acquire.header_labels import from_headers
 from ecgpipe.acquire.own_table import RAW_FILES, from_table, new_row
 from ecgpipe.acquire.ptbxl_pages import from_ptbxl
 from ecgpipe.acquire.shards import sample_ids, shard_count, shard_of
-from ecgpipe.artifacts.sources import is_image, open_source
+from ecgpipe.artifacts.sources import check_names, is_image, open_source
 from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.config.own import HEADER, PTB_XL, OwnConfig
 from ecgpipe.errors import DataError, RecordError
@@ -21,11 +21,17 @@ def present_records(source: Path | str, kind: str) -> dict[str, list[str]]:
     Args:
         source: folder or zip archive.
         kind: signals or images.
+
+    Raises:
+        DataError: no such source, or the name of a record is not valid UTF-8.
     """
     names = open_source(source).names()
     if kind == "images":
-        return {name: [name] for name in names if is_image(name)}
+        images = {name: [name] for name in names if is_image(name)}
+        check_names(images, source)
+        return images
     records: dict[str, list[str]] = {name[: -len(".hea")]: [] for name in names if name.lower().endswith(".hea")}
+    check_names(records, source)
     for name in names:
         folder, slash, file = name.rpartition("/")
         record = f"{folder}{slash}{file.rpartition('.')[0]}"

@@ -1,13 +1,14 @@
 """The label table of a user dataset: a CSV file with one row per record."""
 
 import csv
+import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from ecgpipe.artifacts.sources import Source, open_source
+from ecgpipe.artifacts.sources import Source, open_source, segments_of
 from ecgpipe.artifacts.wfdb_header import RECORD_SUFFIXES
 from ecgpipe.config.base import did_you_mean
 from ecgpipe.config.own import OwnConfig
@@ -16,6 +17,7 @@ from ecgpipe.errors import DataError, RecordError, one_line
 RAW_FILES = {"signals": "WFDB record (.hea)", "images": "image"}
 DELIMITERS = (",", ";", "\t", "|")
 SEX = {"male": "male", "m": "male", "female": "female", "f": "female", "": None}
+END = "end of the table"  # a line after the last one; it is part of a cell if a quote is not closed
 ID_COLUMN = "record_id"  # of labels.parquet; not allowed as a class
 
 
@@ -50,7 +52,10 @@ def from_table(present: dict[str, list[str]], config: OwnConfig, key: str) -> tu
         else:
             detail = f"listed in {where}, line {line}, but this {RAW_FILES[config.kind]} is missing"
             problems.append(RecordError(record, source.full_name(path), "missing-file", detail))
-    for path in sorted(set(present) - set(paths)):
+    unlisted = set(present) - set(paths)
+    if config.kind == "signals":
+        unlisted -= segments_beside(source, present, unlisted, (row["path"] for row in rows))
+    for path in sorted(unlisted):
         problems.append(RecordError(path, source.full_name(path), "no-metadata", f"the record has no row in {where}"))
     if not rows:
         raise DataError(
@@ -58,6 +63,22 @@ def from_table(present: dict[str, list[str]], config: OwnConfig, key: str) -> tu
             f"paths below {key}.source, such as {min(present)!r}, not {next(iter(paths), '')!r}"
         )
     return rows, problems
+
+
+def segments_beside(
+    source: Source, present: Mapping[str, list[str]], unlisted: Iterable[str], listed: Iterable[str]
+) -> set[str]:
+    """The segments of listed records. Only headers in the folders of unlisted records are read.
+
+    Args:
+        source: the raw files.
+        present: record -> its files.
+        unlisted: records that may be segments.
+        listed: records that may consist of them.
+    """
+    folders = {path.rpartition("/")[0] for path in unlisted}
+    beside = (path for path in listed if path.rpartition("/")[0] in folders)
+    return segments_of(source, (name for path in beside for name in present[path] if name.lower().endswith(".hea")))
 
 
 def new_row(record: str, path: str, statements: Mapping[str, float]) -> dict:
@@ -93,19 +114,25 @@ def read_table(
     where = source.full_name(name) if within else str(name)
     try:
         content = source.read(name) if within else Path(name).read_bytes()
-        lines = content.decode("utf-8-sig").splitlines(keepends=True)
+        lines = io.StringIO(content.decode("utf-8-sig"), newline="").readlines()  # splitlines also splits at U+2028
     except FileNotFoundError as error:
         place = "here" if source is None else "in the folder of the dataset or here"
         raise DataError(f"{where}: no such file {place}; set {key}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{where}: cannot be read ({error}); it must be a CSV table in UTF-8") from error
-    reader, rows = csv.reader(lines, delimiter=delimiter), []
+    reader, rows = csv.reader([*lines, END], delimiter=delimiter), []
     try:
-        header = [name.strip() for name in next(reader, [])]
+        header = [name.strip() for name in next(reader)] if lines else []
         if not any(header):
             raise DataError(f"{where}: its first line is empty; it must have the names of the columns")
-        _check_columns(header, lines[0] if lines else "", required, where, columns_key, delimiter_key)
+        _check_columns(header, lines[0], required, where, columns_key, delimiter_key)
+        start = reader.line_num + 1
         for cells in reader:
+            if reader.line_num > len(lines):
+                if cells != [END]:
+                    raise DataError(f"{where}, line {start}: a quote is not closed; close it, or remove it")
+                break
+            start = reader.line_num + 1
             cells = [cell.strip() for cell in cells]
             if not any(cells):
                 continue

@@ -283,6 +283,8 @@ def _read_channels(source: Header, local: Path, files: Mapping[str, Path], expec
 
     leads = find_leads(source.names, expected.lead_names)
     columns = [column for column, _ in leads.values()]
+    if any(header.samps_per_frame[column] > 1 for column, _ in leads.values()):  # the library would average them
+        raise broken("unreadable-signal", "several samples per frame; write the record again with one sample per frame")
     gains = source.gains
     units = {lead: source.units[column] if gains[column] else "" for lead, (column, _) in leads.items()}
     factors = _factors(units, expected, broken, source.file)

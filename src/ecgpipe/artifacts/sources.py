@@ -15,14 +15,14 @@ import stat
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from ecgpipe.artifacts.files import SUMS, file_sha256, read_sums
-from ecgpipe.artifacts.wfdb_header import named_files, same_name
+from ecgpipe.artifacts.wfdb_header import LONGEST_HEADER, named_files, same_name, segment_names
 from ecgpipe.errors import DataError, SourceError, one_line
 
 LARGEST_UNPACKED = 40 << 30
@@ -38,6 +38,13 @@ IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
 def is_image(name: str) -> bool:
     """Whether a file is an image, by its suffix."""
     return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
+
+
+def check_names(names: Iterable[str], source: Path | str) -> None:
+    """Raise DataError for a file name that is not valid UTF-8: it cannot be written to tables."""
+    for name in names:
+        if not name.isascii() and any("\ud800" <= letter <= "\udfff" for letter in name):
+            raise DataError(f"{source}: the name of its file {name!r} is not valid UTF-8; rename the file")
 
 
 def archive_files(archive: Path | str, file: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
@@ -82,6 +89,21 @@ def _checked_path(entry: zipfile.ZipInfo, archive: Path | str) -> PurePosixPath:
     if entry.flag_bits & ENCRYPTED:
         raise DataError(f"{archive}: its entry {entry.filename!r} is encrypted; unpack it by hand and set `source`")
     return path
+
+
+def segments_of(source: "Source", headers: Iterable[str]) -> set[str]:
+    """The records, without suffix, that other headers name as their segments; none for headers that cannot be read."""
+    found = set()
+    for header in headers:
+        try:
+            size = int(source.change_key(header).split()[0])
+            named = segment_names(source.read(header)) if size <= LONGEST_HEADER else []
+        except (OSError, DataError):
+            continue
+        place = PurePosixPath(header)
+        own = place.name[: -len(".hea")]
+        found |= {str(place.with_name(name)) for name in named if name == PurePosixPath(name).name != own}
+    return found
 
 
 class Source(Protocol):

@@ -84,6 +84,12 @@ def named_files(content: bytes) -> list[str]:
     return list(dict.fromkeys(words[0] + suffix for words in others if words[0] != GAP))
 
 
+def segment_names(content: bytes) -> list[str]:
+    """The segments that a header names, without suffix; none if it describes signals."""
+    first, *others = header_lines(content) or [[""]]
+    return [words[0] for words in others if words[0] not in (GAP, ".", "..")] if "/" in first[0] else []
+
+
 @dataclass(frozen=True)
 class Header:
     """A header with plausible sizes; its data files are plain files in its folder, or missing.

@@ -19,7 +19,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from scipy.signal import resample_poly
 
 from ecgpipe.artifacts.signals import read_record
-from ecgpipe.artifacts.sources import Source, is_image, open_source
+from ecgpipe.artifacts.sources import Source, check_names, is_image, open_source, segments_of
 from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.artifacts.wfdb_header import find_header, read_header
 from ecgpipe.audit.anomalies import signal_anomalies
@@ -200,13 +200,17 @@ def _bytes(files: Source, path: str, record_id: str) -> bytes:
 def list_folder(source: Path | str) -> pd.DataFrame:
     """List the images or WFDB records below a folder or in a zip archive; the folder of an image is its class.
 
+    The segments of a record are not records of their own.
+
     Returns:
         Rows of records.parquet; ids are paths below the folder, patients are unknown.
 
     Raises:
-        DataError: no such folder or archive, no images or .hea files in it, or both kinds.
+        DataError: no such folder or archive, no images or .hea files in it, or both kinds, or a name that is not valid
+            UTF-8.
     """
-    names = [name for name in open_source(source).names() if not name.startswith("__MACOSX/")]
+    files = open_source(source)
+    names = [name for name in files.names() if not name.startswith("__MACOSX/")]
     images = [name for name in names if is_image(name)]
     signals = [name[: -len(".hea")] for name in names if name.lower().endswith(".hea")]
     if images and signals:
@@ -214,6 +218,10 @@ def list_folder(source: Path | str) -> pd.DataFrame:
     paths = images or signals
     if not paths:
         raise DataError(f"{source}: no images or WFDB records (.hea) found")
+    check_names(paths, source)
+    if signals:
+        segments = segments_of(files, [name for name in names if name.lower().endswith(".hea")])
+        paths = [path for path in paths if path not in segments]
     frame = pd.DataFrame({"record_id": paths, "path": paths})
     classes = [PurePosixPath(path).parent.as_posix() for path in paths]
     frame["statements"] = [json.dumps({name: 100.0} if images and name != "." else {}) for name in classes]
