@@ -131,6 +131,8 @@ def test_cross_validation_rotates_folds():
     assert (first[records["fold"] == 10] == "validation").all()
     with pytest.raises(DataError, match=f"1 of {len(records)} have none"):
         split("folds", records.assign(fold=records["fold"].astype("Int16").where(records.index != 3)), targets)
+    with pytest.raises(DataError, match="no record has fold 9; the folds are 0, 1, 2, 3, 4: set split"):
+        split("folds", records.assign(fold=records["fold"] % 5), targets)
     with pytest.raises(DataError, match="use folds-cv10"):
         split("folds-cv5-1", records, targets)
 

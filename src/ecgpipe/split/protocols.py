@@ -190,14 +190,19 @@ def _roles_of_folds(records: pd.DataFrame, config: SplitConfig, parts: int, part
     if missing := int(records["fold"].isna().sum()):
         raise DataError(f"the protocol 'folds' requires a fold for every record; {missing} of {len(records)} have none")
     fold = records["fold"].to_numpy(dtype=int)
+    folds = np.unique(fold)
     test, validation = config.test_fold, config.validation_fold
     if parts:
-        folds = np.unique(fold)
         if len(folds) != parts:
             raise DataError(
                 f"folds-cv{parts} requires {parts} folds; this dataset has {len(folds)}: use folds-cv{len(folds)}"
             )
         test, validation = folds[part - 1], folds[part - 2]
+    elif absent := {test, validation} - set(folds.tolist()):
+        raise DataError(
+            f"the protocol 'folds': no record has fold {min(absent)}; the folds are {', '.join(map(str, folds))}: set "
+            f"split.validation_fold and split.test_fold, or use folds-cv{len(folds)}"
+        )
     roles = np.full(len(records), "train", dtype=object)
     roles[fold == validation] = "validation"
     roles[fold == test] = "test"
