@@ -13,8 +13,9 @@ from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.cli import main
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.errors import DataError
-from ecgpipe.evaluate.compare import compare_models
-from ecgpipe.evaluate.model_scores import read_reported
+from ecgpipe.evaluate.compare import bootstrap_row, compare_models
+from ecgpipe.evaluate.compare_runs import compare_results, read_results_folder
+from ecgpipe.evaluate.model_scores import BootstrapScores, read_reported
 from ecgpipe.evaluate.protocols import compare_protocols
 from tests.evaluate.test_scores import CLASSES
 
@@ -268,3 +269,32 @@ def test_two_runs_of_different_models_and_seeds(rng, tmp_path, capsys):
     given(rng, 1.0).write(strange)
     assert main(["compare", str(first), str(strange.parent)]) == 1
     assert "its path must end in <dataset>/<protocol>/<model>/seed-<n>" in capsys.readouterr().err
+
+
+def test_seeds_without_the_score_are_left_out_of_both_means():
+    """Else the difference would not be the first value minus the second."""
+
+    def scores(*values: float) -> dict[int, BootstrapScores]:
+        samples = np.linspace(-0.01, 0.01, 50)
+        return {
+            seed: BootstrapScores({"auc_macro": value}, {"auc_macro": value + samples}, np.ones(1, bool), {})
+            for seed, value in enumerate(values)
+        }
+
+    row = bootstrap_row({}, scores(0.9, np.nan, 0.8), scores(0.5, np.nan, 0.6), "auc_macro", CONFIG)
+    assert (row["first_value"], row["second_value"]) == (pytest.approx(0.85), pytest.approx(0.55))
+    assert row["difference"] == pytest.approx(0.3)
+    none = bootstrap_row({}, scores(np.nan), scores(np.nan), "auc_macro", CONFIG)
+    assert (none["first_value"], none["difference"]) == (None, None)
+
+
+def test_patients_known_on_one_side_only_are_used_for_both(rng, tmp_path):
+    """The same predictions in both folders differ in no resample."""
+    own = given(rng, 1.0)
+    runs = [write(tmp_path / side, "swin", 0, own).parent for side in ("a", "b")]
+    RECORDS.write(records(), tmp_path / "a" / "ptb-xl" / "records.parquet")
+    for first, second in (runs, runs[::-1]):
+        found = compare_results(read_results_folder(first), read_results_folder(second), CONFIG)
+        row = found["pairs"][0]["rows"][0]
+        assert (row["difference"], row["low"], row["p"], row["groups"]) == (0, None, 1, N / 2)
+        assert found["notes"] == []

@@ -266,18 +266,20 @@ def check_same_records(first: Reported, second: Reported, name: str, other: str)
 
 
 def bootstrap_row(head: dict, first: SeedScores, second: SeedScores, metric: str, config: EvaluateConfig) -> dict:
-    """The paired bootstrap of one metric over all seeds."""
+    """The paired bootstrap of one metric over all seeds; both means omit seeds without the score."""
     values = np.array([first[seed].value[metric] - second[seed].value[metric] for seed in first])
     samples = np.stack([first[seed].samples[metric] - second[seed].samples[metric] for seed in first])
     pooled = mean_over_seeds(values, samples, config.seed)
     cell = bootstrap_interval(pooled.value, pooled.samples, config.confidence)
     known = pooled.samples[~np.isnan(pooled.samples)]
     p_value = None if cell["value"] is None else bootstrap_p(known)
+    measured = [seed for seed, value in zip(first, values, strict=True) if not np.isnan(value)]
+    means = [np.mean([side[seed].value[metric] for seed in measured or side]) for side in (first, second)]
     return head | {
         "metric": metric,
         "test": "bootstrap",
-        "first_value": number_or_none(np.mean([own.value[metric] for own in first.values()])),
-        "second_value": number_or_none(np.mean([own.value[metric] for own in second.values()])),
+        "first_value": number_or_none(means[0]),
+        "second_value": number_or_none(means[1]),
         "difference": cell["value"],
         "low": cell["low"],
         "high": cell["high"],

@@ -1,7 +1,7 @@
 """Two folders of results, or two runs, compared on the records that both report."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -101,7 +101,7 @@ def compare_results(first: ResultsFolder, second: ResultsFolder, config: Evaluat
         "notes": [
             f"{side.folder}: patients unknown (no records.parquet for the runs), so records are resampled individually"
             for side in (first, second)
-            if not side.patients_known
+            if not (first.patients_known or second.patients_known)
         ],
     }
 
@@ -135,6 +135,11 @@ def _pair(key: Key, other: Key, first: ResultsFolder, second: ResultsFolder, con
     first_runs, second_runs = ({seed: side[seed].select(common[seed]) for seed in seeds} for side in sides)
     for seed in seeds:
         check_same_records(first_runs[seed], second_runs[seed], str(first.folder), str(second.folder))
+        # one grouping for both, else they are not resampled alike; only one folder may know the patients
+        both = first_runs[seed].groups, second_runs[seed].groups
+        groups = min(both, key=lambda own: len(np.unique(own)))
+        for runs in (first_runs, second_runs):
+            runs[seed] = replace(runs[seed], groups=groups)
     pair |= {"seeds": seeds, "common": _count(first_runs)}
     if pair["common"] < max(pair["first_records"], pair["second_records"]):
         pair["note"] = "compared on the records that both report"
