@@ -11,6 +11,7 @@ from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.cli import main
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.evaluate.claims import Evidence, check_claims, gather_evidence_from_folder, recipe_departures
+from ecgpipe.evaluate.saliency_comparison import compare_saliency
 from ecgpipe.paper import load_paper
 
 PAPER = load_paper()
@@ -205,3 +206,27 @@ def test_saliency_is_compared_on_the_same_records_by_patient(rng, tmp_path):
         for one in check_claims(PAPER, Evidence({}, {}, {"gradcam-more-focused": found}), CONFIG)["claims"]
     }
     assert by_id["gradcam-more-focused"]["finding"] == "supported"
+
+
+def shares_of(rows: list[tuple[str, str, float]]) -> pd.DataFrame:
+    """Measures of maps from record, class and share."""
+    head = {"method": "gradcam", "maps": "trained", "resolution": "common", "measure": "finding", "chance": 0.1}
+    return pd.DataFrame([head | {"record_id": i, "class": label, "value": value} for i, label, value in rows])
+
+
+def test_saliency_of_one_patient_is_undecided():
+    """One patient gives no interval, which is not an error."""
+    saliency = {"ours": 0.1, "low": None, "high": None, "p": 0.005, "test": "paired bootstrap", "note": "one patient"}
+    found = check_claims(PAPER, Evidence({}, {}, {"gradcam-more-focused": saliency}), CONFIG)["claims"]
+    (claim,) = [one for one in found if one["id"] == "gradcam-more-focused"]
+    assert (claim["finding"], claim["note"]) == ("undecided", "one patient")
+
+
+def test_saliency_of_a_record_with_two_classes_is_compared_class_by_class(tmp_path):
+    files = tmp_path / "first.parquet", tmp_path / "second.parquet"
+    MEASURES.write(shares_of([("a", "MI", 0.6), ("a", "CD", 0.4), ("b", "MI", 0.2), ("c", "MI", 0.9)]), files[0])
+    MEASURES.write(shares_of([("a", "CD", 0.1), ("a", "MI", 0.5), ("b", "MI", 0.3), ("c", "CD", 0.0)]), files[1])
+    records = pd.DataFrame({"record_id": ["a", "b", "c"], "patient_id": None, "content": ""})
+    found = compare_saliency(*files, "gradcam", records, EvaluateConfig(resamples=100))
+    assert found["ours"] == pytest.approx((0.2 - 0.1) / 2)  # a: mean of 0.1 and 0.3; b: -0.1; c: no class in both
+    assert "2 records" in found["note"]

@@ -137,7 +137,8 @@ def _claim(claim: Claim, paper: Paper, evidence: Evidence, sizes: Mapping, confi
                 row
                 | {"finding": NOT_RUN, "verdict": NOT_RUN, "note": "the saliency of the two models was not measured"}
             ]
-        finding = SUPPORTED if saliency["low"] > 0 else CONTRADICTED if saliency["high"] < 0 else UNDECIDED
+        low, high = saliency["low"], saliency["high"]
+        finding = UNDECIDED if low is None else SUPPORTED if low > 0 else CONTRADICTED if high < 0 else UNDECIDED
         return [_settle(row | saliency | {"finding": finding}, evidence)]
     parts = list(_parts(claim, paper, evidence, sizes, config))
     if len(parts) == 1:

@@ -35,11 +35,12 @@ def compare_saliency(
         ``ours`` (difference), ``low``, ``high``, ``p``, ``test``, ``note``; None if no record is measured in both.
     """
     shares = [_shares(MEASURES.read(file), method) for file in (first, second)]
-    both = shares[0].index.intersection(shares[1].index)
-    if not len(both):
+    # a record with several classes counts once, with its mean
+    paired = (shares[0] - shares[1]).dropna().groupby("record_id").mean()
+    if paired.empty:
         return None
-    difference = (shares[0][both] - shares[1][both]).to_numpy()
-    groups = resampling_groups(both.to_numpy(str), records)
+    difference = paired.to_numpy()
+    groups = resampling_groups(paired.index.to_numpy(str), records)
     names = distinct_groups(groups)
     member = np.searchsorted(names, groups)
     samples = np.concatenate(
@@ -49,7 +50,7 @@ def compare_saliency(
         ]
     )
     cell = bootstrap_interval(float(difference.mean()), samples, config.confidence)
-    note = f"share of the map on the samples of the finding, {len(both)} records, one seed, maps at one resolution"
+    note = f"share of the map on the samples of the finding, {len(paired)} records, one seed, maps at one resolution"
     return {
         "ours": cell["value"],
         "low": cell["low"],
@@ -61,7 +62,7 @@ def compare_saliency(
 
 
 def _shares(table: pd.DataFrame, method: str) -> pd.Series:
-    """Record -> its share; records without a map are left out."""
+    """Record and class -> the share of this map; empty maps are left out."""
     kind = (table["method"] == method) & (table["maps"] == MAPS)
     kind &= (table["measure"] == MEASURE) & (table["resolution"] == RESOLUTION)
-    return table[kind].dropna(subset="value").set_index("record_id")["value"]
+    return table[kind].dropna(subset="value").set_index(["record_id", "class"])["value"]
