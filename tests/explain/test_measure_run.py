@@ -23,7 +23,7 @@ from ecgpipe.config.models import ModelConfig
 from ecgpipe.config.pages import DegradeConfig, PreprocessConfig, RenderConfig
 from ecgpipe.config.training import TrainConfig
 from ecgpipe.explain import measure_run as measure_module
-from ecgpipe.explain.measure_run import measure_run
+from ecgpipe.explain.measure_run import measure_run, summarise
 from ecgpipe.explain.regions import band
 from ecgpipe.explain.run import explain_run
 from ecgpipe.imaging.shard import make_images
@@ -234,6 +234,19 @@ def test_without_findings_other_seeds_or_saliency(made):
     empty = [one for one in summary["rows"] if one["maps"] == "trained"]
     assert empty and all(one["value"] is None and one["low"] is None and one["records"] == 0 for one in empty)
     assert isinstance(pd.DataFrame(summary["differences"]), pd.DataFrame)
+
+
+def test_chance_leaves_out_the_same_empty_maps_as_the_value():
+    """Else a value above its chance could be printed as the smaller number."""
+    head = {"method": "gradcam", "maps": "trained", "resolution": "common", "measure": "trace", "class": "MI"}
+    shares = {"a": (0.3, 0.2), "b": (0.4, 0.3), "c": (np.nan, 0.9)}
+    table = pd.DataFrame(
+        [head | {"record_id": name, "value": value, "chance": chance} for name, (value, chance) in shares.items()]
+    )
+    groups = {name: name for name in shares}
+    for found in summarise(table, groups, {"resamples": 50, "confidence": 0.95, "seed": 0})["rows"]:
+        assert (found["value"], found["chance"]) == (pytest.approx(0.35), pytest.approx(0.25))
+        assert found["above_chance"]["value"] == pytest.approx(found["value"] - found["chance"])
 
 
 def test_integrated_gradients_lie_on_ink(made):

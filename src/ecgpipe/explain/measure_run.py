@@ -324,6 +324,7 @@ def summarise(table: pd.DataFrame, groups: Mapping[str, str], resampling: dict) 
         low, high: trained minus randomised on the same records. All use the same resamples.
     """
     record_ids = list(groups)
+    table = table.assign(chance=table["chance"].where(table["value"].notna()))  # of the same maps as the value
     # a record with several classes, or several other seeds, counts once, with its mean
     by_class = table.groupby([*KEYS, "class", "record_id"], sort=False)[["value", "chance"]].mean()
     over_all = table.groupby([*KEYS, "record_id"], sort=False)[["value", "chance"]].mean()
