@@ -4,8 +4,9 @@ from pathlib import Path
 
 from ecgpipe.report.build import html_environment, plain
 from ecgpipe.report.collect import Run
-from ecgpipe.report.results import METRICS, baseline_tables, image_cost_sentence, nearest_by_protocol
+from ecgpipe.report.results import METRICS, baseline_tables, image_cost_sentence, nearest_by_protocol, protocol_view
 from ecgpipe.report.statistics import Statistics
+from ecgpipe.report.tables import data_table, latex
 
 
 def run(variant, accuracy, auc, seed=0, protocol="paper"):
@@ -74,3 +75,43 @@ def test_nearest_neighbour_across_protocols_and_html():
     text = template.render(baselines=plain(tables), baseline_sentences=sentences, names={"swin": "Swin"}, titles={})
     assert "0.860" in text and "Best model: Swin" in text
     assert template.render(baselines=[], baseline_sentences=[]).strip() == ""
+
+
+def scored(variant, seed, protocol, records, groups):
+    metrics = {"role": "test", "records": records, "groups": groups, "support": {"A": records}, "classes": ["A"]}
+    return Run(
+        Path(f"cardiac-images/{protocol}/{variant}/seed-{seed}"), metrics | {"task": "single", "confidence": 0.95}
+    )
+
+
+def view(protocol, runs, groups):
+    compared = {"dataset": "cardiac-images", "protocol": protocol, "models": [], "groups": groups}
+    return protocol_view("cardiac-images", protocol, runs, Statistics([compared]))
+
+
+def test_records_of_a_first_model_without_the_lowest_seed():
+    """With seeds 3 and 1, a model of ``benchmark.DATASET.once`` has seed 3 only."""
+    runs = [scored(name, seed, "patient", 50, 40) for name, seed in (("swin", 3), ("vit", 3), ("vit", 1))]
+    shown = view("patient", runs, 70)
+    assert (shown["records"], shown["groups"], shown["support"]) == (50, 40, {"A": 50})
+
+
+def test_patients_in_several_parts_of_a_cross_validation_count_once():
+    runs = [scored("swin", seed, f"paper-cv2-{part}", 50, 45) for part in (1, 2) for seed in (0, 1)]
+    shown = view("paper-cv2", runs, 60)
+    assert (shown["records"], shown["groups"]) == (100, 60)
+
+
+def test_counts_stay_integers_beside_a_dataset_without_patients():
+    labels = {"kept": 5, "policy": "single"}
+    audits = [
+        {"distinct": 21837, "distinct_groups": 21837, "patients": patients, "patients_with_several": patients}
+        for patients in (18869, None)
+    ]
+    datasets = [
+        {"title": f"set {patients}", "paper": None, "records": 21837, "labels": labels, "audit": audit}
+        for patients, audit in zip((18869, None), [audit | {"conflicts": []} for audit in audits], strict=True)
+    ]
+    table = data_table(datasets)
+    assert ",18869,18869," in table.to_csv() and "18869.0" not in table.to_csv()
+    assert "& 18869 & 18869 &" in latex(table) and "& -- & -- &" in latex(table)

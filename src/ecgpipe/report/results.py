@@ -7,7 +7,7 @@ from scipy.stats import t
 
 from ecgpipe.config.analysis import BASELINE_PREFIX
 from ecgpipe.errors import DataError
-from ecgpipe.report.collect import CROSS_VALIDATION, Cell, Run, over_seeds, whole_protocol
+from ecgpipe.report.collect import CROSS_VALIDATION, Cell, Run, first_seeds, over_seeds, whole_protocol
 from ecgpipe.report.names import COLUMNS, PAPER_COLUMNS, PAPER_TABLES, PROTOCOL_MEANINGS, alterations, names_of_runs
 from ecgpipe.report.statistics import Statistics
 
@@ -41,8 +41,7 @@ def protocol_view(dataset: str, protocol: str, all_runs: Sequence[Run], statisti
     if compared is None:
         raise DataError(f"{dataset}, protocol {protocol}: its models were not compared; run the rule compare_models")
     names = names_of_runs(runs)
-    first_seed = min(run.seed for run in runs)
-    scored = [run for run in runs if (run.variant, run.seed) == (runs[0].variant, first_seed)]  # one of each part
+    scored = first_seeds([run for run in runs if run.variant == runs[0].variant])  # one of each part
     meaning = PROTOCOL_MEANINGS[match["base"] if match else protocol]
     cells = pooled_cells(compared)
     tables = PAPER_TABLES.get(dataset, ()) if protocol == "paper" else ()
@@ -56,7 +55,8 @@ def protocol_view(dataset: str, protocol: str, all_runs: Sequence[Run], statisti
         "parts": len(parts) if match else 0,
         "role": runs[0].metrics["role"],
         "records": sum(run.metrics["records"] for run in scored),
-        "groups": sum(run.metrics["groups"] for run in scored),
+        # several parts may report records of one patient
+        "groups": compared["groups"] if match else scored[0].metrics["groups"],
         "support": {
             name: sum(run.metrics["support"].get(name, 0) for run in scored) for name in runs[0].metrics["classes"]
         },

@@ -203,4 +203,4 @@ def data_table(datasets: list[dict]) -> pd.DataFrame:
         | {key: (dataset["audit"] or {}).get(key) for key in audited}
         | {"conflicts": len(dataset["audit"]["conflicts"]) if dataset["audit"] else None}
         for dataset in datasets
-    )
+    ).convert_dtypes()  # integers stay integers despite missing values
