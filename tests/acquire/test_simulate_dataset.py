@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import json
+import math
 
 import numpy as np
 import pandas as pd
@@ -183,6 +184,7 @@ def test_existing_data_are_not_overwritten(tmp_path):
     "wrong",
     [
         {"records": 0}, {"sampling_rates": (250,)}, {"sampling_rates": ()}, {"workers": 0}, {"seed": -1},
+        {"difficulty": 1.5}, {"difficulty": math.nan},
         {"class_mix": {("XYZ",): 1}}, {"class_mix": {("NORM",): 0}},
     ],
 )  # fmt: skip

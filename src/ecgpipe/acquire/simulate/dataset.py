@@ -66,6 +66,8 @@ def simulate_dataset(
         raise ConfigError(f"sampling_rates {tuple(sampling_rates)}: PTB-XL's layout has 100 and 500 Hz")
     if seed < 0 or workers < 1:
         raise ConfigError(f"seed {seed} must not be negative, and workers {workers} must be 1 or more")
+    if not 0 <= difficulty <= 1:
+        raise ConfigError(f"difficulty {difficulty:g}: give a fraction from 0 to 1")
     destination = Path(destination)
     if (destination / DATABASE).exists():
         raise DataError(f"{destination} already contains a dataset; choose another folder, or delete that one first")
