@@ -84,7 +84,10 @@ def roc_figure(run: Run) -> str:
         axes.set(xlabel="False positive rate", ylabel="True positive rate", title=name_of_run(run))
         axes.set_aspect("equal")
         axes.legend(
-            loc="lower right", title=f"AUC ({run.metrics['confidence']:.0%} interval)", fontsize=7, title_fontsize=7
+            loc="lower right",
+            title=f"AUC ({100 * run.metrics['confidence']:.4g}% interval)",
+            fontsize=7,
+            title_fontsize=7,
         )
     return to_svg(figure)
 

@@ -61,7 +61,7 @@ def protocol_view(dataset: str, protocol: str, all_runs: Sequence[Run], statisti
             name: sum(run.metrics["support"].get(name, 0) for run in scored) for name in runs[0].metrics["classes"]
         },
         "task": runs[0].metrics["task"],
-        "coverage": f"{runs[0].metrics['confidence']:.0%}",
+        "coverage": f"{100 * runs[0].metrics['confidence']:.4g}%",
         "seeds": sorted({run.seed for run in runs}),
         "models": [
             {"variant": variant, "name": names.get(variant, variant), "parameters": sizes.get(variant)}
