@@ -105,7 +105,7 @@ def test_a_recording_outside_of_the_layout_is_a_problem_not_a_blank_image(tmp_pa
     assert make_images(RedrawnPages([tmp_path / "x.npz"], {}), CONFIG, *outputs, title="t") == 0
     table = PROBLEMS.read(outputs[2])
     assert table[["stage", "record_id"]].values.tolist() == [["preprocess", "x"]]
-    assert "in the layout kit" in table["detail"][0]
+    assert "the layout kit shows no part" in table["detail"][0]
 
 
 def test_missing_leads_do_not_move_the_others():

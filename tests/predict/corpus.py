@@ -104,6 +104,6 @@ def records(folder: Path) -> dict[str, str]:
         "far.hea": "is not on the page",
         "lost.hea": "lost.dat: no such file",
         "half.hea": "truncated",
-        "junk.hea": "not a plain file",
+        "junk.hea": "not a WFDB header",
         "nothing.hea": "header",
     }

@@ -36,7 +36,7 @@ UPLOAD_SECONDS = 60.0
 NAME_HEADER, CLASS_HEADER, PAGE_HEADER = "x-file-name", "x-overlay-class", "x-page"
 ACTIONS = ("predict", "overlay", "record", "report")
 NETWORK_WARNING = (
-    "This page can be reached from the network, without a password or encryption. Do not send patients' pages over a "
+    "This page can be reached from the network, without a password or encryption. Do not send pages of patients over a "
     "network that you do not trust."
 )
 
