@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from ecgpipe.report.build import html_environment, plain
 from ecgpipe.report.collect import Run
 from ecgpipe.report.results import METRICS, baseline_tables, image_cost_sentence, nearest_by_protocol, protocol_view
@@ -94,6 +96,13 @@ def test_records_of_a_first_model_without_the_lowest_seed():
     runs = [scored(name, seed, "patient", 50, 40) for name, seed in (("swin", 3), ("vit", 3), ("vit", 1))]
     shown = view("patient", runs, 70)
     assert (shown["records"], shown["groups"], shown["support"]) == (50, 40, {"A": 50})
+
+
+@pytest.mark.parametrize(("confidence", "shown"), [(0.95, "95%"), (0.975, "97.5%")])
+def test_the_confidence_of_the_intervals_is_not_rounded(confidence, shown):
+    run = scored("swin", 0, "patient", 50, 40)
+    run.metrics["confidence"] = confidence
+    assert view("patient", [run], 40)["coverage"] == shown
 
 
 def test_patients_in_several_parts_of_a_cross_validation_count_once():

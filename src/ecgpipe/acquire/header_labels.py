@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ecgpipe.acquire.own_table import SEX, check_class_names, new_row, read_table, segments_beside
+from ecgpipe.acquire.own_table import SEX, check_class_names, new_row, read_table
 from ecgpipe.artifacts.sources import Source, open_source
 from ecgpipe.artifacts.wfdb_header import LONGEST_HEADER, text_lines
 from ecgpipe.config.data import SUPERCLASSES
@@ -54,9 +54,7 @@ def from_headers(present: Mapping[str, list[str]], config: OwnConfig, key: str) 
             f"{config.source}: none of its {len(present)} headers states a diagnosis (# Dx: ...; the first: "
             f"{problems[0].detail}); set {key}.labels to a CSV table"
         )
-    # the headers of a record's segments state no diagnosis
-    segments = segments_beside(source, present, (error.record for error in problems), (row["path"] for row in rows))
-    return rows, [error for error in problems if error.record not in segments]
+    return rows, problems
 
 
 def _read_comments(source: Source, header: str) -> dict[str, list[str]]:

@@ -9,10 +9,13 @@ from ecgpipe.acquire.header_labels import from_headers
 from ecgpipe.acquire.own_table import RAW_FILES, from_table, new_row
 from ecgpipe.acquire.ptbxl_pages import from_ptbxl
 from ecgpipe.acquire.shards import sample_ids, shard_count, shard_of
-from ecgpipe.artifacts.sources import check_names, is_image, open_source
+from ecgpipe.artifacts.sources import Source, check_names, is_image, open_source, segments_of
 from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.config.own import HEADER, PTB_XL, OwnConfig
 from ecgpipe.errors import DataError, RecordError
+
+UNLABELLED = ("no-metadata", "no-diagnosis")
+"""Problems of records without a label."""
 
 
 def present_records(source: Path | str, kind: str) -> dict[str, list[str]]:
@@ -82,6 +85,8 @@ def list_own_records(
         rows, problems = from_ptbxl(present, config, key, ptb_xl)
     else:
         rows, problems = from_table(present, config, key)
+    if config.kind == "signals":
+        problems = _without_segments(problems, rows, present, open_source(config.source))
     records = pd.DataFrame(rows)
     records = records[records["record_id"].isin(sample_ids(records["record_id"], config.limit, config.seed))]
     records = records.sort_values("record_id", ignore_index=True)
@@ -89,6 +94,18 @@ def list_own_records(
     # no checksums here: a changed image would change this table and with it every shard (the audit adds them)
     records["content"] = ""
     return records[RECORDS.schema.names].astype({"fold": "Int16", "age": "float32"}), problems
+
+
+def _without_segments(
+    problems: list[RecordError], rows: list[dict], present: dict[str, list[str]], source: Source
+) -> list[RecordError]:
+    """The problems, except those of segments of usable records: segments have no labels of their own."""
+    unlabelled = [error.record for error in problems if error.problem in UNLABELLED]
+    folders = {record.rpartition("/")[0] for record in unlabelled}  # only headers beside them are read
+    beside = [row["path"] for row in rows if row["path"].rpartition("/")[0] in folders]
+    headers = [name for path in beside for name in present[path] if name.lower().endswith(".hea")]
+    segments = segments_of(source, headers)
+    return [error for error in problems if error.problem not in UNLABELLED or error.record not in segments]
 
 
 def _from_folders(present: Iterable[str], config: OwnConfig, key: str) -> list[dict]:

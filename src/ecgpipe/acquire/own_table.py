@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from ecgpipe.artifacts.sources import Source, open_source, segments_of
+from ecgpipe.artifacts.sources import Source, open_source
 from ecgpipe.artifacts.wfdb_header import RECORD_SUFFIXES
 from ecgpipe.config.base import did_you_mean
 from ecgpipe.config.own import OwnConfig
@@ -52,10 +52,7 @@ def from_table(present: dict[str, list[str]], config: OwnConfig, key: str) -> tu
         else:
             detail = f"listed in {where}, line {line}, but this {RAW_FILES[config.kind]} is missing"
             problems.append(RecordError(record, source.full_name(path), "missing-file", detail))
-    unlisted = set(present) - set(paths)
-    if config.kind == "signals":
-        unlisted -= segments_beside(source, present, unlisted, (row["path"] for row in rows))
-    for path in sorted(unlisted):
+    for path in sorted(set(present) - set(paths)):
         problems.append(RecordError(path, source.full_name(path), "no-metadata", f"the record has no row in {where}"))
     if not rows:
         raise DataError(
@@ -63,22 +60,6 @@ def from_table(present: dict[str, list[str]], config: OwnConfig, key: str) -> tu
             f"paths below {key}.source, such as {min(present)!r}, not {next(iter(paths), '')!r}"
         )
     return rows, problems
-
-
-def segments_beside(
-    source: Source, present: Mapping[str, list[str]], unlisted: Iterable[str], listed: Iterable[str]
-) -> set[str]:
-    """The segments of listed records. Only headers in the folders of unlisted records are read.
-
-    Args:
-        source: the raw files.
-        present: record -> its files.
-        unlisted: records that may be segments.
-        listed: records that may consist of them.
-    """
-    folders = {path.rpartition("/")[0] for path in unlisted}
-    beside = (path for path in listed if path.rpartition("/")[0] in folders)
-    return segments_of(source, (name for path in beside for name in present[path] if name.lower().endswith(".hea")))
 
 
 def new_row(record: str, path: str, statements: Mapping[str, float]) -> dict:

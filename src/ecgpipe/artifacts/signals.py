@@ -89,15 +89,12 @@ def read_record(
     """
     try:
         with source.record(path) as local:
-            try:
-                recording = read_signal(local, record_id, sampling_rate, derive_leads, lead_names, uncalibrated_gain)
-            except RecordError as error:
-                with suppress(DataError):  # the reader's message says more
-                    source.check_record(path)
-                file = str(PurePath(path).with_name(PurePath(error.file).name).as_posix())
-                raise RecordError(record_id, source.full_name(file), error.problem, error.detail) from error
-    except RecordError:
-        raise
+            recording = read_signal(local, record_id, sampling_rate, derive_leads, lead_names, uncalibrated_gain)
+    except RecordError as error:
+        with suppress(DataError):  # the reader's message says more
+            source.check_record(path)
+        file = str(PurePath(path).with_name(PurePath(error.file).name).as_posix())
+        raise RecordError(record_id, source.full_name(file), error.problem, error.detail) from error
     except DataError as error:  # a file of an archive is damaged or too large
         where, _, detail = str(error).partition(": ")
         raise RecordError(record_id, where, "unreadable-signal", detail) from error

@@ -273,8 +273,8 @@ def bootstrap_row(head: dict, first: SeedScores, second: SeedScores, metric: str
     cell = bootstrap_interval(pooled.value, pooled.samples, config.confidence)
     known = pooled.samples[~np.isnan(pooled.samples)]
     p_value = None if cell["value"] is None else bootstrap_p(known)
-    measured = [seed for seed, value in zip(first, values, strict=True) if not np.isnan(value)]
-    means = [np.mean([side[seed].value[metric] for seed in measured or side]) for side in (first, second)]
+    seeds = [seed for seed, value in zip(first, values, strict=True) if not np.isnan(value)] or list(first)
+    means = [np.mean([side[seed].value[metric] for seed in seeds]) for side in (first, second)]
     return head | {
         "metric": metric,
         "test": "bootstrap",

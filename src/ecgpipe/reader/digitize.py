@@ -17,7 +17,8 @@ from ecgpipe.reader.templates import Layout
 USUAL_GAIN = 10.0  # mm/mV
 GAINS = (5.0, 10.0, 20.0)
 PULSE = (3.5, 24.0), (1.5, 14.0)  # mm, range of heights and of widths of a calibration pulse
-CABRERA, INVERTED = "Cabrera", -0.5  # name of layouts in this order; correlation of -aVR with aVR is lower than this
+CABRERA = "Cabrera"  # part of the name of each layout in this order
+INVERTED = -0.5  # correlation with Goldberger's relation below which aVR is inverted
 PULSE_INK, PULSE_FOOT, PULSE_ALIKE = 0.4, 1.5, 0.1  # probability; tolerances of position (mm) and height (share)
 
 

@@ -68,7 +68,7 @@ def unique_stem(name: str, taken: set[str], others: str = r"[^\w.()+-]") -> str:
     file, number = numbered.groups() if numbered else (name, "")
     base = re.sub(others, "_", Path(file).stem) + (f"-{number}" if number else "")
     stem, count = base, 1
-    while stem.lower() in taken:  # some systems do not tell a.png from A.png
+    while stem.lower() in taken:  # some systems do not distinguish a.png from A.png
         count += 1
         stem = f"{base}-{count}"
     taken.add(stem.lower())

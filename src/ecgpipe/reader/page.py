@@ -23,7 +23,7 @@ NO_ECG = "no ECG was found in the picture; give a photo, scan or drawing of an E
 LEAST_ROW = 0.6
 """Minimum share of the page's width that the longest row of an ECG covers."""
 REPEATED = 6
-"""So many repeated lead names suggest two pages; rhythm strips repeat up to three."""
+"""Number of repeated lead names from which two pages are suspected; rhythm strips repeat up to three names."""
 NAMED = 2.0
 """How many lead names prove an ECG (``read.legible``)."""
 CLEAR, IN_ROWS = 0.83, 0.8

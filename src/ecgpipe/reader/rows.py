@@ -1,4 +1,4 @@
-"""Rows of traces on an upright page: every trace pixel votes for its baseline, and a row has one run per column."""
+"""Rows of traces on an upright page: the trace votes for its baselines, and a row has one run per column."""
 
 from itertools import pairwise
 
@@ -6,24 +6,30 @@ import cv2
 import numpy as np
 from scipy.ndimage import gaussian_filter1d, median_filter
 
-BIN = 0.5  # mm, of the votes for baselines
-BLUR = 2.0  # mm, of these votes
+BIN = 0.5  # mm, height of a bin of the votes for baselines
+BLUR = 2.0  # mm, standard deviation by which the votes are smoothed
 APART = 7.0  # mm, least distance between rows
 MOST_ROWS = 16
 LEAST_ROW = 0.12  # votes of a row, relative to the strongest
 TRACE = 0.6  # probability from which a pixel belongs to a row: separators and blurred edges lie below
 FAR = 25.0  # mm: pixels whose own baseline is farther from every row belong to none, such as the edge of the page
-FLAT, FLAT_SHARE, WAVE = 1.2, 0.98, 20.0  # mm that a double rule strays, share of its columns, mm where paper bends
+FLAT, FLAT_SHARE = 1.2, 0.98  # mm: a row is flat if this share of its columns is this close to its course
+WAVE = 20.0  # mm along the row over which this course may bend with the paper
 SHORT = 0.45  # of the longest row's columns: a row that covers less is a rule, or text
-BAR, BAR_APART, BAR_BESIDE = 1.0, 2.0, 2.0  # mm: width of a bar, its least distance from the trace, and where that is
+BAR = 1.0  # mm, greatest width of a vertical bar
+BAR_APART = 2.0  # mm, its least height, and its least distance above or below the trace
+BAR_BESIDE = 2.0  # mm to each side of a bar, where the trace is looked for
 DRIFT = 20.0  # mm, between parts of one row that lie at different heights
 COMPLEMENT = 0.1  # of the columns of the shorter of two such parts that both may have
-LONG = 8  # pixels: a run of this length is preferred to a speck, longer ones no more
-LENGTH_WEIGHT, MIDDLE_WEIGHT = 0.3, 0.05  # in the cost, per pixel, beside the distance between neighbouring runs
+LONG = 8  # pixels: longer runs are preferred to shorter ones, up to this length
+LENGTH_WEIGHT, MIDDLE_WEIGHT = (
+    0.3,
+    0.05,
+)  # per pixel: length lowers the cost, a jump of the middle adds to it; a gap adds 1
 
 
 def find_rows(trace: np.ndarray, offset: np.ndarray, pixels_per_mm: float) -> tuple[list[float], np.ndarray]:
-    """Baselines of the rows in mm, and the row of each pixel; every trace pixel votes for its own baseline."""
+    """Baselines of the rows in mm, and the row of each pixel; the trace of each column votes for its baselines."""
     row_of = np.full(trace.shape, -1, np.int8)
     at = np.flatnonzero(trace >= TRACE)
     if not len(at):
