@@ -177,6 +177,19 @@ def test_a_page_size_that_depends_on_the_class_is_detected(monkeypatch):
     np.testing.assert_array_equal(logits.argmax(axis=1), truth[60:])
 
 
+@pytest.mark.parametrize("count", [2, 3])
+def test_a_page_size_unlike_all_others_has_finite_logits(count):
+    truth = np.arange(600) % count
+    form = np.full((600, 2), 2200.0)
+    form[:3, 0], truth[:3] = 2201, 0  # the training pages hardly differ
+    other = np.array([[2200.0, 2200], [2201, 2200], [4000, 2200]])
+    flat = np.zeros((600, 5), np.uint8), np.zeros((3, 5), np.uint8)
+    logits = linear((flat[0], form), one_hot(truth, count), (flat[1], other), "single")
+    assert np.isfinite(logits).all()
+    np.testing.assert_allclose(np.exp(logits).sum(axis=1), 1, rtol=1e-5)
+    assert logits[1:].argmax(axis=1).tolist() == [0, 0]
+
+
 def test_the_area_contains_all_ink_and_the_mask_hides_it(tmp_path):
     images = np.zeros((2, 80, 80), np.uint8)
     images[0, 30, 10], images[1, 50, 69] = 1, 1

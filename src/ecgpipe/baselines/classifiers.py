@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.special import log_softmax
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import pairwise_distances_argmin_min
@@ -92,7 +93,11 @@ def linear(
             model.fit(train_features, truth)
             # a class without training records keeps the logarithm of its (tiny) share
             logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
-            logits[:, model.classes_] = model.predict_log_proba(test_features)
+            scores = model.decision_function(test_features)
+            if scores.ndim == 1:  # of two classes, scikit-learn gives only the second one's
+                scores = np.stack([np.zeros_like(scores), scores], axis=1)
+            # predict_log_proba is -inf for pages that are unlike all training pages
+            logits[:, model.classes_] = log_softmax(scores, axis=1)
         return logits
     for place, column in enumerate(targets.T):
         if 0 < column.sum() < len(column):
