@@ -80,6 +80,25 @@ def pretrained(init_from: str, seeds: tuple[int, ...] = (0,)) -> dict:
     }
 
 
+def pretrained_on_a_continued_training() -> dict:
+    """swin+pre starts from swin+b, which continues swin+a, which starts from another training."""
+    first = {"epochs": 40, "keep_state": True, "init_from": "cardiac-images/unique/swin"}
+    return {
+        "datasets": ["ptb-xl", "cardiac-images", "simulated"],
+        "train": {"schedule": "constant"},
+        "recipes": {
+            "a": first,
+            "b": {"epochs": 50, "continue_from": "a"},
+            "pre": {"init_from": "simulated/patient/swin+b"},
+        },
+        "benchmark": {
+            "ptb-xl": {"protocols": ["folds"], "models": ["swin+pre"], "seeds": [0]},
+            "cardiac-images": {"protocols": ["unique"], "models": ["swin"], "seeds": [0]},
+            "simulated": {"protocols": ["patient"], "models": ["swin+a", "swin+b"], "seeds": [0]},
+        },
+    }
+
+
 def test_a_recipe_may_start_from_a_training_of_the_benchmark():
     config = validate_config(merged(shipped(), pretrained("cardiac-images/unique/swin")))
     assert config.train_of("swin+pre").init_from == "cardiac-images/unique/swin"
@@ -191,6 +210,7 @@ def test_tuned_settings_of_a_model_hold_for_all_its_recipes():
         (pretrained("simulated/patient/vit"), "recipes.pre.init_from: simulated is not among the datasets"),
         (pretrained("cardiac-images/paper/vit"), "the benchmark has no training cardiac-images/paper/vit"),
         (pretrained("cardiac-images/unique/swin+pre"), "itself starts from another training"),
+        (pretrained_on_a_continued_training(), "recipes.pre.init_from: simulated/patient/swin+b itself starts from"),
         (pretrained("cardiac-images/unique/swin", seeds=(0, 1)), "benchmark.cardiac-images.seeds lacks 1"),
         (pretrained("ptb-xl/folds/vit"), "both trainings require the same split"),
         ({"tuning": {"grid": {"train.rate": [1]}}}, "train.rate: no such setting"),

@@ -86,6 +86,43 @@ def test_models_that_start_from_the_target_are_not_external():
         validate_config(values | {"benchmark": runs | {"external": [to_simulated | {"models": ["swin+pre"]}]}})
 
 
+def test_models_that_continue_a_training_that_starts_from_the_target_are_not_external():
+    runs = {
+        "ptb-xl": {"protocols": ["folds"], "models": ["swin", "swin+short", "swin+long", "swin+longest"]},
+        "simulated": {"protocols": ["patient"], "models": ["swin"]},
+    }
+    recipes = {
+        "short": {"epochs": 40, "keep_state": True, "init_from": "simulated/patient/swin"},
+        "long": {"epochs": 50, "keep_state": True, "continue_from": "short"},
+        "longest": {"epochs": 60, "continue_from": "long"},
+    }
+    values = {"datasets": list(runs), "train": {"schedule": "constant"}, "recipes": recipes}
+    (one,) = validate_config(
+        values | {"benchmark": runs | {"external": [{"from": "ptb-xl", "to": "simulated"}]}}
+    ).external
+    assert one.models == ("swin",)
+
+
+def test_models_that_start_from_the_recordings_of_the_target_are_not_external():
+    images = {"kind": "images", "source": "pages", "labels": "ptb-xl"}
+    folds = {"protocols": ["folds"], "models": ["swin"]}
+    runs = {
+        "ptb-xl": folds,
+        "clinic": {"protocols": ["patient"], "models": ["swin", "swin+pre"]},
+        "pages": folds | {"models": ["swin", "swin+pre"]},
+        "others": folds,
+    }
+    values = {
+        "datasets": list(runs),
+        "own": {"clinic": CLINIC, "pages": images, "others": images},
+        "recipes": {"pre": {"init_from": "ptb-xl/folds/swin"}},
+    }
+    entries = [{"from": "clinic", "to": "pages"}, {"from": "pages", "to": "others"}, {"from": "pages", "to": "clinic"}]
+    resolved = validate_config(values | {"benchmark": runs | {"external": entries}}).external
+    # between datasets of the same recordings, the published folds keep the test records out of all trainings
+    assert [one.models for one in resolved] == [("swin",), ("swin", "swin+pre"), ("swin", "swin+pre")]
+
+
 def test_datasets_of_the_same_recordings_need_the_published_folds():
     images = {"kind": "images", "source": "pages", "labels": "ptb-xl"}
     runs = {"ptb-xl": {"protocols": ["patient", "folds"]}, "pages": {"protocols": ["folds", "patient"]}}

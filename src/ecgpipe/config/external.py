@@ -51,7 +51,8 @@ def resolve_external(
         entries: `benchmark.external`.
         datasets: datasets of the benchmark.
         runs_of: dataset -> its trainings.
-        starts_on: model -> the dataset of the training that it starts from (`init_from`).
+        starts_on: model -> the dataset of the training that it starts from (`init_from`, of its own training or of one
+            that this continues).
         shares_records: whether two datasets show the same recordings.
 
     Raises:
@@ -68,7 +69,10 @@ def resolve_external(
     found = []
     for (key, source, target), entry in zip(splits, entries, strict=True):
         runs = runs_of(source[0])
-        seen = {name for name in runs.models if starts_on(name) == target[0]}
+        # trainings that share recordings with the source, too, keep to the published folds
+        same = () if shares_records(source[0], target[0]) else datasets
+        shown = {target[0], *(one for one in same if shares_records(one, target[0]))}
+        seen = {name for name in runs.models if starts_on(name) in shown}
         default = tuple(name for name in runs.models if name not in seen)
         models = default if entry.models is None else entry.models
         classes = entry.classes and {

@@ -34,7 +34,14 @@ from ecgpipe.config.models import (
 )
 from ecgpipe.config.own import PTB_XL, OwnConfig
 from ecgpipe.config.pages import PreprocessConfig, ReaderConfig, RenderConfig
-from ecgpipe.config.training import TrainConfig, Trial, TuningConfig, continue_from_problems, init_from_problems
+from ecgpipe.config.training import (
+    TrainConfig,
+    Trial,
+    TuningConfig,
+    continue_from_problems,
+    first_recipe,
+    init_from_problems,
+)
 from ecgpipe.errors import ConfigError
 
 
@@ -271,7 +278,7 @@ class Config(Section):
         """`benchmark.external` with its defaults resolved."""
 
         def starts_on(model: str) -> str | None:
-            first = self.train_of(model).init_from
+            first = first_recipe(model, self.train_of).init_from
             return None if first is None else first.partition("/")[0]
 
         return resolve_external(

@@ -140,6 +140,20 @@ class TrainConfig(Section):
         return self.learning_rate * (self.batch_size / PAPER_BATCH_SIZE) ** power
 
 
+def first_recipe(model: str, train_of: Callable[[str], TrainConfig]) -> TrainConfig:
+    """The recipe that a model's training began with: its own or, if it continues a training, the recipe of that one.
+
+    Args:
+        model: name with its recipe (``swin+strong``).
+        train_of: such a name -> its recipe.
+    """
+    train, seen = train_of(model), set()
+    while train.continue_from not in (None, *seen):  # recipes that continue each other are refused elsewhere
+        seen.add(train.continue_from)
+        train = train_of(f"{model.partition('+')[0]}+{train.continue_from}")
+    return train
+
+
 def init_from_problems(
     datasets: Sequence[str],
     runs_of: Callable[[str], DatasetRuns],
@@ -169,7 +183,7 @@ def init_from_problems(
                     f"{place}: the benchmark has no training {init_from}; on {other} it has the protocols "
                     f"{', '.join(runs.splits)} and the models {', '.join(runs.models)}"
                 )
-            elif train_of(first).init_from is not None:
+            elif first_recipe(first, train_of).init_from is not None:
                 yield f"{place}: {init_from} itself starts from another training"
             elif missing := sorted(set(runs_of(dataset).seeds_of(model)) - set(runs.seeds_of(first))):
                 yield f"{place}: benchmark.{other}.seeds lacks {', '.join(map(str, missing))}, a seed of {dataset}"
