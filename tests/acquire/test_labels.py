@@ -132,15 +132,20 @@ def test_a_grouping_file(table):
     [
         ("statement,class\nIMI,a\nAMII,a\n", r"own\.csv, line 3: 'AMII' is not a statement.*did you mean AMI"),
         ("statement,class\nIMI,a\nIMI,b\n", "line 3: IMI is in two classes, a and b"),
-        ("statement,class\nIMI,\n", "line 2: class '' is empty"),
-        ("code,class\nIMI,a\n", "requires the columns statement and class; it has code, class"),
-        ("statement,class\n", "contains no statement"),
+        ("statement,class\n\nIMI,a\nNORM,\n", "line 4: no class; name one"),
+        ("statement,class\nIMI,record_id\n", "line 2: 'record_id' is not allowed as a class name"),
+        ("statement,class\nIMI,a,\nNORM,b,\n", "line 2: 3 cells, but the header has 2 columns"),
+        ("statement;class\nIMI;a\n", "its cells are separated by ';'; separate them by commas"),
+        ("code,class\nIMI,a\n", "has no column 'statement'; it has code, class"),
+        ("statement,class\n", "has no rows"),
     ],
 )
 def test_an_error_in_a_grouping_file_names_its_line(table, text, expected):
     (table / "own.csv").write_text(text)
     with pytest.raises(DataError, match=expected):
         read_grouping(table, str(table / "own.csv"))
+    with pytest.raises(DataError, match=r"nowhere\.csv: no such file here; set labels\.grouping"):
+        read_grouping(table, str(table / "nowhere.csv"))
 
 
 def test_ties_in_any_grouping():

@@ -106,6 +106,16 @@ def test_one_column_per_class_with_ids_and_another_delimiter(clinic):
     assert counts.dropped == {"no statement of the grouping": 1}
 
 
+@pytest.mark.parametrize("delimiter", [" ", "\t", "|"])
+def test_any_delimiter(clinic, delimiter):
+    (clinic / "labels.csv").write_text(ROWS.replace(",", delimiter))
+    records, problems = list_own_records("clinic", config(clinic, delimiter=delimiter))
+    assert records["record_id"].tolist() == ["a/one", "a/two", "four", "three"] and not problems
+    (clinic / "labels.csv").write_text(ROWS.replace(",", delimiter) + f'x{delimiter}"SR')
+    with pytest.raises(DataError, match="line 6: a quote is not closed"):
+        list_own_records("clinic", config(clinic, delimiter=delimiter))
+
+
 def test_a_shard_does_not_depend_on_labels_or_other_records(clinic):
     before = list_own_records("clinic", config(clinic, shards=3))[0].set_index("path")["shard"]
     (clinic / "labels.csv").write_text(ROWS.replace("AF", "XX").replace("three,SR", "three,AF"))

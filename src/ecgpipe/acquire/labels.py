@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ecgpipe.acquire.challenge_2024 import challenge_groups
+from ecgpipe.acquire.own_table import check_class_names, read_table
 from ecgpipe.acquire.ptbxl import STATEMENTS
 from ecgpipe.artifacts.sources import open_source
 from ecgpipe.artifacts.tables import Labels
@@ -35,7 +36,7 @@ def read_grouping(source: Path | str, name: str) -> tuple[dict[str, str], tuple[
     """
     table = _read_statements(source)
     if name.endswith(".csv"):
-        group_of = _read_grouping_file(Path(name), set(table.index))
+        group_of = _read_grouping_file(name, set(table.index))
     elif name == CHALLENGE:
         group_of = challenge_groups(table)
     elif name in ("superclass", "subclass"):
@@ -65,29 +66,21 @@ def _read_statements(source: Path | str) -> pd.DataFrame:
         raise DataError(f"{path}: not a readable table of statements ({one_line(error)}); fetch it again") from error
 
 
-def _read_grouping_file(path: Path, known: set[str]) -> dict[str, str]:
+def _read_grouping_file(path: str, known: set[str]) -> dict[str, str]:
     """A user's grouping: several statements may share a class, but a statement has only one."""
-    try:
-        table = pd.read_csv(path, dtype=str, encoding="utf-8-sig", keep_default_na=False)
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file; set labels.grouping to a CSV file, or to superclass") from error
-    except (ValueError, OSError) as error:
-        raise DataError(f"{path}: not a readable CSV table ({one_line(error)})") from error
-    if not {"statement", "class"} <= set(table.columns):
-        raise DataError(f"{path}: requires the columns statement and class; it has {', '.join(table.columns)}")
+    where, table = read_table(path, ("statement", "class"), "labels.grouping")
     group_of: dict[str, str] = {}
-    for line, (code, name) in enumerate(table[["statement", "class"]].itertuples(index=False), 2):
-        code, name = code.strip(), name.strip()
+    for line, cells in table:
+        code, name = cells["statement"], cells["class"]
         if code not in known:
             close = difflib.get_close_matches(code, sorted(known), n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
-            raise DataError(f"{path}, line {line}: {code!r} is not a statement of {STATEMENTS}{hint}")
-        if not name or not name.isprintable():
-            raise DataError(f"{path}, line {line}: class {name!r} is empty or contains unprintable characters")
+            raise DataError(f"{where}, line {line}: {code!r} is not a statement of {STATEMENTS}{hint}")
+        if not name:
+            raise DataError(f"{where}, line {line}: no class; name one, or remove the line")
+        check_class_names([name], f"{where}, line {line}")
         if group_of.setdefault(code, name) != name:
-            raise DataError(f"{path}, line {line}: {code} is in two classes, {group_of[code]} and {name}")
-    if not group_of:
-        raise DataError(f"{path}: contains no statement")
+            raise DataError(f"{where}, line {line}: {code} is in two classes, {group_of[code]} and {name}")
     return group_of
 
 

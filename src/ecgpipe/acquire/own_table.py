@@ -17,7 +17,7 @@ from ecgpipe.errors import DataError, RecordError, one_line
 RAW_FILES = {"signals": "WFDB record (.hea)", "images": "image"}
 DELIMITERS = (",", ";", "\t", "|")
 SEX = {"male": "male", "m": "male", "female": "female", "f": "female", "": None}
-END = "end of the table"  # a line after the last one; it is part of a cell if a quote is not closed
+END = "end"  # a line after the last one; it is part of a cell if a quote is not closed
 ID_COLUMN = "record_id"  # of labels.parquet; not allowed as a class
 
 
