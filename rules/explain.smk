@@ -93,6 +93,7 @@ rule measure_saliency:
             TARGETS.of_shards("findings/{shard}.parquet", ["simulated"]) if wildcards.dataset == "simulated" else []
         ),
         records=f"{DATASET}/records.parquet",
+        duplicates=duplicates_from_audit,
     output:
         table=f"{RUN}/saliency.parquet",
         summary=f"{RUN}/saliency.json",

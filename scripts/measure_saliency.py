@@ -23,5 +23,6 @@ with job_log(snakemake), reserve_gpus(requested_gpus(snakemake.resources)):
         snakemake.params.resampling,
         snakemake.output.table,
         snakemake.output.summary,
+        duplicates=snakemake.input.duplicates,
         threads=snakemake.threads,
     )

@@ -16,7 +16,7 @@ from ecgpipe.artifacts.pages import StoredPages, read_pages
 from ecgpipe.artifacts.runs import RunConfig, RunIndex
 from ecgpipe.artifacts.saliency import FINDINGS, MEASURES, Saliency
 from ecgpipe.artifacts.signals import LEADS, read_signal
-from ecgpipe.artifacts.tables import RECORDS
+from ecgpipe.artifacts.tables import DUPLICATES, RECORDS
 from ecgpipe.artifacts.truth import read_truth
 from ecgpipe.config.analysis import ExplainConfig
 from ecgpipe.config.models import ModelConfig
@@ -234,6 +234,27 @@ def test_without_findings_other_seeds_or_saliency(made):
     empty = [one for one in summary["rows"] if one["maps"] == "trained"]
     assert empty and all(one["value"] is None and one["low"] is None and one["records"] == 0 for one in empty)
     assert isinstance(pd.DataFrame(summary["differences"]), pd.DataFrame)
+
+
+def test_identical_images_are_resampled_together(made, tmp_path):
+    """As in the other scores: of images without patients, only the audit knows which are the same file."""
+    own, explained = made / "seed-0", Saliency.read(made / "seed-0/saliency.npz").record_ids
+    records = RECORDS.read(made / "records.parquet").assign(patient_id=None)
+    RECORDS.write(records, tmp_path / "records.parquet")
+    ids = records["record_id"]
+    identical = ids.where(ids != explained[1], explained[0])
+    table = pd.DataFrame({"record_id": ids, "identical": identical, "near": identical})
+    DUPLICATES.write(table, tmp_path / "duplicates.parquet")
+
+    def groups(**more) -> int:
+        measure_run(
+            own, own / "saliency.npz", [], StoredPages([made / "pages.parquet"]), [], tmp_path / "records.parquet",
+            NO_MARGINS, [], CONFIG, RESAMPLING, tmp_path / "m.parquet", tmp_path / "m.json", **more,
+        )  # fmt: skip
+        return json.loads((tmp_path / "m.json").read_text())["groups"]
+
+    assert groups() == len(explained)
+    assert groups(duplicates=tmp_path / "duplicates.parquet") == len(explained) - 1
 
 
 def test_chance_leaves_out_the_same_empty_maps_as_the_value():

@@ -13,7 +13,7 @@ from ecgpipe.artifacts.page_transform import read_transforms
 from ecgpipe.artifacts.pages import PageSource, StoredPage
 from ecgpipe.artifacts.runs import RunConfig, RunIndex
 from ecgpipe.artifacts.saliency import FINDINGS, MEASURES, Saliency
-from ecgpipe.artifacts.tables import RECORDS
+from ecgpipe.artifacts.tables import RECORDS, add_content_hashes
 from ecgpipe.config.analysis import ExplainConfig
 from ecgpipe.explain.measures import (
     area_under_curve,
@@ -56,6 +56,7 @@ def measure_run(
     table_file: Path | str,
     summary_file: Path | str,
     *,
+    duplicates: Path | str | None = None,
     threads: int | None = None,
 ) -> None:
     """Write saliency.parquet, one row per record and measure, and saliency.json, the means with intervals.
@@ -72,6 +73,7 @@ def measure_run(
         config: methods, pyramid level and steps.
         resampling: ``resamples``, ``confidence`` and ``seed`` of the bootstrap.
         table_file, summary_file: output files.
+        duplicates: the audit's table of duplicates, if the records were listed without checksums.
         threads: CPU threads.
     """
     folder = Path(folder)
@@ -116,7 +118,10 @@ def measure_run(
 
     table = pd.DataFrame(rows, columns=MEASURES.schema.names)
     MEASURES.write(table, table_file)
-    groups = _groups(RECORDS.read(records_file, ["record_id", "patient_id", "content"]), explained.record_ids)
+    records = RECORDS.read(records_file, ["record_id", "patient_id", "content"], explained.record_ids)
+    if duplicates:
+        records = add_content_hashes(records, duplicates)
+    groups = _groups(records, explained.record_ids)
     empty = {
         source: {method: int((maps[source, method].max(axis=(1, 2)) == 0).sum()) for method in explained.methods}
         for source in (TRAINED, RANDOMISED)
