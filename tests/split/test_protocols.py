@@ -88,6 +88,13 @@ def test_class_shares_are_within_one_record(protocol, multilabel, n):
     assert deviation(roles, targets, protocol, SplitConfig()) == pytest.approx(worst, abs=1e-3)
 
 
+def test_shares_need_not_be_whole_percents():
+    records, targets = make_records(n=2000)
+    roles = split("patient", records, targets, validation=0.125, test=0.075)
+    for role, share in (("train", 0.8), ("validation", 0.125), ("test", 0.075)):
+        assert np.abs(targets[roles == role].sum(axis=0) - share * targets.sum(axis=0)).max() <= 2
+
+
 def test_unique_keeps_known_patients_together():
     records, targets = make_records()
     patients = records["patient_id"].where(records.index % 3 > 0)

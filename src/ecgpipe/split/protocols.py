@@ -11,6 +11,7 @@ validation set (``paper``: part k is the validation set). With ``folds`` the dat
 """
 
 from collections.abc import Sequence
+from math import gcd
 
 import numpy as np
 import pandas as pd
@@ -153,8 +154,10 @@ def _parts(base: str, config: SplitConfig, parts: int, part: int) -> tuple[list[
     if base == "paper":
         validation = round(10_000 * config.paper_validation)
         return ["train", "validation"], [10_000 - validation, validation]
-    validation, test = round(100 * config.validation), round(100 * config.test)
-    return ["train", "validation", "test"], [100 - validation - test, validation, test]
+    validation, test = round(10_000 * config.validation), round(10_000 * config.test)
+    unit = gcd(100, validation, test)  # whole percents keep the weights, and so the splits, of earlier versions
+    weights = (10_000 - validation - test, validation, test)
+    return ["train", "validation", "test"], [weight // unit for weight in weights]
 
 
 def _groups(base: str, records: pd.DataFrame) -> np.ndarray:
