@@ -18,7 +18,7 @@ from ecgpipe.config.pages import PreprocessConfig
 from ecgpipe.config.training import TrainConfig
 from ecgpipe.errors import ConfigError, DataError
 from ecgpipe.models import load_model
-from ecgpipe.models.card import save_model
+from ecgpipe.models.card import card_text, save_model
 from ecgpipe.train.engine import train_run
 from ecgpipe.train.prepare import prepare_run
 
@@ -102,6 +102,15 @@ def test_timm_alone_builds_the_model(saved):
     assert torch.equal(model(x), load_model(saved)[0](x))
     call = re.search(r"timm\.create_model\(.*\)", (saved / "README.md").read_text())[0]
     assert sorted(eval(call).state_dict()) == sorted(model.state_dict())
+
+
+def test_the_card_of_a_user_defined_model_names_its_file(saved):
+    """Neither timm alone nor ecgpipe without the file can build it."""
+    own = SavedModel.read(saved)
+    own = own.model_copy(update={"model": own.model.model_copy(update={"plugin": "nets/my_net.py"})})
+    card = card_text(own, None)
+    assert 'load_model("FOLDER", plugin="nets/my_net.py")' in card and "import my_net  #" in card
+    assert "timm alone" not in card and card.count("--plugin nets/my_net.py`") == 2
 
 
 @pytest.mark.parametrize("how", ["ecgpipe", "timm"])

@@ -7,7 +7,7 @@ from ecgpipe.artifacts.model_folder import SavedModel
 from ecgpipe.cli import main
 from ecgpipe.config.models import ModelConfig
 from ecgpipe.config.schema import validate_config
-from ecgpipe.errors import ConfigError
+from ecgpipe.errors import ConfigError, DataError
 from ecgpipe.models import create_model, load_model
 from ecgpipe.models.cam import cam_target
 from ecgpipe.models.factory import run_plugin
@@ -29,6 +29,12 @@ def test_the_template_is_a_model_of_the_benchmark(folder):
     assert cam_target(model).layer is model.stages[2]
 
 
+def test_it_has_no_imagenet_weights(folder):
+    """`model: {pretrained: true}` also applies to it."""
+    with pytest.raises(DataError, match=r"SmallNet has no pretrained_cfg.*pretrained to false"):
+        create_model("my_net", num_classes=3, img_size=64, plugin=str(folder / "my_net.py"), pretrained=True)
+
+
 def test_a_configuration_reads_its_names_without_running_it(folder):
     (folder / "my_net.py").write_text((folder / "my_net.py").read_text() + "\nraise RuntimeError('it ran')\n")
     values = {
@@ -44,6 +50,18 @@ def test_a_configuration_reads_its_names_without_running_it(folder):
         validate_config(values)
     values["variants"]["my_net"]["plugin"] = "elsewhere.py"
     with pytest.raises(ConfigError, match=r"variants\.my_net\.plugin: no such file 'elsewhere.py'|no such model"):
+        validate_config(values)
+
+
+@pytest.mark.parametrize(
+    "values", [{"variants": {"vit": {"plugin": "my-net/my_net.py"}}}, {"model": {"plugin": "my-net/my_net.py"}}]
+)
+def test_a_file_cannot_take_the_name_of_a_built_in_variant(folder, values):
+    """Otherwise the built-in model would be trained in its place."""
+    file = folder / "my_net.py"
+    validate_config({"model": {"plugin": "my-net/my_net.py"}})
+    file.write_text(file.read_text().replace("def my_net(", "def vit("))
+    with pytest.raises(ConfigError, match="registers vit, the name of a built-in variant"):
         validate_config(values)
 
 

@@ -301,18 +301,23 @@ def _calibration_section(saved: SavedModel) -> str:
 
 
 def _loading(saved: SavedModel) -> str:
-    architecture = saved.architecture
+    architecture, plugin = saved.architecture, saved.model.plugin
     arguments = ", ".join(f"{key}={value!r}" for key, value in architecture["arguments"].items())
-    own = architecture["library"] != "timm"
-    title = "timm's registry (the architecture is part of ecgpipe)" if own else "timm alone"
-    register = "import ecgpipe.models  # registers the architecture\n" if own else ""
+    title, register, consent, option = "timm alone", "", "", ""
+    if plugin is not None:
+        title = f"timm's registry (`{plugin}` defines the architecture)"
+        register = f"import {Path(plugin).stem}  # registers the architecture\n"
+        consent, option = f", plugin={json.dumps(plugin)}", f" --plugin {plugin}"
+    elif architecture["library"] != "timm":
+        title = "timm's registry (the architecture is part of ecgpipe)"
+        register = "import ecgpipe.models  # registers the architecture\n"
     return f"""\
 With ecgpipe:
 
 ```python
 from ecgpipe.models import load_model
 
-model, config = load_model("FOLDER")
+model, config = load_model("FOLDER"{consent})
 ```
 
 With {title}:
@@ -325,9 +330,9 @@ model = timm.create_model("{architecture["name"]}", {arguments})
 model.load_state_dict(load_file("FOLDER/weights.safetensors"))
 ```
 
-For photos, scans, PDF pages and records: `ecgpipe predict FOLDER FILE...`.
+For photos, scans, PDF pages and records: `ecgpipe predict FOLDER FILE...{option}`.
 
-Without PyTorch: `ecgpipe export FOLDER -o model.onnx` writes an ONNX file."""
+Without PyTorch: `ecgpipe export FOLDER -o model.onnx{option}` writes an ONNX file."""
 
 
 def _json_block(value: Any) -> list[str]:

@@ -121,8 +121,14 @@ def load_pretrained_weights(model: nn.Module, weights_file: str | Path | None = 
         weights_file: local safetensors file; None: timm's hub (the cache first).
 
     Raises:
-        DataError: the file is missing, not safetensors, or of another architecture, or the hub cannot be reached.
+        DataError: the model is not one of timm's, the file is missing, not safetensors, or of another architecture, or
+            the hub cannot be reached.
     """
+    if getattr(model, "pretrained_cfg", None) is None:
+        raise DataError(
+            f"{type(model).__name__} has no pretrained_cfg, so no ImageNet weights are known for it; set "
+            "variants.<name>.pretrained to false"
+        )
     config = dict(model.pretrained_cfg)
     source = config["architecture"] + (f".{config['tag']}" if config.get("tag") else "")
     if (published := timm.get_pretrained_cfg(source)) is not None:
