@@ -47,6 +47,13 @@ def test_shipped_configurations_are_valid(name):
     assert config.results.startswith("results/")
 
 
+def test_the_examples_of_the_training_page_are_valid():
+    blocks = re.findall(r"```yaml\n(.*?)```", (PROJECT / "docs/training.md").read_text(encoding="utf-8"), re.S)
+    assert len(blocks) == 4
+    for block in blocks:
+        validate_config(merged(shipped(), yaml.safe_load(block)))
+
+
 def test_config_yaml_states_the_defaults_of_the_models():
     """What config.yaml shows is what the models would use without it, but for the choice of trainings."""
     stated, default = validate_config(shipped()).model_dump(), Config().model_dump()
@@ -137,6 +144,7 @@ def test_tuned_settings_of_a_model_hold_for_all_its_recipes():
     ("change", "expected"),
     [
         ({"train": {"epoch": 3}}, "train.epoch: unknown key; did you mean epochs?"),
+        ({"recipes": {"a": {"epochs": 20}}}, "recipes.a: warmup_epochs (30) must be below epochs (20)"),
         ({"train": {"batch_size": 0}}, "train.batch_size: Input should be greater than or equal to 1; given: 0"),
         ({"labels": {"policy": "all"}}, "labels.policy: Input should be 'single', 'primary' or 'multilabel'"),
         ({"box": {"pretrain_on": "nowhere"}}, "box.pretrain_on: 'nowhere' must be a dataset of signals that"),
@@ -197,6 +205,7 @@ def test_tuned_settings_of_a_model_hold_for_all_its_recipes():
         ({"recipes": {"fast": {"epoch": 3}}}, "recipes.fast.epoch: unknown key; did you mean epochs?"),
         ({"recipes": {"a b": {}}}, "recipes.a b: names consist of letters"),
         ({"train": {"init_from": "ptb-xl/folds/vit"}}, "train.init_from: set it in a recipe"),
+        ({"train": {"schedule": "constant", "continue_from": "a"}}, "train.continue_from: set it in a recipe"),
         (continued(["swin+b"]), "recipes.b.continue_from: benchmark.ptb-xl lacks the training swin+a"),
         (continued(once=["swin+a"]), "lacks the training swin+a, or one of its seeds"),
         (continued(epochs=35), "swin+a must have keep_state: true and fewer epochs"),
@@ -204,6 +213,13 @@ def test_tuned_settings_of_a_model_hold_for_all_its_recipes():
         (continued(schedule="cosine"), "continue_from requires schedule: constant"),
         ({"tuned": {"swin": {"epoch": 3}}}, "tuned.swin.epoch: unknown key; did you mean epochs?"),
         ({"tuned": {"swim": {}}}, "no such model; did you mean swin"),
+        ({"tuned": {"swin+a": {}}, "recipes": {"a": {}}}, "tuned: swin+a: recipes have no effect here"),
+        ({"tuned": {"vit": "swin+a"}, "recipes": {"a": {}}}, "tuned: swin+a: recipes have no effect here"),
+        ({"variants": {"swin+a": {}}, "recipes": {"a": {}}}, "variants: swin+a: recipes have no effect here"),
+        (
+            {"tuning": {"models": ["swin+a"]}, "recipes": {"a": {}}},
+            "tuning.models: swin+a: recipes have no effect here",
+        ),
         ({"benchmark": {"ptb-xl": {"once": ["swim"]}}}, "swim is not among the models"),
         ({"evaluate": {"planned": [["swin", "swin+x"]]}}, "evaluate.planned: not among the benchmark's models: swin+x"),
         (pretrained("simulated"), "recipes.pre.init_from: must be DATASET/PROTOCOL/MODEL"),

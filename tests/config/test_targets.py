@@ -170,6 +170,15 @@ def test_trials():
     ]
 
 
+def test_a_search_requires_models_and_a_protocol_that_the_dataset_has():
+    with pytest.raises(ConfigError, match=r"tuning\.models is empty"):
+        targets().trials("ptb-xl", "history.csv")
+    found = targets(tuning={"models": ["swin"]})
+    assert found.trials("ptb-xl", "x") == ["out/ptb-xl/tuning/folds/swin/defaults/seed-0/x"]
+    with pytest.raises(ConfigError, match=r"tuning\.protocol: for cardiac-images, folds requires patients or folds"):
+        found.trials("cardiac-images", "history.csv")
+
+
 def test_everything():
     found = targets().everything()
     assert len(found) == len(set(found))

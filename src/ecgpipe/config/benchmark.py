@@ -53,7 +53,7 @@ class DatasetRuns(Section):
     @field_validator("models")
     @classmethod
     def _models_exist(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        check_models(names, info)
+        check_models(names, info, recipes=True)
         return names
 
     @property

@@ -20,7 +20,7 @@ def check_section(make: Callable[[], Any], section: type[Section], prefix: str) 
 def explain(error: ValidationError, top: type[Section], prefix: str = "") -> Iterator[str]:
     """One line per problem, which says what to do."""
     for problem in error.errors():
-        path = prefix + ".".join(str(part) for part in problem["loc"])
+        path = (prefix + ".".join(str(part) for part in problem["loc"])).rstrip(".: ")  # no key: the whole section
         if problem["type"] == "extra_forbidden":
             known = _keys_at(problem["loc"][:-1], top)
             hint = did_you_mean(str(problem["loc"][-1]), known)

@@ -139,9 +139,15 @@ def unknown_model(name: str, user_defined: Iterable[str] = ()) -> str | None:
     )
 
 
-def check_models(names: Iterable[str], info: ValidationInfo) -> None:
-    """Raise ValueError unless all names are models, each perhaps with a recipe (``swin+strong``)."""
+def check_models(names: Iterable[str], info: ValidationInfo, *, recipes: bool = False) -> None:
+    """Raise ValueError unless all names are models; with ``recipes``, each perhaps with a recipe (``swin+strong``)."""
     user_defined = (info.context or {}).get("user_models", ())
-    problems = [problem for name in names if (problem := unknown_model(name.partition("+")[0], user_defined))]
+    problems = []
+    for name in names:
+        model, plus, _ = name.partition("+")
+        if plus and not recipes:
+            problems.append(f"{name}: recipes have no effect here; name the model without one, {model}")
+        elif problem := unknown_model(model, user_defined):
+            problems.append(problem)
     if problems:
         raise ValueError("; ".join(problems))

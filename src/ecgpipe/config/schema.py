@@ -25,6 +25,7 @@ from ecgpipe.config.data import (
 from ecgpipe.config.external import External, resolve_external
 from ecgpipe.config.messages import check_section, explain
 from ecgpipe.config.models import (
+    VARIANTS,
     ModelConfig,
     architecture_of,
     check_models,
@@ -153,6 +154,11 @@ class Config(Section):
         """Whether the pages of a dataset are drawn from signals, or are image files."""
         return self.own[dataset].kind if dataset in self.own else "images" if dataset == "cardiac-images" else "signals"
 
+    def unfit(self, dataset: str, protocol: str) -> str | None:
+        """Why a protocol cannot be used for a dataset, or None."""
+        check = getattr(self.settings_of(dataset), "unfit", lambda protocol: None)
+        return check(base_protocol(protocol))
+
     def shares_records(self, dataset: str, other: str) -> bool:
         """Whether two datasets show the same recordings: PTB-XL, and images that have its labels."""
         ptb_xl = {PTB_XL, *(name for name, own in self.own.items() if own.labels == PTB_XL)}
@@ -248,8 +254,9 @@ class Config(Section):
     def _variants_and_recipes_fit(self) -> "Config":
         for variant in self.variants:
             check_section(lambda variant=variant: self.model_of(variant), ModelConfig, f"variants.{variant}.")
-        if self.train.init_from is not None:
-            raise ValueError("train.init_from: set it in a recipe, recipes.NAME.init_from")
+        for key in ("init_from", "continue_from"):
+            if getattr(self.train, key) is not None:
+                raise ValueError(f"train.{key}: set it in a recipe, recipes.NAME.{key}")
         for name in self.recipes:
             if not re.fullmatch(r"[A-Za-z0-9_]+", name):
                 raise ValueError(f"recipes.{name}: names consist of letters, digits and _")
@@ -292,7 +299,12 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _runs_fit(self, info: ValidationInfo) -> "Config":
-        user_defined = (info.context or {}).get("user_models", ())
+        context = info.context or {}
+        if taken := [name for name in VARIANTS if name in context.get("plugin_models", ())]:
+            raise ValueError(
+                f"plugin: a file registers {', '.join(taken)}, the name of a built-in variant; rename its function"
+            )
+        user_defined = context.get("user_models", ())
         used = {name for dataset in self.datasets for name in self.benchmark.of(dataset).models}
         unknown = [name for name in self.explain.variants if name not in used and unknown_model(name, user_defined)]
         if missing := {name for pair in self.evaluate.planned for name in pair} - used:
@@ -302,9 +314,8 @@ class Config(Section):
                 f"explain.variants: no such model: {', '.join(unknown)}; in use: {', '.join(sorted(used))}"
             )
         for dataset in self.datasets:
-            unfit = getattr(self.settings_of(dataset), "unfit", lambda protocol: None)
             for name in self.benchmark.of(dataset).protocols:
-                if reason := unfit(base_protocol(name)):
+                if reason := self.unfit(dataset, name):
                     raise ValueError(f"benchmark.{dataset}.protocols: {name} {reason}")
         return self
 

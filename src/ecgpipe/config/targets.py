@@ -134,11 +134,21 @@ class Targets:
         return [file for folder in folders for file in self.of_shards(f"{folder}/{{shard}}.{suffix}", [dataset])]
 
     def trials(self, dataset: str, file: str) -> list[str]:
-        """A file of every trial of the search for a recipe."""
-        folder = f"{self.results}/{dataset}/tuning/{self.config.tuning.protocol}"
-        return [
-            f"{folder}/{name}/seed-{seed}/{file}" for name in self.config.trials for seed in self.config.tuning.seeds
-        ]
+        """A file of every trial of the search for a recipe.
+
+        Raises:
+            ConfigError: the search has no models, or its protocol cannot be used for the dataset.
+        """
+        search = self.config.tuning
+        if not search.models:
+            raise ConfigError("tuning.models is empty: name the models whose settings the search compares")
+        if reason := self.config.unfit(dataset, search.protocol):
+            raise ConfigError(
+                f"tuning.protocol: for {dataset}, {search.protocol} {reason}; set another protocol, or request only "
+                f"{self.results}/NAME/tuning/best.yaml of another dataset"
+            )
+        folder = f"{self.results}/{dataset}/tuning/{search.protocol}"
+        return [f"{folder}/{name}/seed-{seed}/{file}" for name in self.config.trials for seed in search.seeds]
 
     def baselines(self) -> list[str]:
         """The scores of every baseline."""
