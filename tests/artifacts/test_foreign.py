@@ -126,6 +126,52 @@ def test_a_pdf_in_a_dicom_file_is_a_page(tmp_path):
     assert picture.kind == "pdf" and picture.name == "report.dcm, page 1"
 
 
+def dicom_picture(pixels: np.ndarray, interpretation: str, **elements) -> bytes:
+    """A DICOM file with a picture of 8 bits, (H, W) or (H, W, 3), not compressed."""
+    dataset = pydicom.Dataset()
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    dataset.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
+    dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
+    dataset.Rows, dataset.Columns = pixels.shape[:2]
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 8, 8, 7, 0
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = pixels[0, 0].size, interpretation
+    if pixels.ndim == 3:
+        dataset.PlanarConfiguration = 0
+    dataset.PixelData = pixels.tobytes()
+    dataset.update(elements)
+    stream = io.BytesIO()
+    dataset.save_as(stream, enforce_file_format=True)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("interpretation", ["RGB", "YBR_FULL", "MONOCHROME2", "MONOCHROME1"])
+def test_a_picture_in_a_dicom_file_has_its_colours(interpretation):
+    page = np.full((24, 40, 3), 255, np.uint8)
+    page[4:8], page[12:16] = 0, (200, 200, 200) if interpretation.startswith("MONO") else (250, 150, 140)
+    stored = page
+    if interpretation == "YBR_FULL":
+        stored = pydicom.pixels.convert_color_space(page, "RGB", "YBR_FULL")
+    elif interpretation.startswith("MONO"):
+        stored = page[:, :, 0] if interpretation == "MONOCHROME2" else 255 - page[:, :, 0]
+    (picture,) = pictures_in(dicom_picture(stored, interpretation), "page.dcm")
+    assert isinstance(picture, Picture) and np.abs(picture.image.astype(int) - page).max() <= 2
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_the_palette_of_a_dicom_picture_is_applied(bits):
+    colours = np.array([(255, 255, 255), (250, 150, 140), (0, 0, 0), (255, 255, 255)])
+    tables = (colours * (257 if bits == 16 else 1)).astype(f"<u{bits // 8}")
+    names = ("Red", "Green", "Blue")
+    elements = {f"{name}PaletteColorLookupTableDescriptor": [len(colours), 0, bits] for name in names}
+    elements |= {f"{name}PaletteColorLookupTableData": tables[:, i].tobytes() for i, name in enumerate(names)}
+    indices = np.zeros((24, 40), np.uint8)
+    indices[4:8], indices[12:16] = 2, 1
+    (picture,) = pictures_in(dicom_picture(indices, "PALETTE COLOR", **elements), "page.dcm")
+    assert isinstance(picture, Picture) and picture.image.dtype == np.uint8
+    assert np.array_equal(picture.image, colours[indices])
+
+
 def test_skipped_files_of_a_folder_are_counted_and_named(tmp_path, capsys):
     Image.new("L", (50, 40)).save(tmp_path / "page.png")
     for name in ("notes.txt", "rec.dat", "rec.hea", "table.csv"):

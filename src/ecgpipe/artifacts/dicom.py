@@ -100,9 +100,10 @@ def read_page(content: bytes, name: str) -> bytes | np.ndarray:
             raise DataError(
                 f"{name}: a DICOM file with several pictures, or one of 16 bits; save its page as PDF or PNG"
             )
-        pixels = np.asarray(dataset.pixel_array)
-        if str(dataset.PhotometricInterpretation).startswith("YBR"):
-            pixels = dicom.pixels.convert_color_space(pixels, dataset.PhotometricInterpretation, "RGB")
+        pixels = np.asarray(dataset.pixel_array)  # pydicom converts YCbCr to RGB, but leaves indices of a palette
+        if dataset.PhotometricInterpretation == "PALETTE COLOR":
+            pixels = dicom.pixels.apply_color_lut(pixels, dataset)[:, :, :3]
+            pixels = (pixels >> 8).astype(np.uint8) if pixels.dtype == np.uint16 else pixels
         pixels = 255 - pixels if dataset.PhotometricInterpretation == "MONOCHROME1" else pixels
     except DataError as error:
         raise DataError(str(error) if name in str(error) else f"{name}: {error}") from error
