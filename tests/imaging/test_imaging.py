@@ -23,6 +23,8 @@ from ecgpipe.render.shard import render_shard
 from tests.preprocess.pages import beats
 
 PNG_AND_JPEG = {"level": "photo", "seed": 1, "jpeg": {"probability": 0.5, "range": [40, 60]}}
+SOME = {"rotation": {"probability": 0.5, "range": [2, 3]}}
+"""Rotates three of the five usable records; 00004 and 00005 stay as rendered."""
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +81,7 @@ def make(records, source, config, files, start=0.0, **options):
     [
         ({}, {"variant": "paper"}),
         ({"layout": "cardiac-images", "dpi": 100, "degrade": PNG_AND_JPEG}, {"size": 320}),
+        ({"dpi": 100, "degrade": SOME}, {"size": 320}),
         ({"layout": "6x2", "dpi": 100}, {"variant": "paper", "size": 320}),
     ],
 )

@@ -49,10 +49,10 @@ def make_images(
 ) -> int:
     """Write the images of a shard and their index; unusable records are listed in the problems table.
 
-    Stored and rendered pages give identical images, with one exception: with the variant ``reader``, the traces of
-    undegraded rendered pages are drawn, not found by the reader. The problems table names the stage: ``render`` if a
-    record has no page (stored pages: its table is beside the pages file), ``preprocess`` if the page has no usable
-    image.
+    Stored and rendered pages give identical images, with one exception: with the variant ``reader`` and without
+    ``render.degrade``, the traces of rendered pages are drawn, not found by the reader. The problems table names the
+    stage: ``render`` if a record has no page (stored pages: its table is beside the pages file), ``preprocess`` if the
+    page has no usable image.
 
     Args:
         pages: ``StoredPages`` or ``RenderedPages`` of the shard; with ``from: digitized`` ``RedrawnPages``, or
@@ -98,14 +98,19 @@ def make_images(
     return len(images)
 
 
-def image_of_page(page: Page | DegradedPage, config: PreprocessConfig) -> Prepared:
-    """The image of a rendered page; the page is encoded only if its encoding is lossy.
+def image_of_page(page: Page, config: PreprocessConfig) -> Prepared:
+    """The image of a rendered page, whose traces are known.
 
     Raises:
         DataError: no ink on the page.
     """
-    if isinstance(page, Page) and config.variant == "reader":
+    if config.variant == "reader":
         return prepare_traces(page.trace_mask * np.uint8(255), page.dpi, config)
+    return prepare(page.image, config)
+
+
+def _image_of_picture(page: Page | DegradedPage, config: PreprocessConfig) -> Prepared:
+    """The image of a page as stored; the page is encoded only if its encoding is lossy."""
     if isinstance(page, Page) or page.quality is None:
         return prepare(page.image, config)
     return prepare_file(page.encode(), "page", config)
@@ -124,8 +129,8 @@ def _image_of_record(
         elif config.variant == "reader" and not render.degrade.active:
             rows = rows_of_layout(render) if config.digitized else None
             prepared = prepare_traces(renderer.trace_coverage(row), render.dpi, config, rows)
-        else:
-            prepared = image_of_page(renderer.page(row), config)
+        else:  # also a page that no degradation applies to, since its stored picture does not tell
+            prepared = _image_of_picture(renderer.page(row), config)
     except RecordError as error:
         return row[0], error
     except DataError as error:
