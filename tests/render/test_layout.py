@@ -2,10 +2,15 @@
 
 import json
 
+import numpy as np
 import pytest
 
+from ecgpipe.config.pages import RenderConfig
 from ecgpipe.errors import ConfigError
 from ecgpipe.render.layout import LEADS, layout_named
+from ecgpipe.render.page import render_page
+
+ONE_SLOT = '"name": "x", "width": 100, "height": 100, "slots": [{"lead": "I", "x": 0, "baseline": 50, "width": 50}]'
 
 
 @pytest.mark.parametrize("name", ["kit", "cardiac-images", "6x2", "12x1"])
@@ -44,6 +49,8 @@ def test_layout_file_round_trip(tmp_path, suffix):
             '{"name": "x", "width": 100, "height": 100, "slots": [{"lead": "V9", "x": 0, "baseline": 5, "width": 50}]}',
             "lead",
         ),
+        (f'{{{ONE_SLOT}, "grid": {{"box": [-5, 0, 100, 100]}}}}', r"grid\.box .* is not on the page"),
+        (f'{{{ONE_SLOT}, "texts": [{{"x": 5, "y": 90, "text": "two\\nlines"}}]}}', "a text has one line"),
     ],
 )
 def test_broken_layout_file_names_the_problem(tmp_path, text, complaint):
@@ -59,6 +66,15 @@ def test_layout_files_construct_no_objects(tmp_path):
     with pytest.raises(ConfigError, match=r"mine\.yaml: could not determine a constructor"):
         layout_named(str(path))
     assert not (tmp_path / "made").exists()
+
+
+def test_only_speed_and_gain_are_filled_in(tmp_path):
+    images = []
+    for name, text in (("a", "{speed} mm/s {gain} mm/mV {date} {"), ("b", "25 mm/s 5 mm/mV {date} {")):
+        path = tmp_path / f"{name}.json"
+        path.write_text(f'{{{ONE_SLOT}, "texts": [{{"x": 5, "y": 90, "text": "{text}"}}]}}', encoding="utf-8")
+        images.append(render_page(np.zeros((12, 1000)), 100, RenderConfig(layout=str(path), gain=5)).image)
+    assert np.array_equal(*images)
 
 
 def test_unknown_layout_lists_the_known():

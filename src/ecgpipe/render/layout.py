@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ecgpipe.config.pages import Colour
 from ecgpipe.errors import ConfigError
@@ -28,6 +28,13 @@ class Text(_Part):
     text: str
     size: float = Field(11, gt=0, description="points")
     font: Literal["sans", "serif"] = "sans"
+
+    @field_validator("text")
+    @classmethod
+    def _one_line(cls, value: str) -> str:
+        if "\n" in value:
+            raise ValueError("a text has one line; give a text for each line")
+        return value
 
 
 class Pulse(_Part):
@@ -94,6 +101,9 @@ class Layout(_Part):
         for slot in self.slots:
             if not (slot.x >= 0 and slot.x + slot.width <= self.width and 0 <= slot.baseline <= self.height):
                 raise ValueError(f"lead {slot.lead} at x {slot.x}, baseline {slot.baseline} is not on the page")
+        x0, y0, x1, y1 = box = self.grid.box or (0, 0, self.width, self.height)
+        if not (0 <= x0 < x1 <= self.width and 0 <= y0 < y1 <= self.height):
+            raise ValueError(f"grid.box {list(box)} is not on the page: give its left, upper, right and lower edge")
         return self
 
 

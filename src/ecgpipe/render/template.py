@@ -213,8 +213,9 @@ def _draw_shared_ink(layout: Layout, config: RenderConfig, shape: tuple[int, int
 def _texts(layout: Layout, config: RenderConfig) -> list[Text]:
     texts = [slot.name for slot in layout.slots if slot.name] if config.lead_names else []
     if config.annotations:
-        values = {"speed": f"{config.paper_speed:g}", "gain": f"{config.gain:g}"}
-        texts += [text.model_copy(update={"text": text.text.format(**values)}) for text in layout.texts]
+        for text in layout.texts:  # other braces are printed as they are
+            filled = text.text.replace("{speed}", f"{config.paper_speed:g}").replace("{gain}", f"{config.gain:g}")
+            texts.append(text.model_copy(update={"text": filled}))
     return texts
 
 
