@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.signal import welch
 
+from ecgpipe.acquire.simulate.findings import Finding
 from ecgpipe.acquire.simulate.patient import LEADS, STANDARD_LEADS, electrode_matrix, lead_matrix
 from ecgpipe.acquire.simulate.record import SimulatedRecord, simulate_rates, simulate_record
 from ecgpipe.acquire.simulate.rhythm import RHYTHMS
@@ -196,6 +197,8 @@ def test_truth_can_be_stored_and_read():
         {"noise": -1},
         {"rhythm_code": "VF"},
         {"ectopics": ("XYZ",)},
+        {"rhythm_code": "AFIB", "findings": (Finding("RAO/RAE", 0.7),)},
+        {"rhythm_code": "AFLT", "findings": (Finding("LAFB", 0.7), Finding("1AVB", 0.7))},
     ],
 )
 def test_arguments_out_of_range_are_refused(wrong):

@@ -28,6 +28,7 @@ from ecgpipe.lead_names import LEADS
 INTERNAL_RATE = 500  # Hz; other rates are low-passed and resampled from it, like PTB-XL's 100 Hz files
 MARGIN = 1.0  # seconds simulated on either side, so that the edges contain parts of beats
 LEAD_MATRIX = lead_matrix()
+WITHOUT_P = ("AFIB", "AFLT")
 
 # How often each rhythm occurs, and how often ventricular and atrial ectopic beats occur, as counted in PTB-XL 1.0.3:
 # in normal records, in records with findings, and in records without a diagnostic statement.
@@ -96,7 +97,7 @@ def simulate_rates(
         noise: multiplies all noise (0: no noise).
 
     Raises:
-        ConfigError: an argument is out of range.
+        ConfigError: an argument is out of range, or a finding requires P waves, which the rhythm lacks.
     """
     if not sampling_rates or not all(50 <= rate <= 1000 for rate in sampling_rates) or seconds < 2:
         raise ConfigError(f"cannot simulate {seconds} s at {sampling_rates} Hz; use 50 to 1000 Hz and 2 s or more")
@@ -109,6 +110,8 @@ def simulate_rates(
     patient = sample_patient(rng) if patient is None else patient
     findings = sample_findings(rng, superclasses, difficulty) if findings is None else list(findings)
     rhythm_code = sample_rhythm(rng, superclasses, findings) if rhythm_code is None else rhythm_code
+    if rhythm_code in WITHOUT_P and (codes := [finding.code for finding in findings if finding.code in NEEDS_P]):
+        raise ConfigError(f"{', '.join(codes)} requires P waves, which {rhythm_code} lacks; give another rhythm_code")
     if ectopics is None:
         ectopics = _sample_ectopics(rng, _group(superclasses, findings), rhythm_code)
 
@@ -120,7 +123,7 @@ def simulate_rates(
     )
     torso = _displace_electrodes(rng, patient.torso)
     dominant = normal_morphology(patient, tuple(rng.normal(0, (4, 3))))
-    if rhythm_code in ("AFIB", "AFLT"):
+    if rhythm_code in WITHOUT_P:
         dominant.remove_p()
     truths = tuple(_apply(dominant, finding, torso) for finding in findings)
     shapes = {kind: beat_morphology(kind, dominant, rng) for kind in rhythm.BEAT_KINDS}
@@ -153,12 +156,12 @@ def sample_rhythm(rng: np.random.Generator, superclasses: Sequence[str], finding
     shares = RHYTHM_SHARES[_group(superclasses, findings)]
     chosen = str(rng.choice(list(shares), p=list(shares.values())))
     needs_p = any(finding.code in NEEDS_P for finding in findings)
-    return "SR" if needs_p and chosen in ("AFIB", "AFLT") else chosen
+    return "SR" if needs_p and chosen in WITHOUT_P else chosen
 
 
 def _sample_ectopics(rng: np.random.Generator, group: str, rhythm_code: str) -> tuple[str, ...]:
     ventricular, atrial = rng.random(2) < ECTOPIC_SHARES[group]
-    occurs = {"PVC": bool(ventricular), "PAC": bool(atrial) and rhythm_code not in ("AFIB", "AFLT")}
+    occurs = {"PVC": bool(ventricular), "PAC": bool(atrial) and rhythm_code not in WITHOUT_P}
     return tuple(code for code in occurs if occurs[code])
 
 
