@@ -184,6 +184,16 @@ def test_skipped_files_of_a_folder_are_counted_and_named(tmp_path, capsys):
     assert "(it has 4 other files: notes.txt, rec.dat, rec.hea, table.csv)" in capsys.readouterr().err
 
 
+def test_segments_in_a_folder_are_no_records(tmp_path):
+    (tmp_path / "long.hea").write_text("long/2 12 500 10000\nlong_1 5000\nlong_2 5000\n")
+    for name in ("long_1", "long_2", "other"):
+        (tmp_path / f"{name}.hea").write_text(f"{name} 1 500 5000\n{name}.dat 16 1000/mV 16 0 0 0 0 II\n")
+        (tmp_path / f"{name}.dat").write_bytes(bytes(10_000))
+    found = find_files([tmp_path, tmp_path / "long_2.dat"], {".hea"})
+    assert [file.name for file in found.files] == ["long.hea", "other.hea", "long_2.hea"]
+    assert not found.skipped
+
+
 @pytest.mark.parametrize("name", ["rec", "rec.hea", "rec.dat", "ecg.dcm"])
 def test_the_page_reader_refuses_recordings(tmp_path, name):
     for file in ("rec.hea", "rec.dat"):

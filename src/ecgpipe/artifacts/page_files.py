@@ -10,7 +10,7 @@ import numpy as np
 from ecgpipe.artifacts.dicom import RECORDING, is_dicom, is_recording, read_page
 from ecgpipe.artifacts.foreign import foreign_format
 from ecgpipe.artifacts.pictures import page_frames, read_image, stored_orientation
-from ecgpipe.artifacts.sources import IMAGE_SUFFIXES, Folder
+from ecgpipe.artifacts.sources import IMAGE_SUFFIXES, Folder, segments_of
 from ecgpipe.artifacts.wfdb_header import RECORD_SUFFIXES, find_header, record_path
 from ecgpipe.errors import DataError
 
@@ -116,7 +116,7 @@ def find_files(paths: Iterable[Path], suffixes: frozenset[str] | set[str]) -> Fo
 
     Args:
         paths: files, records (any of their files, or without suffix) and folders.
-        suffixes: lower-case suffixes of the files to find in folders; .hea also finds records.
+        suffixes: lower-case suffixes of the files to find in folders; .hea finds records, but not their segments.
 
     Raises:
         DataError: a folder contains none; the message names what it contains.
@@ -127,6 +127,10 @@ def find_files(paths: Iterable[Path], suffixes: frozenset[str] | set[str]) -> Fo
             names = Folder(path).names()
             used = [name for name in names if PurePath(name).suffix.lower() in suffixes]
             left = _left(names, used)
+            headers = [name for name in used if name.lower().endswith(".hea")]
+            segments = segments_of(Folder(path), headers)
+            parts = {name for name in headers if name[: -len(".hea")] in segments}
+            used = [name for name in used if name not in parts]
             if not used:
                 kinds = "images, PDF files or WFDB headers" if ".hea" in suffixes else "images or PDF files"
                 there = f"it has {_counted(left)}" if left else "it is empty"
