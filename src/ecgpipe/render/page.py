@@ -15,7 +15,7 @@ from PIL import Image
 from ecgpipe.config.pages import RenderConfig
 from ecgpipe.lead_names import LEADS, printed_name
 from ecgpipe.render.layout import Slot
-from ecgpipe.render.template import Box, GridLines, PageTemplate, page_template
+from ecgpipe.render.template import Box, PageTemplate, page_template
 
 SHIFT = 8  # cv2 takes points in 1/256 pixel
 HAIR = 1.4  # pixels, the measured width of cv2's anti-aliased line of thickness 1
@@ -61,7 +61,6 @@ class Page:
         sampling_rate: of the signal, in Hz.
         grounds: number of paper and grid colours. The palette lists them without ink, then under increasing ink.
         pulses: float (n, 2) each, the corners of the calibration pulses.
-        grid: the grid lines; None on a page without a grid.
     """
 
     indices: np.ndarray = field(repr=False)
@@ -72,7 +71,6 @@ class Page:
     sampling_rate: float
     grounds: int
     pulses: tuple[np.ndarray, ...] = field(default=(), repr=False)
-    grid: GridLines | None = field(default=None, repr=False)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -147,7 +145,6 @@ def render_page(signal: np.ndarray, sampling_rate: float, config: RenderConfig, 
         float(sampling_rate),
         template.grounds,
         template.pulses,
-        template.grid,
     )
 
 

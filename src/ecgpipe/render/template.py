@@ -7,7 +7,6 @@ many steps as a palette of 256 colours allows. So drawing uses a third of the me
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -18,22 +17,6 @@ from ecgpipe.render.layout import INCH, Grid, Layout, Text, layout_named
 
 Box = tuple[int, int, int, int]
 MAX_PIXELS = 40_000_000
-
-
-class GridLines(NamedTuple):
-    """The 1 mm grid of a page, in pixels before rounding.
-
-    Attributes:
-        x, y: float (n,), positions of the vertical and of the horizontal lines.
-        major_x, major_y: bool (n,), which of them are 5 mm lines.
-        box: (x0, y0, x1, y1), the area of the grid.
-    """
-
-    x: np.ndarray
-    y: np.ndarray
-    major_x: np.ndarray
-    major_y: np.ndarray
-    box: tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -51,7 +34,6 @@ class PageTemplate:
             last, so a single comparison selects them.
         text_boxes: for each slot the box around its name, or None.
         pulses: float (n, 2) each, the corners of the calibration pulses in pixels.
-        grid: None without a grid.
     """
 
     layout: Layout
@@ -63,7 +45,6 @@ class PageTemplate:
     palette: np.ndarray
     text_boxes: tuple[Box | None, ...]
     pulses: tuple[np.ndarray, ...]
-    grid: GridLines | None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -91,8 +72,7 @@ def page_template(config: RenderConfig) -> PageTemplate:
     names = (slot.name if config.lead_names else None for slot in layout.slots)
     boxes = tuple(name_box(name, scale) if name else None for name in names)
     pulses = _pulses(layout, config, scale)
-    grid = _grid_lines(layout, scale) if config.grid else None
-    return PageTemplate(layout, scale, ground, len(grounds), ink, full, palette, boxes, pulses, grid)
+    return PageTemplate(layout, scale, ground, len(grounds), ink, full, palette, boxes, pulses)
 
 
 def _index_colours(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -132,17 +112,6 @@ def _grid_positions(origin: float, pitch: float, low: float, high: float) -> tup
     return origin + steps * pitch, steps % 5 == 0
 
 
-def _grid_box(layout: Layout) -> tuple[float, float, float, float]:
-    return layout.grid.box or (0, 0, layout.width, layout.height)
-
-
-def _grid_lines(layout: Layout, scale: float) -> GridLines:
-    grid, (x0, y0, x1, y1) = layout.grid, _grid_box(layout)
-    x, major_x = _grid_positions(grid.x, grid.pitch, x0, x1)
-    y, major_y = _grid_positions(grid.y, grid.pitch, y0, y1)
-    return GridLines(x * scale, y * scale, major_x, major_y, (x0 * scale, y0 * scale, x1 * scale, y1 * scale))
-
-
 def _draw_paper(layout: Layout, config: RenderConfig, shape: tuple[int, int], scale: float) -> np.ndarray:
     """The page without ink, uint8 (H, W, 3)."""
     paper = np.empty((*shape, 3), np.uint8)
@@ -150,7 +119,7 @@ def _draw_paper(layout: Layout, config: RenderConfig, shape: tuple[int, int], sc
     if not config.grid:
         return paper
     grid = layout.grid
-    x0, y0, x1, y1 = _grid_box(layout)
+    x0, y0, x1, y1 = grid.box or (0, 0, layout.width, layout.height)
     major, minor = config.grid_major or grid.major, config.grid_minor or grid.minor
     left, right, top, bottom = (round(value * scale) for value in (x0, x1, y0, y1))
     inside = paper[top : bottom + 1, left : right + 1]
