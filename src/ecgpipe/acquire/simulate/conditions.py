@@ -118,7 +118,7 @@ def right_bundle_branch_block(morphology: Morphology, severity: float, complete:
 def left_bundle_branch_block(morphology: Morphology, severity: float, complete: bool) -> None:
     """Activation from right to left: no septal q, broad notched R in I, aVL, V5, V6, deep broad S in V1 to V3.
 
-    ST and T are discordant. QRS of 120 ms or more if complete, otherwise 105 to 119 ms.
+    ST and T are discordant. QRS of 120 ms or more if complete, otherwise 102 to 118 ms.
     """
     size = np.clip(_relative_size(morphology), 0.75, 1.4) * (1.2 if complete else 0.95)
     rotated = rotation(0.4 * (morphology.qrs_axis() - 45)).T
@@ -138,7 +138,7 @@ def anterior_fascicular_block(morphology: Morphology, severity: float) -> None:
 
 
 def posterior_fascicular_block(morphology: Morphology, severity: float) -> None:
-    """First up and left (small r in I and aVL), then to the feet and right: axis 90 to 150 degrees, qR in III."""
+    """First up and left (small r in I and aVL), then to the feet and right: axis 90 to 140 degrees, qR in III."""
     _rotate_axis(morphology, graded(severity, 82, 100, 130), initial=(0.16, -0.22, -0.18))
 
 
@@ -259,7 +259,7 @@ def infarct(morphology: Morphology, severity: float, region: Region, stage: str)
     """Transmural infarction in one of ``STAGES``.
 
     At severity 0.5 the mean over the wall's leads is 0.15 mV of ST elevation in a fresh infarction, and a Q of 0.2 mV
-    and 40 ms once Q waves have formed.
+    and 30 ms once Q waves have formed.
     """
     age = STAGES.index(stage)
     necrosis = (0.15, 0.6, 1.0, 1.0, 1.0)[age]

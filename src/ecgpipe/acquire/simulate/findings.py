@@ -203,7 +203,8 @@ def sample_findings(rng: np.random.Generator, superclasses: Sequence[str], diffi
     """Random findings of a record with these superclasses: one per superclass, sometimes two of MI, CD or HYP.
 
     Statements are as frequent within a superclass as in PTB-XL 1.0.3. NORM has no findings; records with NORM and
-    another superclass have only incomplete right bundle branch blocks and findings below their criterion.
+    another superclass have only incomplete right bundle branch blocks and findings that at most just meet their
+    criterion.
 
     Raises:
         ConfigError: unknown superclass.
