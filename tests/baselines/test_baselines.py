@@ -190,6 +190,27 @@ def test_a_page_size_unlike_all_others_has_finite_logits(count):
     assert logits[1:].argmax(axis=1).tolist() == [0, 0]
 
 
+def test_transparent_pages_are_white_as_in_the_images(tmp_path):
+    import cv2
+
+    ink = np.zeros((64, 64), np.uint8)
+    ink[20:44, 30:34] = 1
+    pages = {"clear": np.zeros((64, 64, 4), np.uint8), "white": np.where(ink, 0, 255).astype(np.uint8)}
+    pages["clear"][..., 3] = 255 * ink  # black ink, nothing around it
+    write_pages(
+        [StoredPage(name, cv2.imencode(".png", page)[1].tobytes(), "") for name, page in pages.items()],
+        tmp_path / "pages.parquet",
+    )
+    files = tmp_path / "images.npy", tmp_path / "index.parquet"
+    write_images([pack(ink), pack(ink)], 64, files[0])
+    IMAGE_INDEX.write([index_row(name, 0.1, None) for name in pages], files[1])
+    area = trace_area([files[0]], [files[1]])
+    found = shard_features(StoredPages([tmp_path / "pages.parquet"]), *files, area, "test")
+    assert (found.outside == 255).all()
+    assert 0 < found.pages[1].mean() < 255
+    np.testing.assert_array_equal(found.pages[0], found.pages[1])
+
+
 def test_the_area_contains_all_ink_and_the_mask_hides_it(tmp_path):
     images = np.zeros((2, 80, 80), np.uint8)
     images[0, 30, 10], images[1, 50, 69] = 1, 1

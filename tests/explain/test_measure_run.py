@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from ecgpipe.acquire.ptbxl import list_ptbxl_records
 from ecgpipe.acquire.simulate.dataset import simulate_dataset
 from ecgpipe.artifacts import ROLES
-from ecgpipe.artifacts.pages import StoredPages, read_pages
+from ecgpipe.artifacts.pages import StoredPages, read_pages, write_pages
 from ecgpipe.artifacts.runs import RunConfig, RunIndex
 from ecgpipe.artifacts.saliency import FINDINGS, MEASURES, Saliency
 from ecgpipe.artifacts.signals import LEADS, read_signal
@@ -268,6 +268,21 @@ def test_chance_leaves_out_the_same_empty_maps_as_the_value():
     for found in summarise(table, groups, {"resamples": 50, "confidence": 0.95, "seed": 0})["rows"]:
         assert (found["value"], found["chance"]) == (pytest.approx(0.35), pytest.approx(0.25))
         assert found["above_chance"]["value"] == pytest.approx(found["value"] - found["chance"])
+
+
+def test_transparent_pages_are_drawn_as_white(made, tmp_path):
+    import cv2
+
+    clear = []
+    for page in read_pages(made / "pages.parquet"):
+        grey = cv2.imdecode(np.frombuffer(page.image, np.uint8), cv2.IMREAD_GRAYSCALE)
+        picture = np.dstack([*[np.zeros_like(grey)] * 3, 255 - grey])  # black ink, nothing around it
+        clear.append(page._replace(image=cv2.imencode(".png", picture)[1].tobytes()))
+    write_pages(clear, tmp_path / "pages.parquet")
+    own, config = made / "seed-0", CONFIG.model_copy(update={"measured_per_class": 1})
+    pages = StoredPages([tmp_path / "pages.parquet"])
+    explain_run(own, own, pages, NO_MARGINS, [], config, tmp_path / "maps.npz", tmp_path / "sheet.png")
+    assert np.median(cv2.imread(str(tmp_path / "sheet.png")), axis=(0, 1)).max() > 200
 
 
 def test_integrated_gradients_lie_on_ink(made):

@@ -1,5 +1,6 @@
 """The audit in the report."""
 
+import base64
 import json
 
 import cv2
@@ -12,6 +13,7 @@ from ecgpipe.artifacts.tables import DUPLICATES
 from ecgpipe.report.audit import audit_view, duplicate_groups
 from ecgpipe.report.build import html_environment
 from ecgpipe.report.figures import leak_figure
+from ecgpipe.report.pictures import record_pictures, thumbnail
 
 SUMMARY = {
     "kind": "images", "records": 9, "distinct": 7, "distinct_groups": 6, "unreadable": 0, "patients": None,
@@ -49,6 +51,18 @@ def test_without_leaks_there_is_a_table_of_zeros_but_no_chart():
     text = render({"name": "x", "audit": SUMMARY | {"leaks": [row], "any_leak": False}}, [], {})
     assert "0.0%" in text and "<figure" not in text
     assert "not audited" in render({"name": "x", "audit": None}, [])
+
+
+def test_pictures_of_transparent_pages_are_white(tmp_path):
+    page = np.zeros((60, 80, 4), np.uint8)
+    page[20:24, :, 3] = 255  # black ink, nothing around it
+    content = cv2.imencode(".png", page)[1].tobytes()
+    write_pages([StoredPage("a", content, "")], tmp_path / "00.parquet")
+    shown = record_pictures(["a"], StoredPages([tmp_path / "00.parquet"]), [], [])["a"]["page"]
+    for picture in (shown, thumbnail(content, 80)):
+        encoded = np.frombuffer(base64.b64decode(picture.src.partition(",")[2]), np.uint8)
+        assert np.median(cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE)) > 250
+    assert thumbnail(b"no picture", 80) is None
 
 
 def test_the_most_relevant_duplicates_come_first(tmp_path):

@@ -14,6 +14,7 @@ from ecgpipe.artifacts.baselines import SAMPLING_RATE, SIGNALS_SHAPE, BaselineFe
 from ecgpipe.artifacts.images import open_images, unpack
 from ecgpipe.artifacts.page_transform import read_index
 from ecgpipe.artifacts.pages import PageSource
+from ecgpipe.artifacts.pictures import read_image
 from ecgpipe.artifacts.signals import read_record
 from ecgpipe.artifacts.sources import open_source
 from ecgpipe.artifacts.tables import IMAGE_INDEX
@@ -144,9 +145,7 @@ def shard_features(
         row = rows.get(page.record_id)
         if row is None:
             continue
-        grey = cv2.imdecode(np.frombuffer(page.image, np.uint8), cv2.IMREAD_GRAYSCALE)
-        if grey is None:
-            raise DataError(f"{index_file}: the page of record {page.record_id} cannot be read; make the pages again")
+        grey = cv2.cvtColor(read_image(page.image, f"the page of record {page.record_id}"), cv2.COLOR_RGB2GRAY)
         result.pages[row] = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
         result.images[row] = cv2.resize(255 * unpack(images[row]), (width, height), interpolation=cv2.INTER_AREA)
         result.outside[row] = cv2.resize(mask_page(grey, area), OUTSIDE, interpolation=cv2.INTER_AREA)[outside]

@@ -12,6 +12,7 @@ from ecgpipe.artifacts import ROLES
 from ecgpipe.artifacts.files import atomic_path
 from ecgpipe.artifacts.page_transform import read_transforms
 from ecgpipe.artifacts.pages import PageSource
+from ecgpipe.artifacts.pictures import read_image
 from ecgpipe.artifacts.runs import RunIndex
 from ecgpipe.artifacts.saliency import Saliency
 from ecgpipe.config.analysis import ExplainConfig
@@ -86,7 +87,7 @@ def explain_run(
     pictures, captions = [], []
     for place in np.flatnonzero(pictured):
         record_id, label = record_ids[place], labels[place]
-        page = cv2.imdecode(np.frombuffer(stored[record_id].image, np.uint8), cv2.IMREAD_COLOR_RGB)
+        page = read_image(stored[record_id].image, f"the page of record {record_id}")
         pictures.append(overlay(page, maps[config.method][place], margins, transforms.get(record_id)))
         captions.append(f"{record_id}: {run.classes[label]}, p = {probabilities[place, label]:.2f} ({run.variant})")
     Saliency(

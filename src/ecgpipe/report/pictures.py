@@ -12,9 +12,11 @@ import numpy as np
 from ecgpipe.artifacts.images import open_images, unpack
 from ecgpipe.artifacts.page_transform import read_transforms
 from ecgpipe.artifacts.pages import PageSource
+from ecgpipe.artifacts.pictures import read_image
 from ecgpipe.artifacts.predictions import Predictions
 from ecgpipe.artifacts.saliency import HEAT_COLOUR, Saliency
 from ecgpipe.artifacts.tables import IMAGE_INDEX, Labels
+from ecgpipe.errors import DataError
 from ecgpipe.report.collect import Run
 
 PAGE_WIDTH, SHEET_WIDTH = 1100, 1800
@@ -52,8 +54,15 @@ def _bilevel_png(image: np.ndarray) -> Picture:
 
 def thumbnail(content: bytes, width: int) -> Picture | None:
     """An encoded image at a width in pixels; None if it cannot be read."""
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-    return None if image is None else webp(image, width)
+    try:
+        return webp(_decoded(content), width)
+    except DataError:
+        return None
+
+
+def _decoded(content: bytes) -> np.ndarray:
+    """The picture as preprocessing reads it, uint8 (H, W, 3) BGR."""
+    return cv2.cvtColor(read_image(content, "page"), cv2.COLOR_RGB2BGR)
 
 
 def overlay_sheet(path: Path | str) -> Picture:
@@ -224,8 +233,7 @@ def record_pictures(
     """Record -> ``page`` and ``image`` (Pictures), if they exist."""
     found: dict[str, dict] = {record_id: {} for record_id in chosen}
     for record_id, stored in pages.find(chosen).items():
-        page = cv2.imdecode(np.frombuffer(stored.image, np.uint8), cv2.IMREAD_COLOR)
-        found[record_id]["page"] = webp(page, EXPLORER_PAGE_WIDTH, 60)
+        found[record_id]["page"] = webp(_decoded(stored.image), EXPLORER_PAGE_WIDTH, 60)
     for record_id, ink in stored_images(images, indices, set(chosen)):
         side = min(IMAGE_SIDE, ink.shape[0])
         found[record_id]["image"] = webp(
