@@ -12,9 +12,9 @@ from pathlib import Path
 import requests
 from requests.adapters import HTTPAdapter
 
-from ecgpipe.acquire.http import fetch, file_sha256
+from ecgpipe.acquire.http import fetch
 from ecgpipe.acquire.ptbxl import DATABASE, STATEMENTS
-from ecgpipe.artifacts.files import SUMS, atomic_folder, read_sums
+from ecgpipe.artifacts.files import SUMS, atomic_folder, file_sha256, read_sums
 from ecgpipe.artifacts.sources import archive_files
 from ecgpipe.errors import DataError
 from ecgpipe.progress import progress, progress_counter

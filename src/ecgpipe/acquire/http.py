@@ -4,7 +4,6 @@ The received part is kept beside the target as ``.<name>.part``, with ``.<name>.
 survives a failure or a kill, and the next call resumes from it. The target appears only when it is complete.
 """
 
-import hashlib
 import json
 import logging
 import os
@@ -17,7 +16,7 @@ from pathlib import Path
 import requests
 from urllib3.exceptions import HTTPError
 
-from ecgpipe.artifacts.files import write_json
+from ecgpipe.artifacts.files import file_sha256, write_json
 from ecgpipe.errors import DataError
 
 CHUNK = 1 << 18
@@ -99,12 +98,6 @@ def fetch(
         time.sleep(wait)
     _info_file(part).unlink(missing_ok=True)
     os.replace(part, target)
-
-
-def file_sha256(path: Path | str) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _receive(
