@@ -44,11 +44,7 @@ class BaselinesConfig(Section):
     )
     shuffles: int = Field(5, ge=2, le=100, description="shuffled: number of shuffles per run")
 
-    @field_validator("enabled")
-    @classmethod
-    def _unique(cls, values: tuple) -> tuple:
-        check_unique(values)
-        return values
+    _unique = field_validator("enabled")(check_unique)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -78,11 +74,7 @@ class ExplainConfig(Section):
         4, ge=0, le=200, description="steps of the insertion and deletion curves, the slowest measures; 0 omits them"
     )
 
-    @field_validator("compare")
-    @classmethod
-    def _unique(cls, values: tuple) -> tuple:
-        check_unique(values)
-        return values
+    _unique = field_validator("compare")(check_unique)
 
     @property
     def methods(self) -> tuple[str, ...]:

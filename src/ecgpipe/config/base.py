@@ -17,11 +17,12 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
 
-def check_unique(values: Sequence[Any], prefix: str = "") -> None:
-    """Raise ValueError if a value occurs twice."""
+def check_unique(values: Sequence[Any], *, prefix: str = "") -> Sequence[Any]:
+    """Return the values, for use as a validator; ValueError if one occurs twice."""
     twice = [str(value) for value in dict.fromkeys(values) if values.count(value) > 1]
     if twice:
         raise ValueError(f"{prefix}{', '.join(twice)} occurs twice; remove one")
+    return values
 
 
 def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -37,11 +37,7 @@ class DatasetRuns(Section):
             raise ValueError(f"{', '.join(unknown)} is not among the models")
         return names
 
-    @field_validator("protocols", "models", "seeds")
-    @classmethod
-    def _unique(cls, values: tuple) -> tuple:
-        check_unique(values)
-        return values
+    _unique = field_validator("protocols", "models", "seeds")(check_unique)
 
     @field_validator("protocols")
     @classmethod

@@ -88,7 +88,9 @@ def resolve_external(
                 "test recordings out of the training: use the protocol folds for both"
             )
         found.append(one)
-    check_unique(["/".join(source) + " -> " + "/".join(target) for _, source, target in splits], "benchmark.external: ")
+    check_unique(
+        ["/".join(source) + " -> " + "/".join(target) for _, source, target in splits], prefix="benchmark.external: "
+    )
     if problems:
         raise ValueError("; ".join(problems))
     return found

@@ -139,8 +139,11 @@ def unknown_model(name: str, user_defined: Iterable[str] = ()) -> str | None:
     )
 
 
-def check_models(names: Iterable[str], info: ValidationInfo, *, recipes: bool = False) -> None:
-    """Raise ValueError unless all names are models; with ``recipes``, each perhaps with a recipe (``swin+strong``)."""
+def check_models(names: Iterable[str], info: ValidationInfo, *, recipes: bool = False) -> Iterable[str]:
+    """Return the names, for use as a validator; ValueError unless all are models.
+
+    With ``recipes``, each may have a recipe (``swin+strong``).
+    """
     user_defined = (info.context or {}).get("user_models", ())
     problems = []
     for name in names:
@@ -151,3 +154,4 @@ def check_models(names: Iterable[str], info: ValidationInfo, *, recipes: bool = 
             problems.append(problem)
     if problems:
         raise ValueError("; ".join(problems))
+    return names

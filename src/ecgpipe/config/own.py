@@ -150,7 +150,7 @@ class OwnConfig(Section):
                 raise ValueError(f"{', '.join(refused)}: only for kind signals; remove it")
         if self.labels in (None, HEADER, PTB_XL) and "columns" in self.model_fields_set:
             raise ValueError("columns: no label table; set labels")
-        check_unique(self.classes or (), "classes: ")
+        check_unique(self.classes or (), prefix="classes: ")
         for name, lead in self.lead_names.items():
             if lead_of(lead) is None:
                 raise ValueError(f"lead_names: {name}: {lead!r} is not one of the twelve leads, {', '.join(LEADS)}")

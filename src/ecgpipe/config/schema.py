@@ -101,11 +101,7 @@ class Config(Section):
     def _no_final_slash(cls, folder: str) -> str:
         return folder.rstrip("/") or "/"
 
-    @field_validator("datasets")
-    @classmethod
-    def _unique(cls, values: tuple) -> tuple:
-        check_unique(values)
-        return values
+    _unique = field_validator("datasets")(check_unique)
 
     @field_validator("tuned")
     @classmethod

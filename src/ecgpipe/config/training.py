@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ecgpipe.config.base import Section, Seed, yaml_number
 from ecgpipe.config.benchmark import DatasetRuns
@@ -252,11 +252,7 @@ class TuningConfig(Section):
         "validation_auc_macro", description="score that ranks the trials, at the epoch with the lowest validation loss"
     )
 
-    @field_validator("models")
-    @classmethod
-    def _models_exist(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        check_models(names, info)
-        return names
+    _models_exist = field_validator("models")(check_models)
 
     @field_validator("protocol")
     @classmethod
