@@ -1,16 +1,14 @@
 """Compare the models under one protocol."""
 
 from ecgpipe.artifacts.predictions import COMPARISON_COLUMNS, write_comparisons
-from ecgpipe.artifacts.tables import RECORDS, add_content_hashes
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.evaluate.compare import compare_models
 from ecgpipe.evaluate.model_scores import read_reported
+from ecgpipe.evaluate.scores import read_grouped
 from ecgpipe.logs import job_log
 
 with job_log(snakemake):
-    records = RECORDS.read(snakemake.input.records)
-    if snakemake.input.duplicates:
-        records = add_content_hashes(records, snakemake.input.duplicates)
+    records = read_grouped(snakemake.input.records, snakemake.input.duplicates)
     models = read_reported(snakemake.input.predictions, records)
     baselines = read_reported(snakemake.input.baselines, records)
     compared = compare_models(models, EvaluateConfig(**snakemake.params.evaluate), baselines)

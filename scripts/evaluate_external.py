@@ -1,20 +1,13 @@
 """Score the models of one dataset on another."""
 
 from ecgpipe.artifacts.files import read_json, write_json
-from ecgpipe.artifacts.tables import RECORDS, Labels, add_content_hashes
+from ecgpipe.artifacts.tables import Labels
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.config.external import SharedClass
 from ecgpipe.evaluate.external import evaluate_external
-from ecgpipe.evaluate.scores import GROUPED_BY
+from ecgpipe.evaluate.scores import read_grouped
 from ecgpipe.evaluate.shared import read_shared
 from ecgpipe.logs import job_log
-
-
-def grouped(table, duplicates):
-    """The records of a dataset with the columns that the bootstrap groups them by."""
-    records = RECORDS.read(table, GROUPED_BY)
-    return add_content_hashes(records, duplicates) if duplicates else records
-
 
 with job_log(snakemake):
     inputs, shared = snakemake.input, read_json(snakemake.input.classes)
@@ -22,8 +15,8 @@ with job_log(snakemake):
     runs = read_shared(inputs.external, inputs.source, inputs.internal, Labels.read(inputs.labels), classes)
     scores = evaluate_external(
         runs,
-        grouped(inputs.records, inputs.duplicates),
-        grouped(inputs.source_records, inputs.source_duplicates),
+        read_grouped(inputs.records, inputs.duplicates),
+        read_grouped(inputs.source_records, inputs.source_duplicates),
         EvaluateConfig(**snakemake.params.evaluate),
     )
     names = {key: snakemake.wildcards[key] for key in ("dataset", "protocol", "target", "target_protocol")}

@@ -199,13 +199,6 @@ duplicates has its own id in both.
 """
 
 
-def add_content_hashes(records: pd.DataFrame, duplicates: Path | str) -> pd.DataFrame:
-    """Records with ``content`` from the audit: equal for identical files. For datasets listed without checksums."""
-    table = DUPLICATES.read(duplicates, ["record_id", "identical"], records["record_id"].to_numpy())
-    identical = table.set_index("record_id")["identical"]
-    return records.assign(content=identical.reindex(records["record_id"]).to_numpy())
-
-
 PROBLEMS = TableFormat(
     "problems",
     pa.schema(
