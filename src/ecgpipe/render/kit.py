@@ -9,18 +9,15 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import wfdb
 
 from ecgpipe.artifacts.files import write_text
 from ecgpipe.artifacts.pages import StoredPage, write_pages
-from ecgpipe.artifacts.signals import LEADS, read_record
-from ecgpipe.artifacts.sources import open_source
+from ecgpipe.artifacts.signals import LEADS
 from ecgpipe.artifacts.tables import ProblemList
 from ecgpipe.config.kit import find_kit, find_python, kit_hash
 from ecgpipe.config.pages import RenderConfig
@@ -180,37 +177,39 @@ class KitPages:
 
 
 def render_shard_with_kit(
-    records: pd.DataFrame,
-    source: Path | str,
-    sampling_rate: float | None,
+    rows: Sequence[tuple[str, str]],
+    read: Callable[[tuple[str, str]], tuple[np.ndarray, float]],
     config: RenderConfig,
     pages_file: Path | str,
     problems_file: Path | str,
-    *,
+    problems: ProblemList,
     title: str,
-    strict: bool = False,
-    derive_leads: bool = False,
-    reading: Mapping[str, Any] | None = None,
 ) -> int:
     """Render a shard with the kit; unusable records and those on which it fails are listed in the problems table.
 
-    Arguments, result and files as for ``ecgpipe.render.shard.render_shard``. Finished pages are in a hidden folder
-    beside ``pages_file`` until all are written.
+    Result and files as for ``ecgpipe.render.shard.render_shard``. Finished pages are in a hidden folder beside
+    ``pages_file`` until all are written.
+
+    Args:
+        rows: ids and paths of the shard's records.
+        read: the signal of one of them and its sampling rate, as ``read_record`` returns them.
+        config: appearance of the pages.
+        pages_file, problems_file: output files.
+        problems: takes the problems.
+        title: of the progress bar.
 
     Raises:
         DataError: as ``KitPages.page``; or the kit failed on every record.
         ConfigError: the kit or its interpreter is missing.
     """
-    problems, files, pages_file = ProblemList("render", strict), open_source(source), Path(pages_file)
-    rows = list(zip(records["record_id"], records["path"], strict=True))
+    pages_file = Path(pages_file)
     kit = KitPages(config, pages_file.with_name(f".{pages_file.name}.kit"))
 
     def pages() -> Iterator[StoredPage]:
         drawn, failures = 0, []
-        for record_id, path in progress(rows, title, len(rows)):
+        for row in progress(rows, title, len(rows)):
             try:
-                signal, rate = read_record(files, path, record_id, sampling_rate, derive_leads, **(reading or {}))
-                page = kit.page(record_id, path, signal, rate)
+                page = kit.page(*row, *read(row))
             except RecordError as error:
                 problems.add(error)
                 if error.problem == FAILED:

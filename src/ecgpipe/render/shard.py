@@ -51,6 +51,12 @@ class PageRenderer:
     start: float = 0.0
     reading: Mapping[str, Any] = field(default_factory=dict)
 
+    def read(self, row: Row) -> tuple[np.ndarray, float]:
+        """Read a record's signal and its sampling rate (``read_record``)."""
+        record_id, path = row
+        source = open_source(self.source)
+        return read_record(source, path, record_id, self.sampling_rate, self.derive_leads, **self.reading)
+
     def page(self, row: Row) -> Page | DegradedPage:
         """Render a record's page, degraded as configured.
 
@@ -98,10 +104,8 @@ class PageRenderer:
         return self.config
 
     def _plot(self, plot: Callable[[np.ndarray, float, RenderConfig], Plotted], row: Row) -> Plotted:
-        record_id, path = row
-        signal, rate = read_record(
-            open_source(self.source), path, record_id, self.sampling_rate, self.derive_leads, **self.reading
-        )
+        record_id, _ = row
+        signal, rate = self.read(row)
         if self.start:
             signal = np.roll(signal, -round(self.start * signal.shape[1]), axis=1)
         if note := short_note(signal.shape[1], rate, self._config):
@@ -154,21 +158,10 @@ def render_shard(
         DataError: in strict mode, for an unusable record; or ECG-Image-Kit fails or takes too long.
         ConfigError: ECG-Image-Kit or its interpreter is missing.
     """
-    if config is not None and config.renderer == "ecg-image-kit":
-        files = pages_file, problems_file
-        return render_shard_with_kit(
-            records,
-            source,
-            sampling_rate,
-            config,
-            *files,
-            title=title,
-            strict=strict,
-            derive_leads=derive_leads,
-            reading=reading,
-        )
     problems, rows = ProblemList("render", strict), rows_of(records)
     renderer = PageRenderer(source, sampling_rate, config, derive_leads, reading=reading or {})
+    if config is not None and config.renderer == "ecg-image-kit":
+        return render_shard_with_kit(rows, renderer.read, config, pages_file, problems_file, problems, title)
 
     def pages() -> Iterator[StoredPage]:
         for page in progress(ordered_map(renderer.stored_or_error, rows, workers), title, len(rows)):
