@@ -11,10 +11,11 @@ from ecgpipe.artifacts.model_folder import Calibration
 from ecgpipe.artifacts.predictions import Predictions
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.errors import DataError
-from ecgpipe.evaluate.bootstrap import bootstrap_interval, mean_over_seeds, resampling_groups
+from ecgpipe.evaluate.bootstrap import resampling_groups
 from ecgpipe.evaluate.calibration import fit_calibration, reliability_curve
-from ecgpipe.evaluate.compare import SeedScores, bootstrap_row, join_notes, number_or_none, pooled_cell
+from ecgpipe.evaluate.compare import SeedScores, bootstrap_row, join_notes, pooled_cell
 from ecgpipe.evaluate.model_scores import Reported, bootstrap_scores
+from ecgpipe.evaluate.protocols import unpaired_difference
 from ecgpipe.evaluate.scores import reported_role
 from ecgpipe.evaluate.shared import SharedPredictions
 
@@ -211,21 +212,10 @@ def _differences(
     if paired:
         first, second = ({seed: scores[kind][seed] for seed in paired} for kind in ("external", "internal"))
         rows.append(_row("internal", bootstrap_row({}, first, second, metric, config), True))
-    pooled = [
-        mean_over_seeds(
-            np.array([own.value[metric] for own in side.values()]),
-            np.stack([own.samples[metric] for own in side.values()]),
-            config.seed + number,
-        )
-        for number, side in enumerate((external, scores["source"]))
-    ]
-    change = bootstrap_interval(
-        pooled[0].value - pooled[1].value, pooled[0].samples - pooled[1].samples, config.confidence
-    )
+    change = unpaired_difference(external, scores["source"], metric, config)
     note = "one seed: the interval omits the variance of trainings" if len(external) == 1 else None
-    row = {"metric": metric, "seeds": len(external), "difference": change["value"], **change, "p": None}
-    row |= {"first_value": number_or_none(pooled[0].value), "second_value": number_or_none(pooled[1].value)}
-    return [*rows, _row("source", row | {"note": join_notes([change["note"], note])}, False)]
+    change |= {"p": None, "note": join_notes([change["note"], note])}
+    return [*rows, _row("source", change, False)]
 
 
 def _row(against: str, row: Mapping, paired: bool) -> dict:

@@ -62,20 +62,29 @@ def _protocol_rows(
     for metric in COMPARED:
         if metric not in next(iter(sides[0].values())).value:
             continue
-        first, second = (
-            mean_over_seeds(
-                np.array([own.value[metric] for own in side.values()]),
-                np.stack([own.samples[metric] for own in side.values()]),
-                config.seed + number,
-            )
-            for number, side in enumerate(sides)
-        )
-        cell = bootstrap_interval(first.value - second.value, first.samples - second.samples, config.confidence)
+        row = unpaired_difference(*sides, metric, config)
         note = f"one seed under {' and '.join(alone)}: the interval omits the variance of its training"
-        rows.append(
-            head
-            | {"metric": metric, "difference": cell["value"], "low": cell["low"], "high": cell["high"]}
-            | {"first_value": number_or_none(first.value), "second_value": number_or_none(second.value)}
-            | {"note": join_notes([cell["note"], note if alone else None])}
-        )
+        rows.append(head | row | {"note": join_notes([row["note"], note if alone else None])})
     return rows
+
+
+def unpaired_difference(first: SeedScores, second: SeedScores, metric: str, config: EvaluateConfig) -> dict:
+    """The difference of one metric over all seeds between models with different records, resampled independently."""
+    one, other = (
+        mean_over_seeds(
+            np.array([own.value[metric] for own in side.values()]),
+            np.stack([own.samples[metric] for own in side.values()]),
+            config.seed + number,
+        )
+        for number, side in enumerate((first, second))
+    )
+    cell = bootstrap_interval(one.value - other.value, one.samples - other.samples, config.confidence)
+    return {
+        "metric": metric,
+        "first_value": number_or_none(one.value),
+        "second_value": number_or_none(other.value),
+        "difference": cell["value"],
+        "low": cell["low"],
+        "high": cell["high"],
+        "note": cell["note"],
+    }
