@@ -15,7 +15,7 @@ import ecgpipe
 from ecgpipe.artifacts.files import read_json, verify
 from ecgpipe.artifacts.runs import HISTORY_FILE, SUMMARY_FILE
 from ecgpipe.artifacts.tables import PROBLEMS
-from ecgpipe.environment import installed_versions
+from ecgpipe.environment import installed_versions, memory_bytes, processor_name
 
 
 @dataclass(frozen=True)
@@ -234,14 +234,15 @@ LIBRARIES = (
 
 def provenance() -> dict[str, str]:
     """Versions of the code and its libraries, and the machine that writes the report."""
+    memory = memory_bytes()
     return {
         "ecgpipe": ecgpipe.__version__,
         "commit": commit_of(Path(ecgpipe.__file__).parent),
         "python": platform.python_version(),
         **installed_versions(LIBRARIES),
         "system": platform.platform(),
-        "processor": f"{_processor()}, {os.cpu_count()} logical cores",
-        "memory": _memory(),
+        "processor": f"{processor_name()}, {os.cpu_count()} logical cores",
+        "memory": "unknown" if memory is None else f"{memory / 2**30:.0f} GiB",
     }
 
 
@@ -252,19 +253,3 @@ def commit_of(folder: Path) -> str:
         return subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return "unknown (no git checkout)"
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.processor() or platform.machine()
-
-
-def _memory() -> str:
-    try:
-        return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB"
-    except (ValueError, OSError, AttributeError):
-        return "unknown"

@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from ecgpipe.environment import memory_bytes, processor_name
+
 RAPL = Path("/sys/class/powercap")
 
 
@@ -61,11 +63,12 @@ def peak_memory_mb() -> float | None:
 
 def hardware_info() -> dict[str, Any]:
     """Processor, memory and GPUs."""
+    memory = memory_bytes()
     return {
         "system": platform.platform(),
-        "processor": _processor(),
+        "processor": processor_name(),
         "cores": os.cpu_count(),
-        "memory_gb": _memory_gb(),
+        "memory_gb": None if memory is None else round(memory / 1e9, 1),
         "gpus": [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())],
     }
 
@@ -133,19 +136,3 @@ def _gpu_millijoules() -> int | None:
 def _git(folder: Path, *arguments: str) -> str:
     done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True, timeout=10)
     return done.stdout.strip()
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [value.strip() for key, _, value in (line.partition(":") for line in lines) if key.strip() == "model name"]
-    return names[0] if names else platform.machine()
-
-
-def _memory_gb() -> float | None:
-    try:
-        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1)
-    except (ValueError, OSError, AttributeError):
-        return None
