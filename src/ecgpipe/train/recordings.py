@@ -1,7 +1,9 @@
 """Train the built-in model: networks on random windows of recordings, cut like pages of many layouts."""
 
 import csv
+import hashlib
 import math
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +15,10 @@ from safetensors.torch import load_file, save_file
 from timm.utils import ModelEmaV3
 from torch.nn import functional as F
 
-from ecgpipe.artifacts.files import atomic_path
+from ecgpipe.artifacts.files import atomic_path, read_json, write_json
 from ecgpipe.config.box import BoxConfig
 from ecgpipe.errors import DataError
+from ecgpipe.fingerprint import fingerprint
 from ecgpipe.models.recordings import LEADS, WINDOW, RecordingNet, ResNet1d
 from ecgpipe.progress import progress
 
@@ -30,6 +33,7 @@ GAIN = 0.1
 EMA_DECAY = 0.99
 HEAD = ("head.1.weight", "head.1.bias")
 """The parameters with one row per output."""
+IDENTITY = "identity.json"
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,8 @@ class Examples:
 def train_recordings(
     examples: Examples, recipe: BoxConfig, folder: Path, threads: int = 1, first: Examples | None = None
 ) -> RecordingNet:
-    """Train all members of the model; networks that an interrupted training has finished are kept.
+    """Train all members of the model; networks that an interrupted training has finished are kept, unless the records,
+    settings or code differ.
 
     The members differ only in their seeds. Statements are additional targets in training: from these more detailed
     labels, the network learns features that they share with the classes.
@@ -64,7 +69,7 @@ def train_recordings(
         examples: the training records.
         recipe: members, width, epochs and so on.
         folder: receives ``member-K.safetensors`` and ``member-K.csv``, the history of its training; with ``first`` also
-            ``pretrained.safetensors`` and ``.csv``.
+            ``pretrained.safetensors`` and ``.csv``. It is emptied if it has networks of another training.
         threads: CPU threads.
         first: records with the same classes to train on first, for example simulated ones; all members start from the
             result.
@@ -73,7 +78,7 @@ def train_recordings(
         DataError: fewer records than one batch, or a loss that is not finite.
     """
     torch.set_num_threads(threads)
-    folder.mkdir(parents=True, exist_ok=True)
+    _remove_others(folder, _identity(recipe, examples, first))
     net = RecordingNet(
         examples.targets.shape[1], recipe.members, recipe.width, float(examples.signals.astype(np.float32).std())
     )
@@ -90,6 +95,32 @@ def train_recordings(
             _train(net, examples, recipe, recipe.epochs, recipe.seed + number, title, file, start)
         member.load_state_dict(_of_classes(load_file(file), examples.targets.shape[1]))
     return net.eval()
+
+
+def _identity(recipe: BoxConfig, *examples: Examples | None) -> dict[str, str]:
+    """Everything that determines a network, but its number among the members."""
+    digest = hashlib.sha256()
+    for array in (array for each in examples if each is not None for array in (each.signals, each.labels)):
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    settings = recipe.model_dump_json(exclude={"members", "looks", "calibration_every"})
+    return {
+        "records": digest.hexdigest(),
+        "settings": hashlib.sha256(settings.encode()).hexdigest(),
+        "code": fingerprint(__file__),
+        "torch": torch.__version__,
+    }
+
+
+def _remove_others(folder: Path, identity: dict[str, str]) -> None:
+    """Remove the networks of another training."""
+    try:
+        stored = read_json(folder / IDENTITY)
+    except DataError:
+        stored = None
+    if stored != identity:
+        shutil.rmtree(folder, ignore_errors=True)
+        write_json(folder / IDENTITY, identity)
 
 
 def _of_classes(state: dict[str, torch.Tensor], classes: int) -> dict[str, torch.Tensor]:
