@@ -109,14 +109,18 @@ class History(Callback):
         self.rows.append(row)
         if not trainer.is_global_zero:
             return
+        self.write()
+        if len(self.rows) == 1:
+            logger.info(LOG_HEADER)
+        logger.info(log_line(row, trainer.max_epochs))
+
+    def write(self) -> None:
+        """Write history.csv."""
         text = io.StringIO()
         writer = csv.DictWriter(text, HISTORY_COLUMNS)
         writer.writeheader()
         writer.writerows(self.rows)
         write_text(self.path, text.getvalue())
-        if len(self.rows) == 1:
-            logger.info(LOG_HEADER)
-        logger.info(log_line(row, trainer.max_epochs))
 
 
 def log_line(row: dict, epochs: int) -> str:

@@ -201,6 +201,7 @@ def _train(
         },
     }
     if trainer.is_global_zero:
+        history.write()  # Snakemake deletes the file of a failed job, and no epoch may have been left to write it again
         verify(checkpoints / WEIGHTS_FILE)
         with atomic_path(folder / WEIGHTS_FILE) as partial:
             shutil.copyfile(checkpoints / WEIGHTS_FILE, partial)
