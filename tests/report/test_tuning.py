@@ -41,6 +41,17 @@ def test_best_trial_is_chosen_at_the_epochs_of_lowest_loss(tmp_path):
     assert pd.read_csv(tmp_path / "t.csv")["validation_loss"].is_monotonic_increasing
 
 
+def test_the_best_settings_of_a_model_replace_those_in_variants(tmp_path):
+    """`variants` of the user's configuration would win over the section `model`."""
+    files = [history(tmp_path / f"{size}", [0.5], [area]) for size, area in ((64, 0.6), (96, 0.7))]
+    points = [{"variant": "vit", "changes": {"model.image_size": size, "train.mixup": 0}} for size in (64, 96)]
+    write_tuning(files, points, "validation_auc_macro", tmp_path / "t.csv", tmp_path / "best.yaml")
+    assert yaml.safe_load((tmp_path / "best.yaml").read_text()) == {
+        "variants": {"vit": {"image_size": 96}},
+        "train": {"mixup": 0},
+    }
+
+
 def test_each_of_several_models_has_its_best_settings(tmp_path):
     trials = [("vit", 0.1, 0.6), ("vit", 0.2, 0.7), ("swin", 0.1, 0.9), ("swin", 0.2, 0.8)]
     files = [history(tmp_path / f"{number}", [0.5], [area]) for number, (*_, area) in enumerate(trials)]

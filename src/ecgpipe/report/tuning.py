@@ -21,8 +21,8 @@ def write_tuning(
         score: column of the histories to optimise: validation_loss is minimised, other scores are maximised.
         table: output, CSV: one row per trial, best first: settings, seeds, means over seeds of epochs, seconds and
             scores at each training's epoch of lowest validation loss, and ``lowest`` and ``highest`` score of a seed.
-        best: output, YAML: the best settings as a configuration file; for several models, those of each in ``tuned``
-            and ``variants``.
+        best: output, YAML: the best settings as a configuration file: in ``train``, for several models those of each in
+            ``tuned``; settings of a model in ``variants``.
     """
     rows = []
     for file, point in zip(histories, points, strict=True):
@@ -53,10 +53,12 @@ def write_tuning(
         )
         for key, value in winner.items():
             section, _, name = key.partition(".")
-            if means["variant"].nunique() > 1:
-                own = sections.setdefault({"train": "tuned", "model": "variants"}[section], {}).setdefault(variant, {})
+            if section == "model":  # not as `model`, over which an entry in the user's `variants` would win
+                own = sections.setdefault("variants", {}).setdefault(variant, {})
+            elif means["variant"].nunique() > 1:
+                own = sections.setdefault("tuned", {}).setdefault(variant, {})
             else:
-                own = sections.setdefault(section, {})
+                own = sections.setdefault("train", {})
             own[name] = value
     write_text(best, head + yaml.safe_dump(sections, sort_keys=False))
 
