@@ -14,13 +14,14 @@ from urllib.parse import quote
 import numpy as np
 import psutil
 import pytest
+from starlette.datastructures import Headers
 
 from benchmarks.serve_load import load
 from ecgpipe.cli import main
 from ecgpipe.predict import NOTICE, load_predictor
 from ecgpipe.serve.answers import Answers
 from ecgpipe.serve.app import ACTIONS, FILES
-from ecgpipe.serve.guard import SECURITY_HEADERS
+from ecgpipe.serve.guard import SECURITY_HEADERS, TOKEN_HEADER
 from ecgpipe.serve.server import LocalPage
 from tests.predict.corpus import images
 
@@ -119,6 +120,27 @@ def test_requests_of_other_sites_are_rejected(made, predict, headers):
     for action in ACTIONS:
         status, answer, body = predict(made.pages["00001"], action=action, **headers)
         assert status == 403 and len(body) < 200 and answer["content-security-policy"]
+
+
+def test_the_page_is_served_under_the_name_of_a_proxy(made, monkeypatch):
+    """A proxy that adds encryption has a port of its own, and its origin is https."""
+    monkeypatch.setattr("ecgpipe.serve.server.Worker", lambda *arguments: None)
+    page = LocalPage(made.model, port=0, names=["ecg.example.org", "other.example.org:8443"])
+    page._socket.close()
+    guard = page.server.config.app
+    for host in ("ecg.example.org", f"ecg.example.org:{page.port}", "other.example.org:8443"):
+        headers = {"host": host, "origin": f"https://{host}", "sec-fetch-site": "same-origin"}
+        assert guard.rejection("GET", Headers(headers)) is None
+        assert guard.rejection("POST", Headers(headers | {TOKEN_HEADER: guard.token})) is None
+        assert guard.rejection("POST", Headers(headers)) is not None
+        assert guard.rejection("GET", Headers(headers | {"origin": "https://evil.example"})) is not None
+    assert guard.rejection("GET", Headers({"host": "evil.example"})) is not None
+
+
+def test_every_kind_of_picture_can_be_chosen(served):
+    accepted = re.search(r'<input id="file"[^>]* accept="([^"]+)"', request(served)[2].decode())[1].split(",")
+    kinds = {f"image/{name}" for name in ("png", "jpeg", "tiff", "bmp", "webp", "gif", "jp2", "avif", "heic", "heif")}
+    assert set(accepted) == kinds | {"application/pdf", ".heic", ".heif", ".dcm"}
 
 
 def test_the_page_is_not_served_to_other_sites(served):

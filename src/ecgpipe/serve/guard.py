@@ -29,11 +29,11 @@ class Guard:
 
     Another site can make a browser send requests to this machine (cross-site request forgery), or resolve its own host
     name to this machine (DNS rebinding). So every request must have an accepted Host header and no foreign origin, and
-    a request with a body must carry a token that only the page knows.
+    a request with a body must carry a token that only the page knows. The origin is https if a proxy adds encryption.
 
     Args:
         app: the application.
-        hosts: accepted values of the Host header, with the port.
+        hosts: accepted values of the Host header.
         token: required in requests with a body.
     """
 
@@ -61,7 +61,8 @@ class Guard:
         if headers.get("host", "").lower() not in self.hosts:
             return "the page is not served under this name (ecgpipe serve --allow-host NAME allows another name)"
         origin = headers.get("origin")
-        if origin is not None and origin.lower() not in {f"http://{host}" for host in self.hosts}:
+        own = {f"{scheme}://{host}" for scheme in ("http", "https") for host in self.hosts}
+        if origin is not None and origin.lower() not in own:
             return "requests from other sites are rejected"
         if headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
             return "requests from other sites are rejected"

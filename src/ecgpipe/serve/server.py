@@ -18,7 +18,7 @@ class LocalPage:
         folder: of the saved model.
         host: address to listen on.
         port: 0 selects a free port.
-        names: additional host names under which the page may be opened.
+        names: additional hosts under which the page may be opened, for example through a proxy.
         threads: CPU threads of the model.
         seconds: time limit per file.
         max_bytes: size limit per file.
@@ -55,7 +55,7 @@ class LocalPage:
         except BaseException:
             self._socket.close()
             raise
-        accepted = {f"{each}:{self.port}" for each in (*hosts, *names)}
+        accepted = {f"{each}:{self.port}" for each in (*hosts, *names)} | set(names)  # a proxy has a port of its own
         app = build_app(self.worker, accepted, max_bytes, in_network=not is_loopback(host))
         self.server = uvicorn.Server(
             uvicorn.Config(
