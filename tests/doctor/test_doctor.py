@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from ecgpipe.cli import main
-from ecgpipe.doctor.machine import Machine, machine_faults, parse_minutes, parse_partitions, status_command_faults
+from ecgpipe.doctor.machine import (
+    Machine,
+    inspect_machine,
+    machine_faults,
+    parse_minutes,
+    parse_partitions,
+    status_command_faults,
+)
 from ecgpipe.doctor.profile import (
     DEFAULT,
     cluster_faults,
@@ -152,6 +159,18 @@ def test_unusable_gpus_and_unsupported_versions():
 def test_status_command_faults(command, settings, fault):
     faults = status_command_faults({"slurm-status-command": command}, settings)
     assert faults == [] if fault is None else fault in faults[0]
+
+
+def test_a_gpu_whose_driver_is_too_old_is_not_listed(tmp_path, monkeypatch):
+    """PyTorch counts such GPUs, but cannot use them."""
+
+    def fail(index):
+        raise RuntimeError("The NVIDIA driver on your system is too old")
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    monkeypatch.setattr("torch.cuda.get_device_properties", fail)
+    assert inspect_machine(tmp_path).gpus == []
 
 
 def test_doctor_command(tmp_path, capsys):

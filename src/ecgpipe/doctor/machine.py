@@ -118,7 +118,8 @@ def _gpus() -> tuple[list[tuple[str, int]], str | None]:
         import torch
     except ImportError:
         return [], None
-    properties = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0  # it also counts GPUs whose driver is too old
+    properties = [torch.cuda.get_device_properties(index) for index in range(count)]
     return [(gpu.name, gpu.total_memory // 2**20) for gpu in properties], torch.version.cuda
 
 
