@@ -1,6 +1,7 @@
 """What the local page says: sentences, the numbers of the plot, addresses."""
 
 import socket
+from dataclasses import replace
 
 import numpy as np
 import pypdfium2
@@ -15,7 +16,8 @@ from ecgpipe.serve import network
 from ecgpipe.serve.answers import plain_stem
 from ecgpipe.serve.plot import heat_in_plot, plot_of
 
-MODEL = {"trained_on": {"dataset": "ptb-xl"}, "calibration": {"records": 1234, "fitted_on": "validation"}}
+CALIBRATION = {"records": 1234, "fitted_on": "validation", "left_out": []}
+MODEL = {"trained_on": {"dataset": "ptb-xl"}, "calibration": CALIBRATION}
 
 
 def prediction(probabilities, task="multilabel", ood=0.5, read=None):
@@ -43,6 +45,8 @@ def test_the_summary_names_the_most_probable_and_what_reaches_a_half():
     none = words_of(prediction({"NORM": 0.1, "MI": 0.32}), MODEL)
     assert none["summary"] == "Most probable: MI (myocardial infarction), 32%. No class reaches 50%."
     assert words_of(prediction({"a": 0.4, "b": 0.35}, "single"), MODEL)["summary"] == "Most probable: a, 40%."
+    almost = words_of(prediction({"a": 0.497, "b": 0.1}), MODEL)
+    assert almost["summary"] == "Most probable: a, just below 50%. No class reaches 50%."
 
 
 def test_the_table_says_which_threshold_is_reached():
@@ -56,6 +60,16 @@ def test_the_table_says_which_threshold_is_reached():
     assert "80%, 90%" in words["thresholds"] and "Of the validation records without the class" in words["thresholds"]
 
 
+def test_thresholds_are_not_rounded_and_name_their_records():
+    rows = tuple(ThresholdResult(share, 0.1, "the reported records", True) for share in (0.95, 0.975))
+    words = words_of(replace(prediction({"a": 0.4}), thresholds={"a": rows}), MODEL)
+    assert words["classes"][0]["result"] == "reaches its 97.5% threshold"
+    assert words["thresholds"] == (
+        "Each class has its own thresholds (95%, 97.5%). Of the reported records without the class, 97.5% are below "
+        "its 97.5% threshold."
+    )
+
+
 @pytest.mark.parametrize(
     ("share", "said"), [(0.823, "about 82 have it"), (0.999, "more than 99 have it"), (0.51, "about 51 have it")]
 )
@@ -66,6 +80,9 @@ def test_how_sure_is_a_frequency(share, said):
 
 def test_nothing_is_sure_without_calibration_or_on_unusual_pages():
     assert "not calibrated" in words_of(prediction({"MI": 0.8}), MODEL | {"calibration": None})["sure"]
+    left_out = MODEL | {"calibration": CALIBRATION | {"left_out": ["MI"]}}
+    assert "The class MI is not calibrated" in words_of(prediction({"MI": 0.8, "CD": 0.1}), left_out)["sure"]
+    assert "about 80" in words_of(prediction({"MI": 0.1, "CD": 0.8}), left_out)["sure"]
     unusual = words_of(prediction({"MI": 0.8}, ood=1.5), MODEL)
     assert "unknown" in unusual["sure"] and "score 1.50" in unusual["unusual"]
     assert words_of(prediction({"MI": 0.8}), MODEL)["unusual"] is None
@@ -107,8 +124,6 @@ def test_the_plot_has_microvolts_and_gaps():
 
 
 def test_a_report_of_many_classes_and_notes_is_one_page():
-    from dataclasses import replace
-
     from ecgpipe.serve.report import report_pdf
 
     many = prediction({f"a class with a long name {number}": number / 99 for number in range(70)})
@@ -124,6 +139,15 @@ def test_a_report_of_many_classes_and_notes_is_one_page():
     (picture,) = document[0].get_objects([pypdfium2.raw.FPDF_PAGEOBJ_IMAGE])
     left, bottom, right, top = picture.get_bounds()
     assert 0 < bottom < top < document[0].get_height() and right - left > 300
+
+
+def test_a_long_class_in_the_report_is_cut_not_left_out():
+    from ecgpipe.serve.report import report_pdf
+
+    one = prediction({"Abnormal_heartbeat_images_of_patients_of_one_clinic": 0.8, "b": 0.1})
+    content = report_pdf(one, words_of(one, MODEL), np.full((40, 90, 3), 200, np.uint8), "b", MODEL | {"variant": "m"})
+    text = pypdfium2.PdfDocument(content)[0].get_textpage().get_text_range()
+    assert text.count("Abnormal_heartbeat_images_of_pat") == 3  # in two sentences and in the table
 
 
 def test_the_report_keeps_the_colours_of_marks():
@@ -143,6 +167,7 @@ def test_the_report_keeps_the_colours_of_marks():
 def test_names_of_downloads_are_plain():
     assert plain_stem('../a "b"\r\n.png') == "a-b" and plain_stem("Größe 1.jpg") == "Gr-e-1"
     assert plain_stem("scan.pdf, page 3") == "scan-3" and plain_stem("心电图.png") == "page"
+    assert plain_stem("scan, page 3 (copy).png") == "scan-page-3-copy" and plain_stem('a, page "é\r\n.png') == "a-page"
 
 
 def test_addresses(monkeypatch):

@@ -16,6 +16,7 @@ from ecgpipe.predict.prediction import Prediction
 from ecgpipe.predict.predictor import Predictor
 from ecgpipe.predict.recordings import RecordingPredictor
 from ecgpipe.predict.words import words_of
+from ecgpipe.reader.output import NUMBERED
 
 
 def format_prediction(prediction: Prediction, model: Mapping[str, Any]) -> str:
@@ -87,8 +88,9 @@ class OverlayFolder:
         return str(path)
 
     def _name(self, page: InputPage, label: str) -> str:
-        file, separator, number = page.name.rpartition(", page ")
-        parts = [Path(file if separator else page.name).stem, f"p{number}" if separator else "", label]
+        numbered = NUMBERED.fullmatch(page.name)
+        file, number = numbered.groups() if numbered else (page.name, "")
+        parts = [Path(file).stem, f"p{number}" if number else "", label]
         plain = re.sub(r"[^\w.+-]+", "-", "-".join(filter(None, parts))).strip("-")
         name, count = plain, 1
         while name.lower() in self._used:  # two folders may have a file of the same name

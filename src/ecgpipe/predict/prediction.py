@@ -174,6 +174,12 @@ def describe_model(saved: SavedModel | RecordingModel, folder: Path) -> dict[str
         "task": saved.task,
         "classes": list(saved.classes),
         "trained_on": {key: saved.training.get(key) for key in ("dataset", "protocol", "seed")},
-        "calibration": fitted and {"method": fitted.method, "fitted_on": fitted.fitted_on, "records": fitted.records},
+        "calibration": fitted
+        and {
+            "method": fitted.method,
+            "fitted_on": fitted.fitted_on,
+            "records": fitted.records,
+            "left_out": list(fitted.left_out),
+        },
         "out_of_distribution": ood and {"threshold": 1.0, "quantile": ood.quantile},
     }

@@ -50,7 +50,8 @@ def _summary(prediction: Prediction, meanings: Mapping[str, str]) -> str:
 
     def named(label: str) -> str:
         meaning = f" ({meanings[label]})" if label in meanings else ""
-        return f"{label}{meaning}, {probability[label]:.0%}"
+        below = "just below " if PREDICTED - 0.005 <= probability[label] < PREDICTED else ""  # rounded to it
+        return f"{label}{meaning}, {below}{probability[label]:.0%}"
 
     others = sorted(set(prediction.predicted) - {prediction.top}, key=lambda label: -probability[label])
     text = f"Most probable: {named(prediction.top)}."
@@ -61,8 +62,9 @@ def _summary(prediction: Prediction, meanings: Mapping[str, str]) -> str:
 
 def _sure(prediction: Prediction, calibration: Mapping[str, Any] | None) -> str:
     """Explain the largest probability."""
-    if calibration is None:
-        return "How sure: unknown. The model is not calibrated; its probabilities may be too high or too low."
+    if calibration is None or prediction.top in calibration["left_out"]:
+        what = "model" if calibration is None else f"class {prediction.top}"
+        return f"How sure: unknown. The {what} is not calibrated; its probabilities may be too high or too low."
     if prediction.ood is not None and prediction.ood.unusual:
         return "How sure: unknown, since the page is unusual."
     share = 100 * float(prediction.probabilities.max())
@@ -91,7 +93,7 @@ def _result(prediction: Prediction, label: str) -> str:
     marks = [WHY_PREDICTED[prediction.task]] if label in prediction.predicted else []
     reached = [each.specificity for each in prediction.thresholds.get(label, ()) if each.reached]
     if reached:
-        marks.append(f"reaches its {max(reached):.0%} threshold")
+        marks.append(f"reaches its {_percent(max(reached))} threshold")
     return "; ".join(marks)
 
 
@@ -100,13 +102,18 @@ def _thresholds(prediction: Prediction) -> str | None:
     rows = [each for rows in prediction.thresholds.values() for each in rows]
     if not rows:
         return None
-    shares = sorted({f"{each.specificity:.0%}" for each in rows}, key=lambda text: float(text.rstrip("%")))
-    example, chosen_on = shares[-1], rows[0].chosen_on
-    records = "validation records" if chosen_on == "validation" else chosen_on
+    shares = list(map(_percent, sorted({each.specificity for each in rows})))
+    example = shares[-1]
+    kind = "validation" if rows[0].chosen_on == "validation" else "reported"
     return (
-        f"Each class has its own thresholds ({', '.join(shares)}). Of the {records} without the class, {example} are "
-        f"below its {example} threshold."
+        f"Each class has its own thresholds ({', '.join(shares)}). Of the {kind} records without the class, {example} "
+        f"are below its {example} threshold."
     )
+
+
+def _percent(share: float) -> str:
+    """A share such as 0.975, unrounded."""
+    return f"{100 * share:g}%"
 
 
 def read_in_words(read: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -19,6 +19,7 @@ from ecgpipe.errors import DataError, EcgpipeError
 from ecgpipe.predict import InputPage, Prediction, Predictor, RecordingPredictor
 from ecgpipe.predict.recordings import marked_page
 from ecgpipe.predict.words import words_of
+from ecgpipe.reader.output import NUMBERED
 from ecgpipe.serve.plot import heat_in_plot, plot_of
 from ecgpipe.serve.worker import Attachment
 
@@ -187,9 +188,10 @@ class Answers:
 
 def plain_stem(name: str) -> str:
     """A file name without suffix for a page: letters, digits, - and _, as in names of WFDB records."""
-    file, separator, number = name.rpartition(", page ")
-    stem = re.sub(r"[^A-Za-z0-9_]+", "-", PurePath(file if separator else name).stem).strip("-")[:60] or "page"
-    return f"{stem}-{number}" if separator else stem
+    numbered = NUMBERED.fullmatch(name)
+    file, number = numbered.groups() if numbered else (name, "")
+    stem = re.sub(r"[^A-Za-z0-9_]+", "-", PurePath(file).stem).strip("-")[:60] or "page"
+    return f"{stem}-{int(number)}" if number else stem
 
 
 def _data_url(picture: Any, kind: str) -> str:

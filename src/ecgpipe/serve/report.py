@@ -22,6 +22,7 @@ MM_PER_INCH, MM_PER_POINT = 25.4, 25.4 / 72
 LINE = 1.35  # line height, relative to the font size
 LETTER = 0.56  # mean width of a letter, relative to the font size
 PICTURE_SIDE = 1600  # pixels, 225 per inch on the page
+LONGEST_NAME = 34  # letters of a class and its meaning
 MOST_CLASSES = 12  # listed, the most probable ones
 LEAST_PICTURE = 70.0  # mm of height that the notes leave for the picture
 WARNING, FAINT, BAR = "#b00020", "#606060", "#1f5fa8"
@@ -99,7 +100,7 @@ class _Sheet:
         """Write a class, its probability as a bar and a number, and the threshold that it reaches."""
         self.top += 9 * MM_PER_POINT * LINE * 1.1
         name = row["label"] if row["meaning"] is None else f"{row['label']}, {row['meaning']}"
-        self._write(MARGIN, textwrap.shorten(name, 34, placeholder=" …"), 9)
+        self._write(MARGIN, name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 2]} …", 9)
         left, length = MARGIN + 60, 30.0
         for width, colour in ((length, "#e4e4e4"), (length * row["probability"], BAR)):
             self.figure.add_artist(
