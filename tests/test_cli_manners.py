@@ -77,9 +77,10 @@ def test_every_command_shows_examples_that_parse(name, capsys):
         (["render", "x", "-o", "y", "--degrad-sed", "3"], "did you mean --degrade-seed"),
         (["render", "x", "-o", "y", "--degrade", "foto"], "no such choice: 'foto'; did you mean photo?"),
         (["labels", "x", "--policy", "zzz"], "choose from single, primary, multilabel"),
+        (["predict", "x.png", "--threads", "-1"], "argument --threads: -1: give a whole number of 1 or more"),
     ],
 )
-def test_a_mistyped_word_gets_a_suggestion(arguments, expected, capsys):
+def test_a_mistyped_word_gets_a_remedy(arguments, expected, capsys):
     with pytest.raises(SystemExit) as exit:
         main(arguments)
     assert exit.value.code == 2

@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
+from ecgpipe.artifacts.signals import read_signal
 from ecgpipe.cli import main
 from ecgpipe.config.pages import PreprocessConfig
 from ecgpipe.predict import Predictor
@@ -44,6 +45,21 @@ def test_unusable_files_get_one_line_each_and_the_rest_is_predicted(made, corpus
     for name, word in expected.items():
         own = [line for line in lines if re.search(rf"[/ ]{re.escape(name.removesuffix('.hea'))}\b", line)]
         assert len(own) == 1 and word in own[0], (name, own)
+
+
+def test_a_record_without_permission_does_not_stop_the_others(made, monkeypatch, capsys):
+    seen = []
+
+    def first_is_refused(*arguments, **options):
+        seen.append(arguments)
+        if len(seen) == 1:
+            raise PermissionError(13, "Permission denied", "00001_lr.hea")
+        return read_signal(*arguments, **options)
+
+    monkeypatch.setattr("ecgpipe.predict.pages.read_signal", first_is_refused)
+    status, out, err = run(capsys, made.model, *(made.source / made.paths[name] for name in ("00001", "00002")))
+    assert status == 1 and "00002_lr.hea" in out
+    assert "00001_lr.hea: cannot be read (Permission denied); check its permissions" in err
 
 
 def test_a_record_of_eight_leads_with_derive_leads(made, corpus, capsys):

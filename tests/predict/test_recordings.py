@@ -2,12 +2,15 @@
 
 import hashlib
 import json
+import os
 import re
 import shutil
+from contextlib import contextmanager
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from ecgpipe.artifacts.files import read_json, read_sums
 from ecgpipe.artifacts.signals import read_signal
@@ -21,6 +24,7 @@ from ecgpipe.predict.pages import InputPage, ShownLead, ShownRecording
 from ecgpipe.predict.recordings import marked_page
 from ecgpipe.render.degrade import degrade_page
 from ecgpipe.render.page import render_page
+from tests.conftest import encoded
 from tests.predict.conftest import DPI
 
 NAME = "00003"
@@ -76,6 +80,15 @@ def test_it_says_what_was_read(box, pages):
     assert "layout 3 rows of 4 leads and 1 rhythm strip; paper speed 25 mm/s; gain 10 mm/mV; leads all 12" in text
 
 
+def test_it_says_whether_the_page_lay_at_an_angle(box, pages, files):
+    assert not pages["kit-none"].rectified and not pages["record"].rectified
+    picture = Image.open(files["kit-none"]).convert("RGB").rotate(90, expand=True)
+    (turned,) = box.reader().read_content(encoded(picture, "PNG", compress_level=1), "turned.png")
+    (prediction,) = box.predict([turned])
+    assert prediction.to_dict()["rectified"] is True
+    assert format_prediction(prediction, box.description).startswith("turned.png: page straightened\n")
+
+
 def test_missing_leads_are_allowed_and_named(box, pages):
     page = pages["12x1-none"]
     signal = page.recording.signal.copy()
@@ -128,6 +141,60 @@ def test_a_first_folder_that_is_a_model_is_used(capsys, made, files):
     status, out, _ = run(capsys, made.model, files["kit-none"], "--json")
     assert status == 0
     assert json.loads(out)["model"]["classes"] == ["NORM", "MI"]
+
+
+def test_a_missing_first_file_does_not_stop_the_others(capsys, files, tmp_path):
+    status, out, err = run(capsys, tmp_path / "gone.jpg", files["kit-none"], "--json")
+    document = json.loads(out)
+    assert status == 1
+    assert document["errors"] == [f"{tmp_path}/gone.jpg: no such file or record; check the name"]
+    assert [one["name"] for one in document["predictions"]] == [str(files["kit-none"])]
+    status, out, err = run(capsys, tmp_path / "gone.jpg")
+    assert status == 1 and out == ""
+    assert "gone.jpg: no such file or record; check the name" in err
+
+
+def test_a_record_with_a_header_in_capitals_may_come_first(capsys, made, tmp_path):
+    header = (made.source / made.paths[NAME]).with_suffix(".hea")
+    shutil.copy(header, tmp_path / f"{header.stem}.HEA")
+    shutil.copy(header.with_suffix(".dat"), tmp_path)
+    status, out, _ = run(capsys, tmp_path / header.stem, "--json")
+    assert status == 0
+    assert [one["kind"] for one in json.loads(out)["predictions"]] == ["record"]
+
+
+@pytest.mark.parametrize("command", ["predict", "serve"])
+def test_only_models_of_images_reserve_a_gpu(made, files, monkeypatch, command):
+    """The networks of the built-in model run on the CPU; a training would wait for the GPU."""
+    counts = []
+
+    @contextmanager
+    def reserve(count, wait):
+        counts.append(count)
+        yield []
+
+    monkeypatch.setattr("ecgpipe.gpus.reserve_gpus", reserve)
+    monkeypatch.setattr(f"ecgpipe.cli.predict._{command}", lambda *arguments: None)
+    page = [str(files["kit-none"])] if command == "predict" else []
+    assert main([command, *page]) == main([command, str(made.model), *page]) == 0
+    assert counts == [0, 1]
+
+
+def test_quiet_hides_the_note_about_other_files(capsys, files, tmp_path):
+    shutil.copy(files["kit-none"], tmp_path)
+    (tmp_path / "notes.txt").write_text("left alone")
+    assert "skipped 1 other file" in run(capsys, tmp_path, "--json")[2]
+    assert run(capsys, tmp_path, "--json", "--quiet")[2] == ""
+
+
+def test_a_file_name_that_is_not_utf_8_is_printed_escaped(capsys, files, tmp_path):
+    """Archives of old systems contain such names; Python reads their bytes as lone surrogates."""
+    page = tmp_path / os.fsdecode(b"Gr\xf6\xdfe.png")
+    shutil.copy(files["kit-none"], page)
+    status, out, err = run(capsys, page, "--cam", tmp_path / "cam")
+    assert (status, err) == (0, "")
+    assert r"Gr\udcf6\udcdfe.png" in out
+    assert len(list((tmp_path / "cam").iterdir())) == 1
 
 
 @pytest.mark.parametrize(("arguments", "message"), [

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from ecgpipe.cli.parser import Arguments, argument, command, say
+from ecgpipe.cli.parser import Arguments, argument, command, positive, say
 
 MOST_CLASSES = 20  # shown by audit
 
@@ -18,7 +18,7 @@ MOST_CLASSES = 20  # shown by audit
     argument(
         "--fetch", default="files", choices=("files", "archive"), help="PTB-XL: single files (default) or the archive"
     ),
-    argument("--connections", type=int, default=4, metavar="N", help="parallel downloads of files (default 4)"),
+    argument("--connections", type=positive, default=4, metavar="N", help="parallel downloads of files (default 4)"),
     argument("--url", help="download from this address of the archive or folder, http(s) or s3"),
     examples="""download ptb-xl data/ptb-xl --sampling-rate 100
     download cardiac-images data/ecg-images""",

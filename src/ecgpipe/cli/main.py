@@ -1,6 +1,7 @@
 """The command line: its parser, and the exit status and message of a failed command."""
 
 import argparse
+import io
 import logging
 import os
 import sys
@@ -42,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help(sys.stderr)
         return 2
     args = parser.parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # not every file name can be encoded; stderr escapes by itself
+        sys.stdout.reconfigure(errors="backslashreplace")
     level = logging.DEBUG if args.verbose else logging.INFO if args.command.logs else logging.WARNING
     logging.basicConfig(level=logging.ERROR if args.quiet else level, format="%(message)s")
     try:

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecgpipe.cli.parser import Arguments, argument, command, say
+from ecgpipe.cli.parser import Arguments, argument, command, positive, say
 from ecgpipe.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ MODEL = argument("model", type=Path, metavar="MODEL_DIR", help="folder of a save
 PLUGIN = argument(
     "--plugin", type=Path, metavar="FILE.py", help="Python file that registers the architecture of a user-defined model"
 )
-THREADS = argument("--threads", type=int, metavar="N", help="CPU threads")
+THREADS = argument("--threads", type=positive, metavar="N", help="CPU threads")
 
 
 @command(
@@ -93,7 +93,7 @@ def _built_in_summary(folder: Path) -> str:
 
 @command(
     argument("run", type=Path, metavar="RUN_DIR", help="folder of a prepared run"),
-    argument("--threads", type=int, metavar="N", help="CPU threads per process"),
+    argument("--threads", type=positive, metavar="N", help="CPU threads per process"),
     argument("--accelerator", default="auto", choices=("auto", "cpu", "gpu", "mps"), help="default: auto"),
     argument("--devices", type=int, default=1, metavar="N", help="GPUs or processes per node (default 1)"),
     argument("--nodes", type=int, default=1, metavar="N", help="nodes (default 1)"),

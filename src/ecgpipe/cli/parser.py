@@ -42,6 +42,13 @@ def argument(*names: str, **options: Any) -> Argument:
     return names, options
 
 
+def positive(text: str) -> int:
+    """A whole number of 1 or more, as the ``type`` of an argument."""
+    if not (text.isascii() and text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text}: give a whole number of 1 or more")
+    return int(text)
+
+
 def command(*arguments: Argument, examples: str, logs: bool = False) -> Callable[[Callable], Command]:
     """Decorator that turns a function into a command; ``new_model`` becomes ``new-model``."""
     return lambda run: Command(run.__name__.replace("_", "-"), run, arguments, examples, logs)

@@ -3,11 +3,16 @@
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ecgpipe.cli.models import PLUGIN, THREADS, read_model
 from ecgpipe.cli.pages import READING, reading_options
 from ecgpipe.cli.parser import Arguments, argument, command
 from ecgpipe.errors import ConfigError, DataError, EcgpipeError
+
+if TYPE_CHECKING:
+    from ecgpipe.artifacts.model_folder import SavedModel
+    from ecgpipe.artifacts.recording_model import RecordingModel
 
 CAM_METHODS = ("gradcam", "gradcam++", "layercam", "eigencam", "integrated-gradients")
 MODEL_FILES = ("config.json", "weights.safetensors", "run.json")
@@ -41,7 +46,8 @@ MODEL_FILES = ("config.json", "weights.safetensors", "run.json")
 )
 def predict(args: Arguments) -> None:
     """Predict photos, scans, PDF pages and WFDB records with the built-in or a saved model. Research only."""
-    from ecgpipe.artifacts.page_files import PICTURES, find_files
+    from ecgpipe.artifacts.page_files import PICTURES, find_files, is_record
+    from ecgpipe.artifacts.wfdb_header import RECORD_SUFFIXES
     from ecgpipe.config.box import BOX_FOLDER
     from ecgpipe.gpus import reserve_gpus
 
@@ -52,7 +58,8 @@ def predict(args: Arguments) -> None:
             raise ConfigError(f"{first}: a saved model; name the pages to predict after it")
     else:
         args.model = BOX_FOLDER
-        if not (first.exists() or first.with_name(f"{first.name}.hea").exists()):
+        named_as_page = first.suffix.lower() in PICTURES | RECORD_SUFFIXES  # a missing one does not stop the others
+        if not (named_as_page or first.exists() or is_record(first)):
             raise DataError(f"{first}: no such model folder, file or record; check the name")
     saved = read_model(args)
     if args.cam_class is not None and args.cam_class not in saved.classes:
@@ -62,7 +69,7 @@ def predict(args: Arguments) -> None:
     for path in args.files:
         try:
             found = find_files([path], PICTURES | {".hea"})
-            if note := found.note():
+            if (note := found.note()) and not args.quiet:
                 print(f"ecgpipe: note: {note}", file=sys.stderr)
             for file in found.files:
                 if not file.exists():
@@ -72,8 +79,15 @@ def predict(args: Arguments) -> None:
             missing.append(error)
     if not files and not args.json:
         raise EcgpipeError("; ".join(map(str, missing)))
-    with reserve_gpus(1, wait=False):  # a training may keep its GPU for hours
+    with reserve_gpus(_gpus_of(saved), wait=False):  # a training may keep its GPU for hours
         _predict(args, list(files), missing)
+
+
+def _gpus_of(saved: "SavedModel | RecordingModel") -> int:
+    """GPUs that a model uses: none if it is a model of recordings, so that a training can have them."""
+    from ecgpipe.artifacts.recording_model import RecordingModel
+
+    return 0 if isinstance(saved, RecordingModel) else 1
 
 
 def _predict(args: Arguments, files: list[Path], missing: list[DataError]) -> None:
@@ -144,9 +158,9 @@ def serve(args: Arguments) -> None:
     from ecgpipe.gpus import reserve_gpus
 
     args.model = args.model or BOX_FOLDER
-    read_model(args)
+    saved = read_model(args)
 
-    with reserve_gpus(1, wait=False):  # before the model's process starts, which inherits it
+    with reserve_gpus(_gpus_of(saved), wait=False):  # before the model's process starts, which inherits it
         _serve(args)
 
 

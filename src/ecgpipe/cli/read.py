@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecgpipe.cli.parser import Arguments, argument, command
+from ecgpipe.cli.parser import Arguments, argument, command, positive
 from ecgpipe.errors import DataError
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ PAGES = argument("pages", type=Path, nargs="+", metavar="PAGE", help="photos, sc
 OUTPUT = argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder of the results")
 LAYOUTS = argument("--layouts", type=Path, metavar="FILE", help="further page layouts (docs/reader.md)")
 WEIGHTS = argument("--weights", type=Path, metavar="FILE", help="weights of another reader (default: the package's)")
-THREADS = argument("--threads", type=int, default=None, help="CPU threads (default: all cores)")
+THREADS = argument("--threads", type=positive, help="CPU threads (default: all cores)")
 LOWEST_RATE, HIGHEST_RATE = 50.0, 10_000.0  # Hz of a digitized page
 
 
@@ -88,7 +88,7 @@ def _each_page(args: Arguments, make_folder: Callable[[], Any], verb: str) -> No
 
     found = find_files(args.pages, PICTURES)  # before PyTorch is imported, which takes seconds
     files = found.files
-    if note := found.note():
+    if (note := found.note()) and not args.quiet:
         print(f"ecgpipe: note: {note}", file=sys.stderr)
     if missing := [file for file in files if not file.is_file()]:
         raise DataError(f"{missing[0]}: no such file; check the name")

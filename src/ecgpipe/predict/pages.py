@@ -103,6 +103,8 @@ class FileReader(ABC):
                 yield from self.read_content(read_bytes(path), str(path))
         except DataError as error:
             yield error
+        except OSError as error:  # for example a header without permission to read it
+            yield DataError(f"{path}: cannot be read ({error.strerror or error}); check its permissions")
 
     def read_content(self, content: bytes, name: str) -> Iterator[InputPage | DataError]:
         """Read the pages of an image or PDF file; yields a DataError for each page that cannot be used."""

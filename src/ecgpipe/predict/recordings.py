@@ -9,6 +9,7 @@ import torch
 
 from ecgpipe.artifacts.digitized import DETAILS
 from ecgpipe.artifacts.page_files import Picture
+from ecgpipe.artifacts.page_transform import LEVEL
 from ecgpipe.artifacts.recording_model import holds_recording_model
 from ecgpipe.config.box import BOX_FOLDER
 from ecgpipe.config.pages import RenderConfig
@@ -62,7 +63,13 @@ class RecordingReader(FileReader):
         )
         page = recording.page.upright(picture.image)
         return InputPage(
-            picture.name, picture.kind, page, np.zeros((0, 0), np.uint8), notes=recording.notes, recording=shown
+            picture.name,
+            picture.kind,
+            page,
+            np.zeros((0, 0), np.uint8),
+            rectified=abs(summary["rotation_degrees"]) > LEVEL,
+            notes=recording.notes,
+            recording=shown,
         )
 
     def _record(self, record: Path, name: str) -> InputPage:
