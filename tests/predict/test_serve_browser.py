@@ -95,6 +95,23 @@ def test_a_dropped_file(made, served, tmp_path):
             page.save_screenshot(os.path.join(folder, "serve.png"))
 
 
+def test_a_failed_overlay_leaves_the_class_of_the_picture(made, served, tmp_path):
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import Select, WebDriverWait
+
+    with opened(served.address, tmp_path) as page:
+        wait = WebDriverWait(page, 60)
+        page.execute_script(DROP, "page.png", base64.b64encode(made.pages["00001"]).decode())
+        wait.until(lambda _: page.find_elements(By.TAG_NAME, "article"))
+        select = Select(page.find_element(By.CSS_SELECTOR, "article select"))
+        shown = select.first_selected_option.text
+        page.execute_script("window.fetch = async () => { throw new TypeError('the server is gone'); };")
+        select.select_by_visible_text(next(one.text for one in select.options if not one.is_selected()))
+        wait.until(lambda _: page.find_elements(By.CSS_SELECTOR, "article > .error"))
+        assert select.first_selected_option.text == shown
+        assert not page.find_elements(By.CSS_SELECTOR, "article.busy")
+
+
 def test_several_files_for_a_model_of_recordings(made, served_recordings, tmp_path):
     from selenium.webdriver.common.by import By
     from selenium.webdriver.support.ui import Select, WebDriverWait

@@ -10,11 +10,12 @@ const status = document.getElementById("status");
 const results = document.getElementById("results");
 let waiting = [], current = null;
 
-function showError(text, place = results) {
+function showError(text, place) {
   const line = document.createElement("p");
   line.className = "error";
-  line.textContent = text;
+  line.setAttribute("role", "alert");
   place.prepend(line);
+  line.textContent = text;
 }
 
 function update() {
@@ -23,12 +24,9 @@ function update() {
   queue.hidden = !total;
   bar.max = Math.max(total, 1);
   bar.value = done;
-  if (!current) {
-    status.textContent = `${done} of ${total} files done`;
-    return;
-  }
-  status.textContent = `Reading file ${done + 1} of ${total}: ${current.file.name} …`;
-  current.state.textContent = `reading, ${Math.round((Date.now() - current.since) / 1000)} s`;
+  const text = current ? `Reading file ${done + 1} of ${total}: ${current.file.name} …` : `${done} of ${total} files done`;
+  if (status.textContent !== text) status.textContent = text; // else screen readers repeat it every second
+  if (current) current.state.textContent = `reading, ${Math.round((Date.now() - current.since) / 1000)} s`;
 }
 
 function entryOf(file, section) {

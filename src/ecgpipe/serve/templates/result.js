@@ -54,7 +54,7 @@ function fillPictures(find, page) {
     figure(".image").remove();
     find(".pictures").classList.add("recording");
     figure(".overlay").after(find(".facts"));
-    find(".what").textContent = "The page. Coloured: the seconds that support";
+    find(".what").textContent = `The page${page.prediction.rectified ? ", straightened" : ""}. Coloured: the seconds that support`;
   } else {
     figure(".plot").remove();
     find(".page").src = page.page;
@@ -74,7 +74,7 @@ function fillOverlay(find, page, shown) {
   find(".scale").textContent = `The digitized leads, arranged as on the page. ${scale}.` + (marked ? ` Coloured: the seconds that support ${shown.overlay_of}.` : "");
 }
 
-// The article of a page; showError: called with a message.
+// The article of a page; showError: called with a message and the element that shows it.
 export function resultOf(file, page, showError) {
   const article = document.getElementById("result").content.cloneNode(true).firstElementChild;
   const find = (selector) => article.querySelector(selector);
@@ -85,16 +85,21 @@ export function resultOf(file, page, showError) {
   fillWords(find, page);
   fillPictures(find, page);
   const known = { [page.overlay_of]: page, [NO_MARKS]: { overlay_of: NO_MARKS } };
+  let shown = page.overlay_of;
   select.addEventListener("change", async () => {
     const label = select.value;
     article.classList.add("busy");
     try {
       known[label] ||= await (await ask("overlay", file, { label, number })).json();
-      if (select.value === label) fillOverlay(find, page, known[label]);
+      if (select.value === label) {
+        fillOverlay(find, page, known[label]);
+        shown = label;
+      }
     } catch (error) {
-      showError(error.message);
+      showError(error.message, article);
+      if (select.value === label) select.value = shown; // the picture still has its marks
     }
-    if (select.value === label) article.classList.remove("busy");
+    if (select.value === label || select.value === shown) article.classList.remove("busy");
   });
   for (const action of ["report", "record"]) {
     const button = find(`.${action}`);
@@ -103,7 +108,7 @@ export function resultOf(file, page, showError) {
       try {
         await download(action, file, { label: select.value || page.overlay_of, number });
       } catch (error) {
-        showError(error.message);
+        showError(error.message, article);
       }
       button.disabled = false;
     });
