@@ -82,7 +82,7 @@ def test_models_that_start_from_the_target_are_not_external():
     to_simulated, to_images = ({"from": "ptb-xl", "to": name} for name in ("simulated", "cardiac-images"))
     resolved = validate_config(values | {"benchmark": runs | {"external": [to_simulated, to_images]}}).external
     assert [one.models for one in resolved] == [("swin",), ("swin", "swin+pre")]
-    with pytest.raises(ConfigError, match=r"0\.models: swin\+pre starts from a training on simulated"):
+    with pytest.raises(ConfigError, match=r"0\.models: swin\+pre starts from a training on recordings of simulated"):
         validate_config(values | {"benchmark": runs | {"external": [to_simulated | {"models": ["swin+pre"]}]}})
 
 

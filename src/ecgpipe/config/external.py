@@ -129,7 +129,10 @@ def _entry_problems(one: External, known: Sequence[str], seen: Collection[str]) 
     if len(set(one.models)) < len(one.models):
         yield f"{one.key}.models: a model occurs twice; remove one"
     if refused := [name for name in one.models or known if name in seen]:
-        yield f"{one.key}.models: {', '.join(refused)} starts from a training on {one.target}; name another model"
+        yield (
+            f"{one.key}.models: {', '.join(refused)} starts from a training on recordings of {one.target}; name "
+            "another model"
+        )
 
 
 class SharedClass(NamedTuple):
