@@ -11,11 +11,13 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from torch import nn
 
 from ecgpipe.cli import main
 from ecgpipe.cli.predict import CAM_METHODS
 from ecgpipe.config.analysis import SaliencyMethod
 from ecgpipe.config.pages import DegradeConfig, PreprocessConfig, RenderConfig
+from ecgpipe.errors import ConfigError
 from ecgpipe.predict import NOTICE, Prediction, Predictor
 from ecgpipe.predict.output import format_prediction
 from ecgpipe.predict.prediction import ThresholdResult
@@ -217,6 +219,26 @@ def test_multilabel_predicts_any_number_of_classes(made, tmp_path):
         and (prediction.probabilities > 0.9).all()
         and (prediction.uncalibrated < 0.9).any()
     )
+
+
+class WithoutMaps(nn.Module):
+    """A user-defined model that names no layer with feature maps."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, images):
+        return self.inner(images)
+
+
+def test_a_model_without_feature_maps_has_overlays(made):
+    predictor = Predictor(made.model)
+    (page,) = pages_of(predictor, (made.source / made.paths["00001"]).with_suffix(".hea"))
+    predictor.model = WithoutMaps(predictor.model).eval()
+    with pytest.raises(ConfigError, match="which Grad-CAM requires"):
+        predictor.overlay(page, "MI", "gradcam")
+    assert np.array_equal(predictor.overlay(page, "MI"), predictor.overlay(page, "MI", "integrated-gradients"))
 
 
 def test_cam_methods_are_those_of_the_configuration():

@@ -32,7 +32,7 @@ MODEL_FILES = ("config.json", "weights.safetensors", "run.json")
     argument(
         "--cam-method",
         choices=CAM_METHODS,
-        help="default: gradcam; the built-in model has only integrated-gradients",
+        help="default: gradcam, or integrated-gradients for a model without feature maps, such as the built-in model",
     ),
     argument("--cam-class", metavar="CLASS", help="class of the overlays (default: the most probable class)"),
     argument("--layout", metavar="NAME", help="draw records in this layout, not that of training"),

@@ -82,7 +82,7 @@ class OverlayFolder:
         """Write the overlay of a page and return its path."""
         label = self.label or prediction.top
         path = self.folder / f"{self._name(page, label)}.png"
-        picture = self.predictor.overlay(page, label, **({} if self.method is None else {"method": self.method}))
+        picture = self.predictor.overlay(page, label, self.method)
         with atomic_path(path) as partial:
             Image.fromarray(picture).save(partial)
         return str(path)

@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from ecgpipe.artifacts.images import pack
 from ecgpipe.errors import ConfigError
 from ecgpipe.explain.overlay import overlay
 from ecgpipe.models import load_model
+from ecgpipe.models.cam import cam_target
 from ecgpipe.models.inputs import to_input
 from ecgpipe.models.ood import OodDetector, logits_and_features
 from ecgpipe.predict.pages import InputPage, PageReader
@@ -78,26 +80,35 @@ class Predictor:
             ood = [OodScore(*map(float, row)) for row in distances]
         return predictions_of(pages, logits, self.saved, ood)
 
-    def overlay(self, page: InputPage, label: str, method: str = "gradcam") -> np.ndarray:
+    def overlay(self, page: InputPage, label: str, method: str | None = None) -> np.ndarray:
         """Draw the saliency map of a class over the page for display.
 
         Args:
             page: a predicted page.
             label: the class.
-            method: gradcam, or another method of ``ecgpipe.explain.saliency``.
+            method: of ``ecgpipe.explain.saliency``; None: gradcam, or integrated-gradients for a model without feature
+                maps.
 
         Returns:
             uint8 (H, W, 3) RGB.
 
         Raises:
-            ConfigError: no such class, or the architecture has no saliency maps.
+            ConfigError: no such class, or the method requires feature maps, which the model lacks.
         """
-        from ecgpipe.explain.saliency import saliency_maps  # slow to import, and seldom needed
+        from ecgpipe.explain.saliency import INTEGRATED, saliency_maps  # slow to import, and seldom needed
 
         if label not in self.saved.classes:
             raise ConfigError(f"class {label!r} is not a class of this model: {', '.join(self.saved.classes)}")
-        inputs = self.inputs([page])
-        if self.device.type == "cpu":
-            inputs = inputs.contiguous()
+        if method is None:
+            method = "gradcam" if _has_feature_maps(self.model) else INTEGRATED
+        inputs = self.inputs([page]).cpu().contiguous()  # saliency_maps moves parts of them to the model's device
         saliency = saliency_maps(self.model, inputs, [self.saved.classes.index(label)], method, title=None)[0]
         return overlay(page.page, saliency, self._config.margins)
+
+
+def _has_feature_maps(model: nn.Module) -> bool:
+    try:
+        cam_target(model)
+    except ConfigError:
+        return False
+    return True

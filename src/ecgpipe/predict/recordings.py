@@ -141,13 +141,13 @@ class RecordingPredictor:
             ood = [OodScore(float(distance)) for distance in distances / self.saved.ood.features]
         return predictions_of(pages, np.stack([each.logits for each in outputs]), self.saved, ood)
 
-    def overlay(self, page: InputPage, label: str, method: str = SIGNAL_METHOD) -> np.ndarray:
+    def overlay(self, page: InputPage, label: str, method: str | None = None) -> np.ndarray:
         """Mark the seconds of each lead that support a class.
 
         Args:
             page: a predicted page.
             label: the class.
-            method: integrated-gradients, the only one for recordings.
+            method: integrated-gradients, the only one for recordings, or None.
 
         Returns:
             uint8 (H, W, 3) RGB, the page as displayed.
@@ -155,7 +155,7 @@ class RecordingPredictor:
         Raises:
             ConfigError: no such class or method.
         """
-        if method != SIGNAL_METHOD:
+        if method not in (SIGNAL_METHOD, None):
             raise ConfigError(f"{method}: a model of recordings has only {SIGNAL_METHOD}")
         return marked_page(page, self.heat(page, label))
 
