@@ -40,6 +40,11 @@ def encoded(picture: Image.Image, kind: str, **options) -> bytes:
     return stream.getvalue()
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    """Path below a folder -> content, of every file in it."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real data beside the checkout; without it the test is skipped."""

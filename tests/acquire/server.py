@@ -8,6 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+CONTENT = hashlib.shake_256(b"a signal").digest(3_000_000)
+"""Of the path /file."""
+SUM = hashlib.sha256(CONTENT).hexdigest()
+
 
 class FaultyServer:
     """Serves files with configurable faults.
@@ -109,6 +113,7 @@ def handler_of(faulty: FaultyServer) -> type[BaseHTTPRequestHandler]:
 @contextmanager
 def running() -> Iterator[FaultyServer]:
     faulty = FaultyServer()
+    faulty.files["/file"] = CONTENT
     with ThreadingHTTPServer(("127.0.0.1", 0), handler_of(faulty)) as server:
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()

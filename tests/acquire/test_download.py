@@ -19,10 +19,8 @@ from ecgpipe.artifacts import sources
 from ecgpipe.artifacts.files import SUMS
 from ecgpipe.cli import main
 from ecgpipe.errors import DataError
-from tests.acquire.server import running
-
-CONTENT = hashlib.shake_256(b"a signal").digest(3_000_000)
-SUM = hashlib.sha256(CONTENT).hexdigest()
+from tests.acquire.server import CONTENT, SUM
+from tests.conftest import contents
 
 
 def archive(tmp_path, entries):
@@ -148,13 +146,6 @@ def test_checksums_detect_damaged_and_missing_files(tmp_path):
         verify_checksums(tmp_path)
 
 
-@pytest.fixture
-def server():
-    with running() as faulty:
-        faulty.files["/file"] = CONTENT
-        yield faulty
-
-
 def test_s3_addresses_become_public_endpoints():
     assert web_address("s3://physionet-open/ptb-xl/1.0.3/") == "https://physionet-open.s3.amazonaws.com/ptb-xl/1.0.3/"
     assert web_address("https://example.org/a") == "https://example.org/a"
@@ -173,16 +164,12 @@ def release(server):
     return {name: content for name, content in contents.items() if not name.startswith("records500")}
 
 
-def found_in(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 @pytest.mark.parametrize("connections", [1, 4])
 def test_only_files_at_the_requested_rate_are_fetched(server, release, tmp_path, connections):
     server.faults["/ptb-xl/LICENSE.txt"] = ["corrupt", "cut"]
     server.faults["/ptb-xl/records100/00000/00001_lr.dat"] = ["503", "cut"]
     assert download_ptbxl(server.address + "/ptb-xl", tmp_path / "ptb-xl", 100, connections, 0.01) == len(release)
-    found = found_in(tmp_path / "ptb-xl")
+    found = contents(tmp_path / "ptb-xl")
     del found[SUMS]
     assert found == release
     assert [entry.name for entry in tmp_path.iterdir()] == ["ptb-xl"]
@@ -198,7 +185,7 @@ def test_received_files_are_kept_if_one_fails(server, release, tmp_path):
     before = dict(server.served)
     download_ptbxl(server.address + "/ptb-xl", tmp_path / "ptb-xl", 100, 2, 0.01)
     again = [path for path, served in server.served.items() if served > before.get(path, 0)]
-    assert len(found_in(tmp_path / "ptb-xl")) == len(release) + 1
+    assert len(contents(tmp_path / "ptb-xl")) == len(release) + 1
     assert "/ptb-xl/ptbxl_database.csv" not in again
     assert broken in again
 
@@ -208,7 +195,7 @@ def test_files_of_another_release_are_removed(server, release, tmp_path):
     stale.parent.mkdir(parents=True)
     stale.write_bytes(b"left by an interrupted download of another release")
     download_ptbxl(server.address + "/ptb-xl", tmp_path / "ptb-xl", 100, 2, 0.01)
-    assert set(found_in(tmp_path / "ptb-xl")) == {*release, SUMS}
+    assert set(contents(tmp_path / "ptb-xl")) == {*release, SUMS}
 
 
 def test_a_checksum_list_with_paths_outside_is_refused(server, release, tmp_path):
@@ -241,7 +228,7 @@ def test_the_command_verifies_and_leaves_only_the_folder(server, release, tmp_pa
     assert not (tmp_path / "got").exists()
     server.files["/z"] = zipped({name: server.files[f"/ptb-xl/{name}"] for name in names})
     assert main(command) == 0
-    assert found_in(tmp_path / "got") == {name: server.files[f"/ptb-xl/{name}"] for name in names}
+    assert contents(tmp_path / "got") == {name: server.files[f"/ptb-xl/{name}"] for name in names}
     assert (tmp_path / "got.zip").read_text() == "the user's own"
     assert len(list(tmp_path.iterdir())) == 2
 

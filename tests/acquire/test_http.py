@@ -1,6 +1,5 @@
 """Downloads of one file from a faulty server: the file is correct, or it does not exist."""
 
-import hashlib
 import os
 import re
 import signal
@@ -15,17 +14,7 @@ from ecgpipe.acquire import http
 from ecgpipe.acquire.download import download
 from ecgpipe.acquire.http import fetch
 from ecgpipe.errors import DataError
-from tests.acquire.server import running
-
-CONTENT = hashlib.shake_256(b"a signal").digest(3_000_000)
-SUM = hashlib.sha256(CONTENT).hexdigest()
-
-
-@pytest.fixture
-def server():
-    with running() as faulty:
-        faulty.files["/file"] = CONTENT
-        yield faulty
+from tests.acquire.server import CONTENT, SUM
 
 
 def get(server, tmp_path, sha256=SUM, path="/file"):

@@ -17,6 +17,7 @@ from ecgpipe.acquire.simulate.patient import LEADS
 from ecgpipe.artifacts.truth import Truth
 from ecgpipe.config.data import SUPERCLASSES
 from ecgpipe.errors import ConfigError, DataError
+from tests.conftest import contents
 
 RECORDS = 120
 
@@ -34,10 +35,6 @@ def folder(tmp_path_factory):
     )
     assert calls[-1] == (RECORDS, RECORDS) and calls == sorted(calls)
     return destination
-
-
-def contents(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_wfdb_reads_both_rates_and_verifies_its_checksums(folder):

@@ -124,12 +124,17 @@ def test_timm_normalises_as_training_does(saved, how):
     assert tuple(config["mean"]) == (0,) and tuple(config["std"]) == (1,)
 
 
-def test_scores_and_thresholds_are_added_after_the_evaluation(run, tmp_path):
-    (run / "metrics.json").write_text(json.dumps(METRICS))
+def save_scored(run, metrics, folder):
+    """Save the run as a model while it has these scores."""
+    (run / "metrics.json").write_text(json.dumps(metrics))
     try:
-        folder = save_model(run, tmp_path / "scored")
+        return save_model(run, folder)
     finally:
         (run / "metrics.json").unlink()
+
+
+def test_scores_and_thresholds_are_added_after_the_evaluation(run, tmp_path):
+    folder = save_scored(run, METRICS, tmp_path / "scored")
     card = (folder / "README.md").read_text()
     assert "| accuracy | 0.500 | 0.000 to 1.000 |" in card and "| auc macro | not defined |  |" in card
     assert "| MI | 0.25 | 0.9 | validation |" in card
@@ -142,11 +147,7 @@ def test_scores_and_thresholds_are_added_after_the_evaluation(run, tmp_path):
 def test_calibration_is_added_after_the_evaluation(run, tmp_path):
     fitted = {"method": "temperature", "scale": [0.5, 0.5], "offset": [0, 0], "fitted_on": "validation", "records": 2}
     metrics = METRICS | {"recalibration": fitted | {"left_out": [], "ece": {"before": 0.2, "after": 0.1}}}
-    (run / "metrics.json").write_text(json.dumps(metrics))
-    try:
-        folder = save_model(run, tmp_path / "scored")
-    finally:
-        (run / "metrics.json").unlink()
+    folder = save_scored(run, metrics, tmp_path / "scored")
     calibration = load_model(folder)[1].calibration
     assert np.allclose(calibration.probabilities([[2.0, 0.0]], "single"), [[np.e / (np.e + 1), 1 / (np.e + 1)]])
     assert "divide the logits by 2" in (folder / "README.md").read_text()
@@ -176,11 +177,7 @@ def test_a_folder_without_the_optional_parts_is_read(saved):
 
 def test_the_card_has_a_yaml_head(run, saved, tmp_path):
     yaml = pytest.importorskip("yaml")
-    (run / "metrics.json").write_text(json.dumps(METRICS))
-    try:
-        folder = save_model(run, tmp_path / "scored")
-    finally:
-        (run / "metrics.json").unlink()
+    folder = save_scored(run, METRICS, tmp_path / "scored")
     for place in (saved, folder):
         head = yaml.safe_load((place / "README.md").read_text().split("---\n")[1])
         assert head["pipeline_tag"] == "image-classification"

@@ -132,6 +132,13 @@ def served_recordings(recording_model):
         yield page
 
 
+def run(capsys, *arguments) -> tuple[int, str, str]:
+    """Status, output and messages of ``ecgpipe predict``."""
+    status = main(["predict", *map(str, arguments)])
+    printed = capsys.readouterr()
+    return status, printed.out, printed.err
+
+
 @contextmanager
 def running(page: LocalPage):
     """Serve a page in a thread."""

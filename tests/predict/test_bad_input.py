@@ -8,16 +8,10 @@ import numpy as np
 import pytest
 
 from ecgpipe.artifacts.signals import read_signal
-from ecgpipe.cli import main
 from ecgpipe.config.pages import PreprocessConfig
 from ecgpipe.predict import Predictor
+from tests.predict.conftest import run
 from tests.predict.corpus import LEADS, images, records, write_record
-
-
-def run(capsys, *arguments) -> tuple[int, str, str]:
-    status = main(["predict", *map(str, arguments)])
-    printed = capsys.readouterr()
-    return status, printed.out, printed.err
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ import pytest
 from PIL import Image
 from torch import nn
 
-from ecgpipe.cli import main
 from ecgpipe.cli.predict import CAM_METHODS
 from ecgpipe.config.analysis import SaliencyMethod
 from ecgpipe.config.pages import DegradeConfig, PreprocessConfig, RenderConfig
@@ -24,7 +23,7 @@ from ecgpipe.predict.prediction import ThresholdResult
 from ecgpipe.preprocess.apply import preprocess_file
 from ecgpipe.render.shard import PageRenderer
 from tests.conftest import encoded
-from tests.predict.conftest import DPI
+from tests.predict.conftest import DPI, run
 
 
 @pytest.fixture(scope="session")
@@ -34,12 +33,6 @@ def predictor(made):
 
 def pages_of(predictor, path):
     return list(predictor.reader().read(path))
-
-
-def run(capsys, *arguments) -> tuple[int, str, str]:
-    status = main(["predict", *map(str, arguments)])
-    printed = capsys.readouterr()
-    return status, printed.out, printed.err
 
 
 def test_a_record_is_predicted_as_in_the_workflow(made, predictor):

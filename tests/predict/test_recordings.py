@@ -25,7 +25,7 @@ from ecgpipe.predict.recordings import marked_page
 from ecgpipe.render.degrade import degrade_page
 from ecgpipe.render.page import render_page
 from tests.conftest import encoded
-from tests.predict.conftest import DPI
+from tests.predict.conftest import DPI, run
 
 NAME = "00003"
 
@@ -54,12 +54,6 @@ def files(made, tmp_path_factory):
 @pytest.fixture(scope="session")
 def pages(box, files):
     return {look: next(iter(box.reader().read(file))) for look, file in files.items()}
-
-
-def run(capsys, *arguments) -> tuple[int, str, str]:
-    status = main(["predict", *map(str, arguments)])
-    printed = capsys.readouterr()
-    return status, printed.out, printed.err
 
 
 def test_the_answer_hardly_depends_on_the_layout(box, pages):

@@ -17,18 +17,12 @@ from ecgpipe.reader.digitize import digitize, pulse_gain
 from ecgpipe.reader.output import unique_stem
 from ecgpipe.reader.page import understand_page
 from ecgpipe.reader.quality import challenge_score, compare_lead
-from ecgpipe.reader.read import load_reader
 from ecgpipe.reader.record import OTHERS, write_record
 from ecgpipe.render.layout import layout_named
 from ecgpipe.render.page import render_page
 from tests.preprocess.pages import beats
 
 SIGNAL = beats()
-
-
-@pytest.fixture(scope="module")
-def net():
-    return load_reader()
 
 
 @pytest.fixture(scope="module")

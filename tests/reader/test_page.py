@@ -13,21 +13,15 @@ from ecgpipe.config.pages import RenderConfig
 from ecgpipe.errors import DataError
 from ecgpipe.reader.digitize import digitize
 from ecgpipe.reader.geometry import fit_geometry
-from ecgpipe.reader.network import ReaderNet
 from ecgpipe.reader.output import unique_stem
 from ecgpipe.reader.page import ReadPage, dark_ink, understand_page
 from ecgpipe.reader.quality import challenge_score, compare_lead
-from ecgpipe.reader.read import Reading, load_reader
+from ecgpipe.reader.read import Reading
 from ecgpipe.render.page import render_page
 from tests.preprocess.pages import beats, photo
 
 DPI = 130
 PIXELS_PER_MM = DPI / 25.4
-
-
-@pytest.fixture(scope="module")
-def net() -> ReaderNet:
-    return load_reader()
 
 
 @pytest.fixture(scope="module")

@@ -4,15 +4,9 @@ import numpy as np
 import pytest
 
 from ecgpipe.config.pages import DegradeConfig, RenderConfig
-from ecgpipe.reader.network import ReaderNet
-from ecgpipe.reader.read import load_reader, read_page
+from ecgpipe.reader.read import read_page
 from ecgpipe.render.degrade import degrade_page
 from ecgpipe.render.page import render_page
-
-
-@pytest.fixture(scope="module")
-def net() -> ReaderNet:
-    return load_reader()
 
 
 @pytest.fixture(scope="module")

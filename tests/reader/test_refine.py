@@ -21,11 +21,6 @@ SIGNAL = beats() + np.random.default_rng(0).normal(0, 0.02, (12, 5000))  # noise
 
 
 @pytest.fixture(scope="module")
-def net():
-    return load_reader()
-
-
-@pytest.fixture(scope="module")
 def picture():
     return render_page(SIGNAL, 500, RenderConfig(layout="6x2", dpi=150)).image
 

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from benchmarks.fidelity import iou
 from ecgpipe.config.pages import RenderConfig
 from ecgpipe.render.layout import LEADS
 from ecgpipe.render.page import render_page
@@ -40,12 +41,6 @@ def pair(request, shared_data):
     return kit, image, render_page(signal_of(kit), kit["sampling_frequency"], RenderConfig())
 
 
-def overlap(a: dict, b: dict) -> float:
-    (ay0, ax0), (ay1, ax1), (by0, bx0), (by1, bx1) = a["0"], a["2"], b["0"], b["2"]
-    common = max(0, min(ay1, by1) - max(ay0, by0)) * max(0, min(ax1, bx1) - max(ax0, bx0))
-    return common / ((ay1 - ay0) * (ax1 - ax0) + (by1 - by0) * (bx1 - bx0) - common)
-
-
 def test_samples_and_boxes(pair):
     kit, image, page = pair
     assert page.image.shape == image.shape
@@ -54,8 +49,8 @@ def test_samples_and_boxes(pair):
         mine = ours[theirs["lead_name"], theirs["start_sample"], theirs["end_sample"]]
         away = np.abs(np.array(mine["plotted_pixels"]) - np.array(theirs["plotted_pixels"]))
         assert away.max() < 0.05
-        assert overlap(mine["lead_bounding_box"], theirs["lead_bounding_box"]) > 0.98
-        assert overlap(mine["text_bounding_box"], theirs["text_bounding_box"]) > 0.9
+        assert iou(mine["lead_bounding_box"], theirs["lead_bounding_box"]) > 0.98
+        assert iou(mine["text_bounding_box"], theirs["text_bounding_box"]) > 0.9
 
 
 def test_grid_is_the_same(pair):

@@ -18,6 +18,7 @@ from ecgpipe.config.analysis import ReportConfig
 from ecgpipe.errors import DataError
 from ecgpipe.report.build import build_report
 from ecgpipe.report.publish import escape, line, publish, without_paths
+from tests.conftest import contents
 from tests.report.made import inputs_of, make_statistics
 
 
@@ -89,10 +90,6 @@ def edit(results: Path, change) -> None:
     content = read_json(results / "report/report.json")
     change(content)
     write_json(results / "report/report.json", content)
-
-
-def contents(folder):
-    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
 def rows_of(folder, first):
