@@ -21,7 +21,7 @@ def data(tmp_path_factory):
     return folder
 
 
-def test_from_record_to_image(data, tmp_path, capsys):
+def test_from_record_to_image(data, tmp_path):
     record = data / "records100/00000/00001_lr"
     page, boxes, image = tmp_path / "page.png", tmp_path / "boxes.json", tmp_path / "image.png"
     assert main(["render", str(record), "-o", str(page), "--boxes", str(boxes)]) == 0

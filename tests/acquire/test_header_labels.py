@@ -134,7 +134,7 @@ def test_codes_are_counted_and_unknown_ones_reported(clinic, caplog):
     assert code_classes(found, table) == ("NORM", "MI", "STTC", "CD")  # those that occur, in the usual order
 
 
-def test_a_table_of_ones_own_codes(tmp_path, clinic):
+def test_a_table_of_ones_own_codes(tmp_path):
     path = tmp_path / "codes.csv"
     path.write_text("code,classes,name\nAF;x,rhythm; other,quoted\n", "utf-8")
     assert labelled("AF;x", table=read_code_table(path)) == ["other", "rhythm"]

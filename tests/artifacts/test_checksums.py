@@ -238,7 +238,7 @@ def test_check_names_a_missing_file_with_the_remedy(results, capsys):
     assert main(["check", str(results)]) == 0
 
 
-def test_a_saved_model_is_checked_as_a_whole(results, monkeypatch):
+def test_a_saved_model_is_checked_as_a_whole(results):
     model = results / "ptb-xl/folds/swin/seed-0/model"
     moved = results.parent / "moved"
     shutil.copytree(model, moved)

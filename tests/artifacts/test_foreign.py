@@ -110,7 +110,7 @@ def test_dicom_recordings_that_are_refused(tmp_path, change, problem):
     assert error.value.problem == problem and str(path) in str(error.value)
 
 
-def test_a_pdf_in_a_dicom_file_is_a_page(tmp_path):
+def test_a_pdf_in_a_dicom_file_is_a_page():
     from pydicom.dataset import FileDataset, FileMetaDataset
 
     stream = io.BytesIO()

@@ -136,7 +136,7 @@ def test_the_library_page_s_code_runs(project):
     run("python library.py", project)
 
 
-def test_the_notebook_executes(project, tmp_path):
+def test_the_notebook_executes(project):
     import nbformat
     from nbclient import NotebookClient
 

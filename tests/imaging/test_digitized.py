@@ -148,7 +148,7 @@ def test_prediction_does_the_same(shard, images):
     assert isinstance(error, DataError) and "no ECG" in str(error)
 
 
-def test_nothing_reads_such_pages_as_they_lie(shard, tmp_path):
+def test_nothing_reads_such_pages_as_they_lie():
     with pytest.raises(ValueError, match="digitized"):
         prepare(np.full((600, 800), 255, np.uint8), CONFIG)
     for pages, config in ((StoredPages([]), CONFIG), (RedrawnPages([], {}), PreprocessConfig())):

@@ -104,7 +104,7 @@ def test_write_and_read(fitted, tmp_path):
         OodDetector.read(tmp_path / "none", OodLimits(**detector.limits.model_dump()))
 
 
-def test_without_images_there_is_no_detector(fitted, tmp_path):
+def test_without_images_there_is_no_detector(fitted):
     model, _, _, folder = fitted
     run = RunConfig.read(folder / "run").model_copy(update={"images": ("../gone.npy",)})
     assert fit_ood(model, folder / "run", run, RunIndex.read(folder / "run")) is None

@@ -194,7 +194,7 @@ def test_a_slow_or_crashed_process_is_replaced(made, served, predict, monkeypatc
     assert not Path(f"/proc/{before}").exists()
 
 
-def test_the_queue_is_limited(made, served, monkeypatch, token):
+def test_the_queue_is_limited(served, monkeypatch, token):
     """Requests beyond the fourth are rejected; the others are answered."""
 
     def slow(*arguments):

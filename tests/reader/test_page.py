@@ -173,7 +173,7 @@ def test_two_pages_on_one_picture_are_noticed_and_not_digitized(net, page, strai
     assert not any("two pages" in note for note in straight.notes)
 
 
-def test_a_file_of_layouts_is_used_and_a_broken_one_refused(net, page, tmp_path, capsys):
+def test_a_file_of_layouts_is_used_and_a_broken_one_refused(page, tmp_path, capsys):
     Image.fromarray(page.image).save(tmp_path / "page.png")
     (tmp_path / "layouts.yaml").write_text(
         "- name: four rows\n  columns: [[I, II, III, II], [aVR, aVL, aVF, V3R], [V1, V2, V3, V7], [V4, V5, V6, V8]]\n"
@@ -192,7 +192,7 @@ def test_a_file_of_layouts_is_used_and_a_broken_one_refused(net, page, tmp_path,
         {"paper": (20, 20, 40), "ink": (240, 240, 240), "grid": False},
     ],
 )
-def test_light_traces_on_dark_ground(net, page, colours):
+def test_light_traces_on_dark_ground(net, colours):
     dark = render_page(beats(), 500, RenderConfig(layout="6x2", dpi=150, **colours))
     recording = digitize(dark.image, net)
     read = recording.page

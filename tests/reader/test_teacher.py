@@ -65,7 +65,7 @@ def test_offset_is_the_height_above_the_baseline(signals: np.ndarray) -> None:
     assert np.abs(found[:, None] - baselines).min(axis=1).max() < 0.01
 
 
-def test_moved_pages_keep_their_coordinates(signals: np.ndarray) -> None:
+def test_moved_pages_keep_their_coordinates() -> None:
     """Grid crossings of a printed page lie at whole millimetres in the moved picture's coordinates."""
     rng = np.random.default_rng(0)
     window = Window(320, 6.0, 10.0, 20.0)

@@ -228,7 +228,7 @@ def test_no_horizontal_scrolling(page, width):
     page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-def test_print_to_pdf(page, tmp_path):
+def test_print_to_pdf(page):
     printed = base64.b64decode(page.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})["data"])
     assert printed.startswith(b"%PDF") and len(printed) > 50_000
 

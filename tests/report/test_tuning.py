@@ -65,7 +65,7 @@ def test_each_of_several_models_has_its_best_settings(tmp_path):
     }
 
 
-def test_learning_curves_are_means_over_seeds_of_the_longest_training(tmp_path):
+def test_learning_curves_are_means_over_seeds_of_the_longest_training():
     def run(model, seed, areas, first=None):
         table = {
             "epoch": range(1, len(areas) + 1),

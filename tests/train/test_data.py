@@ -26,7 +26,7 @@ def test_each_record_has_its_own_image_across_files(images):
     assert batch.targets.argmax(dim=1).tolist() == labels
 
 
-def test_an_epoch_visits_every_record_once_and_each_epoch_differs(images):
+def test_an_epoch_visits_every_record_once_and_each_epoch_differs():
     sampler = EpochBatchSampler(np.arange(40), 8, seed=3)
     first = [item for batch in sampler for _, item, _ in batch]
     sampler.set_epoch(1)
