@@ -12,7 +12,6 @@ import pandas as pd
 
 from ecgpipe.artifacts.predictions import Predictions
 from ecgpipe.artifacts.tables import DUPLICATES, SPLIT
-from ecgpipe.evaluate.scores import reported_role
 
 
 def copies_table(results: Path, dataset: str, protocol: str) -> pd.DataFrame:
@@ -27,7 +26,7 @@ def copies_table(results: Path, dataset: str, protocol: str) -> pd.DataFrame:
     rows = []
     for file in sorted((base / protocol).glob("*/seed-*/predictions.parquet")):
         predictions = Predictions.read(file)
-        reported = predictions.of_role(reported_role(predictions))
+        reported = predictions.reported()
         seed = file.parent.name.removeprefix("seed-")
         ids, roles = SPLIT.read_text(base / f"splits/{protocol}/seed-{seed}.parquet", ["record_id", "role"])
         seen = set(identical[ids[roles == "train"]])

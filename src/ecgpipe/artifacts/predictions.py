@@ -53,6 +53,15 @@ class Predictions:
         """Only the records of one role."""
         return self.select(self.roles == role)
 
+    @property
+    def reported_role(self) -> str:
+        """``test`` where the protocol has a test part, else ``validation`` (the paper's protocol)."""
+        return "test" if (self.roles == "test").any() else "validation"
+
+    def reported(self) -> "Predictions":
+        """Only the records whose scores are reported."""
+        return self.of_role(self.reported_role)
+
     @classmethod
     def joined(cls, parts: "Sequence[Predictions]") -> "Predictions":
         """Concatenate at least one part; all must have the same classes and task."""

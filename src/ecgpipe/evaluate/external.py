@@ -16,7 +16,6 @@ from ecgpipe.evaluate.calibration import fit_calibration, reliability_curve
 from ecgpipe.evaluate.compare import SeedScores, bootstrap_row, join_notes, pooled_cell
 from ecgpipe.evaluate.model_scores import Reported, bootstrap_scores
 from ecgpipe.evaluate.protocols import unpaired_difference
-from ecgpipe.evaluate.scores import reported_role
 from ecgpipe.evaluate.shared import SharedPredictions
 
 CLASS_SCORES = ("auc", "f1", "recall", "specificity")
@@ -62,7 +61,7 @@ def evaluate_external(
         raise DataError("no models to score; check benchmark.external")
     config = config.model_copy(update={"threshold": 0.5})  # of logits minus the threshold
     example = next(iter(next(iter(runs.values())).values()))
-    reported, own = (part.of_role(reported_role(part)) for part in (example.external, example.source))
+    reported, own = (part.reported() for part in (example.external, example.source))
     return {
         "role": str(reported.roles[0]),
         "source_role": str(own.roles[0]),
@@ -87,11 +86,10 @@ class _Fitted:
 
     def __init__(self, run: SharedPredictions, records: pd.DataFrame, source_records: pd.DataFrame) -> None:
         def reported(part: Predictions, table: pd.DataFrame, logits: np.ndarray | None = None) -> Reported:
-            chosen = part if logits is None else replace(part, logits=logits)
-            chosen = chosen.of_role(role := reported_role(part))
+            chosen = (part if logits is None else replace(part, logits=logits)).reported()
             chosen = chosen.select(np.argsort(chosen.record_ids, kind="stable"))
             groups = resampling_groups(chosen.record_ids, table)
-            return Reported(chosen, np.full(len(groups), role), groups)
+            return Reported(chosen, np.full(len(groups), part.reported_role), groups)
 
         # thresholds and the first calibration never see the other dataset
         at_home, there = _fit_part(run.source), _fit_part(run.external)

@@ -11,7 +11,6 @@ from ecgpipe.artifacts.predictions import Predictions
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.errors import DataError
 from ecgpipe.evaluate.bootstrap import distinct_groups, group_counts, resampling_groups
-from ecgpipe.evaluate.scores import reported_role
 from ecgpipe.metrics import CLASS_METRICS, Scorer, metrics_shown
 
 CLASS_SCORES = tuple(metric.name for metric in metrics_shown("comparisons", CLASS_METRICS))
@@ -130,7 +129,7 @@ def _join(name: str, parts: list[tuple[str, Predictions]], records: pd.DataFrame
     first = parts[0][1]
     if any((predictions.classes, predictions.task) != (first.classes, first.task) for _, predictions in parts):
         raise DataError(f"{name}: the parts of the cross-validation disagree on the classes; run them again")
-    reported = [predictions.of_role(reported_role(predictions)) for _, predictions in parts]
+    reported = [predictions.reported() for _, predictions in parts]
     joined = Predictions.joined(reported)
     order = np.argsort(joined.record_ids, kind="stable")
     joined = joined.select(order)
@@ -145,7 +144,7 @@ def _join(name: str, parts: list[tuple[str, Predictions]], records: pd.DataFrame
 
 
 def _validation_auc(parts: list[Predictions]) -> float | None:
-    chosen = [part.of_role("validation") for part in parts if reported_role(part) == "test"]
+    chosen = [part.of_role("validation") for part in parts if part.reported_role == "test"]
     chosen = [part for part in chosen if len(part.record_ids)]
     if not chosen:
         return None

@@ -32,11 +32,6 @@ def read_grouped(table: Path | str, duplicates: Path | str, record_ids: np.ndarr
     return records.assign(content=identical.reindex(ids).to_numpy())
 
 
-def reported_role(predictions: Predictions) -> str:
-    """``test`` where the protocol has a test part, else ``validation`` (the paper's protocol)."""
-    return "test" if (predictions.roles == "test").any() else "validation"
-
-
 def evaluate_run(predictions: Predictions, records: pd.DataFrame, config: EvaluateConfig) -> dict:
     """The content of metrics.json (see ``evaluate_predictions``).
 
@@ -45,9 +40,8 @@ def evaluate_run(predictions: Predictions, records: pd.DataFrame, config: Evalua
         records: rows of records.parquet with the columns GROUPED_BY.
         config: intervals and thresholds.
     """
-    role = reported_role(predictions)
-    reported = predictions.of_role(role)
-    validation = predictions.of_role("validation") if role == "test" else None
+    reported = predictions.reported()
+    validation = predictions.of_role("validation") if predictions.reported_role == "test" else None
     return evaluate_predictions(reported, resampling_groups(reported.record_ids, records), config, validation)
 
 

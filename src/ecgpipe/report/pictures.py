@@ -146,8 +146,7 @@ def explorer_data(runs: Sequence[Run], threshold: float) -> dict:
     views: dict[tuple[str, str], dict] = {}
     for run in runs:
         predictions = Predictions.read(run.folder / "predictions.parquet")
-        role = "test" if (predictions.roles == "test").any() else "validation"
-        predictions = predictions.of_role(role)
+        role, predictions = predictions.reported_role, predictions.reported()
         view = views.setdefault(
             (run.dataset, run.protocol),
             {
