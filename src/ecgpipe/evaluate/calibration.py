@@ -12,6 +12,7 @@ from ecgpipe.artifacts.predictions import Predictions
 from ecgpipe.metrics import BINS, bin_gaps, bin_numbers, calibration_error
 
 TEMPERATURES = (0.05, 50.0)
+DRAWS = 2000  # of all outcomes, for the calibration error of a calibrated model
 LEAST_SCALE = 0.01
 """Smallest slope of a Platt fit. A class that is ranked in the wrong order gets nearly constant probabilities, not a
 reversed order."""
@@ -134,9 +135,7 @@ def _ece(probabilities: np.ndarray, targets: np.ndarray, task: str) -> float:
     return float(np.mean([calibration_error(bin_gaps(p, t), once)[0] for p, t in pairs]))
 
 
-def calibrated_ece(
-    probabilities: np.ndarray, task: str, seed: int, confidence: float = 0.95, draws: int = 2000
-) -> dict[str, float]:
+def calibrated_ece(probabilities: np.ndarray, task: str, seed: int, confidence: float = 0.95) -> dict[str, float]:
     """The metric ``ece`` of a perfectly calibrated model with these probabilities, which is above 0 on few records.
 
     Outcomes are drawn from the probabilities.
@@ -146,17 +145,16 @@ def calibrated_ece(
         task: single or multilabel.
         seed: seed of the outcomes.
         confidence: share of the draws below ``high``.
-        draws: number of draws of all outcomes.
 
     Returns:
         ``mean`` and ``high`` of the draws.
     """
     generator = np.random.default_rng(seed)
     columns = probabilities.max(axis=1, keepdims=True) if task == "single" else probabilities
-    errors = np.zeros(draws)
+    errors = np.zeros(DRAWS)
     for column in columns.T:
         members = np.eye(BINS)[bin_numbers(column)]
-        outcomes = generator.random((len(column), draws)) < column[:, None]
+        outcomes = generator.random((len(column), DRAWS)) < column[:, None]
         errors += np.abs(members.T @ (column[:, None] - outcomes)).sum(axis=0) / len(column)
     errors /= columns.shape[1]
     return {"mean": float(errors.mean()), "high": float(np.quantile(errors, confidence))}

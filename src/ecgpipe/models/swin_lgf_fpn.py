@@ -25,19 +25,17 @@ def image_hw(img_size: int | tuple[int, int]) -> tuple[int, int]:
     return (img_size, img_size) if isinstance(img_size, int) else (int(img_size[0]), int(img_size[1]))
 
 
-def choose_window(img_size: int | tuple[int, int], patch_size: int = 4, stages: int = 4) -> tuple[int, int]:
+def choose_window(img_size: int | tuple[int, int]) -> tuple[int, int]:
     """Choose the attention window (height, width), in tokens: per axis the first of 10, 8, 7 that needs no padding.
 
     A stage no larger than the window has a single window of its own size. If none of the three fits, the window is 7.
 
     Args:
         img_size: in pixels, one side or (height, width).
-        patch_size: in pixels.
-        stages: number of stages; each halves the grid.
     """
 
     def along(side: int) -> int:
-        grids = [ceil(side // patch_size / 2**stage) for stage in range(stages)]
+        grids = [ceil(side // 4 / 2**stage) for stage in range(4)]  # patches of 4 pixels; each stage halves the grid
         fitting = (w for w in PREFERRED_WINDOWS if all(grid <= w or grid % w == 0 for grid in grids))
         return next(fitting, FALLBACK_WINDOW)
 

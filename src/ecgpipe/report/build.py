@@ -196,7 +196,7 @@ def build_report(inputs: Inputs, config: ReportConfig, folder: Path) -> None:
             **content,
             downloads=downloads,
             figure=svgs,
-            pictures=_pictures(inputs, runs),
+            pictures=_pictures(inputs),
             explorer=_explorer(inputs, runs, config, titles, names),
             settings=yaml.safe_dump(inputs.configuration, sort_keys=False, allow_unicode=True, width=110),
         ),
@@ -302,7 +302,7 @@ def _figures(datasets: list[dict], runs: list[Run]) -> dict[str, str]:
     return svgs
 
 
-def _pictures(inputs: Inputs, runs: list[Run]) -> dict[str, dict]:
+def _pictures(inputs: Inputs) -> dict[str, dict]:
     """Pictures of the HTML page: by dataset ``examples``, ``translated``, ``duplicates``; ``sheets`` by run."""
     limit = inputs.configuration.get("train", {}).get("translate", 0)
     by_kind: dict[str, dict] = {"examples": {}, "translated": {}, "duplicates": {}, "sheets": {}}

@@ -43,19 +43,19 @@ def report_pdf(
     sheet = _Sheet()
     sheet.text(prediction.name, 14, bold=True, max_lines=2)
     sheet.text(f"ecgpipe {ecgpipe.__version__}, model {model['variant']}, {datetime.now():%Y-%m-%d %H:%M}", 8, FAINT)
-    sheet.space(1.5)
+    sheet.space()
     sheet.text(NOTICE, 9, WARNING, bold=True)
-    sheet.space(1.5)
+    sheet.space()
     if words["unusual"]:
         sheet.text(words["unusual"], 9, WARNING, bold=True)
     sheet.text(words["summary"], 11, bold=True)
     sheet.text(words["sure"], 9)
-    sheet.space(1.5)
+    sheet.space()
     for row in words["classes"][:MOST_CLASSES]:
         sheet.probability(row)
     if others := words["classes"][MOST_CLASSES:]:
         sheet.text(f"and {len(others)} classes of {others[0]['probability']:.1%} or less", 8, FAINT)
-    sheet.space(1.5)
+    sheet.space()
     if words["thresholds"]:
         sheet.text(words["thresholds"], 8, FAINT)
     if words["read"]:
@@ -66,7 +66,7 @@ def report_pdf(
             sheet.text(f"and {len(notes) - number} more notes; see the web page", 8, FAINT)
             break
         sheet.text(f"Note: {note}", 8, FAINT)
-    sheet.space(1.5)
+    sheet.space()
     marks = "Coloured: the seconds that support" if prediction.read is not None else "Coloured: what the model used for"
     sheet.text(f"{marks} {label}.", 9)
     sheet.picture(overlay)
@@ -85,8 +85,8 @@ class _Sheet:
         """Height left above the bottom margin, mm."""
         return HEIGHT - MARGIN - self.top
 
-    def space(self, height: float) -> None:
-        self.top += height
+    def space(self) -> None:
+        self.top += 1.5
 
     def text(self, text: str, size: float, colour: str = "black", bold: bool = False, max_lines: int = 6) -> None:
         """Write a paragraph of at most ``max_lines`` lines; size in points."""

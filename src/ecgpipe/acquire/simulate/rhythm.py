@@ -82,8 +82,8 @@ def sample_beats(
     variability: float,
     respiration: Respiration,
     span: tuple[float, float],
-    ectopics: tuple[str, ...] = (),
-    recorded: tuple[float, float] | None = None,
+    ectopics: tuple[str, ...],
+    recorded: tuple[float, float],
 ) -> Beats:
     """The beats between the two times of ``span``, seconds.
 
@@ -91,7 +91,7 @@ def sample_beats(
         rhythm: one of ``RHYTHMS``. Cycles are independent in AFIB, and multiples of the flutter cycle in AFLT.
         variability: relative standard deviation of the sinus cycle (0 to 0.2).
         ectopics: any of "PVC" and "PAC"; each adds one to three early beats inside ``recorded``, if there is room.
-        recorded: recorded part of ``span``; None: all of it.
+        recorded: recorded part of ``span``.
     """
     start, stop = span
     if rhythm == "AFIB":
@@ -105,7 +105,7 @@ def sample_beats(
         onset = sinus_onsets(rng, rate, spread, respiration, start, stop)
     kind = np.full(len(onset), NORMAL)
     for ectopic in ectopics:
-        _add_early_beats(rng, ectopic, onset, kind, recorded or span)
+        _add_early_beats(rng, ectopic, onset, kind, recorded)
     cycle = np.diff(onset, prepend=onset[0] - 60 / rate)
     # Repolarisation lags behind the rate, so an early beat shortens its own QT only partly.
     lagged = 0.5 * cycle + 0.5 * 60 / rate
