@@ -2,6 +2,8 @@
 
 import inspect
 import re
+import subprocess
+import sys
 
 import pytest
 from snakemake.cli import get_argument_parser
@@ -10,8 +12,24 @@ from snakemake.settings.types import MaxJobsPerTimespan
 
 from ecgpipe.doctor.profile import read_rule_resources
 from tests.conftest import PROJECT
-from tests.workflow.conftest import Workflow, copy_project
+from tests.workflow.conftest import ENVIRONMENT, Workflow, copy_project
 
+IMPORT_WITHOUT_PYTORCH = """
+import ast, sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("torch", "torchvision", "timm", "lightning", "safetensors", "pytorch_grad_cam"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+for script in sys.argv[1:]:
+    imports = [node for node in ast.parse(open(script).read()).body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    try:
+        exec(compile(ast.Module(imports, []), script, "exec"), {})
+    except ModuleNotFoundError as error:
+        sys.exit(f"{script}: {error}")
+"""
 LOCAL = {"labels", "split", "audit_leaks", "prepare", "curves", "claims", "strict", "external_classes"}
 
 
@@ -28,6 +46,21 @@ def test_only_jobs_of_seconds_are_local():
     text = "\n".join(file.read_text() for file in (PROJECT / "rules").glob("*.smk"))
     assert set(re.findall(r"rule (\w+):(?:(?!\nrule ).)*?localrule: True", text, re.S)) == LOCAL
     assert "localrules:" not in (PROJECT / "Snakefile").read_text()
+
+
+def test_scripts_of_rules_without_pytorch_in_their_environment_import_none():
+    """With `--sdm conda`, a rule that does not name envs/train.yaml has only the packages of envs/data.yaml."""
+    text = "\n".join(file.read_text() for file in (PROJECT / "rules").glob("*.smk"))
+    scripts = set()
+    for rule in re.split(r"^ *(?:use )?rule ", text, flags=re.M)[1:]:
+        script = re.search(r'"\.\./(scripts/\w+\.py)"', rule)
+        if script and "envs/train.yaml" not in rule:
+            scripts.add(str(PROJECT / script[1]))
+    assert len(scripts) > 20
+    command = [sys.executable, "-c", IMPORT_WITHOUT_PYTORCH, *sorted(scripts)]
+    environment = ENVIRONMENT | {"PYTHONPATH": str(PROJECT / "src")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_snakemakes_default_job_rate_limit_is_the_one_that_is_removed():
