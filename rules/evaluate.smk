@@ -96,7 +96,6 @@ rule claims:
     localrule: True
     params:
         evaluate=section("evaluate", "resamples", "confidence", "seed", "margin"),
-        paper=file_hash(f"{SOURCE}/ecgpipe/paper/claims.yaml"),
     message:
         "Checking the paper's claims"
     script:

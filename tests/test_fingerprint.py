@@ -88,5 +88,9 @@ def test_a_packages_data_files_count_as_code(package):
     before = mark(package)
     (package / "ecgpipe" / "sub" / "templates").mkdir()
     (package / "ecgpipe" / "sub" / "templates" / "page.j2").write_text("<p>")
-    assert mark(package) != before
-    assert (SOURCE / "report" / "templates" / "report.html.j2").is_file()
+    with_template = mark(package)
+    assert with_template != before
+    (package / "ecgpipe" / "sub" / "layouts.yaml").write_text("- name: 3x4\n")
+    assert mark(package) not in (before, with_template)
+    for name in ("report/templates/report.html.j2", "reader/templates.yaml", "paper/claims.yaml"):
+        assert (SOURCE / name).is_file()

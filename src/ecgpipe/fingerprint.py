@@ -2,8 +2,8 @@
 
 Snakemake reruns a job when a parameter changes, but does not look into the library. Each rule therefore has the
 fingerprint of its script as a parameter: a hash of the script, of all modules of this package that it imports, directly
-or indirectly, and of their packages' templates. Comments, docstrings, formatting and descriptions of configuration keys
-are ignored, since they cannot change a result.
+or indirectly, and of their packages' templates and YAML files. Comments, docstrings, formatting and descriptions of
+configuration keys are ignored, since they cannot change a result.
 """
 
 import ast
@@ -68,10 +68,11 @@ def _file_of(module: str, source: Path) -> Path | None:
 
 
 def _resources(path: Path) -> list[Path]:
-    """Data files in the folder templates of a package, if the module is its __init__."""
+    """YAML files of a package and the files in its folder templates, if the module is its __init__."""
     if path.name != "__init__.py":
         return []
-    return [file for file in (path.parent / "templates").glob("*") if not file.name.startswith(".")]
+    files = [*path.parent.glob("*.yaml"), *(path.parent / "templates").glob("*")]
+    return [file for file in files if not file.name.startswith(".")]
 
 
 def _imports(path: Path, module: str | None, source: Path) -> frozenset[str]:
