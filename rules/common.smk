@@ -60,7 +60,8 @@ wildcard_constraints:
 def complete_rules():
     """Give every rule with a script its log, its benchmark, the parameter `code` and, if it names none, the environment.
 
-    `code` is a fingerprint of the script and the library code that it uses: a change runs the rule's jobs again.
+    `code` is a fingerprint of the script and the library code that it uses: a change runs the rule's jobs again. Downloads
+    have none: their files are the same, whatever code fetches them.
     """
     for each in workflow.rules:
         if each.script is not None:
@@ -68,7 +69,8 @@ def complete_rules():
             each.log_modifier = each.benchmark_modifier = each.output_modifier
             each.set_log(f"{RESULTS}/logs/{name}.log")
             each.benchmark = f"{RESULTS}/benchmarks/{name}.tsv"
-            each.set_params(code=lambda w, script=Path(workflow.basedir, "rules", each.script): code_of(script))
+            if not each.name.startswith(("download_", "unpack_")):
+                each.set_params(code=lambda w, script=Path(workflow.basedir, "rules", each.script): code_of(script))
             each.conda_env = each.conda_env or "../envs/data.yaml"
 
 
