@@ -16,7 +16,8 @@ from ecgpipe.acquire.download import (
     web_address,
 )
 from ecgpipe.artifacts import sources
-from ecgpipe.artifacts.files import SUMS
+from ecgpipe.artifacts.check import check_folder
+from ecgpipe.artifacts.files import SUMS, read_sums
 from ecgpipe.cli import main
 from ecgpipe.errors import DataError
 from tests.acquire.server import CONTENT, SUM
@@ -172,6 +173,8 @@ def test_only_files_at_the_requested_rate_are_fetched(server, release, tmp_path,
     found = contents(tmp_path / "ptb-xl")
     del found[SUMS]
     assert found == release
+    checked = check_folder(tmp_path / "ptb-xl")  # the signals at the other rate are not missing
+    assert (checked.whole, checked.without, checked.damaged) == (len(release), 1, [])
     assert [entry.name for entry in tmp_path.iterdir()] == ["ptb-xl"]
 
 
@@ -228,7 +231,11 @@ def test_the_command_verifies_and_leaves_only_the_folder(server, release, tmp_pa
     assert not (tmp_path / "got").exists()
     server.files["/z"] = zipped({name: server.files[f"/ptb-xl/{name}"] for name in names})
     assert main(command) == 0
-    assert contents(tmp_path / "got") == {name: server.files[f"/ptb-xl/{name}"] for name in names}
+    found = contents(tmp_path / "got")
+    del found[SUMS]
+    assert found == release
+    assert set(read_sums(tmp_path / "got" / SUMS)) == set(release)
+    assert not check_folder(tmp_path / "got").damaged
     assert (tmp_path / "got.zip").read_text() == "the user's own"
     assert len(list(tmp_path.iterdir())) == 2
 

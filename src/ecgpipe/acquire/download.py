@@ -14,7 +14,7 @@ from requests.adapters import HTTPAdapter
 
 from ecgpipe.acquire.http import fetch
 from ecgpipe.acquire.ptbxl import DATABASE, STATEMENTS
-from ecgpipe.artifacts.files import SUMS, atomic_folder, file_sha256, read_sums
+from ecgpipe.artifacts.files import SUMS, atomic_folder, file_sha256, read_sums, write_text
 from ecgpipe.artifacts.sources import archive_files
 from ecgpipe.errors import DataError
 from ecgpipe.progress import progress, progress_counter
@@ -96,6 +96,7 @@ def download_ptbxl(
     for path in staging.rglob("*"):  # an interrupted download of another release or rate may have left files
         if path.is_file() and path.relative_to(staging).as_posix() not in expected_files:
             path.unlink()
+    _write_list(staging, sums)
     if target.exists():
         shutil.rmtree(target)
     staging.replace(target)
@@ -134,11 +135,11 @@ def unpack_zip(archive: Path | str, target: Path | str, wanted: Wanted = lambda 
 
 
 def verify_checksums(folder: Path | str, wanted: Wanted = lambda name: True) -> int:
-    """Verify files against the SHA256SUMS.txt in their folder; returns the number of files.
+    """Verify files against the SHA256SUMS.txt in their folder, and leave only them in it; returns the number of files.
 
     Args:
         folder: contains the files and the list.
-        wanted: predicate of the listed names to verify.
+        wanted: predicate of the listed names to verify; the other files were not unpacked.
 
     Raises:
         DataError: the list is missing or invalid, or a file is missing or differs.
@@ -152,4 +153,10 @@ def verify_checksums(folder: Path | str, wanted: Wanted = lambda name: True) -> 
             raise DataError(f"{folder / name}: listed in {SUMS}, but cannot be read ({error})") from error
         if digest != expected:
             raise DataError(f"{folder / name}: its SHA-256 differs from {SUMS}; fetch it again")
+    _write_list(folder, sums)
     return len(sums)
+
+
+def _write_list(folder: Path, sums: dict[str, str]) -> None:
+    """Write the SHA256SUMS.txt of a part of a release: files that were not fetched would count as lost."""
+    write_text(folder / SUMS, "".join(f"{expected}  {name}\n" for name, expected in sums.items()))
