@@ -1,11 +1,14 @@
 """The files that the workflow makes for a configuration."""
 
+import sys
+
 import pytest
 
 from ecgpipe.config.schema import validate_config
 from ecgpipe.config.targets import Targets, job_name
 from ecgpipe.errors import ConfigError
 from ecgpipe.paper import load_paper
+from tests.render.kit_stand_in import stand_in
 
 SHARDS = {"ptb-xl": ["00000", "01000"], "cardiac-images": ["0"], "mine": ["0", "1"]}
 
@@ -159,6 +162,15 @@ def test_windows_need_recordings():
     ]
     with pytest.raises(ConfigError, match="cardiac-images has images, not recordings"):
         found.windows("cardiac-images", recipe, "npy")
+
+
+def test_windows_need_pages_that_ecgpipe_draws(tmp_path):
+    kit = {"renderer": "ecg-image-kit", "kit_path": str(stand_in(tmp_path / "kit")), "kit_python": sys.executable}
+    found = targets(render=kit)
+    recipe = found.config.train.model_copy(update={"windows": 3})
+    assert found.windows("ptb-xl", found.config.train, "npy") == []
+    with pytest.raises(ConfigError, match=r"windows is 3, but ecg-image-kit draws only one page .*renderer: ecgpipe"):
+        found.windows("ptb-xl", recipe, "npy")
 
 
 def test_trials():

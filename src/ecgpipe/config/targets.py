@@ -123,12 +123,17 @@ class Targets:
         """Files of the further pages of each training record (`train.windows`), of every shard.
 
         Raises:
-            ConfigError: the dataset has images, no recordings.
+            ConfigError: the dataset has images, no recordings; or ECG-Image-Kit draws its pages.
         """
         if recipe.windows > 1 and self.config.kind_of(dataset) == "images":
             raise ConfigError(
                 f"train.windows is {recipe.windows}, but {dataset} has images, not recordings, so no further pages can "
                 "be drawn; train its models with a recipe that does not set windows"
+            )
+        if recipe.windows > 1 and self.config.render.renderer != "ecgpipe":
+            raise ConfigError(
+                f"train.windows is {recipe.windows}, but {self.config.render.renderer} draws only one page of a "
+                "recording; set render.renderer: ecgpipe, or windows: 1"
             )
         folders = [f"windows/{number}-of-{recipe.windows}" for number in range(2, recipe.windows + 1)]
         return [file for folder in folders for file in self.of_shards(f"{folder}/{{shard}}.{suffix}", [dataset])]
