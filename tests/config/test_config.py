@@ -32,6 +32,8 @@ def shipped() -> dict:
     return yaml.safe_load((PROJECT / "config.yaml").read_text())
 
 
+AFTER = {"config/protocol-primary.yaml": "config/protocol.yaml"}
+"""Files that are given after another one."""
 SHIPPED = sorted(path.stem for path in (PROJECT / "config").glob("*.yaml"))
 
 
@@ -42,8 +44,10 @@ PUBLISHED = [str(path.relative_to(PROJECT)) for path in (PROJECT / "docs/results
     "name", [*(f"config/{name}.yaml" for name in SHIPPED), "tests/workflow/tiny.yaml", *sorted(PUBLISHED)]
 )
 def test_shipped_configurations_are_valid(name):
-    changes = yaml.safe_load((PROJECT / name).read_text())
-    config = validate_config(merged(shipped(), changes))
+    values = shipped()
+    for file in (AFTER.get(name), name):
+        values = merged(values, yaml.safe_load((PROJECT / file).read_text()) if file else {})
+    config = validate_config(values)
     assert config.results.startswith("results/")
 
 
@@ -177,6 +181,7 @@ def test_tuned_settings_of_a_model_hold_for_all_its_recipes():
         ({"ptb_xl": "some/folder"}, "ptb_xl: "),
         ({"ptb_xl": {"source": ""}}, "ptb_xl.source"),
         ({"ptb_xl": {"url": "ftp://x"}}, "ptb_xl.url"),
+        ({"ptb_xl": {"fetch": "files", "sha256": "0" * 64}}, "ptb_xl: sha256: fetch: files downloads no archive"),
         ({"labels": {"tie_order": ["FOO"]}}, "tie_order: no superclass: FOO; allowed are NORM"),
         ({"benchmark": {"ptb-xl": {"models": ["swn"]}}}, "no such model; did you mean swin"),
         ({"benchmark": {"ptb-xl": {"models": []}}}, "benchmark.ptb-xl.models"),
@@ -213,6 +218,9 @@ def test_tuned_settings_of_a_model_hold_for_all_its_recipes():
         (continued(schedule="cosine"), "continue_from requires schedule: constant"),
         ({"tuned": {"swin": {"epoch": 3}}}, "tuned.swin.epoch: unknown key; did you mean epochs?"),
         ({"tuned": {"swim": {}}}, "no such model; did you mean swin"),
+        ({"tuned": {"swin": "vit", "vit": "resnet34"}}, "tuned: swin: vit itself copies its keys from resnet34"),
+        ({"tuned": {"swin": {"init_from": "ptb-xl/folds/vit"}}}, "tuned.swin.init_from: set it in a recipe"),
+        ({"evaluate": {"reference": "swim"}}, "evaluate.reference: no such model: swim; in use: "),
         ({"tuned": {"swin+a": {}}, "recipes": {"a": {}}}, "tuned: swin+a: recipes have no effect here"),
         ({"tuned": {"vit": "swin+a"}, "recipes": {"a": {}}}, "tuned: swin+a: recipes have no effect here"),
         ({"variants": {"swin+a": {}}, "recipes": {"a": {}}}, "variants: swin+a: recipes have no effect here"),
@@ -228,8 +236,16 @@ def test_tuned_settings_of_a_model_hold_for_all_its_recipes():
         (pretrained("cardiac-images/unique/swin+pre"), "itself starts from another training"),
         (pretrained_on_a_continued_training(), "recipes.pre.init_from: simulated/patient/swin+b itself starts from"),
         (pretrained("cardiac-images/unique/swin", seeds=(0, 1)), "benchmark.cardiac-images.seeds lacks 1"),
+        (
+            merged(
+                pretrained("cardiac-images/unique/swin", seeds=(0, 1)),
+                {"benchmark": {"cardiac-images": {"seeds": [0, 1], "once": ["swin"]}}},
+            ),
+            "benchmark.cardiac-images.once has swin, so it lacks 1, a seed of",
+        ),
         (pretrained("ptb-xl/folds/vit"), "both trainings require the same split"),
         ({"tuning": {"grid": {"train.rate": [1]}}}, "train.rate: no such setting"),
+        ({"tuning": {"grid": {"train.continue_from": ["a"]}}}, "train.continue_from: no such setting"),
         ({"tuning": {"grid": {"train.mixup": []}}}, "train.mixup: no values to try"),
         ({"tuning": {"models": ["swin"], "grid": {"train.mixup": [-1]}}}, "tuning.grid: mixup"),
         ({"tuning": {"protocol": "paper"}}, "tuning.protocol: under paper"),

@@ -68,6 +68,12 @@ class PtbXlConfig(Section):
         """The keys that decide which records there are."""
         return self.model_dump(include={"sampling_rate", "shard_size", "limit", "seed"})
 
+    @model_validator(mode="after")
+    def _checksum_is_used(self) -> "PtbXlConfig":
+        if self.sha256 is not None and self.fetch == "files":
+            raise ValueError("sha256: fetch: files downloads no archive to check; remove it, or set fetch: archive")
+        return self
+
 
 class CardiacImagesConfig(Section):
     """The ECG Images dataset of Cardiac Patients: images in four class folders."""

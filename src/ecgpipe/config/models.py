@@ -148,10 +148,10 @@ def check_models(names: Iterable[str], info: ValidationInfo, *, recipes: bool = 
     problems = []
     for name in names:
         model, plus, _ = name.partition("+")
-        if plus and not recipes:
-            problems.append(f"{name}: recipes have no effect here; name the model without one, {model}")
-        elif problem := unknown_model(model, user_defined):
+        if problem := unknown_model(model, user_defined):
             problems.append(problem)
+        elif plus and not recipes:
+            problems.append(f"{name}: recipes have no effect here; name the model without one, {model}")
     if problems:
         raise ValueError("; ".join(problems))
     return names

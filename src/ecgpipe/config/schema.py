@@ -108,7 +108,11 @@ class Config(Section):
     def _tuned_exist(
         cls, values: dict[str, str | dict[str, Any]], info: ValidationInfo
     ) -> dict[str, str | dict[str, Any]]:
-        check_models([*values, *(other for other in values.values() if isinstance(other, str))], info)
+        copies = {name: other for name, other in values.items() if isinstance(other, str)}
+        check_models([*values, *copies.values()], info)
+        for name, other in copies.items():
+            if other in copies:
+                raise ValueError(f"{name}: {other} itself copies its keys from {copies[other]}; name another model")
         return values
 
     @field_validator("variants")
@@ -250,9 +254,11 @@ class Config(Section):
     def _variants_and_recipes_fit(self) -> "Config":
         for variant in self.variants:
             check_section(lambda variant=variant: self.model_of(variant), ModelConfig, f"variants.{variant}.")
-        for key in ("init_from", "continue_from"):
-            if getattr(self.train, key) is not None:
-                raise ValueError(f"train.{key}: set it in a recipe, recipes.NAME.{key}")
+        sections = {"train": self.train.model_dump()} | {f"tuned.{name}": keys for name, keys in self.tuned.items()}
+        for place, keys in sections.items():
+            for key in ("init_from", "continue_from"):
+                if isinstance(keys, dict) and keys.get(key) is not None:
+                    raise ValueError(f"{place}.{key}: set it in a recipe, recipes.NAME.{key}")
         for name in self.recipes:
             if not re.fullmatch(r"[A-Za-z0-9_]+", name):
                 raise ValueError(f"recipes.{name}: names consist of letters, digits and _")
@@ -309,6 +315,9 @@ class Config(Section):
             raise ValueError(
                 f"explain.variants: no such model: {', '.join(unknown)}; in use: {', '.join(sorted(used))}"
             )
+        reference = self.evaluate.reference
+        if reference not in used and unknown_model(reference, user_defined):
+            raise ValueError(f"evaluate.reference: no such model: {reference}; in use: {', '.join(sorted(used))}")
         for dataset in self.datasets:
             for name in self.benchmark.of(dataset).protocols:
                 if reason := self.unfit(dataset, name):

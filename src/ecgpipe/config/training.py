@@ -186,7 +186,8 @@ def init_from_problems(
             elif first_recipe(first, train_of).init_from is not None:
                 yield f"{place}: {init_from} itself starts from another training"
             elif missing := sorted(set(runs_of(dataset).seeds_of(model)) - set(runs.seeds_of(first))):
-                yield f"{place}: benchmark.{other}.seeds lacks {', '.join(map(str, missing))}, a seed of {dataset}"
+                lacks = f"once has {first}, so it lacks" if first in runs.once else "seeds lacks"
+                yield f"{place}: benchmark.{other}.{lacks} {', '.join(map(str, missing))}, a seed of {dataset}"
             elif other == dataset and set(runs.splits) != {protocol}:
                 # else a test record of the second training may be a training record of the first
                 yield (
@@ -269,7 +270,7 @@ class TuningConfig(Section):
         for key, values in grid.items():
             section, _, name = key.partition(".")
             known: Any = {"train": TrainConfig, "model": ModelConfig}.get(section)
-            if known is None or name not in known.model_fields or name == "options":
+            if known is None or name not in known.model_fields or name in ("options", "init_from", "continue_from"):
                 raise ValueError(f"{key}: no such setting; use train.KEY or model.KEY")
             if not values:
                 raise ValueError(f"{key}: no values to try")
