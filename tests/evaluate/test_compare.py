@@ -1,7 +1,9 @@
 """Comparisons of models, protocols and runs: known differences are significant, missing data have a note."""
 
 import json
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -269,6 +271,13 @@ def test_two_runs_of_different_models_and_seeds(rng, tmp_path, capsys):
     given(rng, 1.0).write(strange)
     assert main(["compare", str(first), str(strange.parent)]) == 1
     assert "its path must end in <dataset>/<protocol>/<model>/seed-<n>" in capsys.readouterr().err
+
+
+def test_a_run_in_a_folder_near_the_root_is_refused(rng):
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        given(rng, 1.0).write(Path(folder) / "predictions.parquet")
+        with pytest.raises(DataError, match="its path must end in <dataset>/<protocol>"):
+            read_results_folder(Path(folder))
 
 
 def test_seeds_without_the_score_are_left_out_of_both_means():

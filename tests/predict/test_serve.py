@@ -4,6 +4,7 @@ import html
 import http.client
 import json
 import re
+import socket
 import tempfile
 import threading
 import time
@@ -18,11 +19,13 @@ from starlette.datastructures import Headers
 
 from benchmarks.serve_load import load
 from ecgpipe.cli import main
+from ecgpipe.errors import DataError
 from ecgpipe.predict import NOTICE, load_predictor
 from ecgpipe.serve.answers import Answers
 from ecgpipe.serve.app import ACTIONS, FILES
 from ecgpipe.serve.guard import SECURITY_HEADERS, TOKEN_HEADER
 from ecgpipe.serve.server import LocalPage
+from ecgpipe.serve.worker import Worker
 from tests.predict.corpus import images
 
 HOSTILE = ("zero.png", "page.jpg", "drawing.png", "bomb.png", "20000.png", "locked.pdf", "none.pdf", "astray.pdf")
@@ -192,6 +195,25 @@ def test_a_slow_or_crashed_process_is_replaced(made, served, predict, monkeypatc
     assert served.worker.process.pid != before
     assert json.loads(predict(made.pages["00001"])[2])["pages"]
     assert not Path(f"/proc/{before}").exists()
+
+
+def test_a_stopped_worker_starts_no_other_process(recording_model):
+    """The server stops it while another thread may wait for an answer."""
+    worker = Worker(recording_model, threads=1)
+    worker.stop()
+    with pytest.raises(DataError, match="the server was stopped"):
+        worker.ask("predict", b"words", "notes.png")
+    assert not worker.process.is_alive()
+
+
+def test_an_interrupted_upload_is_not_logged_as_an_error(served, token, caplog):
+    head = f"POST /predict HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\nx-ecgpipe-token: {token}\r\n"
+    with socket.create_connection(("127.0.0.1", served.port)) as connection:
+        connection.sendall(f"{head}content-length: 1000\r\n\r\na part".encode())
+        time.sleep(0.2)  # so that the server waits for the rest
+    time.sleep(0.5)
+    assert request(served)[0] == 200
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 def test_the_queue_is_limited(served, monkeypatch, token):

@@ -47,7 +47,7 @@ def read_results_folder(folder: Path) -> ResultsFolder:
         raise DataError(f"{folder}: no {FILE} in it or below; give a folder of results or one run's folder")
     grouped: dict[tuple[str, str], list[Path]] = {}
     for file in files:
-        dataset, part, _, seed = file.parts[-5:-1]
+        dataset, part, _, seed = ("", "", "", *file.parts)[-5:-1]
         match = PROTOCOL_PATTERN.fullmatch(part)
         if not match or not seed.removeprefix("seed-").isdigit():
             raise DataError(f"{file}: its path must end in <dataset>/<protocol>/<model>/seed-<n>/{FILE}")

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import anyio
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -119,6 +119,8 @@ async def _upload(request: Request, max_bytes: int) -> bytes:
                 content += part
                 if len(content) > max_bytes:
                     raise too_large
+    except ClientDisconnect as error:  # for example "Stop" on the page; nobody reads the answer
+        raise HTTPException(400, "the upload was interrupted") from error
     except TimeoutError as error:
         raise HTTPException(408, f"the file did not arrive within {UPLOAD_SECONDS:g} s") from error
     return bytes(content)

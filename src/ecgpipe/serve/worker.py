@@ -52,7 +52,7 @@ class Worker:
     ) -> None:
         self.folder, self.seconds = str(folder), seconds
         self.options = {"threads": threads, "plugin": None if plugin is None else str(plugin)}
-        self._lock = threading.Lock()
+        self._lock, self._stopped = threading.Lock(), False
         self._start()
 
     def _start(self) -> None:
@@ -89,7 +89,8 @@ class Worker:
             page as a WFDB record. report: a PDF file.
 
         Raises:
-            DataError: there is no answer; or it took too long or crashed the process, and a new one was started.
+            DataError: there is no answer; or it took too long or crashed the process, and a new one was started, unless
+                the worker was stopped.
         """
         with self._lock:
             if not self.process.is_alive():
@@ -113,11 +114,17 @@ class Worker:
         return answer
 
     def _restart(self) -> None:
-        self.stop()
+        self._kill()
+        if self._stopped:  # by another thread, during a request
+            raise DataError("the server was stopped")
         self._start()
 
     def stop(self) -> None:
-        """End the process."""
+        """End the process; no other is started."""
+        self._stopped = True
+        self._kill()
+
+    def _kill(self) -> None:
         self.process.kill()
         self.process.join()
         self._connection.close()
