@@ -27,8 +27,6 @@ from ecgpipe.artifacts.baselines import SIGNALS_SHAPE, BaselineSignals
 from ecgpipe.artifacts.digitized import SAMPLING_RATE, DigitizedRecord, read_digitized, write_digitized
 from ecgpipe.artifacts.files import write_json
 from ecgpipe.artifacts.predictions import Predictions
-from ecgpipe.artifacts.signals import read_record
-from ecgpipe.artifacts.sources import open_source
 from ecgpipe.artifacts.tables import RECORDS, SPLIT, Labels
 from ecgpipe.baselines.digitized import seen_as_reference
 from ecgpipe.baselines.signal_reference import EPOCHS, signal_reference
@@ -163,13 +161,12 @@ def cost(config: Config, args: argparse.Namespace) -> dict:
     test, truth = roles == "test", labels.of_records(ids)
     ids_of_test = ids[test]
 
-    options = {"sampling_rate": None, "derive_leads": False} | dataset.read_options
     paths = records.set_index("record_id")["path"]
     rows = [(record_id, paths[record_id]) for record_id in ids_of_test]
     pages = {}
     for level in args.levels:
         degraded = render.model_copy(update={"degrade": DegradeConfig(level=level)})
-        renderer = PageRenderer(dataset.source, options["sampling_rate"], degraded, options["derive_leads"])
+        renderer = PageRenderer(dataset.source, config=degraded, **dataset.read_options)
         name = f"{args.dataset}-{args.protocol}-{len(rows)}-{args.seed}-{Path(args.layout).stem}-{level}.npz"
         pages[NAMES[level]] = digitized_pages(rows, renderer, args.digitized / name, args.workers)
     read = {
@@ -192,11 +189,7 @@ def cost(config: Config, args: argparse.Namespace) -> dict:
         predictor = Predictor(args.model)
         if predictor.saved.classes != labels.classes:
             raise DataError(f"{args.model}: classes {predictor.saved.classes}, the labels have {labels.classes}")
-        source = open_source(dataset.source)
-        read_one = partial(
-            read_record, source, sampling_rate=options["sampling_rate"], derive_leads=options["derive_leads"]
-        )
-        recordings = [read_one(path, record_id) for record_id, path in rows]
+        recordings = list(map(PageRenderer(dataset.source, **dataset.read_options).read, rows))
         image = f"image model, {WHOLE}"
         logits[image] = model_logits(predictor, [signal for signal, _ in recordings], recordings[0][1])
         for name, found in pages.items():
