@@ -224,12 +224,12 @@ def loading(place: Path) -> int:
 def evaluate(place: Path) -> int:
     """scripts/evaluate.py, with 200 resamples."""
     from ecgpipe.artifacts.predictions import Predictions
-    from ecgpipe.artifacts.tables import RECORDS
+    from ecgpipe.artifacts.tables import read_grouped
     from ecgpipe.config.analysis import EvaluateConfig
-    from ecgpipe.evaluate.scores import GROUPED_BY, evaluate_run
+    from ecgpipe.evaluate.scores import evaluate_run
 
     predictions = Predictions.read(place / "predictions.parquet")
-    records = RECORDS.read(place / "records.parquet", GROUPED_BY, predictions.record_ids)
+    records = read_grouped(place / "records.parquet", None, predictions.record_ids)
     found = evaluate_run(predictions, records, EvaluateConfig(resamples=200))
     return found["records"]
 

@@ -3,11 +3,10 @@
 from pathlib import Path
 
 from ecgpipe.artifacts.predictions import Predictions
-from ecgpipe.artifacts.tables import RECORDS, SPLIT, Labels
+from ecgpipe.artifacts.tables import SPLIT, Labels, read_grouped
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.config.box import BoxConfig
 from ecgpipe.evaluate.box import make_box
-from ecgpipe.evaluate.scores import GROUPED_BY
 from ecgpipe.logs import job_log
 from ecgpipe.models.recordings import RecordingNet
 from ecgpipe.models.weights import read_weights
@@ -23,7 +22,7 @@ with job_log(snakemake):
         snakemake.input.signals,
         labels,
         split,
-        RECORDS.read(snakemake.input.records, GROUPED_BY, split["record_id"].to_numpy(str)),
+        read_grouped(snakemake.input.records, None, split["record_id"].to_numpy(str)),
         Predictions.read(snakemake.input.reference),
         recipe,
         EvaluateConfig(**snakemake.params.evaluate),

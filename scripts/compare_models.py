@@ -1,10 +1,10 @@
 """Compare the models under one protocol."""
 
 from ecgpipe.artifacts.predictions import COMPARISON_COLUMNS, write_comparisons
+from ecgpipe.artifacts.tables import read_grouped
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.evaluate.compare import compare_models
 from ecgpipe.evaluate.model_scores import read_reported
-from ecgpipe.evaluate.scores import read_grouped
 from ecgpipe.logs import job_log
 
 with job_log(snakemake):

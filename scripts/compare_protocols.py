@@ -1,10 +1,10 @@
 """Compare the protocols of one dataset."""
 
 from ecgpipe.artifacts.predictions import PROTOCOL_COLUMNS, write_comparisons
+from ecgpipe.artifacts.tables import read_grouped
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.evaluate.model_scores import read_reported
 from ecgpipe.evaluate.protocols import compare_protocols
-from ecgpipe.evaluate.scores import read_grouped
 from ecgpipe.logs import job_log
 
 with job_log(snakemake):

@@ -2,8 +2,9 @@
 
 from ecgpipe.artifacts.files import write_json
 from ecgpipe.artifacts.predictions import Predictions
+from ecgpipe.artifacts.tables import read_grouped
 from ecgpipe.config.analysis import EvaluateConfig
-from ecgpipe.evaluate.scores import evaluate_run, read_grouped
+from ecgpipe.evaluate.scores import evaluate_run
 from ecgpipe.logs import job_log
 
 with job_log(snakemake):

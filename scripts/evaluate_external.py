@@ -1,11 +1,10 @@
 """Score the models of one dataset on another."""
 
 from ecgpipe.artifacts.files import read_json, write_json
-from ecgpipe.artifacts.tables import Labels
+from ecgpipe.artifacts.tables import Labels, read_grouped
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.config.external import SharedClass
 from ecgpipe.evaluate.external import evaluate_external
-from ecgpipe.evaluate.scores import read_grouped
 from ecgpipe.evaluate.shared import read_shared
 from ecgpipe.logs import job_log
 

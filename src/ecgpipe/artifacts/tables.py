@@ -198,6 +198,25 @@ smallest id that is linked to the record by identical or near-identical content,
 duplicates has its own id in both.
 """
 
+GROUPED_BY = ["record_id", "patient_id", "content"]
+"""Columns of records.parquet that tell which records the bootstrap resamples together."""
+
+
+def read_grouped(
+    table: Path | str, duplicates: Path | str | None, record_ids: np.ndarray | None = None
+) -> pd.DataFrame:
+    """The columns GROUPED_BY of records.parquet, of all or the given records.
+
+    If a dataset is listed without checksums, ``duplicates`` is the audit's table, which gives ``content``: equal for
+    identical files. It is None or empty otherwise.
+    """
+    records = RECORDS.read(table, GROUPED_BY, record_ids)
+    if not duplicates:
+        return records
+    ids = records["record_id"].to_numpy()
+    identical = DUPLICATES.read(duplicates, ["record_id", "identical"], ids).set_index("record_id")["identical"]
+    return records.assign(content=identical.reindex(ids).to_numpy())
+
 
 PROBLEMS = TableFormat(
     "problems",

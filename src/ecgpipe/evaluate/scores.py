@@ -1,35 +1,16 @@
 """The scores of one run with their bootstrap intervals (metrics.json)."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix, roc_curve
 
 from ecgpipe.artifacts.predictions import Predictions
-from ecgpipe.artifacts.tables import DUPLICATES, RECORDS
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.evaluate.bootstrap import bootstrap_interval, distinct_groups, group_counts, resampling_groups
 from ecgpipe.evaluate.calibration import recalibrate, reliability_curve
 from ecgpipe.metrics import Metric, Scorer, ratio
 
-GROUPED_BY = ["record_id", "patient_id", "content"]
-"""Columns of records.parquet that ``resampling_groups`` reads."""
 CURVE_POINTS = 200  # of a stored ROC curve
-
-
-def read_grouped(table: Path | str, duplicates: Path | str, record_ids: np.ndarray | None = None) -> pd.DataFrame:
-    """The columns GROUPED_BY of records.parquet, of all or the given records.
-
-    If a dataset is listed without checksums, ``duplicates`` is the audit's table, which gives ``content``: equal for
-    identical files. It is empty otherwise.
-    """
-    records = RECORDS.read(table, GROUPED_BY, record_ids)
-    if not duplicates:
-        return records
-    ids = records["record_id"].to_numpy()
-    identical = DUPLICATES.read(duplicates, ["record_id", "identical"], ids).set_index("record_id")["identical"]
-    return records.assign(content=identical.reindex(ids).to_numpy())
 
 
 def evaluate_run(predictions: Predictions, records: pd.DataFrame, config: EvaluateConfig) -> dict:

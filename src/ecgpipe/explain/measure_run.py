@@ -13,7 +13,7 @@ from ecgpipe.artifacts.page_transform import read_transforms
 from ecgpipe.artifacts.pages import PageSource, StoredPage
 from ecgpipe.artifacts.runs import RunConfig, RunIndex
 from ecgpipe.artifacts.saliency import FINDINGS, MEASURES, Saliency
-from ecgpipe.artifacts.tables import RECORDS, add_content_hashes
+from ecgpipe.artifacts.tables import read_grouped
 from ecgpipe.config.analysis import ExplainConfig
 from ecgpipe.explain.measures import (
     area_under_curve,
@@ -118,10 +118,7 @@ def measure_run(
 
     table = pd.DataFrame(rows, columns=MEASURES.schema.names)
     MEASURES.write(table, table_file)
-    records = RECORDS.read(records_file, ["record_id", "patient_id", "content"], explained.record_ids)
-    if duplicates:
-        records = add_content_hashes(records, duplicates)
-    groups = _groups(records, explained.record_ids)
+    groups = _groups(read_grouped(records_file, duplicates, explained.record_ids), explained.record_ids)
     empty = {
         source: {method: int((maps[source, method].max(axis=(1, 2)) == 0).sum()) for method in explained.methods}
         for source in (TRAINED, RANDOMISED)
