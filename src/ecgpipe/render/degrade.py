@@ -89,7 +89,7 @@ class DegradedPage:
         return buffer.getvalue()
 
     def boxes(self, plotted_pixels: bool = False) -> dict:
-        """As ``Page.boxes``, with the corners of the moved boxes, and ``on_page``, the visible share of each lead."""
+        """As ``Page.boxes``, with the corners of the moved boxes, and ``on_page``, the visible share if moved."""
         return lead_boxes(self.shape, self.leads, self.dpi, self.sampling_rate, plotted_pixels)
 
 

@@ -266,7 +266,7 @@ def _bounding_box(slot: Slot, x: np.ndarray, y: np.ndarray, config: RenderConfig
 def lead_boxes(
     shape: tuple[int, int], leads: tuple[LeadOnPage, ...], dpi: float, sampling_rate: float, plotted_pixels: bool
 ) -> dict:
-    """Return the result of ``Page.boxes``; leads of a degraded page also have ``on_page``."""
+    """Return the result of ``Page.boxes``; leads that a degradation moved also have ``on_page``."""
     entries = []
     for lead in leads:
         entry = {
