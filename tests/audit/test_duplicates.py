@@ -262,6 +262,22 @@ def test_count_leaks_by_hand():
     assert count_leaks(split, duplicates, nobody)["test"]["patient"] is None
 
 
+def test_transparent_pages_are_compared_on_white_paper():
+    def png(image: np.ndarray) -> bytes:
+        file = io.BytesIO()
+        Image.fromarray(image).save(file, "PNG")
+        return file.getvalue()
+
+    sketches = []
+    for seed in (1, 2):
+        grey = cv2.cvtColor(page(seed), cv2.COLOR_RGB2GRAY)
+        black_ink = np.dstack([np.zeros((*grey.shape, 3), np.uint8), 255 - grey])
+        clear, opaque = (sketch_image(png(image), "page", "page") for image in (black_ink, grey))
+        assert np.abs(clear.detail.astype(int) - opaque.detail).mean() < 2
+        sketches.append(clear.sketch)
+    assert not np.array_equal(*sketches)
+
+
 @pytest.mark.parametrize("content", [b"no image", encoded(np.full((80, 100, 3), 255, np.uint8))[:300]])
 def test_unreadable_image_is_a_record_error_without_internals(content):
     with pytest.raises(RecordError, match="not a readable image") as error:

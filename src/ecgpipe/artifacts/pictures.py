@@ -43,7 +43,7 @@ def read_image(data: bytes, name: str, frame: int = 0) -> np.ndarray:
         if frame:
             picture.seek(frame)
             check_size(picture.size, name)
-        return _decode(picture)
+        return to_rgb(picture)
 
 
 def stored_orientation(data: bytes, name: str, frame: int = 0) -> int:
@@ -141,7 +141,8 @@ def check_size(size: tuple[int, int], name: str) -> None:
         raise DataError(f"{name}: {width} x {height} pixels, at least {MIN_SIDE} per side are required")
 
 
-def _decode(picture: Image.Image) -> np.ndarray:
+def to_rgb(picture: Image.Image) -> np.ndarray:
+    """The pixels of an opened file, as ``read_image`` returns them."""
     picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith("I;16") or picture.mode in {"I", "F"}:
         return np.repeat(_eight_bits(np.asarray(picture))[:, :, None], 3, axis=2)

@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import pandas as pd
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from scipy.signal import resample_poly
 
+from ecgpipe.artifacts.pictures import to_rgb
 from ecgpipe.artifacts.signals import read_record
 from ecgpipe.artifacts.sources import Source, check_names, is_image, open_source, segments_of
 from ecgpipe.artifacts.tables import RECORDS
@@ -80,7 +81,7 @@ def sketch_image(content: bytes, record_id: str, name: str) -> Sketch:
                 }
                 # decode a JPEG at the smallest scale that is large enough; no effect on other formats
                 picture.draft("RGB", WORK)
-                image = np.array(ImageOps.exif_transpose(picture).convert("RGB"))
+                image = to_rgb(picture)
     except RecordError:
         raise
     except UnidentifiedImageError as error:  # its message has the address of a BytesIO
