@@ -117,6 +117,11 @@ def test_class_weights_are_inverse_frequencies():
     assert class_weights(rare, "multilabel", "inverse-frequency")[1] == 20
 
 
+def test_a_class_of_all_records_is_learned_too():
+    targets = np.array([[1, 1], [0, 1], [0, 1]], np.uint8)
+    assert class_weights(targets, "multilabel", "inverse-frequency").tolist() == [2, 1]
+
+
 def lrs(model, recipe):
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     return {

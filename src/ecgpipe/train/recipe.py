@@ -71,13 +71,14 @@ def class_weights(targets: np.ndarray, task: str, mode: str) -> torch.Tensor:
 
     Returns:
         (classes,) float32. Single-label: proportional to 1 / frequency, with mean 1 over the records. Multi-label:
-        absences / presences, at most 20.
+        absences / presences, at most 20; 1 for a class that all records have, since 0 would leave its output random.
     """
     counts = targets.sum(axis=0).astype(np.float64)
     if mode == "none":
         weights = np.ones_like(counts)
     elif task == "multilabel":
-        weights = np.minimum((len(targets) - counts) / counts, MAX_CLASS_WEIGHT)
+        absences = len(targets) - counts
+        weights = np.where(absences > 0, np.minimum(absences / counts, MAX_CLASS_WEIGHT), 1.0)
     else:
         weights = len(targets) / (len(counts) * counts)
     return torch.tensor(weights, dtype=torch.float32)
