@@ -29,6 +29,14 @@ def test_the_template_is_a_model_of_the_benchmark(folder):
     assert cam_target(model).layer is model.stages[2]
 
 
+def test_a_model_with_another_number_of_outputs_is_refused(folder):
+    file = folder / "my_net.py"
+    text = file.read_text().replace("nn.Linear(width << 3, num_classes)", "nn.Linear(width << 3, 1)")
+    file.write_text(text.replace("def my_net(", "def one_output("))
+    with pytest.raises(ConfigError, match=r"'one_output' returns \(1, 1\) for one image; required are logits \(1, 3\)"):
+        create_model("one_output", num_classes=3, img_size=64, plugin=str(file))
+
+
 def test_it_has_no_imagenet_weights(folder):
     """`model: {pretrained: true}` also applies to it."""
     with pytest.raises(DataError, match=r"SmallNet has no pretrained_cfg.*pretrained to false"):

@@ -155,7 +155,10 @@ def _build(architecture: str, arguments: dict[str, Any]) -> nn.Module:
 
 
 def _check_size(variant: str, architecture: str, arguments: dict[str, Any], size: tuple[int, int]) -> None:
-    """Run the model on the meta device: some architectures refuse a size only in the forward pass."""
+    """Run the model on the meta device: some architectures refuse a size only in the forward pass.
+
+    A user-defined model may also ignore the number of classes.
+    """
     try:
         with torch.device("meta"):
             model = _build(architecture, arguments).eval()
@@ -163,7 +166,7 @@ def _check_size(variant: str, architecture: str, arguments: dict[str, Any], size
         return
     try:
         with torch.device("meta"), torch.no_grad():
-            model(torch.empty(1, arguments["in_chans"], *size))
+            output = model(torch.empty(1, arguments["in_chans"], *size))
     except Exception as error:
         reason = " ".join(str(error).split())
         if "meta" in reason:  # the model reads values, which meta tensors do not have
@@ -174,6 +177,10 @@ def _check_size(variant: str, architecture: str, arguments: dict[str, Any], size
             f"model {variant!r} does not accept images of {size[0]} x {size[1]}{made_for}; choose another image size "
             f"or model: {reason[:160]}"
         ) from error
+    classes = arguments["num_classes"]
+    if classes and getattr(output, "shape", None) != (1, classes):
+        found = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+        raise ConfigError(f"model {variant!r} returns {found} for one image; required are logits (1, {classes})")
 
 
 def _is_swin(architecture: str) -> bool:
