@@ -249,6 +249,10 @@ def test_tuned_settings_of_a_model_hold_for_all_its_recipes():
         ({"tuning": {"grid": {"train.mixup": []}}}, "train.mixup: no values to try"),
         ({"tuning": {"models": ["swin"], "grid": {"train.mixup": [-1]}}}, "tuning.grid: mixup"),
         ({"tuning": {"protocol": "paper"}}, "tuning.protocol: under paper"),
+        ({"tuning": {"protocol": "paper-cv5-1"}}, "tuning.protocol: under paper"),
+        ({"tuning": {"protocol": "patient-cv5"}}, "tuning.protocol: name one part of a cross-validation"),
+        ({"tuning": {"protocol": "patient-cv5-6"}}, "tuning.protocol: name one part of a cross-validation"),
+        ({"tuning": {"protocol": "patients"}}, "tuning.protocol: 'patients' is not a protocol"),
     ],
 )
 def test_messages_name_the_key_and_what_is_allowed(change, expected):
@@ -369,6 +373,11 @@ def test_a_recipe_changes_only_its_own_keys():
     assert config.train_of("vit+fast") == config.train.model_copy(update={"epochs": 40})
     assert config.train_of("vit") == config.train
     assert config.model_of("vit+fast") == config.model_of("vit")
+
+
+@pytest.mark.parametrize("protocol", ["patient", "patient-cv5-1", "folds-cv10-10"])
+def test_a_search_uses_one_split(protocol):
+    assert validate_config({"tuning": {"protocol": protocol}}).tuning.protocol == protocol
 
 
 def test_the_points_of_a_grid():

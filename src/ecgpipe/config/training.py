@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ecgpipe.config.base import Section, Seed, yaml_number
 from ecgpipe.config.benchmark import DatasetRuns
-from ecgpipe.config.data import base_protocol, protocol_parts
+from ecgpipe.config.data import PROTOCOL_PATTERN, base_protocol, protocol_parts
 from ecgpipe.config.models import ModelConfig, check_models
 
 PAPER_BATCH_SIZE = 16
@@ -258,7 +258,9 @@ class TuningConfig(Section):
     @field_validator("protocol")
     @classmethod
     def _reports_other_records(cls, name: str) -> str:
-        if len(protocol_parts(name)) != 1:
+        match = PROTOCOL_PATTERN.fullmatch(name)
+        whole = f"{match[1]}-cv{match[2]}" if match and match[2] else name
+        if name not in protocol_parts(whole):
             raise ValueError("name one part of a cross-validation, e.g. patient-cv5-1")
         if base_protocol(name) == "paper":
             raise ValueError("under paper the validation records are also the reported ones; use patient or folds")
