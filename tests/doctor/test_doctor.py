@@ -112,6 +112,13 @@ def test_profile_faults(resources, fault):
     assert profile_faults(profile, requests(profile)) == [f"train: {fault}"]
 
 
+def test_resources_of_rules_as_a_list():
+    """The form of Snakemake's command line."""
+    profile = {"set-resources": ["train:mem_mb=300", "train:gpu=2", "predict:mem_mb=700"]}
+    wanted = {request.rule: request for request in requests(profile)}
+    assert (wanted["train"].mem_mb, wanted["train"].gpus, wanted["predict"].mem_mb) == (300, 2, 700)
+
+
 def test_unread_formulas_are_named():
     profile = {"set-resources": {"train": {"runtime": "1h30m", "mem_mb": "input.size_mb * 2"}}}
     (_, request) = requests(profile)

@@ -196,6 +196,7 @@ def test_a_file_name_that_is_not_utf_8_is_printed_escaped(capsys, files, tmp_pat
     (["{model}"], "name the pages to predict after it"),
     (["{run}", "{page}"], "give .*model"),
     (["{page}", "--cam-class", "AFIB"], "not a class of this model"),
+    (["{page}", "--cam-class", "MI"], "need --cam DIR"),
     (["{page}", "--plugin", "{page}"], "model of recordings, which has none"),
 ])  # fmt: skip
 def test_mistakes_are_named(capsys, made, files, arguments, message):

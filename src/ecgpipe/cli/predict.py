@@ -64,6 +64,8 @@ def predict(args: Arguments) -> None:
     saved = read_model(args)
     if args.cam_class is not None and args.cam_class not in saved.classes:
         raise ConfigError(f"--cam-class {args.cam_class!r} is not a class of this model: {', '.join(saved.classes)}")
+    if args.cam is None and (args.cam_class or args.cam_method):
+        raise ConfigError("--cam-class and --cam-method need --cam DIR, the folder of the overlays")
     files: dict[Path, None] = {}
     missing = []
     for path in args.files:

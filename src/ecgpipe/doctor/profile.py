@@ -83,7 +83,7 @@ def requests(profile: dict, stated: dict[str, dict[str, int]] | None = None) -> 
     """
     base = _pairs(profile.get("default-resources"))
     threads = _pairs(profile.get("set-threads"))
-    special = profile.get("set-resources") or {}
+    special = _by_rule(profile.get("set-resources"))
     stated = stated or {}
     return [
         _request(
@@ -108,6 +108,17 @@ def _pairs(value: Any) -> dict:
     if isinstance(value, list):
         return dict(text.split("=", 1) for text in value)
     return dict(value or {})
+
+
+def _by_rule(value: Any) -> dict[str, Any]:
+    """Rule -> its pairs: a mapping, or Snakemake's other form: a list of ``rule:name=value``."""
+    if not isinstance(value, list):
+        return value or {}
+    by_rule: dict[str, list[str]] = {}
+    for text in value:
+        rule, _, pair = text.partition(":")
+        by_rule.setdefault(rule, []).append(pair)
+    return by_rule
 
 
 def _request(rule: str, resources: dict, threads: Any) -> Request:
