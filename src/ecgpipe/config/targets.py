@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
 
 from ecgpipe.config.data import protocol_parts
 from ecgpipe.config.external import External
 from ecgpipe.config.schema import Config
 from ecgpipe.config.training import TrainConfig
 from ecgpipe.errors import ConfigError
+from ecgpipe.paper import Claim
 
 SIGNAL_BASELINE, DIGITIZED_BASELINE, SHUFFLED_BASELINE = "baseline-signal", "baseline-digitized", "baseline-shuffled"
 
@@ -17,15 +17,6 @@ def job_name(rule: str, output: str) -> str:
     """Path of a rule's logs and benchmarks, without suffix: ``train/{dataset}/{protocol}/{variant}/seed-{seed}``."""
     names = dict.fromkeys(re.findall(r"\{(\w+)", output))
     return "/".join([rule, *("seed-{seed}" if name == "seed" else f"{{{name}}}" for name in names)])
-
-
-class Claim(Protocol):
-    """The fields of a claim of the paper that identify its trainings."""
-
-    kind: str
-    datasets: Sequence[str]
-    first: Sequence[str]
-    second: Sequence[str]
 
 
 class Targets:
