@@ -60,8 +60,8 @@ wildcard_constraints:
 def complete_rules():
     """Give every rule with a script its log, its benchmark, the parameter `code` and, if it names none, the environment.
 
-    `code` is a fingerprint of the script and the library code that it uses: a change runs the rule's jobs again. Downloads
-    have none: their files are the same, whatever code fetches them.
+    `code` is a fingerprint of the script and the library code that it uses: a change runs the rule's jobs again.
+    Downloads have none: their files are the same, whatever code fetches them.
     """
     for each in workflow.rules:
         if each.script is not None:
