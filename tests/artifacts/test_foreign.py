@@ -33,6 +33,7 @@ SCP = b"\x12\x34\x00\x02\x00\x00" + b"\x9a\xbc\x00\x00\x88\x00\x00\x00\x0d\x0dSC
         (b"PK\x03\x04....[Content_Types].xml", "Office", "PDF"),
         (b"\0\0\0\x18ftypqt  \0\0\0\0", "video", "photo"),
         (b"MATLAB 5.0 MAT-file, Platform", "MATLAB", ".hea"),
+        (b"\x1e\0\0\0\x0c\0\0\0\x88\x13\0\0\0\0\0\0\4\0\0\0val\0" + bytes(600), "MATLAB", ".hea"),  # of a WFDB record
     ],
 )
 def test_other_formats_are_named_with_a_converter(content, name, converter):

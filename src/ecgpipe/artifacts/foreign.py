@@ -59,7 +59,7 @@ def foreign_format(content: bytes) -> str | None:
         return f"an EDF recording; convert it {EDF2MIT}"
     if head[4:8] == b"ftyp" and isobmff_kind(head) is None:
         return f"{VIDEO}; give a photo, or save one picture of it"
-    if head[:2] in (b"\0\0", b"\xe8\x03") and head[20:24] == b"val\0":
+    if head[16:24] == b"\4\0\0\0val\0":  # version 4, as in WFDB records: length of a name, name
         return f"a MATLAB file; {NO_RECORD}"
     for start, what, remedy in STARTS:
         if head.startswith(start):
