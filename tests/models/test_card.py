@@ -137,7 +137,9 @@ def test_scores_and_thresholds_are_added_after_the_evaluation(run, tmp_path):
     folder = save_scored(run, METRICS, tmp_path / "scored")
     card = (folder / "README.md").read_text()
     assert "| accuracy | 0.500 | 0.000 to 1.000 |" in card and "| auc macro | not defined |  |" in card
-    assert "| MI | 0.25 | 0.9 | validation |" in card
+    assert "| MI | 0.25 | 0.9 | validation |" in card and "95% confidence intervals" in card
+    narrow = card_text(SavedModel.read(folder), METRICS | {"confidence": 0.975})
+    assert "97.5% confidence intervals" in narrow
     assert json.loads((folder / "metrics.json").read_text()) == METRICS
     assert load_model(folder)[1].thresholds["NORM"][0]["threshold"] == 0.25
     save_model(run, folder)  # without metrics.json, the scores of earlier weights are deleted

@@ -259,8 +259,8 @@ def _scores(metrics: Mapping[str, Any] | None) -> str:
     optimistic = metrics["role"] == "validation"
     caution = " They also selected the weights, so the scores are slightly too high." if optimistic else ""
     lines = [
-        f"{metrics['records']} {metrics['role']} records.{caution} {metrics['confidence']:.0%} confidence intervals: "
-        f"bootstrap over {metrics['groups']} patients, files or records.",
+        f"{metrics['records']} {metrics['role']} records.{caution} {100 * metrics['confidence']:.4g}% confidence "
+        f"intervals: bootstrap over {metrics['groups']} patients, files or records.",
         "",
         "| score | value | confidence interval |",
         "| --- | ---: | --- |",

@@ -37,12 +37,12 @@ fold 10 for the scores alone. The records are a part of PTB-XL; more data would 
 statements of the records were further targets during the training.{first}"""
 
 SCORES = """\
-Macro AUC on records of fold 10, with {confidence:.0%} intervals (bootstrap over patients). `recording`: the record
+Macro AUC on records of fold 10, with {confidence:.4g}% intervals (bootstrap over patients). `recording`: the record
 itself, 10 s of all leads. All others are pages that were drawn, worn, read and digitized: layout and wear. The
 difference is from `kit/none` on the same records. Calibration error: the mean over classes of the expected calibration
 error in ten bins, after calibration. A sample of few records raises it, so in brackets is the error that a perfectly
-calibrated model has on as many records with these probabilities: the mean of simulations, and what {confidence:.0%} of
-them stay below. Refused pages have no prediction.
+calibrated model has on as many records with these probabilities: the mean of simulations, and what {confidence:.4g}%
+of them stay below. Refused pages have no prediction.
 
 | pages | records | refused | macro AUC | difference from kit/none | calibration error (perfect model) | unusual |
 | --- | ---: | ---: | --- | --- | ---: | ---: |
@@ -78,7 +78,7 @@ def card_text(saved: RecordingModel, metrics: Mapping[str, Any]) -> str:
         "## How it works": DESIGN.format(members=saved.members, parameters=_parameters(saved)),
         "## Data": DATA.format(**records, first=_first(saved.training["recipe"].get("pretrain_on"))),
         "## Scores": SCORES.format(
-            confidence=metrics["confidence"],
+            confidence=100 * metrics["confidence"],
             rows="\n".join(_row(look, scores, metrics["differences"]) for look, scores in metrics["looks"].items()),
             reference=f"{_interval(reference, signed=True)}, {reference['records']} records",
             classes="\n".join(
