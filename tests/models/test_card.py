@@ -113,6 +113,20 @@ def test_the_card_of_a_user_defined_model_names_its_file(saved):
     assert "timm alone" not in card and card.count("--plugin nets/my_net.py`") == 2
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("init_from", "simulated/patient/vit", "Start: the weights of the training simulated/patient/vit."),
+        ("continue_from", "short", "Start: the end of the training with the recipe short."),
+        ("init_from", None, "Start: random weights."),
+    ],
+)
+def test_the_card_says_what_the_training_started_from(saved, key, value, expected):
+    config = SavedModel.read(saved)
+    training = config.training | {"recipe": config.training["recipe"] | {key: value}}
+    assert expected in card_text(config.model_copy(update={"training": training}), None)
+
+
 @pytest.mark.parametrize("how", ["ecgpipe", "timm"])
 def test_timm_normalises_as_training_does(saved, how):
     """Training feeds 0 and 1; timm's own configuration of this model has ImageNet's mean and deviation."""
