@@ -22,6 +22,7 @@ from ecgpipe.predict import NOTICE, Predictor, RecordingPredictor, load_predicto
 from ecgpipe.predict.output import format_prediction
 from ecgpipe.predict.pages import InputPage, ShownLead, ShownRecording
 from ecgpipe.predict.recordings import marked_page
+from ecgpipe.reader.record import write_record
 from ecgpipe.render.degrade import degrade_page
 from ecgpipe.render.page import render_page
 from tests.conftest import encoded
@@ -220,6 +221,15 @@ def test_records_of_others_are_read_as_the_options_say(capsys, made, tmp_path):
     assert status == 0
     expected = json.loads(run(capsys, header, "--json")[1])["predictions"][0]["classes"]
     assert json.loads(out)["predictions"][0]["classes"] == expected
+
+
+def test_a_digitized_record_with_gaps_is_refused_with_the_remedy(capsys, made, tmp_path):
+    signal, rate = read_signal(made.source / made.paths[NAME], NAME)
+    signal[3, :250] = np.nan
+    write_record(tmp_path / "page", signal, rate)
+    status, _, err = run(capsys, tmp_path / "page")
+    assert status == 1
+    assert "lead AVR has missing samples (NaN); if ecgpipe digitize wrote the record, give the picture" in err
 
 
 def test_a_picture_without_an_ecg_is_refused(capsys, files, tmp_path):

@@ -136,6 +136,8 @@ class FileReader(ABC):
             if error.problem == "missing-leads":
                 derivable = "derive_leads" in error.detail
                 remedy = ": --derive-leads" if derivable else "; a record of 12 leads is required"
+            elif error.problem == "nan":
+                remedy = "; if ecgpipe digitize wrote the record, give the picture of its page"
             raise DataError(f"{error.file}: {error.detail}{remedy}") from error
 
 
