@@ -3,7 +3,7 @@
 Records that belong together (of one patient, or duplicates of one file) are resampled together.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,6 +103,11 @@ def bootstrap_interval(
     if len(known) < len(samples):
         note = f"interval from {len(known)} of {len(samples)} resamples; undefined in the others"
     return {"value": float(value), "low": float(low), "high": float(high), "note": note}
+
+
+def join_notes(notes: Iterable[str | None]) -> str | None:
+    """Notes in one line; None if there are none."""
+    return "; ".join(filter(None, notes)) or None
 
 
 def bootstrap_p(samples: np.ndarray) -> float | None:

@@ -13,6 +13,7 @@ from ecgpipe.artifacts.files import read_json
 from ecgpipe.artifacts.predictions import CLAIM_COLUMNS
 from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.config.analysis import EvaluateConfig
+from ecgpipe.evaluate.bootstrap import join_notes
 from ecgpipe.evaluate.granularity import exact_interval, lead_significance, table_arithmetic
 from ecgpipe.evaluate.saliency_comparison import compare_saliency
 from ecgpipe.paper import Claim, Paper
@@ -232,7 +233,7 @@ def _against_lead(claim: Claim, row: dict | None, compared: dict | None, dataset
     significant = row["p_holm"] is not None and row["p_holm"] < 1 - config.confidence
     if row["low"] > 0 and (significant or not claim.significant):
         return result | {"finding": SUPPORTED}
-    return result | {"finding": UNDECIDED, "note": _join(row["note"], _detectable(compared, row))}
+    return result | {"finding": UNDECIDED, "note": join_notes([row["note"], _detectable(compared, row)])}
 
 
 def _detectable(compared: dict, row: dict) -> str | None:
@@ -308,11 +309,7 @@ def _count(parts: list[dict]) -> str:
 
 
 def _join_notes(row: dict, found: dict) -> dict:
-    return row | found | {"note": _join(row["note"], found.get("note"))}
-
-
-def _join(*notes: str | None) -> str | None:
-    return "; ".join(note for note in notes if note) or None
+    return row | found | {"note": join_notes([row["note"], found.get("note")])}
 
 
 RECORDS_TOLERANCE = 0.01

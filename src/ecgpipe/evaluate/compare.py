@@ -1,6 +1,6 @@
 """Comparisons of the models of one dataset and protocol (comparisons.json)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import combinations
 
 import numpy as np
@@ -12,6 +12,7 @@ from ecgpipe.evaluate.bootstrap import (
     bootstrap_interval,
     bootstrap_p,
     distinct_groups,
+    join_notes,
     mean_over_seeds,
     resamples_for,
 )
@@ -361,11 +362,6 @@ def add_holm(rows: list[dict]) -> None:
     for family in families.values():
         for row, p_value in zip(family, holm([row["p"] for row in family]), strict=True):
             row["p_holm"] = p_value
-
-
-def join_notes(notes: Iterable[str | None]) -> str | None:
-    """Notes in one line; None if there are none."""
-    return "; ".join(filter(None, notes)) or None
 
 
 def number_or_none(value: float) -> float | None:

@@ -11,9 +11,9 @@ from ecgpipe.artifacts.model_folder import Calibration
 from ecgpipe.artifacts.predictions import Predictions
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.errors import DataError
-from ecgpipe.evaluate.bootstrap import resampling_groups
+from ecgpipe.evaluate.bootstrap import join_notes, resampling_groups
 from ecgpipe.evaluate.calibration import fit_calibration, reliability_curve
-from ecgpipe.evaluate.compare import SeedScores, bootstrap_row, join_notes, pooled_cell
+from ecgpipe.evaluate.compare import SeedScores, bootstrap_row, pooled_cell
 from ecgpipe.evaluate.model_scores import Reported, bootstrap_scores
 from ecgpipe.evaluate.protocols import unpaired_difference
 from ecgpipe.evaluate.shared import SharedPredictions

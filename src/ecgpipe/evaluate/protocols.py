@@ -6,8 +6,8 @@ import numpy as np
 
 from ecgpipe.artifacts.predictions import PROTOCOL_COLUMNS
 from ecgpipe.config.analysis import EvaluateConfig
-from ecgpipe.evaluate.bootstrap import bootstrap_interval, mean_over_seeds
-from ecgpipe.evaluate.compare import COMPARED, SeedScores, join_notes, number_or_none
+from ecgpipe.evaluate.bootstrap import bootstrap_interval, join_notes, mean_over_seeds
+from ecgpipe.evaluate.compare import COMPARED, SeedScores, number_or_none
 from ecgpipe.evaluate.model_scores import Models, bootstrap_scores
 
 PAPER_PROTOCOL = "paper"
