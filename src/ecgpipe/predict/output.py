@@ -10,7 +10,6 @@ from PIL import Image
 from ecgpipe.artifacts.files import atomic_path
 from ecgpipe.artifacts.model_folder import SavedModel
 from ecgpipe.artifacts.recording_model import RecordingModel
-from ecgpipe.errors import ConfigError
 from ecgpipe.predict.pages import InputPage
 from ecgpipe.predict.prediction import Prediction
 from ecgpipe.predict.predictor import Predictor
@@ -64,17 +63,11 @@ class OverlayFolder:
         folder: created if missing.
         method: saliency method; None: the model's default.
         label: the class; None: the most probable class of each page.
-
-    Raises:
-        ConfigError: no such class.
     """
 
     def __init__(
         self, predictor: Predictor | RecordingPredictor, folder: Path, method: str | None, label: str | None
     ) -> None:
-        classes = predictor.saved.classes
-        if label is not None and label not in classes:
-            raise ConfigError(f"--cam-class {label!r} is not a class of this model: {', '.join(classes)}")
         self.predictor, self.folder, self.method, self.label = predictor, folder, method, label
         self._used: set[str] = set()
 
