@@ -215,6 +215,17 @@ def test_a_validation_output_that_is_not_finite_names_the_records(make_run, monk
         train_run(folder, ONE)
 
 
+def test_scores_of_earlier_weights_are_deleted(make_run):
+    folder = make_run(epochs=1, warmup_epochs=0)
+    metrics = folder / "metrics.json"
+    metrics.write_text("{}")
+    train_run(folder, ONE)
+    assert not metrics.exists()
+    metrics.write_text("{}")
+    train_run(folder, ONE)  # trained already
+    assert metrics.exists()
+
+
 def test_multilabel_runs_train_too(make_run):
     folder = make_run(task="multilabel")
     train_run(folder, ONE)

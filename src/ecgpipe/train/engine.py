@@ -21,10 +21,11 @@ from lightning.pytorch.plugins.environments import SLURMEnvironment
 from lightning.pytorch.utilities import rank_zero_only
 
 from ecgpipe import __version__
-from ecgpipe.artifacts.files import atomic_path, read_json, verify, write_checksums, write_json
+from ecgpipe.artifacts.files import atomic_path, checksum_file, read_json, verify, write_checksums, write_json
 from ecgpipe.artifacts.runs import (
     CHECKPOINTS,
     HISTORY_FILE,
+    METRICS_FILE,
     STATE_FILE,
     SUMMARY_FILE,
     WEIGHTS_FILE,
@@ -203,6 +204,8 @@ def _train(
     if trainer.is_global_zero:
         history.write()  # Snakemake deletes the file of a failed job, and no epoch may have been left to write it again
         verify(checkpoints / WEIGHTS_FILE)
+        for scores in (folder / METRICS_FILE, checksum_file(folder / METRICS_FILE)):
+            scores.unlink(missing_ok=True)  # of earlier weights; the saved model would present them as its own
         with atomic_path(folder / WEIGHTS_FILE) as partial:
             shutil.copyfile(checkpoints / WEIGHTS_FILE, partial)
         if run.train.keep_state:
