@@ -20,7 +20,7 @@ from ecgpipe.artifacts.runs import CHECKPOINTS, STATE_FILE, RunConfig
 from ecgpipe.cli import main
 from ecgpipe.errors import DataError
 from ecgpipe.train import engine
-from ecgpipe.train.callbacks import LAST
+from ecgpipe.train.callbacks import LAST, continue_checkpoint
 from ecgpipe.train.engine import train_run
 from ecgpipe.train.hardware import TrainerOptions
 from tests.train.conftest import prepare_bars
@@ -266,6 +266,15 @@ def test_a_continued_training_equals_a_long_one(make_run):
     assert history["images"].tolist() == [24] * 5 and (history["processor_seconds"] > 0).all()
     assert read_json(second / "train.json")["peak_memory_mb"] > 100
     assert not (second / STATE_FILE).exists()
+
+
+def test_only_the_first_of_several_processes_copies_the_state(make_run):
+    first, second = continuing(make_run, {"schedule": "constant", "keep_state": True})
+    checkpoints = second / CHECKPOINTS
+    assert continue_checkpoint(checkpoints, first, copy=False) == first / STATE_FILE
+    assert not checkpoints.exists()
+    assert continue_checkpoint(checkpoints, first) == checkpoints / LAST
+    assert (checkpoints / LAST).read_bytes() == (first / STATE_FILE).read_bytes()
 
 
 def test_a_training_without_state_or_with_a_damaged_one_is_not_continued(make_run):

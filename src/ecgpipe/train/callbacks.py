@@ -350,21 +350,24 @@ def find_checkpoint(folder: Path, identity: dict[str, str], *, first: bool) -> P
     return None
 
 
-def continue_checkpoint(folder: Path, first: Path) -> Path:
+def continue_checkpoint(folder: Path, first: Path, *, copy: bool = True) -> Path:
     """Copy the state of a finished training into the checkpoints of the one that continues it.
 
     Args:
         folder: of the checkpoint.
         first: folder of the finished run.
+        copy: false in all but the first of several processes, which would disturb each other.
 
     Returns:
-        The checkpoint.
+        The checkpoint; without a copy, the state itself.
 
     Raises:
         DataError: the finished run has no state, or its files are damaged.
     """
     if not (first / STATE_FILE).is_file():
         raise DataError(f"{first / STATE_FILE}: no such file; set keep_state in that run's recipe, and train it again")
+    if not copy:
+        return first / STATE_FILE
     for source, target in ((first / WEIGHTS_FILE, folder / WEIGHTS_FILE), (first / STATE_FILE, folder / LAST)):
         verify(source)
         with atomic_path(target) as partial:

@@ -127,9 +127,10 @@ def _train(
     check_disk_space(folder, size, run.train.ema_decay is not None)
 
     checkpoints = folder / CHECKPOINTS
-    checkpoint = find_checkpoint(checkpoints, identity, first=rank_zero_only.rank == 0)  # type: ignore[attr-defined]
+    first = rank_zero_only.rank == 0  # type: ignore[attr-defined]
+    checkpoint = find_checkpoint(checkpoints, identity, first=first)
     if checkpoint is None and run.continue_from is not None:
-        checkpoint = continue_checkpoint(checkpoints, folder / run.continue_from)
+        checkpoint = continue_checkpoint(checkpoints, folder / run.continue_from, copy=first)
     images = run.train.epoch_images or len(data.train)
     history, best = History(folder / HISTORY_FILE, images), BestWeights(checkpoints / WEIGHTS_FILE)
     early_stopping = EarlyStopping(
