@@ -7,7 +7,7 @@ import pytest
 from ecgpipe.artifacts import find_rows
 from ecgpipe.artifacts.images import open_images, pack, unpack, write_images
 from ecgpipe.artifacts.pages import StoredPage, count_pages, find_pages, read_pages, write_pages
-from ecgpipe.artifacts.predictions import Predictions
+from ecgpipe.artifacts.predictions import ExternalLogits, Predictions
 from ecgpipe.artifacts.runs import RunConfig, RunIndex
 from ecgpipe.artifacts.tables import PROBLEMS, RECORDS, SPLIT, Labels, ProblemList
 from ecgpipe.config.models import ModelConfig
@@ -180,3 +180,15 @@ def test_a_run_round_trips(tmp_path):
     (tmp_path / "run_index.npz").write_bytes(b"PK half")
     with pytest.raises(DataError, match=r"run_index\.npz"):
         RunIndex.read(tmp_path)
+
+
+@pytest.mark.parametrize("kind", [ExternalLogits, Labels, Predictions])
+def test_an_error_of_the_library_stays_on_one_line(tmp_path, monkeypatch, kind):
+    def fail(path):
+        raise ValueError("changed bytes:\nin the message")
+
+    for module in ("predictions", "tables"):
+        monkeypatch.setattr(f"ecgpipe.artifacts.{module}.read_table", fail)
+    with pytest.raises(DataError) as error:
+        kind.read(tmp_path / "x.parquet")
+    assert "(changed bytes: in the message); delete it and run again" in str(error.value)

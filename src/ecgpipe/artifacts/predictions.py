@@ -123,7 +123,7 @@ class ExternalLogits:
         try:
             return cls(**_read_logits(read_table(path)))
         except PARQUET_ERRORS as error:
-            raise DataError(f"{path}: not readable logits ({error}); delete it and run again") from error
+            raise DataError(f"{path}: not readable logits ({one_line(error)}); delete it and run again") from error
 
 
 def _logit_table(one: Predictions | ExternalLogits) -> pa.Table:
