@@ -77,6 +77,14 @@ def test_only_speed_and_gain_are_filled_in(tmp_path):
     assert np.array_equal(*images)
 
 
+def test_a_box_contains_a_pulse_at_the_end_of_its_row(tmp_path):
+    path = tmp_path / "mine.json"
+    path.write_text(f'{{{ONE_SLOT[:-2]}, "pulse": {{"x": 60}}}}]}}', encoding="utf-8")
+    page = render_page(np.zeros((12, 1000)), 100, RenderConfig(layout=str(path), dpi=254))
+    assert page.pulses[0][:, 0].tolist() == pytest.approx([600, 600, 650, 650])
+    assert page.leads[0].box == (0, 400, 650, 500)
+
+
 def test_unknown_layout_lists_the_known():
     with pytest.raises(ConfigError, match="kit"):
         layout_named("3x5")

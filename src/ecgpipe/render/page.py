@@ -252,6 +252,7 @@ def _bounding_box(slot: Slot, x: np.ndarray, y: np.ndarray, config: RenderConfig
     left, right, top, bottom = x[0], x[-1], y.min(), y.max()
     if slot.pulse is not None and config.pulse:
         left = min(left, slot.pulse.x * template.scale)
+        right = max(right, (slot.pulse.x + slot.pulse.width) * template.scale)
         top = min(top, (slot.baseline - config.gain) * template.scale)
         bottom = max(bottom, slot.baseline * template.scale)
     height, width = template.shape
