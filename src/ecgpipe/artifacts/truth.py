@@ -27,7 +27,8 @@ class FindingTruth:
 
     Attributes:
         parts: parts of a beat (keys of ``PARTS``) that differ from the same heart without the finding.
-        leads: leads in which they differ by at least 0.05 mV and a third of the largest difference.
+        leads: leads in which they differ by at least 0.05 mV and a third of the largest difference; if none does, the
+            lead with the largest difference.
     """
 
     code: str
