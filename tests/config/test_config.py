@@ -155,6 +155,10 @@ def test_tuned_settings_of_a_model_hold_for_all_its_recipes():
         ({"box": {"looks": {"kit/photo": 1}}}, "box.looks: must contain kit/none"),
         ({"box": {"looks": {"kit/none": 1, "kit/wet": 1}}}, "box.looks: kit/wet: name a layout and a level"),
         ({"preproces": {}}, "preproces: unknown key; did you mean preprocess?"),
+        (
+            {"render": {"degrade": {"blur": {"probability": 1, "range": [0, 0], "seed": 1}}}},
+            "render.degrade.blur.seed: unknown key; allowed here: probability, range",
+        ),
         ({"model": {"image_size": 100}}, "model.image_size: must be a multiple of 32"),
         ({"variants": {"vit": {"image_siz": 3}}}, "variants.vit.image_siz"),
         ({"split": {"validation": 0.6, "test": 0.5}}, "split: validation + test leave nothing to train on"),

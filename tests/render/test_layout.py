@@ -41,6 +41,7 @@ def test_layout_file_round_trip(tmp_path, suffix):
     [
         ("{}", "name"),
         ("[1", "mine.json"),
+        ("null", r"mine\.json: Input should be a valid dictionary"),
         (
             '{"name": "x", "width": 100, "height": 100, "slots": [{"lead": "I", "x": 90, "baseline": 5, "width": 50}]}',
             "page",
@@ -51,6 +52,14 @@ def test_layout_file_round_trip(tmp_path, suffix):
         ),
         (f'{{{ONE_SLOT}, "grid": {{"box": [-5, 0, 100, 100]}}}}', r"grid\.box .* is not on the page"),
         (f'{{{ONE_SLOT}, "texts": [{{"x": 5, "y": 90, "text": "two\\nlines"}}]}}', "a text has one line"),
+        (
+            f'{{{ONE_SLOT}, "colour": 1}}',
+            r"^layout file .*mine\.json: colour: unknown key; allowed here: name, width, ",
+        ),
+        (
+            f'{{{ONE_SLOT[:-2]}, "name": {{"x": 0, "y": 9, "text": "I", "fnt": "sans"}}}}]}}',
+            r"mine\.json: slots\.0\.name\.fnt: unknown key; did you mean font\? allowed here: x, y, text, size, font;",
+        ),
     ],
 )
 def test_broken_layout_file_names_the_problem(tmp_path, text, complaint):

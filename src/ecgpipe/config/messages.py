@@ -41,4 +41,5 @@ def _keys_at(location: tuple, top: type[Section]) -> list[str]:
         fields = getattr(section, "model_fields", {})
         field = next((f for name, f in fields.items() if part in (name, f.alias)), None)
         section = field.annotation if field else DatasetRuns if section is Benchmark else None
-    return [field.alias or name for name, field in getattr(section, "model_fields", {}).items()]
+    section = next((part for part in (section, *get_args(section)) if hasattr(part, "model_fields")), None)
+    return [field.alias or name for name, field in section.model_fields.items()] if section else []

@@ -9,6 +9,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from ecgpipe.config.messages import explain
 from ecgpipe.config.pages import Colour
 from ecgpipe.errors import ConfigError
 from ecgpipe.lead_names import LEADS, printed_name
@@ -128,7 +129,10 @@ def layout_named(name: str) -> Layout:
     try:
         text = path.read_text(encoding="utf-8")
         return Layout.model_validate(json.loads(text) if path.suffix == ".json" else yaml.safe_load(text))
-    except (OSError, ValueError, yaml.YAMLError, ValidationError) as error:
+    except ValidationError as error:
+        problems = "; ".join(explain(error, Layout)).removeprefix(": ")  # about the whole file
+        raise ConfigError(f"layout file {name}: {problems}") from error
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise ConfigError(f"layout file {name}: {error}") from error
 
 
