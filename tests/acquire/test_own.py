@@ -245,6 +245,14 @@ def test_images_with_a_table_outside_the_folder(tmp_path):
     assert make_dataset("scans", settings, "results", "resources").listing_inputs() == [str(table)]
 
 
+def test_a_missing_table_is_named_with_its_key_and_not_required_by_snakemake(tmp_path):
+    (tmp_path / "1.png").write_bytes(b"x")
+    settings = OwnConfig(kind="images", source=str(tmp_path), labels="missing.csv")
+    assert make_dataset("scans", settings, "results", "resources").listing_inputs() == []
+    with pytest.raises(DataError, match=r"missing\.csv: no such file .*; set own\.scans\.labels"):
+        list_own_records("scans", settings)
+
+
 def test_an_empty_or_missing_folder(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=r"contains no WFDB record.*own\.clinic\.source"):

@@ -229,8 +229,8 @@ class UserDataset(Dataset):
         return _hash([f"{name} {source.change_key(name)}" for name in sorted(headers)])
 
     def listing_inputs(self) -> list[str]:
-        """See Dataset; the label table may be outside the source."""
-        outside = [name for name in self.tables if name not in open_source(self.source)]
+        """See Dataset; the label table may be outside the source. The listing reports a missing one, with its key."""
+        outside = [name for name in self.tables if name not in open_source(self.source) and Path(name).is_file()]
         return [*super().listing_inputs(), *outside, *(self.ptb_xl.listing_inputs() if self.ptb_xl else ())]
 
     def table_hashes(self) -> dict[str, str]:
