@@ -159,6 +159,8 @@ def test_tuned_settings_of_a_model_hold_for_all_its_recipes():
             {"render": {"degrade": {"blur": {"probability": 1, "range": [0, 0], "seed": 1}}}},
             "render.degrade.blur.seed: unknown key; allowed here: probability, range",
         ),
+        ({"preprocess": {"crop": [0.1, 0.1, 0.1, 0.1]}}, "preprocess: variant: reader ignores crop; remove it, or"),
+        ({"preprocess": {"variant": "paper", "coverage": 0.5}}, "preprocess: variant: paper ignores coverage; remove"),
         ({"model": {"image_size": 100}}, "model.image_size: must be a multiple of 32"),
         ({"variants": {"vit": {"image_siz": 3}}}, "variants.vit.image_siz"),
         ({"split": {"validation": 0.6, "test": 0.5}}, "split: validation + test leave nothing to train on"),
