@@ -1,10 +1,9 @@
 """Read the digitized signals of one shard for the signal reference."""
 
-from ecgpipe.artifacts.tables import RECORDS
+from ecgpipe.artifacts.tables import read_shard
 from ecgpipe.baselines.digitized import digitized_signals
 from ecgpipe.logs import job_log
 
 with job_log(snakemake):
-    records = RECORDS.read(snakemake.input.records)
-    ids = records.loc[records["shard"] == snakemake.wildcards.shard, "record_id"]
-    digitized_signals(list(ids), snakemake.input.digitized).write(snakemake.output[0])
+    records = read_shard(snakemake.input.records, snakemake.wildcards.shard)
+    digitized_signals(list(records["record_id"]), snakemake.input.digitized).write(snakemake.output[0])

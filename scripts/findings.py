@@ -2,15 +2,14 @@
 
 from pathlib import Path
 
-from ecgpipe.artifacts.tables import RECORDS
+from ecgpipe.artifacts.tables import read_shard
 from ecgpipe.artifacts.truth import read_truth
 from ecgpipe.config.pages import RenderConfig
 from ecgpipe.logs import job_log
 from ecgpipe.render.findings import write_findings
 
 with job_log(snakemake):
-    records = RECORDS.read(snakemake.input.records)
-    records = records[records["shard"] == snakemake.wildcards.shard]
+    records = read_shard(snakemake.input.records, snakemake.wildcards.shard)
     write_findings(
         records,
         read_truth(Path(snakemake.params.source, "truth.jsonl"), records["record_id"]),

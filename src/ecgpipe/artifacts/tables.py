@@ -136,6 +136,13 @@ to the dataset's folder, for signals without suffix (WFDB's record name). ``cont
 empty for signals.
 """
 
+
+def read_shard(path: Path | str, shard: str) -> pd.DataFrame:
+    """The records of one shard."""
+    records = RECORDS.read(path)
+    return records[records["shard"] == shard]
+
+
 IMAGE_INDEX = TableFormat(
     "image index",
     pa.schema(

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ecgpipe.artifacts.digitized import SAMPLING_RATE, DigitizedRecord, count_digitized, read_digitized
 from ecgpipe.artifacts.pages import PageSource, StoredPage, StoredPages
-from ecgpipe.artifacts.tables import RECORDS
+from ecgpipe.artifacts.tables import RECORDS, read_shard
 from ecgpipe.config.pages import RenderConfig
 from ecgpipe.errors import RecordError
 from ecgpipe.imaging.redraw import redrawn_page
@@ -115,5 +115,4 @@ def raw_files(records_file: Path | str, drawing: dict[str, Any], shard: str | No
 
 
 def _rendered(records_file: Path | str, drawing: dict[str, Any], shard: str | None) -> RenderedPages:
-    records = RECORDS.read(records_file)
-    return RenderedPages(records if shard is None else records[records["shard"] == shard], **drawing)
+    return RenderedPages(RECORDS.read(records_file) if shard is None else read_shard(records_file, shard), **drawing)
