@@ -273,7 +273,7 @@ def test_only_the_first_of_several_processes_copies_the_state(make_run):
     checkpoints = second / CHECKPOINTS
     assert continue_checkpoint(checkpoints, first, copy=False) == first / STATE_FILE
     assert not checkpoints.exists()
-    assert continue_checkpoint(checkpoints, first) == checkpoints / LAST
+    assert continue_checkpoint(checkpoints, first, copy=True) == checkpoints / LAST
     assert (checkpoints / LAST).read_bytes() == (first / STATE_FILE).read_bytes()
 
 

@@ -350,7 +350,7 @@ def find_checkpoint(folder: Path, identity: dict[str, str], *, first: bool) -> P
     return None
 
 
-def continue_checkpoint(folder: Path, first: Path, *, copy: bool = True) -> Path:
+def continue_checkpoint(folder: Path, first: Path, *, copy: bool) -> Path:
     """Copy the state of a finished training into the checkpoints of the one that continues it.
 
     Args:
