@@ -37,6 +37,21 @@ def test_a_model_with_another_number_of_outputs_is_refused(folder):
         create_model("one_output", num_classes=3, img_size=64, plugin=str(file))
 
 
+def test_an_edit_that_is_undone_gives_the_first_model_again(folder):
+    """In one session, such as a notebook."""
+    file = folder / "my_net.py"
+    text = file.read_text()
+
+    def width() -> int:
+        return create_model("my_net", num_classes=3, img_size=64, plugin=str(file)).stem.out_channels
+
+    assert width() == 16
+    file.write_text(text.replace("width: int = 16", "width: int = 8"))
+    assert width() == 8
+    file.write_text(text)
+    assert width() == 16
+
+
 def test_it_has_no_imagenet_weights(folder):
     """`model: {pretrained: true}` also applies to it."""
     with pytest.raises(DataError, match=r"SmallNet has no pretrained_cfg.*pretrained to false"):

@@ -14,6 +14,7 @@ from typing import Any
 import timm
 import torch
 from safetensors import SafetensorError
+from timm.models import register_model
 from torch import nn
 
 from ecgpipe.artifacts.model_folder import SavedModel
@@ -212,6 +213,10 @@ def run_plugin(path: Path | str) -> None:
         ) from error
     name = f"ecgpipe_plugin_{hashlib.sha256(content).hexdigest()[:16]}"
     if name in sys.modules:
+        loaded = sys.modules[name]
+        for model in filter(timm.is_model, getattr(loaded, "__all__", ())):
+            if timm.model_entrypoint(model) is not getattr(loaded, model):
+                register_model(getattr(loaded, model))  # another content of the file has taken the name since
         return
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
