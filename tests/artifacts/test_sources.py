@@ -179,6 +179,24 @@ def test_links_to_folders_are_followed_once(tmp_path):
     assert open_source(tmp_path / "top").names() == ["linked/sub/x.png"]
 
 
+def test_a_folder_without_read_permission_is_not_taken_for_an_empty_one(tmp_path, monkeypatch):
+    (tmp_path / "lost+found").mkdir()  # of the file system
+    (tmp_path / "1.hea").touch()
+    scandir = os.scandir
+
+    def refuse(folder):
+        if Path(folder).name in ("ward", "lost+found"):
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert open_source(tmp_path).names() == ["1.hea"]
+    (tmp_path / "ward").mkdir()
+    with pytest.raises(DataError, match=r"ward: cannot be read \(Permission denied\); check its permissions"):
+        open_source(tmp_path).names()
+    assert open_source(tmp_path).names("nowhere") == []
+
+
 def test_limb_leads_are_computed_on_request(tmp_path):
     rng = np.random.default_rng(0)
     signal = rng.normal(0, 0.3, (2500, 8))

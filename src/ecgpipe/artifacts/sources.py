@@ -30,6 +30,8 @@ MOST_FILES = 500_000
 LARGEST_FILE = 1 << 28  # bytes of one unpacked file of an archive: larger ones are not read into memory
 ENCRYPTED = 0x1
 MACOS_FOLDER = "__MACOSX"
+SYSTEM_FOLDERS = {"lost+found", "System Volume Information"}
+"""Folders at the top of a disk that only the system may read."""
 MADE_BY_A_RULE = ".snakemake_timestamp"
 """File that Snakemake adds to a folder that a rule made: a download, or simulated records."""
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
@@ -110,7 +112,11 @@ class Source(Protocol):
     """A folder or archive of raw files."""
 
     def names(self, below: str = "") -> list[str]:
-        """All files below a folder, sorted, without hidden ones; empty if there is no such folder."""
+        """All files below a folder, sorted, without hidden ones; empty if there is no such folder.
+
+        Raises:
+            DataError: a folder may not be read.
+        """
 
     def __contains__(self, name: str) -> bool:
         """Whether there is such a file."""
@@ -174,6 +180,12 @@ def _listed(sums: Path, size: int, changed: int) -> dict[str, str]:
     return read_sums(sums)
 
 
+def _refuse(error: OSError) -> None:
+    """Raise DataError for a folder without read permission, whose files would seem not to exist."""
+    if isinstance(error, PermissionError) and os.path.basename(error.filename) not in SYSTEM_FOLDERS:
+        raise DataError(f"{error.filename}: cannot be read ({error.strerror}); check its permissions") from error
+
+
 class Folder:
     """Files in a folder."""
 
@@ -183,7 +195,7 @@ class Folder:
     def names(self, below: str = "") -> list[str]:
         """See Source."""
         found, seen = [], set()
-        for folder, folders, files in os.walk(os.path.join(self.top, below), followlinks=True):
+        for folder, folders, files in os.walk(os.path.join(self.top, below), onerror=_refuse, followlinks=True):
             real = os.path.realpath(folder)
             if real in seen:  # a link to a folder above
                 folders.clear()
