@@ -215,15 +215,18 @@ def test_a_validation_output_that_is_not_finite_names_the_records(make_run, monk
         train_run(folder, ONE)
 
 
-def test_scores_of_earlier_weights_are_deleted(make_run):
+def test_scores_and_state_of_earlier_weights_are_deleted(make_run):
     folder = make_run(epochs=1, warmup_epochs=0)
-    metrics = folder / "metrics.json"
-    metrics.write_text("{}")
-    train_run(folder, ONE)
-    assert not metrics.exists()
-    metrics.write_text("{}")
-    train_run(folder, ONE)  # trained already
-    assert metrics.exists()
+    files = [folder / "metrics.json", folder / "state.ckpt"]
+
+    def train() -> list[bool]:
+        for file in files:
+            file.write_text("{}")
+        train_run(folder, ONE)
+        return [file.exists() for file in files]
+
+    assert train() == [False, False]
+    assert train() == [True, True]  # trained already
 
 
 def test_multilabel_runs_train_too(make_run):

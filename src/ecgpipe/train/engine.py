@@ -205,8 +205,9 @@ def _train(
     if trainer.is_global_zero:
         history.write()  # Snakemake deletes the file of a failed job, and no epoch may have been left to write it again
         verify(checkpoints / WEIGHTS_FILE)
-        for scores in (folder / METRICS_FILE, checksum_file(folder / METRICS_FILE)):
-            scores.unlink(missing_ok=True)  # of earlier weights; the saved model would present them as its own
+        for old in (folder / METRICS_FILE, folder / STATE_FILE):  # of earlier weights, but taken for those of the new
+            old.unlink(missing_ok=True)
+            checksum_file(old).unlink(missing_ok=True)
         with atomic_path(folder / WEIGHTS_FILE) as partial:
             shutil.copyfile(checkpoints / WEIGHTS_FILE, partial)
         if run.train.keep_state:
