@@ -52,6 +52,16 @@ def test_the_best_settings_of_a_model_replace_those_in_variants(tmp_path):
     }
 
 
+def test_trials_without_the_score_are_not_ranked(tmp_path):
+    """A class that all validation records have leaves the macro AUC undefined."""
+    files = [history(tmp_path / f"{mixup}", [0.5], [None]) for mixup in (0.1, 0.2)]
+    points = [{"variant": "vit", "changes": {"train.mixup": mixup}} for mixup in (0.1, 0.2)]
+    with pytest.raises(DataError, match=r"no trial has a validation_auc_macro.*set tuning\.score: validation_loss"):
+        write_tuning(files, points, "validation_auc_macro", tmp_path / "t.csv", tmp_path / "best.yaml")
+    write_tuning(files, points, "validation_loss", tmp_path / "t.csv", tmp_path / "best.yaml")
+    assert len(pd.read_csv(tmp_path / "t.csv")) == 2
+
+
 def test_each_of_several_models_has_its_best_settings(tmp_path):
     trials = [("vit", 0.1, 0.6), ("vit", 0.2, 0.7), ("swin", 0.1, 0.9), ("swin", 0.2, 0.8)]
     files = [history(tmp_path / f"{number}", [0.5], [area]) for number, (*_, area) in enumerate(trials)]

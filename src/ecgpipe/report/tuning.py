@@ -8,6 +8,7 @@ import pandas as pd
 import yaml
 
 from ecgpipe.artifacts.files import atomic_path, verify, write_text
+from ecgpipe.errors import DataError
 
 
 def write_tuning(
@@ -23,6 +24,9 @@ def write_tuning(
             scores at each training's epoch of lowest validation loss, and ``lowest`` and ``highest`` score of a seed.
         best: output, YAML: the best settings as a configuration file: in ``train``, for several models those of each in
             ``tuned``; settings of a model in ``variants``.
+
+    Raises:
+        DataError: a history is damaged, or no trial has the score.
     """
     rows = []
     for file, point in zip(histories, points, strict=True):
@@ -39,6 +43,11 @@ def write_tuning(
     means = grouped.mean()
     means.insert(0, "seeds", grouped.size())
     means["lowest"], means["highest"] = grouped[score].min(), grouped[score].max()
+    if means[score].isna().all():
+        raise DataError(
+            f"{table}: no trial has a {score}, since all or none of the validation records have one of the classes; "
+            "set tuning.score: validation_loss"
+        )
     means = means.sort_values(score, ascending=rising, kind="stable").reset_index()
     with atomic_path(table) as partial:
         means.to_csv(partial, index=False)
