@@ -123,6 +123,15 @@ def test_kinds_are_sampled_independently():
     assert not np.array_equal(plain.image, other.image)
 
 
+def test_a_page_without_a_grid_has_the_colour_of_its_paper():
+    """Also at a low resolution, at which lines cover most of the page."""
+    for dpi, paper in ((50, (255, 255, 255)), (100, (40, 50, 60))):
+        before = rendered(dpi=dpi, paper=paper, ink=(128, 128, 128))
+        assert (before.image == paper).all(axis=2).mean() < 0.7
+        page = degrade_page(before, only(no_grid=0), "1")
+        assert (page.image == paper).all(axis=2).mean() > 0.8
+
+
 @pytest.mark.parametrize("kind", DEGRADE_KINDS)
 @pytest.mark.parametrize("end", [0, 1])
 @pytest.mark.parametrize("layout", LAYOUTS[:2])

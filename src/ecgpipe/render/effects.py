@@ -107,8 +107,7 @@ def _palette(page: Page, kinds: SampledKinds) -> np.ndarray:
     steps = len(page.palette) // page.grounds
     grounds = page.palette[: page.grounds].astype(float)
     ink = page.palette[-1].astype(float)
-    common = np.bincount(page.indices.ravel()[::97] % page.grounds, minlength=page.grounds)
-    paper = grounds[int(np.argmax(common))].clip(1)  # most of a page is paper
+    paper = np.array(page.paper, float).clip(1)
     density = 1 - grounds / paper
     if "no_grid" in kinds.strength:
         density = np.zeros_like(density)

@@ -60,6 +60,7 @@ class Page:
         line_width: width of the traces in pixels.
         sampling_rate: of the signal, in Hz.
         grounds: number of paper and grid colours. The palette lists them without ink, then under increasing ink.
+        paper: colour of the paper, RGB.
         pulses: float (n, 2) each, the corners of the calibration pulses.
     """
 
@@ -70,6 +71,7 @@ class Page:
     line_width: float
     sampling_rate: float
     grounds: int
+    paper: tuple[int, int, int]
     pulses: tuple[np.ndarray, ...] = field(default=(), repr=False)
 
     @property
@@ -144,6 +146,7 @@ def render_page(signal: np.ndarray, sampling_rate: float, config: RenderConfig, 
         line_width,
         float(sampling_rate),
         template.grounds,
+        config.paper,
         template.pulses,
     )
 
