@@ -1,5 +1,6 @@
 """Raw files in folders and zip archives give the same results; hostile archives are rejected."""
 
+import json
 import os
 import shutil
 import stat
@@ -8,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import wfdb
 
@@ -287,6 +289,23 @@ def test_a_changed_image_is_noticed(tmp_path):
     for name in ("a.png", "b.png"):
         with pytest.raises(SourceError, match=f"{name}: .* delete the folder"):
             source.read(name)
+
+
+def test_a_changed_image_is_a_problem_of_another_kind_than_a_missing_one(tmp_path):
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(name.encode())
+    write_sums(tmp_path, ["a.png", "b.png"])
+    (tmp_path / "a.png").write_bytes(b"other")
+    (tmp_path / "b.png").unlink()
+    records = pd.DataFrame({"record_id": ["a", "b"], "path": ["a.png", "b.png"]})
+    files = tmp_path / "pages.parquet", tmp_path / "problems.parquet"
+    assert render_shard(records, tmp_path, None, None, *files, title="pages") == 0
+    problems = PROBLEMS.read(files[1])
+    assert problems["problem"].tolist() == ["checksum", "missing-file"]
+    assert problems["file"].tolist() == [str(tmp_path / "a.png"), str(tmp_path / "b.png")]
+    assert problems["detail"][0].startswith("differs from the folder's SHA256SUMS.txt; fetch the file again")
+    anomalies = [json.loads(row["anomalies"]) for row in sketch_records(records, tmp_path)]
+    assert [kind for ((kind, _),) in anomalies] == ["checksum", "missing-file"]
 
 
 def test_an_entry_without_a_name_is_refused():

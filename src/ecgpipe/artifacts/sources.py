@@ -23,7 +23,7 @@ from typing import Protocol
 
 from ecgpipe.artifacts.files import SUMS, file_sha256, read_sums
 from ecgpipe.artifacts.wfdb_header import LONGEST_HEADER, named_files, same_name, segment_names
-from ecgpipe.errors import DataError, SourceError, one_line
+from ecgpipe.errors import DataError, RecordError, SourceError, one_line
 
 LARGEST_UNPACKED = 40 << 30
 MOST_FILES = 500_000
@@ -166,6 +166,22 @@ def open_source(path: Path | str) -> Source:
     except OSError as error:
         raise DataError(f"{path}: no such folder or zip archive; give the path of the dataset") from error
     return _open_archive(path, changes.st_size, changes.st_mtime_ns, os.getpid())
+
+
+def read_image_file(source: Source, path: str, record_id: str) -> bytes:
+    """The content of a record's image.
+
+    Raises:
+        RecordError: it cannot be read, or is damaged.
+        SourceError: as ``Source.read``.
+    """
+    try:
+        return source.read(path)
+    except OSError as error:
+        raise RecordError(record_id, source.full_name(path), "missing-file", f"cannot be read ({error})") from error
+    except DataError as error:
+        detail = str(error).removeprefix(f"{source.full_name(path)}: ")
+        raise RecordError(record_id, source.full_name(path), "checksum", detail) from error
 
 
 @lru_cache(maxsize=4)

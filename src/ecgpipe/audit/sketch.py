@@ -20,7 +20,7 @@ from scipy.signal import resample_poly
 
 from ecgpipe.artifacts.pictures import to_rgb
 from ecgpipe.artifacts.signals import read_record
-from ecgpipe.artifacts.sources import Source, check_names, is_image, open_source, segments_of
+from ecgpipe.artifacts.sources import Source, check_names, is_image, open_source, read_image_file, segments_of
 from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.artifacts.wfdb_header import find_header, read_header
 from ecgpipe.audit.anomalies import signal_anomalies
@@ -175,7 +175,7 @@ def sketch_records(records: pd.DataFrame, source: Path | str, **reading: Any) ->
     for record_id, path in zip(records["record_id"], records["path"], strict=True):
         try:
             sketch = (
-                sketch_image(_bytes(files, path, record_id), record_id, files.full_name(path))
+                sketch_image(read_image_file(files, path, record_id), record_id, files.full_name(path))
                 if is_image(path)
                 else sketch_signal(files, path, record_id, **reading)
             )
@@ -189,13 +189,6 @@ def sketch_records(records: pd.DataFrame, source: Path | str, **reading: Any) ->
             "sketch": sketch.sketch.tobytes(),
             "detail": sketch.detail.tobytes(),
         }
-
-
-def _bytes(files: Source, path: str, record_id: str) -> bytes:
-    try:
-        return files.read(path)
-    except (OSError, DataError) as error:
-        raise RecordError(record_id, files.full_name(path), "missing-file", f"cannot be read ({error})") from error
 
 
 def list_folder(source: Path | str) -> pd.DataFrame:

@@ -14,10 +14,10 @@ import pandas as pd
 
 from ecgpipe.artifacts.pages import StoredPage, write_pages
 from ecgpipe.artifacts.signals import read_record
-from ecgpipe.artifacts.sources import open_source
+from ecgpipe.artifacts.sources import open_source, read_image_file
 from ecgpipe.artifacts.tables import ProblemList
 from ecgpipe.config.pages import RenderConfig
-from ecgpipe.errors import DataError, RecordError
+from ecgpipe.errors import RecordError
 from ecgpipe.progress import progress
 from ecgpipe.render.degrade import DegradedPage, degrade_page
 from ecgpipe.render.kit import render_shard_with_kit
@@ -76,11 +76,7 @@ class PageRenderer:
         if self.config is not None:
             page = self.page(row)
             return StoredPage(record_id, page.encode(), json.dumps(page.boxes()))
-        files = open_source(self.source)
-        try:
-            return StoredPage(record_id, files.read(path), "")
-        except (OSError, DataError) as error:
-            raise RecordError(record_id, files.full_name(path), "missing-file", f"cannot be read ({error})") from error
+        return StoredPage(record_id, read_image_file(open_source(self.source), path, record_id), "")
 
     def stored_or_error(self, row: Row) -> StoredPage | RecordError:
         """``stored``, with the error returned instead of raised."""
