@@ -1,5 +1,6 @@
 """Commands that read pictures of pages: read, digitize."""
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,12 @@ OUTPUT = argument("-o", "--output", type=Path, required=True, metavar="DIR", hel
 LAYOUTS = argument("--layouts", type=Path, metavar="FILE", help="further page layouts (docs/reader.md)")
 WEIGHTS = argument("--weights", type=Path, metavar="FILE", help="weights of another reader (default: the package's)")
 THREADS = argument("--threads", type=positive, help="CPU threads (default: all cores)")
-LOWEST_RATE, HIGHEST_RATE = 50.0, 10_000.0  # Hz of a digitized page
+JSON = argument("--json", action="store_true", help="print one JSON document: `pages` (as in STEM.json) and `errors`")
+RANGES = {  # of the options of digitize
+    "rate": (50.0, 10_000.0, "Hz"),
+    "speed": (5.0, 200.0, "mm/s"),
+    "gain": (1.0, 100.0, "mm/mV"),
+}
 
 
 @command(
@@ -26,6 +32,7 @@ LOWEST_RATE, HIGHEST_RATE = 50.0, 10_000.0  # Hz of a digitized page
     LAYOUTS,
     WEIGHTS,
     THREADS,
+    JSON,
     examples="""read photo.jpg -o read
     read scans/ report.pdf -o read --mask""",
 )
@@ -45,25 +52,30 @@ def read(args: Arguments) -> None:
     PAGES,
     OUTPUT,
     argument("--rate", type=float, default=500.0, metavar="HZ", help="samples per second (default: 500)"),
+    argument("--speed", type=float, metavar="MM_PER_S", help="paper speed, if known (default: 25 or 50, by the waves)"),
+    argument("--gain", type=float, metavar="MM_PER_MV", help="gain, if known (default: by the pulses, or 10)"),
     argument("--csv", action="store_true", help="also write STEM.csv: time in s and leads in mV"),
     argument("--parquet", action="store_true", help="also write STEM.parquet: time in s and leads in mV"),
     LAYOUTS,
     WEIGHTS,
     THREADS,
+    JSON,
     examples="""digitize photo.jpg -o records
-    digitize scans/ report.pdf -o records --csv""",
+    digitize scans/ report.pdf -o records --csv
+    digitize fast.png -o records --speed 50 --json""",
 )
 def digitize(args: Arguments) -> None:
     """Digitize pictures of ECG pages: a WFDB record of 12 leads for each page."""
-
-    if not LOWEST_RATE <= args.rate <= HIGHEST_RATE:
-        raise DataError(f"--rate {args.rate:g}: give {LOWEST_RATE:g} to {HIGHEST_RATE:g} Hz")
+    for name, (low, high, unit) in RANGES.items():
+        value = getattr(args, name)
+        if value is not None and not low <= value <= high:
+            raise DataError(f"--{name} {value:g}: give {low:g} to {high:g} {unit}")
     layouts = _layouts(args.layouts)
 
     def folder() -> Any:
         from ecgpipe.reader.record import RecordFolder
 
-        return RecordFolder(args.output, args.rate, args.csv, args.parquet, layouts)
+        return RecordFolder(args.output, args.rate, args.csv, args.parquet, layouts, args.speed, args.gain)
 
     _each_page(args, folder, "digitize")
 
@@ -100,18 +112,26 @@ def _each_page(args: Arguments, make_folder: Callable[[], Any], verb: str) -> No
 
     if args.threads:
         torch.set_num_threads(args.threads)
-    net, folder, failed = load_reader(args.weights or READER_WEIGHTS), make_folder(), 0
+    net, folder = load_reader(args.weights or READER_WEIGHTS), make_folder()
+    pages: list[dict] = []
+    errors: list[str] = []
     for file in progress(files, verb, unit="files"):
         for picture in read_pictures(file):
             try:
                 if isinstance(picture, DataError):
                     raise picture
-                tqdm.write(folder.write(picture, net), file=sys.stdout)
+                text, summary = folder.write(picture, net)
             except DataError as error:
-                failed += 1
+                errors.append(str(error))
                 tqdm.write(f"ecgpipe: {error}", file=sys.stderr)
-    if failed:
-        pages = "1 page" if failed == 1 else f"{failed} pages"
+                continue
+            pages.append(summary)
+            if not args.json:
+                tqdm.write(text, file=sys.stdout)
+    if args.json:
+        print(json.dumps({"pages": pages, "errors": errors}, indent=1, allow_nan=False))
+    if errors:
+        count = "1 page" if len(errors) == 1 else f"{len(errors)} pages"
         raise DataError(
-            f"{pages} could not be {'read' if verb == 'read' else 'digitized'}; the others are in {args.output}"
+            f"{count} could not be {'read' if verb == 'read' else 'digitized'}; the others are in {args.output}"
         )

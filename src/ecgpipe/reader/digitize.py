@@ -1,25 +1,24 @@
 """From a page to a recording: twelve leads in millivolts, with invalid samples where the page shows no trace."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-import cv2
 import numpy as np
 
 from ecgpipe.errors import DataError
 from ecgpipe.lead_names import LEADS, PRINTED_NAMES
-from ecgpipe.reader.lead_line import read_lines
-from ecgpipe.reader.network import PIXEL_MAPS, ReaderNet
+from ecgpipe.reader.ink import without_frame
+from ecgpipe.reader.lead_line import PageLines, follow_lines, named_page
+from ecgpipe.reader.network import ReaderNet
 from ecgpipe.reader.page import ReadPage
 from ecgpipe.reader.refine import corrections
+from ecgpipe.reader.scales import find_pulses, is_fast
 from ecgpipe.reader.templates import Layout
+from ecgpipe.reader.timing import FAST_SPEED
 
 USUAL_GAIN = 10.0  # mm/mV
-GAINS = (5.0, 10.0, 20.0)
-PULSE = (3.5, 24.0), (1.5, 14.0)  # mm, range of heights and of widths of a calibration pulse
 CABRERA = "Cabrera"  # part of the name of each layout in this order
 INVERTED = -0.5  # correlation with Goldberger's relation below which aVR is inverted
-PULSE_INK, PULSE_FOOT, PULSE_ALIKE = 0.4, 1.5, 0.1  # probability; tolerances of position (mm) and height (share)
 
 
 @dataclass(frozen=True)
@@ -52,6 +51,7 @@ class Recording:
         sampling_rate: Hz.
         leads: the leads that were found.
         speed, gain: mm/s and mm/mV.
+        assumed: which of ``speed`` and ``gain`` were neither given nor measured.
         notes: assumptions and possible problems, one sentence each.
         page: the page that was read.
         lines: (n, 2) points of each found lead on the upright page, pixels.
@@ -62,6 +62,7 @@ class Recording:
     leads: tuple[DigitizedLead, ...]
     speed: float
     gain: float
+    assumed: tuple[str, ...]
     notes: tuple[str, ...]
     page: ReadPage = field(repr=False)
     lines: tuple[np.ndarray, ...] = field(repr=False)
@@ -76,6 +77,7 @@ class Recording:
         return self.page.summary() | {
             "speed_mm_per_s": self.speed,
             "gain_mm_per_mv": self.gain,
+            "assumed": list(self.assumed),
             "sampling_rate": self.sampling_rate,
             "missing": self.missing,
             "digitized": [
@@ -89,7 +91,12 @@ class Recording:
 
 
 def digitize(
-    picture: np.ndarray, net: ReaderNet, sampling_rate: float = 500, layouts: Sequence[Layout] | None = None
+    picture: np.ndarray,
+    net: ReaderNet,
+    sampling_rate: float = 500,
+    layouts: Sequence[Layout] | None = None,
+    speed: float | None = None,
+    gain: float | None = None,
 ) -> Recording:
     """Digitize a picture of a page.
 
@@ -98,23 +105,36 @@ def digitize(
         net: from ``load_reader``.
         sampling_rate: of the result, Hz.
         layouts: as in ``understand_page``.
+        speed, gain: of the page, mm/s and mm/mV, if known. Otherwise the gain comes from the calibration pulses, or is
+            10 mm/mV, and the speed is 25 mm/s, unless the waves or the pulses are as wide as at 50 mm/s.
 
     Raises:
         DataError: no ECG in the picture, or none of its leads could be named.
     """
-    read = read_lines(picture, net, layouts)
+    picture = without_frame(picture)
+    page = named_page(picture, net, layouts)
+    read = follow_lines(page, picture, speed)
+    pulses = find_pulses(page, read.unit)
+    measured = gain or (pulses and pulses.gain)
+    recording = _recording(read, net, sampling_rate, measured or USUAL_GAIN)
+    notes = [] if measured else ["no calibration pulse was measured: 10 mm/mV is assumed"]
+    if speed is None and recording.speed < FAST_SPEED / 1.5 and is_fast(recording.signal, sampling_rate, pulses):
+        recording = _recording(follow_lines(page, picture, FAST_SPEED), net, sampling_rate, measured or USUAL_GAIN)
+        notes.append("50 mm/s is assumed: at 25 mm/s, beats would be slow and complexes broad")
+    assumed = tuple(name for name, value in (("speed", speed), ("gain", measured)) if not value)
+    return replace(recording, assumed=assumed, notes=(*notes, *recording.notes))
+
+
+def _recording(read: PageLines, net: ReaderNet, sampling_rate: float, gain: float) -> Recording:
+    """The recording of the lines of a page; ``gain`` in mm/mV."""
     page, time, notes = read.page, read.time, list(read.notes)
-    gain = pulse_gain(page, read.unit)
-    if gain is None:
-        notes.append("no calibration pulse was measured: 10 mm/mV is assumed")
-    scale = gain or USUAL_GAIN
     seconds = np.arange(round(time.seconds * sampling_rate)) / sampling_rate
     signal = np.full((len(LEADS), len(seconds)), np.nan, np.float32)
     found, lines = [], []
     for line in read.lines:  # rhythm strips are last: they do not replace the leads' own parts
         lead = line.lead
         at, above = corrections(line, read, net.liner)
-        millivolts = (read.heights(line, seconds) + np.interp(seconds, at, above)) / scale
+        millivolts = (read.heights(line, seconds) + np.interp(seconds, at, above)) / gain
         row = signal[LEADS.index(lead.name.upper())]
         row[:] = np.where(np.isnan(row), millivolts, row)
         gaps = tuple((time.at(a, lead.row), time.at(b, lead.row)) for a, b in lead.gaps)
@@ -131,7 +151,8 @@ def digitize(
     if missing := missing_leads(signal):
         notes.append(f"missing: {', '.join(missing)}")
     everything = (*notes, *page.notes)
-    return Recording(signal, sampling_rate, tuple(found), time.speed / read.unit, scale, everything, page, tuple(lines))
+    speed = time.speed / read.unit
+    return Recording(signal, sampling_rate, tuple(found), speed, gain, (), everything, page, tuple(lines))
 
 
 def _printed_sign(signal: np.ndarray, rate: float) -> list[str]:
@@ -157,33 +178,3 @@ def _printed_sign(signal: np.ndarray, rate: float) -> list[str]:
 def missing_leads(signal: np.ndarray) -> list[str]:
     """Leads (12, samples) without any sample, named as printed."""
     return [name for name, row in zip(PRINTED_NAMES, signal, strict=True) if np.isnan(row).all()]
-
-
-def pulse_gain(page: ReadPage, unit: float = 1.0) -> float | None:
-    """mm per mV from the heights of the calibration pulses; None without pulses.
-
-    A mark of a pulse's size on a row's baseline counts if half of the rows, and at least two, have such a mark at the
-    same x and of the same height. The network labels many pulses as other ink. ``unit``: estimated millimetres per
-    true millimetre.
-    """
-    mm = page.frame.pixels_per_mm
-    maps = page.reading.maps
-    marks = np.maximum(maps[PIXEL_MAPS.index("ink")], maps[PIXEL_MAPS.index("pulse")])
-    marked = page.frame.warp(marks, page.reading.scale, 0) >= PULSE_INK
-    _, _, boxes, _ = cv2.connectedComponentsWithStats(marked.astype(np.uint8))
-    rows = np.array(page.leads.rows)
-    found = []  # left, height, row
-    for left, top, width, height, area in boxes[1:] / np.array([mm, mm, mm, mm, mm**2]):
-        (low, high), (narrow, wide) = np.array(PULSE) * unit
-        thickness = area / (2 * height + width)
-        row = int(np.abs(rows - (top + height)).argmin())
-        foot = abs(rows[row] - (top + height - thickness / 2))
-        if low <= height - thickness <= high and narrow <= width <= wide and foot <= PULSE_FOOT:
-            found.append((left, height - thickness, row))
-    for left, height, _ in found:
-        alike = [each for each in found if abs(each[0] - left) < PULSE_FOOT and abs(each[1] / height - 1) < PULSE_ALIKE]
-        if len({row for *_, row in alike}) >= max(2, len(rows) / 2):
-            measured = float(np.median([each[1] for each in alike])) / unit
-            nearest = min(GAINS, key=lambda gain: abs(np.log(gain / measured)))
-            return nearest if abs(np.log(nearest / measured)) < 0.25 else None
-    return None

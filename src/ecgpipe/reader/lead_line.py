@@ -93,14 +93,29 @@ def read_lines(picture: np.ndarray, net: ReaderNet, layouts: Sequence[Layout] | 
         DataError: no ECG in the picture, or none of its leads could be named.
     """
     picture = without_frame(picture)
+    return follow_lines(named_page(picture, net, layouts), picture)
+
+
+def named_page(picture: np.ndarray, net: ReaderNet, layouts: Sequence[Layout] | None = None) -> ReadPage:
+    """Read a picture without a frame; arguments and errors as in ``read_lines``."""
     page = understand_page(picture, net, layouts)
-    rows = page.leads.rows
     if several_pages(page.reading.names):
         raise DataError("most lead names appear twice: the picture seems to show two pages; crop it to one")
     if not page.leads.known:
-        raise DataError(f"the page's layout is unknown ({len(rows)} rows of traces); see the overlay of ecgpipe read")
-    leads, time, notes = page_time(page)
-    unit = 1.0 if page.reading.grid_found else time.speed / USUAL_SPEED
+        count = len(page.leads.rows)
+        raise DataError(f"the page's layout is unknown ({count} rows of traces); see the overlay of ecgpipe read")
+    return page
+
+
+def follow_lines(page: ReadPage, picture: np.ndarray, speed: float | None = None) -> PageLines:
+    """Follow the traces of a page.
+
+    Args:
+        page: from ``named_page``, and its picture.
+        speed: of the paper, mm/s; None: assumed.
+    """
+    leads, time, notes = page_time(page, speed)
+    unit = 1.0 if page.reading.grid_found else time.speed / (speed or USUAL_SPEED)
     order = sorted(leads, key=lambda lead: lead.strip)
     used = [lead for lead in order if lead.name.upper() in LEADS and lead.coverage >= LEAST_COVERAGE]
     ink = ink_of(page, picture)

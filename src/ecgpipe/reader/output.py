@@ -35,8 +35,8 @@ class ReadFolder:
         self.folder, self.mask, self.layouts = folder, mask, layouts
         self._stems: set[str] = set()
 
-    def write(self, picture: Picture, net: ReaderNet) -> str:
-        """Read a picture and write the results; returns one line about it, and its notes.
+    def write(self, picture: Picture, net: ReaderNet) -> tuple[str, dict]:
+        """Read a picture and write the results; returns one line about it with its notes, and the content of the JSON.
 
         Raises:
             DataError: there is no ECG in the picture; the message names it.
@@ -52,8 +52,9 @@ class ReadFolder:
         write_png(self.folder / f"{stem}-overlay.png", lead_overlay(upright, page))
         if self.mask:
             write_png(self.folder / f"{stem}-mask.png", as_stored(page.mask, picture.orientation))
-        write_json(self.folder / f"{stem}.json", {"name": picture.name} | page.summary())
-        return f"{picture.name}: {describe(page)}"
+        summary = {"name": picture.name, "stem": stem} | page.summary()
+        write_json(self.folder / f"{stem}.json", summary)
+        return f"{picture.name}: {describe(page)}", summary
 
 
 def unique_stem(name: str, taken: set[str], others: str = r"[^\w.()+-]") -> str:

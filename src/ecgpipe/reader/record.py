@@ -29,7 +29,7 @@ class RecordFolder:
         folder: created if missing.
         rate: samples per second.
         csv, parquet: also write STEM.csv or STEM.parquet: a row per sample, time in s and leads in mV.
-        layouts: as in ``understand_page``.
+        layouts, speed, gain: as in ``digitize``.
     """
 
     def __init__(
@@ -39,18 +39,21 @@ class RecordFolder:
         csv: bool = False,
         parquet: bool = False,
         layouts: Sequence[Layout] | None = None,
+        speed: float | None = None,
+        gain: float | None = None,
     ) -> None:
-        self.folder, self.rate, self.csv, self.parquet, self.layouts = folder, rate, csv, parquet, layouts
+        self.folder, self.rate, self.csv, self.parquet = folder, rate, csv, parquet
+        self.layouts, self.speed, self.gain = layouts, speed, gain
         self._stems: set[str] = set()
 
-    def write(self, picture: Picture, net: ReaderNet) -> str:
-        """Digitize a picture and write the results; returns one line about it, and its notes.
+    def write(self, picture: Picture, net: ReaderNet) -> tuple[str, dict]:
+        """Digitize a picture and write the results; returns one line about it with its notes, and the JSON's content.
 
         Raises:
             DataError: the page cannot be digitized; the message names the picture.
         """
         try:
-            recording = digitize(picture.image, net, self.rate, self.layouts)
+            recording = digitize(picture.image, net, self.rate, self.layouts, self.speed, self.gain)
         except DataError as error:
             raise DataError(f"{picture.name}: {error}") from error
         stem = unique_stem(picture.name, self._stems, OTHERS)
@@ -61,10 +64,11 @@ class RecordFolder:
         if self.parquet:
             _write_parquet(self.folder / f"{stem}.parquet", recording)
         write_png(self.folder / f"{stem}-overlay.png", line_overlay(recording.page.upright(picture.image), recording))
-        write_json(self.folder / f"{stem}.json", {"name": picture.name} | recording.summary())
+        summary = {"name": picture.name, "stem": stem} | recording.summary()
+        write_json(self.folder / f"{stem}.json", summary)
         seconds = recording.signal.shape[1] / recording.sampling_rate
         text = f"{picture.name}: {recording.page.leads.layout}, {seconds:.1f} s, {recording.gain:g} mm/mV"
-        return text + "".join(f"\n  {note}" for note in recording.notes)
+        return text + "".join(f"\n  {note}" for note in recording.notes), summary
 
 
 def write_record(path: Path, signal: np.ndarray, sampling_rate: float) -> None:

@@ -12,8 +12,9 @@ from ecgpipe.reader.network import PIXEL_MAPS
 from ecgpipe.reader.page import ReadPage
 from ecgpipe.reader.phase import upright_lines
 
-USUAL_SPEED = 25.0  # mm/s
-USUAL_SECONDS, SCALE_ERROR = 10.0, 0.02  # s on a page, and the largest scale error that is corrected to match it
+USUAL_SPEED, FAST_SPEED = 25.0, 50.0  # mm/s
+USUAL_SECONDS, USUAL_WIDTH = 10.0, 250.0  # s and mm of the rows of most pages
+SCALE_ERROR = 0.02  # largest scale error that is corrected to match one of these
 PRECISE = 0.003  # rows that are longer by more than this share contain something else
 GRID_ERROR = 0.005  # rows that are shorter by more than this share show that the printed grid is wrong
 MAJOR, MINOR = 5.0, 1.0  # mm between the lines of a grid
@@ -47,25 +48,35 @@ class PageTime:
         return float((x - self.lefts[row]) / self.speeds[row])
 
 
-def page_time(page: ReadPage) -> tuple[list[FoundLead], PageTime, list[str]]:
+def page_time(page: ReadPage, speed: float | None = None) -> tuple[list[FoundLead], PageTime, list[str]]:
     """The leads with equally wide columns, the time axis, and notes.
 
-    Nearly all pages show 10 s. So the rows' ends that come closest to 10 s are used, and the paper speed is corrected
-    for small errors of the scale. Without a grid the scale is rough, and each row's width gives its own scale.
+    Nearly all pages show 10 s or 250 mm. So the rows' ends that come closest to this are used, and the paper speed is
+    corrected for small errors of the scale. Without a grid the scale is rough, and each row's width gives its own
+    scale: it is assumed to be 250 mm, which is 10 s at 25 mm/s.
+
+    Args:
+        page: as read.
+        speed: of the paper, mm/s; None: assumed, with a note.
     """
     found = page.leads.leads
     rows = [[lead for lead in found if lead.row == row] for row in range(len(page.leads.rows))]
     lefts, rights = np.array([(row[0].left, row[-1].right) for row in rows]).T
     everywhere = np.ones(len(rows))
     if not page.reading.grid_found and not page.leads.cut:
+        speed = speed or USUAL_SPEED
+        seconds = USUAL_WIDTH / speed
         lefts, rights = _straight(page.leads.rows, lefts), _straight(page.leads.rows, rights)
-        time = PageTime(lefts, (rights - lefts) / USUAL_SECONDS, USUAL_SECONDS)
-        return _equal_columns(rows, lefts, rights), time, ["without a grid, 10 s at 25 mm/s are assumed"]
+        time = PageTime(lefts, (rights - lefts) / seconds, seconds)
+        note = f"without a grid, {seconds:g} s at {speed:g} mm/s are assumed"
+        return _equal_columns(rows, lefts, rights), time, [note]
     widths = rights[None, :] - lefts[:, None]
     width = float(np.median(rights) - np.median(lefts))
-    speed = USUAL_SPEED if width <= FAST_WIDTH else 2 * USUAL_SPEED
-    notes = [f"the paper speed is assumed: {speed:g} mm/s"]
-    usual = speed * USUAL_SECONDS
+    notes = []
+    if speed is None:
+        speed = USUAL_SPEED if width <= FAST_WIDTH else FAST_SPEED
+        notes.append(f"the paper speed is assumed: {speed:g} mm/s")
+    usual = min((speed * USUAL_SECONDS, USUAL_WIDTH), key=lambda each: abs(width / each - 1))
     first, last = np.unravel_index(np.abs(widths - usual).argmin(), widths.shape)
     left, right = float(lefts[first]), float(rights[last])
     if abs((right - left) / usual - 1) > SCALE_ERROR:
@@ -78,9 +89,10 @@ def page_time(page: ReadPage) -> tuple[list[FoundLead], PageTime, list[str]]:
         left = _at_a_line(page, left, lefts)
     if excess > (-GRID_ERROR if page.reading.grid_found else 0):  # the grid is more exact than the rows' ends
         right = left + usual
-    time = PageTime(left * everywhere, (right - left) / USUAL_SECONDS * everywhere, USUAL_SECONDS)
+    seconds = usual / speed
+    time = PageTime(left * everywhere, (right - left) / seconds * everywhere, seconds)
     leads = _equal_columns(rows, left * everywhere, right * everywhere)
-    return leads, time, [*notes, "the page is assumed to show 10 s"]
+    return leads, time, [*notes, f"the page is assumed to show {seconds:g} s"]
 
 
 def _at_a_line(page: ReadPage, start: float, lefts: np.ndarray) -> float:
