@@ -13,9 +13,8 @@ from ecgpipe.cli.main import main
 from ecgpipe.config.pages import RenderConfig
 from ecgpipe.errors import DataError
 from ecgpipe.lead_names import PRINTED_NAMES
-from ecgpipe.reader.digitize import digitize, pulse_gain
+from ecgpipe.reader.digitize import digitize
 from ecgpipe.reader.output import unique_stem
-from ecgpipe.reader.page import understand_page
 from ecgpipe.reader.quality import challenge_score, compare_lead
 from ecgpipe.reader.record import OTHERS, write_record
 from ecgpipe.render.layout import layout_named
@@ -137,12 +136,6 @@ def test_a_line_whose_beginning_is_hidden_has_its_own_times(page, net):
     assert found.start == pytest.approx(5, abs=0.1) and found.shown == pytest.approx((7.5, 10), abs=0.1)
 
 
-@pytest.mark.parametrize("gain", [5, 20])
-def test_the_gain_comes_from_the_pulses(net, gain):
-    page = render_page(SIGNAL * 5 / gain, 500, RenderConfig(layout="6x2", dpi=130, gain=gain))
-    assert pulse_gain(understand_page(page.image, net)) == gain
-
-
 def test_a_picture_without_a_page_is_refused(net):
     with pytest.raises(DataError, match="no ECG"):
         digitize(np.full((300, 400, 3), 255, np.uint8), net)
@@ -177,7 +170,7 @@ def test_the_wfdb_library_reads_the_record_of_any_picture(name, tmp_path):
     assert wfdb.rdrecord(str(tmp_path / stem)).p_signal.shape == (100, 12)
 
 
-@pytest.mark.parametrize("words", [["nowhere.png"], ["page.png", "--rate", "0"]])
+@pytest.mark.parametrize("words", [["nowhere.png"], ["page.png", "--rate", "0"], ["page.png", "--gain", "0"]])
 def test_wrong_inputs_are_refused_before_the_network_is_loaded(words, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (40, 40)).save("page.png")

@@ -64,9 +64,9 @@ def find_pulses(page: ReadPage, unit: float = 1.0) -> Pulses | None:
         ]
         if len({each.row for each in alike}) >= max(2, len(page.leads.rows) / 2):
             height = float(np.median([each.height for each in alike])) / unit
-            width = float(np.median([each.width for each in alike])) / unit
             nearest = min(GAINS, key=lambda gain: abs(np.log(gain / height)))
-            wide = page.reading.grid_found and FAST_PULSE[0] <= width <= FAST_PULSE[1]
+            fast = [each for each in alike if FAST_PULSE[0] <= each.width / unit <= FAST_PULSE[1]]
+            wide = page.reading.grid_found and len(fast) >= 2  # the network may miss the tops of some
             return Pulses(nearest if abs(np.log(nearest / height)) < 0.25 else None, wide)
     return None
 
@@ -107,7 +107,7 @@ def waves_of(signal: np.ndarray, rate: float) -> tuple[float, float] | None:
                 energy[start:stop] += np.gradient(sosfiltfilt(band, row[start:stop].astype(float))) ** 2
                 count[start:stop] += 1
     energy /= np.maximum(count, 1)
-    smooth = np.sqrt(uniform_filter1d(energy, round(SMOOTHED * rate)))
+    smooth = np.sqrt(uniform_filter1d(energy, round(SMOOTHED * rate)).clip(0))
     beats, _ = find_peaks(smooth, height=0.4 * np.quantile(smooth, 0.98), distance=round(REFRACTORY * rate))
     if len(beats) < 3:
         return None
