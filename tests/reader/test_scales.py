@@ -21,7 +21,7 @@ RATE = 500
 def rhythm(between: float, width: float, seconds: float = 10) -> np.ndarray:
     """(12, samples) mV: triangular complexes of ``width`` s, ``between`` s apart, and low T waves."""
     time = np.arange(round(seconds * RATE)) / RATE
-    phase = (time + between / 2) % between - between / 2
+    phase = (time + 0.2) % between - between / 2
     wave = np.clip(1 - np.abs(phase) / (width / 2), 0, None) + 0.2 * np.exp(-(((phase - 0.25 * between) / 0.06) ** 2))
     return np.linspace(0.5, 1.5, 12)[:, None] * wave
 
