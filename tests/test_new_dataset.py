@@ -47,6 +47,7 @@ def test_the_recipe_is_for_small_datasets(made):
     assert len(protocol_parts(runs.protocols[0])) == 5  # every record is tested
     if kind == "signals":
         assert recipe.init_from == "simulated/patient/resnet18"
+        assert config.train_of("resnet34+pretrained").init_from == "simulated/patient/resnet34"
         assert runs.protocols == ("patient-cv5",) and "signal" in config.baselines.enabled
         assert not config.benchmark.of("simulated").baselines
 
