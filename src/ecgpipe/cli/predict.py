@@ -25,7 +25,7 @@ MODEL_FILES = ("config.json", "weights.safetensors", "run.json")
         type=Path,
         nargs="+",
         metavar="[MODEL_DIR] FILE",
-        help="PNG, JPEG, TIFF, BMP, WebP or PDF file, WFDB record (with or without .hea), or a folder of them; "
+        help="photos, scans, PDF or DICOM files, WFDB records (with or without .hea), or folders of these; "
         "to use a saved model instead of the built-in one, name its folder first (RUN_DIR/model)",
     ),
     argument("--cam", type=Path, metavar="DIR", help="write saliency overlays to DIR"),
