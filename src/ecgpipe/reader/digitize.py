@@ -12,7 +12,7 @@ from ecgpipe.reader.lead_line import PageLines, follow_lines, named_page
 from ecgpipe.reader.network import ReaderNet
 from ecgpipe.reader.page import ReadPage
 from ecgpipe.reader.refine import corrections
-from ecgpipe.reader.scales import find_pulses, is_fast
+from ecgpipe.reader.scales import RATE, find_pulses, is_fast
 from ecgpipe.reader.templates import Layout
 from ecgpipe.reader.timing import FAST_SPEED
 
@@ -106,7 +106,7 @@ def digitize(
         sampling_rate: of the result, Hz.
         layouts: as in ``understand_page``.
         speed, gain: of the page, mm/s and mm/mV, if known. Otherwise the gain comes from the calibration pulses, or is
-            10 mm/mV, and the speed is 25 mm/s, unless the waves or the pulses are as wide as at 50 mm/s.
+            10 mm/mV, and the speed is 25 mm/s, unless the waves look like 50 mm/s (``is_fast``).
 
     Raises:
         DataError: no ECG in the picture, or none of its leads could be named.
@@ -116,11 +116,16 @@ def digitize(
     read = follow_lines(page, picture, speed)
     pulses = find_pulses(page, read.unit)
     measured = gain or (pulses and pulses.gain)
-    recording = _recording(read, net, sampling_rate, measured or USUAL_GAIN)
+    scale = measured or USUAL_GAIN
+    recording = _recording(read, net, sampling_rate, scale)
     notes = [] if measured else ["no calibration pulse was measured: 10 mm/mV is assumed"]
-    if speed is None and recording.speed < FAST_SPEED / 1.5 and is_fast(recording.signal, sampling_rate, pulses):
-        recording = _recording(follow_lines(page, picture, FAST_SPEED), net, sampling_rate, measured or USUAL_GAIN)
-        notes.append("50 mm/s is assumed: at 25 mm/s, beats would be slow and complexes broad")
+    if speed is None and recording.speed < FAST_SPEED / 1.5:
+        judged = recording if sampling_rate == RATE else _recording(read, net, RATE, scale)
+        if is_fast(judged.signal, RATE, pulses):
+            recording = _recording(follow_lines(page, picture, FAST_SPEED), net, sampling_rate, scale)
+            notes.append(
+                "50 mm/s is assumed, since at 25 mm/s beats would be slow and complexes broad; check the printed speed"
+            )
     assumed = tuple(name for name, value in (("speed", speed), ("gain", measured)) if not value)
     return replace(recording, assumed=assumed, notes=(*notes, *recording.notes))
 

@@ -16,6 +16,7 @@ HEIGHTS, WIDTHS = (3.5, 24.0), (1.5, 18.0)  # mm, of a calibration pulse with th
 INK, FOOT, ALIKE = 0.4, 1.5, 0.1  # probability; tolerances of position (mm) and height (share)
 FAST_PULSE = 8.0, 12.5  # mm: a pulse of 0.2 s at 50 mm/s
 
+RATE = 500.0  # Hz, of the recordings on which the limits below were chosen: at 50 Hz, complexes look broader
 QRS_BAND = 5.0, 25.0  # Hz
 SMOOTHED, REFRACTORY, AROUND = 0.1, 0.3, 0.2  # s: smoothing, least distance of beats, and half a window around one
 SHARES = 0.1, 0.9  # of a complex's energy, between which its width is measured
