@@ -56,8 +56,9 @@ of them stay below. Refused pages have no prediction.
 
 LIMITS = """\
 - An answer is no better than the reading of the page: the card of the page reader states how often it loses leads.
-- A wrong speed or gain makes wrong intervals and voltages. Where the page does not show them, 25 mm/s and 10 mm/mV are
-  assumed, and the answer says so.
+- A wrong speed or gain makes wrong intervals and voltages. Printed scales are not read. The gain comes from the
+  calibration pulses, else it is 10 mm/mV; the speed is 25 mm/s, or 50 mm/s if the waves look like it: slow beats with
+  broad complexes. The answer says what was assumed; compare it with the page.
 - The calibration holds for patients like those of PTB-XL, with the same frequency of each class.
 - A page is unusual if its features are farther from the training records than those of {quantile:.0%} of the validation
   pages. A usual page can be predicted wrongly."""
