@@ -148,6 +148,19 @@ def test_prediction_does_the_same(shard, images):
     assert isinstance(error, DataError) and "no ECG" in str(error)
 
 
+def test_prediction_names_the_leads_that_the_layout_leaves_blank(shard, monkeypatch):
+    """A page of 6x2 at 50 mm/s shows the chest leads from 2.5 to 5 s, a page of 3x4 at 25 mm/s from 5 s on."""
+    seen = SIGNAL[:, :2500].copy()
+    seen[:6, 1250:] = np.nan
+    seen[6:, :1250] = np.nan
+    record = DigitizedRecord("a", seen, {"missing": [], "notes": ["x"]})
+    monkeypatch.setattr("ecgpipe.predict.pages.digitize_picture", lambda *_: record)
+    (page,) = PageReader(SimpleNamespace(preprocessing=CONFIG, drawing={"render": None})).read(shard.folder / "a.png")
+    assert page.image.any()
+    blank = "aVR, aVL, aVF, V1, V2, V3, V4, V5, V6"
+    assert page.notes == ("x", f"the model does not see {blank}: the layout kit shows other seconds of them")
+
+
 def test_nothing_reads_such_pages_as_they_lie():
     with pytest.raises(ValueError, match="digitized"):
         prepare(np.full((600, 800), 255, np.uint8), CONFIG)

@@ -19,7 +19,9 @@ from ecgpipe.config.pages import PreprocessConfig, RenderConfig
 from ecgpipe.errors import DataError, RecordError
 from ecgpipe.imaging.redraw import digitize_picture, redrawn_image, redrawn_page
 from ecgpipe.imaging.shard import image_of_page
+from ecgpipe.lead_names import PRINTED_NAMES, printed_name
 from ecgpipe.preprocess.apply import prepare
+from ecgpipe.render.layout import layout_named
 from ecgpipe.render.page import render_page, short_note
 
 DISPLAY_SIDE = 2600  # pixels of the rectified page for display
@@ -207,9 +209,15 @@ class PageReader(FileReader):
         drawing = self._canonical()
         record = digitize_picture(picture.image, picture.name, self.config.reader_weights)
         image, transform, _ = redrawn_image(record.signal, SAMPLING_RATE, drawing, self.config)
-        page = redrawn_page(record.signal, SAMPLING_RATE, drawing).image
-        shown = page if transform is None else transform.upright(page, DISPLAY_SIDE)
-        return InputPage(picture.name, picture.kind, shown, image, notes=tuple(record.details["notes"]))
+        page = redrawn_page(record.signal, SAMPLING_RATE, drawing)
+        notes = list(record.details["notes"])
+        blank = {printed_name(slot.lead) for slot in layout_named(drawing.layout).slots}
+        blank -= {lead.name for lead in page.leads}.union(record.details["missing"])
+        if blank:
+            unseen = ", ".join(name for name in PRINTED_NAMES if name in blank)
+            notes.append(f"the model does not see {unseen}: the layout {drawing.layout} shows other seconds of them")
+        shown = page.image if transform is None else transform.upright(page.image, DISPLAY_SIDE)
+        return InputPage(picture.name, picture.kind, shown, image, notes=tuple(notes))
 
     def _canonical(self) -> RenderConfig:
         """How digitized pages were redrawn in training."""
