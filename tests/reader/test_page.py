@@ -133,6 +133,14 @@ def test_the_command_writes_what_it_promises(page, tmp_path, capsys):
     assert found["pixels_per_mm"] == pytest.approx(PIXELS_PER_MM, rel=0.03)
 
 
+def test_without_any_page_no_folder_of_results_is_named(tmp_path, capsys):
+    (tmp_path / "a.png").write_text("not a picture")
+    assert main(["digitize", str(tmp_path / "a.png"), "-o", str(tmp_path / "out")]) == 1
+    err = capsys.readouterr().err
+    assert "1 page could not be digitized" in err and "the others" not in err
+    assert not (tmp_path / "out").exists()
+
+
 def test_names_of_files_come_from_the_picture_not_its_folder():
     taken = set()
     names = ["ECG, page 2/a.png", "b, page 3.pdf, page 2", "A.jpg", "c (1).png"]

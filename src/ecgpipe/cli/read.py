@@ -132,6 +132,5 @@ def _each_page(args: Arguments, make_folder: Callable[[], Any], verb: str) -> No
         print(json.dumps({"pages": pages, "errors": errors}, indent=1, allow_nan=False))
     if errors:
         count = "1 page" if len(errors) == 1 else f"{len(errors)} pages"
-        raise DataError(
-            f"{count} could not be {'read' if verb == 'read' else 'digitized'}; the others are in {args.output}"
-        )
+        others = f"; the others are in {args.output}" if pages else ""
+        raise DataError(f"{count} could not be {'read' if verb == 'read' else 'digitized'}{others}")
