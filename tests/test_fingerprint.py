@@ -71,16 +71,17 @@ def test_it_does_not_depend_on_the_folder(package, tmp_path_factory):
 
 
 def test_stages_do_not_depend_on_each_other():
-    """Changing the report does not retrain models; changing the loss does not render pages again."""
+    """Changing the report does not retrain models; changing the loss or the models does not render pages again."""
 
     def modules(script):
         return closure(PROJECT / "scripts" / script)
 
     train = modules("train.py")
-    assert "ecgpipe.train.recipe" in train
+    assert "ecgpipe.train.recipe" in train and "ecgpipe.environment" not in train
     for apart in ("report", "explain", "evaluate", "render", "preprocess", "acquire", "models.cam", "models.cost"):
         assert not any(name.startswith(f"ecgpipe.{apart}") for name in train), apart
     assert not any(name.startswith("ecgpipe.train") for name in modules("render.py"))
+    assert not {"ecgpipe.config.models", "ecgpipe.config.benchmark"} & modules("preprocess.py")
     assert not any(name.startswith("ecgpipe.models") for name in modules("report.py"))
 
 

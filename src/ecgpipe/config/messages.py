@@ -6,7 +6,6 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from ecgpipe.config.base import Section, did_you_mean
-from ecgpipe.config.benchmark import Benchmark, DatasetRuns
 
 
 def check_section(make: Callable[[], Any], section: type[Section], prefix: str) -> None:
@@ -40,6 +39,7 @@ def _keys_at(location: tuple, top: type[Section]) -> list[str]:
             continue
         fields = getattr(section, "model_fields", {})
         field = next((f for name, f in fields.items() if part in (name, f.alias)), None)
-        section = field.annotation if field else DatasetRuns if section is Benchmark else None
+        extra = get_args(getattr(section, "__annotations__", {}).get("__pydantic_extra__"))  # keys that the user names
+        section = field.annotation if field else extra[-1] if extra else None
     section = next((part for part in (section, *get_args(section)) if hasattr(part, "model_fields")), None)
     return [field.alias or name for name, field in section.model_fields.items()] if section else []

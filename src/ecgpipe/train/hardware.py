@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ecgpipe.environment import memory_bytes, processor_name
+from ecgpipe.machine import memory_bytes, processor_name
 
 RAPL = Path("/sys/class/powercap")
 
