@@ -62,7 +62,7 @@ def _protocol_rows(
     for metric in COMPARED:
         if metric not in next(iter(sides[0].values())).value:
             continue
-        row = unpaired_difference(*sides, metric, config)
+        row = unpaired_difference(sides[0], sides[1], metric, config)
         note = f"one seed under {' and '.join(alone)}: the interval omits the variance of its training"
         rows.append(head | row | {"note": join_notes([row["note"], note if alone else None])})
     return rows
