@@ -9,6 +9,7 @@ import yaml
 from snakemake.cli import parse_config
 
 from ecgpipe.config.base import Section
+from ecgpipe.config.pages import PreprocessConfig
 from ecgpipe.config.reference import reference, schema
 from ecgpipe.config.schema import Config, validate_config
 from ecgpipe.errors import ConfigError
@@ -289,6 +290,13 @@ def test_ptb_xl_plus_is_not_ignored_for_images_of_ptb_xls_records(change, refuse
         return
     with pytest.raises(ConfigError, match=r"ptb_xl\.plus: own\.genecg .*remove genecg .* set ptb_xl\.plus to null"):
         validate_config(config)
+
+
+def test_saved_settings_may_have_keys_that_their_variant_ignores():
+    """Else models and runs of earlier versions could not be read."""
+    for keys in ({"crop": [0.1, 0.1, 0.1, 0.1], "canny": [10, 20]}, {"variant": "paper", "coverage": 0.5}):
+        stored = PreprocessConfig(**keys).model_dump(mode="json")
+        assert PreprocessConfig(**stored) == PreprocessConfig(**keys)
 
 
 def test_all_mistakes_are_reported_at_once():

@@ -257,9 +257,6 @@ class PreprocessConfig(Section):
     def _consistent(self) -> "PreprocessConfig":
         if self.digitized and self.variant != "reader":
             raise ValueError(f"from: digitized requires variant: reader, which reads pages; given: {self.variant}")
-        others = {"coverage"} if self.variant == "paper" else {"crop", "canny"}
-        if ignored := self.model_dump(exclude_defaults=True, include=others):
-            raise ValueError(f"variant: {self.variant} ignores {', '.join(ignored)}; remove it, or change the variant")
         if self.size % 8:
             raise ValueError(f"size ({self.size}) must be a multiple of 8: images are stored with 8 pixels per byte")
         if not 0 <= self.canny[0] <= self.canny[1]:

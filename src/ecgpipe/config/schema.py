@@ -189,6 +189,16 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _keys_of_preprocess_are_used(self) -> "Config":
+        variant = self.preprocess.variant  # checked here, since saved models and runs may have other keys
+        others = {"coverage"} if variant == "paper" else {"crop", "canny"}
+        if ignored := self.preprocess.model_dump(exclude_defaults=True, include=others):
+            raise ValueError(
+                f"preprocess: variant: {variant} ignores {', '.join(ignored)}; remove it, or change the variant"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _pages_can_be_drawn_again(self) -> "Config":
         if not self.keep_pages and self.render.renderer != "ecgpipe":
             raise ValueError(
