@@ -111,6 +111,10 @@ def test_the_card_of_a_user_defined_model_names_its_file(saved):
     card = card_text(own, None)
     assert 'load_model("FOLDER", plugin="nets/my_net.py")' in card and "import my_net  #" in card
     assert "timm alone" not in card and card.count("--plugin nets/my_net.py`") == 2
+    # `model.plugin` holds for all models, also for those of ecgpipe
+    ours = own.model_copy(update={"architecture": own.architecture | {"library": "ecgpipe.models"}})
+    card = card_text(ours, None)
+    assert 'plugin="nets/my_net.py"' in card and "import ecgpipe.models  #" in card and "import my_net" not in card
 
 
 @pytest.mark.parametrize(

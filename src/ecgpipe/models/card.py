@@ -306,13 +306,14 @@ def _loading(saved: SavedModel) -> str:
     architecture, plugin = saved.architecture, saved.model.plugin
     arguments = ", ".join(f"{key}={value!r}" for key, value in architecture["arguments"].items())
     title, register, consent, option = "timm alone", "", "", ""
-    if plugin is not None:
-        title = f"timm's registry (`{plugin}` defines the architecture)"
-        register = f"import {Path(plugin).stem}  # registers the architecture\n"
+    if plugin is not None:  # load_model requires it, whatever the architecture
         consent, option = f", plugin={json.dumps(plugin)}", f" --plugin {plugin}"
-    elif architecture["library"] != "timm":
+    if architecture["library"] != "timm":
         title = "timm's registry (the architecture is part of ecgpipe)"
         register = "import ecgpipe.models  # registers the architecture\n"
+    elif plugin is not None:
+        title = f"timm's registry (`{plugin}` defines the architecture)"
+        register = f"import {Path(plugin).stem}  # registers the architecture\n"
     return f"""\
 With ecgpipe:
 
