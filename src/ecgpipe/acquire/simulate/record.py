@@ -111,7 +111,9 @@ def simulate_rates(
     findings = sample_findings(rng, superclasses, difficulty) if findings is None else list(findings)
     rhythm_code = sample_rhythm(rng, superclasses, findings) if rhythm_code is None else rhythm_code
     if rhythm_code in WITHOUT_P and (codes := [finding.code for finding in findings if finding.code in NEEDS_P]):
-        raise ConfigError(f"{', '.join(codes)} requires P waves, which {rhythm_code} lacks; give another rhythm_code")
+        raise ConfigError(
+            f"{', '.join(codes)} requires P waves, which {rhythm_code} lacks; give other findings or another rhythm_code"
+        )
     if ectopics is None:
         ectopics = _sample_ectopics(rng, _group(superclasses, findings), rhythm_code)
 
