@@ -112,7 +112,7 @@ def simulate_rates(
     rhythm_code = sample_rhythm(rng, superclasses, findings) if rhythm_code is None else rhythm_code
     if rhythm_code in WITHOUT_P and (codes := [finding.code for finding in findings if finding.code in NEEDS_P]):
         raise ConfigError(
-            f"{', '.join(codes)} requires P waves, which {rhythm_code} lacks; give other findings or another rhythm_code"
+            f"{', '.join(codes)} requires P waves, which {rhythm_code} lacks; give other findings or another rhythm"
         )
     if ectopics is None:
         ectopics = _sample_ectopics(rng, _group(superclasses, findings), rhythm_code)
