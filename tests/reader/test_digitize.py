@@ -71,6 +71,21 @@ def test_a_page_in_cabrera_order_that_shows_minus_avr_gives_avr(printed, net, tm
     assert any("-aVR" in note for note in found.notes) == (printed == "-aVR")
 
 
+@pytest.mark.parametrize(("printed", "shown"), [("I", "II"), ("I", "I"), ("II", "II")])
+def test_a_strip_whose_name_does_not_fit_its_trace_is_renamed(printed, shown, net, tmp_path):
+    layout = layout_named("kit").model_dump()
+    layout["slots"][-1]["name"]["text"], layout["slots"][-1]["lead"] = printed, shown
+    (tmp_path / "strip.json").write_text(json.dumps(layout))
+    signal = SIGNAL.copy()
+    signal[1] = np.roll(signal[0], 150)
+    page = render_page(signal, 500, RenderConfig(layout=str(tmp_path / "strip.json"), dpi=150))
+    found = digitize(page.image, net, 500)
+    strip = found.leads[-1]
+    assert strip.name == shown and strip.end - strip.start > 9
+    assert any("the name was read, but the trace is that of II" in note for note in found.notes) == (printed != shown)
+    assert np.isnan(found.signal[0 if shown == "II" else 1, 1400:]).all()
+
+
 def test_a_clean_page_has_little_error(recording):
     shown = SIGNAL.astype(float).copy()
     shown[:6, 2500:] = shown[6:, :2500] = np.nan

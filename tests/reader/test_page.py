@@ -198,6 +198,13 @@ def test_a_file_of_layouts_is_used_and_a_broken_one_refused(page, tmp_path, caps
     [
         {"paper": (0, 0, 0), "ink": (0, 255, 0), "grid_major": (0, 90, 0), "grid_minor": (0, 40, 0)},
         {"paper": (20, 20, 40), "ink": (240, 240, 240), "grid": False},
+        # the negative of a photo of pink paper
+        {
+            "paper": (110, 120, 125),
+            "ink": (245, 245, 245),
+            "grid_major": (120, 180, 180),
+            "grid_minor": (115, 150, 150),
+        },
     ],
 )
 def test_light_traces_on_dark_ground(net, colours):

@@ -18,6 +18,9 @@ from ecgpipe.reader.timing import FAST_SPEED
 
 USUAL_GAIN = 10.0  # mm/mV
 CABRERA = "Cabrera"  # part of the name of each layout in this order
+SIMILAR_NAMES = "I", "II", "III"
+ALIKE, CLEARLY = 0.7, 0.12  # correlation of a strip with a lead, and how much higher than with the lead of its name
+SHIFTS = 0.04, 0.004  # s: largest shift between two rows, and its steps
 INVERTED = -0.5  # correlation with Goldberger's relation below which aVR is inverted
 
 
@@ -140,6 +143,9 @@ def _recording(read: PageLines, net: ReaderNet, sampling_rate: float, gain: floa
         lead = line.lead
         at, above = corrections(line, read, net.liner)
         millivolts = (read.heights(line, seconds) + np.interp(seconds, at, above)) / gain
+        if lead.strip and (other := _shown_in_strip(lead.name, millivolts, signal, sampling_rate)):
+            notes.append(f"{lead.name}, row {lead.row + 1}: the name was read, but the trace is that of {other}")
+            lead = replace(lead, name=other, name_read=False)
         row = signal[LEADS.index(lead.name.upper())]
         row[:] = np.where(np.isnan(row), millivolts, row)
         gaps = tuple((time.at(a, lead.row), time.at(b, lead.row)) for a, b in lead.gaps)
@@ -158,6 +164,36 @@ def _recording(read: PageLines, net: ReaderNet, sampling_rate: float, gain: floa
     everything = (*notes, *page.notes)
     speed = time.speed / read.unit
     return Recording(signal, sampling_rate, tuple(found), speed, gain, (), everything, page, tuple(lines))
+
+
+def _shown_in_strip(name: str, strip: np.ndarray, signal: np.ndarray, rate: float) -> str | None:
+    """The limb lead that a rhythm strip shows, if clearly not that of its name: waves may hide a part of II or III.
+
+    Args:
+        name: of the strip.
+        strip: (samples,), NaN where unknown.
+        signal: (12, samples), the leads above the strip.
+        rate: Hz.
+    """
+    if name not in SIMILAR_NAMES:
+        return None
+    likeness = {each: _likeness(strip, signal[LEADS.index(each)], rate) for each in SIMILAR_NAMES}
+    best = max(likeness, key=lambda each: likeness[each])
+    clear = likeness[best] >= ALIKE and likeness[best] > likeness[name] + CLEARLY and likeness[name] > -1
+    return best if clear else None
+
+
+def _likeness(first: np.ndarray, second: np.ndarray, rate: float) -> float:
+    """Highest correlation of two signals (samples,) within SHIFTS; -1 if less than a second of both is known."""
+    most, step = round(SHIFTS[0] * rate), max(round(SHIFTS[1] * rate), 1)
+    found = [-1.0]
+    for shift in range(-most, most + 1, step):
+        moved = first[shift:] if shift >= 0 else first[:shift]
+        other = second[: len(second) - shift] if shift >= 0 else second[-shift:]
+        known = ~np.isnan(moved + other)
+        if known.sum() >= rate and np.ptp(moved[known]) and np.ptp(other[known]):
+            found.append(float(np.corrcoef(moved[known], other[known])[0, 1]))
+    return max(found)
 
 
 def _printed_sign(signal: np.ndarray, rate: float) -> list[str]:

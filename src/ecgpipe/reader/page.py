@@ -38,7 +38,7 @@ FULL = 0.9  # leads with a lower coverage are reported
 DARK = 0.5  # times the darkness of the traces: darker pixels are ink
 INK_RESOLUTION = 4.0  # approximate pixels per mm at which ink is compared
 NEAR_INK = 0.8  # mm: ink this close to marked pixels is explained by them
-DARK_GROUND = 100  # median of a picture's channels below which its traces may be light
+DARK_GROUND = 140  # median of a picture's channels below which its traces may be light
 NEGATIVE_TRACE, MORE_TRACE = 0.003, 3.0  # minimum share of trace in a negative, and relative to the original
 MUCH_INK = 0.12  # unexplained ink that is reported, relative to a lead's trace
 
@@ -154,14 +154,16 @@ def understand_page(picture: np.ndarray, net: ReaderNet, layouts: Sequence[Layou
 def _as_negative(picture: np.ndarray, first: Reading, net: ReaderNet) -> tuple[np.ndarray, Reading] | None:
     """The negative of a picture and its reading, if it shows light traces on a dark background, such as a screen.
 
-    A dark picture of a light page, on a desk or in bad light, shows more trace in the original than in the negative.
+    Lead names decide, if they are legible. Otherwise, a dark picture of a light page, on a desk or in bad light, shows
+    more trace in the original than in the negative.
     """
-    if np.median(picture[::4, ::4]) >= DARK_GROUND:
+    if np.median(picture[::4, ::4]) >= DARK_GROUND or legible(first.names) >= NAMED:
         return None
     negative = cv2.bitwise_not(picture)
     reading = read_page(negative, net)
     share, usual = (float((each.maps[0] > 0.5).mean()) for each in (reading, first))
-    return (negative, reading) if share > max(NEGATIVE_TRACE, MORE_TRACE * usual) else None
+    better = legible(reading.names) >= NAMED or share > max(NEGATIVE_TRACE, MORE_TRACE * usual)
+    return (negative, reading) if better else None
 
 
 def _turned(picture: np.ndarray, net: ReaderNet, quarters: int) -> Reading:
