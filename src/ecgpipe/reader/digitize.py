@@ -18,8 +18,9 @@ from ecgpipe.reader.timing import FAST_SPEED
 
 USUAL_GAIN = 10.0  # mm/mV
 CABRERA = "Cabrera"  # part of the name of each layout in this order
-SIMILAR_NAMES = "I", "II", "III"
+SIMILAR_NAMES = "II", "I", "III"  # the most frequent strip first
 ALIKE, CLEARLY = 0.7, 0.12  # correlation of a strip with a lead, and how much higher than with the lead of its name
+EQUALLY = 0.05  # difference of correlations that is ignored
 SHIFTS = 0.04, 0.004  # s: largest shift between two rows, and its steps
 INVERTED = -0.5  # correlation with Goldberger's relation below which aVR is inverted
 
@@ -178,7 +179,7 @@ def _shown_in_strip(name: str, strip: np.ndarray, signal: np.ndarray, rate: floa
     if name not in SIMILAR_NAMES:
         return None
     likeness = {each: _likeness(strip, signal[LEADS.index(each)], rate) for each in SIMILAR_NAMES}
-    best = max(likeness, key=lambda each: likeness[each])
+    best = next(each for each in SIMILAR_NAMES if likeness[each] > max(likeness.values()) - EQUALLY)
     clear = likeness[best] >= ALIKE and likeness[best] > likeness[name] + CLEARLY and likeness[name] > -1
     return best if clear else None
 
