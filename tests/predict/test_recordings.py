@@ -132,6 +132,14 @@ def test_predict_without_a_model_uses_it(capsys, files, tmp_path):
     assert cv2.imread(prediction["overlay"]).shape[2] == 3
 
 
+def test_a_given_speed_and_gain_are_used(capsys, files):
+    status, out, _ = run(capsys, files["kit-none"], "--json", "--speed", "50", "--gain", "20")
+    (prediction,) = json.loads(out)["predictions"]
+    assert status == 0 and not any("assumed: " in note for note in prediction["notes"])
+    assert prediction["read"]["speed_mm_per_s"] == pytest.approx(50, rel=0.02)
+    assert prediction["read"]["gain_mm_per_mv"] == 20
+
+
 def test_a_first_folder_that_is_a_model_is_used(capsys, made, files):
     status, out, _ = run(capsys, made.model, files["kit-none"], "--json")
     assert status == 0
@@ -199,6 +207,8 @@ def test_a_file_name_that_is_not_utf_8_is_printed_escaped(capsys, files, tmp_pat
     (["{page}", "--cam-class", "AFIB"], "not a class of this model"),
     (["{page}", "--cam-class", "MI"], "need --cam DIR"),
     (["{page}", "--plugin", "{page}"], "model of recordings, which has none"),
+    (["{model}", "{page}", "--speed", "50"], "for models of recordings"),
+    (["{page}", "--gain", "0"], "give 1 to 100 mm/mV"),
 ])  # fmt: skip
 def test_mistakes_are_named(capsys, made, files, arguments, message):
     places = {"page": files["kit-none"], "model": made.model, "run": made.run}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ecgpipe.cli.models import PLUGIN, THREADS, read_model
 from ecgpipe.cli.pages import READING, reading_options
 from ecgpipe.cli.parser import Arguments, argument, command
+from ecgpipe.cli.read import SCALES, numbers_in_range
 from ecgpipe.errors import ConfigError, DataError, EcgpipeError
 
 if TYPE_CHECKING:
@@ -36,13 +37,15 @@ MODEL_FILES = ("config.json", "weights.safetensors", "run.json")
     ),
     argument("--cam-class", metavar="CLASS", help="class of the overlays (default: the most probable class)"),
     argument("--layout", metavar="NAME", help="draw records in this layout, not that of training"),
+    *SCALES,
     *READING,
     PLUGIN,
     THREADS,
     argument("--json", action="store_true", help="print JSON (docs/predict.md)"),
     examples="""predict photo.jpg scan.pdf --cam overlays    # the built-in model
     predict results/demo/simulated/patient/small_resnet/seed-0/model photo.jpg
-    predict records100/00000/00001_lr --json""",
+    predict records100/00000/00001_lr --json
+    predict fast.jpg --speed 50""",
 )
 def predict(args: Arguments) -> None:
     """Predict photos, scans, PDF pages and WFDB records with the built-in or a saved model. Research only."""
@@ -66,6 +69,9 @@ def predict(args: Arguments) -> None:
         raise ConfigError(f"--cam-class {args.cam_class!r} is not a class of this model: {', '.join(saved.classes)}")
     if args.cam is None and (args.cam_class or args.cam_method):
         raise ConfigError("--cam-class and --cam-method need --cam DIR, the folder of the overlays")
+    scales = numbers_in_range(args, "speed", "gain")
+    if scales and not _is_of_recordings(saved):
+        raise ConfigError("--speed and --gain are for models of recordings, such as the built-in model")
     files: dict[Path, None] = {}
     missing = []
     for path in args.files:
@@ -82,17 +88,21 @@ def predict(args: Arguments) -> None:
     if not files and not args.json:
         raise EcgpipeError("; ".join(map(str, missing)))
     with reserve_gpus(_gpus_of(saved), wait=False):  # a training may keep its GPU for hours
-        _predict(args, list(files), missing)
+        _predict(args, list(files), missing, scales)
+
+
+def _is_of_recordings(saved: "SavedModel | RecordingModel") -> bool:
+    from ecgpipe.artifacts.recording_model import RecordingModel
+
+    return isinstance(saved, RecordingModel)
 
 
 def _gpus_of(saved: "SavedModel | RecordingModel") -> int:
     """GPUs that a model uses: none if it is a model of recordings, so that a training can have them."""
-    from ecgpipe.artifacts.recording_model import RecordingModel
-
-    return 0 if isinstance(saved, RecordingModel) else 1
+    return 0 if _is_of_recordings(saved) else 1
 
 
-def _predict(args: Arguments, files: list[Path], missing: list[DataError]) -> None:
+def _predict(args: Arguments, files: list[Path], missing: list[DataError], scales: dict[str, float]) -> None:
     from tqdm import tqdm
 
     from ecgpipe.predict import NOTICE, load_predictor
@@ -100,7 +110,8 @@ def _predict(args: Arguments, files: list[Path], missing: list[DataError]) -> No
     from ecgpipe.progress import progress
 
     predictor = load_predictor(args.model, threads=args.threads, plugin=args.plugin)
-    reader = predictor.reader(layout=args.layout, derive_leads=args.derive_leads or None, reading=reading_options(args))
+    reading = reading_options(args)
+    reader = predictor.reader(layout=args.layout, derive_leads=args.derive_leads or None, reading=reading, **scales)
     overlays = OverlayFolder(predictor, args.cam, args.cam_method, args.cam_class) if args.cam else None
     predictions, errors = [], []
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecgpipe.cli.parser import Arguments, argument, command, positive
-from ecgpipe.errors import DataError
+from ecgpipe.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from ecgpipe.reader.templates import Layout
@@ -18,7 +18,11 @@ LAYOUTS = argument("--layouts", type=Path, metavar="FILE", help="further page la
 WEIGHTS = argument("--weights", type=Path, metavar="FILE", help="weights of another reader (default: the package's)")
 THREADS = argument("--threads", type=positive, help="CPU threads (default: all cores)")
 JSON = argument("--json", action="store_true", help="print one JSON document: `pages` (as in STEM.json) and `errors`")
-RANGES = {  # of the options of digitize
+SCALES = (
+    argument("--speed", type=float, metavar="MM_PER_S", help="paper speed, if known (default: 25 or 50, by the waves)"),
+    argument("--gain", type=float, metavar="MM_PER_MV", help="gain, if known (default: by the pulses, or 10)"),
+)
+RANGES = {
     "rate": (50.0, 10_000.0, "Hz"),
     "speed": (5.0, 200.0, "mm/s"),
     "gain": (1.0, 100.0, "mm/mV"),
@@ -52,8 +56,7 @@ def read(args: Arguments) -> None:
     PAGES,
     OUTPUT,
     argument("--rate", type=float, default=500.0, metavar="HZ", help="samples per second (default: 500)"),
-    argument("--speed", type=float, metavar="MM_PER_S", help="paper speed, if known (default: 25 or 50, by the waves)"),
-    argument("--gain", type=float, metavar="MM_PER_MV", help="gain, if known (default: by the pulses, or 10)"),
+    *SCALES,
     argument("--csv", action="store_true", help="also write STEM.csv: time in s and leads in mV"),
     argument("--parquet", action="store_true", help="also write STEM.parquet: time in s and leads in mV"),
     LAYOUTS,
@@ -66,18 +69,29 @@ def read(args: Arguments) -> None:
 )
 def digitize(args: Arguments) -> None:
     """Digitize pictures of ECG pages: a WFDB record of 12 leads for each page."""
-    for name, (low, high, unit) in RANGES.items():
-        value = getattr(args, name)
-        if value is not None and not low <= value <= high:
-            raise DataError(f"--{name} {value:g}: give {low:g} to {high:g} {unit}")
+    given = numbers_in_range(args, *RANGES)
     layouts = _layouts(args.layouts)
 
     def folder() -> Any:
         from ecgpipe.reader.record import RecordFolder
 
-        return RecordFolder(args.output, args.rate, args.csv, args.parquet, layouts, args.speed, args.gain)
+        return RecordFolder(args.output, csv=args.csv, parquet=args.parquet, layouts=layouts, **given)
 
     _each_page(args, folder, "digitize")
+
+
+def numbers_in_range(args: Arguments, *names: str) -> dict[str, float]:
+    """The given ones of the options rate, speed and gain.
+
+    Raises:
+        ConfigError: a number is out of range.
+    """
+    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    for name, value in given.items():
+        low, high, unit = RANGES[name]
+        if not low <= value <= high:
+            raise ConfigError(f"--{name} {value:g}: give {low:g} to {high:g} {unit}")
+    return given
 
 
 def _layouts(file: Path | None) -> "tuple[Layout, ...] | None":

@@ -38,6 +38,7 @@ class RecordingReader(FileReader):
         layout: draw records in this layout (a name, or the path of a layout file).
         derive_leads: compute III, aVR, aVL and aVF from I and II if a record lacks them.
         reading: further options of ``read_signal``: lead_names, uncalibrated_gain.
+        speed, gain: of pages, as in ``digitize``.
     """
 
     def __init__(
@@ -45,12 +46,15 @@ class RecordingReader(FileReader):
         layout: str | None = None,
         derive_leads: bool | None = None,
         reading: Mapping[str, Any] | None = None,
+        speed: float | None = None,
+        gain: float | None = None,
     ) -> None:
         super().__init__(bool(derive_leads), reading)
+        self._scales = {"speed": speed, "gain": gain}
         self._drawing = RenderConfig(layout=layout or RECORD_LAYOUT)
 
     def _picture(self, picture: Picture) -> InputPage:
-        recording = digitize(picture.image, reader_of(None))
+        recording = digitize(picture.image, reader_of(None), **self._scales)
         summary = recording.summary()
         shown = ShownRecording(
             recording.signal,
