@@ -75,7 +75,7 @@ def _headline(dataset: dict, view: dict, statistics: Statistics) -> dict:
     else:
         verdict, tone = _verdict(best, len(models), rows, rivals)
     if leaks["share"] and judged:
-        verdict += f" {_leak_words(leaks, view['role'])}, so every score here is too high."
+        verdict += f" {_leak_words(leaks, view['role'])}, so the scores here can be too high."
         tone = "bad"
     smallest = min(view["support"].items(), key=lambda item: item[1])
     return {

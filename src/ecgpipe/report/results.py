@@ -255,13 +255,14 @@ def baseline_findings(cells: dict[str, dict[str, Cell]], model: dict | None) -> 
         findings.append(
             f"Leak: the area outside the traces predicts the class better than chance: macro AUC {outside}."
             if outside.low > CHANCE_AUC
-            else f"The area outside the traces does not predict the class: macro AUC {outside}."
+            else "The area outside the traces does not predict the class significantly better than chance: macro AUC "
+            f"{outside}."
         )
     shuffled = cells.get("shuffled", {}).get("auc_macro")
     if shuffled and shuffled.low is not None:
         score = f"mean macro AUC {shuffled}, {shuffled.seeds} shuffles"
         findings.append(
-            f"With shuffled training labels the classifier is not above chance: {score}."
+            f"With shuffled training labels the classifier is not significantly above chance: {score}."
             if shuffled.low <= CHANCE_AUC  # a leak of labels can only raise the score
             else f"With shuffled training labels the classifier is above chance: {score}. If more shuffles do not "
             "change that, labels reach the test records in another way."

@@ -126,12 +126,13 @@ def _notes(summary: dict) -> list[str]:
 
 
 def _brief(rows: Sequence[dict], target: str) -> str | None:
-    """``lies on the traces more than chance predicts, and ... than that of a network with random weights``."""
+    """``lies on the traces more than chance predicts, and not significantly more than that of a network with random
+    weights``."""
     entries = next((row["common"] for row in rows if row["measure"] == target), None)
     if entries is None or entries["trained"]["value"] is None:
         return None
     trained, difference = entries["trained"], entries["difference"]
-    amount = {1: "more", 0: "no more", -1: "less"}
+    amount = {1: "more", 0: "not significantly more", -1: "less"}
     text = f"lies on the {PLACES[target]} {amount[_sign(trained['above_chance'])]} than chance predicts"
     if difference and difference["value"] is not None:
         text += f", and {amount[_sign(difference)]} than that of a network with random weights"
