@@ -152,7 +152,7 @@ def test_paired_tests_show_corrected_p_values(own, tmp_path):
 
     edit(own, change)
     publish(own, tmp_path / "out")
-    cells = next(cells for cells in rows_of(tmp_path / "out", "ResNet-34") if cells[1].startswith("+0.250"))
+    cells = next(cells for cells in rows_of(tmp_path / "out", "ResNet-34 (one seed)") if cells[1][:6] == "+0.250")
     metrics = read_json(own / "report/report.json")["comparisons"][0]["metrics"]
     found = dict(zip(metrics, cells[2::2], strict=True))
     assert (found["accuracy"], found["f1_weighted"], found["auc_macro"]) == ("&#60; 0.001", "0.625", "–")

@@ -1,15 +1,18 @@
 """Tables of comparisons and scores."""
 
+from ecgpipe.report.build import html_environment
+from ecgpipe.report.names import LABELS
 from ecgpipe.report.results import pooled_cells
-from ecgpipe.report.statistics import Statistics, comparison_sentences, comparison_tables
+from ecgpipe.report.statistics import Statistics, comparison_sentences, comparison_tables, protocol_tables
 
 ROW = {"first": "swin", "second": "vit", "family": "reference", "test": "bootstrap", "difference": 0.1, "note": None}
+ROW |= {"seeds": [0, 1, 2]}
 
 
 def compared(**changes) -> dict:
     rows = [ROW | {"metric": "accuracy", "low": 0.02, "high": 0.2, "p": 0.005, "p_holm": 0.01} | changes]
     named = {"dataset": "ptb-xl", "protocol": "folds", "reference": "swin"}
-    return named | {"confidence": 0.95, "resamples": 2000, "comparisons": rows}
+    return named | {"confidence": 0.95, "comparisons": rows}
 
 
 def test_summary_counts_significant_differences():
@@ -37,17 +40,27 @@ def test_cells_keep_their_notes():
     assert (cells["auc_macro"].value, cells["auc_macro"].note) == (None, "not measured")
 
 
-def test_too_few_resamples_are_reported():
-    """By hand: 66 tests at the smallest p of 2,000 resamples, 2 / 2001, give 0.066; 2,640 resamples give 0.04998."""
-    smallest = 2 / 2001
-    (table,) = comparison_tables(Statistics([compared(p=smallest, p_holm=66 * smallest)]))
-    assert table["significant"] == 0 and "at least 2,640" in table["limit"] and "1 more have" in table["limit"]
-    for p, p_holm in (
-        (smallest, 40 * smallest),
-        (0.3, 0.9),
-    ):
-        (table,) = comparison_tables(Statistics([compared(p=p, p_holm=p_holm)]))
-        assert table["limit"] == ""
+def test_pairs_with_one_seed_are_marked_among_others():
+    """Their intervals leave out the variance of trainings, and look narrower than those of pairs with three seeds."""
+    both = compared()
+    both["comparisons"] = [*both["comparisons"], both["comparisons"][0] | {"second": "resnet34", "seeds": [0]}]
+    (table,) = comparison_tables(Statistics([both]))
+    assert {row["second"]: row["one_seed"] for row in table["rows"]} == {"vit": False, "resnet34": True}
+    row = {"first": "paper", "second": "unique", "metric": "accuracy", "difference": 0.1, "low": 0.0, "high": 0.2}
+    rows = [
+        row | {"model": "vit", "first_seeds": [0, 1], "second_seeds": [0], "note": "one seed under unique"},
+        row | {"model": "swin", "first_seeds": [0, 1], "second_seeds": [0, 1], "note": None},
+        row | {"model": "x", "first_seeds": [0, 1], "second_seeds": None, "note": "not run", "difference": None},
+    ]
+    protocols = [{"dataset": "ptb-xl", "confidence": 0.975, "rows": rows}]
+    tables = protocol_tables(Statistics(protocols=protocols))
+    assert {row["model"]: row["one_seed"] for row in tables[0]["rows"]} == {"vit": True, "swin": False, "x": False}
+    page = html_environment().get_template("comparisons.html.j2")
+    text = page.render(
+        comparisons=[table], protocol_comparisons=tables, calibration=[], titles={}, names={}, labels=LABELS
+    )
+    assert text.count("one seed: intervals over patients only") == 2
+    assert "Unpaired 97.5% intervals" in text
 
 
 def test_pairs_are_alone_without_a_reference():

@@ -1,6 +1,5 @@
 """Comparisons of models and of protocols, calibration, and claims, as rows for the report."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,9 +35,9 @@ def comparison_tables(statistics: Statistics) -> list[dict]:
 
     Returns:
         ``dataset``, ``protocol``, ``family``; ``first``: the reference model (None: several); ``metrics``; ``rows``:
-        ``first``, ``second``, ``cells`` (a row of comparisons.json per metric), ``exact`` tests; ``significant`` of
-        ``tests`` (bootstrap, after Holm's correction) at ``level``; ``confidence``; ``limit``: a sentence if there are
-        too few resamples; ``alone``: whether this is the protocol's only family.
+        ``first``, ``second``, ``cells`` (a row of comparisons.json per metric), ``one_seed`` (whether the two share
+        only one), ``exact`` tests; ``significant`` of ``tests`` (bootstrap, after Holm's correction) at ``level``;
+        ``confidence``; ``alone``: whether this is the protocol's only family.
     """
     tables = []
     for compared in statistics.comparisons:
@@ -51,7 +50,8 @@ def comparison_tables(statistics: Statistics) -> list[dict]:
                 {
                     "first": first,
                     "second": second,
-                    "cells": [_bootstrap(own, first, second, metric) for metric in metrics],
+                    "cells": (cells := [_bootstrap(own, first, second, metric) for metric in metrics]),
+                    "one_seed": _one_seed(cells, "seeds"),
                     "exact": [
                         row
                         for row in own
@@ -66,23 +66,9 @@ def comparison_tables(statistics: Statistics) -> list[dict]:
                 {"dataset": compared["dataset"], "protocol": compared["protocol"], "family": family}
                 | {"first": compared["reference"] if family == "reference" else None, "metrics": metrics, "rows": pairs}
                 | {"tests": len(tested), "significant": sum(cell["p_holm"] < level for cell in tested)}
-                | {"confidence": compared["confidence"], "level": level}
-                | {"limit": _too_few_resamples(tested, level, compared["resamples"]), "alone": len(families) == 1}
+                | {"confidence": compared["confidence"], "level": level, "alone": len(families) == 1}
             )
     return tables
-
-
-def _too_few_resamples(tested: Sequence[dict], level: float, resamples: int) -> str:
-    """A sentence if differences with the smallest possible p fail only because of Holm's correction; else empty."""
-    smallest = 2 / (resamples + 1)  # evaluate.tests.bootstrap_p
-    bound = [cell for cell in tested if cell["p"] <= smallest and cell["p_holm"] >= level]
-    if not bound:
-        return ""
-    needed = math.ceil(2 * max(cell["p_holm"] / cell["p"] for cell in bound) / level)
-    return (
-        f"{len(bound)} more have the smallest p that {resamples:,} resamples allow ({smallest:.2g}) and fail only "
-        f"because of the correction: set evaluate.resamples to at least {needed:,}."
-    )
 
 
 def _bootstrap(rows: Sequence[dict], first: str, second: str, metric: str) -> dict | None:
@@ -90,6 +76,11 @@ def _bootstrap(rows: Sequence[dict], first: str, second: str, metric: str) -> di
         if (row["first"], row["second"], row["metric"], row["test"]) == (first, second, metric, "bootstrap"):
             return row
     return None
+
+
+def _one_seed(cells: Sequence[dict | None], *sides: str) -> bool:
+    """Whether one of the seed lists of these rows has only one seed; their intervals then cover patients only."""
+    return any(len(cell[side] or ()) == 1 for cell in cells if cell for side in sides)
 
 
 def comparison_sentences(tables: Sequence[dict], names: dict[str, str]) -> list[tuple[str, str, str]]:
@@ -124,18 +115,27 @@ def comparison_sentences(tables: Sequence[dict], names: dict[str, str]) -> list[
 
 
 def protocol_tables(statistics: Statistics) -> list[dict]:
-    """A table per dataset with several protocols: each score's difference between the first protocol and another."""
+    """A table per dataset with several protocols: each score's difference between the first protocol and another.
+
+    Returns:
+        ``dataset``, ``metrics``, ``confidence``; ``rows``: ``model``, ``first``, ``second`` (protocols), ``cells`` (a
+        row of protocols.json per metric), ``one_seed`` (whether one of the two has only one).
+    """
     tables = []
     for comparison in statistics.protocols:
         metrics = [metric for metric in TESTED if any(row["metric"] == metric for row in comparison["rows"])]
         cells = {(row["model"], row["first"], row["second"], row["metric"]): row for row in comparison["rows"]}
         rows = [
             {"model": model, "first": first, "second": second}
-            | {"cells": [cells.get((model, first, second, metric)) for metric in metrics]}
+            | {"cells": (own := [cells.get((model, first, second, metric)) for metric in metrics])}
+            | {"one_seed": _one_seed(own, "first_seeds", "second_seeds")}
             for model, first, second in dict.fromkeys(key[:3] for key in cells)
         ]
         if rows:
-            tables.append({"dataset": comparison["dataset"], "metrics": metrics, "rows": rows})
+            confidence = comparison["confidence"]
+            tables.append(
+                {"dataset": comparison["dataset"], "metrics": metrics, "confidence": confidence, "rows": rows}
+            )
     return tables
 
 
