@@ -174,7 +174,9 @@ def test_missing_seeds_and_different_records_have_notes(rng, tmp_path):
     assert alone["difference"] is None and alone["note"] == "the two have no seed in common"
     assert elsewhere["difference"] is None and elsewhere["note"] == "they were not scored on the same records"
     model = next(model for model in found["models"] if model["model"] == "lacks")
-    assert model["missing_seeds"] == [0, 7] and "seeds missing: 0, 7" in model["scores"]["accuracy"]["note"]
+    assert model["missing_seeds"] == [0, 7] and (
+        model["scores"]["accuracy"]["note"] == "seeds missing: 0, 7, so the interval covers patients only"
+    )
 
 
 def test_constant_scores_and_identical_models(rng, tmp_path):
@@ -292,7 +294,9 @@ def test_seeds_without_the_score_are_left_out_of_both_means():
 
     row = bootstrap_row({}, scores(0.9, np.nan, 0.8), scores(0.5, np.nan, 0.6), "auc_macro", CONFIG)
     assert (row["first_value"], row["second_value"]) == (pytest.approx(0.85), pytest.approx(0.55))
-    assert row["difference"] == pytest.approx(0.3)
+    assert row["difference"] == pytest.approx(0.3) and row["note"] is None
+    left = bootstrap_row({}, scores(0.9, np.nan), scores(0.5, np.nan), "auc_macro", CONFIG)
+    assert left["between_seeds"] is None and "one seed: the interval covers patients only" in left["note"]
     none = bootstrap_row({}, scores(np.nan), scores(np.nan), "auc_macro", CONFIG)
     assert (none["first_value"], none["difference"]) == (None, None)
 

@@ -44,6 +44,9 @@ def test_mean_leaks_over_seeds(tmp_path):
     assert "37.5%" in text
     assert "unknown" in text
     assert "<svg" in text
+    # unknown is not 0: neither a bar nor an entry in the legend
+    assert "identical" in figure["leaks-x"] and "same patient" not in figure["leaks-x"]
+    assert "same patient" in leak_figure([view["leaks"][0] | {"patient": 0.25}])
 
 
 def test_without_leaks_there_is_a_table_of_zeros_but_no_chart():

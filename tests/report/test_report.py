@@ -8,7 +8,13 @@ import pandas as pd
 import pytest
 
 from ecgpipe.report.collect import Cell, Run, over_seeds, score_table, stage_times, whole_protocol
-from ecgpipe.report.figures import comparison_figure, confusion_figure, history_figure, roc_figure
+from ecgpipe.report.figures import (
+    comparison_figure,
+    confusion_figure,
+    history_figure,
+    reliability_figure,
+    roc_figure,
+)
 from ecgpipe.report.names import MODEL_NAMES, TABLE_2, TABLE_3, TABLE_4, alterations, model_name, names_of_runs
 
 
@@ -84,6 +90,18 @@ def test_figures_are_reproducible_svg():
             "http" not in svg.replace("http://www.w3.org", "").replace("https://matplotlib.org", "").split("<g", 1)[1]
         )
         assert make() == svg
+
+
+def test_every_class_has_its_curves():
+    """There are nine colours; labels such as the eleven classes of the PhysioNet Challenge 2024 need more."""
+    names = [f"class {i:02d}" for i in range(11)]
+    run = make_run(0, 0.6, 0.5, 0.7)
+    row = {"predicted": 0.4, "observed": 0.5, "low": 0.3, "high": 0.7}
+    run.metrics |= {"classes": names, "roc": {name: {"fpr": [0, 1], "tpr": [0, 1]} for name in names}}
+    run.metrics |= {"per_class": {name: {"auc": {"value": 0.5, "low": None, "high": None}} for name in names}}
+    run.metrics |= {"calibration": {name: [row] for name in names}}
+    for svg in (roc_figure(run), reliability_figure([run])):
+        assert all(name in svg for name in names)
 
 
 def test_stage_times_are_summed_per_rule(tmp_path):

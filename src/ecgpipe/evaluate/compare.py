@@ -170,7 +170,10 @@ def pooled_cell(scores: SeedScores, name: str, config: EvaluateConfig, missing_s
     )
     if cell["low"] is not None:  # Student's t can exceed the possible values
         cell |= {"low": max(0.0, cell["low"]), "high": min(metric.maximum, cell["high"])}
-    notes = [cell["note"], f"seeds missing: {', '.join(map(str, missing_seeds))}" if missing_seeds else None]
+    missing = f"seeds missing: {', '.join(map(str, missing_seeds))}" if missing_seeds else None
+    if missing and len(scores) == 1 and cell["low"] is not None:
+        missing += ", so the interval covers patients only"
+    notes = [cell["note"], missing]
     if cell["value"] is not None:
         undefined = [str(seed) for seed, value in zip(scores, values, strict=True) if np.isnan(value)]
         notes += [reasons, f"not measurable with seeds {', '.join(undefined)}" if undefined else None]
@@ -272,8 +275,7 @@ def bootstrap_row(head: dict, first: SeedScores, second: SeedScores, metric: str
     samples = np.stack([first[seed].samples[metric] - second[seed].samples[metric] for seed in first])
     pooled = mean_over_seeds(values, samples, config.seed)
     cell = bootstrap_interval(pooled.value, pooled.samples, config.confidence)
-    known = pooled.samples[~np.isnan(pooled.samples)]
-    p_value = None if cell["value"] is None else bootstrap_p(known)
+    p_value = None if cell["value"] is None else bootstrap_p(pooled.samples)
     seeds = [seed for seed, value in zip(first, values, strict=True) if not np.isnan(value)] or list(first)
     means = [np.mean([side[seed].value[metric] for seed in seeds]) for side in (first, second)]
     return head | {
@@ -287,7 +289,7 @@ def bootstrap_row(head: dict, first: SeedScores, second: SeedScores, metric: str
         "between_seeds": pooled.between,
         "p": p_value,
         "note": join_notes(
-            [cell["note"], "one seed: the interval covers patients only, not trainings" if len(first) == 1 else None]
+            [cell["note"], "one seed: the interval covers patients only, not trainings" if len(seeds) == 1 else None]
         ),
     }
 

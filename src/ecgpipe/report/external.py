@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from ecgpipe.artifacts.files import read_json
 from ecgpipe.report.collect import score_text
-from ecgpipe.report.figures import COLOURS, FAINT, STYLE, to_svg
+from ecgpipe.report.figures import FAINT, STYLE, class_style, to_svg
 
 SIDES = ("source", "external", "internal")
 """A model on its own dataset, the same model on the other dataset, and a model trained there on the other dataset."""
@@ -154,12 +154,13 @@ def _reliability(model: dict, view: dict) -> str:
         titles = (f"Before: calibrated on {view['source_title']}", f"After: recalibrated on {view['target_title']}")
         for panel, when, title in zip(panels, ("before", "after"), titles, strict=True):
             panel.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8, linestyle=":")
-            for colour, (label, curve) in zip(COLOURS, model["curves"][when].items(), strict=False):
+            for number, (label, curve) in enumerate(model["curves"][when].items()):
+                style = class_style(number)
                 for row in curve:
-                    panel.plot([row["predicted"]] * 2, [row["low"], row["high"]], color=colour, linewidth=0.8)
+                    panel.plot([row["predicted"]] * 2, [row["low"], row["high"]], color=style["color"], linewidth=0.8)
                 points = [row["predicted"] for row in curve], [row["observed"] for row in curve]
                 # markers at 0 and 1 are not cut
-                panel.plot(*points, color=colour, linewidth=1.4, marker="o", markersize=3.5, label=label, clip_on=False)
+                panel.plot(*points, linewidth=1.4, marker="o", markersize=3.5, label=label, clip_on=False, **style)
             panel.set(xlabel="Mean predicted probability", xlim=(0, 1), ylim=(0, 1), aspect="equal")
             panel.set_title(title, fontsize=8)
         panels[0].set_ylabel("Observed frequency")

@@ -70,17 +70,23 @@ def standalone(svg: str) -> str:
     )
 
 
+def class_style(number: int) -> dict[str, str]:
+    """Colour and line style of a class; the line styles distinguish classes of the same colour."""
+    styles = ("-", "--", "-.", ":")
+    return {"color": COLOURS[number % len(COLOURS)], "linestyle": styles[number // len(COLOURS) % len(styles)]}
+
+
 def roc_figure(run: Run) -> str:
     """ROC curves of a run, one line per class (figure 12)."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(4.2, 3.8))
         axes = figure.subplots()
         axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8, linestyle=":")
-        for colour, (label, curve) in zip(COLOURS, run.metrics["roc"].items(), strict=False):
+        for number, (label, curve) in enumerate(run.metrics["roc"].items()):
             area = run.metrics["per_class"][label]["auc"]
             interval = f" ({area['low']:.2f}-{area['high']:.2f})" if area["low"] is not None else ""
             name = f"{label}: {area['value']:.2f}{interval}"
-            axes.plot(curve["fpr"], curve["tpr"], color=colour, linewidth=1.4, label=name)
+            axes.plot(curve["fpr"], curve["tpr"], linewidth=1.4, label=name, **class_style(number))
         axes.set(xlabel="False positive rate", ylabel="True positive rate", title=name_of_run(run))
         axes.set_aspect("equal")
         axes.legend(
@@ -101,9 +107,9 @@ def reliability_figure(runs: Sequence[Run]) -> str:
         panels = figure.subplots(rows, columns, squeeze=False).ravel()
         for panel, run in zip(panels, runs, strict=False):
             panel.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8, linestyle=":")
-            for colour, (label, curve) in zip(COLOURS, run.metrics["calibration"].items(), strict=False):
+            for number, (label, curve) in enumerate(run.metrics["calibration"].items()):
                 points = [row["predicted"] for row in curve], [row["observed"] for row in curve]
-                panel.plot(*points, color=colour, linewidth=0.9, marker=".", markersize=3, label=label)
+                panel.plot(*points, linewidth=0.9, marker=".", markersize=3, label=label, **class_style(number))
             top = run.metrics.get("calibration_top", ())
             for row in top:
                 panel.plot([row["predicted"]] * 2, [row["low"], row["high"]], color=INK, linewidth=0.8)
@@ -216,6 +222,8 @@ def leak_figure(rows: Sequence[dict]) -> str:
         figure = Figure(figsize=(8.4, 0.9 + 0.42 * len(rows)))
         axes = figure.subplots()
         for number, (kind, label) in enumerate(LEAK_KINDS):
+            if all(row[kind] is None for row in rows):  # unknown, which is not 0
+                continue
             shares = [100 * (row[kind] or 0) for row in rows]
             axes.barh(np.arange(len(rows)) + 0.26 * (number - 1), shares, 0.24, color=COLOURS[number], label=label)
         axes.set(xlabel="% with a duplicate or the patient in training", xlim=(0, 100), yticks=range(len(rows)))
