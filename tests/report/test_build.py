@@ -159,6 +159,16 @@ def test_explorer_data_by_hand(tmp_path):
     assert chosen == {"ptb-xl": ["00001", "00000"]}
 
 
+def test_rounded_probabilities_predict_the_same_classes(tmp_path):
+    """Else the explorer counts other records as right than the table of results."""
+    close = predictions(tmp_path, "swin", 0, [[0, 4e-4]], [[0, 1]])  # 0.4999 and 0.5001
+    (view,) = explorer_data([close], 0.5)["views"]
+    assert view["models"][0]["p"] == [500, 501] and wrong_answers(view) == [0]
+    at_threshold = predictions(tmp_path, "vit", 0, [[-1e-3, 1e-3]], [[0, 1]], "multilabel")  # 0.49975 and 0.50025
+    (view,) = explorer_data([at_threshold], 0.5)["views"]
+    assert view["models"][0]["p"] == [499, 500] and wrong_answers(view) == [0]
+
+
 def test_explorer_with_several_labels_and_missing_records(tmp_path):
     targets = [[1, 1], [0, 0]]
     one = predictions(tmp_path, "swin", 0, [[3, -3], [-3, -3]], targets, "multilabel")

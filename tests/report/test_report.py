@@ -97,9 +97,9 @@ def test_every_class_has_its_curves():
     names = [f"class {i:02d}" for i in range(11)]
     run = make_run(0, 0.6, 0.5, 0.7)
     row = {"predicted": 0.4, "observed": 0.5, "low": 0.3, "high": 0.7}
-    run.metrics |= {"classes": names, "roc": {name: {"fpr": [0, 1], "tpr": [0, 1]} for name in names}}
-    run.metrics |= {"per_class": {name: {"auc": {"value": 0.5, "low": None, "high": None}} for name in names}}
-    run.metrics |= {"calibration": {name: [row] for name in names}}
+    run.metrics["roc"] = {name: {"fpr": [0, 1], "tpr": [0, 1]} for name in names}
+    run.metrics["per_class"] = {name: {"auc": {"value": 0.5, "low": None, "high": None}} for name in names}
+    run.metrics["calibration"] = {name: [row] for name in names}
     for svg in (roc_figure(run), reliability_figure([run])):
         assert all(name in svg for name in names)
 

@@ -141,7 +141,8 @@ def explorer_data(runs: Sequence[Run], threshold: float) -> dict:
     Returns:
         ``views``: per dataset and protocol ``dataset``, ``protocol``, ``role``, ``classes``, ``task``, ``threshold``,
         ``ids``, ``truth`` (class indices of each record) and ``models``: ``name`` and ``p``, (records x classes)
-        probabilities in thousandths as one list; null for a record without a prediction.
+        probabilities in thousandths as one list, rounded so that they predict the same classes as the exact ones; null
+        for a record without a prediction.
     """
     views: dict[tuple[str, str], dict] = {}
     for run in runs:
@@ -164,11 +165,23 @@ def explorer_data(runs: Sequence[Run], threshold: float) -> dict:
         rows = {record_id: row for row, record_id in enumerate(view["ids"])}
         thousandths = np.full((len(rows), len(predictions.classes)), -1, int)
         known = [number for number, record_id in enumerate(predictions.record_ids) if record_id in rows]
-        thousandths[[rows[predictions.record_ids[number]] for number in known]] = np.rint(
-            1000 * predictions.probabilities[known]
+        thousandths[[rows[predictions.record_ids[number]] for number in known]] = _thousandths(
+            predictions.probabilities[known], predictions.task, threshold
         )
         view["models"].append({"name": run.variant, "p": [None if p < 0 else p for p in thousandths.ravel().tolist()]})
     return {"views": list(views.values())}
+
+
+def _thousandths(probabilities: np.ndarray, task: str, threshold: float) -> np.ndarray:
+    rounded = np.rint(1000 * probabilities).astype(int)
+    if task == "single":
+        top = probabilities.argmax(axis=1)
+        rounded[np.arange(len(top)), top] += rounded.argmax(axis=1) != top
+    else:
+        called = probabilities >= threshold
+        rounded += called & (rounded < 1000 * threshold)
+        rounded -= ~called & (rounded >= 1000 * threshold)
+    return rounded
 
 
 def choose_pictured(data: dict, runs: Sequence[Run], maps: Mapping[Path, Path], limit: int) -> dict[str, list[str]]:
