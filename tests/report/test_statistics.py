@@ -22,6 +22,11 @@ def test_summary_counts_significant_differences():
         ({}, "Swin is significantly better than ViT in 1 of 1 scores and worse in 0."),
         ({"difference": -0.1}, "Swin is significantly better than ViT in 0 of 1 scores and worse in 1."),
         ({"p_holm": 0.2}, "Swin and ViT do not differ significantly in any of 1 scores."),
+        (
+            {"seeds": [0]},
+            "Swin is significantly better than ViT in 1 of 1 scores and worse in 0; with one seed, the tests cover "
+            "patients only.",
+        ),
     ):
         (sentence,) = comparison_sentences(comparison_tables(Statistics([compared(**changes)])), names)
         assert sentence == ("ptb-xl", "folds", counted)
@@ -30,6 +35,18 @@ def test_summary_counts_significant_differences():
     (sentence,) = comparison_sentences(comparison_tables(Statistics([both])), names)
     assert "2 paired tests against 2 other models (Holm-corrected), Swin is significantly better in 1" in sentence[2]
     assert comparison_sentences(comparison_tables(Statistics([compared(p_holm=None)])), names) == []
+
+
+def test_summary_counts_the_planned_comparisons():
+    """It used to count those of the reference model alone, which are then secondary."""
+    (sentence,) = comparison_sentences(comparison_tables(Statistics([compared(family="planned")])), {})
+    planned = "of the comparisons planned before the results, 1 of 1 differences is significant."
+    assert sentence == ("ptb-xl", "folds", planned)
+    both = compared(family="planned")
+    both["comparisons"] = [*both["comparisons"], both["comparisons"][0] | {"second": "resnet34", "p_holm": 0.2}]
+    (sentence,) = comparison_sentences(comparison_tables(Statistics([both])), {})
+    assert sentence[2].endswith("results, 1 of 2 differences is significant after Holm's correction.")
+    assert comparison_sentences(comparison_tables(Statistics([compared(family="others")])), {}) == []
 
 
 def test_cells_keep_their_notes():
@@ -46,6 +63,8 @@ def test_pairs_with_one_seed_are_marked_among_others():
     both["comparisons"] = [*both["comparisons"], both["comparisons"][0] | {"second": "resnet34", "seeds": [0]}]
     (table,) = comparison_tables(Statistics([both]))
     assert {row["second"]: row["one_seed"] for row in table["rows"]} == {"vit": False, "resnet34": True}
+    ((_, _, sentence),) = comparison_sentences([table], {})
+    assert sentence.endswith("; with one seed for 1 of the pairs, the tests cover patients only.")
     row = {"first": "paper", "second": "unique", "metric": "accuracy", "difference": 0.1, "low": 0.0, "high": 0.2}
     rows = [
         row | {"model": "vit", "first_seeds": [0, 1], "second_seeds": [0], "note": "one seed under unique"},

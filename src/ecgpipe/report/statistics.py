@@ -84,10 +84,10 @@ def _one_seed(cells: Sequence[dict | None], *sides: str) -> bool:
 
 
 def comparison_sentences(tables: Sequence[dict], names: dict[str, str]) -> list[tuple[str, str, str]]:
-    """Dataset, protocol and a sentence for each table with a reference model."""
+    """Dataset, protocol and a sentence for each table of planned comparisons or with a reference model."""
     sentences = []
     for table in tables:
-        if table["first"] is None or not table["tests"]:
+        if not table["tests"] or table["family"] not in ("planned", "reference"):
             continue
         significant = [
             cell["difference"]
@@ -98,7 +98,15 @@ def comparison_sentences(tables: Sequence[dict], names: dict[str, str]) -> list[
         better = sum(difference > 0 for difference in significant)
         worse = sum(difference < 0 for difference in significant)
         first, tests = names.get(table["first"], table["first"]), table["tests"]
-        if len(table["rows"]) > 1:
+        if table["family"] == "planned":
+            verb = "is" if len(significant) == 1 else "are"
+            found = (
+                f"of the comparisons planned before the results, {len(significant)} of {tests} differences {verb} "
+                "significant"
+            )
+            if len(table["rows"]) > 1:
+                found += " after Holm's correction"
+        elif len(table["rows"]) > 1:
             found = (
                 f"in {tests} paired tests against {len(table['rows'])} other models (Holm-corrected), {first} is "
                 f"significantly better in {better} and worse in {worse}"
@@ -110,6 +118,9 @@ def comparison_sentences(tables: Sequence[dict], names: dict[str, str]) -> list[
                 found = (
                     f"{first} is significantly better than {second} in {better} of {tests} scores and worse in {worse}"
                 )
+        if alone := sum(row["one_seed"] for row in table["rows"]):
+            pairs = "" if alone == len(table["rows"]) else f" for {alone} of the pairs"
+            found += f"; with one seed{pairs}, the tests cover patients only"
         sentences.append((table["dataset"], table["protocol"], f"{found}."))
     return sentences
 
