@@ -268,7 +268,8 @@ def test_two_runs_of_different_models_and_seeds(rng, tmp_path, capsys):
     first = write(tmp_path, "swin", 0, given(rng, 1.0)).parent
     second = write(tmp_path, "vit", 5, given(rng, 1.0)).parent
     assert main(["compare", str(first), str(second), "--resamples", "200"]) == 0
-    assert "swin against vit" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "swin against vit" in printed and "seed 0 of the first against seed 5 of the second" in printed
     strange = tmp_path / "x" / "predictions.parquet"
     given(rng, 1.0).write(strange)
     assert main(["compare", str(first), str(strange.parent)]) == 1

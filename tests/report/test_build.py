@@ -131,6 +131,7 @@ def test_latex_is_escaped_and_intervals_share_a_cell(tmp_path):
     text = latex(table)
     assert r"a\_b & F1 & n \\" in text
     assert r"50\% \& \{x\} & 0.5000 [0.2500, --] & 3 \\" in text
+    assert "2e-07 & 0.0000 & 0.0500" in latex(pd.DataFrame({"p": [2e-7], "q": [0.0], "r": [0.05]}))
     links = write_tables({"t": table}, tmp_path / "tables")
     assert next(csv.reader((tmp_path / "tables/t.csv").open())) == ["a_b", "F1", "F1 low", "F1 high", "n"]
     assert links["t"]["csv"].startswith("data:text/csv;base64,")

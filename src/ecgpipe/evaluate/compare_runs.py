@@ -10,7 +10,7 @@ from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.config.data import PROTOCOL_PATTERN
 from ecgpipe.errors import DataError
-from ecgpipe.evaluate.bootstrap import distinct_groups, resamples_for
+from ecgpipe.evaluate.bootstrap import distinct_groups, join_notes, resamples_for
 from ecgpipe.evaluate.compare import add_holm, check_same_records, pair_head, pair_rows
 from ecgpipe.evaluate.model_scores import Reported, bootstrap_scores, read_reported
 from ecgpipe.progress import progress
@@ -109,9 +109,10 @@ def compare_results(first: ResultsFolder, second: ResultsFolder, config: Evaluat
 def _pair(key: Key, other: Key, first: ResultsFolder, second: ResultsFolder, config: EvaluateConfig) -> dict:
     """One entry of ``pairs``."""
     sides = [first.runs[key], second.runs[other]]
-    seeds = sorted(sides[0].keys() & sides[1].keys())
+    seeds, note = sorted(sides[0].keys() & sides[1].keys()), None
     if len(sides[0]) == len(sides[1]) == 1 and not seeds:  # one seed each: compare them although the numbers differ
         seeds = list(sides[0])
+        note = f"seed {seeds[0]} of the first against seed {next(iter(sides[1]))} of the second"
         sides[1] = {seeds[0]: next(iter(sides[1].values()))}
     pair = {
         "dataset": key[0] if key[0] == other[0] else f"{key[0]} | {other[0]}",
@@ -141,8 +142,8 @@ def _pair(key: Key, other: Key, first: ResultsFolder, second: ResultsFolder, con
         for runs in (first_runs, second_runs):
             runs[seed] = replace(runs[seed], groups=groups)
     pair |= {"seeds": seeds, "common": _count(first_runs)}
-    if pair["common"] < max(pair["first_records"], pair["second_records"]):
-        pair["note"] = "compared on the records that both report"
+    fewer = pair["common"] < max(pair["first_records"], pair["second_records"])
+    pair["note"] = join_notes([note, "compared on the records that both report" if fewer else None])
     scores = bootstrap_scores({"first": first_runs, "second": second_runs}, config)
     head = pair_head("first", "second", None, first_runs)
     return pair | {"rows": pair_rows(head, (first_runs, second_runs), (scores["first"], scores["second"]), config)}

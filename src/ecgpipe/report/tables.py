@@ -59,7 +59,7 @@ def _plain(value: object) -> str:
     if value is None or value is pd.NA or (isinstance(value, float) and pd.isna(value)):
         return "--"
     if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) >= 1 else f"{value:.4f}"
+        return f"{value:.4f}" if value == 0 or 5e-5 <= abs(value) < 1 else f"{value:.4g}"  # a tiny p is not 0.0000
     return _escape(str(value))
 
 
