@@ -176,8 +176,9 @@ def _caution(view: dict) -> str | None:
 
 
 def _leaks(dataset: dict, view: dict) -> dict:
-    """``share`` of the reported records (0 to 1) with a duplicate or their patient in training, None if unknown;
-    ``kind``: near or patient, whichever is more frequent; ``patients``: whether patients are known."""
+    """``share`` of the reported records (0 to 1) with a duplicate or with their patient in training (the larger of the
+    two), None if unknown; ``kind``: near or patient, whichever is more frequent; ``patients``: whether patients are
+    known."""
     rows = [
         row
         for row in (dataset["audit"] or {}).get("leaks", [])
