@@ -1,5 +1,7 @@
 """Leads from traces and names: rows, layouts, and what is missing."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from ecgpipe.errors import ConfigError
 from ecgpipe.reader.leads import find_leads
 from ecgpipe.reader.rows import one_run_per_column
 from ecgpipe.reader.templates import read_templates
+from ecgpipe.reader.timing import page_time
 
 LIMB, CHEST = ("I", "II", "III", "aVR", "aVL", "aVF"), ("V1", "V2", "V3", "V4", "V5", "V6")
 
@@ -230,6 +233,74 @@ def test_names_nearer_to_another_row_are_of_their_own(below) -> None:
     names = [(name, x, y + 6 + below, share) for name, x, y, share in names_of([LIMB + CHEST], baselines)]
     found = find_leads(*rows_of_traces(baselines, dict.fromkeys(range(12), -5.0)), names, MM)
     assert found.layout == "12x1" and all(lead.name_read for lead in found.leads)
+
+
+@pytest.mark.parametrize("along", [20, 50])
+def test_names_in_the_middle_or_at_the_end_of_their_leads_do_not_move_the_columns(along) -> None:
+    baselines = [30.0, 60, 90]
+    names = [(name, x + along, y, share) for name, x, y, share in names_of(BY_COLUMN, baselines)]
+    found = find_leads(*rows_of_traces(baselines), names, MM)
+    assert found.layout == "3x4" and all(lead.name_read for lead in found.leads)
+    places = {lead.name: (lead.left, lead.right) for lead in found.leads}
+    assert places["I"] == pytest.approx((LEFT, LEFT + 62.5), abs=1)
+    assert places["V1"] == pytest.approx((LEFT + 125, LEFT + 187.5), abs=1)
+
+
+def test_leads_recorded_in_place_of_others_keep_their_printed_names() -> None:
+    baselines = [30.0, 60, 90]
+    names = names_of([*BY_COLUMN[:3], ("V7", "V8", "V9")], baselines)
+    found = find_leads(*rows_of_traces(baselines), names, MM)
+    assert found.layout == "3x4" and all(lead.name_read for lead in found.leads)
+    assert [lead.name for lead in found.leads if lead.left > LEFT + 180] == ["V7", "V8", "V9"]
+    assert {lead.name for lead in found.leads} == {*LIMB, "V1", "V2", "V3", "V7", "V8", "V9"}
+
+
+def test_two_rows_without_names_are_not_taken_for_twelve_leads() -> None:
+    found = find_leads(*rows_of_traces([30.0, 60]), [], MM)
+    assert not found.known and found.layout == "2x1 unknown"
+
+
+def test_names_left_of_their_rows_are_read() -> None:
+    baselines = [30.0 + 14 * row for row in range(12)]
+    names = [(name, x - 20, y, share) for name, x, y, share in names_of([CHEST + LIMB], baselines)]
+    found = find_leads(*rows_of_traces(baselines, dict.fromkeys(range(12), -5.0)), names, MM)
+    assert [lead.name for lead in found.leads] == [*CHEST, *LIMB] and all(lead.name_read for lead in found.leads)
+    assert all(lead.left == pytest.approx(LEFT, abs=1) and lead.coverage > 0.99 for lead in found.leads)
+
+
+def test_names_do_not_name_the_rows_far_above_them() -> None:
+    """The rhythm strip of this page is its first row, unlike in all layouts."""
+    baselines = [30.0, 64, 98, 132]
+    names = [("II", 23, 24, 0.9), *names_of(BY_COLUMN, baselines[1:])]
+    assert find_leads(*rows_of_traces(baselines), names, MM).agreement < 0.5
+
+
+def test_a_lead_that_continues_from_row_to_row_is_not_taken_for_twelve_leads() -> None:
+    baselines = [30.0, 64, 98]
+    found = find_leads(*rows_of_traces(baselines), names_of([("II", "II", "II")], baselines), MM)
+    assert not found.known and found.layout == "3x1 unknown"
+
+
+def test_a_row_whose_names_do_not_fit_is_doubtful() -> None:
+    """The third row was not found, so that the strip is in its place."""
+    baselines = [30.0, 64, 132]
+    names = [*names_of(BY_COLUMN, [30.0, 64, 98]), ("II", 23, 126, 0.9)]
+    found = find_leads(*rows_of_traces(baselines), names, MM)
+    assert found.layout == "3x4" and found.doubtful == (2,)
+    assert find_leads(*rows_of_traces([30.0, 64, 98]), names[:-1], MM).doubtful == ()
+
+
+def test_columns_that_do_not_fill_the_rows_keep_their_width(monkeypatch) -> None:
+    """Five columns of 2 s, of which the layout has four, above a strip of 10 s."""
+    baselines = [30.0, 60, 90, 120]
+    names = [*names_of([*BY_COLUMN, ("V3R", "V4R", "V7")], baselines), ("II", 23, 114, 0.9)]
+    found = find_leads(*rows_of_traces(baselines), names, MM)
+    monkeypatch.setattr("ecgpipe.reader.timing._at_a_line", lambda page, left, lefts: left)
+    page = SimpleNamespace(leads=found, reading=SimpleNamespace(grid_found=True))
+    leads, time, _ = page_time(page)
+    assert time.seconds == 10
+    (v1,) = [lead for lead in leads if lead.name == "V1"]
+    assert [time.at(x, 0) for x in (v1.left, v1.right)] == pytest.approx([4, 6], abs=0.05)
 
 
 def test_leads_in_an_order_of_their_own_are_named_as_read() -> None:

@@ -9,7 +9,9 @@ from itertools import combinations, pairwise
 
 import numpy as np
 
-from ecgpipe.reader.templates import Layout, named_rows
+from ecgpipe.lead_names import PRINTED_NAMES
+from ecgpipe.reader.network import LEAD_NAMES
+from ecgpipe.reader.templates import BY_NAMES, Layout, named_rows
 
 WRONG_NAME = 0.7  # weight of a name that contradicts a layout
 MISSING_NAME = 0.3  # weight of a name of the layout that was not read, on a page with readable names
@@ -18,6 +20,7 @@ IN_COLUMN = 8.0  # mm, distance of a name from those above and below it
 NAME_LEFT, NAME_RIGHT, USUAL_NAME = 6.0, 14.0, 3.0  # mm, where names are printed relative to the start of their lead
 EQUAL = 0.06  # columns whose names are apart by the usual width, to this share, are of equal width
 LEAST_COLUMN = 0.15  # of a column's width: less of it is not a lead
+OTHER_LEADS = frozenset(LEAD_NAMES) - frozenset(PRINTED_NAMES)  # recorded in place of one of the twelve
 OTHER_ORDER = 0.6  # agreement below which the leads are named as read, if most names were read
 
 Names = list[list[tuple[str, float, float]]]
@@ -56,7 +59,10 @@ def arrange(spans: list[tuple[float, float]], names: Names, layouts: Sequence[La
     count = len(spans)
     fitting = [layout for layout in layouts if layout.rows == count]
     by_names = named_rows([max(row, key=lambda name: name[2])[0] if row else None for row in names])
-    if by_names.complete or not fitting:
+    if one_lead(names):
+        return _fitted(by_names, spans, names)
+    rare = all(layout.rarity > BY_NAMES for layout in fitting)
+    if by_names.complete or not fitting or (rare and not any(names)):
         fitting.append(by_names)
     if any(names):
         fitting += _parts(layouts, count)
@@ -66,6 +72,11 @@ def arrange(spans: list[tuple[float, float]], names: Names, layouts: Sequence[La
     whole = [layout for layout in layouts if layout.rows == count]
     named = [found for layout in whole if (found := _named_as_read(layout, spans, names))]
     return max(named, key=lambda found: len(found.read) - found.layout.rarity, default=best)
+
+
+def one_lead(names: Names) -> bool:
+    """Whether all of several rows have the same name: one lead that continues from row to row."""
+    return len(names) > 1 and all(names) and len({name for row in names for name, *_ in row}) == 1
 
 
 def _parts(layouts: Sequence[Layout], count: int) -> list[Layout]:
@@ -92,6 +103,7 @@ def _fitted(layout: Layout, spans: list[tuple[float, float]], names: Names) -> A
     first, width = _columns(matching, len(layout.columns), left, right)
     right_share = wrong_share = 0.0
     read = set()
+    others: dict[tuple[str, int], str] = {}  # name and row of a lead of the layout -> lead in its place
     for name, row, x, share in all_names:
         column = place.get((name, row))
         if column is not None and abs(x - first - width * column) <= IN_COLUMN:
@@ -99,6 +111,10 @@ def _fitted(layout: Layout, spans: list[tuple[float, float]], names: Names) -> A
             read.add((name, row))
         else:
             wrong_share += share
+            column = round((x - first) / width)
+            here = column in range(len(layout.columns)) and abs(x - first - width * column) <= IN_COLUMN
+            if here and name in OTHER_LEADS:
+                others[layout.columns[column][row], row] = name
     bounds = _bounds(first, width, len(layout.columns), left, right)
     shown = [column for column, (low, high) in enumerate(bounds) if high - low > LEAST_COLUMN * width]
     if not shown:  # the names would place all columns outside of the rows
@@ -111,6 +127,10 @@ def _fitted(layout: Layout, spans: list[tuple[float, float]], names: Names) -> A
         score -= PART
         kept = replace(kept, name=f"{layout.name}, {len(shown)} of {len(layout.columns)} columns")
     agreement = right_share / (right_share + wrong_share) if right_share else 0.0
+    others = {place: name for place, name in others.items() if place not in read}
+    columns = (tuple(others.get((name, row), name) for row, name in enumerate(leads)) for leads in kept.columns)
+    kept = replace(kept, columns=tuple(columns))
+    read |= {(name, row) for (_, row), name in others.items()}
     return Arrangement(kept, [bounds[column] for column in shown], score, agreement, frozenset(read), cut)
 
 
@@ -123,7 +143,8 @@ def _columns(matching: list[tuple[int, float]], count: int, left: float, right: 
     if not matching:
         return left + USUAL_NAME, width
     first = float(np.median([x - width * column for column, x in matching]))
-    if not slopes and not -NAME_LEFT - IN_COLUMN <= first - left <= NAME_RIGHT:
+    beside = count == 1 and first < left  # names to the left of the traces
+    if not slopes and not beside and not -NAME_LEFT - IN_COLUMN <= first - left <= NAME_RIGHT:
         return left + USUAL_NAME, width  # one column of names, in the wrong place
     return first, width
 
@@ -131,9 +152,11 @@ def _columns(matching: list[tuple[int, float]], count: int, left: float, right: 
 def _bounds(first: float, width: float, count: int, left: float, right: float) -> list[tuple[float, float]]:
     """Left and right end of each column: equal parts of the rows, unless the names show other columns."""
     starts_here = -NAME_LEFT <= first - left <= NAME_RIGHT
-    if starts_here and abs(width * count / (right - left) - 1) < EQUAL:
-        return _equal_parts(left, right, count)
     start = left if starts_here else first - USUAL_NAME
+    # from names in the middle or at the end of their leads, the last column would reach beyond the rows
+    fills = count == 1 or starts_here or start + width * count > right + IN_COLUMN
+    if fills and abs(width * count / (right - left) - 1) < EQUAL:
+        return _equal_parts(left, right, count)
     edges = np.clip(start + width * np.arange(count + 1), left, right)
     if right - edges[-1] < LEAST_COLUMN * width:
         edges[-1] = right

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from ecgpipe.reader.arrange import Arrangement, Names, arrange
+from ecgpipe.reader.arrange import Arrangement, Names, arrange, one_lead
 from ecgpipe.reader.rows import clean_rows, columns_of, find_rows, flat_rows, keep_rows
 from ecgpipe.reader.templates import Layout, read_templates
 
@@ -59,6 +59,7 @@ class PageLeads:
         removed: baselines of shorter lines that were not taken for rows.
         agreement: share of the confidence in names that agrees with the layout, 0 to 1; 0 if no name was read.
         row_of: int8 (h, w), the row of each trace pixel, -1 elsewhere.
+        doubtful: rows in which names were read, but none of the layout.
     """
 
     layout: str
@@ -69,6 +70,7 @@ class PageLeads:
     removed: tuple[float, ...]
     agreement: float
     row_of: np.ndarray = field(repr=False)
+    doubtful: tuple[int, ...] = ()
 
 
 def find_leads(
@@ -104,6 +106,7 @@ def find_leads(
     removed = sorted(removed + rules)
     places = _places(found, rows, spans, read)
     leads = [_measured(lead, trace, row_of, present[lead.row], pixels_per_mm) for lead in places]
+    certain = {lead.row for lead in leads if lead.name_read}
     return PageLeads(
         layout=found.layout.name,
         known=found.layout.known,
@@ -113,6 +116,7 @@ def find_leads(
         removed=tuple(removed),
         agreement=found.agreement,
         row_of=row_of,
+        doubtful=tuple(row for row, each in enumerate(read) if each and row not in certain),
     )
 
 
@@ -156,9 +160,10 @@ def _arranged(
 ) -> tuple[Arrangement, Names]:
     """The arrangement that the names support best, and the names of each row."""
     pitch = float(np.diff(rows).min()) if len(rows) > 1 else 0.0
+    shifts = (0.0, pitch / 2, -pitch / 2)  # names far above or below their leads may be near other rows
     tried = []
-    for shift in (0.0, pitch / 2, -pitch / 2):  # names far above or below their leads may be near other rows
-        read = _names_in_rows([(name, x, y + shift, share) for name, x, y, share in names], rows)
+    for shift in shifts[:1] if one_lead(_names_in_rows(names, rows, 0.0)) else shifts:
+        read = _names_in_rows(names, rows, shift)
         found = arrange(spans, read, layouts or read_templates())
         tried.append((replace(found, score=found.score - SHIFTED) if shift else found, read))
     return max(tried, key=lambda pair: pair[0].score)
@@ -181,13 +186,21 @@ def _span(present: np.ndarray, pixels_per_mm: float) -> tuple[float, float]:
     return float(runs[0, 0]), float(runs[-1, 1])
 
 
-def _names_in_rows(names: list[tuple[str, float, float, float]], rows: list[float]) -> Names:
-    """(name, x, confidence) of each row; a name belongs to the nearest baseline, preferably one below it."""
+def _names_in_rows(names: list[tuple[str, float, float, float]], rows: list[float], shift: float) -> Names:
+    """(name, x, confidence) of each row; a name belongs to the nearest baseline, preferably one below it.
+
+    Args:
+        names: (name, x, y, confidence).
+        rows: baselines, mm.
+        shift: mm by which the names are first moved down, at most half of the least distance of two rows.
+    """
     found: Names = [[] for _ in rows]
+    above, below = max(NAME_ABOVE, abs(shift)), max(NAME_BELOW, abs(shift))  # names of other rows are farther away
     for name, x, y, confidence in names:
-        distances = [1.2 * (y - row) if y > row else row - y for row in rows]
+        moved = y + shift
+        distances = [1.2 * (moved - row) if moved > row else row - moved for row in rows]
         row = int(np.argmin(distances))
-        if -NAME_ABOVE <= y - rows[row] <= NAME_BELOW:
+        if -NAME_ABOVE <= moved - rows[row] <= NAME_BELOW and -above <= y - rows[row] <= below:
             found[row].append((name, x, confidence))
     return found
 

@@ -293,7 +293,9 @@ def _lead_notes(leads: PageLeads) -> list[str]:
     if not leads.known:
         notes.append(f"the layout is unknown: {len(leads.rows)} rows")
     elif leads.agreement < 0.5:
-        notes.append(f"few lead names were read; the leads are named as in the layout {leads.layout}")
+        notes.append(f"few lead names were read, or few fit; the leads are named as in the layout {leads.layout}")
+    else:
+        notes += [f"row {row + 1}: no lead name that was read there fits the layout" for row in leads.doubtful]
     notes += [f"a line {y:.0f} mm below the upper edge is not a lead and was left out" for y in leads.removed]
     for lead in leads.leads:
         if lead.coverage < FULL:

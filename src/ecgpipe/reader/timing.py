@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.stats import theilslopes
 
-from ecgpipe.reader.leads import FoundLead
+from ecgpipe.reader.leads import ROW_ENDS, FoundLead
 from ecgpipe.reader.network import PIXEL_MAPS
 from ecgpipe.reader.page import ReadPage
 from ecgpipe.reader.phase import upright_lines
@@ -91,7 +91,8 @@ def page_time(page: ReadPage, speed: float | None = None) -> tuple[list[FoundLea
         right = left + usual
     seconds = usual / speed
     time = PageTime(left * everywhere, (right - left) / seconds * everywhere, seconds)
-    leads = _equal_columns(rows, left * everywhere, right * everywhere)
+    filled = abs(np.median([row[-1].right for row in rows if not row[0].strip]) - right) < ROW_ENDS
+    leads = _equal_columns(rows, left * everywhere, right * everywhere) if filled else list(found)
     return leads, time, [*notes, f"the page is assumed to show {seconds:g} s"]
 
 
