@@ -17,6 +17,7 @@ from ecgpipe.reader.digitize import digitize
 from ecgpipe.reader.output import unique_stem
 from ecgpipe.reader.quality import challenge_score, compare_lead
 from ecgpipe.reader.record import OTHERS, write_record
+from ecgpipe.reader.scales import Pulses
 from ecgpipe.render.layout import layout_named
 from ecgpipe.render.page import render_page
 from tests.preprocess.pages import beats
@@ -84,6 +85,36 @@ def test_a_strip_whose_name_does_not_fit_its_trace_is_renamed(printed, shown, ne
     assert strip.name == shown and strip.end - strip.start > 9
     assert any("the name was read, but the trace is that of II" in note for note in found.notes) == (printed != shown)
     assert np.isnan(found.signal[0 if shown == "II" else 1, 1400:]).all()
+
+
+def test_a_strip_without_a_name_is_named_by_its_trace(net, tmp_path):
+    layout = layout_named("kit").model_dump()
+    layout["slots"][-1].update(lead="V1", name=None)
+    (tmp_path / "strip.json").write_text(json.dumps(layout))
+    signal = SIGNAL.copy()
+    signal[6] = np.roll(signal[0], 150)
+    page = render_page(signal, 500, RenderConfig(layout=str(tmp_path / "strip.json"), dpi=150))
+    found = digitize(page.image, net, 500)
+    strip = found.leads[-1]
+    assert strip.name == "V1" and not strip.name_read and strip.end - strip.start > 9
+    assert "row 4: the name of the strip was not read; its trace is that of V1" in found.notes
+    assert np.isnan(found.signal[1, 1400:]).all()
+
+
+@pytest.mark.parametrize("shift", [0, 150])
+def test_limb_leads_that_contradict_each_other_are_noted(shift, net):
+    signal = SIGNAL.copy()
+    signal[:6] = np.outer([1, -0.5, -1.5, -0.25, 1.25, -1], SIGNAL[0])  # I + III = II, aVR + aVL + aVF = 0
+    signal[2] = np.roll(signal[2], shift)
+    page = render_page(signal, 500, RenderConfig(layout="6x2", dpi=150))
+    notes = digitize(page.image, net, 500).notes
+    assert any(note.startswith("I, II and III contradict each other") for note in notes) == bool(shift)
+    assert not any(note.startswith("aVR, aVL and aVF contradict") for note in notes)
+
+
+def test_pulses_of_another_gain_are_noted(page, net, monkeypatch):
+    monkeypatch.setattr("ecgpipe.reader.digitize.find_pulses", lambda *_: Pulses(10, False, (5,)))
+    assert "some calibration pulses show 5 mm/mV: 10 mm/mV is used for all leads" in digitize(page.image, net).notes
 
 
 def test_a_clean_page_has_little_error(recording):

@@ -1,6 +1,7 @@
 """Gain and paper speed of a page, from its pulses and its waves."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 from ecgpipe.cli.main import main
 from ecgpipe.config.pages import RenderConfig
 from ecgpipe.reader.digitize import digitize
+from ecgpipe.reader.network import PIXEL_MAPS
 from ecgpipe.reader.page import understand_page
 from ecgpipe.reader.scales import Pulses, find_pulses, is_fast, waves_of
 from ecgpipe.render.layout import layout_named
@@ -79,6 +81,22 @@ def test_pulses_of_10_mm_are_wide(net, tmp_path):
     (tmp_path / "wide.json").write_text(json.dumps(layout))
     page = render_page(beats(), RATE, RenderConfig(layout=str(tmp_path / "wide.json"), dpi=130))
     assert find_pulses(understand_page(page.image, net)) == Pulses(10, True)
+
+
+def test_pulses_of_two_heights_are_found():
+    """10 mm/mV in rows 1 to 3, as for limb leads, and 5 mm/mV in rows 4 to 6."""
+    rows, mm = [20.0 + 25 * row for row in range(6)], 4
+    maps = np.zeros((len(PIXEL_MAPS), 700, 400), np.float32)
+    pulse = maps[PIXEL_MAPS.index("pulse")]
+    for row, baseline in enumerate(rows):
+        top, bottom = round(mm * (baseline - (10 if row < 3 else 5))) - 1, round(mm * baseline) + 1
+        pulse[top:bottom, 40:42] = pulse[top:bottom, 60:62] = pulse[top : top + 2, 40:62] = 1
+    page = SimpleNamespace(
+        frame=SimpleNamespace(pixels_per_mm=mm, warp=lambda picture, *_: picture),
+        reading=SimpleNamespace(maps=maps, scale=1.0, grid_found=True),
+        leads=SimpleNamespace(rows=rows),
+    )
+    assert find_pulses(page) == Pulses(10, False, (5,))
 
 
 @pytest.fixture(scope="module")

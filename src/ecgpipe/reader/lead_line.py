@@ -48,7 +48,7 @@ class PageLines:
         time: the time axis of its rows.
         unit: millimetres of the upright page per true millimetre; not 1 if there is no grid.
         ink: float32 (h, w), from ``ink_of``.
-        lines: of the leads that have ink of their own; rhythm strips are last.
+        lines: of the leads that have ink of their own; rhythm strips are last, first those whose names were read.
         notes: assumptions about time.
     """
 
@@ -116,7 +116,7 @@ def follow_lines(page: ReadPage, picture: np.ndarray, speed: float | None = None
     """
     leads, time, notes = page_time(page, speed)
     unit = 1.0 if page.reading.grid_found else time.speed / (speed or USUAL_SPEED)
-    order = sorted(leads, key=lambda lead: lead.strip)
+    order = sorted(leads, key=lambda lead: (lead.strip, lead.strip and not lead.name_read))
     used = [lead for lead in order if lead.name.upper() in LEADS and lead.coverage >= LEAST_COVERAGE]
     ink = ink_of(page, picture)
     return PageLines(page, time, unit, ink, tuple(_lines(page, ink, used, time)), tuple(notes))

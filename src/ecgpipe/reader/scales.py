@@ -1,7 +1,7 @@
 """The scales of a page, from its calibration pulses and its waves: millimetres per millivolt and per second."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -33,10 +33,12 @@ class Pulses:
     Attributes:
         gain: mm/mV, one of GAINS; None if their height is none of these.
         wide: whether they are as wide as 0.2 s at 50 mm/s.
+        others: gains of further pulses, for example of the chest leads.
     """
 
     gain: float | None
     wide: bool
+    others: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ def find_pulses(page: ReadPage, unit: float = 1.0) -> Pulses | None:
         unit: estimated millimetres per true millimetre.
     """
     marks = list(_marks(page, unit))
+    found: list[Pulses] = []
     for mark in marks:
         alike = [
             each for each in marks if abs(each.left - mark.left) < FOOT and abs(each.height / mark.height - 1) < ALIKE
@@ -69,8 +72,11 @@ def find_pulses(page: ReadPage, unit: float = 1.0) -> Pulses | None:
             nearest = min(GAINS, key=lambda gain: abs(np.log(gain / height)))
             fast = [each for each in alike if FAST_PULSE[0] <= each.width / unit <= FAST_PULSE[1]]
             wide = page.reading.grid_found and len(fast) >= 2  # the network may miss the tops of some
-            return Pulses(nearest if abs(np.log(nearest / height)) < 0.25 else None, wide)
-    return None
+            found.append(Pulses(nearest if abs(np.log(nearest / height)) < 0.25 else None, wide))
+    if not found:
+        return None
+    first = next((pulses for pulses in found if pulses.gain), found[0])
+    return replace(first, others=tuple(sorted({each.gain for each in found if each.gain} - {first.gain})))
 
 
 def _marks(page: ReadPage, unit: float) -> Iterator[_Mark]:
