@@ -33,8 +33,8 @@ RELATIONS = {
 UNRELATED = 0.5
 """Power of this sum, relative to the sum of the leads' powers, that is reported.
 
-It is 1 for leads that have nothing in common. On 36 scanned pages of one dataset it is at most 0.07; photos with more
-than 0.5 have wrong columns or times, or lost waves.
+It is 1 for leads that have nothing in common. On 36 pages of the ECG Images dataset it is at most 0.07; real photos
+with more than 0.5 have wrong columns or times, or lost waves.
 """
 
 
