@@ -303,6 +303,27 @@ def test_columns_that_do_not_fill_the_rows_keep_their_width(monkeypatch) -> None
     assert [time.at(x, 0) for x in (v1.left, v1.right)] == pytest.approx([4, 6], abs=0.05)
 
 
+def test_the_name_of_a_strip_is_at_its_start() -> None:
+    baselines = [30.0, 60, 90, 120]
+    strip = [("V6", 150, 114, 0.95), ("II", 23, 114, 0.6)]
+    found = find_leads(*rows_of_traces(baselines), [*names_of(BY_COLUMN, baselines), *strip], MM)
+    assert found.layout == "3x4+1" and found.leads[-1].strip and found.leads[-1].name == "II"
+
+
+@pytest.mark.parametrize(
+    ("columns", "cabrera"),
+    [
+        ([CHEST[:3], CHEST[3:], ("aVL", "I", "aVR"), ("II", "aVF", "III")], True),
+        ([("aVL", "I", "aVR"), ("II", "aVF", "III"), CHEST[:3], CHEST[3:]], True),
+        (BY_COLUMN, False),
+    ],
+)
+def test_cabreras_order_is_known_by_its_leads(columns, cabrera) -> None:
+    baselines = [30.0, 60, 90, 120]
+    names = [*names_of(columns, baselines), ("II", 23, 114, 0.9)]
+    assert find_leads(*rows_of_traces(baselines), names, MM).cabrera == cabrera
+
+
 def test_leads_in_an_order_of_their_own_are_named_as_read() -> None:
     baselines = [30.0, 60, 90]
     columns = [("V4", "aVL", "I"), ("V6", "II", "V1"), ("aVF", "V2", "aVR"), ("V3", "III", "V5")]

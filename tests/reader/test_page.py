@@ -17,6 +17,7 @@ from ecgpipe.reader.output import unique_stem
 from ecgpipe.reader.page import ReadPage, dark_ink, understand_page
 from ecgpipe.reader.quality import challenge_score, compare_lead
 from ecgpipe.reader.read import Reading
+from ecgpipe.render.layout import layout_named
 from ecgpipe.render.page import render_page
 from tests.preprocess.pages import beats, photo
 
@@ -179,6 +180,16 @@ def test_two_pages_on_one_picture_are_noticed_and_not_digitized(net, page, strai
     with pytest.raises(DataError, match="two pages"):
         digitize(picture, net)
     assert not any("two pages" in note for note in straight.notes)
+
+
+def test_names_that_do_not_fit_the_layout_are_noted(net, straight, tmp_path):
+    layout = layout_named("kit").model_dump()
+    for slot in layout["slots"]:
+        slot["name"]["text"] = {"V1": "V2", "V2": "V3", "V3": "V1"}.get(slot["lead"], slot["name"]["text"])
+    (tmp_path / "names.json").write_text(json.dumps(layout))
+    page = render_page(beats(), 500, RenderConfig(layout=str(tmp_path / "names.json"), dpi=DPI))
+    assert any("do not fit the layout 3x4+1" in note for note in understand_page(page.image, net).notes)
+    assert not any("do not fit" in note for note in straight.notes)
 
 
 def test_a_file_of_layouts_is_used_and_a_broken_one_refused(page, tmp_path, capsys):

@@ -18,7 +18,6 @@ from ecgpipe.reader.templates import Layout
 from ecgpipe.reader.timing import FAST_SPEED
 
 USUAL_GAIN = 10.0  # mm/mV
-CABRERA = "Cabrera"  # part of the name of each layout in this order
 SIMILAR_NAMES = "II", "I", "III"  # the most frequent strip first
 OTHER_NAMES = tuple(name for name in PRINTED_NAMES if name not in SIMILAR_NAMES)
 ALIKE, CLEARLY = 0.7, 0.12  # correlation of a strip with a lead, and how much higher than with the lead of its name
@@ -179,7 +178,7 @@ def _recording(read: PageLines, net: ReaderNet, sampling_rate: float, gain: floa
         lines.append(np.stack([line.x, y], axis=1))
     if not found:
         raise DataError(f"none of the {len(page.leads.rows)} rows could be digitized; see the overlay of ecgpipe read")
-    if CABRERA in page.leads.layout:
+    if page.leads.cabrera:
         notes += _printed_sign(signal, sampling_rate)
     notes += _unrelated(signal, sampling_rate)
     if missing := missing_leads(signal):

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from ecgpipe.reader.arrange import Arrangement, Names, arrange, one_lead
+from ecgpipe.reader.arrange import NAME_LEFT, NAME_RIGHT, Arrangement, Names, arrange, one_lead
 from ecgpipe.reader.rows import clean_rows, columns_of, find_rows, flat_rows, keep_rows
 from ecgpipe.reader.templates import Layout, read_templates
 
@@ -17,6 +17,7 @@ DENSE = 6.0  # mm, window with trace in half of its columns; pixels outside the 
 SPECK, SPECK_APART = 2.0, 1.0  # mm: shorter pieces at the ends of a row, after a longer gap, are not part of it
 SHIFTED = 0.05  # by which names at their usual place score higher than elsewhere
 MOST_RULES = 3  # flat rows of which each may be a rule or a lead; more are all one or all the other
+CABRERA = "Cabrera"  # part of the name of each of the package's layouts in this order
 LONGEST_GAP = 2.0  # mm, longest stretch without trace that is not reported
 
 
@@ -71,6 +72,15 @@ class PageLeads:
     agreement: float
     row_of: np.ndarray = field(repr=False)
     doubtful: tuple[int, ...] = ()
+
+    @property
+    def cabrera(self) -> bool:
+        """Whether the leads are in Cabrera's order, aVR between I and II. Most pages in this order show -aVR."""
+        rows = [
+            [lead.name for lead in self.leads if lead.row == row and not lead.strip] for row in range(len(self.rows))
+        ]
+        order = [name for column in zip(*filter(None, rows), strict=True) for name in column]
+        return CABRERA in self.layout or ["I", "aVR", "II"] in [order[at : at + 3] for at in range(len(order))]
 
 
 def find_leads(
@@ -209,8 +219,10 @@ def _places(found: Arrangement, rows: list[float], spans: list[tuple[float, floa
     leads = []
     for row, baseline in enumerate(rows):
         if row >= len(found.layout.columns[0]):
-            name = max(names[row], key=lambda each: each[2])[0] if names[row] else "II"
-            leads.append(FoundLead(name, row, *spans[row], baseline, name_read=bool(names[row]), strip=True))
+            first = spans[row][0]
+            own = [each for each in names[row] if -NAME_LEFT <= each[1] - first <= NAME_RIGHT] or names[row]
+            name = max(own, key=lambda each: each[2])[0] if own else "II"
+            leads.append(FoundLead(name, row, *spans[row], baseline, name_read=bool(own), strip=True))
             continue
         for column, (each, (left, right)) in enumerate(zip(found.layout.columns, found.bounds, strict=True)):
             # a row may start and end a little before or after the others

@@ -35,6 +35,7 @@ SAMPLE = 6  # every n-th pixel of the maps is used to find the content
 STRAY = 0.0005  # share of content at each edge that is ignored, such as specks on a table
 NAME_NEAR = 15.0  # mm, largest distance of a name from the left end and the baseline of its lead
 FULL = 0.9  # leads with a lower coverage are reported
+FITTING = 0.8  # layouts with which fewer of the names agree are reported
 DARK = 0.5  # times the darkness of the traces: darker pixels are ink
 INK_RESOLUTION = 4.0  # approximate pixels per mm at which ink is compared
 NEAR_INK = 0.8  # mm: ink this close to marked pixels is explained by them
@@ -295,6 +296,9 @@ def _lead_notes(leads: PageLeads) -> list[str]:
     elif leads.agreement < 0.5:
         notes.append(f"few lead names were read, or few fit; the leads are named as in the layout {leads.layout}")
     else:
+        if leads.agreement < FITTING:
+            share = 100 * (1 - leads.agreement)
+            notes.append(f"{share:.0f}% of the lead names that were read do not fit the layout {leads.layout}")
         notes += [f"row {row + 1}: no lead name that was read there fits the layout" for row in leads.doubtful]
     notes += [f"a line {y:.0f} mm below the upper edge is not a lead and was left out" for y in leads.removed]
     for lead in leads.leads:
