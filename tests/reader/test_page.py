@@ -192,6 +192,19 @@ def test_names_that_do_not_fit_the_layout_are_noted(net, straight, tmp_path):
     assert not any("do not fit" in note for note in straight.notes)
 
 
+def test_few_names_are_noted(net, straight, tmp_path):
+    layout = layout_named("kit").model_dump()
+    for slot in layout["slots"]:
+        slot["name"] = slot["name"] if slot["lead"] in ("I", "AVL", "V3") else None
+    (tmp_path / "few.json").write_text(json.dumps(layout))
+    page = render_page(beats(), 500, RenderConfig(layout=str(tmp_path / "few.json"), dpi=DPI))
+    few = [
+        any(note.startswith("few lead names were read") for note in notes)
+        for notes in (understand_page(page.image, net).notes, straight.notes)
+    ]
+    assert few == [True, False]
+
+
 def test_a_file_of_layouts_is_used_and_a_broken_one_refused(page, tmp_path, capsys):
     Image.fromarray(page.image).save(tmp_path / "page.png")
     (tmp_path / "layouts.yaml").write_text(
