@@ -219,6 +219,29 @@ def test_a_page_that_was_cut_on_the_left_keeps_the_rest_of_the_first_column() ->
     assert not by_name["II"].name_read and by_name["aVL"].name_read
 
 
+@pytest.mark.parametrize("right", [258, 278])
+def test_names_locate_columns_if_the_last_one_is_cut_or_longer(right) -> None:
+    baselines = [30.0, 60, 90]
+    trace, offset = rows_of_traces(baselines)
+    if right > RIGHT:
+        trace[:, int(RIGHT * MM) : int(right * MM)] = trace[:, int((RIGHT - 2) * MM), None]
+        offset[:, int(RIGHT * MM) : int(right * MM)] = offset[:, int((RIGHT - 2) * MM), None]
+    trace[:, int(right * MM) :] = 0
+    found = find_leads(trace, offset, names_of(BY_COLUMN, baselines), MM)
+    lefts = sorted({round(lead.left, 1) for lead in found.leads})
+    assert lefts == pytest.approx([LEFT, LEFT + 62.5, LEFT + 125, LEFT + 187.5], abs=0.5)
+    assert max(lead.right for lead in found.leads) == pytest.approx(right, abs=0.5)
+
+
+def test_names_in_the_middle_of_their_leads_do_not_move_the_columns() -> None:
+    baselines = [30.0, 60, 90]
+    names = [(name, x + 20, y, share) for name, x, y, share in names_of(BY_COLUMN, baselines)]
+    found = find_leads(*rows_of_traces(baselines), names, MM)
+    lefts = sorted({round(lead.left, 1) for lead in found.leads})
+    assert found.layout == "3x4" and all(lead.name_read for lead in found.leads)
+    assert lefts == pytest.approx([LEFT, LEFT + 62.5, LEFT + 125, LEFT + 187.5], abs=0.5)
+
+
 def test_a_page_that_was_cut_below_is_named_by_its_names() -> None:
     baselines = [30.0, 60]
     names = [name for name in names_of(BY_COLUMN, [*baselines, 90]) if name[2] < 60]

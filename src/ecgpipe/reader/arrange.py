@@ -19,6 +19,8 @@ PART = 2.5  # rarity of a page that shows only some rows of a layout
 IN_COLUMN = 8.0  # mm, distance of a name from those above and below it
 NAME_LEFT, NAME_RIGHT, USUAL_NAME = 6.0, 14.0, 3.0  # mm, where names are printed relative to the start of their lead
 EQUAL = 0.06  # columns whose names are apart by the usual width, to this share, are of equal width
+USUAL_ROW, FULL_ROW = 250.0, 0.02  # mm, the width of nearly all rows, and the share by which whole rows differ from it
+MANY = 6  # names, which locate the columns more exactly than the ends of rows that are too short or too long
 LEAST_COLUMN = 0.15  # of a column's width: less of it is not a lead
 OTHER_LEADS = frozenset(LEAD_NAMES) - frozenset(PRINTED_NAMES)  # recorded in place of one of the twelve
 OTHER_ORDER = 0.6  # agreement below which the leads are named as read, if most names were read
@@ -115,7 +117,7 @@ def _fitted(layout: Layout, spans: list[tuple[float, float]], names: Names) -> A
             here = column in range(len(layout.columns)) and abs(x - first - width * column) <= IN_COLUMN
             if here and name in OTHER_LEADS:
                 others[layout.columns[column][row], row] = name
-    bounds = _bounds(first, width, len(layout.columns), left, right)
+    bounds = _bounds(first, width, len(layout.columns), left, right, len(matching) >= MANY)
     shown = [column for column, (low, high) in enumerate(bounds) if high - low > LEAST_COLUMN * width]
     if not shown:  # the names would place all columns outside of the rows
         bounds, shown = _equal_parts(left, right, len(layout.columns)), list(range(len(layout.columns)))
@@ -149,14 +151,25 @@ def _columns(matching: list[tuple[int, float]], count: int, left: float, right: 
     return first, width
 
 
-def _bounds(first: float, width: float, count: int, left: float, right: float) -> list[tuple[float, float]]:
-    """Left and right end of each column: equal parts of the rows, unless the names show other columns."""
-    starts_here = -NAME_LEFT <= first - left <= NAME_RIGHT
-    start = left if starts_here else first - USUAL_NAME
-    # from names in the middle or at the end of their leads, the last column would reach beyond the rows
-    fills = count == 1 or starts_here or start + width * count > right + IN_COLUMN
-    if fills and abs(width * count / (right - left) - 1) < EQUAL:
+def _bounds(first: float, width: float, count: int, left: float, right: float, many: bool) -> list[tuple[float, float]]:
+    """Left and right end of each column: equal parts of the rows, unless the names show other columns.
+
+    Args:
+        first, width: x of the first column's names, and the distance between columns, mm.
+        count: number of columns.
+        left, right: ends of the rows, mm.
+        many: whether many names were read.
+    """
+    offset, equal = first - left, (right - left) / count
+    fills = abs(width / equal - 1) < EQUAL
+    # names may also be printed in the middle or at the end of their leads, if the columns fill the rows nevertheless
+    elsewhere = fills and NAME_RIGHT < offset < width and right - left - width * count < (offset - USUAL_NAME) / 2
+    starts_here = count == 1 or elsewhere or -NAME_LEFT <= offset <= NAME_RIGHT
+    usual = USUAL_ROW / count
+    whole = abs(equal / usual - 1) < FULL_ROW or abs(width - equal) < abs(width - usual)
+    if starts_here and fills and (whole or not many):
         return _equal_parts(left, right, count)
+    start = left if starts_here else first - USUAL_NAME
     edges = np.clip(start + width * np.arange(count + 1), left, right)
     if right - edges[-1] < LEAST_COLUMN * width:
         edges[-1] = right
@@ -171,7 +184,7 @@ def _named_as_read(layout: Layout, spans: list[tuple[float, float]], names: Name
     """The layout with the names that were read at its places; None if most places have no name."""
     body = len(layout.columns[0])
     left, right = np.median(np.array(spans[:body]), axis=0)
-    bounds = _bounds(left + USUAL_NAME, (right - left) / len(layout.columns), len(layout.columns), left, right)
+    bounds = _equal_parts(left, right, len(layout.columns))
     columns = []
     for start, _ in bounds:
         here = [[name for name in row if -NAME_LEFT <= name[1] - start <= NAME_RIGHT] for row in names[:body]]

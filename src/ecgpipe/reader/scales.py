@@ -22,7 +22,7 @@ SMOOTHED, REFRACTORY, AROUND = 0.1, 0.3, 0.2  # s: smoothing, least distance of 
 SHARES = 0.1, 0.9  # of a complex's energy, between which its width is measured
 LOW = 0.25  # quantile of the leads: a tall T wave makes the complexes of some leads look broad
 SHORTEST = 1.0  # s of a lead that is used
-SLOW = 1.2, 0.05  # s between beats and s of a complex above which 50 mm/s is assumed
+SLOW = 1.3, 0.048  # s between beats and s of a complex above which 50 mm/s is assumed
 SLOW_WITH_PULSES = 0.95, 0.044  # the same on pages with wide pulses
 
 
@@ -150,8 +150,8 @@ def _shares(energy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def is_fast(signal: np.ndarray, rate: float, pulses: Pulses | None) -> bool:
     """Whether a recording, digitized at 25 mm/s, is more plausible at 50 mm/s: slow beats and broad complexes.
 
-    Of 1,500 PTB-XL recordings of folds 1 to 9, as 3x4 leads with a strip show them, 82% are recognized at 50 mm/s and
-    0.13% mistaken at 25 mm/s; with the limits for wide pulses, 96% and 2.7%.
+    Of 1,500 PTB-XL recordings of folds 1 to 9, as 3x4 leads with a strip show them, 80% are recognized at 50 mm/s and
+    0.07% mistaken at 25 mm/s; with the limits for wide pulses, 96% and 2.7%.
     """
     limits = SLOW_WITH_PULSES if pulses is not None and pulses.wide else SLOW
     waves = waves_of(signal, rate)

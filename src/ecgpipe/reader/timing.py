@@ -14,6 +14,7 @@ from ecgpipe.reader.phase import upright_lines
 
 USUAL_SPEED, FAST_SPEED = 25.0, 50.0  # mm/s
 USUAL_SECONDS, USUAL_WIDTH = 10.0, 250.0  # s and mm of the rows of most pages
+SAME_EDGE = 0.5  # mm between the edge of a column and that of equal columns
 SCALE_ERROR = 0.02  # largest scale error that is corrected to match one of these
 PRECISE = 0.003  # rows that are longer by more than this share contain something else
 GRID_ERROR = 0.005  # rows that are shorter by more than this share show that the printed grid is wrong
@@ -69,7 +70,7 @@ def page_time(page: ReadPage, speed: float | None = None) -> tuple[list[FoundLea
         lefts, rights = _straight(page.leads.rows, lefts), _straight(page.leads.rows, rights)
         time = PageTime(lefts, (rights - lefts) / seconds, seconds)
         note = f"without a grid, {seconds:g} s at {speed:g} mm/s are assumed"
-        return _equal_columns(rows, lefts, rights), time, [note]
+        return _columns(rows, lefts, rights, True), time, [note]
     widths = rights[None, :] - lefts[:, None]
     width = float(np.median(rights) - np.median(lefts))
     notes = []
@@ -92,7 +93,7 @@ def page_time(page: ReadPage, speed: float | None = None) -> tuple[list[FoundLea
     seconds = usual / speed
     time = PageTime(left * everywhere, (right - left) / seconds * everywhere, seconds)
     filled = abs(np.median([row[-1].right for row in rows if not row[0].strip]) - right) < ROW_ENDS
-    leads = _equal_columns(rows, left * everywhere, right * everywhere) if filled else list(found)
+    leads = _columns(rows, left * everywhere, right * everywhere, _are_equal(rows)) if filled else list(found)
     return leads, time, [*notes, f"the page is assumed to show {seconds:g} s"]
 
 
@@ -127,9 +128,25 @@ def _straight(heights: Sequence[float], ends: np.ndarray) -> np.ndarray:
     return intercept + slope * np.array(heights)
 
 
-def _equal_columns(rows: list[list[FoundLead]], lefts: np.ndarray, rights: np.ndarray) -> list[FoundLead]:
-    return [
-        replace(lead, left=float(start), right=float(stop))
-        for row, left, right in zip(rows, lefts, rights, strict=True)
-        for lead, (start, stop) in zip(row, pairwise(np.linspace(left, right, len(row) + 1)), strict=True)
-    ]
+def _columns(rows: list[list[FoundLead]], lefts: np.ndarray, rights: np.ndarray, equal: bool) -> list[FoundLead]:
+    """The leads between these ends of their rows, with equally wide columns or with the edges found."""
+    leads = []
+    for row, left, right in zip(rows, lefts, rights, strict=True):
+        edges = np.linspace(left, right, len(row) + 1)
+        if not equal:
+            edges[1:-1] = [lead.left for lead in row[1:]]
+        leads += [
+            replace(lead, left=float(start), right=float(stop))
+            for lead, (start, stop) in zip(row, pairwise(edges), strict=True)
+        ]
+    return leads
+
+
+def _are_equal(rows: list[list[FoundLead]]) -> bool:
+    """Whether the columns of these rows, which share their inner edges, are equally wide."""
+    several = [row for row in rows if len(row) > 1]
+    if not several:
+        return True
+    left, right = np.median([row[0].left for row in several]), np.median([row[-1].right for row in several])
+    edges = np.linspace(left, right, len(several[0]) + 1)[1:-1]
+    return bool(np.abs(edges - [lead.left for lead in several[0][1:]]).max() < SAME_EDGE)
