@@ -14,7 +14,7 @@ from ecgpipe.reader.phase import upright_lines
 
 USUAL_SPEED, FAST_SPEED = 25.0, 50.0  # mm/s
 USUAL_SECONDS, USUAL_WIDTH = 10.0, 250.0  # s and mm of the rows of most pages
-SAME_EDGE = 0.5  # mm between the edge of a column and that of equal columns
+SAME_EDGE = 2.0  # mm between the edge of a column and that of equal columns
 SCALE_ERROR = 0.02  # largest scale error that is corrected to match one of these
 PRECISE = 0.003  # rows that are longer by more than this share contain something else
 GRID_ERROR = 0.005  # rows that are shorter by more than this share show that the printed grid is wrong
@@ -93,7 +93,8 @@ def page_time(page: ReadPage, speed: float | None = None) -> tuple[list[FoundLea
     seconds = usual / speed
     time = PageTime(left * everywhere, (right - left) / seconds * everywhere, seconds)
     filled = abs(np.median([row[-1].right for row in rows if not row[0].strip]) - right) < ROW_ENDS
-    leads = _columns(rows, left * everywhere, right * everywhere, _are_equal(rows)) if filled else list(found)
+    equal = _are_equal(rows, left, right)
+    leads = _columns(rows, left * everywhere, right * everywhere, equal) if filled else list(found)
     return leads, time, [*notes, f"the page is assumed to show {seconds:g} s"]
 
 
@@ -142,11 +143,10 @@ def _columns(rows: list[list[FoundLead]], lefts: np.ndarray, rights: np.ndarray,
     return leads
 
 
-def _are_equal(rows: list[list[FoundLead]]) -> bool:
-    """Whether the columns of these rows, which share their inner edges, are equally wide."""
+def _are_equal(rows: list[list[FoundLead]], left: float, right: float) -> bool:
+    """Whether the columns of these rows, which share their inner edges, are about equal parts of left to right."""
     several = [row for row in rows if len(row) > 1]
     if not several:
         return True
-    left, right = np.median([row[0].left for row in several]), np.median([row[-1].right for row in several])
     edges = np.linspace(left, right, len(several[0]) + 1)[1:-1]
     return bool(np.abs(edges - [lead.left for lead in several[0][1:]]).max() < SAME_EDGE)
