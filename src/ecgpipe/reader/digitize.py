@@ -10,6 +10,7 @@ from ecgpipe.lead_names import LEADS, PRINTED_NAMES
 from ecgpipe.reader.ink import without_frame
 from ecgpipe.reader.lead_line import PageLines, follow_lines, named_page
 from ecgpipe.reader.leads import FoundLead
+from ecgpipe.reader.limb_leads import contradictions, invert_printed_sign, row_shifts
 from ecgpipe.reader.network import ReaderNet
 from ecgpipe.reader.page import ReadPage
 from ecgpipe.reader.refine import corrections
@@ -23,18 +24,6 @@ OTHER_NAMES = tuple(name for name in PRINTED_NAMES if name not in SIMILAR_NAMES)
 ALIKE, CLEARLY = 0.7, 0.12  # correlation of a strip with a lead, and how much higher than with the lead of its name
 EQUALLY = 0.05  # difference of correlations that is ignored
 SHIFTS = 0.04, 0.004  # s: largest shift between two rows, and its steps
-INVERTED = -0.5  # correlation with Goldberger's relation below which aVR is inverted
-RELATIONS = {
-    "I, II and III": (("I", 1), ("II", -1), ("III", 1)),
-    "aVR, aVL and aVF": (("AVR", 1), ("AVL", 1), ("AVF", 1)),
-}
-"""Leads and their factors in a sum that is 0: Einthoven's and Goldberger's relations."""
-UNRELATED = 0.5
-"""Power of this sum, relative to the sum of the leads' powers, that is reported.
-
-It is 1 for leads that have nothing in common. On 36 pages of the ECG Images dataset it is at most 0.07; real photos
-with more than 0.5 have wrong columns or times, or lost waves.
-"""
 
 
 @dataclass(frozen=True)
@@ -141,10 +130,16 @@ def digitize(
     if speed is None and recording.speed < FAST_SPEED / 1.5:
         judged = recording if sampling_rate == RATE else _recording(read, net, RATE, scale)
         if is_fast(judged.signal, RATE, pulses):
-            recording = _recording(follow_lines(page, picture, FAST_SPEED), net, sampling_rate, scale)
+            read = follow_lines(page, picture, FAST_SPEED)
+            recording = _recording(read, net, sampling_rate, scale)
             notes.append(
                 "50 mm/s is assumed, since at 25 mm/s beats would be slow and complexes broad; check the printed speed"
             )
+    rows = {lead.name: lead.row for lead in page.leads.leads if not lead.strip}
+    if shifts := row_shifts(recording.signal, sampling_rate, rows):
+        recording = _recording(read.shifted(shifts), net, sampling_rate, scale)
+        moved = " and ".join(f"row {row + 1} by {1000 * shift:.0f} ms" for row, shift in sorted(shifts.items()))
+        notes.append(f"moved in time, so that the limb leads fit each other: {moved}")
     assumed = tuple(name for name, value in (("speed", speed), ("gain", measured)) if not value)
     return replace(recording, assumed=assumed, notes=(*notes, *recording.notes))
 
@@ -170,7 +165,7 @@ def _recording(read: PageLines, net: ReaderNet, sampling_rate: float, gain: floa
         row = signal[LEADS.index(lead.name.upper())]
         row[:] = np.where(np.isnan(row), millivolts, row)
         gaps = tuple((time.at(a, lead.row), time.at(b, lead.row)) for a, b in lead.gaps)
-        span = time.at(lead.left, lead.row), time.at(lead.right, lead.row)
+        span = max(time.at(lead.left, lead.row), 0.0), min(time.at(lead.right, lead.row), time.seconds)
         times = read.seconds(line)
         shown = float(times[0]), float(times[-1])
         found.append(DigitizedLead(lead.name, *span, lead.confidence, gaps, lead.name_read, shown))
@@ -179,8 +174,8 @@ def _recording(read: PageLines, net: ReaderNet, sampling_rate: float, gain: floa
     if not found:
         raise DataError(f"none of the {len(page.leads.rows)} rows could be digitized; see the overlay of ecgpipe read")
     if page.leads.cabrera:
-        notes += _printed_sign(signal, sampling_rate)
-    notes += _unrelated(signal, sampling_rate)
+        notes += invert_printed_sign(signal, sampling_rate)
+    notes += contradictions(signal, sampling_rate)
     if missing := missing_leads(signal):
         notes.append(f"missing: {', '.join(missing)}")
     everything = (*notes, *page.notes)
@@ -218,37 +213,6 @@ def _likeness(first: np.ndarray, second: np.ndarray, rate: float) -> float:
         if known.sum() >= rate and np.ptp(moved[known]) and np.ptp(other[known]):
             found.append(float(np.corrcoef(moved[known], other[known])[0, 1]))
     return max(found)
-
-
-def _printed_sign(signal: np.ndarray, rate: float) -> list[str]:
-    """Invert aVR if the page shows -aVR, as most devices print it in Cabrera's order; returns a note about its sign.
-
-    By Goldberger's relation, aVR is -(I + II) / 2 where all three are shown at the same time.
-
-    Args:
-        signal: (12, samples), mV; aVR is changed in place.
-        rate: Hz.
-    """
-    first, second, avr = (signal[LEADS.index(name)] for name in ("I", "II", "AVR"))
-    known = ~np.isnan(first + second + avr)
-    if known.sum() < rate:  # less than a second
-        return [] if np.isnan(avr).all() else ["aVR may be printed as -aVR, as usual in Cabrera order: check its sign"]
-    expected, found = (each - each.mean() for each in (-(first + second)[known], avr[known]))
-    if expected @ found >= INVERTED * np.sqrt((expected @ expected) * (found @ found)):
-        return []
-    avr *= -1
-    return ["the page shows -aVR, as usual in Cabrera order; the recording contains aVR"]
-
-
-def _unrelated(signal: np.ndarray, rate: float) -> list[str]:
-    """Notes on limb leads (12, samples) that cannot all be right, because their sums are far from 0 (RELATIONS)."""
-    notes = []
-    for names, factors in RELATIONS.items():
-        leads = np.array([factor * signal[LEADS.index(name)] for name, factor in factors])
-        known = leads[:, ~np.isnan(leads).any(axis=0)]
-        if known.shape[1] >= rate and known.sum(axis=0).var() > UNRELATED * known.var(axis=1).sum():
-            notes.append(f"{names} contradict each other: their names, times or heights may be wrong; see the overlay")
-    return notes
 
 
 def missing_leads(signal: np.ndarray) -> list[str]:

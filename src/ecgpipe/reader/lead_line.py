@@ -1,7 +1,7 @@
 """The line of each lead on a page, and its height in millimetres at given times."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -67,6 +67,11 @@ class PageLines:
     def seconds(self, line: LeadLine) -> np.ndarray:
         """Times of a line's points from the start of the page."""
         return (line.x / self.mm - self.time.lefts[line.lead.row]) / self.time.speeds[line.lead.row]
+
+    def shifted(self, shifts: Mapping[int, float]) -> "PageLines":
+        """The same lines with some rows later by these seconds."""
+        late = np.array([shifts.get(row, 0.0) for row in range(len(self.time.lefts))])
+        return replace(self, time=replace(self.time, lefts=self.time.lefts - late * self.time.speeds))
 
     def heights(self, line: LeadLine, seconds: np.ndarray) -> np.ndarray:
         """Heights of a line above its baseline, true mm, at increasing times (n,); NaN in gaps and beyond its ends."""

@@ -1,0 +1,108 @@
+"""What the limb leads reveal by Einthoven's and Goldberger's relations: rows out of step, a wrong sign, other faults.
+
+II = I + III, aVR = -(I + II) / 2, and aVR + aVL + aVF = 0 hold for leads recorded at the same time.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ecgpipe.lead_names import LEADS, PRINTED_NAMES
+
+RELATIONS = {
+    "I, II and III": (("I", 1), ("II", -1), ("III", 1)),
+    "aVR, aVL and aVF": (("aVR", 1), ("aVL", 1), ("aVF", 1)),
+}
+"""Leads and their factors in a sum that is 0."""
+UNRELATED = 0.5
+"""Power of this sum, relative to the sum of the leads' powers, that is reported.
+
+It is 1 for leads that have nothing in common. On 36 pages of the ECG Images dataset it is at most 0.07; real photos
+with more than 0.5 have wrong columns or times, or lost waves.
+"""
+LONGEST, STEP = 0.06, 0.004  # s: largest shift of a row, and the steps in which shifts are tried
+BETTER, GAIN = 0.62, 0.1  # shifts must lower the powers of both sums to this share, and by this much
+INVERTED = -0.5  # correlation with Goldberger's relation below which aVR is inverted
+
+
+def row_shifts(signal: np.ndarray, rate: float, rows: Mapping[str, int]) -> dict[int, float]:
+    """Seconds by which two of the three rows of limb leads must be moved to fit the third, if this is clear.
+
+    On a photo, perspective or bent paper can move rows against each other by 50 ms, although the device printed the
+    three leads of a column at the same time.
+
+    Args:
+        signal: (12, samples) mV, leads in the usual order; NaN where unknown.
+        rate: samples per second.
+        rows: row of each lead by its printed name.
+
+    Returns:
+        Row -> seconds, later is positive; empty if the leads fit already, or if the limb leads are not in three rows.
+    """
+    triples = [[name for name, _ in factors] for factors in RELATIONS.values()]
+    places = {tuple(rows.get(name) for name in names) for names in triples}
+    if len(places) != 1 or len(set(next(iter(places)))) != 3 or None in next(iter(places)):
+        return {}
+    sums = [leads for factors in RELATIONS.values() if (leads := _together(signal, rate, factors)) is not None]
+    before = sum(_power(*leads) for leads in sums)
+    if before < GAIN:
+        return {}
+    step = max(round(STEP * rate), 1)
+    tried = np.arange(-round(LONGEST * rate) // step, round(LONGEST * rate) // step + 1) * step
+    costs = [
+        (sum(_power(_moved(a, first), b, _moved(c, third)) for a, b, c in sums), first, third)
+        for first in tried
+        for third in tried
+    ]
+    after, first, third = min(costs)
+    if after > BETTER * before or before - after < GAIN or max(abs(first), abs(third)) >= tried[-1]:
+        return {}
+    upper, _, lower = next(iter(places))
+    return {row: shift / rate for row, shift in ((upper, float(first)), (lower, float(third))) if shift}
+
+
+def _together(signal: np.ndarray, rate: float, factors: tuple[tuple[str, int], ...]) -> np.ndarray | None:
+    """(3, samples) leads times factors, where all are known; None if that is less than a second."""
+    leads = np.array([factor * signal[PRINTED_NAMES.index(name)] for name, factor in factors])
+    known = leads[:, ~np.isnan(leads).any(axis=0)]
+    return known if known.shape[1] >= rate else None
+
+
+def _moved(lead: np.ndarray, samples: int) -> np.ndarray:
+    """The lead later by some samples; its first or last value is repeated."""
+    return lead[np.clip(np.arange(len(lead)) - samples, 0, len(lead) - 1)]
+
+
+def _power(*leads: np.ndarray) -> float:
+    """Power of the sum of leads, relative to the sum of their powers."""
+    return float(np.var(sum(leads)) / max(sum(map(np.var, leads)), np.finfo(float).tiny))
+
+
+def contradictions(signal: np.ndarray, rate: float) -> list[str]:
+    """Notes on limb leads (12, samples) that cannot all be right, because their sums are far from 0 (RELATIONS)."""
+    notes = []
+    for names, factors in RELATIONS.items():
+        leads = _together(signal, rate, factors)
+        if leads is not None and _power(*leads) > UNRELATED:
+            notes.append(f"{names} contradict each other: their names, times or heights may be wrong; see the overlay")
+    return notes
+
+
+def invert_printed_sign(signal: np.ndarray, rate: float) -> list[str]:
+    """Invert aVR if the page shows -aVR, as most devices print it in Cabrera's order; returns a note about its sign.
+
+    By Goldberger's relation, aVR is -(I + II) / 2 where all three are shown at the same time.
+
+    Args:
+        signal: (12, samples), mV; aVR is changed in place.
+        rate: Hz.
+    """
+    first, second, avr = (signal[LEADS.index(name)] for name in ("I", "II", "AVR"))
+    known = ~np.isnan(first + second + avr)
+    if known.sum() < rate:  # less than a second
+        return [] if np.isnan(avr).all() else ["aVR may be printed as -aVR, as usual in Cabrera order: check its sign"]
+    expected, found = (each - each.mean() for each in (-(first + second)[known], avr[known]))
+    if expected @ found >= INVERTED * np.sqrt((expected @ expected) * (found @ found)):
+        return []
+    avr *= -1
+    return ["the page shows -aVR, as usual in Cabrera order; the recording contains aVR"]
