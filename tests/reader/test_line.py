@@ -41,6 +41,15 @@ def test_a_narrow_spike_keeps_its_height_and_place(side):
     assert error(true, x, y)[away].max() < 0.5
 
 
+def test_the_tip_of_a_wave_with_a_broken_stroke_is_no_speck():
+    true = np.full(200, 60.0)
+    true[98:103] -= np.array([15, 30, 45, 30, 15])
+    ink = drawn(true)
+    ink[36:48, 90:111] = 0  # pale parts of the stroke, as on photos
+    x, y = follow_line(ink)
+    assert abs(np.interp(100.5, x, y) - true[100]) < 4  # of 45
+
+
 def test_specks_do_not_attract_the_line():
     true = np.full(200, 60.0)
     ink = drawn(true)

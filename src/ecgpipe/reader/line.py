@@ -13,7 +13,8 @@ MOST_RUNS = 6  # per column; only the longest are kept
 DISC = 9  # points on half of a disc's edge
 ALIKE = 1.0  # times the radius: smaller differences are averaged
 TIP = 4.0  # times the radius: half the width of the window in which a tip is highest or lowest
-SPECK = 2.0  # times the thickness
+SPECK = 2.0  # size of a speck, times the thickness
+HIGH, NEAR = 2.0, 2.0  # times this size: height of a narrow piece that is a wave, and its distance from the rest
 CLEANEST, ONE_PEN = 0.1, 1.15  # quantile of the thickness of a page's leads, and how much thicker others may be
 THICKNESS = 0.05  # quantile of the runs' lengths; runs in steep parts are longer
 
@@ -148,11 +149,23 @@ def _chain(runs: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _without_specks(columns: np.ndarray, chain: np.ndarray, size: float) -> tuple[np.ndarray, np.ndarray]:
-    """The chain without pieces narrower than ``size`` that lie more than ``size`` above or below the rest."""
+    """The chain without specks: narrow, low pieces that lie more than ``size`` above or below the rest.
+
+    The tip of a narrow wave can be such a piece if its stroke is broken, but it is higher.
+    """
     top, bottom = chain.T
     jump = np.maximum(top[1:] - bottom[:-1], top[:-1] - bottom[1:])
-    pieces = np.split(np.arange(len(columns)), np.flatnonzero(jump > size) + 1)
-    kept = [piece for piece in pieces if columns[piece[-1]] - columns[piece[0]] + 1 >= size]
+    cuts = np.flatnonzero(jump > size)
+    pieces = np.split(np.arange(len(columns)), cuts + 1)
+    apart = np.concatenate(
+        [[np.inf], np.minimum(jump[cuts][1:], jump[cuts][:-1]), [np.inf]]
+    )  # marks may be at the ends
+    kept = [
+        piece
+        for piece, gap in zip(pieces, apart[: len(pieces)], strict=True)
+        if columns[piece[-1]] - columns[piece[0]] + 1 >= size
+        or (gap <= NEAR * size and (bottom - top)[piece].max() >= HIGH * size)
+    ]
     if not kept:
         return columns, chain
     places = np.concatenate(kept)

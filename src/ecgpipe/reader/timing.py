@@ -14,7 +14,7 @@ from ecgpipe.reader.phase import upright_lines
 
 USUAL_SPEED, FAST_SPEED = 25.0, 50.0  # mm/s
 USUAL_SECONDS, USUAL_WIDTH = 10.0, 250.0  # s and mm of the rows of most pages
-SAME_EDGE = 2.0  # mm between the edge of a column and that of equal columns
+SAME_EDGE = 0.5, 2.0  # mm between the edge of a column and that of equal parts of the row: as found, and corrected
 SCALE_ERROR = 0.02  # largest scale error that is corrected to match one of these
 PRECISE = 0.003  # rows that are longer by more than this share contain something else
 GRID_ERROR = 0.005  # rows that are shorter by more than this share show that the printed grid is wrong
@@ -144,9 +144,14 @@ def _columns(rows: list[list[FoundLead]], lefts: np.ndarray, rights: np.ndarray,
 
 
 def _are_equal(rows: list[list[FoundLead]], left: float, right: float) -> bool:
-    """Whether the columns of these rows, which share their inner edges, are about equal parts of left to right."""
+    """Whether the columns of these rows, which share their inner edges, are equal parts of the rows.
+
+    Either of the rows as found, or nearly of those from left to right.
+    """
     several = [row for row in rows if len(row) > 1]
     if not several:
         return True
-    edges = np.linspace(left, right, len(several[0]) + 1)[1:-1]
-    return bool(np.abs(edges - [lead.left for lead in several[0][1:]]).max() < SAME_EDGE)
+    inner = np.array([lead.left for lead in several[0][1:]])
+    found = np.median([(row[0].left, row[-1].right) for row in several], axis=0)
+    equal, corrected = (np.linspace(*ends, len(inner) + 2)[1:-1] for ends in (found, (left, right)))
+    return bool(np.abs(equal - inner).max() < SAME_EDGE[0] or np.abs(corrected - inner).max() < SAME_EDGE[1])
