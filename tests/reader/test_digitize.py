@@ -72,15 +72,20 @@ def test_a_page_in_cabrera_order_that_shows_minus_avr_gives_avr(printed, net, tm
     assert any("-aVR" in note for note in found.notes) == (printed == "-aVR")
 
 
+def digitized_strip(lead: str, printed: str | None, net, folder):
+    """A page in the layout kit whose strip shows this lead under this name; the lead's waves are those of I, later."""
+    layout = layout_named("kit").model_dump()
+    layout["slots"][-1].update(lead=lead, name=printed and layout["slots"][-1]["name"] | {"text": printed})
+    (folder / "strip.json").write_text(json.dumps(layout))
+    signal = SIGNAL.copy()
+    signal[LEADS.index(lead)] = np.roll(signal[0], 0 if lead == "I" else 150)
+    page = render_page(signal, 500, RenderConfig(layout=str(folder / "strip.json"), dpi=150))
+    return digitize(page.image, net, 500)
+
+
 @pytest.mark.parametrize(("printed", "shown"), [("I", "II"), ("I", "I"), ("II", "II")])
 def test_a_strip_whose_name_does_not_fit_its_trace_is_renamed(printed, shown, net, tmp_path):
-    layout = layout_named("kit").model_dump()
-    layout["slots"][-1]["name"]["text"], layout["slots"][-1]["lead"] = printed, shown
-    (tmp_path / "strip.json").write_text(json.dumps(layout))
-    signal = SIGNAL.copy()
-    signal[1] = np.roll(signal[0], 150)
-    page = render_page(signal, 500, RenderConfig(layout=str(tmp_path / "strip.json"), dpi=150))
-    found = digitize(page.image, net, 500)
+    found = digitized_strip(shown, printed, net, tmp_path)
     strip = found.leads[-1]
     assert strip.name == shown and strip.end - strip.start > 9
     assert any("the name was read, but the trace is that of II" in note for note in found.notes) == (printed != shown)
@@ -88,13 +93,7 @@ def test_a_strip_whose_name_does_not_fit_its_trace_is_renamed(printed, shown, ne
 
 
 def test_a_strip_without_a_name_is_named_by_its_trace(net, tmp_path):
-    layout = layout_named("kit").model_dump()
-    layout["slots"][-1].update(lead="V1", name=None)
-    (tmp_path / "strip.json").write_text(json.dumps(layout))
-    signal = SIGNAL.copy()
-    signal[6] = np.roll(signal[0], 150)
-    page = render_page(signal, 500, RenderConfig(layout=str(tmp_path / "strip.json"), dpi=150))
-    found = digitize(page.image, net, 500)
+    found = digitized_strip("V1", None, net, tmp_path)
     strip = found.leads[-1]
     assert strip.name == "V1" and not strip.name_read and strip.end - strip.start > 9
     assert "row 4: the name of the strip was not read; its trace is that of V1" in found.notes

@@ -122,24 +122,25 @@ def digitize(
     pulses = find_pulses(page, read.unit)
     measured = gain or (pulses and pulses.gain)
     scale = measured or USUAL_GAIN
-    recording = _recording(read, net, sampling_rate, scale)
     notes = [] if measured else ["no calibration pulse was measured: 10 mm/mV is assumed"]
     if not gain and pulses and pulses.others:
         others = " and ".join(f"{each:g}" for each in pulses.others)
         notes.append(f"some calibration pulses show {others} mm/mV: {scale:g} mm/mV is used for all leads")
-    if speed is None and recording.speed < FAST_SPEED / 1.5:
-        judged = recording if sampling_rate == RATE else _recording(read, net, RATE, scale)
-        if is_fast(judged.signal, RATE, pulses):
-            read = follow_lines(page, picture, FAST_SPEED)
-            recording = _recording(read, net, sampling_rate, scale)
-            notes.append(
-                "50 mm/s is assumed, since at 25 mm/s beats would be slow and complexes broad; check the printed speed"
-            )
+    recording = _recording(read, net, RATE, scale)  # the limits of what follows hold at this rate
+    if speed is None and recording.speed < FAST_SPEED / 1.5 and is_fast(recording.signal, RATE, pulses):
+        read = follow_lines(page, picture, FAST_SPEED)
+        recording = _recording(read, net, RATE, scale)
+        notes.append(
+            "50 mm/s is assumed, since at 25 mm/s beats would be slow and complexes broad; check the printed speed"
+        )
     rows = {lead.name: lead.row for lead in page.leads.leads if not lead.strip}
-    if shifts := row_shifts(recording.signal, sampling_rate, rows):
-        recording = _recording(read.shifted(shifts), net, sampling_rate, scale)
+    if shifts := row_shifts(recording.signal, RATE, rows):
+        read = read.shifted(shifts)
+        recording = _recording(read, net, RATE, scale)
         moved = " and ".join(f"row {row + 1} by {1000 * shift:.0f} ms" for row, shift in sorted(shifts.items()))
         notes.append(f"moved in time, so that the limb leads fit each other: {moved}")
+    if sampling_rate != RATE:
+        recording = _recording(read, net, sampling_rate, scale)
     assumed = tuple(name for name, value in (("speed", speed), ("gain", measured)) if not value)
     return replace(recording, assumed=assumed, notes=(*notes, *recording.notes))
 

@@ -50,7 +50,7 @@ class PageTime:
 
 
 def page_time(page: ReadPage, speed: float | None = None) -> tuple[list[FoundLead], PageTime, list[str]]:
-    """The leads with equally wide columns, the time axis, and notes.
+    """The leads with their final columns, the time axis, and notes.
 
     Nearly all pages show 10 s or 250 mm. So the rows' ends that come closest to this are used, and the paper speed is
     corrected for small errors of the scale. Without a grid the scale is rough, and each row's width gives its own
