@@ -32,7 +32,7 @@ def shipped() -> dict:
     return yaml.safe_load((PROJECT / "config.yaml").read_text())
 
 
-AFTER = {"config/protocol-primary.yaml": "config/protocol.yaml"}
+AFTER = {f"config/protocol-{stage}.yaml": "config/protocol.yaml" for stage in ("primary", "modules")}
 """Files that are given after another one."""
 SHIPPED = sorted(path.stem for path in (PROJECT / "config").glob("*.yaml"))
 
