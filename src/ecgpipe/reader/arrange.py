@@ -19,6 +19,7 @@ PART = 2.5  # rarity of a page that shows only some rows of a layout
 IN_COLUMN = 8.0  # mm, distance of a name from those above and below it
 NAME_LEFT, NAME_RIGHT, USUAL_NAME = 6.0, 14.0, 3.0  # mm, where names are printed relative to the start of their lead
 EQUAL = 0.06  # columns whose names are apart by the usual width, to this share, are of equal width
+NEARLY_EQUAL = 0.15  # the same for names above complete rows, which some devices print farther apart than the columns
 USUAL_ROW, FULL_ROW = 250.0, 0.02  # mm, the width of nearly all rows, and the share by which whole rows differ from it
 MANY = 6  # names, which locate the columns more exactly than the ends of rows that are too short or too long
 LEAST_COLUMN = 0.15  # of a column's width: less of it is not a lead
@@ -166,8 +167,9 @@ def _bounds(first: float, width: float, count: int, left: float, right: float, m
     elsewhere = fills and NAME_RIGHT < offset < width and right - left - width * count < (offset - USUAL_NAME) / 2
     starts_here = count == 1 or elsewhere or -NAME_LEFT <= offset <= NAME_RIGHT
     usual = USUAL_ROW / count
-    whole = abs(equal / usual - 1) < FULL_ROW or abs(width - equal) < abs(width - usual)
-    if starts_here and fills and (whole or not many):
+    complete = abs(equal / usual - 1) < FULL_ROW and abs(width / equal - 1) < NEARLY_EQUAL
+    nearer = abs(width - equal) < abs(width - usual)
+    if starts_here and (complete or (fills and (nearer or not many))):
         return _equal_parts(left, right, count)
     start = left if starts_here else first - USUAL_NAME
     edges = np.clip(start + width * np.arange(count + 1), left, right)

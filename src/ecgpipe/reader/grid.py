@@ -4,7 +4,9 @@ The network's estimate of the scale is rough. Where lines are printed every 1 or
 sharp peaks at multiples of 1/5 per mm.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import cv2
 import numpy as np
@@ -41,10 +43,18 @@ ROUGH_SPREAD, TURN_SPREAD = 0.6, 6.0
 """Standard deviations of the network's error: of log(scale), and of its direction in degrees."""
 PRIOR_WEIGHT = 0.7
 """Of the logarithm of the prior probability, which is added to the contrast."""
+RIVAL, CLEAR, APART = 1.0, 1.0, 5
+"""A second scale is a rival within this difference, with this contrast, and at least so many steps of SCALES away."""
+STRONGER = 2.0
+"""How much stronger the rival's 1 mm lines must be, summed over both axes, to be chosen."""
 
 
 def refine_geometry(
-    grid: np.ndarray, geometry: PageGeometry, scale: float, width: float | None = None
+    grid: np.ndarray,
+    geometry: PageGeometry,
+    scale: float,
+    width: float | None = None,
+    picture: np.ndarray | None = None,
 ) -> PageGeometry | None:
     """Fit the geometry to the printed grid.
 
@@ -54,6 +64,8 @@ def refine_geometry(
             9 degrees are corrected.
         scale: pixels of ``grid`` per pixel of the picture.
         width: of the traces along the rows, in pixels of ``grid``; helps to distinguish 1 mm lines from 5 mm lines.
+        picture: uint8 (H, W, 3), which decides between two scales: 1 mm lines that are rounded to whole pixels also
+            fit the comb of a smaller millimetre.
 
     Returns:
         The refined map of the picture; None if there is no clear grid.
@@ -61,14 +73,17 @@ def refine_geometry(
     tiles = _tiles(grid)
     if len(tiles) < LEAST_TILES:
         return None
-    centres = np.array([(x, y) for x, y, _ in tiles])
+    points = np.array([(x, y) for x, y, _ in tiles]) / scale
     spectra = [spectrum for *_, spectrum in tiles]
-    rough = geometry.jacobian(centres / scale) / scale  # mm per pixel of the grid
+    rough = geometry.jacobian(points) / scale  # mm per pixel of the grid
     clearest = np.argsort([-float(spectrum.std()) for spectrum in spectra])[:MOST_TILES]
-    common = _common_changes([np.minimum(spectra[tile], STRONGEST) for tile in clearest], rough[clearest], width)
+    limited = [np.minimum(spectra[tile], STRONGEST) for tile in clearest]
+    common = _common_changes(
+        limited, rough[clearest], width, partial(_millimetre_lines, picture, points[clearest], scale)
+    )
     if common is None:
         return None
-    points, shape = centres / scale, (grid.shape[0] / scale, grid.shape[1] / scale)
+    shape = grid.shape[0] / scale, grid.shape[1] / scale
     axes = [_along_the_tiles(spectra, _changed(rough[:, axis], common[axis][None])[:, 0]) for axis in (0, 1)]
     fitted, clear = _fit_without_outliers(points, axes, scale, shape)
     if clear.max() < LEAST_CLEAR:
@@ -146,21 +161,26 @@ def _tiles(grid: np.ndarray) -> list[tuple[float, float, np.ndarray]]:
 
     Amplitudes are relative to the median around them.
     """
-    window = np.outer(np.hanning(TILE), np.hanning(TILE)).astype(np.float32)
     tiles = []
     for top in _starts(grid.shape[0]):
         for left in _starts(grid.shape[1]):
             part = grid[top : top + TILE, left : left + TILE]
             if part.shape != (TILE, TILE) or part.mean() < 0.01:
                 continue
-            padded = np.zeros((PADDED, PADDED), np.float32)
-            padded[:TILE, :TILE] = (part - part.mean()) * window
-            amplitude = cv2.magnitude(*cv2.split(cv2.dft(padded, flags=cv2.DFT_COMPLEX_OUTPUT)))
-            amplitude = np.fft.fftshift(amplitude)
-            small = cv2.resize(amplitude, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
-            around = cv2.resize(cv2.medianBlur(small, 5), (PADDED, PADDED))
-            tiles.append((left + TILE / 2, top + TILE / 2, amplitude / (around + FLOOR * amplitude.max() + 1e-6)))
+            tiles.append((left + TILE / 2, top + TILE / 2, _spectrum(part)))
     return tiles
+
+
+def _spectrum(part: np.ndarray) -> np.ndarray:
+    """Amplitudes (PADDED, PADDED) of a tile (TILE, TILE), relative to the median around them."""
+    window = np.outer(np.hanning(TILE), np.hanning(TILE)).astype(np.float32)
+    padded = np.zeros((PADDED, PADDED), np.float32)
+    padded[:TILE, :TILE] = (part - part.mean()) * window
+    amplitude = cv2.magnitude(*cv2.split(cv2.dft(padded, flags=cv2.DFT_COMPLEX_OUTPUT)))
+    amplitude = np.fft.fftshift(amplitude)
+    small = cv2.resize(amplitude, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    around = cv2.resize(cv2.medianBlur(small, 5), (PADDED, PADDED))
+    return amplitude / (around + FLOOR * amplitude.max() + 1e-6)
 
 
 def _starts(length: int) -> np.ndarray:
@@ -195,10 +215,39 @@ def _contrast(spectrum: np.ndarray, gradients: np.ndarray) -> np.ndarray:
     return on - between
 
 
-def _common_changes(spectra: list[np.ndarray], rough: np.ndarray, width: float | None) -> list[np.ndarray] | None:
+def _millimetre_lines(
+    picture: np.ndarray | None, points: np.ndarray, scale: float, gradients: np.ndarray, turn: float
+) -> float:
+    """How strong the lines of a picture (H, W, 3) are at 1 per mm, by brightness; 0 without a picture of enough pixels.
+
+    Args:
+        points: (n, 2), centres of tiles in the picture.
+        scale: as in ``refine_geometry``.
+        gradients: (n, 2), mm per pixel of the grid; changed by FINE to fit the lines.
+        turn: of the gradients.
+    """
+    if picture is None or min(picture.shape[:2]) < TILE:
+        return 0.0
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
+    corners = np.clip(np.rint(points - TILE / 2).astype(int), 0, np.array(grey.shape[::-1]) - TILE)
+    values = []
+    for (x, y), around in zip(corners, _changed(gradients * scale, _pairs(FINE[0], np.array([turn]))), strict=True):
+        spectrum = np.minimum(_spectrum(grey[y : y + TILE, x : x + TILE]), STRONGEST)
+        places = (around * PADDED + PADDED / 2).astype(np.float32)
+        values.append(cv2.remap(spectrum, *places.T, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0])
+    return float(np.mean(values, axis=0).max())
+
+
+def _common_changes(
+    spectra: list[np.ndarray],
+    rough: np.ndarray,
+    width: float | None,
+    millimetre_lines: Callable[[np.ndarray, float], float],
+) -> list[np.ndarray] | None:
     """(factor, turn) of the rough gradients of x and of y that fit all tiles best; None if no comb stands out.
 
-    The factor is found for both axes together, then refined for each axis.
+    The factor is found for both axes together, then refined for each axis. Of two scales with clear combs, the one
+    with clearly stronger 1 mm lines in the picture is chosen.
     """
     pairs = _pairs(SCALES, TURNS)
     tables = []
@@ -211,9 +260,22 @@ def _common_changes(spectra: list[np.ndarray], rough: np.ndarray, width: float |
     if width is not None:
         millimetres = width * float(np.median(np.linalg.norm(rough[:, 0], axis=1))) * SCALES
         prior -= (np.log(millimetres / USUAL_WIDTH) / WIDTH_SPREAD) ** 2 / 2
-    best = int((by_scale + PRIOR_WEIGHT * prior).argmax())
+    total = by_scale + PRIOR_WEIGHT * prior
+    best = int(total.argmax())
     if by_scale[best] < LEAST_CONTRAST:
         return None
+    apart = np.abs(np.arange(len(total)) - best) >= APART
+    rivals = np.flatnonzero((total > total[best] - RIVAL) & (by_scale >= CLEAR) & apart)
+    if len(rivals):
+        rival = int(rivals[total[rivals].argmax()])
+        weaker, stronger = (
+            sum(
+                millimetre_lines(rough[:, axis] * SCALES[number], TURNS[table[number].argmax()])
+                for axis, table in enumerate(tables)
+            )
+            for number in (best, rival)
+        )
+        best = rival if stronger > weaker + STRONGER else best
     near = slice(max(best - 4, 0), best + 5)
     turns = -((np.rad2deg(TURNS) / TURN_SPREAD) ** 2) / 2 * PRIOR_WEIGHT
     changes = []

@@ -74,6 +74,12 @@ class PageLeads:
     doubtful: tuple[int, ...] = ()
 
     @property
+    def named(self) -> bool:
+        """Whether enough lead names were read, and enough of them fit the layout, to be sure of it."""
+        read = [lead.name_read for lead in self.leads if not lead.strip]
+        return self.agreement >= 0.5 and 3 * sum(read) >= len(read)
+
+    @property
     def cabrera(self) -> bool:
         """Whether the leads are in Cabrera's order, aVR between I and II. Most pages in this order show -aVR."""
         rows = [

@@ -291,10 +291,9 @@ def several_pages(names: tuple[FoundName, ...]) -> bool:
 
 def _lead_notes(leads: PageLeads) -> list[str]:
     notes = []
-    read = [lead.name_read for lead in leads.leads if not lead.strip]
     if not leads.known:
         notes.append(f"the layout is unknown: {len(leads.rows)} rows")
-    elif leads.agreement < 0.5 or 3 * sum(read) < len(read):
+    elif not leads.named:
         notes.append(f"few lead names were read, or few fit; the leads are named as in the layout {leads.layout}")
     else:
         if leads.agreement < FITTING:

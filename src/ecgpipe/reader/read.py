@@ -125,7 +125,7 @@ def read_page(picture: np.ndarray, net: ReaderNet) -> Reading:
     if len(points):
         rough = level_rows(points, above, rough)
     width = _trace_width(pixels[0], rough)
-    refined = refine_geometry(pixels[PIXEL_MAPS.index("grid")], rough, scale, width)
+    refined = refine_geometry(pixels[PIXEL_MAPS.index("grid")], rough, scale, width, picture)
     geometry = refined or rough
     if refined is None and len(points):
         geometry = usual_scale(foreshortened(points, above, rough), width / scale) if width else rough

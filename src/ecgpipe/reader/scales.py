@@ -156,3 +156,12 @@ def is_fast(signal: np.ndarray, rate: float, pulses: Pulses | None) -> bool:
     limits = SLOW_WITH_PULSES if pulses is not None and pulses.wide else SLOW
     waves = waves_of(signal, rate)
     return waves is not None and all(value > limit for value, limit in zip(waves, limits, strict=True))
+
+
+def is_usual(signal: np.ndarray, rate: float) -> bool:
+    """Whether a recording of wide rows, digitized at 25 mm/s, is plausible: neither slow beats nor broad complexes.
+
+    Of 250 PTB-XL recordings of folds 1 to 9, 90% of those at 25 mm/s are, and 0.8% of those at 50 mm/s.
+    """
+    waves = waves_of(signal, rate)
+    return waves is not None and all(value < limit for value, limit in zip(waves, SLOW, strict=True))
