@@ -111,6 +111,14 @@ def test_limb_leads_that_contradict_each_other_are_noted(shift, net):
     assert not any(note.startswith("aVR, aVL and aVF contradict") for note in notes)
 
 
+def test_a_page_without_names_is_refused_if_its_layout_contradicts_the_limb_leads(net):
+    noise = np.cumsum(np.random.default_rng(0).normal(0, 0.05, (12, 500)), axis=1)
+    signal = np.repeat(noise - noise.mean(axis=1, keepdims=True), 10, axis=1).clip(-1, 1).astype(np.float32)
+    page = render_page(signal, 500, RenderConfig(layout="6x2", dpi=150, lead_names=False))
+    with pytest.raises(DataError, match="few lead names"):
+        digitize(page.image, net, 500)
+
+
 def test_pulses_of_another_gain_are_noted(page, net, monkeypatch):
     monkeypatch.setattr("ecgpipe.reader.digitize.find_pulses", lambda *_: Pulses(10, False, (5,)))
     assert "some calibration pulses show 5 mm/mV: 10 mm/mV is used for all leads" in digitize(page.image, net).notes

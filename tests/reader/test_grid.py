@@ -1,5 +1,6 @@
 """The millimetres from a printed grid: known pages are recovered from rough estimates."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -83,3 +84,23 @@ def test_without_a_grid_the_width_of_the_traces_corrects_the_scale() -> None:
     rough = rough_estimate(x, y, 2, 0)
     assert rough.pixels_per_mm == pytest.approx(2, rel=0.05)
     assert usual_scale(rough, width=1000).pixels_per_mm == pytest.approx(4, rel=0.3)  # 1000 pixels are 250 mm
+
+
+def test_lines_rounded_to_whole_pixels_are_not_taken_for_those_of_a_smaller_millimetre() -> None:
+    """Lines at every 7.32 pixels repeat every 22 pixels once they are rounded, as if 22 pixels were 5 mm."""
+    height, width, scale = 1000, 1500, 0.64
+    picture = np.full((height, width), 213, np.uint8)
+    for side, axis in ((height, 0), (width, 1)):
+        places = np.rint(7.32 * np.arange(side // 7.32)).astype(int)
+        for number, place in enumerate(places):
+            picture[(slice(None), place)[:: -1 if axis == 0 else 1]] = 36 if number % 5 == 0 else 43
+    small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    grid = (213 - small.astype(np.float32)) / 213
+    place = np.stack(np.meshgrid(np.linspace(100, 1400, 9), np.linspace(100, 900, 7)), axis=-1).reshape(-1, 2)
+    gradients = [np.tile(each, (len(place), 1)) for each in ([1 / 5.2, 0], [0, 1 / 5.2])]
+    rough = fit_gradients(place, gradients, [np.ones(len(place))] * 2, (height, width), 1)
+    colour = np.repeat(picture[..., None], 3, axis=2)
+    refined = refine_geometry(grid, rough, scale, 1150, colour)
+    assert refined is not None and refined.pixels_per_mm == pytest.approx(7.32, rel=0.01)
+    deceived = refine_geometry(grid, rough, scale, 1150)
+    assert deceived is not None and deceived.pixels_per_mm == pytest.approx(4.4, rel=0.02)

@@ -233,15 +233,6 @@ def test_names_locate_columns_if_the_last_one_is_cut_or_longer(right) -> None:
     assert max(lead.right for lead in found.leads) == pytest.approx(right, abs=0.5)
 
 
-def test_names_in_the_middle_of_their_leads_do_not_move_the_columns() -> None:
-    baselines = [30.0, 60, 90]
-    names = [(name, x + 20, y, share) for name, x, y, share in names_of(BY_COLUMN, baselines)]
-    found = find_leads(*rows_of_traces(baselines), names, MM)
-    lefts = sorted({round(lead.left, 1) for lead in found.leads})
-    assert found.layout == "3x4" and all(lead.name_read for lead in found.leads)
-    assert lefts == pytest.approx([LEFT, LEFT + 62.5, LEFT + 125, LEFT + 187.5], abs=0.5)
-
-
 def test_a_page_that_was_cut_below_is_named_by_its_names() -> None:
     baselines = [30.0, 60]
     names = [name for name in names_of(BY_COLUMN, [*baselines, 90]) if name[2] < 60]
@@ -258,15 +249,17 @@ def test_names_nearer_to_another_row_are_of_their_own(below) -> None:
     assert found.layout == "12x1" and all(lead.name_read for lead in found.leads)
 
 
-@pytest.mark.parametrize("along", [20, 50])
-def test_names_in_the_middle_or_at_the_end_of_their_leads_do_not_move_the_columns(along) -> None:
+@pytest.mark.parametrize(("along", "stretch"), [(20, 1), (50, 1), (-5, 1.08), (0, 0.92)])
+def test_names_at_other_places_of_their_leads_do_not_move_the_columns(along, stretch) -> None:
+    """In the middle or at the end of their leads, or farther apart or closer than the columns of complete rows."""
     baselines = [30.0, 60, 90]
-    names = [(name, x + along, y, share) for name, x, y, share in names_of(BY_COLUMN, baselines)]
+    names = [
+        (name, LEFT + (x - LEFT) * stretch + along, y, share) for name, x, y, share in names_of(BY_COLUMN, baselines)
+    ]
     found = find_leads(*rows_of_traces(baselines), names, MM)
     assert found.layout == "3x4" and all(lead.name_read for lead in found.leads)
-    places = {lead.name: (lead.left, lead.right) for lead in found.leads}
-    assert places["I"] == pytest.approx((LEFT, LEFT + 62.5), abs=1)
-    assert places["V1"] == pytest.approx((LEFT + 125, LEFT + 187.5), abs=1)
+    lefts = sorted({round(lead.left, 1) for lead in found.leads})
+    assert lefts == pytest.approx([LEFT, LEFT + 62.5, LEFT + 125, LEFT + 187.5], abs=0.5)
 
 
 def test_leads_recorded_in_place_of_others_keep_their_printed_names() -> None:

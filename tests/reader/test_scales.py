@@ -83,14 +83,17 @@ def test_pulses_of_10_mm_are_wide(net, tmp_path):
     assert find_pulses(understand_page(page.image, net)) == Pulses(10, True)
 
 
-def test_pulses_of_two_heights_are_found():
-    """10 mm/mV in rows 1 to 3, as for limb leads, and 5 mm/mV in rows 4 to 6."""
+@pytest.mark.parametrize("broken", [False, True])
+def test_pulses_of_two_heights_are_found(broken):
+    """10 mm/mV in rows 1 to 3, as for limb leads, and 5 mm/mV in rows 4 to 6; also if their thin lines have gaps."""
     rows, mm = [20.0 + 25 * row for row in range(6)], 4
     maps = np.zeros((len(PIXEL_MAPS), 700, 400), np.float32)
     pulse = maps[PIXEL_MAPS.index("pulse")]
     for row, baseline in enumerate(rows):
         top, bottom = round(mm * (baseline - (10 if row < 3 else 5))) - 1, round(mm * baseline) + 1
         pulse[top:bottom, 40:42] = pulse[top:bottom, 60:62] = pulse[top : top + 2, 40:62] = 1
+    if broken:
+        pulse[::9] = 0
     page = SimpleNamespace(
         frame=SimpleNamespace(pixels_per_mm=mm, warp=lambda picture, *_: picture),
         reading=SimpleNamespace(maps=maps, scale=1.0, grid_found=True),
@@ -115,6 +118,18 @@ def test_a_page_at_50_mm_per_s_is_recognized(net, fast_page):
 def test_the_speed_does_not_depend_on_the_sampling_rate(net, fast_page):
     found = digitize(fast_page.image, net, 50)
     assert found.speed == pytest.approx(50, rel=0.02) and found.signal.shape == (12, 250)
+
+
+@pytest.mark.parametrize(("between", "width", "speed"), [(0.8, 0.08, 25), (1.6, 0.2, 50)])
+def test_the_waves_tell_the_speed_of_long_rows(between, width, speed, net, tmp_path):
+    """Two columns of 10 s at 25 mm/s are as long as two of 5 s at 50 mm/s."""
+    layout = layout_named("6x2").model_dump(mode="json")
+    layout |= {"width": 2 * layout["width"], "grid": layout["grid"] | {"box": None}, "separators": [], "texts": []}
+    for slot in layout["slots"]:
+        slot |= {"x": 2 * slot["x"], "width": 2 * slot["width"]}
+    (tmp_path / "long.json").write_text(json.dumps(layout))
+    page = render_page(rhythm(between, width, 20), RATE, RenderConfig(layout=str(tmp_path / "long.json"), dpi=100))
+    assert digitize(page.image, net, RATE).speed == pytest.approx(speed, rel=0.02)
 
 
 def test_a_given_speed_is_used(fast_page, tmp_path, capsys):

@@ -83,8 +83,9 @@ def _marks(page: ReadPage, unit: float) -> Iterator[_Mark]:
     """Marks of a pulse's size that stand on a row's baseline."""
     mm, maps, rows = page.frame.pixels_per_mm, page.reading.maps, np.array(page.leads.rows)
     ink = np.maximum(maps[PIXEL_MAPS.index("ink")], maps[PIXEL_MAPS.index("pulse")])
-    marked = page.frame.warp(ink, page.reading.scale, 0) >= INK
-    _, labels, boxes, _ = cv2.connectedComponentsWithStats(marked.astype(np.uint8))
+    marked = (page.frame.warp(ink, page.reading.scale, 0) >= INK).astype(np.uint8)
+    joined = cv2.morphologyEx(marked, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))  # thin lines are broken
+    _, labels, boxes, _ = cv2.connectedComponentsWithStats(joined)
     (low, high), (narrow, wide) = np.array((HEIGHTS, WIDTHS)) * unit
     for number, (left, top, width, height, area) in enumerate(boxes[1:], 1):
         thickness = area / (2 * height + width) / mm
