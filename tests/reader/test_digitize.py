@@ -72,13 +72,13 @@ def test_a_page_in_cabrera_order_that_shows_minus_avr_gives_avr(printed, net, tm
     assert any("-aVR" in note for note in found.notes) == (printed == "-aVR")
 
 
-def digitized_strip(lead: str, printed: str | None, net, folder):
-    """A page in the layout kit whose strip shows this lead under this name; the lead's waves are those of I, later."""
+def digitized_strip(lead: str, printed: str | None, net, folder, late: int = 150, factor: float = 1.0):
+    """A page in the layout kit whose strip shows this lead under this name; its waves are those of I, late or larger."""
     layout = layout_named("kit").model_dump()
     layout["slots"][-1].update(lead=lead, name=printed and layout["slots"][-1]["name"] | {"text": printed})
     (folder / "strip.json").write_text(json.dumps(layout))
     signal = SIGNAL.copy()
-    signal[LEADS.index(lead)] = np.roll(signal[0], 0 if lead == "I" else 150)
+    signal[LEADS.index(lead)] = factor * np.roll(signal[0], 0 if lead == "I" else late)
     page = render_page(signal, 500, RenderConfig(layout=str(folder / "strip.json"), dpi=150))
     return digitize(page.image, net, 500)
 
@@ -90,6 +90,11 @@ def test_a_strip_whose_name_does_not_fit_its_trace_is_renamed(printed, shown, ne
     assert strip.name == shown and strip.end - strip.start > 9
     assert any("the name was read, but the trace is that of II" in note for note in found.notes) == (printed != shown)
     assert np.isnan(found.signal[0 if shown == "II" else 1, 1400:]).all()
+
+
+def test_a_strip_with_waves_of_the_same_shape_is_named_by_their_height(net, tmp_path):
+    found = digitized_strip("II", "I", net, tmp_path, late=0, factor=0.4)
+    assert found.leads[-1].name == "II"
 
 
 def test_a_strip_without_a_name_is_named_by_its_trace(net, tmp_path):

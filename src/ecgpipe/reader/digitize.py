@@ -21,8 +21,8 @@ from ecgpipe.reader.timing import FAST_SPEED, USUAL_SPEED
 USUAL_GAIN = 10.0  # mm/mV
 SIMILAR_NAMES = "II", "I", "III"  # the most frequent strip first
 OTHER_NAMES = tuple(name for name in PRINTED_NAMES if name not in SIMILAR_NAMES)
-ALIKE, CLEARLY = 0.7, 0.12  # correlation of a strip with a lead, and how much higher than with the lead of its name
-EQUALLY = 0.05  # difference of correlations that is ignored
+ALIKE, CLEARLY = 0.7, 0.12  # likeness of a strip and a lead, and how much higher than with the lead of its name
+EQUALLY = 0.05  # difference of likeness that is ignored
 SHIFTS = 0.04, 0.004  # s: largest shift between two rows, and its steps
 
 
@@ -218,7 +218,11 @@ def _shown_in_strip(lead: FoundLead, strip: np.ndarray, signal: np.ndarray, rate
 
 
 def _likeness(first: np.ndarray, second: np.ndarray, rate: float) -> float:
-    """Highest correlation of two signals (samples,) within SHIFTS; -1 if less than a second of both is known."""
+    """Highest likeness of two signals (samples,) within SHIFTS; -1 if less than a second of both is known.
+
+    The likeness is their covariance, relative to the mean of their variances: the correlation, lower if one has larger
+    waves than the other.
+    """
     most, step = round(SHIFTS[0] * rate), max(round(SHIFTS[1] * rate), 1)
     found = [-1.0]
     for shift in range(-most, most + 1, step):
@@ -226,7 +230,8 @@ def _likeness(first: np.ndarray, second: np.ndarray, rate: float) -> float:
         other = second[: len(second) - shift] if shift >= 0 else second[-shift:]
         known = ~np.isnan(moved + other)
         if known.sum() >= rate and np.ptp(moved[known]) and np.ptp(other[known]):
-            found.append(float(np.corrcoef(moved[known], other[known])[0, 1]))
+            covariance = np.cov(moved[known], other[known])
+            found.append(float(2 * covariance[0, 1] / np.trace(covariance)))
     return max(found)
 
 
