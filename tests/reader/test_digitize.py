@@ -73,7 +73,7 @@ def test_a_page_in_cabrera_order_that_shows_minus_avr_gives_avr(printed, net, tm
 
 
 def digitized_strip(lead: str, printed: str | None, net, folder, late: int = 150, factor: float = 1.0):
-    """A page in the layout kit whose strip shows this lead under this name; its waves are those of I, late or larger."""
+    """A page in the layout kit whose strip shows a lead under this name; its waves are those of I, late or higher."""
     layout = layout_named("kit").model_dump()
     layout["slots"][-1].update(lead=lead, name=printed and layout["slots"][-1]["name"] | {"text": printed})
     (folder / "strip.json").write_text(json.dumps(layout))
