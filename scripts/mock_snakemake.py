@@ -2,12 +2,12 @@
 
 In a debugger, from the project's folder; inputs must exist, and outputs are overwritten:
 
-    python -m pdb scripts/mock_snakemake.py evaluate dataset=simulated protocol=patient variant=resnet34 seed=0 --configfile config/demo.yaml
+    python -m pdb scripts/mock_snakemake.py evaluate dataset=simulated protocol=patient variant=small_resnet seed=0 --configfile config/demo.yaml
 
 Interactively, to run the lines of a script one by one:
 
     from scripts.mock_snakemake import mock_snakemake
-    snakemake = mock_snakemake("evaluate", "config/demo.yaml", dataset="simulated", protocol="patient", variant="resnet34", seed=0)
+    snakemake = mock_snakemake("evaluate", "config/demo.yaml", dataset="simulated", protocol="patient", variant="small_resnet", seed=0)
 """  # noqa: E501
 
 import argparse
