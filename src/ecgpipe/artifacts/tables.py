@@ -155,7 +155,8 @@ IMAGE_INDEX = TableFormat(
     ),
 )
 """images/<shard>.index.parquet: row i describes row i of the image array. ``homography`` (row by row) and ``bend`` are
-the image's ``PageTransform``; null if the page was not rectified, or is flat."""
+the image's ``PageTransform``; both are null if the image shows the whole page except its margins (``variant: paper``),
+``bend`` also if the page is flat."""
 
 
 def rows_of_images(indices: Iterable[Path | str]) -> dict[Path, np.ndarray]:

@@ -14,7 +14,7 @@ PAPER_PROTOCOL = "paper"
 
 
 def compare_protocols(protocols: Mapping[str, Models], config: EvaluateConfig) -> dict:
-    """Scores under the paper's protocol minus those under each other protocol.
+    """Scores under the paper's protocol, or else the first one, minus those under each other protocol.
 
     Unpaired: each protocol trains and reports on different records, and is resampled independently. The interval is
     slightly too wide where two protocols report some of the same records.

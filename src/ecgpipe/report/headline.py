@@ -45,10 +45,12 @@ def headlines(datasets: Sequence[dict], statistics: Statistics) -> list[dict]:
         statistics: comparisons of models, and of models with baselines.
 
     Returns:
-        ``dataset``, ``title``, ``protocol``, ``role``, ``records``; ``verdict`` (sentences) with ``tone``: good, fair
-        or bad; ``caution``: a sentence about small classes, or None; ``model``: the one with the highest macro AUC, and
-        ``baseline``: the same for the baselines (``name`` and cells ``auc_macro`` and ``accuracy``, or None);
-        ``leaks`` (see ``_leaks``); ``smallest``: name and records of the smallest class; ``forest``: see ``_forest``.
+        ``dataset``, ``title``, ``protocol``, ``key`` (DATASET-PROTOCOL); ``role``, ``records``, ``groups`` reported;
+        ``coverage`` of the intervals; ``judged``: whether the verdict is about a model; ``verdict`` (sentences) with
+        ``tone``: good, fair or bad; ``caution``: a sentence about small classes, or None; ``models``: their number;
+        ``model``: the one with the highest macro AUC, and ``baseline``: the same for the baselines (``name`` and cells
+        ``auc_macro`` and ``accuracy``, or None); ``leaks`` (see ``_leaks``); ``smallest``: name and records of the
+        smallest class; ``forest``: see ``_forest``.
     """
     return [_headline(dataset, view, statistics) for dataset in datasets for view in dataset["protocols"]]
 

@@ -280,7 +280,8 @@ def best_model_view(runs: Sequence[Run], view: dict) -> dict | None:
     """Scores by class of the best model's first run (the first part of a cross-validation).
 
     Returns:
-        ``name``, ``protocol``, ``seed``, ``ece``, ``brier``, ``classes``: ``name``, ``records``, ``scores``.
+        ``variant``, ``name``, ``protocol``, ``seed``, ``ece``, ``brier``, ``classes``: ``name``, ``records``,
+        ``scores``; None without a best model.
     """
     run = next((run for run in runs if run.variant == view["best"]), None)
     if run is None:

@@ -47,8 +47,9 @@ def saliency_groups(summaries: Sequence[Path], names: Mapping[str, str]) -> list
 def _model(summary: dict, names: Mapping[str, str]) -> dict:
     """The tables of a run.
 
-    ``methods``: per method ``rows`` of ``name``, ``measure``, ``chance``, and for ``raw`` and ``common`` the ENTRIES,
-    each {value, low, high} or None; ``leads``, ``classes``, ``cascade``, ``seeds``; ``notes``: what is missing and why;
+    ``variant``; ``name``; ``figure`` of the paper, in words; ``methods``: per method ``rows`` of ``name``, ``measure``,
+    ``chance``, and for ``raw`` and ``common`` the ENTRIES, each {value, low, high} or None; ``leads``, ``classes``,
+    ``cascade``, ``seeds``; ``class_measure``: the measure of ``classes``; ``notes``: what is missing and why;
     ``verdicts``: sentences; ``brief``: the end of a sentence on the main measure, or None; ``summary``: the other keys
     of saliency.json.
     """
