@@ -1,4 +1,4 @@
-"""Count validation and test records of each split that have a duplicate in training."""
+"""Count validation and test records of each split that have a duplicate, or their patient, in training."""
 
 from pathlib import Path
 
