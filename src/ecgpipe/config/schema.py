@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from ecgpipe.config.analysis import BaselinesConfig, EvaluateConfig, ExplainConfig, ReportConfig
-from ecgpipe.config.base import Section, check_unique, command_line_values, did_you_mean, merge
+from ecgpipe.config.base import Section, check_section, check_unique, command_line_values, did_you_mean, explain, merge
 from ecgpipe.config.benchmark import DATASETS, Benchmark
 from ecgpipe.config.box import BoxConfig
 from ecgpipe.config.data import (
@@ -23,7 +23,6 @@ from ecgpipe.config.data import (
     base_protocol,
 )
 from ecgpipe.config.external import External, resolve_external
-from ecgpipe.config.messages import check_section, explain
 from ecgpipe.config.models import (
     VARIANTS,
     ModelConfig,

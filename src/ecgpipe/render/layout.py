@@ -9,7 +9,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from ecgpipe.config.messages import explain
+from ecgpipe.config.base import explain
 from ecgpipe.config.pages import Colour
 from ecgpipe.errors import ConfigError
 from ecgpipe.lead_names import LEADS, printed_name
