@@ -8,7 +8,7 @@ from ecgpipe.config.pages import DegradeConfig, PreprocessConfig, RenderConfig
 from ecgpipe.errors import DataError
 from ecgpipe.imaging.shard import image_of_page
 from ecgpipe.preprocess.apply import prepare, prepare_traces, preprocess, preprocess_file
-from ecgpipe.preprocess.scale import shrink
+from ecgpipe.preprocess.canvas import shrink
 from ecgpipe.render.degrade import degrade_page
 from ecgpipe.render.page import render_page
 from tests.preprocess.pages import beats, lost_and_false

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ecgpipe.preprocess.scale import shrink
+from ecgpipe.preprocess.canvas import shrink
 
 
 @pytest.mark.parametrize("density", [0.02, 0.5])
