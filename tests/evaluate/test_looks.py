@@ -6,7 +6,7 @@ from sklearn.metrics import roc_auc_score
 
 from ecgpipe.artifacts.predictions import Predictions
 from ecgpipe.config.analysis import EvaluateConfig
-from ecgpipe.evaluate.looks import paired_difference, score_looks
+from ecgpipe.evaluate.box import paired_difference, score_looks
 
 CLASSES = ("A", "B")
 CONFIG = EvaluateConfig(resamples=200)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ecgpipe.artifacts import find_rows
 from ecgpipe.artifacts.baselines import BaselineSignals
 from ecgpipe.artifacts.digitized import SAMPLING_RATE, read_digitized
 from ecgpipe.artifacts.model_folder import Calibration
@@ -20,8 +21,11 @@ from ecgpipe.artifacts.tables import Labels
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.config.box import REFERENCE_LOOK, BoxConfig
 from ecgpipe.errors import DataError
+from ecgpipe.evaluate.bootstrap import resampling_groups
 from ecgpipe.evaluate.calibration import calibrated_ece
-from ecgpipe.evaluate.looks import paired_difference, score_looks
+from ecgpipe.evaluate.compare import bootstrap_row, pair_head
+from ecgpipe.evaluate.model_scores import Reported, bootstrap_scores
+from ecgpipe.evaluate.scores import evaluate_predictions
 from ecgpipe.models.recording_card import card_text
 from ecgpipe.models.recording_folder import fit_limit, page_output, rounded, save_recording_model
 from ecgpipe.models.recordings import RecordingNet, at_network_rate
@@ -32,6 +36,7 @@ RECORDING = "recording"
 """The name, among the looks, of recordings that are not drawn: ten seconds of all leads."""
 REFERENCE = "signal reference"
 COMMAND = "snakemake box --configfile config/box.yaml"
+SCORE = "auc_macro"
 SCORED = ("records", "groups", "support", "scores", "per_class")
 """The scores of each look that metrics.json keeps."""
 
@@ -187,3 +192,41 @@ def _differences(
         REFERENCE: (plain, reference)
     }
     return {name: paired_difference(*pair, records, evaluate) for name, pair in pairs.items()}
+
+
+def score_looks(
+    looks: Mapping[str, Predictions], validation: Predictions, records: pd.DataFrame, config: EvaluateConfig
+) -> dict[str, dict[str, Any]]:
+    """The scores of each look (see ``evaluate_predictions``), with thresholds and calibration from all looks.
+
+    Args:
+        looks: name -> predictions of test records.
+        validation: predictions of the validation pages of all looks; a record may occur in several.
+        records: rows of records.parquet with the columns GROUPED_BY.
+        config: intervals and thresholds.
+    """
+    return {
+        name: evaluate_predictions(each, resampling_groups(each.record_ids, records), config, validation)
+        for name, each in looks.items()
+    }
+
+
+def paired_difference(
+    first: Predictions, second: Predictions, records: pd.DataFrame, config: EvaluateConfig
+) -> dict[str, Any]:
+    """Macro AUC of the first predictions minus that of the second, on their common records.
+
+    Returns:
+        ``value``, ``low`` and ``high``, with a bootstrap over patients, and ``records``.
+    """
+    common = np.intersect1d(first.record_ids, second.record_ids)
+    runs = {name: {0: _reported(each, common, records)} for name, each in (("first", first), ("second", second))}
+    scores = bootstrap_scores(runs, config)
+    head = pair_head("first", "second", None, runs["first"])
+    row = bootstrap_row(head, scores["first"], scores["second"], SCORE, config)
+    return {"value": row["difference"], "low": row["low"], "high": row["high"], "records": len(common)}
+
+
+def _reported(predictions: Predictions, record_ids: np.ndarray, records: pd.DataFrame) -> Reported:
+    rows, _ = find_rows(record_ids, predictions.record_ids)
+    return Reported(predictions.select(rows), np.full(len(record_ids), ""), resampling_groups(record_ids, records))
