@@ -2,10 +2,9 @@
 
 import pytest
 
-from ecgpipe.report.headline import headlines
+from ecgpipe.report.headline import headlines, summary
 from ecgpipe.report.results import pooled_cells
 from ecgpipe.report.statistics import Statistics
-from ecgpipe.report.summary import summary
 
 SUPPORT = {"NORM": 30, "MI": 25}
 

@@ -34,7 +34,7 @@ from ecgpipe.report.collect import (
     whole_protocol,
 )
 from ecgpipe.report.external import external_figures, external_sentences, external_table, external_views
-from ecgpipe.report.headline import headlines
+from ecgpipe.report.headline import headlines, summary
 from ecgpipe.report.learning import learning_curves, learning_figure
 from ecgpipe.report.names import (
     COLUMNS,
@@ -60,7 +60,6 @@ from ecgpipe.report.statistics import (
     protocol_tables,
     read_statistics,
 )
-from ecgpipe.report.summary import summary
 
 FORMAT, VERSION = "ecgpipe report", 2
 """Identify report.json."""
