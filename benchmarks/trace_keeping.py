@@ -26,9 +26,8 @@ from benchmarks.degraded import Degraded, degraded_pages
 from ecgpipe.artifacts.page_transform import PageTransform
 from ecgpipe.config.pages import DEGRADE_LEVELS, LAYOUTS, DegradeConfig, PreprocessConfig, RenderConfig
 from ecgpipe.errors import DataError
-from ecgpipe.preprocess.apply import prepare
+from ecgpipe.preprocess.apply import crop_edges, prepare
 from ecgpipe.preprocess.canvas import CANVAS, shrink
-from ecgpipe.preprocess.paper import crop_edges
 from ecgpipe.progress import progress
 from ecgpipe.workers import ordered_map
 

@@ -6,7 +6,7 @@ import pytest
 from scipy import ndimage
 
 from ecgpipe.config.pages import PreprocessConfig
-from ecgpipe.preprocess.paper import canny, close_open, crop_edges, otsu, paper_image
+from ecgpipe.preprocess.apply import canny, close_open, crop_edges, otsu, paper_image
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from ecgpipe.config.pages import PreprocessConfig, RenderConfig
 from ecgpipe.errors import DataError, RecordError
 from ecgpipe.imaging.pages import RedrawnPages, RenderedPages
 from ecgpipe.imaging.redraw import prepare_digitized, redrawn_image, rows_of_layout
-from ecgpipe.preprocess.apply import Prepared, one_core, prepare, prepare_file, prepare_traces
+from ecgpipe.preprocess.apply import Prepared, one_core, prepare, prepare_traces
 from ecgpipe.progress import progress
 from ecgpipe.render.degrade import DegradedPage
 from ecgpipe.render.page import Page
@@ -113,7 +113,7 @@ def _image_of_picture(page: Page | DegradedPage, config: PreprocessConfig) -> Pr
     """The image of a page as stored; the page is encoded only if its encoding is lossy."""
     if isinstance(page, Page) or page.quality is None:
         return prepare(page.image, config)
-    return prepare_file(page.encode(), "page", config)
+    return prepare(read_image(page.encode(), "page"), config)
 
 
 def _image_of_record(
@@ -125,7 +125,7 @@ def _image_of_record(
             picture = read_image(renderer.stored(row).image, row[0])
             prepared = prepare_digitized(picture, render.clean if render else RenderConfig(), config)
         elif render is None:
-            prepared = prepare_file(renderer.stored(row).image, row[0], config)
+            prepared = prepare(read_image(renderer.stored(row).image, row[0]), config)
         elif config.variant == "reader" and not render.degrade.active:
             rows = rows_of_layout(render) if config.digitized else None
             prepared = prepare_traces(renderer.trace_coverage(row), render.dpi, config, rows)
@@ -141,7 +141,7 @@ def _image_of_record(
 def _image_of_stored(named: tuple[StoredPage, str], config: PreprocessConfig) -> tuple[str, PackedImage | RecordError]:
     page, file = named
     try:
-        return page.record_id, _packed(prepare_file(page.image, page.record_id, config))
+        return page.record_id, _packed(prepare(read_image(page.image, page.record_id), config))
     except DataError as error:
         return page.record_id, RecordError(page.record_id, file, UNUSABLE, str(error))
 

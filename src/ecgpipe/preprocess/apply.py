@@ -1,4 +1,7 @@
-"""Convert a page into the binary image that models receive."""
+"""Convert a page into the binary image that models receive.
+
+The variant `paper` is the preprocessing of the reproduced paper: section 2.1, equations 1 to 4.
+"""
 
 from typing import NamedTuple
 
@@ -10,9 +13,10 @@ from ecgpipe.artifacts.pictures import MIN_SIDE, read_image
 from ecgpipe.config.pages import PreprocessConfig
 from ecgpipe.errors import DataError
 from ecgpipe.preprocess.canvas import Rows, canvas_of_picture, canvas_of_traces
-from ecgpipe.preprocess.paper import paper_image
 
 MM_PER_INCH = 25.4
+KERNEL = 3
+"""Side of the square structuring element of the variant `paper`, pixels."""
 
 
 class Prepared(NamedTuple):
@@ -51,15 +55,6 @@ def prepare(image: np.ndarray, config: PreprocessConfig) -> Prepared:
     return _with_ink(Prepared(paper_image(image, config), None))
 
 
-def prepare_file(data: bytes, name: str, config: PreprocessConfig) -> Prepared:
-    """Preprocess the content of an image file; ``name`` is for messages.
-
-    Raises:
-        DataError: as in ``read_image`` and ``prepare``.
-    """
-    return prepare(read_image(data, name), config)
-
-
 def prepare_traces(cover: np.ndarray, dpi: float, config: PreprocessConfig, rows: Rows | None = None) -> Prepared:
     """The image of a page whose traces are known, with the variant ``reader``.
 
@@ -82,8 +77,12 @@ def preprocess(image: np.ndarray, config: PreprocessConfig) -> np.ndarray:
 
 
 def preprocess_file(data: bytes, name: str, config: PreprocessConfig) -> np.ndarray:
-    """Return only the image of ``prepare_file``."""
-    return prepare_file(data, name, config).image
+    """Preprocess the content of an image file; ``name`` is for messages.
+
+    Raises:
+        DataError: as in ``read_image`` and ``prepare``.
+    """
+    return prepare(read_image(data, name), config).image
 
 
 def one_core(config: PreprocessConfig) -> None:
@@ -93,6 +92,50 @@ def one_core(config: PreprocessConfig) -> None:
         import torch
 
         torch.set_num_threads(1)
+
+
+def paper_image(image: np.ndarray, config: PreprocessConfig) -> np.ndarray:
+    """The image of the variant `paper`: crop, Canny, closing and opening, Otsu, resize.
+
+    Args:
+        image: uint8 (H, W) or (H, W, 3) RGB.
+
+    Returns:
+        uint8 (size, size) of 0 and 1; resizing averages over each output pixel's area, with a threshold of one half.
+    """
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if image.ndim == 3 else image
+    edges = canny(crop_edges(grey, config.crop), *config.canny)
+    binary = otsu(close_open(edges, KERNEL))
+    scaled = cv2.resize(binary * 255, (config.size, config.size), interpolation=cv2.INTER_AREA)
+    return (scaled > 127).astype(np.uint8)
+
+
+def crop_edges(grey: np.ndarray, margins: tuple[float, float, float, float]) -> np.ndarray:
+    """Crop shares of the height or width at the top, right, bottom and left edge."""
+    if not any(margins):
+        return grey
+    height, width = grey.shape[:2]
+    top, right, bottom, left = margins
+    cut = grey[
+        round(top * height) : height - round(bottom * height), round(left * width) : width - round(right * width)
+    ]
+    return np.ascontiguousarray(cut)
+
+
+def canny(grey: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Canny edges, uint8 0 or 255, from Sobel magnitude and direction (equations 1 and 2)."""
+    return cv2.Canny(grey, low, high, apertureSize=3, L2gradient=True)
+
+
+def close_open(edges: np.ndarray, side: int) -> np.ndarray:
+    """Close, then open with a square element (equation 3)."""
+    element = np.ones((side, side), np.uint8)
+    return cv2.morphologyEx(cv2.morphologyEx(edges, cv2.MORPH_CLOSE, element), cv2.MORPH_OPEN, element)
+
+
+def otsu(grey: np.ndarray) -> np.ndarray:
+    """Threshold to uint8 0 or 1 at the maximum between-class variance (equation 4)."""
+    return cv2.threshold(grey, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)[1]
 
 
 def _with_ink(prepared: Prepared) -> Prepared:
