@@ -12,7 +12,7 @@ from ecgpipe.predict.pages import ShownLead, ShownRecording
 from ecgpipe.predict.prediction import OodScore, Prediction, ThresholdResult
 from ecgpipe.predict.words import layout_in_words, read_in_words, words_of
 from ecgpipe.reader.digitize import PRINTED_NAMES
-from ecgpipe.serve import network
+from ecgpipe.serve import server
 from ecgpipe.serve.answers import plain_stem
 from ecgpipe.serve.plot import heat_in_plot, plot_of
 
@@ -171,18 +171,18 @@ def test_names_of_downloads_are_plain():
 
 
 def test_addresses(monkeypatch):
-    monkeypatch.setattr(network, "own_address", lambda: "10.1.2.3")
-    assert network.opened_as("127.0.0.1") == ["127.0.0.1", "localhost"]
-    assert network.opened_as("::1") == ["[::1]", "localhost"]
-    assert network.opened_as("10.9.9.9") == ["10.9.9.9"]
-    assert network.opened_as("0.0.0.0") == ["127.0.0.1", "localhost", "10.1.2.3"]
-    assert network.other_machines(network.opened_as("0.0.0.0")) == ["10.1.2.3"]
-    assert network.other_machines(["[::1]", "localhost", "pc.lan"]) == ["pc.lan"]
+    monkeypatch.setattr(server, "own_address", lambda: "10.1.2.3")
+    assert server.opened_as("127.0.0.1") == ["127.0.0.1", "localhost"]
+    assert server.opened_as("::1") == ["[::1]", "localhost"]
+    assert server.opened_as("10.9.9.9") == ["10.9.9.9"]
+    assert server.opened_as("0.0.0.0") == ["127.0.0.1", "localhost", "10.1.2.3"]
+    assert server.other_machines(server.opened_as("0.0.0.0")) == ["10.1.2.3"]
+    assert server.other_machines(["[::1]", "localhost", "pc.lan"]) == ["pc.lan"]
 
 
 def test_the_own_address_is_not_the_loopback():
-    own = network.own_address()
-    assert own is None or not network.is_loopback(own)
+    own = server.own_address()
+    assert own is None or not server.is_loopback(own)
 
 
 def test_a_port_in_use_is_an_error():
@@ -190,4 +190,4 @@ def test_a_port_in_use_is_an_error():
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with pytest.raises(ConfigError, match="choose another --port"):
-            network.bound_socket("127.0.0.1", taken.getsockname()[1])
+            server.bound_socket("127.0.0.1", taken.getsockname()[1])

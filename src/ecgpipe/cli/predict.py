@@ -172,14 +172,12 @@ def serve(args: Arguments) -> None:
 
     args.model = args.model or BOX_FOLDER
     saved = read_model(args)
-
     with reserve_gpus(_gpus_of(saved), wait=False):  # before the model's process starts, which inherits it
         _serve(args)
 
 
 def _serve(args: Arguments) -> None:
-    from ecgpipe.serve.network import is_loopback
-    from ecgpipe.serve.server import LocalPage
+    from ecgpipe.serve.server import LocalPage, is_loopback
 
     page = LocalPage(
         args.model,

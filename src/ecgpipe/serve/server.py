@@ -1,14 +1,19 @@
-"""The server of the local web page for a saved model."""
+"""The server of the local web page for a saved model: where it listens, and the names under which it may be opened."""
 
-from collections.abc import Sequence
+import ipaddress
+import socket
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import uvicorn
 
 from ecgpipe.artifacts.recording_model import read_saved
+from ecgpipe.errors import ConfigError
 from ecgpipe.serve.app import MAX_UPLOAD_BYTES, build_app
-from ecgpipe.serve.network import bound_socket, is_loopback, opened_as, other_machines
 from ecgpipe.serve.worker import Worker
+
+NOWHERE = ("192.0.2.1", 9)
+"""An address that no machine uses (RFC 5737)."""
 
 
 class LocalPage:
@@ -84,3 +89,62 @@ class LocalPage:
     def stop(self) -> None:
         """End ``run`` from another thread."""
         self.server.should_exit = True
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_every_address(host: str) -> bool:
+    """Whether a host stands for all addresses of this machine, such as 0.0.0.0."""
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
+def own_address() -> str | None:
+    """This machine's IPv4 address in its network; None without one."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(NOWHERE)  # UDP: selects the address, sends nothing
+            address = probe.getsockname()[0]
+        except OSError:
+            return None
+    return None if is_loopback(address) or is_every_address(address) else address
+
+
+def opened_as(host: str) -> list[str]:
+    """Hosts, as in URLs, that open a page which listens on an address; the one for this machine comes first."""
+    if is_every_address(host):
+        own = own_address()
+        loopback = ["[::1]"] if ":" in host else []
+        return ["127.0.0.1", "localhost", *loopback, *([own] if own else [])]
+    return [f"[{host}]" if ":" in host else host, *(["localhost"] if is_loopback(host) else [])]
+
+
+def other_machines(hosts: Iterable[str]) -> list[str]:
+    """The hosts that other machines can use."""
+    return [host for host in hosts if not is_loopback(host.strip("[]"))]
+
+
+def bound_socket(host: str, port: int) -> socket.socket:
+    """A socket that is bound to an address.
+
+    Raises:
+        ConfigError: it is not possible to listen there.
+    """
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except (OSError, OverflowError) as error:
+        bound.close()
+        raise ConfigError(f"{host}:{port}: cannot listen there ({error}); choose another --port or --host") from error
+    return bound
