@@ -8,6 +8,9 @@ from scipy.stats import beta, binom
 
 from ecgpipe.paper import Paper, Table
 
+REFERENCE = "swin_lgf_fpn"
+"""The model that the paper proposes."""
+
 
 def set_sizes(values: Iterable[float], limit: int, decimals: int = 4) -> list[int]:
     """All numbers of records, up to the limit, that can give all printed values.
@@ -61,13 +64,13 @@ def lead_significance(first: float, second: float, records: int, alpha: float) -
     }
 
 
-def table_arithmetic(paper: Paper, confidence: float, reference: str = "swin_lgf_fpn") -> list[dict]:
+def table_arithmetic(paper: Paper, confidence: float) -> list[dict]:
     """The implications of each table's accuracies, if all tables of a dataset report the same records.
 
     Returns:
         One row per table: ``table``, ``dataset``, ``limit``, ``sizes`` (all that fit), ``records`` (the smallest, used
         as the size of the set; None if it is larger than the share that the paper says it reports), ``models``
-        (``model``, ``accuracy``, ``right``, ``low``, ``high``), ``leads`` of the reference (``second`` and the fields
+        (``model``, ``accuracy``, ``right``, ``low``, ``high``), ``leads`` of REFERENCE (``second`` and the fields
         of ``lead_significance``).
     """
     rows = []
@@ -82,8 +85,8 @@ def table_arithmetic(paper: Paper, confidence: float, reference: str = "swin_lgf
             models.append(
                 {"model": model, "accuracy": value, "right": round(value * records), "low": low, "high": high}
             )
-            if model != reference and reference in accuracy:
-                lead = lead_significance(accuracy[reference], value, records, 1 - confidence)
+            if model != REFERENCE and REFERENCE in accuracy:
+                lead = lead_significance(accuracy[REFERENCE], value, records, 1 - confidence)
                 leads.append({"second": model} | lead)
         rows.append(
             {"table": table.id, "dataset": table.dataset, "limit": table.limit, "sizes": sizes, "records": records}

@@ -86,23 +86,22 @@ class PageLines:
         return heights
 
 
-def read_lines(picture: np.ndarray, net: ReaderNet, layouts: Sequence[Layout] | None = None) -> PageLines:
+def read_lines(picture: np.ndarray, net: ReaderNet) -> PageLines:
     """Read a picture and follow its traces.
 
     Args:
         picture: uint8 (H, W, 3), RGB.
         net: from ``load_reader``.
-        layouts: as in ``understand_page``.
 
     Raises:
         DataError: no ECG in the picture, or none of its leads could be named.
     """
     picture = without_frame(picture)
-    return follow_lines(named_page(picture, net, layouts), picture)
+    return follow_lines(named_page(picture, net, None), picture)
 
 
-def named_page(picture: np.ndarray, net: ReaderNet, layouts: Sequence[Layout] | None = None) -> ReadPage:
-    """Read a picture without a frame; arguments and errors as in ``read_lines``."""
+def named_page(picture: np.ndarray, net: ReaderNet, layouts: Sequence[Layout] | None) -> ReadPage:
+    """Read a picture without a frame; errors as in ``read_lines``, ``layouts`` as in ``understand_page``."""
     page = understand_page(picture, net, layouts)
     if several_pages(page.reading.names):
         raise DataError("most lead names appear twice: the picture seems to show two pages; crop it to one")

@@ -91,8 +91,9 @@ class ReaderNet(nn.Module):
 class NameNet(nn.Module):
     """Classifies views of names: four levels of two convolutions, about 240,000 parameters."""
 
-    def __init__(self, widths: tuple[int, ...] = (16, 32, 48, 64)) -> None:
+    def __init__(self) -> None:
         super().__init__()
+        widths = (16, 32, 48, 64)
         levels = zip((3, *widths), widths, strict=False)
         self.levels = nn.ModuleList(nn.Sequential(_layer(a, b), _layer(b, b)) for a, b in levels)
         self.hidden = nn.Linear(widths[-1] * (VIEW[0] // 16) * (VIEW[1] // 16), 128)

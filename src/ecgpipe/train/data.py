@@ -57,17 +57,17 @@ class PackedImages(Dataset):
         run: its configuration.
         index: its index.
         recipe: the augmentation; None for none.
-        pixels: whether batches carry the images.
+
+    Attributes:
+        pixels: whether batches carry the images; initially true.
 
     Raises:
         DataError: an image file is missing or too short, or the files differ in image size.
     """
 
-    def __init__(
-        self, folder: Path, run: RunConfig, index: RunIndex, recipe: TrainConfig | None = None, pixels: bool = True
-    ) -> None:
+    def __init__(self, folder: Path, run: RunConfig, index: RunIndex, recipe: TrainConfig | None = None) -> None:
         self.files = [open_images(folder / name) for name in run.images]
-        self.index, self.seed, self.recipe, self.pixels = index, run.seed, recipe, pixels
+        self.index, self.seed, self.recipe, self.pixels = index, run.seed, recipe, True
         self._epoch, self._params = -1, None
         if len({file.shape[1:] for file in self.files if len(file)}) > 1:
             raise DataError(f"{folder}: its image files differ in image size; run the preprocessing again")

@@ -14,6 +14,7 @@ import numpy as np
 from ecgpipe.acquire.simulate.patient import STANDARD_LEADS, Patient, rotation
 from ecgpipe.acquire.simulate.rhythm import ATRIAL, VENTRICULAR, Beats, Respiration
 
+STEP = 0.001  # seconds between the samples of a QRS loop
 FLANK = 2.4  # standard deviations from a kernel's edge to the onset or offset that a reader would mark
 # Differences between hearts: mV of each QRS kernel and of T, fractions of QRS duration and of a kernel's width.
 LOOP_VECTOR, T_VECTOR, LOOP_TIME, LOOP_WIDTH = np.array([0.06, 0.09, 0.09]), 0.035, 0.008, 0.06
@@ -136,14 +137,14 @@ class Morphology:
             ),
         )
 
-    def qrs_loop(self, step: float = 0.001) -> np.ndarray:
-        """(samples, 3): the heart vector during the QRS, every ``step`` seconds."""
-        time = np.arange(0, self.qrs + step, step) / self.qrs
+    def qrs_loop(self) -> np.ndarray:
+        """(samples, 3): the heart vector during the QRS, every ``STEP`` seconds."""
+        time = np.arange(0, self.qrs + STEP, STEP) / self.qrs
         return np.exp(-0.5 * ((time[:, None] - self.qrs_at) / self.qrs_width) ** 2) @ self.qrs_vectors
 
     def r_peak(self) -> float:
         """Seconds from the QRS onset to the largest heart vector, the beat's fiducial time."""
-        return 0.001 * int(np.argmax(np.linalg.norm(self.qrs_loop(), axis=1)))
+        return STEP * int(np.argmax(np.linalg.norm(self.qrs_loop(), axis=1)))
 
     def qrs_axis(self) -> float:
         """The frontal QRS axis in degrees (-180 to 180), from the net areas in I and aVF."""

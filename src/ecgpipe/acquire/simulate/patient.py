@@ -9,6 +9,7 @@ import numpy as np
 
 from ecgpipe.lead_names import LEADS
 
+TORSO_SPREAD = 0.10  # relative standard deviation of the lead vectors between patients
 WAVES = ("P", "QRS", "T")  # wave groups, which the torso conducts with slightly different lead vectors
 # The Dower transform (Dower, Machado, Osborne, Clin Cardiol 3, 1980): heart vector -> the eight independent leads.
 DOWER = {
@@ -135,15 +136,15 @@ def sample_patient(rng: np.random.Generator, age: float | None = None, sex: int 
     )
 
 
-def _sample_torso(rng: np.random.Generator, spread: float = 0.10) -> np.ndarray:
+def _sample_torso(rng: np.random.Generator) -> np.ndarray:
     """The mean torso with randomly changed lead vectors, slightly different for each wave group.
 
     With three matrices instead of one, the chest leads contain signal that a single dipole cannot explain.
     """
     mean = electrode_matrix()
-    common = rng.normal(0, spread, mean.shape)
-    common[3:] += rng.normal(0, spread, (6, 1))  # thickness of the chest wall under each electrode
-    own = rng.normal(0, spread / 2, (len(WAVES), *mean.shape))
+    common = rng.normal(0, TORSO_SPREAD, mean.shape)
+    common[3:] += rng.normal(0, TORSO_SPREAD, (6, 1))  # thickness of the chest wall under each electrode
+    own = rng.normal(0, TORSO_SPREAD / 2, (len(WAVES), *mean.shape))
     size = np.linalg.norm(mean, axis=1, keepdims=True)
     torso = mean + size * (common + own)
     torso[:, :3] -= torso[:, :3].mean(axis=1, keepdims=True)  # limb potentials stay relative to Wilson's terminal

@@ -167,10 +167,10 @@ def _sample_ectopics(rng: np.random.Generator, group: str, rhythm_code: str) -> 
     return tuple(code for code in occurs if occurs[code])
 
 
-def _displace_electrodes(rng: np.random.Generator, torso: np.ndarray, spread: float = 0.15) -> np.ndarray:
+def _displace_electrodes(rng: np.random.Generator, torso: np.ndarray) -> np.ndarray:
     """The torso matrix (3, 9, 3) with each chest electrode moved towards a neighbour by a share of their distance."""
     placed = torso.copy()
-    for electrode, offset in enumerate(np.clip(rng.normal(0, spread, 6), -0.4, 0.4), start=3):
+    for electrode, offset in enumerate(np.clip(rng.normal(0, 0.15, 6), -0.4, 0.4), start=3):
         neighbour = int(np.clip(electrode + np.sign(offset), 3, 8))
         placed[:, electrode] += abs(offset) * (torso[:, neighbour] - torso[:, electrode])
     return placed
