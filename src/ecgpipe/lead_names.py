@@ -60,7 +60,7 @@ def lead_of(name: str) -> tuple[str, int] | None:
     return (lead, -1 if negative else 1) if lead in LEADS else None
 
 
-def find_leads(names: Sequence[str], others: Mapping[str, str] | None = None) -> dict[str, tuple[int, int]]:
+def find_leads(names: Sequence[str], others: Mapping[str, str] | None) -> dict[str, tuple[int, int]]:
     """The channel of each lead: lead -> position in ``names``, and the sign by which the channel is multiplied.
 
     A name in ``others`` comes first, then the lead's own name, then another name for it, then a negated one.

@@ -18,7 +18,7 @@ QUEUED = 2  # tasks per process that wait or run
 AHEAD = 8  # tasks per process that are done or queued before the next result
 
 
-def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], workers: int = 1) -> Iterator[Result]:
+def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
     """``map`` in several processes. The calling process also works while the others start or are busy.
 
     Processes are forked, since Snakemake's scripts have no main guard. Items are taken as results are used, a few dozen

@@ -195,7 +195,7 @@ class UserDataset(Dataset):
     layout = "own"
     user_supplied = True
 
-    def __init__(self, name: str, config: OwnConfig, ptb_xl: PtbXl | None = None) -> None:
+    def __init__(self, name: str, config: OwnConfig, ptb_xl: PtbXl | None) -> None:
         self.key, self.config, self.source, self.kind = f"own.{name}", config, config.source, config.kind
         self.ptb_xl = ptb_xl if config.labels == PTB_XL else None
         self.duplicates_from_audit = config.kind == "images"

@@ -35,7 +35,7 @@ def is_recording(path: Path) -> bool:
 
 
 def read_leads(
-    path: Path, lead_names: Mapping[str, str] | None = None
+    path: Path, lead_names: Mapping[str, str] | None
 ) -> tuple[dict[str, tuple[np.ndarray, str]], float, list[str]]:
     """The leads of a DICOM recording.
 

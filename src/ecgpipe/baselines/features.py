@@ -162,8 +162,8 @@ def shard_signals(
     sampling_rate: float | None,
     *,
     title: str,
-    derive_leads: bool = False,
-    reading: Mapping[str, Any] | None = None,
+    derive_leads: bool,
+    reading: Mapping[str, Any] | None,
 ) -> BaselineSignals:
     """The shard's signals at 100 Hz, 10 s. Unreadable records are skipped, since they have no page either.
 

@@ -158,7 +158,7 @@ def init_from_problems(
     datasets: Sequence[str],
     runs_of: Callable[[str], DatasetRuns],
     train_of: Callable[[str], TrainConfig],
-    shares_records: Callable[[str, str], bool] = lambda dataset, other: False,
+    shares_records: Callable[[str, str], bool],
 ) -> Iterator[str]:
     """The errors in `init_from` of the recipes in use, one line each.
 

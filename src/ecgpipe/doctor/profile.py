@@ -216,7 +216,7 @@ def _faults_in(request: Request, offer: Partition) -> list[str]:
     return [f"{request.rule}: {fault}" for fault in faults]
 
 
-def workstation_faults(wanted: list[Request], machine: Machine, limit: int | None = None) -> list[str]:
+def workstation_faults(wanted: list[Request], machine: Machine, limit: int | None) -> list[str]:
     """Requests that this machine cannot satisfy. Threads are not compared: Snakemake caps them at --cores.
 
     Args:

@@ -67,7 +67,7 @@ def find_regions(
     label: str,
     margins: Margins,
     side: int,
-    transform: PageTransform | None = None,
+    transform: PageTransform | None,
 ) -> Regions:
     """Find the regions of a record.
 

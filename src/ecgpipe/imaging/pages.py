@@ -108,7 +108,7 @@ def page_source(
     return _rendered(records_file, drawing, shard)
 
 
-def raw_files(records_file: Path | str, drawing: dict[str, Any], shard: str | None = None) -> dict[str, str]:
+def raw_files(records_file: Path | str, drawing: dict[str, Any], shard: str | None) -> dict[str, str]:
     """Record id -> the raw file of its page, for messages; arguments as in ``page_source``."""
     pages = _rendered(records_file, drawing, shard)
     return {row[0]: pages.renderer.file(row) for row in pages.rows}

@@ -128,7 +128,7 @@ def fit_gradients(
     gradients: Sequence[np.ndarray],
     weights: Sequence[np.ndarray],
     shape: tuple[float, float],
-    degree: int = DEGREE,
+    degree: int,
 ) -> PageGeometry:
     """Fit the page's coordinates to gradients that were measured at some points, by least squares.
 

@@ -31,7 +31,7 @@ class ReadFolder:
         layouts: as in ``understand_page``.
     """
 
-    def __init__(self, folder: Path, mask: bool = False, layouts: Sequence[Layout] | None = None) -> None:
+    def __init__(self, folder: Path, mask: bool, layouts: Sequence[Layout] | None) -> None:
         self.folder, self.mask, self.layouts = folder, mask, layouts
         self._stems: set[str] = set()
 

@@ -45,7 +45,7 @@ class Example:
     paper: np.ndarray
 
 
-def make_example(seed: tuple[int, int], signals: np.ndarray, sampling_rate: float, size: int = 384) -> Example:
+def make_example(seed: tuple[int, int], signals: np.ndarray, sampling_rate: float, size: int) -> Example:
     """Make one training example.
 
     Args:

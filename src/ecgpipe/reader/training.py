@@ -121,7 +121,7 @@ def train_reader(signals: Path | str, folder: Path | str, recipe: ReaderConfig, 
     return save_reader(average, folder / "pages.safetensors", recipe.model_dump())
 
 
-def train_names(net: NameNet, signals: Path, folder: Path, recipe: ReaderConfig, device: str = "cpu") -> None:
+def train_names(net: NameNet, signals: Path, folder: Path, recipe: ReaderConfig, device: str) -> None:
     """Train the network for lead names, or resume; writes ``names.pt`` and ``names.csv`` as in ``train_reader``."""
     net.to(device).train()
     optimizer = torch.optim.AdamW(net.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)

@@ -41,9 +41,7 @@ NETWORK_WARNING = (
 )
 
 
-def build_app(
-    worker: Worker, hosts: Iterable[str], max_bytes: int = MAX_UPLOAD_BYTES, in_network: bool = False
-) -> Guard:
+def build_app(worker: Worker, hosts: Iterable[str], max_bytes: int, in_network: bool) -> Guard:
     """Build the guarded application.
 
     Args:

@@ -285,7 +285,7 @@ def _requeue(job: str) -> None:
 
 
 def training_identity(
-    run: RunConfig, index: RunIndex, code: str, init_from: Path | None = None, continue_from: Path | None = None
+    run: RunConfig, index: RunIndex, code: str, init_from: Path | None, continue_from: Path | None
 ) -> dict[str, str]:
     """Identify a training by everything that determines its result; a checkpoint of another one is not resumed.
 

@@ -152,7 +152,7 @@ class Morphology:
         return float(np.rad2deg(np.arctan2(2 / np.sqrt(3) * area[5], area[0])))
 
 
-def normal_morphology(patient: Patient, posture: tuple[float, float] = (0.0, 0.0)) -> Morphology:
+def normal_morphology(patient: Patient, posture: tuple[float, float]) -> Morphology:
     """The beat of ``patient`` without findings; ``posture`` adds degrees to both angles of the heart."""
     frontal, horizontal = patient.axis + posture[0], patient.transition + posture[1]
     rotated = rotation(frontal, horizontal).T

@@ -40,7 +40,7 @@ class NoiseLevels:
     motion: tuple[int, float, float] | None
 
 
-def sample_noise_levels(rng: np.random.Generator, seconds: float, scale: float = 1.0) -> NoiseLevels:
+def sample_noise_levels(rng: np.random.Generator, seconds: float, scale: float) -> NoiseLevels:
     """Noise of a resting ECG; one ECG in eight has much more. ``scale`` multiplies all of it (0: no noise)."""
     worse = 3.0 if rng.random() < 0.12 else 1.0
     wander, breathing, muscle, mains = np.exp(rng.normal(0, (0.55, 0.6, 0.5, 0.8)))

@@ -51,7 +51,7 @@ def lead_vectors(leads: tuple[str, ...]) -> np.ndarray:
     return STANDARD_LEADS[[LEADS.index(lead) for lead in leads]]
 
 
-def rotation(frontal: float = 0.0, horizontal: float = 0.0) -> np.ndarray:
+def rotation(frontal: float, horizontal: float = 0.0) -> np.ndarray:
     """(3, 3): rotates a heart vector by two angles in degrees.
 
     A positive ``frontal`` angle moves the axis towards the feet (clockwise for the reader), a positive ``horizontal``
