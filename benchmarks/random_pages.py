@@ -1,4 +1,4 @@
-"""The page reader on whole pages with random looks of the teacher, unseen in training, by kind of difficulty.
+"""The page reader on whole pages with random looks as in training, but unseen there, by kind of difficulty.
 
     python -m benchmarks.random_pages SIGNALS.npy [--pages 500] [--seed 1] [--workers 2] [--sheet DIR]
 
@@ -20,12 +20,12 @@ import torch
 
 from ecgpipe.errors import DataError
 from ecgpipe.progress import progress
-from ecgpipe.reader.layouts import RandomLayout, random_furniture, random_layout
+from ecgpipe.reader.degrade import View, degrade_view, take_picture
+from ecgpipe.reader.drawing import FONTS, Window, draw_window, print_page
+from ecgpipe.reader.layouts import RandomLayout, random_layout, random_style
 from ecgpipe.reader.page import ReadPage, understand_page
-from ecgpipe.reader.paper import FONTS, Window, draw_window, print_page
 from ecgpipe.reader.read import load_reader
 from ecgpipe.reader.signals import SAMPLING_RATE
-from ecgpipe.reader.world import View, degrade_view, take_picture
 from ecgpipe.workers import ordered_map
 
 VISIBLE = 25  # of 255: a trace less dark than its surroundings by this much does not count as visible
@@ -51,7 +51,7 @@ class Result:
 def random_page(seed: tuple[int, int], signals: np.ndarray) -> tuple[RandomLayout, View, np.ndarray]:
     """A page's layout, its truth, and its picture uint8 (size, size, 3)."""
     rng = np.random.default_rng(seed)
-    layout, style = random_layout(rng), random_furniture(rng, len(FONTS))
+    layout, style = random_layout(rng), random_style(rng, len(FONTS))
     side, size = 1.06 * max(layout.width, layout.height), int(rng.integers(1000, 2200))
     around = round(1.25 * size)
     x0, y0 = ((whole - side * 1.25) / 2 for whole in (layout.width, layout.height))

@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
+from ecgpipe.reader.examples import make_name_examples
 from ecgpipe.reader.names import SHARPNESS, classify, views_of_names
 from ecgpipe.reader.network import LEAD_NAMES, NO_NAME, VIEW
 from ecgpipe.reader.read import legible, load_reader, read_page
-from ecgpipe.reader.teacher import make_name_examples
 from tests.preprocess.pages import photo
 
 

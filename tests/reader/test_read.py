@@ -1,4 +1,4 @@
-"""The reader in the package on pages that the renderer draws, which its teacher did not."""
+"""The reader in the package on pages of the renderer, which did not draw its training pages."""
 
 import numpy as np
 import pytest

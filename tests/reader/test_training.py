@@ -9,9 +9,9 @@ from safetensors.torch import load_file
 
 from ecgpipe.config.pages import ReaderConfig
 from ecgpipe.errors import DataError
+from ecgpipe.reader.examples import make_example
 from ecgpipe.reader.network import GEOMETRY_MAPS, LEAD_NAMES, PIXEL_MAPS, ReaderNet
 from ecgpipe.reader.read import load_reader, read_page
-from ecgpipe.reader.teacher import make_example
 from ecgpipe.reader.training import learning_rate, reader_losses, train_reader
 
 TINY = ReaderConfig(steps=4, batch=2, size=64, warmup=2, save_every=2, name_steps=4, name_batch=2)

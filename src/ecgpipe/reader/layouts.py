@@ -1,4 +1,4 @@
-"""Random page layouts for the reader's teacher: where each lead is, and what is printed around it.
+"""Random layouts of synthetic training pages: where each lead is, and what is printed around it.
 
 All lengths are millimetres of paper; y grows downwards.
 """
@@ -21,7 +21,7 @@ LONGEST = 9.8  # seconds of signal that a lead can show
 
 @dataclass(frozen=True)
 class Slot:
-    """The place of one lead: its first sample is at ``x``, 0 mV at ``baseline``."""
+    """The position of one lead: its first sample is at ``x``, 0 mV at ``baseline``."""
 
     name: str
     x: float
@@ -33,7 +33,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class RandomLayout:
-    """Slots of all leads, and the dimensions that place everything else on the page."""
+    """Slots of all leads, and the dimensions that determine everything else on the page."""
 
     slots: tuple[Slot, ...]
     width: float
@@ -48,12 +48,12 @@ class RandomLayout:
 
 
 @dataclass(frozen=True)
-class Furniture:
+class PrintStyle:
     """How names, separators and calibration pulses are printed."""
 
     named: bool
     name_size: float
-    name_place: str
+    name_position: str
     name_offset: tuple[float, float]
     font: int
     plotter: bool  # a plotter's stroke font
@@ -118,12 +118,12 @@ def random_layout(rng: np.random.Generator) -> RandomLayout:
     )
 
 
-def random_furniture(rng: np.random.Generator, fonts: int) -> Furniture:
+def random_style(rng: np.random.Generator, fonts: int) -> PrintStyle:
     """Draw the style of names, separators and pulses."""
-    return Furniture(
+    return PrintStyle(
         named=rng.random() < 0.94,
         name_size=rng.uniform(2, 4.6),
-        name_place=pick(rng, {"above": 0.42, "below": 0.25, "on": 0.25, "left": 0.08}),
+        name_position=pick(rng, {"above": 0.42, "below": 0.25, "on": 0.25, "left": 0.08}),
         name_offset=(rng.uniform(-1, 6), rng.uniform(3, 9)),
         font=int(rng.integers(fonts)),
         plotter=rng.random() < 0.3,

@@ -1,4 +1,4 @@
-"""The recordings that are drawn on the teacher's pages."""
+"""The recordings that are drawn on the synthetic training pages."""
 
 from collections.abc import Iterable
 from fractions import Fraction

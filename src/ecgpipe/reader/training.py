@@ -1,4 +1,4 @@
-"""Train the page reader on the teacher's pages."""
+"""Train the page reader on synthetic pages."""
 
 import csv
 import json
@@ -20,9 +20,9 @@ from torch.utils.data import DataLoader, IterableDataset
 from ecgpipe.artifacts.files import atomic_path
 from ecgpipe.config.pages import ReaderConfig
 from ecgpipe.errors import DataError
+from ecgpipe.reader.examples import make_example, make_name_examples
 from ecgpipe.reader.network import GEOMETRY_MAPS, LEAD_NAMES, NameNet, ReaderNet
 from ecgpipe.reader.signals import SAMPLING_RATE
-from ecgpipe.reader.teacher import make_example, make_name_examples
 
 logger = logging.getLogger(__name__)
 PIXEL_WEIGHTS = (4.0, 2.0, 3.0, 1.0)  # of trace, ink, pulse and grid in the loss
@@ -32,7 +32,7 @@ HISTORY = ("step", "seconds", "mask", "dice", "offset", "names", "geometry")
 
 
 class _Examples(IterableDataset):
-    """The teacher's examples with the given numbers, made by a worker process.
+    """Training examples with the given numbers, made by a worker process.
 
     Args:
         signals: .npy file of ``collect_signals``.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ecgpipe.reader.paper import Window
+from ecgpipe.reader.drawing import Window
 
 
 @dataclass

@@ -1,13 +1,13 @@
-"""The teacher's pages: the same for a seed, and their truth agrees with their pictures."""
+"""Synthetic training pages: the same for a seed, and their truth agrees with their pictures."""
 
 import numpy as np
 import pytest
 
-from ecgpipe.reader.layouts import Slot, random_furniture, random_layout, random_wave
+from ecgpipe.reader.degrade import take_picture
+from ecgpipe.reader.drawing import FONTS, Window, draw_line, draw_window
+from ecgpipe.reader.examples import make_example
+from ecgpipe.reader.layouts import Slot, random_layout, random_style, random_wave
 from ecgpipe.reader.network import CELL, GEOMETRY_MAPS, LEAD_NAMES
-from ecgpipe.reader.paper import FONTS, Window, draw_line, draw_window
-from ecgpipe.reader.teacher import make_example
-from ecgpipe.reader.world import take_picture
 
 SIZE = 192
 
@@ -57,7 +57,7 @@ def test_offset_is_the_height_above_the_baseline(signals: np.ndarray) -> None:
     rng = np.random.default_rng(4)
     layout = random_layout(rng)
     window = Window(400, 4.0, 0.0, layout.top - 30)
-    draw_window(rng, window, layout, random_furniture(rng, len(FONTS)), signals, 500)
+    draw_window(rng, window, layout, random_style(rng, len(FONTS)), signals, 500)
     rows, columns = np.nonzero(window.truth)
     assert len(rows) > 500
     found = rows / window.scale + window.y0 + window.offset[rows, columns]

@@ -1,15 +1,15 @@
-"""Endless training examples for the page reader: windows of random pages with the truth of every pixel."""
+"""Synthetic training examples for the page reader: windows of random pages with the truth of every pixel."""
 
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from ecgpipe.reader.layouts import RandomLayout, Slot, random_furniture, random_layout
+from ecgpipe.reader.degrade import View, degrade_view, take_picture
+from ecgpipe.reader.drawing import FONTS, Window, draw_something_else, draw_window, print_page
+from ecgpipe.reader.layouts import RandomLayout, Slot, random_layout, random_style
 from ecgpipe.reader.names import views_of_names
 from ecgpipe.reader.network import CELL, LEAD_NAMES, NO_NAME, OFFSET_UNIT
-from ecgpipe.reader.paper import FONTS, Window, draw_something_else, draw_window, print_page
-from ecgpipe.reader.world import View, degrade_view, take_picture
 
 MARGIN = 1.25
 """A window is this much larger than its picture, so that a rotated picture still shows paper."""
@@ -17,8 +17,8 @@ SOMETHING_ELSE = 0.08
 """Share of examples without an ECG."""
 NAME_WINDOW = 34.0  # mm, side of the pictures that show names
 NAME_JITTER = (2.5, 1.5)  # mm, the reader's largest error of a name's position
-NAME_APART = 6.0  # mm, least distance of a place without a name from the nearest name
-OTHER_PLACES = 2  # places without a name, per picture
+NAME_APART = 6.0  # mm, least distance of a position without a name from the nearest name
+UNNAMED_VIEWS = 2  # positions without a name, per picture
 SYMMETRIC = ("I", "II", "III")  # look the same upside down
 VISIBLE = 10  # of 255: least contrast of a legible trace with its surroundings
 
@@ -56,7 +56,7 @@ def make_example(seed: tuple[int, int], signals: np.ndarray, sampling_rate: floa
     """
     rng = np.random.default_rng(seed)
     layout = random_layout(rng)
-    style = random_furniture(rng, len(FONTS))
+    style = random_style(rng, len(FONTS))
     window = _place_window(rng, layout, round(size * MARGIN))
     if rng.random() < SOMETHING_ELSE:
         draw_something_else(rng, window)
@@ -80,7 +80,7 @@ def make_name_examples(
     """
     rng = np.random.default_rng(seed)
     layout = random_layout(rng)
-    style = random_furniture(rng, len(FONTS))
+    style = random_style(rng, len(FONTS))
     scale = _random_scale(rng)
     slot = layout.slots[int(rng.integers(len(layout.slots)))]
     size = round(NAME_WINDOW * scale)
@@ -109,7 +109,7 @@ def _name_places(rng: np.random.Generator, view: View) -> list[tuple[float, floa
     places = [(x, y, name, False) for x, y, name in view.labels]
     turned = [(x, y, NO_NAME, True) for x, y, name in view.labels if LEAD_NAMES[name] not in SYMMETRIC]
     marks = np.argwhere(view.covers.max(axis=2) > 110)
-    for row, column in marks[rng.integers(0, len(marks), OTHER_PLACES)] if len(marks) else []:
+    for row, column in marks[rng.integers(0, len(marks), UNNAMED_VIEWS)] if len(marks) else []:
         away = min((np.hypot(column - x, row - y) for x, y, _ in view.labels), default=np.inf)
         if away > NAME_APART * view.scale:
             places.append((float(column), float(row), NO_NAME, False))

@@ -7,7 +7,7 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ecgpipe.reader.layouts import Furniture, RandomLayout, Slot, pick, random_wave
+from ecgpipe.reader.layouts import PrintStyle, RandomLayout, Slot, pick, random_wave
 from ecgpipe.reader.network import LEAD_NAMES
 
 FONTS = (
@@ -99,7 +99,7 @@ def draw_line(cover: np.ndarray, points: np.ndarray, width: float) -> None:
 
 
 def draw_window(
-    rng: np.random.Generator, window: Window, layout: RandomLayout, style: Furniture, signals: np.ndarray, rate: float
+    rng: np.random.Generator, window: Window, layout: RandomLayout, style: PrintStyle, signals: np.ndarray, rate: float
 ) -> None:
     """Print everything except the grid into a window: names, separators, pulses, texts, traces."""
     width = max(1.0 / window.scale, float(np.exp(rng.uniform(np.log(0.12), np.log(0.65)))))
@@ -117,10 +117,10 @@ def draw_window(
         _trace(window, slot, slot.x + seconds * layout.speed, slot.baseline - millivolts * layout.gain, width * wider)
 
 
-def _name(rng: np.random.Generator, window: Window, slot: Slot, style: Furniture) -> None:
+def _name(rng: np.random.Generator, window: Window, slot: Slot, style: PrintStyle) -> None:
     right, away = style.name_offset
-    x = slot.x + right - (style.name_size * 2.5 if style.name_place == "left" else 0)
-    y = {"above": -away, "below": away + style.name_size / 2, "on": rng.uniform(-2, 3), "left": 1}[style.name_place]
+    x = slot.x + right - (style.name_size * 2.5 if style.name_position == "left" else 0)
+    y = {"above": -away, "below": away + style.name_size / 2, "on": rng.uniform(-2, 3), "left": 1}[style.name_position]
     text = slot.name
     if rng.random() < 0.1:
         text = text.upper() if rng.random() < 0.7 else " ".join(text)
@@ -128,7 +128,7 @@ def _name(rng: np.random.Generator, window: Window, slot: Slot, style: Furniture
     window.labels.append((*centre, LEAD_NAMES.index(slot.name)))
 
 
-def _separator(rng: np.random.Generator, window: Window, slot: Slot, style: Furniture, layout: RandomLayout) -> None:
+def _separator(rng: np.random.Generator, window: Window, slot: Slot, style: PrintStyle, layout: RandomLayout) -> None:
     x, y, length, width = slot.x - layout.gap / 2, slot.baseline, style.separator_length, style.separator_width
     bars: list[tuple[float, float]] = []
     if style.separator == "bar":
@@ -147,7 +147,7 @@ def _separator(rng: np.random.Generator, window: Window, slot: Slot, style: Furn
 
 
 def _pulse(
-    rng: np.random.Generator, window: Window, slot: Slot, style: Furniture, layout: RandomLayout, width: float
+    rng: np.random.Generator, window: Window, slot: Slot, style: PrintStyle, layout: RandomLayout, width: float
 ) -> None:
     wide, foot = style.pulse_width, style.pulse_foot
     if style.pulse == "each" or (style.pulse == "left" and slot.x < layout.left + 1):
