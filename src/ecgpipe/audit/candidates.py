@@ -61,23 +61,23 @@ def _of_all(vectors: np.ndarray, least: float) -> Iterator[np.ndarray]:
 
 
 def _of_near_cells(vectors: np.ndarray, least: float) -> Iterator[np.ndarray]:
-    home, near = _cells(vectors, round(np.sqrt(len(vectors))))
-    cells = int(home.max()) + 1
-    members = np.split(np.argsort(home, kind="stable"), np.cumsum(np.bincount(home, minlength=cells))[:-1])
+    cell_of, near = _cells(vectors, round(np.sqrt(len(vectors))))
+    cells = int(cell_of.max()) + 1
+    members = np.split(np.argsort(cell_of, kind="stable"), np.cumsum(np.bincount(cell_of, minlength=cells))[:-1])
     order = np.argsort(near, axis=None, kind="stable")
-    visitors = np.split((order // near.shape[1]).astype(np.int32), np.cumsum(np.bincount(near.ravel()))[:-1])
+    queries = np.split((order // near.shape[1]).astype(np.int32), np.cumsum(np.bincount(near.ravel()))[:-1])
     del order
-    for inside, coming in progress(zip(members, visitors, strict=False), "audit: pairs", cells, "cells"):
-        there = vectors[inside]
-        for start in range(0, len(coming), BLOCK):
-            some = coming[start : start + BLOCK]
-            rows, columns = _hits(vectors[some], there, least)
-            visitor, member = some[rows].astype(np.int64), inside[columns]
-            # a pair that is found both ways counts once: where the smaller position is the visitor
-            once = visitor < member
-            later = np.flatnonzero(visitor > member)
-            once[later] = ~(near[member[later]] == home[visitor[later]][:, None]).any(axis=1)
-            pairs = np.stack([visitor[once], member[once]], axis=1)
+    for cell_members, cell_queries in progress(zip(members, queries, strict=False), "audit: pairs", cells, "cells"):
+        cell_vectors = vectors[cell_members]
+        for start in range(0, len(cell_queries), BLOCK):
+            some = cell_queries[start : start + BLOCK]
+            rows, columns = _hits(vectors[some], cell_vectors, least)
+            query, member = some[rows].astype(np.int64), cell_members[columns]
+            # a pair that is found both ways counts once: where the smaller position is the query
+            once = query < member
+            later = np.flatnonzero(query > member)
+            once[later] = ~(near[member[later]] == cell_of[query[later]][:, None]).any(axis=1)
+            pairs = np.stack([query[once], member[once]], axis=1)
             yield np.sort(pairs, axis=1)
 
 
@@ -87,10 +87,10 @@ def _cells(vectors: np.ndarray, cells: int) -> tuple[np.ndarray, np.ndarray]:
     means = MiniBatchKMeans(cells, batch_size=BLOCK, max_iter=20, n_init=1, random_state=SEED)
     centers = means.fit(vectors[some]).cluster_centers_
     lengths = np.einsum("ij,ij->i", centers, centers)
-    home = np.empty(len(vectors), np.int32)
+    cell_of = np.empty(len(vectors), np.int32)
     near = np.empty((len(vectors), nearest_cells(cells)), np.int32)
     for start in range(0, len(vectors), BLOCK):
         distances = lengths - 2 * vectors[start : start + BLOCK] @ centers.T
-        home[start : start + BLOCK] = distances.argmin(axis=1)
+        cell_of[start : start + BLOCK] = distances.argmin(axis=1)
         near[start : start + BLOCK] = np.argpartition(distances, near.shape[1] - 1, axis=1)[:, : near.shape[1]]
-    return home, near
+    return cell_of, near

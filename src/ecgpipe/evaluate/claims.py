@@ -103,7 +103,7 @@ def _why_not(compared: dict | None, model: str, dataset: str) -> str:
 
 
 def _against_cell(row: dict, cell: dict | None, margin: float, why: str) -> dict:
-    """Compare our interval with the zone around the printed figure: its exact interval, at least +- margin."""
+    """Compare with the equivalence interval of the printed figure: its exact interval, at least +- margin."""
     if cell is None:
         return {"finding": NOT_RUN, "note": why}
     result = {"ours": cell["value"], "low": cell["low"], "high": cell["high"], "test": "interval", "note": cell["note"]}
@@ -112,14 +112,14 @@ def _against_cell(row: dict, cell: dict | None, margin: float, why: str) -> dict
     printed = row["printed"]
     low = min(printed - margin, printed if row["printed_low"] is None else row["printed_low"])
     high = max(printed + margin, printed if row["printed_high"] is None else row["printed_high"])
-    return result | {"finding": _place(cell["low"], cell["high"], low, high)}
+    return result | {"finding": _compare_intervals(cell["low"], cell["high"], low, high)}
 
 
-def _place(low: float, high: float, zone_low: float, zone_high: float) -> str:
-    """Inside the zone: supported. Outside: contradicted. Across its border: undecided."""
-    if zone_low <= low and high <= zone_high:
+def _compare_intervals(low: float, high: float, equivalent_low: float, equivalent_high: float) -> str:
+    """Inside the equivalence interval: supported. Outside: contradicted. Across its border: undecided."""
+    if equivalent_low <= low and high <= equivalent_high:
         return SUPPORTED
-    return CONTRADICTED if high < zone_low or low > zone_high else UNDECIDED
+    return CONTRADICTED if high < equivalent_low or low > equivalent_high else UNDECIDED
 
 
 def _claim(claim: Claim, paper: Paper, evidence: Evidence, sizes: Mapping, config: EvaluateConfig) -> list[dict]:
@@ -226,7 +226,7 @@ def _against_lead(claim: Claim, row: dict | None, compared: dict | None, dataset
     if row["low"] is None:
         return result | {"finding": UNDECIDED}
     if claim.kind == "difference":
-        finding = _place(row["low"], row["high"], claim.value - config.margin, claim.value + config.margin)
+        finding = _compare_intervals(row["low"], row["high"], claim.value - config.margin, claim.value + config.margin)
         return result | {"finding": finding}
     if row["high"] < 0:
         return result | {"finding": CONTRADICTED}
@@ -282,7 +282,7 @@ def _range_parts(claim: Claim, dataset: str, compared: dict | None) -> Iterable[
         if cell["low"] is None:
             yield row | {"finding": NOT_RUN if cell["value"] is None else UNDECIDED}
         else:
-            yield row | {"finding": _place(cell["low"], cell["high"], low, high)}
+            yield row | {"finding": _compare_intervals(cell["low"], cell["high"], low, high)}
 
 
 def _all(findings: Iterable[str]) -> str:

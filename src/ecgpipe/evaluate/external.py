@@ -92,15 +92,15 @@ class _Fitted:
             return Reported(chosen, np.full(len(groups), part.reported_role), groups)
 
         # thresholds and the first calibration never see the other dataset
-        at_home, there = _fit_part(run.source), _fit_part(run.external)
-        self.thresholds, local = _thresholds(at_home), _thresholds(there)
-        self.before = fit_calibration(at_home, f"{at_home.roles[0]} records of the model's own dataset")
-        self.after = fit_calibration(there, f"{there.roles[0]} records of the other dataset")
+        source_fit, external_fit = _fit_part(run.source), _fit_part(run.external)
+        self.thresholds, external_thresholds = _thresholds(source_fit), _thresholds(external_fit)
+        self.before = fit_calibration(source_fit, f"{source_fit.roles[0]} records of the model's own dataset")
+        self.after = fit_calibration(external_fit, f"{external_fit.roles[0]} records of the other dataset")
         external = run.external.logits
         self.scored: dict[str, Reported] = {
             "external": reported(run.external, records),
             "external_called": reported(run.external, records, external - self.thresholds),
-            "external_recalled": reported(run.external, records, external - local),
+            "external_recalled": reported(run.external, records, external - external_thresholds),
             "before": reported(run.external, records, self.before.logits(external)),
             "after": reported(run.external, records, self.after.logits(external)),
         }
@@ -110,7 +110,7 @@ class _Fitted:
                 "internal": reported(run.internal, records),
                 "internal_called": reported(run.internal, records, inside),
             }
-        self.at_home: dict[str, Reported] = {
+        self.scored_source: dict[str, Reported] = {
             "source": reported(run.source, source_records),
             "source_called": reported(run.source, source_records, run.source.logits - self.thresholds),
         }
@@ -138,7 +138,7 @@ def _model(
     fitted = {seed: _Fitted(run, records, source_records) for seed, run in seeds.items()}
     scores = bootstrap_scores(_by_kind({seed: one.scored for seed, one in fitted.items()}), config)
     scores |= bootstrap_scores(
-        _by_kind({seed: one.at_home for seed, one in fitted.items()}), config, seed=(config.seed, 2)
+        _by_kind({seed: one.scored_source for seed, one in fitted.items()}), config, seed=(config.seed, 2)
     )
     classes, kinds = next(iter(seeds.values())).external.classes, ("external", "source", "internal")
     first = next(iter(fitted.values()))

@@ -68,7 +68,7 @@ def share_own(predictions: Predictions, shared: Sequence[SharedClass], side: str
     Args:
         predictions: predictions of a run.
         shared: the classes.
-        side: ``source`` or ``target``: the dataset's place in the entry.
+        side: ``source`` or ``target``: which of the entry's datasets it is.
     """
     groups = [getattr(one, side) for one in shared]
     return replace(
@@ -118,16 +118,16 @@ def read_shared(
     Raises:
         DataError: a file is damaged.
     """
-    home, there = _by_run(source), _by_run(internal)
+    source_files, internal_files = _by_run(source), _by_run(internal)
     runs: dict[str, dict[int, SharedPredictions]] = {}
     for file in map(Path, external):
         run = file.parents[2]
         key = (run.parent.name, run.name)
-        inside = there.get(key)
+        internal_file = internal_files.get(key)
         runs.setdefault(key[0], {})[int(key[1].removeprefix("seed-"))] = SharedPredictions(
             share_external(ExternalLogits.read(file), labels, shared),
-            share_own(Predictions.read(home[key]), shared, "source"),
-            None if inside is None else share_own(Predictions.read(inside), shared, "target"),
+            share_own(Predictions.read(source_files[key]), shared, "source"),
+            None if internal_file is None else share_own(Predictions.read(internal_file), shared, "target"),
         )
     return runs
 

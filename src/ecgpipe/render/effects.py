@@ -1,7 +1,7 @@
 """Effects on the paper of a degraded page: colours of the print, writing, creases, and light.
 
 Light is a float32 field of brightness factors at a quarter of the resolution. Creases and wrinkles belong to the paper
-and move with it; shadow, uneven light and colour temperature belong to the room and stay in place.
+and move with it; shadow, uneven light and colour temperature come from the lighting and do not move with the paper.
 """
 
 from dataclasses import replace

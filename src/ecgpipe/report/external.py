@@ -31,7 +31,7 @@ def external_views(files: Sequence[Path], titles: Mapping[str, str], names: Mapp
     """
     views = []
     for content in map(read_json, files):
-        title, there = (titles.get(content[side], content[side]) for side in ("dataset", "target"))
+        title, target_title = (titles.get(content[side], content[side]) for side in ("dataset", "target"))
         key = "-".join(content[side] for side in ("dataset", "protocol", "target", "target_protocol"))
         models = [
             model
@@ -45,26 +45,26 @@ def external_views(files: Sequence[Path], titles: Mapping[str, str], names: Mapp
             }
             for model in content["models"]
         ]
-        views.append(content | {"key": key, "source_title": title, "target_title": there, "models": models})
+        views.append(content | {"key": key, "source_title": title, "target_title": target_title, "models": models})
         views[-1]["notes"] = list(_notes(views[-1]))
     return views
 
 
 def _notes(view: dict) -> list[str]:
     """Notes on an entry: classes, records, the data of each fit, and differences between the images."""
-    title, there = view["source_title"], view["target_title"]
+    title, target_title = view["source_title"], view["target_title"]
     meanings = "; ".join(
-        f"{one['name']} ({' or '.join(one['source'])} in {title}, {' or '.join(one['target'])} in {there})"
+        f"{one['name']} ({' or '.join(one['source'])} in {title}, {' or '.join(one['target'])} in {target_title})"
         for one in view["classes"]
     )
     exclusive = {"single": "exclusive classes, a softmax", "multilabel": "independent classes, a sigmoid for each"}
     notes = [
         f"Classes that count as the same: {meanings}. Each is scored against all other records; {view['without']} of "
         f"{view['records']} records have none of these classes.",
-        f"Outputs of the models: {exclusive[view['source_task']]}. Labels of {there}: "
+        f"Outputs of the models: {exclusive[view['source_task']]}. Labels of {target_title}: "
         f"{'exactly one' if view['target_task'] == 'single' else 'any number'} per record.",
         f"Before: calibration and F1 thresholds are fitted on the validation records of {title}. After: on the "
-        f"validation records of {there}."
+        f"validation records of {target_title}."
         + (
             ""
             if view["role"] == "test"
@@ -76,7 +76,7 @@ def _notes(view: dict) -> list[str]:
         own, other = (_made(images[side]) for side in ("source", "target"))
         notes.append(
             f"Both use the same preprocess settings, but their images have different sources: those of {title} "
-            f"are {own}, those of {there} are {other}. This is part of the difference."
+            f"are {own}, those of {target_title} are {other}. This is part of the difference."
         )
     return notes
 
@@ -91,14 +91,14 @@ def external_sentences(views: Sequence[dict]) -> list[str]:
     sentences = []
     for view in views:
         for model in view["models"]:
-            home, abroad, local = (model["scores"][side]["auc_macro"] for side in SIDES)
-            if abroad["value"] is None:
+            source, external, internal = (model["scores"][side]["auc_macro"] for side in SIDES)
+            if external["value"] is None:
                 continue
             classes = ", ".join(one["name"] for one in view["classes"])
-            text = f"{model['name']} of {view['source_title']} has a macro AUC of {_text(abroad)} "
+            text = f"{model['name']} of {view['source_title']} has a macro AUC of {_text(external)} "
             text += f"on {view['target_title']} ({classes})"
-            text += "" if home["value"] is None else f"; on its own dataset it has {_text(home)}"
-            text += "" if local is None or local["value"] is None else f"; trained there it has {_text(local)}"
+            text += "" if source["value"] is None else f"; on its own dataset it has {_text(source)}"
+            text += "" if internal is None or internal["value"] is None else f"; trained there it has {_text(internal)}"
             sentences.append(f"{text}.")
     return sentences
 

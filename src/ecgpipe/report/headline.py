@@ -66,8 +66,8 @@ def _headline(dataset: dict, view: dict, statistics: Statistics) -> dict:
     }
     models = [model for model in view["models"] if model["cells"]["auc_macro"].value is not None]
     best = next((model for model in models if model["variant"] == view["best"]), None)
-    rivals = {kind: own for kind, own in baselines.items() if kind != SIGNAL}
-    rival = max(rivals, key=lambda kind: rivals[kind]["auc_macro"].value, default=None)
+    page_baselines = {kind: own for kind, own in baselines.items() if kind != SIGNAL}
+    best_baseline = max(page_baselines, key=lambda kind: page_baselines[kind]["auc_macro"].value, default=None)
     judged = np.median(list(view["support"].values())) >= TOO_FEW
     rows = _differences(compared, best["variant"]) if best else {}
     leaks = _leaks(dataset, view)
@@ -76,7 +76,7 @@ def _headline(dataset: dict, view: dict, statistics: Statistics) -> dict:
     elif not judged:
         verdict, tone = f"Too few {view['role']} records to judge the models: {view['records']} in all.", "bad"
     else:
-        verdict, tone = _verdict(best, len(models), rows, rivals)
+        verdict, tone = _verdict(best, len(models), rows, page_baselines)
     if leaks["share"] and judged:
         verdict += f" {_leak_words(leaks, view['role'])}, so the scores here can be too high."
         tone = "bad"
@@ -90,8 +90,9 @@ def _headline(dataset: dict, view: dict, statistics: Statistics) -> dict:
         "caution": _caution(view),
         "model": best and {"name": best["name"]} | {key: best["cells"][key] for key in ("auc_macro", "accuracy")},
         "models": len(models),
-        "baseline": rival
-        and {"name": SHORT_NAMES.get(rival, rival)} | {key: rivals[rival][key] for key in ("auc_macro", "accuracy")},
+        "baseline": best_baseline
+        and {"name": SHORT_NAMES.get(best_baseline, best_baseline)}
+        | {key: page_baselines[best_baseline][key] for key in ("auc_macro", "accuracy")},
         "leaks": leaks,
         "smallest": {"name": smallest[0], "records": int(smallest[1])},
         "forest": _forest(models, baselines),
@@ -107,11 +108,11 @@ def _differences(compared: dict, model: str) -> dict[tuple[str, str], dict]:
     }
 
 
-def _verdict(best: dict, models: int, rows: Mapping[tuple[str, str], dict], rivals: Mapping) -> tuple[str, str]:
+def _verdict(best: dict, models: int, rows: Mapping[tuple[str, str], dict], page_baselines: Mapping) -> tuple[str, str]:
     """A verdict on the best model from the paired differences in macro AUC, and its tone."""
     name, auc = best["name"], _interval(best["cells"]["auc_macro"])
     rank = f"{name} has a macro AUC of {auc}" if models == 1 else f"{name} has the highest macro AUC, {auc}"
-    compared = {kind: row for (kind, metric), row in rows.items() if metric == "auc_macro" and kind in rivals}
+    compared = {kind: row for (kind, metric), row in rows.items() if metric == "auc_macro" and kind in page_baselines}
     if not compared:
         return f"{rank}. No baseline was compared with it, so nothing shows whether that is good.", "fair"
     hardest = max(compared, key=lambda kind: compared[kind]["second_value"])
@@ -130,7 +131,7 @@ def _verdict(best: dict, models: int, rows: Mapping[tuple[str, str], dict], riva
             "Treat it as unproven."
         ), "bad"
     text = f"{rank}, significantly above {'every baseline' if len(compared) > 1 else _text(hardest)}"
-    return text + _beside_signals(rows.get((SIGNAL, "auc_macro"))) + _accuracy(rows, rivals), "good"
+    return text + _beside_signals(rows.get((SIGNAL, "auc_macro"))) + _accuracy(rows, page_baselines), "good"
 
 
 def _beside_signals(row: dict | None) -> str:
@@ -145,9 +146,9 @@ def _beside_signals(row: dict | None) -> str:
     return f", and not significantly different from {value}."
 
 
-def _accuracy(rows: Mapping[tuple[str, str], dict], rivals: Mapping) -> str:
+def _accuracy(rows: Mapping[tuple[str, str], dict], page_baselines: Mapping) -> str:
     """A warning if the model ranks records better than a baseline, but is not more often right."""
-    own = {kind: row for (kind, metric), row in rows.items() if metric == "accuracy" and kind in rivals}
+    own = {kind: row for (kind, metric), row in rows.items() if metric == "accuracy" and kind in page_baselines}
     kind = max(own, key=lambda one: own[one]["second_value"], default=None)
     if kind is None or own[kind]["difference"] > 0:
         return ""

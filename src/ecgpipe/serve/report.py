@@ -62,7 +62,7 @@ def report_pdf(
         sheet.text("Read from the page: " + "; ".join(f"{term}: {text}" for term, text in words["read"]) + ".", 9)
     notes = [*(["The page was straightened."] if prediction.rectified else []), *prediction.notes]
     for number, note in enumerate(notes):
-        if sheet.room < LEAST_PICTURE:
+        if sheet.height_left < LEAST_PICTURE:
             sheet.text(f"and {len(notes) - number} more notes; see the web page", 8, FAINT)
             break
         sheet.text(f"Note: {note}", 8, FAINT)
@@ -81,7 +81,7 @@ class _Sheet:
         self.top = MARGIN
 
     @property
-    def room(self) -> float:
+    def height_left(self) -> float:
         """Height left above the bottom margin, mm."""
         return HEIGHT - MARGIN - self.top
 
@@ -125,7 +125,7 @@ class _Sheet:
         few = shown.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
         pixels = np.asarray(few.convert("RGB"))
         space = 2.0
-        width, height = WIDTH - 2 * MARGIN, max(self.room - space, LEAST_PICTURE / 2)
+        width, height = WIDTH - 2 * MARGIN, max(self.height_left - space, LEAST_PICTURE / 2)
         scale = min(width / pixels.shape[1], height / pixels.shape[0])
         width, height = scale * pixels.shape[1], scale * pixels.shape[0]
         bottom = 1 - (self.top + space + height) / HEIGHT
