@@ -1,5 +1,7 @@
 """Atomic writing, and JSON."""
 
+import os
+
 import pytest
 
 from ecgpipe.artifacts.files import atomic_folder, atomic_path, write_json
@@ -34,6 +36,18 @@ def test_atomic_folder(tmp_path):
     with atomic_folder(target) as partial:
         (partial / "a").write_text("a")
     assert (target / "a").read_text() == "a"
+
+
+@pytest.mark.parametrize("umask", [0o077, 0o002])
+def test_files_and_folders_have_the_permissions_that_the_user_chose(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        with atomic_folder(tmp_path / "data"), atomic_path(tmp_path / "table.csv") as partial:
+            partial.touch()
+    finally:
+        os.umask(before)
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o777 & ~umask
+    assert (tmp_path / "table.csv").stat().st_mode & 0o777 == 0o666 & ~umask
 
 
 def test_json_has_no_nan(tmp_path):

@@ -48,9 +48,7 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
     partial = Path(name)
     try:
         yield partial
-        umask = os.umask(0)
-        os.umask(umask)
-        partial.chmod(0o666 & ~umask)  # mkstemp creates private files
+        partial.chmod(0o666 & ~_umask())  # mkstemp creates private files
         checksum_file(target).unlink(missing_ok=True)
         os.replace(partial, target)
     except BaseException as error:
@@ -70,13 +68,19 @@ def atomic_folder(target: Path | str) -> Iterator[Path]:
     partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
     try:
         yield partial
-        partial.chmod(0o755)
+        partial.chmod(0o777 & ~_umask())
         if target.exists():
             shutil.rmtree(target)
         os.replace(partial, target)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+
+
+def _umask() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
 
 
 def write_text(target: Path | str, text: str) -> None:
