@@ -1,6 +1,7 @@
 """The resources that `ecgpipe doctor` finds, and the faults that it reports."""
 
 import json
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -154,6 +155,14 @@ def test_unusable_gpus_and_unsupported_versions():
     assert fault.startswith("package torch: 1.13.0 is installed, >=2.6 is required")
 
 
+def test_a_checkout_that_is_not_installed(monkeypatch):
+    def requires(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("ecgpipe.doctor.machine.metadata.requires", requires)
+    assert machine_faults(make_machine(0, torch="1.13.0")) == []
+
+
 @pytest.mark.parametrize(
     "command, settings, fault",
     [
@@ -209,4 +218,7 @@ def test_invalid_profile(tmp_path):
         read_profile(tmp_path)
     Path(tmp_path, "config.yaml").write_text("- a list\n")
     with pytest.raises(EcgpipeError, match="not a profile"):
+        read_profile(tmp_path)
+    Path(tmp_path, "config.yaml").write_bytes("# größer\n".encode("latin-1"))
+    with pytest.raises(EcgpipeError, match="not readable as YAML"):
         read_profile(tmp_path)

@@ -89,7 +89,11 @@ def machine_faults(machine: Machine) -> list[str]:
             f"GPU: the driver lists {machine.driver}, but PyTorch (CUDA {machine.cuda or 'none'}) finds none; is "
             "CUDA_VISIBLE_DEVICES empty, or was PyTorch built for another CUDA version?"
         )
-    for text in metadata.requires("ecgpipe") or ():
+    try:
+        stated = metadata.requires("ecgpipe") or ()
+    except metadata.PackageNotFoundError:  # a checkout that is not installed
+        stated = ()
+    for text in stated:
         try:
             requirement = Requirement(text)
         except InvalidRequirement:

@@ -48,8 +48,8 @@ def read_profile(folder: Path) -> dict:
     if not file.is_file():
         raise EcgpipeError(f"{file}: no such file; --profile requires a folder with config.yaml, as profiles/slurm")
     try:
-        profile = yaml.safe_load(file.read_text())
-    except yaml.YAMLError as error:
+        profile = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise EcgpipeError(f"{file}: not readable as YAML: {error}") from None
     if not isinstance(profile, dict):
         raise EcgpipeError(f"{file}: not a profile: must be a mapping of Snakemake options")
