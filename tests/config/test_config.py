@@ -307,6 +307,8 @@ def test_all_mistakes_are_reported_at_once():
 def test_folders_have_no_final_slash_and_may_be_numbers():
     assert validate_config({"results": "r2/"}).results == "r2"
     assert validate_config({"results": "2024"}).results == "2024"
+    with pytest.raises(ConfigError, match="has braces"):  # Snakemake's wildcards
+        validate_config({"results": "r{2}"})
 
 
 def test_a_variant_overrides_only_its_own_keys():

@@ -97,7 +97,9 @@ class Config(Section):
 
     @field_validator("results", "resources")
     @classmethod
-    def _no_final_slash(cls, folder: str) -> str:
+    def _is_a_folder(cls, folder: str) -> str:
+        if "{" in folder or "}" in folder:  # Snakemake's wildcards
+            raise ValueError(f"the name {folder!r} has braces; use another folder")
         return folder.rstrip("/") or "/"
 
     _unique = field_validator("datasets")(check_unique)
