@@ -110,9 +110,10 @@ def test_stage_times_are_summed_per_rule(tmp_path):
     for number, seconds in enumerate((1.5, 2.5)):
         (folder / f"{number}.tsv").write_text(f"s\tmax_rss\n{seconds}\t{100 + number}\n")
     (tmp_path / "benchmarks" / "report.tsv").write_text("s\tmax_rss\n1.0\t-\n")
+    (tmp_path / "benchmarks" / "killed.tsv").touch()
     table = stage_times(tmp_path).set_index("stage")
     assert table.loc["render", ["jobs", "seconds", "peak_mb"]].tolist() == [2, 4.0, 101.0]
-    assert np.isnan(table.loc["report", "peak_mb"])
+    assert np.isnan(table.loc["report", "peak_mb"]) and "killed" not in table.index
     assert stage_times(tmp_path / "nowhere").empty
 
 

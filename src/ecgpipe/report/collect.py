@@ -158,7 +158,10 @@ def stage_times(results: Path | str) -> pd.DataFrame:
     rows = []
     folder = Path(results) / "benchmarks"
     for file in sorted(folder.rglob("*.tsv")):
-        table = pd.read_csv(file, sep="\t")
+        try:
+            table = pd.read_csv(file, sep="\t")
+        except ValueError:  # Snakemake was killed while it wrote the file, which is empty
+            continue
         memory = pd.to_numeric(table["max_rss"], errors="coerce").max()
         rule = file.relative_to(folder).parts[0].removesuffix(".tsv")
         cpu = pd.to_numeric(table["cpu_time"], errors="coerce").sum(min_count=1) if "cpu_time" in table else np.nan
