@@ -27,6 +27,7 @@ def test_the_source_archive_contains_the_workflow(source_archive):
     with tarfile.open(source_archive) as archive:
         held = {name.partition("/")[2] for name in archive.getnames()}
     wanted = {"Snakefile", "config.yaml", "rules/common.smk", "scripts/train.py", "tests/conftest.py", "Makefile"}
+    wanted |= {"mkdocs.yml", "SECURITY.md"}
     assert wanted <= held
     assert not [name for name in held if name.startswith(("results", "resources", ".venv", "shared"))]
 
