@@ -1,11 +1,14 @@
 """What the rules state, and what they rely on in Snakemake."""
 
+import ast
 import inspect
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import yaml
 from snakemake.cli import get_argument_parser
 from snakemake.scheduling.job_scheduler import JobRateLimiter, JobScheduler
 from snakemake.settings.types import MaxJobsPerTimespan
@@ -70,6 +73,48 @@ def test_snakemakes_default_job_rate_limit_is_the_one_that_is_removed():
     assert (limiter.max_jobs, limiter.timespan) == (100, 1)
     assert "self.job_rate_limiter = " in inspect.getsource(JobScheduler.__init__)
     assert "self.job_rate_limiter is not None" in inspect.getsource(JobScheduler.schedule)
+
+
+PACKAGES = {"cv2": "opencv-python-headless", "sklearn": "scikit-learn", "PIL": "pillow", "yaml": "pyyaml"}
+PACKAGES |= {"pytorch_grad_cam": "grad-cam", "markupsafe": "jinja2", "huggingface_hub": "timm"}
+
+
+@pytest.mark.parametrize("name", ["data", "train"])
+def test_environments_name_the_packages_that_their_scripts_import(name):
+    """At the top of a module; what functions import may be optional."""
+    listed = yaml.safe_load((PROJECT / f"envs/{name}.yaml").read_text())["dependencies"][-1]["pip"]
+    there = {re.match(r"[\w-]+", text)[0] for text in listed}
+    lacking = {}
+    for rule, text in rule_texts().items():
+        script = re.search(r'"\.\./(scripts/\w+\.py)"', text)
+        if script and ("envs/train.yaml" in text) == (name == "train"):
+            packages = {PACKAGES.get(module, module) for module in modules_of(PROJECT / script[1])}
+            lacking |= {rule: packages - there} if packages - there else {}
+    assert lacking == {}
+
+
+def rule_texts() -> dict[str, str]:
+    begin = re.compile(r"^ *(?:use rule \w+ as|rule) (?=\w+(?: with)?:)", re.M)
+    rules = [rule for file in (PROJECT / "rules").glob("*.smk") for rule in begin.split(file.read_text())[1:]]
+    return {re.match(r"\w+", rule)[0]: rule for rule in rules}
+
+
+def modules_of(script: Path) -> set[str]:
+    """Modules of other packages that a script imports at its top, directly or through the library."""
+    found, files, waiting = set(), set(), {script}
+    while waiting:
+        files.add(file := waiting.pop())
+        for node in ast.parse(file.read_text()).body:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module, *(f"{node.module}.{name}" for name in names)]
+            for parts in (name.split(".") for name in names):
+                if parts[0] != "ecgpipe":
+                    found.add(parts[0])
+                paths = (PROJECT / "src" / Path(*parts[:end]) for end in range(1, len(parts) + 1))
+                own = {each for path in paths for each in (path / "__init__.py", path.with_suffix(".py"))}
+                waiting |= {each for each in own if each.is_file()} - files
+    return found - set(sys.stdlib_module_names)
 
 
 @pytest.mark.workflow
