@@ -48,6 +48,7 @@ rule box_pages:
     params:
         recipe={key: section("box")[key] for key in ("looks", "calibration_every", "seed")},
         drawing=lambda w: drawing_of(CONFIG.box.dataset),
+        raw_files=lambda w: raw_files_of(CONFIG.box.dataset),
         weights=lambda w: weights_hash(),
     message:
         "Digitizing pages: layout {wildcards.layout}, degradation {wildcards.level}"

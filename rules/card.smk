@@ -9,6 +9,7 @@ rule card:
         summary=f"{RUN}/train.json",
         metrics=f"{RUN}/metrics.json",
         images=shard_files("images/{shard}.npy"),
+        windows=windows("npy"),
     output:
         saved=f"{RUN}/model/config.json",
         card=f"{RUN}/model/README.md",

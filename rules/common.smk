@@ -95,6 +95,11 @@ def raw_files_hash(wildcards):
     return DATASETS[wildcards.dataset].raw_files_hash(wildcards.shard)
 
 
+def raw_files_of(dataset):
+    """Changes when a raw file of any shard of a dataset changes."""
+    return {shard: DATASETS[dataset].raw_files_hash(shard) for shard in SHARDS[dataset]}
+
+
 def generated_inputs(wildcards):
     """The raw files, if a rule makes them; the user's files are watched shard by shard (raw_files_hash)."""
     return DATASETS[wildcards.dataset].generated_inputs()

@@ -38,6 +38,7 @@ rule explain:
         ),
         weights=f"{RUN}/weights.safetensors",
         images=shard_files("images/{shard}.npy"),
+        windows=windows("npy"),
         indices=shard_files("images/{shard}.index.parquet"),
         pages=shown_pages,
         records=[] if CONFIG.keep_pages else f"{DATASET}/records.parquet",
@@ -86,6 +87,7 @@ rule measure_saliency:
             if str(seed) != wildcards.seed
         ],
         images=shard_files("images/{shard}.npy"),
+        windows=windows("npy"),
         indices=shard_files("images/{shard}.index.parquet"),
         pages=shown_pages,
         raw=[] if CONFIG.keep_pages else generated_inputs,

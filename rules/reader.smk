@@ -16,6 +16,7 @@ rule reader_signals:
         f"{RESULTS}/reader/signals.npy",
     params:
         drawings={name: {k: v for k, v in drawing_of(name).items() if k != "render"} for name in SIGNALS},
+        raw_files=lambda w: {name: raw_files_of(name) for name in SIGNALS},
         records=CONFIG.reader.records,
         seed=CONFIG.reader.seed,
     message:

@@ -117,6 +117,18 @@ def modules_of(script: Path) -> set[str]:
     return found - set(sys.stdlib_module_names)
 
 
+def test_rules_that_read_the_images_of_a_run_name_its_further_pages_too():
+    rules = [text for text in rule_texts().values() if "run_index.npz" in text and "weights.safetensors" in text]
+    assert len(rules) == 6
+    assert all('windows=windows("npy")' in text for text in rules)
+
+
+def test_rules_that_read_raw_files_run_again_after_a_change_of_one():
+    rules = {name for name, text in rule_texts().items() if "raw_files" in text}
+    readers = {"audit_sketch", "baseline_signals", "render", "digitize", "preprocess", "window"}
+    assert rules == readers | {"box_pages", "reader_signals"}
+
+
 @pytest.mark.workflow
 def test_a_folder_without_config_yaml_has_the_defaults(tmp_path):
     folder = copy_project(tmp_path / "project")
