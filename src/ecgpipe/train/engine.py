@@ -14,7 +14,7 @@ import numpy as np
 import timm
 import torch
 from lightning.pytorch import Trainer, seed_everything
-from lightning.pytorch.callbacks import EarlyStopping, TQDMProgressBar
+from lightning.pytorch.callbacks import Callback, EarlyStopping, TQDMProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins import TorchCheckpointIO
 from lightning.pytorch.plugins.environments import SLURMEnvironment
@@ -32,6 +32,7 @@ from ecgpipe.artifacts.runs import (
     RunConfig,
     RunIndex,
 )
+from ecgpipe.config.training import TrainConfig
 from ecgpipe.errors import ConfigError, DataError
 from ecgpipe.fingerprint import file_hash, fingerprint
 from ecgpipe.models.factory import build_model
@@ -136,32 +137,10 @@ def _train(
     early_stopping = EarlyStopping(
         "validation_loss", patience=run.train.patience, check_on_train_epoch_end=True, check_finite=False
     )
-    callbacks = [best, early_stopping, history, StopAgain(early_stopping)]
+    callbacks: list[Callback] = [best, early_stopping, history, StopAgain(early_stopping)]
     callbacks.append(ResumeCheckpoint(checkpoints, options.save_minutes))
-    if show_progress:
-        callbacks.append(TQDMProgressBar(refresh_rate=1))
-    trainer = Trainer(
-        default_root_dir=folder,
-        max_epochs=run.train.epochs,
-        accelerator=options.accelerator,
-        devices=options.devices,
-        num_nodes=options.nodes,
-        strategy=options.strategy,
-        plugins=[_InPlace(), *([SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else [])],
-        sync_batchnorm=options.on_gpu and options.devices * options.nodes > 1,
-        use_distributed_sampler=False,
-        precision=PRECISION[run.train.precision if options.on_gpu else run.train.cpu_precision],
-        gradient_clip_val=run.train.clip_norm,
-        gradient_clip_algorithm="norm",
-        accumulate_grad_batches=run.train.accumulate,
-        deterministic="warn",
-        callbacks=callbacks,
-        logger=_tensorboard(folder, options, fresh=checkpoint is None),
-        log_every_n_steps=1,
-        enable_progress_bar=show_progress,
-        enable_model_summary=False,
-        enable_checkpointing=True,
-        num_sanity_val_steps=0,
+    trainer = _make_trainer(
+        folder, run.train, options, callbacks, fresh=checkpoint is None, show_progress=show_progress
     )
     trainer.fit(classifier, datamodule=data, ckpt_path=checkpoint, weights_only=True if checkpoint else None)
     if trainer.interrupted:
@@ -204,20 +183,62 @@ def _train(
     }
     if trainer.is_global_zero:
         history.write()  # Snakemake deletes the file of a failed job, and no epoch may have been left to write it again
-        verify(checkpoints / WEIGHTS_FILE)
-        for old in (folder / METRICS_FILE, folder / STATE_FILE):  # of earlier weights, but taken for those of the new
-            old.unlink(missing_ok=True)
-            checksum_file(old).unlink(missing_ok=True)
-        with atomic_path(folder / WEIGHTS_FILE) as partial:
-            shutil.copyfile(checkpoints / WEIGHTS_FILE, partial)
-        if run.train.keep_state:
-            with atomic_path(folder / STATE_FILE) as partial:
-                shutil.copyfile(checkpoints / LAST, partial)
-            write_checksums([folder / STATE_FILE])
-        write_json(folder / SUMMARY_FILE, summary)
-        write_checksums(folder / name for name in (WEIGHTS_FILE, HISTORY_FILE, SUMMARY_FILE))
-        shutil.rmtree(checkpoints)
+        _store_result(folder, summary, keep_state=run.train.keep_state)
     return summary
+
+
+def _make_trainer(
+    folder: Path,
+    recipe: TrainConfig,
+    options: TrainerOptions,
+    callbacks: list[Callback],
+    *,
+    fresh: bool,
+    show_progress: bool,
+) -> Trainer:
+    if show_progress:
+        callbacks = [*callbacks, TQDMProgressBar(refresh_rate=1)]
+    return Trainer(
+        default_root_dir=folder,
+        max_epochs=recipe.epochs,
+        accelerator=options.accelerator,
+        devices=options.devices,
+        num_nodes=options.nodes,
+        strategy=options.strategy,
+        plugins=[_InPlace(), *([SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else [])],
+        sync_batchnorm=options.on_gpu and options.devices * options.nodes > 1,
+        use_distributed_sampler=False,
+        precision=PRECISION[recipe.precision if options.on_gpu else recipe.cpu_precision],
+        gradient_clip_val=recipe.clip_norm,
+        gradient_clip_algorithm="norm",
+        accumulate_grad_batches=recipe.accumulate,
+        deterministic="warn",
+        callbacks=callbacks,
+        logger=_tensorboard(folder, options, fresh=fresh),
+        log_every_n_steps=1,
+        enable_progress_bar=show_progress,
+        enable_model_summary=False,
+        enable_checkpointing=True,
+        num_sanity_val_steps=0,
+    )
+
+
+def _store_result(folder: Path, summary: dict, *, keep_state: bool) -> None:
+    """Store the best weights and the summary, and delete the checkpoints."""
+    checkpoints = folder / CHECKPOINTS
+    verify(checkpoints / WEIGHTS_FILE)
+    for old in (folder / METRICS_FILE, folder / STATE_FILE):  # of earlier weights, but taken for those of the new
+        old.unlink(missing_ok=True)
+        checksum_file(old).unlink(missing_ok=True)
+    with atomic_path(folder / WEIGHTS_FILE) as partial:
+        shutil.copyfile(checkpoints / WEIGHTS_FILE, partial)
+    if keep_state:
+        with atomic_path(folder / STATE_FILE) as partial:
+            shutil.copyfile(checkpoints / LAST, partial)
+        write_checksums([folder / STATE_FILE])
+    write_json(folder / SUMMARY_FILE, summary)
+    write_checksums(folder / name for name in (WEIGHTS_FILE, HISTORY_FILE, SUMMARY_FILE))
+    shutil.rmtree(checkpoints)
 
 
 def _finished(folder: Path, identity: dict[str, str]) -> dict | None:
