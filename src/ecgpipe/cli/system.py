@@ -82,17 +82,21 @@ def doctor(args: Arguments) -> None:
         print(json.dumps(document, indent=1))
     else:
         _print_resources(machine, slurm, partitions.values(), requests)
-        print()
-        for hint in hints:
-            print(f"note: {hint}")
-        for fault in faults:
-            print(f"{paint('problem', 'red', sys.stdout)}: {fault}")
-        if not faults and without_gpu:
-            print(paint("everything requested fits, except the GPU (see the note)", "yellow", sys.stdout))
-        elif not faults:
-            print(paint("no problems found: everything requested fits", "green", sys.stdout))
+        _print_verdict(faults, hints, without_gpu)
     if faults:
         raise EcgpipeError(f"problems found: {len(faults)}; edit {args.profile} or use another machine")
+
+
+def _print_verdict(faults: list[str], hints: list[str], without_gpu: bool) -> None:
+    print()
+    for hint in hints:
+        print(f"note: {hint}")
+    for fault in faults:
+        print(f"{paint('problem', 'red', sys.stdout)}: {fault}")
+    if not faults and without_gpu:
+        print(paint("everything requested fits, except the GPU (see the note)", "yellow", sys.stdout))
+    elif not faults:
+        print(paint("no problems found: everything requested fits", "green", sys.stdout))
 
 
 def _print_resources(machine, slurm, partitions, requests) -> None:

@@ -16,7 +16,7 @@ from ecgpipe.artifacts.baselines import BaselineSignals
 from ecgpipe.artifacts.digitized import SAMPLING_RATE, read_digitized
 from ecgpipe.artifacts.model_folder import Calibration
 from ecgpipe.artifacts.predictions import Predictions
-from ecgpipe.artifacts.recording_model import RecordingModel
+from ecgpipe.artifacts.recording_model import FeatureLimit, RecordingModel
 from ecgpipe.artifacts.tables import Labels
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.config.box import REFERENCE_LOOK, BoxConfig
@@ -142,8 +142,21 @@ def make_box(
         "confidence": evaluate.confidence,
         "differences": _differences(tests, reference.of_role("test"), records, evaluate),
     }
-    fitted = scores[REFERENCE_LOOK]["recalibration"]
-    saved = RecordingModel(
+    saved = _saved_model(labels, split, scores[REFERENCE_LOOK], len(set(validation.record_ids)), limit, recipe)
+    save_recording_model(folder, net, saved, gaussian, metrics, card_text(saved, metrics))
+
+
+def _saved_model(
+    labels: Labels,
+    split: pd.DataFrame,
+    scores: Mapping[str, Any],
+    validation_records: int,
+    limit: FeatureLimit,
+    recipe: BoxConfig,
+) -> RecordingModel:
+    """The description of the model, with thresholds and calibration from the scores of the reference look."""
+    fitted = scores["recalibration"]
+    return RecordingModel(
         variant=VARIANT,
         classes=labels.classes,
         members=recipe.members,
@@ -159,15 +172,14 @@ def make_box(
         },
         thresholds={
             label: [{key: row[key] for key in ("asked_specificity", "threshold", "chosen_on")} for row in rows]
-            for label, rows in scores[REFERENCE_LOOK]["thresholds"].items()
+            for label, rows in scores["thresholds"].items()
         },
         # a record may have pages in several looks
         calibration=Calibration(
-            **{name: fitted[name] for name in Calibration.model_fields} | {"records": len(set(validation.record_ids))}
+            **{name: fitted[name] for name in Calibration.model_fields} | {"records": validation_records}
         ),
         ood=limit,
     )
-    save_recording_model(folder, net, saved, gaussian, metrics, card_text(saved, metrics))
 
 
 def _calibration_errors(scores: Mapping[str, Any], tests: Predictions, evaluate: EvaluateConfig) -> dict[str, Any]:

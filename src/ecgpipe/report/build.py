@@ -132,12 +132,7 @@ def build_report(inputs: Inputs, config: ReportConfig, folder: Path) -> None:
     overview = tables.overview_table(first)
     own_tables = tables.report_tables(datasets, runs, baselines, statistics, saliency)
     own_tables |= {"overview": overview, "trainings": trainings, "times": stages, "problems": kinds}
-    curves = {
-        view["key"]: learning_curves(runs_of(runs, dataset["name"], view["name"]))
-        for dataset in datasets
-        for view in dataset["protocols"]
-    }
-    curves = {key: table for key, table in curves.items() if len(table)}
+    curves = _learning_curves(datasets, runs)
     own_tables |= {f"learning-{key}": table for key, table in curves.items()}
     own_tables |= {"external": external_table(external)} if external else {}
     content = plain(
@@ -187,19 +182,30 @@ def build_report(inputs: Inputs, config: ReportConfig, folder: Path) -> None:
         for name, svg in svgs.items():
             (partial / f"{name}.svg").write_text(figures.standalone(svg), encoding="utf-8")
     write_json(folder / "report.json", content)
+    settings = yaml.safe_dump(inputs.configuration, sort_keys=False, allow_unicode=True, width=110)
+    page = html_environment().get_template("report.html.j2")
+    explorer = _explorer(inputs, runs, config, titles, names)
     write_text(
         folder / "index.html",
-        html_environment()
-        .get_template("report.html.j2")
-        .render(
+        page.render(
             **content,
             downloads=downloads,
             figure=svgs,
             pictures=_pictures(inputs),
-            explorer=_explorer(inputs, runs, config, titles, names),
-            settings=yaml.safe_dump(inputs.configuration, sort_keys=False, allow_unicode=True, width=110),
+            explorer=explorer,
+            settings=settings,
         ),
     )
+
+
+def _learning_curves(datasets: Sequence[dict], runs: list[Run]) -> dict[str, pd.DataFrame]:
+    """Key of each dataset and protocol with learning curves -> the curves."""
+    curves = {
+        view["key"]: learning_curves(runs_of(runs, dataset["name"], view["name"]))
+        for dataset in datasets
+        for view in dataset["protocols"]
+    }
+    return {key: table for key, table in curves.items() if len(table)}
 
 
 def html_environment() -> Environment:

@@ -99,14 +99,7 @@ def simulate_rates(
     Raises:
         ConfigError: an argument is out of range, or a finding requires P waves, which the rhythm lacks.
     """
-    if not sampling_rates or not all(50 <= rate <= 1000 for rate in sampling_rates) or seconds < 2:
-        raise ConfigError(f"cannot simulate {seconds} s at {sampling_rates} Hz; use 50 to 1000 Hz and 2 s or more")
-    if not 0 <= difficulty <= 1 or noise < 0:
-        raise ConfigError(f"difficulty {difficulty} must be 0 to 1, and noise {noise} must not be negative")
-    if rhythm_code is not None and rhythm_code not in rhythm.RHYTHMS:
-        raise ConfigError(f"unknown rhythm {rhythm_code!r}; allowed: {', '.join(rhythm.RHYTHMS)}")
-    if set(ectopics or ()) - set(rhythm.ECTOPICS):
-        raise ConfigError(f"unknown ectopics {tuple(ectopics)}; allowed: {', '.join(rhythm.ECTOPICS)}")
+    _check_arguments(sampling_rates, seconds, difficulty, noise, rhythm_code, tuple(ectopics or ()))
     patient = sample_patient(rng) if patient is None else patient
     findings = sample_findings(rng, superclasses, difficulty) if findings is None else list(findings)
     rhythm_code = sample_rhythm(rng, superclasses, findings) if rhythm_code is None else rhythm_code
@@ -147,6 +140,24 @@ def simulate_rates(
         clean, added = LEAD_MATRIX @ _resample(electrodes, sampling_rate, seconds)
         records[sampling_rate] = SimulatedRecord(clean + added, clean, sampling_rate, truth, patient)
     return records
+
+
+def _check_arguments(
+    sampling_rates: Sequence[int],
+    seconds: float,
+    difficulty: float,
+    noise: float,
+    rhythm_code: str | None,
+    ectopics: tuple[str, ...],
+) -> None:
+    if not sampling_rates or not all(50 <= rate <= 1000 for rate in sampling_rates) or seconds < 2:
+        raise ConfigError(f"cannot simulate {seconds} s at {sampling_rates} Hz; use 50 to 1000 Hz and 2 s or more")
+    if not 0 <= difficulty <= 1 or noise < 0:
+        raise ConfigError(f"difficulty {difficulty} must be 0 to 1, and noise {noise} must not be negative")
+    if rhythm_code is not None and rhythm_code not in rhythm.RHYTHMS:
+        raise ConfigError(f"unknown rhythm {rhythm_code!r}; allowed: {', '.join(rhythm.RHYTHMS)}")
+    if set(ectopics) - set(rhythm.ECTOPICS):
+        raise ConfigError(f"unknown ectopics {ectopics}; allowed: {', '.join(rhythm.ECTOPICS)}")
 
 
 def _group(superclasses: Sequence[str], findings: Sequence[Finding]) -> str:
