@@ -1,7 +1,7 @@
 """Predictions of a model, and results of statistics (comparisons/*.json, report/claims.json) as JSON and CSV."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -168,10 +168,15 @@ def write_comparisons(path: Path | str, content: dict, rows: str, columns: Seque
         rows: the key of its list of rows.
         columns: columns of the CSV file.
     """
+    with atomic_path(Path(path).with_suffix(".csv")) as partial:
+        flat_table(content[rows], columns).to_csv(partial, index=False)
+    write_json(path, content)
+
+
+def flat_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
+    """Rows of a JSON file as a table; lists become words."""
     flat = [
         {key: " ".join(map(str, value)) if isinstance(value, list | tuple) else value for key, value in row.items()}
-        for row in content[rows]
+        for row in rows
     ]
-    with atomic_path(Path(path).with_suffix(".csv")) as partial:
-        pd.DataFrame(flat, columns=list(columns)).to_csv(partial, index=False)
-    write_json(path, content)
+    return pd.DataFrame(flat, columns=list(columns))

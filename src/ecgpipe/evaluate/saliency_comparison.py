@@ -12,6 +12,7 @@ from ecgpipe.evaluate.bootstrap import (
     bootstrap_p,
     distinct_groups,
     group_counts,
+    join_notes,
     resampling_groups,
 )
 
@@ -57,7 +58,7 @@ def compare_saliency(
         "high": cell["high"],
         "p": bootstrap_p(samples),
         "test": "paired bootstrap",
-        "note": "; ".join(filter(None, (note, cell["note"]))),
+        "note": join_notes([note, cell["note"]]),
     }
 
 

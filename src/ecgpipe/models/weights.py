@@ -1,6 +1,5 @@
 """Files of weights: trained weights in safetensors format, initial weights of another run, ImageNet weights of timm."""
 
-import hashlib
 import logging
 import sys
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from timm.models import load_pretrained
 from torch import nn
 
-from ecgpipe.artifacts.files import verify
+from ecgpipe.artifacts.files import file_sha256, verify
 from ecgpipe.errors import DataError, one_line
 
 logger = logging.getLogger(__name__)
@@ -78,8 +77,7 @@ def check_weights(weights: Path | str, sha256: str) -> None:
         DataError: the file cannot be read, or differs.
     """
     try:
-        with open(weights, "rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        found = file_sha256(weights)
     except OSError as error:
         raise DataError(f"{weights}: cannot be read ({error.strerror}); {GIVE_A_FILE}") from error
     if found != sha256:

@@ -13,7 +13,7 @@ from ecgpipe.errors import RecordError
 from ecgpipe.lead_names import LEADS
 from ecgpipe.progress import progress
 from ecgpipe.render.degrade import DegradedPage
-from ecgpipe.render.page import Page
+from ecgpipe.render.page import Page, true_runs
 from ecgpipe.render.shard import PageRenderer, rows_of
 
 
@@ -58,7 +58,7 @@ def _rows(record_id: str, truth: Truth, page: Page | DegradedPage, sampling_rate
         mask = truth.finding_mask(finding, LEADS, sampling_rate)
         for lead in page.leads:
             shows = mask[LEADS.index(lead.name.upper()), lead.start_sample : lead.end_sample]
-            for first, last in _true_runs(shows):
+            for first, last in true_runs(shows):
                 points = lead.pixels[first:last]
                 yield {
                     "record_id": record_id,
@@ -68,9 +68,3 @@ def _rows(record_id: str, truth: Truth, page: Page | DegradedPage, sampling_rate
                     "x": (points[:, 0] / width).astype(np.float32),
                     "y": (points[:, 1] / height).astype(np.float32),
                 }
-
-
-def _true_runs(mask: np.ndarray) -> list[tuple[int, int]]:
-    """Start and end (exclusive) of each run of True in (n,) bool."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
-    return [(int(first), int(last)) for first, last in edges.reshape(-1, 2)]

@@ -223,8 +223,13 @@ def _pieces(slot: Slot, signal: np.ndarray, sampling_rate: float, config: Render
     rate = sampling_rate / config.paper_speed  # samples per millimetre
     start, end = round(slot.start * rate), round((slot.start + slot.width) * rate)
     known = np.isfinite(signal[LEADS.index(slot.lead), start:end])
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], known, [False]]).astype(np.int8)))
-    return [(start + int(first), start + int(last)) for first, last in edges.reshape(-1, 2)]
+    return [(start + first, start + last) for first, last in true_runs(known)]
+
+
+def true_runs(mask: np.ndarray) -> list[tuple[int, int]]:
+    """Start and end (exclusive) of each run of True in (n,) bool."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    return [(int(first), int(last)) for first, last in edges.reshape(-1, 2)]
 
 
 def _place_lead(

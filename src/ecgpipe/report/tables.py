@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from ecgpipe.artifacts.files import atomic_folder
-from ecgpipe.artifacts.predictions import CLAIM_COLUMNS, COMPARISON_COLUMNS, PROTOCOL_COLUMNS
+from ecgpipe.artifacts.predictions import CLAIM_COLUMNS, COMPARISON_COLUMNS, PROTOCOL_COLUMNS, flat_table
 from ecgpipe.report.collect import Cell, Run, whole_protocol
 from ecgpipe.report.names import COLUMNS, PAPER_COLUMNS
 from ecgpipe.report.saliency import saliency_table
@@ -137,15 +137,6 @@ def class_table(runs: Iterable[Run]) -> pd.DataFrame:
         for run in runs
         for label, scores in run.metrics["per_class"].items()
     )
-
-
-def flat_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
-    """Rows of a JSON file as a table; lists become words."""
-    flat = [
-        {key: " ".join(map(str, value)) if isinstance(value, list | tuple) else value for key, value in row.items()}
-        for row in rows
-    ]
-    return pd.DataFrame(flat, columns=list(columns))
 
 
 def class_counts(datasets: list[dict]) -> pd.DataFrame:
