@@ -3,7 +3,9 @@
 import hashlib
 import io
 import re
+import runpy
 import zipfile
+from types import SimpleNamespace
 
 import pytest
 
@@ -21,7 +23,7 @@ from ecgpipe.artifacts.files import SUMS, read_sums
 from ecgpipe.cli import main
 from ecgpipe.errors import DataError
 from tests.acquire.server import CONTENT, SUM
-from tests.conftest import contents
+from tests.conftest import PROJECT, contents
 
 
 def archive(tmp_path, entries):
@@ -247,3 +249,17 @@ def test_the_command_refuses_an_existing_folder(server, release, tmp_path, capsy
     assert f"{tmp_path}: " in capsys.readouterr().err
     assert (tmp_path / "mine").read_text() == "precious"
     assert not server.requests
+
+
+def test_the_workflow_downloads_a_wrong_release_again(tmp_path):
+    """A job for an archive whose files do not match the list in it."""
+    listed = f"{'0' * 64}  ptbxl_database.csv\n"
+    made = archive(tmp_path, [("ptb-xl/ptbxl_database.csv", "damaged"), (f"ptb-xl/{SUMS}", listed)])
+    job = SimpleNamespace(
+        input=[str(made)], output=[str(tmp_path / "ptb-xl")], log=[str(tmp_path / "log")],
+        params=SimpleNamespace(sampling_rate=100),
+    )  # fmt: skip
+    with pytest.raises(SystemExit):
+        runpy.run_path(str(PROJECT / "scripts/unpack.py"), init_globals={"snakemake": job})
+    assert "SHA-256 differs" in (tmp_path / "log").read_text()
+    assert not made.exists()
