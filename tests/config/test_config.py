@@ -309,6 +309,8 @@ def test_folders_have_no_final_slash_and_may_be_numbers():
     assert validate_config({"results": "2024"}).results == "2024"
     with pytest.raises(ConfigError, match="has braces"):  # Snakemake's wildcards
         validate_config({"results": "r{2}"})
+    with pytest.raises(ConfigError, match="write the whole path"):  # else a folder called ~
+        validate_config({"resources": "~/downloads"})
 
 
 def test_a_variant_overrides_only_its_own_keys():

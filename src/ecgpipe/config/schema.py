@@ -100,6 +100,8 @@ class Config(Section):
     def _is_a_folder(cls, folder: str) -> str:
         if "{" in folder or "}" in folder:  # Snakemake's wildcards
             raise ValueError(f"the name {folder!r} has braces; use another folder")
+        if folder.startswith("~"):
+            raise ValueError(f"{folder!r}: only the shell replaces ~; write the whole path")
         return folder.rstrip("/") or "/"
 
     _unique = field_validator("datasets")(check_unique)
