@@ -1,9 +1,13 @@
 """Train the networks that read pages, resumed if the training was interrupted."""
 
+import json
+import shutil
 from pathlib import Path
 
 import torch
 
+from ecgpipe.artifacts.files import atomic_path, file_sha256
+from ecgpipe.artifacts.resume import resumable_folder
 from ecgpipe.config.pages import ReaderConfig
 from ecgpipe.gpus import requested_gpus, reserve_gpus
 from ecgpipe.logs import job_log
@@ -12,5 +16,10 @@ from ecgpipe.reader.training import train_reader
 with job_log(snakemake), reserve_gpus(requested_gpus(snakemake.resources, default=1)):
     torch.set_num_threads(max(1, snakemake.threads - 1))  # one core makes the pages
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    folder = Path(snakemake.output.weights).parent
-    train_reader(snakemake.input.signals, folder, ReaderConfig(**snakemake.params.recipe), device)
+    signals, params = snakemake.input.signals, snakemake.params
+    made_from = (json.dumps(params.recipe), params.code, file_sha256(signals))
+    with resumable_folder(snakemake.output.weights, *made_from) as folder:
+        train_reader(signals, folder, ReaderConfig(**params.recipe), device)
+        for file in map(Path, snakemake.output):
+            with atomic_path(file) as partial:
+                shutil.copyfile(folder / file.name, partial)
