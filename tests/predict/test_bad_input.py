@@ -9,7 +9,7 @@ import pytest
 
 from ecgpipe.artifacts.signals import read_signal
 from ecgpipe.config.pages import PreprocessConfig
-from ecgpipe.predict import Predictor
+from ecgpipe.predict import PageReader, Predictor
 from tests.predict.conftest import run
 from tests.predict.corpus import LEADS, images, records, write_record
 
@@ -54,6 +54,28 @@ def test_a_record_without_permission_does_not_stop_the_others(made, monkeypatch,
     status, out, err = run(capsys, made.model, *(made.source / made.paths[name] for name in ("00001", "00002")))
     assert status == 1 and "00002_lr.hea" in out
     assert "00001_lr.hea: cannot be read (Permission denied); check its permissions" in err
+
+
+@pytest.mark.parametrize("where", ["reading", "predicting"])
+def test_an_unexpected_error_does_not_lose_the_other_pages(made, where, monkeypatch, tmp_path, capsys):
+    for name in ("00001", "00002", "00003"):
+        (tmp_path / f"{name}.png").write_bytes(made.pages[name])
+    target, name = (PageReader, "_picture") if where == "reading" else (Predictor, "predict")
+    whole, seen = getattr(target, name), []
+
+    def second_fails(self, argument):
+        seen.append(argument)
+        if len(seen) == 2:
+            raise KeyError("a key")
+        return whole(self, argument)
+
+    monkeypatch.setattr(target, name, second_fails)
+    status, out, err = run(capsys, made.model, tmp_path, "--json")
+    document = json.loads(out)
+    assert status == 1 and "Traceback" not in err
+    assert [one["name"] for one in document["predictions"]] == [str(tmp_path / f"{n}.png") for n in ("00001", "00003")]
+    (error,) = document["errors"]
+    assert error.startswith(f"{tmp_path / '00002.png'}: unexpected KeyError: 'a key'")
 
 
 def test_a_record_of_eight_leads_with_derive_leads(made, corpus, capsys):

@@ -14,9 +14,9 @@ from ecgpipe.config.pages import RenderConfig
 from ecgpipe.errors import DataError
 from ecgpipe.lead_names import PRINTED_NAMES
 from ecgpipe.reader.digitize import digitize
-from ecgpipe.reader.output import unique_stem
+from ecgpipe.reader.output import ReadFolder, unique_stem
 from ecgpipe.reader.quality import challenge_score, compare_lead
-from ecgpipe.reader.record import OTHERS, write_record
+from ecgpipe.reader.record import OTHERS, RecordFolder, write_record
 from ecgpipe.reader.scales import Pulses
 from ecgpipe.render.layout import layout_named
 from ecgpipe.render.page import render_page
@@ -219,6 +219,25 @@ def test_the_command_writes_a_record(page, tmp_path, capsys):
     summary = json.loads((out / "a_page.json").read_text())
     assert summary["gain_mm_per_mv"] == 10 and len(summary["digitized"]) == 12 and summary["missing"] == []
     assert cv2.imread(str(out / "a_page-overlay.png")).ndim == 3
+
+
+@pytest.mark.parametrize("command", ["read", "digitize"])
+def test_an_unexpected_error_does_not_lose_the_other_pages(command, monkeypatch, tmp_path, capsys):
+    for name in ("a", "b", "c"):
+        Image.fromarray(np.full((30, 40), 255, np.uint8)).save(tmp_path / f"{name}.png")
+
+    def write(self, picture, net):
+        if picture.name.endswith("b.png"):
+            raise KeyError("a key")
+        return "", {"name": picture.name}
+
+    monkeypatch.setattr(RecordFolder, "write", write)
+    monkeypatch.setattr(ReadFolder, "write", write)
+    assert main([command, str(tmp_path), "-o", str(tmp_path / "out"), "--json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["pages"] == [{"name": str(tmp_path / f"{name}.png")} for name in ("a", "c")]
+    (error,) = document["errors"]
+    assert error.startswith(f"{tmp_path / 'b.png'}: unexpected KeyError: 'a key'")
 
 
 @pytest.mark.parametrize("name", ["photo (1).jpg", "scan.2024.png", "Größe.pdf, page 2"])

@@ -10,11 +10,10 @@ from collections.abc import Sequence
 
 from ecgpipe import __version__
 from ecgpipe.cli import data, models, new, pages, results, system
-from ecgpipe.cli.parser import Command, Parser, paint
+from ecgpipe.cli.parser import Command, Parser, describe_error, paint
 from ecgpipe.cli.predict import predict, serve
 from ecgpipe.cli.read import digitize, read
 from ecgpipe.errors import EcgpipeError
-from ecgpipe.public import install_hint
 
 GROUPS: dict[str, tuple[Command, ...]] = {
     "data": (data.download, data.simulate, new.new_dataset, data.labels, data.audit),
@@ -104,19 +103,14 @@ def report_failure(error: BaseException, verbose: bool) -> int:
         return _fail("interrupted", INTERRUPTED)
     if isinstance(error, EcgpipeError):
         return _fail(str(error), getattr(error, "exit_status", FAILED))
-    if isinstance(error, ImportError) and (hint := install_hint(error.name)):
-        return _fail(f"this command {hint}")
-    if isinstance(error, OSError) and error.strerror:
-        return _fail(f"{error.filename}: {error.strerror}" if error.filename else error.strerror)
     if type(error).__name__ == "ValidationError":  # pydantic's, of a configuration built from options
         for problem in error.errors():  # type: ignore[attr-defined]
             name = "--" + "-".join(map(str, problem["loc"])).replace("_", "-") if problem["loc"] else "the options"
             message = problem["msg"].removeprefix("Value error, ")
             _fail(f"{name}: {message}; given: {problem['input']!r}")
         return FAILED
-    first_line = (str(error).strip().splitlines() or ["no message"])[0]
-    hint = "" if verbose else "; --verbose shows where (please report it with that output)"
-    return _fail(f"unexpected {type(error).__name__}: {first_line}{hint}", UNEXPECTED)
+    message = describe_error(error, verbose)
+    return _fail(message, UNEXPECTED if message.startswith("unexpected ") else FAILED)
 
 
 def _fail(message: str, status: int = FAILED) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ecgpipe.cli.models import PLUGIN, THREADS, read_model
 from ecgpipe.cli.pages import READING, reading_options
-from ecgpipe.cli.parser import Arguments, argument, command
+from ecgpipe.cli.parser import Arguments, PageErrors, argument, command, until_error
 from ecgpipe.cli.read import SCALES, numbers_in_range
 from ecgpipe.errors import ConfigError, DataError, EcgpipeError
 
@@ -70,6 +70,8 @@ def predict(args: Arguments) -> None:
     if args.cam is None and (args.cam_class or args.cam_method):
         raise ConfigError("--cam-class and --cam-method need --cam DIR, the folder of the overlays")
     scales = numbers_in_range(args, "speed", "gain")
+    if _is_of_recordings(saved) and args.cam_method not in (None, "integrated-gradients"):
+        raise ConfigError(f"--cam-method {args.cam_method}: a model of recordings has only integrated-gradients")
     if scales and not _is_of_recordings(saved):
         raise ConfigError("--speed and --gain are for models of recordings, such as the built-in model")
     files: dict[Path, None] = {}
@@ -113,38 +115,38 @@ def _predict(args: Arguments, files: list[Path], missing: list[DataError], scale
     reading = reading_options(args)
     reader = predictor.reader(layout=args.layout, derive_leads=args.derive_leads or None, reading=reading, **scales)
     overlays = OverlayFolder(predictor, args.cam, args.cam_method, args.cam_class) if args.cam else None
-    predictions, errors = [], []
-
-    def add_error(error: Exception) -> None:
-        errors.append(" ".join(str(error).split()))
-        tqdm.write(f"ecgpipe: {errors[-1]}", file=sys.stderr)
-
+    predictions, errors = [], PageErrors(args.verbose)
     for error in missing:
-        add_error(error)
+        errors.add(error, "")
     for path in progress(files, "predict", unit="files"):
-        for page in reader.read(path):
+        for page in until_error(reader.read(path)):
             try:
-                if isinstance(page, DataError):
+                if isinstance(page, Exception):
                     raise page
                 (prediction,) = predictor.predict([page])
-            except DataError as error:
-                add_error(error)
+                row = prediction.to_dict()
+                if overlays is not None:
+                    row["overlay"] = overlays.write(page, prediction)
+            except Exception as error:
+                errors.add(error, path if isinstance(page, Exception) else page.name)
                 continue
-            row = prediction.to_dict()
-            if overlays is not None:
-                row["overlay"] = overlays.write(page, prediction)
             predictions.append(row)
             if not args.json:
                 tqdm.write(format_prediction(prediction, predictor.description), file=sys.stdout)
                 if overlays is not None:
                     tqdm.write(f"  overlay: {row['overlay']}", file=sys.stdout)
     if args.json:
-        document = {"notice": NOTICE, "model": predictor.description, "predictions": predictions, "errors": errors}
+        document = {
+            "notice": NOTICE,
+            "model": predictor.description,
+            "predictions": predictions,
+            "errors": errors.lines,
+        }
         print(json.dumps(document, indent=1, allow_nan=False))
     elif predictions:
         print(f"\n{describe_calibration(predictor.saved)}\n{NOTICE}")
-    if errors:
-        raise EcgpipeError(f"inputs that could not be used: {len(errors)}; pages predicted: {len(predictions)}")
+    if errors.lines:
+        raise EcgpipeError(f"inputs that could not be used: {len(errors.lines)}; pages predicted: {len(predictions)}")
 
 
 @command(

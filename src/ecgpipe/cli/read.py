@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecgpipe.cli.parser import Arguments, argument, command, positive
+from ecgpipe.cli.parser import Arguments, PageErrors, argument, command, positive, until_error
 from ecgpipe.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -128,23 +128,22 @@ def _each_page(args: Arguments, make_folder: Callable[[], Any], verb: str) -> No
         torch.set_num_threads(args.threads)
     net, folder = load_reader(args.weights or READER_WEIGHTS), make_folder()
     pages: list[dict] = []
-    errors: list[str] = []
+    errors = PageErrors(args.verbose)
     for file in progress(files, verb, unit="files"):
-        for picture in read_pictures(file):
+        for picture in until_error(read_pictures(file)):
             try:
-                if isinstance(picture, DataError):
+                if isinstance(picture, Exception):
                     raise picture
                 text, summary = folder.write(picture, net)
-            except DataError as error:
-                errors.append(str(error))
-                tqdm.write(f"ecgpipe: {error}", file=sys.stderr)
+            except Exception as error:
+                errors.add(error, file if isinstance(picture, Exception) else picture.name)
                 continue
             pages.append(summary)
             if not args.json:
                 tqdm.write(text, file=sys.stdout)
     if args.json:
-        print(json.dumps({"pages": pages, "errors": errors}, indent=1, allow_nan=False))
-    if errors:
-        count = "1 page" if len(errors) == 1 else f"{len(errors)} pages"
+        print(json.dumps({"pages": pages, "errors": errors.lines}, indent=1, allow_nan=False))
+    if failed := len(errors.lines):
+        count = "1 page" if failed == 1 else f"{failed} pages"
         others = f"; the others are in {args.output}" if pages else ""
         raise DataError(f"{count} could not be {'read' if verb == 'read' else 'digitized'}{others}")
