@@ -53,10 +53,10 @@ def check_folder(folder: Path) -> Checked:
     for parent in folder.absolute().parents:
         _read_list(parent, listed, Checked())
     files = []
-    for place, names in _walk(folder):
-        _read_list(place, listed, result)
-        result.damaged += _missing(place)
-        files += [place / name for name in sorted(names)]
+    for current, names in _walk(folder):
+        _read_list(current, listed, result)
+        result.damaged += _missing(current)
+        files += [current / name for name in sorted(names)]
     for path in progress(files, f"check {folder.name}", unit="files"):
         try:
             expected = listed.get(path.absolute()) or read_checksum(path)
@@ -110,11 +110,11 @@ def _missing(folder: Path) -> list[Damage]:
 def _walk(folder: Path) -> Iterator[tuple[Path, list[str]]]:
     """Folders and the names of their files, without hidden ones. Links to folders are followed once."""
     seen = set()
-    for place, folders, names in os.walk(folder, followlinks=True):
-        stat = os.stat(place)
+    for current, folders, names in os.walk(folder, followlinks=True):
+        stat = os.stat(current)
         if (stat.st_dev, stat.st_ino) in seen:
             folders.clear()
             continue
         seen.add((stat.st_dev, stat.st_ino))
         folders[:] = [name for name in folders if not name.startswith(".")]
-        yield Path(place), [name for name in names if not name.startswith(".")]
+        yield Path(current), [name for name in names if not name.startswith(".")]

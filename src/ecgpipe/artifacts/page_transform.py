@@ -62,9 +62,9 @@ class PageTransform:
     def onto_page(self, image: np.ndarray, width: int, height: int) -> np.ndarray:
         """An image (h, w), warped onto the page: float32 (height, width); 0 where the page was cropped."""
         x, y = np.meshgrid((np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height)
-        places = self.to_image(np.stack([x, y], axis=-1)).reshape(height, width, 2)
-        inside = ((places >= 0) & (places <= 1)).all(axis=-1)
-        pixels = (places * image.shape[::-1] - 0.5).astype(np.float32)
+        positions = self.to_image(np.stack([x, y], axis=-1)).reshape(height, width, 2)
+        inside = ((positions >= 0) & (positions <= 1)).all(axis=-1)
+        pixels = (positions * image.shape[::-1] - 0.5).astype(np.float32)
         warped = cv2.remap(image.astype(np.float32), pixels, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         return np.where(inside, warped, np.float32(0))
 
@@ -94,8 +94,8 @@ class PageTransform:
     def seen_from_image(self, picture: np.ndarray, width: int, height: int) -> np.ndarray:
         """The part of the picture that the image shows, (height, width) pixels; the edge is repeated outside."""
         x, y = np.meshgrid((np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height)
-        places = self.to_page(np.stack([x, y], axis=-1)).reshape(height, width, 2) * picture.shape[1::-1] - 0.5
-        return cv2.remap(picture, places.astype(np.float32), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        positions = self.to_page(np.stack([x, y], axis=-1)).reshape(height, width, 2) * picture.shape[1::-1] - 0.5
+        return cv2.remap(picture, positions.astype(np.float32), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def index_row(record_id: str, ink: float, transform: PageTransform | None) -> dict:

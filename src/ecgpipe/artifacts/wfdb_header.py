@@ -155,8 +155,8 @@ def read_header(file: Path) -> Header:
         if segmented or name == GAP:
             continue
         try:
-            place = file.with_name(name)
-            found = find_file(file.parent, name) or place
+            path = file.with_name(name)
+            found = find_file(file.parent, name) or path
             special = found.exists() and not found.is_file()
             size += found.stat().st_size if name not in files and found.is_file() else 0
             files[name] = found
@@ -188,9 +188,9 @@ def readable(header: Header) -> Iterator[tuple[Path, dict[str, Path]]]:
         return
     short = {name: f"data{number}" for number, name in enumerate(header.files)}
     with tempfile.TemporaryDirectory(prefix="ecgpipe-") as temporary:
-        for name, place in header.files.items():
-            if place.is_file():
-                _link(place, Path(temporary, short[name]))
+        for name, path in header.files.items():
+            if path.is_file():
+                _link(path, Path(temporary, short[name]))
         first, *others = header.lines
         lines = ["record " + _ascii(" ".join(first[1:]))]
         for name, *rest in others:
@@ -198,7 +198,7 @@ def readable(header: Header) -> Iterator[tuple[Path, dict[str, Path]]]:
                 rest[1] = rest[1].replace("E", "e", 1) if _gain(["", *rest]) else rest[1]
             lines.append(f"{short.get(name, name)} {_ascii(' '.join(rest))}")
         Path(temporary, "record.hea").write_text("\n".join(lines) + "\n", encoding="ascii")
-        yield Path(temporary, "record"), {short[name]: place for name, place in header.files.items()}
+        yield Path(temporary, "record"), {short[name]: path for name, path in header.files.items()}
 
 
 def _link(source: Path, target: Path) -> None:
@@ -225,6 +225,6 @@ def _spelled_otherwise(lines: list[list[str]]) -> bool:
     return any((match := _gain(words)) and "E" in match[0] for words in lines[1:])
 
 
-def _number(words: list[str], place: int) -> int:
-    word = words[place] if len(words) > place else ""
+def _number(words: list[str], index: int) -> int:
+    word = words[index] if len(words) > index else ""
     return int(word) if word.isascii() and word.isdigit() and len(word) < 20 else 0

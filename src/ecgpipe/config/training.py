@@ -173,32 +173,32 @@ def init_from_problems(
             init_from = train_of(model).init_from
             if init_from is None:
                 continue
-            place, (other, protocol, first) = f"recipes.{model.partition('+')[2]}.init_from", init_from.split("/")
+            key, (other, protocol, first) = f"recipes.{model.partition('+')[2]}.init_from", init_from.split("/")
             if other not in datasets:
-                yield f"{place}: {other} is not among the datasets, {', '.join(datasets)}"
+                yield f"{key}: {other} is not among the datasets, {', '.join(datasets)}"
                 continue
             runs = runs_of(other)
             if protocol not in runs.splits or first not in runs.models:
                 yield (
-                    f"{place}: the benchmark has no training {init_from}; on {other} it has the protocols "
+                    f"{key}: the benchmark has no training {init_from}; on {other} it has the protocols "
                     f"{', '.join(runs.splits)} and the models {', '.join(runs.models)}"
                 )
             elif first_recipe(first, train_of).init_from is not None:
-                yield f"{place}: {init_from} itself starts from another training"
+                yield f"{key}: {init_from} itself starts from another training"
             elif missing := sorted(set(runs_of(dataset).seeds_of(model)) - set(runs.seeds_of(first))):
                 lacks = f"once has {first}, so it lacks" if first in runs.once else "seeds lacks"
-                yield f"{place}: benchmark.{other}.{lacks} {', '.join(map(str, missing))}, a seed of {dataset}"
+                yield f"{key}: benchmark.{other}.{lacks} {', '.join(map(str, missing))}, a seed of {dataset}"
             elif other == dataset and set(runs.splits) != {protocol}:
                 # else a test record of the second training may be a training record of the first
                 yield (
-                    f"{place}: within one dataset both trainings require the same split; benchmark.{dataset}.protocols "
+                    f"{key}: within one dataset both trainings require the same split; benchmark.{dataset}.protocols "
                     f"has {', '.join(runs.splits)}"
                 )
             elif shares_records(dataset, other) and not (
                 base_protocol(protocol) == "folds" and set(runs_of(dataset).splits) == {protocol}
             ):
                 yield (
-                    f"{place}: {dataset} shows the recordings of {other}; only the published folds keep test recordings"
+                    f"{key}: {dataset} shows the recordings of {other}; only the published folds keep test recordings"
                     f" out of both trainings: use protocols: [folds] in benchmark.{other} and benchmark.{dataset}"
                 )
 
@@ -214,19 +214,19 @@ def continue_from_problems(
             variant, _, recipe = model.partition("+")
             if (train := train_of(model)).continue_from is None:
                 continue
-            place, first = f"recipes.{recipe}.continue_from", f"{variant}+{train.continue_from}"
+            key, first = f"recipes.{recipe}.continue_from", f"{variant}+{train.continue_from}"
             if first not in runs.models or set(runs.seeds_of(model)) - set(runs.seeds_of(first)):
-                yield f"{place}: benchmark.{dataset} lacks the training {first}, or one of its seeds"
+                yield f"{key}: benchmark.{dataset} lacks the training {first}, or one of its seeds"
                 continue
             before = train_of(first)
             if not before.keep_state or before.epochs >= train.epochs:
-                yield f"{place}: {first} must have keep_state: true and fewer epochs"
+                yield f"{key}: {first} must have keep_state: true and fewer epochs"
             if differ := [
-                key
-                for key in TrainConfig.model_fields
-                if key not in free and getattr(before, key) != getattr(train, key)
+                field
+                for field in TrainConfig.model_fields
+                if field not in free and getattr(before, field) != getattr(train, field)
             ]:
-                yield f"{place}: {first} differs in {', '.join(differ)}"
+                yield f"{key}: {first} differs in {', '.join(differ)}"
 
 
 class Trial(NamedTuple):

@@ -66,7 +66,7 @@ def explain_run(
     chosen = choose_records(chosen_from.record_ids[candidates], chosen_from.targets[candidates], per_class, SEED)
     record_ids = chosen_from.record_ids[candidates[[position for position, _ in chosen]]]
     labels = np.array([label for _, label in chosen])
-    rank_in_class = np.array([int((labels[:place] == label).sum()) for place, label in enumerate(labels)])
+    rank_in_class = np.array([int((labels[:position] == label).sum()) for position, label in enumerate(labels)])
     pictured = rank_in_class < config.records_per_class
     positions = positions_of(index, record_ids)
     images = read_inputs(folder, run, index, positions)
@@ -85,11 +85,11 @@ def explain_run(
         raise DataError(f"record {missing[0]} has an image but no page; run the rendering again")
     transforms = read_transforms(indices, record_ids[pictured])
     pictures, captions = [], []
-    for place in np.flatnonzero(pictured):
-        record_id, label = record_ids[place], labels[place]
+    for position in np.flatnonzero(pictured):
+        record_id, label = record_ids[position], labels[position]
         page = read_image(stored[record_id].image, f"the page of record {record_id}")
-        pictures.append(overlay(page, maps[config.method][place], margins, transforms.get(record_id)))
-        captions.append(f"{record_id}: {run.classes[label]}, p = {probabilities[place, label]:.2f} ({run.variant})")
+        pictures.append(overlay(page, maps[config.method][position], margins, transforms.get(record_id)))
+        captions.append(f"{record_id}: {run.classes[label]}, p = {probabilities[position, label]:.2f} ({run.variant})")
     Saliency(
         record_ids=record_ids,
         labels=labels,

@@ -99,11 +99,11 @@ def line_examples(number: int, signals: np.ndarray, seed: int, net: ReaderNet) -
 def _example(rng: np.random.Generator, shown: np.ndarray, view: LineView) -> LineExamples | None:
     """Compare a view with the true signal, mm, at the shift that fits best, since its start is known only roughly."""
     known = np.flatnonzero(~np.isnan(view.heights))
-    line, places = view.heights[known], view.first + known
+    line, positions = view.heights[known], view.first + known
     curve = make_interp_spline(np.arange(len(shown)), shown)
 
     def above(shift: float) -> np.ndarray:
-        return curve(np.clip(places + shift, 0, len(shown) - 1)) - line
+        return curve(np.clip(positions + shift, 0, len(shown) - 1)) - line
 
     coarse = min(range(-MOST_SHIFT, MOST_SHIFT + 1), key=lambda shift: above(shift).var())
     fine = min(np.arange(coarse - 1, coarse + 1.01, 1 / STEPS), key=lambda shift: above(shift).var())

@@ -125,10 +125,10 @@ def at_network_rate(signal: np.ndarray, rate: float) -> np.ndarray:
     result = np.full((len(signal), count), np.nan, np.float32)
     at = np.minimum(np.rint(np.arange(count) * rate / RATE).astype(int), signal.shape[1] - 1)
     for row, values, seen in zip(result, signal, known, strict=True):
-        places = np.flatnonzero(seen)
-        if not len(places):
+        indices = np.flatnonzero(seen)
+        if not len(indices):
             continue
-        filled = np.interp(np.arange(len(values)), places, values[places])
+        filled = np.interp(np.arange(len(values)), indices, values[indices])
         resampled = resample_poly(filled, up // common, down // common, padtype="line") if up != down else filled
         row[:] = np.where(seen[at], resampled[:count], np.nan)
     return result
@@ -144,12 +144,12 @@ def page_windows(signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         float32 (windows, 12, WINDOW) mV, NaN where a lead has no trace; and (windows, 12), the first sample of each
         piece, -1 for a lead that is not shown. No windows if no lead is shown.
     """
-    places = [piece_starts(*span) if span else [] for span in _common_spans(signal)]
-    count = max(map(len, places))
+    by_lead = [piece_starts(*span) if span else [] for span in _common_spans(signal)]
+    count = max(map(len, by_lead))
     starts = np.full((count, len(signal)), -1)
     windows = np.full((count, len(signal), WINDOW), np.nan, np.float32)
     padded = np.pad(signal.astype(np.float32), ((0, 0), (0, WINDOW)), constant_values=np.nan)
-    for lead, of_lead in enumerate(places):
+    for lead, of_lead in enumerate(by_lead):
         for number in range(count if of_lead else 0):
             start = of_lead[round(number * (len(of_lead) - 1) / max(count - 1, 1))]
             starts[number, lead] = start

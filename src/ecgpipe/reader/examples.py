@@ -70,7 +70,7 @@ def make_example(seed: tuple[int, int], signals: np.ndarray, sampling_rate: floa
 def make_name_examples(
     seed: tuple[int, int], signals: np.ndarray, sampling_rate: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Make views of lead names, and of places without a name, around the start of one lead of a random page.
+    """Make views of lead names, and of positions without a name, around the start of one lead of a random page.
 
     Args:
         seed, signals, sampling_rate: as in ``make_example``.
@@ -91,7 +91,7 @@ def make_name_examples(
     view = take_picture(rng, window, *print_page(rng, window), size)
     picture = degrade_view(rng, view)
     classes, centres, axes = [], [], []
-    for column, row, name, upside_down in _name_places(rng, view):
+    for column, row, name, upside_down in _name_positions(rng, view):
         axis = _axes(view, round(column), round(row)) * (-1 if upside_down else 1)
         # the reader knows direction, scale and position only roughly
         angle = np.deg2rad(rng.normal(0, 3))
@@ -104,16 +104,16 @@ def make_name_examples(
     return views, np.array(classes, np.int64)
 
 
-def _name_places(rng: np.random.Generator, view: View) -> list[tuple[float, float, int, bool]]:
+def _name_positions(rng: np.random.Generator, view: View) -> list[tuple[float, float, int, bool]]:
     """Column, row and class of the names and other marks in a view, and whether to view them upside down."""
-    places = [(x, y, name, False) for x, y, name in view.labels]
+    positions = [(x, y, name, False) for x, y, name in view.labels]
     turned = [(x, y, NO_NAME, True) for x, y, name in view.labels if LEAD_NAMES[name] not in SYMMETRIC]
     marks = np.argwhere(view.covers.max(axis=2) > 110)
     for row, column in marks[rng.integers(0, len(marks), UNNAMED_VIEWS)] if len(marks) else []:
         away = min((np.hypot(column - x, row - y) for x, y, _ in view.labels), default=np.inf)
         if away > NAME_APART * view.scale:
-            places.append((float(column), float(row), NO_NAME, False))
-    return places + turned[:1]
+            positions.append((float(column), float(row), NO_NAME, False))
+    return positions + turned[:1]
 
 
 def _axes(view: View, column: int, row: int) -> np.ndarray:
@@ -125,7 +125,7 @@ def _axes(view: View, column: int, row: int) -> np.ndarray:
 
 
 def _place_window(rng: np.random.Generator, layout: RandomLayout, size: int) -> Window:
-    """Choose a resolution, 2.4 to 12 pixels per mm, and a place: anywhere, or around the start of a lead."""
+    """Choose a resolution, 2.4 to 12 pixels per mm, and a position: anywhere, or around the start of a lead."""
     scale = _random_scale(rng)
     side = size / scale
     if rng.random() < 0.5:

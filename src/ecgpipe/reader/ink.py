@@ -61,10 +61,10 @@ def ink_of(page: ReadPage, picture: np.ndarray) -> np.ndarray:
     paper = cv2.resize(cv2.medianBlur(small, 21), upright.shape[1::-1]).astype(np.float32)
     colours = upright / np.maximum(paper, 16)
     near = cv2.dilate((page.trace >= 0.5).astype(np.uint8), _disc(AROUND * page.frame.pixels_per_mm)) > 0
-    places = np.flatnonzero(near)
-    places = places[:: max(1, len(places) // MOST_COLOURS)]
-    known = np.column_stack([colours.reshape(-1, 3)[places], np.ones(len(places))])
-    weights = np.linalg.lstsq(known, page.trace.ravel()[places].astype(float), rcond=None)[0].astype(np.float32)
+    indices = np.flatnonzero(near)
+    indices = indices[:: max(1, len(indices) // MOST_COLOURS)]
+    known = np.column_stack([colours.reshape(-1, 3)[indices], np.ones(len(indices))])
+    weights = np.linalg.lstsq(known, page.trace.ravel()[indices].astype(float), rcond=None)[0].astype(np.float32)
     return colours @ weights[:3] + weights[3]
 
 

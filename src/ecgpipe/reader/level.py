@@ -18,7 +18,7 @@ ROW_NOISE = 0.3  # mm: points closer to their row than this all have the same we
 CONVERGENCE = 5e-5  # usual convergence of the rows, per mm: 1 % over the width of a page
 CLEARLY = 1.3  # times its standard error: a smaller convergence may be chance, as on a flat page
 SLOPE_NOISE = 3e-3  # of the rows' slopes, from drifting signals
-WAVE_DEGREE, WAVE_PLACES = 4, 33  # degree of the polynomial (waves of paper are long), and places to compare rows
+WAVE_DEGREE, WAVE_POSITIONS = 4, 33  # degree of the polynomial (waves of paper are long), and positions to compare rows
 WAVE_CHANCE = 2.0  # times the variance of rows with nothing in common: only the rest counts as a wave
 ENDS_NOISE = 1.5  # mm: the rows' ends define a vertical line if their median distance from it is at most this
 LEAST_SHEAR = 0.004  # slopes of this line below which nothing is corrected
@@ -28,7 +28,7 @@ LETTER, LETTER_ERROR = 3.5, 1.0  # mm, usual height of letters and its standard 
 BOW_ERROR, NAME_ERROR = 2.0, 0.7  # mm: usual bow of a page's time axis, and error of a name's position
 LEAST_BOW, LEAST_BOW_OF_TWO = 1.0, 1.5  # mm: smallest bow that is corrected, for three or more columns and for two
 LEAST_NAMES = 5  # needed to measure the bow
-STEP = 16  # pixels of the picture between the places where the wave is known
+STEP = 16  # pixels of the picture between the positions where the wave is known
 
 
 def trace_points(maps: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
@@ -101,12 +101,12 @@ def foreshortened(points: np.ndarray, above: np.ndarray, geometry: PageGeometry)
     if abs(converge) < CLEARLY * error:
         return geometry
     converge *= CONVERGENCE**2 / (CONVERGENCE**2 + error**2)  # shrunk towards a page seen straight on
-    places = _places(geometry, np.abs(points - geometry.middle).max(axis=0))
-    across, down = geometry.to_page(places).T
+    positions = _sample_positions(geometry, np.abs(points - geometry.middle).max(axis=0))
+    across, down = geometry.to_page(positions).T
     across = across - middle
     down = down - level * across  # the remaining rotation
     shrunk = 1 + converge * across
-    return _fitted(geometry, places, across / shrunk + middle, down / shrunk)
+    return _fitted(geometry, positions, across / shrunk + middle, down / shrunk)
 
 
 def upright_ends(lefts: np.ndarray, rights: np.ndarray, geometry: PageGeometry, shape: tuple[int, int]) -> PageGeometry:
@@ -124,11 +124,11 @@ def upright_ends(lefts: np.ndarray, rights: np.ndarray, geometry: PageGeometry, 
     (left, left_error), (right, right_error) = (_upright_line(*ends.T) for ends in (lefts, rights))
     if max(left_error, right_error) > ENDS_NOISE or max(abs(left), abs(right)) < LEAST_SHEAR:
         return geometry
-    places = _places(geometry, np.array(shape[::-1]) / 2)
-    x, y = geometry.to_page(places).T
+    positions = _sample_positions(geometry, np.array(shape[::-1]) / 2)
+    x, y = geometry.to_page(positions).T
     (first, last), middle = (float(np.median(ends[:, 0])) for ends in (lefts, rights)), float(np.median(lefts[:, 1]))
     slope = left + (right - left) * (x - first) / (last - first)
-    return _fitted(geometry, places, x - slope * (y - middle), y)
+    return _fitted(geometry, positions, x - slope * (y - middle), y)
 
 
 def even_columns(
@@ -159,9 +159,9 @@ def even_columns(
     bow = float(np.linalg.lstsq(system, target, rcond=None)[0][2])
     if abs(bow) < (LEAST_BOW if len(np.unique(start)) > 2 else LEAST_BOW_OF_TWO):
         return geometry
-    places = _places(geometry, np.array(shape[::-1]) / 2)
-    x, y = geometry.to_page(places).T
-    return _fitted(geometry, places, x - bow * _bow(x, left, right), y)
+    positions = _sample_positions(geometry, np.array(shape[::-1]) / 2)
+    x, y = geometry.to_page(positions).T
+    return _fitted(geometry, positions, x - bow * _bow(x, left, right), y)
 
 
 def _bow(x: np.ndarray, left: float, right: float) -> np.ndarray:
@@ -179,15 +179,15 @@ def _upright_line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     return float(slopes[best]), float(np.median(distances[best]))
 
 
-def _places(geometry: PageGeometry, reach: np.ndarray) -> np.ndarray:
+def _sample_positions(geometry: PageGeometry, reach: np.ndarray) -> np.ndarray:
     """Points (n, 2) of the picture around the middle of a geometry; ``reach``: how far, in pixels."""
     grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, 12),) * 2), axis=-1).reshape(-1, 2)
     return geometry.middle + grid * reach
 
 
-def _fitted(geometry: PageGeometry, places: np.ndarray, x: np.ndarray, y: np.ndarray) -> PageGeometry:
+def _fitted(geometry: PageGeometry, positions: np.ndarray, x: np.ndarray, y: np.ndarray) -> PageGeometry:
     """The geometry that maps these points of the picture to these page coordinates."""
-    basis = terms(*((places - geometry.middle) / geometry.unit).T)
+    basis = terms(*((positions - geometry.middle) / geometry.unit).T)
     to_x, to_y = (np.linalg.lstsq(basis, page, rcond=None)[0] for page in (x, y))
     return replace(geometry, x=to_x, y=to_y)
 
@@ -219,9 +219,9 @@ def row_wave(
     row_of = np.searchsorted((np.array(rows[:-1]) + rows[1:]) / 2, heights)
     left, right = x.min(), x.max()
     along = 2 * (x - left) / max(right - left, 1.0) - 1
-    places = np.linspace(-1, 1, WAVE_PLACES)
+    positions = np.linspace(-1, 1, WAVE_POSITIONS)
     curves = [
-        np.polynomial.legendre.legval(places, _curve(along[row], heights[row]))
+        np.polynomial.legendre.legval(positions, _curve(along[row], heights[row]))
         for row in (row_of == number for number in range(len(rows)))
         if row.sum() > WAVE_DEGREE and np.ptp(along[row]) >= 2 * LEAST_WIDTH
     ]
@@ -235,7 +235,7 @@ def row_wave(
         return None
     across, down = np.meshgrid(np.arange(0, shape[1] + STEP, STEP), np.arange(0, shape[0] + STEP, STEP))
     everywhere = geometry.to_page(np.stack([across.ravel(), down.ravel()], axis=1).astype(float))[:, 0]
-    shift = -np.interp(2 * (everywhere - left) / (right - left) - 1, places, wave)
+    shift = -np.interp(2 * (everywhere - left) / (right - left) - 1, positions, wave)
     both = np.stack([np.zeros(across.size), shift], axis=-1)
     return LocalShift(both.reshape(*across.shape, 2).astype(np.float32), np.zeros(2), float(STEP))
 

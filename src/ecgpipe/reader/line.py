@@ -116,8 +116,8 @@ def _runs(probability: np.ndarray) -> list[np.ndarray]:
     last, below = padded[columns, stops], padded[columns, stops + 1]
     top = starts + 0.5 - (first - EDGE) / np.maximum(first - above, 1e-6)
     bottom = stops - 0.5 + (last - EDGE) / np.maximum(last - below, 1e-6)
-    places = np.searchsorted(columns, np.arange(1, probability.shape[1]))
-    runs = np.split(np.stack([top, bottom], axis=1), places)
+    indices = np.searchsorted(columns, np.arange(1, probability.shape[1]))
+    runs = np.split(np.stack([top, bottom], axis=1), indices)
     return [
         each if len(each) <= MOST_RUNS else each[np.sort(np.argsort(each[:, 0] - each[:, 1])[:MOST_RUNS])]
         for each in runs
@@ -168,8 +168,8 @@ def _without_specks(columns: np.ndarray, chain: np.ndarray, size: float) -> tupl
     ]
     if not kept:
         return columns, chain
-    places = np.concatenate(kept)
-    return columns[places], chain[places]
+    indices = np.concatenate(kept)
+    return columns[indices], chain[indices]
 
 
 def _length(runs: np.ndarray) -> np.ndarray:

@@ -129,8 +129,8 @@ def read_page(picture: np.ndarray, net: ReaderNet) -> Reading:
     geometry = refined or rough
     if refined is None and len(points):
         geometry = usual_scale(foreshortened(points, above, rough), width / scale) if width else rough
-    places = _name_places(coarse[:names].max(axis=0)) * (CELL / scale)
-    found, upside_down, mirrored = _read_names(picture, places, geometry, net)
+    positions = _name_positions(coarse[:names].max(axis=0)) * (CELL / scale)
+    found, upside_down, mirrored = _read_names(picture, positions, geometry, net)
     if mirrored:
         geometry = replace(geometry, x=-geometry.x)
     probability = cv2.convertScaleAbs(trace, alpha=255)
@@ -143,8 +143,8 @@ def _trace_width(trace: np.ndarray, geometry: PageGeometry) -> float | None:
     if not len(rows):
         return None
     along = geometry.jacobian(geometry.middle[None])[0, 0]
-    places = (columns * along[0] + rows * along[1]) / np.linalg.norm(along)
-    low, high = np.quantile(places, [0.01, 0.99])
+    positions = (columns * along[0] + rows * along[1]) / np.linalg.norm(along)
+    low, high = np.quantile(positions, [0.01, 0.99])
     return max(float(high - low), 1.0)
 
 
@@ -181,7 +181,7 @@ def marks_of(maps: np.ndarray) -> np.ndarray:
     return np.maximum(np.maximum(maps[0], maps[1]), np.maximum(maps[2], maps[3]))
 
 
-def _name_places(confidence: np.ndarray) -> np.ndarray:
+def _name_positions(confidence: np.ndarray) -> np.ndarray:
     """Places (n, 2) in cells where a name may be printed: peaks of the map (h, w), the clearest first."""
     peaks = (confidence >= cv2.dilate(confidence, np.ones((5, 5)))) & (confidence >= NAME_PLACE)
     rows, columns = np.nonzero(peaks)
@@ -190,25 +190,25 @@ def _name_places(confidence: np.ndarray) -> np.ndarray:
 
 
 def _read_names(
-    picture: np.ndarray, places: np.ndarray, geometry: PageGeometry, net: ReaderNet
+    picture: np.ndarray, positions: np.ndarray, geometry: PageGeometry, net: ReaderNet
 ) -> tuple[tuple[FoundName, ...], bool, bool]:
-    """The names at some places, and whether they are upside down and whether they are mirrored in the geometry."""
-    axes = np.linalg.inv(geometry.jacobian(places))
-    found = {(1, 1): _names(picture, places, axes, net)}
+    """The names at some positions, and whether they are upside down and whether they are mirrored in the geometry."""
+    axes = np.linalg.inv(geometry.jacobian(positions))
+    found = {(1, 1): _names(picture, positions, axes, net)}
     if legible(found[1, 1]) < SURELY_UPRIGHT:
-        found |= {(x, y): _names(picture, places, axes * [x, y], net) for x, y in ((-1, -1), (-1, 1), (1, -1))}
+        found |= {(x, y): _names(picture, positions, axes * [x, y], net) for x, y in ((-1, -1), (-1, 1), (1, -1))}
     (x, y), names = max(found.items(), key=lambda item: legible(item[1]))
     if legible(names) < max(LEGIBLE, CLEARLY * legible(found[1, 1])):
         (x, y), names = (1, 1), found[1, 1]
     return names, y < 0, x != y
 
 
-def _names(picture: np.ndarray, places: np.ndarray, axes: np.ndarray, net: ReaderNet) -> tuple[FoundName, ...]:
-    """The names that are read at some places; ``axes`` as in ``views_of_names``."""
-    shares = classify(views_of_names(picture, places, axes), net.namer)
+def _names(picture: np.ndarray, positions: np.ndarray, axes: np.ndarray, net: ReaderNet) -> tuple[FoundName, ...]:
+    """The names that are read at some positions; ``axes`` as in ``views_of_names``."""
+    shares = classify(views_of_names(picture, positions, axes), net.namer)
     found = [
         FoundName(LEAD_NAMES[best], float(x), float(y), float(share[best]))
-        for (x, y), share, best in zip(places, shares, shares.argmax(axis=1), strict=True)
+        for (x, y), share, best in zip(positions, shares, shares.argmax(axis=1), strict=True)
         if best != NO_NAME and share[best] >= LEAST_NAME
     ]
     return tuple(sorted(found, key=lambda name: -name.confidence))

@@ -54,8 +54,8 @@ def view_line(line: LeadLine, read: PageLines) -> LineView | None:
         np.full(len(x), 1 / pixel),
         np.clip(np.abs(line.x[point] - x) / pixel, 0, 1),
     )
-    places = np.broadcast_to(x, at.shape).astype(np.float32) - 0.5, at.astype(np.float32) - 0.5
-    ink = cv2.remap(read.ink, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    positions = np.broadcast_to(x, at.shape).astype(np.float32) - 0.5, at.astype(np.float32) - 0.5
+    ink = cv2.remap(read.ink, *positions, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return LineView(first, heights, np.concatenate([np.clip(ink, *INK_LIMITS), measures]).astype(np.float32))
 
 

@@ -21,21 +21,21 @@ class Frame:
         geometry: of the picture.
         origin: x, y in mm of the page's own coordinates (PageGeometry).
         pixels_per_mm: resolution.
-        places: float32 (h, w, 2), the position x, y in the picture of each pixel's centre; the picture's first
+        positions: float32 (h, w, 2), the position x, y in the picture of each pixel's centre; the picture's first
             pixel reaches from 0 to 1.
-        local: folds and waves of the paper, which ``places`` and positions in mm take into account.
+        local: folds and waves of the paper, which ``positions`` and positions in mm take into account.
     """
 
     geometry: PageGeometry = field(repr=False)
     origin: np.ndarray
     pixels_per_mm: float
-    places: np.ndarray = field(repr=False)
+    positions: np.ndarray = field(repr=False)
     local: LocalShift | None = field(default=None, repr=False)
 
     @property
     def shape(self) -> tuple[int, int]:
         """Height and width in pixels."""
-        return self.places.shape[0], self.places.shape[1]
+        return self.positions.shape[0], self.positions.shape[1]
 
     def warp(self, picture: np.ndarray, scale: float = 1.0, border: int | None = None) -> np.ndarray:
         """Show a picture or map upright.
@@ -45,16 +45,16 @@ class Frame:
             scale: its pixels per pixel of the original picture.
             border: value outside the picture; None repeats the picture's edge.
         """
-        places = self.places * np.float32(scale)
-        places -= 0.5
+        positions = self.positions * np.float32(scale)
+        positions -= 0.5
         if border is None:
-            return cv2.remap(picture, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            return cv2.remap(picture, positions, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         value = (border,) * 4
-        return cv2.remap(picture, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=value)
+        return cv2.remap(picture, positions, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=value)
 
     def thinned(self, step: int) -> "Frame":
         """The same frame with only every ``step``-th pixel in each direction."""
-        return replace(self, pixels_per_mm=self.pixels_per_mm / step, places=self.places[::step, ::step].copy())
+        return replace(self, pixels_per_mm=self.pixels_per_mm / step, positions=self.positions[::step, ::step].copy())
 
     def to_mm(self, points: np.ndarray) -> np.ndarray:
         """Convert positions (n, 2) in the picture to mm from the frame's upper left corner."""
@@ -65,7 +65,7 @@ class Frame:
         """Convert points (n, 2) in pixels of the frame, inside it or not, to positions in the picture."""
         limit = np.array(self.shape[::-1]) - 1
         nearest = np.clip(np.rint(points - 0.5), 0, limit).astype(int)
-        start = self.places[nearest[:, 1], nearest[:, 0]]
+        start = self.positions[nearest[:, 1], nearest[:, 0]]
         page = self.origin + points / self.pixels_per_mm
         return self.geometry.to_picture(page if self.local is None else page - self.local.at(start), start)
 
@@ -73,11 +73,11 @@ class Frame:
         """The same frame without folds and waves of the paper."""
         height, width = self.shape
         x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-        moved = local.over(self.places) * np.float32(self.pixels_per_mm)
-        places = cv2.remap(
-            self.places, x - moved[..., 0], y - moved[..., 1], cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE
+        moved = local.over(self.positions) * np.float32(self.pixels_per_mm)
+        positions = cv2.remap(
+            self.positions, x - moved[..., 0], y - moved[..., 1], cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE
         )
-        return replace(self, places=places, local=local)
+        return replace(self, positions=positions, local=local)
 
 
 def frame_around(

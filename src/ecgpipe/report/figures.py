@@ -190,9 +190,9 @@ def confusion_figure(run: Run) -> str:
         for (row, column), count in np.ndenumerate(counts):
             shade = "white" if shares[row, column] > 0.55 else "black"
             axes.text(column, row, count, ha="center", va="center", color=shade, fontsize=8)
-        places = range(len(labels))
+        positions = range(len(labels))
         short = [label if len(label) < 9 else label[:8] + "." for label in labels]
-        axes.set(xlabel="Predicted", ylabel="True", xticks=places, yticks=places)
+        axes.set(xlabel="Predicted", ylabel="True", xticks=positions, yticks=positions)
         axes.set_xticklabels(short, rotation=30, ha="right", fontsize=7)
         axes.set_yticklabels(short, fontsize=7)
         axes.set_title(name_of_run(run), fontsize=9)
