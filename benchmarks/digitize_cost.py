@@ -28,7 +28,7 @@ from ecgpipe.artifacts.digitized import SAMPLING_RATE, DigitizedRecord, read_dig
 from ecgpipe.artifacts.files import write_json
 from ecgpipe.artifacts.predictions import Predictions
 from ecgpipe.artifacts.tables import RECORDS, SPLIT, Labels
-from ecgpipe.baselines.signal_reference import EPOCHS, seen_as_reference, signal_reference
+from ecgpipe.baselines.signal_reference import EPOCHS, gaps_as_zero, signal_reference
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.config.pages import DegradeConfig, RenderConfig
 from ecgpipe.config.schema import Config, validate_config
@@ -156,7 +156,7 @@ def cost(config: Config, args: argparse.Namespace) -> dict:
     stored = BaselineSignals.read(targets.of_shards("baselines/{shard}.signals.npz", [args.dataset]))
     whole = stored.signals[find_rows(ids, stored.record_ids)[0]].astype(np.float32)
     render = RenderConfig(layout=args.layout)
-    shown = np.stack([seen_as_reference(as_page_shows(each, REFERENCE_RATE, render), REFERENCE_RATE) for each in whole])
+    shown = np.stack([gaps_as_zero(as_page_shows(each, REFERENCE_RATE, render), REFERENCE_RATE) for each in whole])
     test, truth = roles == "test", labels.of_records(ids)
     ids_of_test = ids[test]
 
@@ -171,7 +171,7 @@ def cost(config: Config, args: argparse.Namespace) -> dict:
     read = {
         name: np.stack(
             [
-                seen_as_reference(found[each], SAMPLING_RATE) if each in found else np.zeros(SIGNALS_SHAPE, np.float32)
+                gaps_as_zero(found[each], SAMPLING_RATE) if each in found else np.zeros(SIGNALS_SHAPE, np.float32)
                 for each in ids_of_test
             ]
         )

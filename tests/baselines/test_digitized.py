@@ -6,7 +6,7 @@ import pytest
 from ecgpipe.artifacts.baselines import SIGNALS_SHAPE
 from ecgpipe.artifacts.digitized import DigitizedRecord, write_digitized
 from ecgpipe.baselines.features import as_reference
-from ecgpipe.baselines.signal_reference import digitized_signals, seen_as_reference
+from ecgpipe.baselines.signal_reference import digitized_signals, gaps_as_zero
 
 TIME = np.arange(5000) / 500
 WHOLE = 0.4 + np.sin(2 * np.pi * (1 + np.arange(12)[:, None] / 4) * TIME)
@@ -23,7 +23,7 @@ def shown() -> np.ndarray:
 
 
 def test_what_is_shown_equals_the_recording_and_the_rest_is_zero(shown):
-    found, expected = seen_as_reference(shown, 500), as_reference(WHOLE, 500)
+    found, expected = gaps_as_zero(shown, 500), as_reference(WHOLE, 500)
     inner = np.s_[:6, 10:490]
     # each has its own median
     assert np.abs((found - found[:, 250:251])[inner] - (expected - expected[:, 250:251])[inner]).max() < 0.02
@@ -32,7 +32,7 @@ def test_what_is_shown_equals_the_recording_and_the_rest_is_zero(shown):
 
 
 def test_a_short_page_is_filled_with_zeros():
-    found = seen_as_reference(WHOLE[:, :2000], 500)
+    found = gaps_as_zero(WHOLE[:, :2000], 500)
     assert found.shape == SIGNALS_SHAPE and found[:, :390].any(axis=1).all() and not found[:, 400:].any()
 
 

@@ -167,12 +167,12 @@ def digitized_signals(record_ids: Sequence[str], file: Path | str) -> BaselineSi
     rows = {record_id: row for row, record_id in enumerate(record_ids)}
     for record in read_digitized(file):
         if record.record_id in rows:
-            signals[rows[record.record_id]] = seen_as_reference(record.signal, DIGITIZED_RATE)
+            signals[rows[record.record_id]] = gaps_as_zero(record.signal, DIGITIZED_RATE)
     return BaselineSignals(np.array(record_ids, str), signals)
 
 
-def seen_as_reference(signal: np.ndarray, rate: float) -> np.ndarray:
-    """``as_reference`` of a recording with gaps: (12, samples) mV with NaN -> (12, 1000) float32, zero in the gaps."""
+def gaps_as_zero(signal: np.ndarray, rate: float) -> np.ndarray:
+    """``as_reference`` of a recording with gaps: (12, samples) mV with NaN -> (12, 1000) float32, 0 in the gaps."""
     seen = at_network_rate(signal, rate)[:, : SIGNALS_SHAPE[1]]
     reference = np.zeros(SIGNALS_SHAPE, np.float32)
     for row, values in zip(reference, seen, strict=True):

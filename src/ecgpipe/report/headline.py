@@ -223,19 +223,19 @@ def _forest(models: Sequence[dict], baselines: Mapping[str, Mapping]) -> dict:
     least = min([CHANCE, *(cell.value if cell.low is None else cell.low for _, _, cell in rows)])
     start = math.floor(10 * least - 1e-9) / 10 if least < CHANCE else 0.4
 
-    def place(value: float | None) -> float | None:
+    def percent(value: float | None) -> float | None:
         return None if value is None else round(100 * (value - start) / (1 - start), 2)
 
     highest = max((cell.value for _, kind, cell in rows if kind == "baseline"), default=None)
     count = round(10 * (1 - start))
     step = 1 if count <= 6 else 2
     return {
-        "ticks": [(place(1 - tenth / 10), f"{1 - tenth / 10:.1f}") for tenth in range(0, count + 1, step)],
-        "chance": place(CHANCE),
-        "beat": place(highest),
+        "ticks": [(percent(1 - tenth / 10), f"{1 - tenth / 10:.1f}") for tenth in range(0, count + 1, step)],
+        "chance": percent(CHANCE),
+        "beat": percent(highest),
         "rows": [
             {"name": name, "kind": kind, "cell": cell}
-            | {"at": place(cell.value), "low": place(cell.low), "high": place(cell.high)}
+            | {"at": percent(cell.value), "low": percent(cell.low), "high": percent(cell.high)}
             for name, kind, cell in rows
         ],
     }
