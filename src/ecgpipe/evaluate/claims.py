@@ -171,7 +171,8 @@ def _parts(claim: Claim, paper: Paper, evidence: Evidence, sizes: Mapping, confi
                         row["printed"] = round(printed[0] - printed[1], int(paper.source["decimals"]))
                         row |= _by_print(claim, metric, *printed, sizes.get(dataset), config)  # type: ignore[call-arg]
                     difference = _difference(compared, first, second, metric)
-                    yield _join_notes(row, _against_lead(claim, difference, compared, dataset, config))
+                    found = _against_lead(claim, difference, compared, dataset, config)
+                    yield row | found | {"note": join_notes([row["note"], found.get("note")])}
 
 
 def _by_print(
@@ -306,10 +307,6 @@ def _count(parts: list[dict]) -> str:
     return f"{len(parts)} parts: {counts}" + (
         f"; {printed} contradicted by the printed figures alone" if printed else ""
     )
-
-
-def _join_notes(row: dict, found: dict) -> dict:
-    return row | found | {"note": join_notes([row["note"], found.get("note")])}
 
 
 RECORDS_TOLERANCE = 0.01

@@ -72,12 +72,14 @@ def card_text(saved: RecordingModel, metrics: Mapping[str, Any]) -> str:
         metrics: content of metrics.json.
     """
     records = saved.training["records"]
+    pretrained_on = saved.training["recipe"].get("pretrain_on")
+    first = f" The networks were first trained on {pretrained_on} records." if pretrained_on is not None else ""
     reference = metrics["differences"]["signal reference"]
     plain = metrics["looks"]["kit/none"]
     sections = {
         "# The built-in model of ecgpipe": INTENDED,
         "## How it works": DESIGN.format(members=saved.members, parameters=_parameters(saved)),
-        "## Data": DATA.format(**records, first=_first(saved.training["recipe"].get("pretrain_on"))),
+        "## Data": DATA.format(**records, first=first),
         "## Scores": SCORES.format(
             confidence=100 * metrics["confidence"],
             rows="\n".join(_row(look, scores, metrics["differences"]) for look, scores in metrics["looks"].items()),
@@ -93,10 +95,6 @@ def card_text(saved: RecordingModel, metrics: Mapping[str, Any]) -> str:
         "## Licence": "CC BY 4.0, as the data it was trained on; cite PTB-XL (above).",
     }
     return HEAD + "\n" + "\n\n".join(f"{title}\n\n{text}" for title, text in sections.items()) + "\n"
-
-
-def _first(dataset: str | None) -> str:
-    return "" if dataset is None else f" The networks were first trained on {dataset} records."
 
 
 def _parameters(saved: RecordingModel) -> str:

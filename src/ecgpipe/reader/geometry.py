@@ -76,10 +76,6 @@ def _powers() -> list[tuple[int, int]]:
     return [(i, total - i) for total in range(DEGREE + 1) for i in range(total + 1)]
 
 
-def _degrees() -> np.ndarray:
-    return np.array([i + j for i, j in _powers()])
-
-
 def terms(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Powers (n, terms) of scaled positions, in the order of a geometry's coefficients."""
     by_x, by_y = (np.vander(of, DEGREE + 1, increasing=True) for of in (x, y))
@@ -141,7 +137,7 @@ def fit_gradients(
     """
     middle, unit = np.array([shape[1], shape[0]]) / 2, max(shape) / 2
     basis = derivatives(*((points - middle) / unit).T)
-    used = _degrees() <= degree
+    used = np.array([i + j for i, j in _powers()]) <= degree
     coefficients, errors = [], []
     for gradient, weight in zip(gradients, weights, strict=True):
         root = np.sqrt(weight)[:, None]
