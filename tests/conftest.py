@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,15 @@ def encoded(picture: Image.Image, kind: str, **options) -> bytes:
 def contents(folder: Path) -> dict[str, bytes]:
     """Path below a folder -> content, of every file in it."""
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def zipped(folder: Path, top: str = "") -> Path:
+    """A zip archive beside a folder, with the folder's files below ``top``."""
+    archive = folder.with_suffix(".zip")
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            file.write(path, f"{top}{path.relative_to(folder)}")
+    return archive
 
 
 @pytest.fixture(scope="session")

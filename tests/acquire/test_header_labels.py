@@ -2,7 +2,6 @@
 
 import csv
 import json
-import zipfile
 from collections import Counter
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from ecgpipe.config.data import SUPERCLASSES
 from ecgpipe.config.own import OwnConfig
 from ecgpipe.errors import DataError
 from tests.acquire.test_own import write_record
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, zipped
 
 REAL = PROJECT.parent / "shared/data/ptb-xl"
 # as the Challenge writes them, and as people do
@@ -68,11 +67,7 @@ def test_codes_age_and_sex_come_from_the_headers(clinic, tmp_path):
 
 
 def test_a_zip_archive_is_read_like_its_folder(clinic):
-    archive = clinic.with_suffix(".zip")
-    with zipfile.ZipFile(archive, "w") as file:
-        for path in sorted(p for p in clinic.rglob("*") if p.is_file()):
-            file.write(path, path.relative_to(clinic.parent))
-    inside, problems = list_own_records("clinic", config(archive))
+    inside, problems = list_own_records("clinic", config(zipped(clinic, "clinic/")))
     assert inside.equals(list_own_records("clinic", config(clinic))[0])
     assert len(problems) == 2
 

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from ecgpipe.cli import main
 from ecgpipe.config.data import LabelsConfig
 from ecgpipe.config.own import OwnConfig
 from ecgpipe.errors import DataError
+from tests.conftest import zipped
 
 ROWS = """path,label,patient,fold,age,sex
 a/one,AF,p1,1,61,m
@@ -58,14 +58,6 @@ def config(folder: Path, **keys) -> OwnConfig:
     return OwnConfig(**({"kind": "signals", "source": str(folder), "labels": "labels.csv", "columns": columns} | keys))
 
 
-def zipped(folder: Path, inside: str = "clinic") -> Path:
-    archive = folder.with_suffix(".zip")
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
-        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-            file.write(path, f"{inside}/{path.relative_to(folder)}")
-    return archive
-
-
 def test_table_columns_become_record_columns(clinic, tmp_path):
     records, problems = list_own_records("clinic", config(clinic))
     assert problems == []
@@ -83,7 +75,7 @@ def test_table_columns_become_record_columns(clinic, tmp_path):
 
 
 def test_a_zip_archive_is_read_like_its_folder(clinic):
-    archive = zipped(clinic)
+    archive = zipped(clinic, "clinic/")
     inside = list_own_records("clinic", config(archive))
     assert inside[0].equals(list_own_records("clinic", config(clinic))[0])
     shutil.rmtree(clinic)

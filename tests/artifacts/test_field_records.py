@@ -1,7 +1,6 @@
 """Records as other programs write them: units, names, gains, spellings of headers, segments."""
 
 import unicodedata
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from ecgpipe.cli import main
 from ecgpipe.config.own import OwnConfig
 from ecgpipe.errors import RecordError
 from ecgpipe.lead_names import lead_of
+from tests.conftest import zipped
 
 SAMPLES = 1000
 
@@ -145,11 +145,7 @@ def test_names_of_files(tmp_path, signal, written, asked):
     else:
         write(tmp_path, signal, **written)
     assert np.allclose(read_signal(tmp_path / asked, "x")[0], signal)
-    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
-        for file in tmp_path.iterdir():
-            if file.suffix != ".zip":
-                archive.write(file, file.name)
-    assert np.allclose(read_record(open_source(tmp_path / "all.zip"), asked, "x")[0], signal)
+    assert np.allclose(read_record(open_source(zipped(tmp_path)), asked, "x")[0], signal)
 
 
 @pytest.mark.parametrize("file", ["rec", "rec.hea", "rec.mat"])
@@ -169,10 +165,7 @@ def segmented(folder: Path, signal: np.ndarray, middle: str = "rec_2 300", units
 
 def test_a_record_of_several_segments(tmp_path, signal):
     assert np.allclose(read_signal(segmented(tmp_path, signal), "x")[0], signal)
-    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
-        for file in tmp_path.glob("rec*"):
-            archive.write(file, file.name)
-    assert np.allclose(read_record(open_source(tmp_path / "all.zip"), "rec", "x")[0], signal)
+    assert np.allclose(read_record(open_source(zipped(tmp_path)), "rec", "x")[0], signal)
 
 
 def test_segments_are_not_records_of_their_own(tmp_path, signal):

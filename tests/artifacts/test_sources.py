@@ -28,13 +28,9 @@ from ecgpipe.config.data import PtbXlConfig
 from ecgpipe.config.pages import RenderConfig
 from ecgpipe.errors import DataError, RecordError, SourceError
 from ecgpipe.render.shard import render_shard
+from tests.conftest import zipped
 
-
-def zipped(folder: Path, archive: Path, top: str = "ptb-xl-1.0.3/") -> Path:
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
-        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-            file.write(path, f"{top}{path.relative_to(folder)}")
-    return archive
+TOP = "ptb-xl-1.0.3/"
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +38,7 @@ def copies(tmp_path_factory) -> tuple[Path, Path]:
     """A simulated dataset in PTB-XL's layout, as a folder and as an archive."""
     top = tmp_path_factory.mktemp("source")
     simulate_dataset(top / "raw", records=12, seed=2)
-    return top / "raw", zipped(top / "raw", top / "raw.zip")
+    return top / "raw", zipped(top / "raw", TOP)
 
 
 def test_a_folder_and_its_archive_have_the_same_files(copies):
@@ -89,7 +85,7 @@ def test_errors_name_the_file_inside_the_archive(tmp_path):
     simulate_dataset(tmp_path / "raw", records=10, seed=2)
     data = tmp_path / "raw/records100/00000/00003_lr.dat"
     data.write_bytes(data.read_bytes()[:-2])
-    archive = zipped(tmp_path / "raw", tmp_path / "raw.zip")
+    archive = zipped(tmp_path / "raw", TOP)
     with pytest.raises(RecordError) as error:
         read_record(open_source(archive), "records100/00000/00003_lr", "00003")
     assert error.value.problem == "truncated"
@@ -146,7 +142,7 @@ def test_a_damaged_entry_is_named(tmp_path):
 
 def test_a_damaged_record_of_an_archive_is_left_out(tmp_path):
     simulate_dataset(tmp_path / "raw", records=3, seed=2)
-    archive = zipped(tmp_path / "raw", tmp_path / "raw.zip")
+    archive = zipped(tmp_path / "raw", TOP)
     with zipfile.ZipFile(archive) as file:
         entry = next(entry for entry in file.infolist() if entry.filename.endswith("00002_lr.dat"))
     content = bytearray(archive.read_bytes())
