@@ -109,6 +109,7 @@ def test_the_part_of_another_address_is_not_used(server, tmp_path):
     with pytest.raises(DataError):
         get(server, tmp_path)
     assert get(server, tmp_path, None, "/other") == CONTENT[::-1]
+    assert server.requests[-1] == ("/other", None)  # the whole file was asked for
 
 
 def test_the_next_call_resumes_a_killed_download(server, tmp_path):
