@@ -58,7 +58,7 @@ def test_a_better_model_differs_significantly_and_equal_ones_do_not(rng, tmp_pat
         order = np.concatenate([np.arange(i, N, 4)[::-1] for i in range(4)])
         order = order[np.argsort(np.concatenate([np.arange(i, N, 4) for i in range(4)]))]
         # the same answers, to other records of the same class: as good, by construction
-        alike = Predictions(good.record_ids, good.roles, good.logits[order], good.targets, CLASSES, "single")
+        alike = replace(good, logits=good.logits[order])
         for name, predictions in (("bad", given(rng, 0.2)), ("good", good), ("alike", alike)):
             files.append(write(tmp_path, name, seed, predictions))
     found = compare_models(read_reported(files, records()), CONFIG)
@@ -103,14 +103,8 @@ def test_corrected_p_values_of_many_pairs_can_be_significant(rng, tmp_path):
 def with_validation(rng, skill: float, validation_skill: float) -> Predictions:
     """Test and validation records."""
     test, other = given(rng, skill), given(rng, validation_skill)
-    return Predictions(
-        np.r_[test.record_ids, np.char.add("v", other.record_ids)],
-        np.repeat(["test", "validation"], N),
-        np.r_[test.logits, other.logits],
-        np.r_[test.targets, other.targets],
-        CLASSES,
-        "single",
-    )
+    other = replace(other, record_ids=np.char.add("v", other.record_ids), roles=np.full(N, "validation"))
+    return Predictions.joined([test, other])
 
 
 def test_cost_of_the_image_is_measured_with_the_model_chosen_on_validation_records(rng, tmp_path):
@@ -204,6 +198,9 @@ def test_parts_of_a_cross_validation_are_joined_and_must_not_overlap(rng, tmp_pa
     assert "cross-validation" in rows_of(found, "delong", "auc:MI")[0]["note"]
     write(tmp_path, "good", 0, given(rng, 1.0, halves[0]), "patient-cv3-2")
     with pytest.raises(DataError, match="00000 is reported twice"):
+        read_reported(files, records())
+    write(tmp_path, "good", 0, replace(given(rng, 1.0, halves[1]), classes=CLASSES[::-1]), "patient-cv3-2")
+    with pytest.raises(DataError, match="good, seed 0: the parts of the cross-validation disagree on the classes"):
         read_reported(files, records())
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn import metrics
 from sklearn.calibration import calibration_curve
@@ -12,7 +13,7 @@ from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.evaluate import bootstrap
 from ecgpipe.evaluate.bootstrap import NO_SPREAD, group_counts
 from ecgpipe.evaluate.calibration import reliability_curve
-from ecgpipe.evaluate.scores import evaluate_predictions
+from ecgpipe.evaluate.scores import evaluate_predictions, evaluate_run
 from ecgpipe.evaluate.tests import detectable_lead, mcnemar_power
 from ecgpipe.metrics import (
     CLASS_METRICS,
@@ -89,10 +90,14 @@ def test_brier_and_per_class_scores_agree_with_scikit_learn(rng, task):
     assert ("f_max" in found["scores"]) == (task == "multilabel")
 
 
-def test_thresholds_are_chosen_on_the_validation_records(rng):
+def test_test_records_are_scored_at_thresholds_chosen_on_the_validation_records(rng):
     reported, validation = make_predictions(rng), make_predictions(rng)
-    config = EvaluateConfig(resamples=100, specificities=(0.9,))
-    found = evaluate_predictions(reported, reported.record_ids, config, validation)
+    run = Predictions.joined([reported, dataclasses.replace(validation, roles=np.full(300, "validation"))])
+    run = dataclasses.replace(run, record_ids=np.arange(600).astype(str))
+    records = pd.DataFrame({"record_id": run.record_ids, "patient_id": np.arange(600) // 2, "content": ""})
+    found = evaluate_run(run, records, EvaluateConfig(resamples=100, specificities=(0.9,)))
+    assert (found["role"], found["records"], found["groups"]) == ("test", 300, 150)
+    assert found["recalibration"]["fitted_on"] == "validation"
     for i, name in enumerate(CLASSES):
         (row,) = found["thresholds"][name]
         truth, scores = validation.targets[:, i], validation.probabilities[:, i]
@@ -164,14 +169,7 @@ def test_parts_of_a_cross_validation_pool_counts_and_keep_areas_apart(rng):
     """A part whose scores are all higher must not change the areas, as it would if parts were ranked together."""
     predictions = make_predictions(rng, task="multilabel", n=200)
     parts = np.repeat(["a", "b"], 100)
-    moved = Predictions(
-        predictions.record_ids,
-        predictions.roles,
-        predictions.logits + np.where(parts == "a", 0, 9)[:, None].astype(np.float32),
-        predictions.targets,
-        CLASSES,
-        "multilabel",
-    )
+    moved = dataclasses.replace(predictions, logits=predictions.logits + np.where(parts == "a", 0, 9)[:, None])
     one = np.ones((200, 1))
     apart, shifted = (Scorer(given, 0.5, parts)(one)[1]["auc"] for given in (predictions, moved))
     assert shifted == pytest.approx(apart)
@@ -180,17 +178,12 @@ def test_parts_of_a_cross_validation_pool_counts_and_keep_areas_apart(rng):
 
 def test_scores_of_an_uninformative_class(rng):
     predictions = make_predictions(rng, n=60)
-    flat = predictions.logits.copy()
-    flat[:] = 0.0
-    constant = Predictions(predictions.record_ids, predictions.roles, flat, predictions.targets, CLASSES, "single")
+    constant = dataclasses.replace(predictions, logits=0 * predictions.logits)
     found = evaluate_predictions(constant, constant.record_ids, EvaluateConfig(resamples=100))
     assert found["per_class"]["NORM"]["auc"]["value"] == 0.5
     assert found["per_class"]["NORM"]["auc"]["note"] == NO_SPREAD
     assert found["left_out"]["NORM"] == "the same score for every record"
-    only = Predictions(
-        predictions.record_ids, predictions.roles, predictions.logits, np.eye(4, dtype=np.uint8)[np.zeros(60, int)],
-        CLASSES, "single",
-    )  # fmt: skip
+    only = dataclasses.replace(predictions, targets=np.eye(4, dtype=np.uint8)[np.zeros(60, int)])
     found = evaluate_predictions(only, only.record_ids, EvaluateConfig(resamples=100))
     assert found["per_class"]["NORM"]["auc"] == {
         "value": None,

@@ -54,9 +54,6 @@ def test_multilabel_agrees_with_sklearn(seed):
     assert scores["accuracy"] == pytest.approx(metrics.accuracy_score(predictions.targets, called))  # subset accuracy
     assert scores["f1_macro"] == pytest.approx(metrics.f1_score(predictions.targets, called, average="macro"))
     assert scores["auc_macro"] == pytest.approx(metrics.roc_auc_score(predictions.targets, predictions.probabilities))
-    for i, name in enumerate(CLASSES):
-        expected = metrics.average_precision_score(predictions.targets[:, i], predictions.probabilities[:, i])
-        assert result["per_class"][name]["average_precision"]["value"] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("decimals", [1, 12])
@@ -80,12 +77,7 @@ def test_interval_has_the_binomial_width_for_independent_records():
 
 def test_interval_widens_when_records_of_a_patient_agree():
     """Ten duplicates of each record carry no more information than one."""
-    once = make_predictions(np.random.default_rng(5), n=200)
-    ten = Predictions(
-        *(np.repeat(array, 10, axis=0) for array in (once.record_ids, once.roles, once.logits, once.targets)),
-        CLASSES,
-        "single",
-    )
+    ten = make_predictions(np.random.default_rng(5), n=200).select(np.repeat(np.arange(200), 10))
     config = EvaluateConfig(resamples=1000)
     naive = evaluate_predictions(ten, np.arange(2000).astype(str), config)["scores"]["accuracy"]
     grouped = evaluate_predictions(ten, ten.record_ids, config)["scores"]["accuracy"]
@@ -95,20 +87,13 @@ def test_interval_widens_when_records_of_a_patient_agree():
 
 def test_a_class_without_positives_is_none():
     predictions = make_predictions(np.random.default_rng(6), n=50)
-    rows = predictions.targets[:, 3] == 0
-    without = Predictions(
-        predictions.record_ids[rows],
-        predictions.roles[rows],
-        predictions.logits[rows],
-        predictions.targets[rows],
-        CLASSES,
-        "single",
-    )
+    without = predictions.select(predictions.targets[:, 3] == 0)
     result = evaluate_predictions(without, without.record_ids, EvaluateConfig(resamples=100))
     assert result["per_class"]["CD"]["auc"]["value"] is None
     assert result["per_class"]["CD"]["recall"]["value"] is None
     assert "CD" not in result["roc"]
-    assert result["scores"]["auc_macro"]["value"] is not None
+    others = [result["per_class"][name]["auc"]["value"] for name in CLASSES[:3]]
+    assert result["scores"]["auc_macro"]["value"] == pytest.approx(np.mean(others))
 
 
 def test_logits_must_be_finite():
