@@ -20,7 +20,7 @@ from ecgpipe.artifacts.runs import CHECKPOINTS, STATE_FILE, RunConfig
 from ecgpipe.cli import main
 from ecgpipe.errors import DataError
 from ecgpipe.train import engine
-from ecgpipe.train.callbacks import LAST, continue_checkpoint
+from ecgpipe.train.callbacks import LAST, _requeue, continue_checkpoint
 from ecgpipe.train.engine import train_run
 from ecgpipe.train.hardware import TrainerOptions
 from tests.train.conftest import prepare_bars
@@ -109,7 +109,7 @@ def test_killed_between_early_stopping_and_the_copy_of_the_weights(make_run, pro
     assert not (killed / "weights.safetensors").exists()
     (killed / "history.csv").unlink()  # as Snakemake does after a failed job
     summary = train_run(killed, EVERY_STEP)
-    assert summary["resumed"]
+    assert summary["resumed"] and summary["stopped_early"]
     assert summary["epochs"] == epochs < 30
     assert_same_result(undisturbed, killed)
 
@@ -164,6 +164,13 @@ def test_a_signal_saves_the_state_and_ends_with_its_status(make_run, processes, 
     assert not (stopped / "weights.safetensors").exists()
     assert train_run(stopped, EVERY_STEP)["resumed"]
     assert_same_result(undisturbed, stopped)
+
+
+def test_a_task_of_an_array_has_its_own_name_and_a_missing_scontrol_is_no_error(monkeypatch, tmp_path, caplog):
+    for name, value in {"SLURM_ARRAY_JOB_ID": "70", "SLURM_ARRAY_TASK_ID": "3", "PATH": str(tmp_path)}.items():
+        monkeypatch.setenv(name, value)
+    _requeue("77")
+    assert "job 70_3 could not be requeued" in caplog.text
 
 
 def interrupt(folder: Path, monkeypatch) -> None:
@@ -242,6 +249,14 @@ def test_a_corrupt_checkpoint_is_named(make_run, monkeypatch, damage):
     last = folder / CHECKPOINTS / LAST
     last.write_bytes(damage(last.read_bytes()))
     with pytest.raises(DataError, match=r"last\.ckpt: not a readable checkpoint.*delete the folder"):
+        train_run(folder, EVERY_STEP)
+
+
+def test_a_checkpoint_whose_best_weights_are_missing_is_named(make_run, monkeypatch):
+    folder = make_run("test_resnet", epochs=2)
+    interrupt(folder, monkeypatch)
+    (folder / CHECKPOINTS / "weights.safetensors").unlink()
+    with pytest.raises(DataError, match=r"weights\.safetensors: missing, although a checkpoint exists"):
         train_run(folder, EVERY_STEP)
 
 
