@@ -27,8 +27,6 @@ def test_the_target_does_not_exist_until_it_is_complete(tmp_path):
         assert not target.exists()
         assert partial.suffix == ".csv"
     assert target.read_text() == "content"
-    (tmp_path / "plain").touch()
-    assert target.stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
 def test_files_of_killed_processes_are_removed_and_others_kept(tmp_path):

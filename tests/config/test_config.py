@@ -162,7 +162,6 @@ def test_tuned_settings_of_a_model_hold_for_all_its_recipes():
         ({"preprocess": {"crop": [0.1, 0.1, 0.1, 0.1]}}, "preprocess: variant: reader ignores crop; remove it, or"),
         ({"preprocess": {"variant": "paper", "coverage": 0.5}}, "preprocess: variant: paper ignores coverage; remove"),
         ({"model": {"image_size": 100}}, "model.image_size: must be a multiple of 32"),
-        ({"variants": {"vit": {"image_siz": 3}}}, "variants.vit.image_siz"),
         ({"split": {"validation": 0.6, "test": 0.5}}, "split: validation + test leave nothing to train on"),
         ({"datasets": ["ptbxl"]}, "datasets: no dataset 'ptbxl'; did you mean ptb-xl?"),
         ({"benchmark": {"ptbxl": {}}}, "benchmark: no dataset 'ptbxl'; did you mean ptb-xl?"),

@@ -16,7 +16,7 @@ from ecgpipe.artifacts.tables import PROBLEMS
 from ecgpipe.config.pages import PreprocessConfig, RenderConfig
 from ecgpipe.config.schema import validate_config
 from ecgpipe.errors import ConfigError, DataError
-from ecgpipe.imaging.pages import RenderedPages, page_source
+from ecgpipe.imaging.pages import RenderedPages
 from ecgpipe.imaging.shard import make_images
 from ecgpipe.render.page import render_page
 from ecgpipe.render.shard import render_shard
@@ -144,10 +144,6 @@ def test_an_image_data_set_needs_no_copies(pictures, tmp_path):
     table = PROBLEMS.read(direct[2])
     assert table[["stage", "record_id"]].values.tolist() == [["render", "d"], ["preprocess", "b"], ["preprocess", "c"]]
     assert table.set_index("record_id")["file"]["c"] == str(source / "c.png")
-
-
-def test_kept_pages_are_read_from_files():
-    assert isinstance(page_source(["x"], "y", None), StoredPages)
 
 
 def test_strict_stops_at_either_stage(copy, pictures, tmp_path):

@@ -20,7 +20,7 @@ from ecgpipe.artifacts.runs import CHECKPOINTS, STATE_FILE, RunConfig
 from ecgpipe.cli import main
 from ecgpipe.errors import DataError
 from ecgpipe.train import engine
-from ecgpipe.train.callbacks import LAST, _requeue, continue_checkpoint
+from ecgpipe.train.callbacks import LAST, _requeue, continue_checkpoint, find_checkpoint
 from ecgpipe.train.engine import train_run
 from ecgpipe.train.hardware import TrainerOptions
 from tests.train.conftest import prepare_bars
@@ -208,6 +208,7 @@ def test_a_checkpoint_of_another_training_is_not_resumed(make_run, monkeypatch, 
         run = RunConfig.read(folder)
         train = run.train.model_copy(update=change.get("train", {}))
         run.model_copy(update={"variant": change.get("variant", run.variant), "train": train}).write(folder)
+    assert find_checkpoint(folder / CHECKPOINTS, {}, first=False) is None  # only the first process removes it
     with caplog.at_level("WARNING"):
         assert not train_run(folder, EVERY_STEP)["resumed"]
     assert f"belongs to another training (different: {different})" in caplog.text
