@@ -114,11 +114,10 @@ def test_duplicates_across_the_split_make_the_nearest_neighbour_perfect(tmp_path
     assert accuracy(run_baseline("baseline-nearest", split, labels, files, 0)) < 0.65
 
 
-@pytest.mark.parametrize("order", [1, -1])
-def test_the_order_of_rows_does_not_matter(tmp_path, order):
+def test_the_order_of_rows_does_not_matter(tmp_path):
     split, labels, files = data_set(tmp_path, truth_of(60), mark=True)
     first = run_baseline("baseline-outside", split, labels, files, 0)
-    second = run_baseline("baseline-outside", split.iloc[::order], labels, files, 0)
+    second = run_baseline("baseline-outside", split.iloc[::-1], labels, files, 0)
     np.testing.assert_array_equal(first.logits, second.logits)
 
 

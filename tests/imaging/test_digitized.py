@@ -226,6 +226,7 @@ FROM = {"from": "digitized"}
         ({"preprocess": FROM, "render": SCAN}, True, True, False),
         ({"preprocess": FROM, "render": SCAN, "keep_pages": False}, True, True, False),
         ({"preprocess": {"variant": "paper"}}, False, False, False),
+        ({"preprocess": {"variant": "paper"}, "keep_pages": False}, False, False, True),
     ],
 )
 def test_which_images_the_page_reader_makes(settings, read, digitized, drawn):

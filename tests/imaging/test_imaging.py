@@ -119,19 +119,6 @@ def test_images_of_undegraded_records_have_exactly_the_true_traces(copy, tmp_pat
         assert (true & ~cv2.dilate(images[row], kernel) & 1).sum() == 0
 
 
-@pytest.mark.parametrize(
-    ("settings", "drawn"),
-    [
-        ({}, True),
-        ({"render": {"degrade": {"level": "scan"}}}, False),
-        ({"preprocess": {"variant": "paper"}}, False),
-        ({"preprocess": {"variant": "paper"}, "keep_pages": False}, True),
-    ],
-)
-def test_which_images_need_no_pages(settings, drawn):
-    assert validate_config(settings).draws_images("ptb-xl") is drawn
-
-
 def test_the_kit_requires_kept_pages():
     with pytest.raises(ConfigError, match=r"keep_pages: false .* renderer: ecgpipe"):
         validate_config({"keep_pages": False, "render": {"renderer": "ecg-image-kit", "kit_path": "x"}})
