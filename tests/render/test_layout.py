@@ -39,16 +39,16 @@ def test_layout_file_round_trip(tmp_path, suffix):
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("{}", "name"),
-        ("[1", "mine.json"),
+        ("{}", r"mine\.json: name: Field required"),
+        ("[1", r"mine\.json: Expecting ',' delimiter"),
         ("null", r"mine\.json: Input should be a valid dictionary"),
         (
             '{"name": "x", "width": 100, "height": 100, "slots": [{"lead": "I", "x": 90, "baseline": 5, "width": 50}]}',
-            "page",
+            r"mine\.json: lead I at x 90\.0, baseline 5\.0 is not on the page",
         ),
         (
             '{"name": "x", "width": 100, "height": 100, "slots": [{"lead": "V9", "x": 0, "baseline": 5, "width": 50}]}',
-            "lead",
+            r"slots\.0\.lead: Input should be 'I', .*; given: 'V9'",
         ),
         (f'{{{ONE_SLOT}, "grid": {{"box": [-5, 0, 100, 100]}}}}', r"grid\.box .* is not on the page"),
         (f'{{{ONE_SLOT}, "texts": [{{"x": 5, "y": 90, "text": "two\\nlines"}}]}}', "a text has one line"),
@@ -95,7 +95,7 @@ def test_a_box_contains_a_pulse_at_the_end_of_its_row(tmp_path):
 
 
 def test_unknown_layout_lists_the_known():
-    with pytest.raises(ConfigError, match="kit"):
+    with pytest.raises(ConfigError, match="layout '3x5': not one of kit, cardiac-images, 6x2, 12x1, nor a "):
         layout_named("3x5")
 
 
