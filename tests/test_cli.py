@@ -82,7 +82,7 @@ for line in sys.stdin.read().splitlines():
 """
     wrong = [
         "predict nowhere page.png", "serve nowhere", "export nowhere -o model.onnx", "train nowhere", "card nowhere",
-        "models --image-size 0",
+        "models --image-size 0", "digitize nowhere.png -o out", "read nowhere.png -o out",
     ]  # fmt: skip
     done = subprocess.run([sys.executable, "-c", program], input="\n".join(wrong), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

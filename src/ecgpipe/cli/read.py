@@ -96,9 +96,11 @@ def numbers_in_range(args: Arguments, *names: str) -> dict[str, float]:
 
 def _layouts(file: Path | None) -> "tuple[Layout, ...] | None":
     """The package's layouts and those of a file."""
-    from ecgpipe.reader.templates import read_templates
+    if file is None:
+        return None
+    from ecgpipe.reader.templates import read_templates  # imports PyTorch
 
-    return None if file is None else (*read_templates(), *read_templates(file))
+    return (*read_templates(), *read_templates(file))
 
 
 def _each_page(args: Arguments, make_folder: Callable[[], Any], verb: str) -> None:
