@@ -127,6 +127,20 @@ def test_a_pdf_in_a_dicom_file_is_a_page():
     assert picture.kind == "pdf" and picture.name == "report.dcm, page 1"
 
 
+def test_a_deflated_dicom_page_is_refused_before_it_is_decompressed(monkeypatch):
+    dataset = pydicom.Dataset()
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.DeflatedExplicitVRLittleEndian
+    dataset.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.104.1"
+    dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
+    dataset.EncapsulatedDocument = bytes(5_000_000)
+    file = io.BytesIO()
+    dataset.save_as(file, enforce_file_format=True)
+    monkeypatch.setattr(pydicom, "dcmread", lambda *arguments: pytest.fail("decompressed"))
+    (error,) = pictures_in(file.getvalue(), "bomb.dcm")
+    assert str(error) == "bomb.dcm: a compressed DICOM file (deflated); save its page as PDF or PNG"
+
+
 def dicom_picture(pixels: np.ndarray, interpretation: str, **elements) -> bytes:
     """A DICOM file with a picture of 8 bits, (H, W) or (H, W, 3), not compressed."""
     dataset = pydicom.Dataset()

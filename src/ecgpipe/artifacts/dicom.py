@@ -13,6 +13,7 @@ from ecgpipe.lead_names import find_leads
 
 HEAD = 4096  # bytes that contain the file meta information
 WAVEFORM = b"1.2.840.10008.5.1.4.1.1.9."  # SOP classes of waveforms begin with this
+DEFLATED = b"1.2.840.10008.1.2.1.99"  # transfer syntax of files that are compressed as a whole
 LARGEST = 1 << 29  # bytes
 RECORDING = "a recording, not a picture; ecgpipe render draws its page"
 CODES = {1: "I", 2: "II", 61: "III", 62: "AVR", 63: "AVL", 64: "AVF"} | {n + 2: f"V{n}" for n in range(1, 7)}
@@ -86,6 +87,8 @@ def read_page(content: bytes, name: str) -> bytes | np.ndarray:
     """
     if WAVEFORM in content[:HEAD]:
         raise DataError(f"{name}: {RECORDING}")
+    if DEFLATED in content:  # pydicom would decompress it without a limit: a file of 1 MB can have 1 GB of content
+        raise DataError(f"{name}: a compressed DICOM file (deflated); save its page as PDF or PNG")
     try:
         dicom = _pydicom()
         dataset = dicom.dcmread(io.BytesIO(content))
