@@ -12,7 +12,7 @@ import pytest
 import wfdb
 
 from ecgpipe.predict import NOTICE, InputPage
-from ecgpipe.predict.pages import ShownRecording
+from ecgpipe.predict.pages import ShownLead, ShownRecording
 from ecgpipe.reader.digitize import PRINTED_NAMES
 from ecgpipe.serve.answers import KEPT_PAGES, Answers
 from ecgpipe.serve.app import NETWORK_WARNING
@@ -112,6 +112,37 @@ def test_a_file_is_read_once_until_others_follow():
     assert predictor.read == 2 + KEPT_PAGES
     answers.answer("record", b"same", "a.png", None, 0)
     assert predictor.read == 3 + KEPT_PAGES
+
+
+def test_pages_in_memory_are_no_larger_than_on_the_screen():
+    class Large(OnePage):
+        def read_content(self, content, name):
+            leads = (ShownLead("II", 0, 1, np.array([[400.0, 300], [4000, 300]])),)
+            recording = ShownRecording(np.zeros((12, 100)), 100, leads, {})
+            page = np.zeros((3300, 4400, 3), np.uint8)
+            yield InputPage(name, "image", page, np.zeros((0, 0), np.uint8), recording=recording)
+
+    answers = Answers(Large())
+    answers.answer("record", b"x", "a.png", None, 0)
+    ((kept,),) = (file.pages for file in answers._files.values())
+    assert kept.page.page.shape == (1650, 2200, 3)
+    assert kept.page.recording.leads[0].line.tolist() == [[200, 150], [2000, 150]]
+
+
+def test_an_unexpected_error_does_not_lose_the_other_pages(monkeypatch):
+    class SecondFails(OnePage):
+        def read_content(self, content, name):
+            for number in (1, 2, 3):
+                yield from super().read_content(content, f"{name}, page {number}")
+
+        def predict(self, pages):
+            return [{"a.pdf, page 1": "first", "a.pdf, page 3": "third"}[pages[0].name]]
+
+    answers = Answers(SecondFails())
+    monkeypatch.setattr(answers, "_page", lambda number, marked, label: {0: marked.prediction}[number])
+    answer = answers.answer("predict", b"x", "a.pdf", None, 0)
+    assert answer["pages"] == ["first"]
+    assert answer["errors"] == [f"a.pdf, page {number}: unexpected KeyError" for number in (2, 3)]
 
 
 def test_several_pages_of_one_file_have_numbers(ask, made):

@@ -7,7 +7,7 @@ import re
 import tempfile
 import zipfile
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path, PurePath
 from typing import Any
@@ -25,7 +25,7 @@ from ecgpipe.serve.worker import Attachment
 
 MAX_PAGES = 8  # per file; the command `ecgpipe predict` has no limit
 KEPT_PAGES = 16  # in memory, so that the file is not read again for another class or a download
-DISPLAY_SIDE = 2200  # pixels of the pictures in the browser
+DISPLAY_SIDE = 2200  # pixels of the pictures in the browser, and of the pages in memory
 RECORD_SUFFIXES = {".hea", ".dat"}  # a record consists of several files, which WFDB opens by name, not from memory
 
 logger = logging.getLogger(__name__)
@@ -110,16 +110,17 @@ class Answers:
                     return _File(pages, errors, True)
                 if isinstance(page, InputPage):
                     try:
-                        pages.append(_Marked(page, self.predictor.predict([page])[0]))
+                        pages.append(_Marked(_for_display(page), self.predictor.predict([page])[0]))
                     except DataError as error:
                         errors.append(str(error))
+                    except Exception as error:
+                        errors.append(_unexpected(page.name, error))
                 else:
                     errors.append(str(page))
         except EcgpipeError as error:
             errors.append(str(error))
-        except Exception as error:  # shown on the page and logged
-            logger.exception("%s", name)
-            errors.append(f"{name}: unexpected {type(error).__name__}")
+        except Exception as error:
+            errors.append(_unexpected(name, error))
         return _File(pages, errors, False)
 
     def _pages(self, file: _File, label: str | None) -> dict[str, Any]:
@@ -129,6 +130,8 @@ class Answers:
                 pages.append(self._page(number, each, label))
             except EcgpipeError as error:
                 errors.append(f"{each.page.name}: {error}")
+            except Exception as error:
+                errors.append(_unexpected(each.page.name, error))
         return {"pages": pages, "errors": errors, "more": file.more}
 
     def _page(self, number: int, marked: _Marked, label: str | None) -> dict[str, Any]:
@@ -194,9 +197,25 @@ def plain_stem(name: str) -> str:
     return f"{stem}-{int(number)}" if number else stem
 
 
-def _data_url(picture: Any, kind: str) -> str:
-    shown = Image.fromarray(picture)
+def _unexpected(name: str, error: Exception) -> str:
+    """Log an error, and say for the web page that it happened."""
+    logger.error("%s", name, exc_info=error)
+    return f"{name}: unexpected {type(error).__name__}"
+
+
+def _for_display(page: InputPage) -> InputPage:
+    """The page with a picture of at most DISPLAY_SIDE, since large scans would fill the memory."""
+    shown = Image.fromarray(page.page)
     shown.thumbnail((DISPLAY_SIDE, DISPLAY_SIDE))
+    recording = page.recording
+    if recording is not None:
+        scale = np.array(shown.size) / page.page.shape[1::-1]
+        recording = replace(recording, leads=tuple(replace(lead, line=lead.line * scale) for lead in recording.leads))
+    return replace(page, page=np.asarray(shown), recording=recording)
+
+
+def _data_url(picture: np.ndarray, kind: str) -> str:
+    shown = Image.fromarray(picture)
     stream = io.BytesIO()
     shown.save(stream, kind, **({"quality": 85} if kind == "JPEG" else {}))
     return f"data:image/{kind.lower()};base64,{base64.b64encode(stream.getvalue()).decode()}"
