@@ -140,6 +140,19 @@ def test_the_page_is_served_under_the_name_of_a_proxy(made, monkeypatch):
     assert guard.rejection("GET", Headers({"host": "evil.example"})) is not None
 
 
+def test_the_page_is_served_on_the_port_that_browsers_leave_out(made, monkeypatch):
+    class Bound:
+        def getsockname(self):
+            return "127.0.0.1", 80
+
+    monkeypatch.setattr("ecgpipe.serve.server.Worker", lambda *arguments: None)
+    monkeypatch.setattr("ecgpipe.serve.server.bound_socket", lambda *arguments: Bound())
+    guard = LocalPage(made.model, port=80).server.config.app
+    for host in ("127.0.0.1", "localhost", "localhost:80"):
+        assert guard.rejection("GET", Headers({"host": host, "origin": f"http://{host}"})) is None
+    assert guard.rejection("GET", Headers({"host": "evil.example"})) is not None
+
+
 def test_every_kind_of_picture_can_be_chosen(served):
     accepted = re.search(r'<input id="file"[^>]* accept="([^"]+)"', request(served)[2].decode())[1].split(",")
     kinds = {f"image/{name}" for name in ("png", "jpeg", "tiff", "bmp", "webp", "gif", "jp2", "avif", "heic", "heif")}

@@ -16,6 +16,10 @@ NOWHERE = ("192.0.2.1", 9)
 """An address that no machine uses (RFC 5737)."""
 
 
+HTTP_PORT = 80
+"""Browsers leave it out of the Host header."""
+
+
 class LocalPage:
     """A local web page for a saved model.
 
@@ -61,6 +65,8 @@ class LocalPage:
             self._socket.close()
             raise
         accepted = {f"{each}:{self.port}" for each in (*hosts, *names)} | set(names)  # a proxy has a port of its own
+        if self.port == HTTP_PORT:
+            accepted.update(hosts)
         app = build_app(self.worker, accepted, max_bytes, in_network=not is_loopback(host))
         self.server = uvicorn.Server(
             uvicorn.Config(
