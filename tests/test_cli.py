@@ -54,6 +54,7 @@ def test_labels_as_text_and_json(data, capsys):
         (["models", "--image-size", "0"], "--image-size: Input should be greater than or equal to 64; given: 0"),
         (["models", "--image-size", "100"], "--image-size: must be a multiple of 32"),
         (["models", "--classes", "0"], "--classes 0: must be 1 or more"),
+        (["serve", "--seconds", "nan"], "--seconds nan: give a number above 0"),
     ],
 )
 def test_a_mistake_gets_one_line_and_exit_status_1(arguments, expected, capsys):
@@ -61,6 +62,12 @@ def test_a_mistake_gets_one_line_and_exit_status_1(arguments, expected, capsys):
     message = capsys.readouterr().err
     assert expected in message
     assert "Traceback" not in message
+
+
+def test_a_wrong_seed_of_the_degradation_names_its_option(data, tmp_path, capsys):
+    record, page = str(data / "records100/00000/00001_lr"), str(tmp_path / "page.png")
+    assert main(["render", record, "-o", page, "--degrade", "photo", "--degrade-seed", "-1"]) == 1
+    assert "--degrade-seed: Input should be greater" in capsys.readouterr().err
 
 
 def test_help_imports_nothing_heavy():

@@ -1,6 +1,7 @@
 """Commands on single pages: render, preprocess."""
 
 import io
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,7 @@ def render(args: Arguments) -> None:
     """Render the page of one WFDB record."""
     from ecgpipe.artifacts.files import atomic_path, write_json
     from ecgpipe.artifacts.wfdb_header import record_path
-    from ecgpipe.config.pages import DegradeConfig, RenderConfig
+    from ecgpipe.config.pages import RenderConfig
     from ecgpipe.render.degrade import degrade_page
     from ecgpipe.render.page import render_page, short_note
 
@@ -66,10 +67,10 @@ def render(args: Arguments) -> None:
     if kind is None:
         raise ConfigError(f"{args.output}: pages are written as .png or .jpg; choose one of these suffixes")
     signal, rate = _read_signal(args, args.record)
-    degrade = DegradeConfig(level=args.degrade, seed=args.degrade_seed)
+    degrade = {"level": args.degrade, "seed": args.degrade_seed}  # in the section, so that errors name --degrade-seed
     config = RenderConfig(layout=args.layout, dpi=args.dpi, degrade=degrade)
     try:
-        page = degrade_page(render_page(signal, rate, config), degrade, record_path(args.record).name)
+        page = degrade_page(render_page(signal, rate, config), config.degrade, record_path(args.record).name)
     except ValueError as error:
         raise DataError(f"{args.record}: {error}") from error
     with atomic_path(args.output) as partial:
@@ -95,7 +96,7 @@ def reading_options(args: Arguments) -> dict[str, Any]:
         name, _, lead = text.rpartition("=")
         if not name or lead_of(lead) is None:
             raise ConfigError(f"--lead-name {text}: give NAME=LEAD with one of {', '.join(LEADS)}")
-    if args.uncalibrated_gain is not None and not args.uncalibrated_gain > 0:
+    if args.uncalibrated_gain is not None and not 0 < args.uncalibrated_gain < inf:
         raise ConfigError(f"--uncalibrated-gain {args.uncalibrated_gain:g}: give a number above 0")
     names = dict(text.rpartition("=")[::2] for text in args.lead_name)
     given = {"lead_names": names, "uncalibrated_gain": args.uncalibrated_gain}

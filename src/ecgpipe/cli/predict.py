@@ -2,12 +2,13 @@
 
 import json
 import sys
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecgpipe.cli.models import PLUGIN, THREADS, read_model
 from ecgpipe.cli.pages import READING, reading_options
-from ecgpipe.cli.parser import Arguments, PageErrors, argument, command, until_error
+from ecgpipe.cli.parser import Arguments, PageErrors, argument, command, positive, until_error
 from ecgpipe.cli.read import SCALES, numbers_in_range
 from ecgpipe.errors import ConfigError, DataError, EcgpipeError
 
@@ -162,7 +163,7 @@ def _predict(args: Arguments, files: list[Path], missing: list[DataError], scale
     argument("--allow-host", action="append", default=[], metavar="NAME", help="accept another host name"),
     THREADS,
     argument("--seconds", type=float, default=120, metavar="S", help="time limit per file (default 120)"),
-    argument("--megabytes", type=int, default=40, metavar="M", help="size limit per file (default 40)"),
+    argument("--megabytes", type=positive, default=40, metavar="M", help="size limit per file (default 40)"),
     PLUGIN,
     examples="""serve
     serve results/demo/simulated/patient/small_resnet/seed-0/model""",
@@ -172,6 +173,8 @@ def serve(args: Arguments) -> None:
     from ecgpipe.config.box import BOX_FOLDER
     from ecgpipe.gpus import reserve_gpus
 
+    if not 0 < args.seconds < inf:
+        raise ConfigError(f"--seconds {args.seconds:g}: give a number above 0")
     args.model = args.model or BOX_FOLDER
     saved = read_model(args)
     with reserve_gpus(_gpus_of(saved), wait=False):  # before the model's process starts, which inherits it
