@@ -115,8 +115,7 @@ export function resultOf(file, page, showError) {
   }
   for (const button of article.querySelectorAll(".enlarge")) {
     const picture = button.firstElementChild;
-    button.title = "Enlarge";
-    button.setAttribute("aria-label", "Enlarge the picture");
+    button.title = "Enlarge"; // its name is that of the picture
     button.addEventListener("click", () => enlarge(picture, page.prediction.name));
   }
   find(".remove").addEventListener("click", () => article.remove());
