@@ -7,9 +7,12 @@ import shutil
 import numpy as np
 import pytest
 
+from ecgpipe.artifacts.model_folder import SavedModel
 from ecgpipe.artifacts.signals import read_signal
 from ecgpipe.config.pages import PreprocessConfig
-from ecgpipe.predict import PageReader, Predictor
+from ecgpipe.errors import DataError
+from ecgpipe.predict import InputPage, PageReader, Predictor
+from ecgpipe.predict.prediction import predictions_of
 from tests.predict.conftest import run
 from tests.predict.corpus import LEADS, images, records, write_record
 
@@ -76,6 +79,14 @@ def test_an_unexpected_error_does_not_lose_the_other_pages(made, where, monkeypa
     assert [one["name"] for one in document["predictions"]] == [str(tmp_path / f"{n}.png") for n in ("00001", "00003")]
     (error,) = document["errors"]
     assert error.startswith(f"{tmp_path / '00002.png'}: unexpected KeyError: 'a key'")
+
+
+def test_an_output_that_is_not_finite_is_an_error_of_its_page(made):
+    """JSON has no NaN, so that the document of all pages could not be printed."""
+    blank = np.zeros((8, 8), np.uint8)
+    pages = [InputPage(name, "image", blank, blank) for name in ("a.png", "b.png")]
+    with pytest.raises(DataError, match=r"b\.png: the model's output is not finite"):
+        predictions_of(pages, np.array([[0.0, 1.0], [np.nan, 1.0]]), SavedModel.read(made.model), None)
 
 
 def test_a_record_of_eight_leads_with_derive_leads(made, corpus, capsys):

@@ -9,6 +9,7 @@ import numpy as np
 
 from ecgpipe.artifacts.model_folder import PREDICTED, SavedModel, probabilities_of
 from ecgpipe.artifacts.recording_model import RecordingModel
+from ecgpipe.errors import DataError
 from ecgpipe.predict.pages import InputPage
 
 
@@ -120,7 +121,14 @@ def predictions_of(
     saved: SavedModel | RecordingModel,
     ood: Sequence[OodScore] | None,
 ) -> list[Prediction]:
-    """The predictions of pages from their logits (n, classes), and their out-of-distribution scores, if known."""
+    """The predictions of pages from their logits (n, classes), and their out-of-distribution scores, if known.
+
+    Raises:
+        DataError: the logits of a page are not finite; the message names it.
+    """
+    for page, row in zip(pages, logits, strict=True):
+        if not np.isfinite(row).all():
+            raise DataError(f"{page.name}: the model's output is not finite; train and save the model again")
     uncalibrated = probabilities_of(logits, saved.task)
     calibrated = saved.calibration.probabilities(logits, saved.task) if saved.calibration is not None else None
     return [
