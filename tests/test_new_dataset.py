@@ -2,6 +2,7 @@
 
 import csv
 import importlib.util
+import shlex
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,21 @@ def test_the_new_dataset_is_valid(made, tmp_path, capsys):
     assert main(["new-dataset", "clinic"]) == 1  # nothing is overwritten
     assert "clinic: " in capsys.readouterr().err
     assert (tmp_path / "clinic/clinic.yaml").read_bytes() == before
+
+
+def test_the_name_of_the_folder_may_have_odd_characters(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ecgpipe.cli.new.EXAMPLE_RECORDS", 2)
+    folder = 'my "scans": #2'
+    assert main(["new-dataset", folder, "--name", "scans"]) == 0
+    values = yaml.safe_load((tmp_path / folder / "scans.yaml").read_text())
+    assert values["own"]["scans"]["source"] == f"{folder}/records"
+    for text in (capsys.readouterr().out, (tmp_path / folder / "README.md").read_text()):
+        (line,) = (line for line in text.splitlines() if "snakemake --cores 2" in line)
+        assert shlex.split(line)[-2:] == [f"{folder}/scans.yaml", f"{folder}/trial.yaml"]
+    assert main(["new-model", "my #1", "--name", "net"]) == 0
+    values = yaml.safe_load((tmp_path / "my #1/net.yaml").read_text())
+    assert values["variants"]["net"]["plugin"] == "my #1/net.py"
 
 
 def test_the_recipe_is_for_small_datasets(made):

@@ -1,7 +1,9 @@
 """Commands that write a template folder: new-dataset, new-model."""
 
 import importlib.util
+import json
 import re
+import shlex
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -124,7 +126,11 @@ def _new_folder(folder: Path) -> Path:
 
 
 def _write_template(template: str, target: Path, values: Mapping[str, str]) -> None:
-    """Write a file of ``cli/templates`` with each ``@KEY@`` replaced."""
+    """Write a file of ``cli/templates`` with each ``@KEY@`` replaced, escaped for YAML or for a shell."""
+    if target.suffix == ".yaml":  # within double quotes
+        values = {key: json.dumps(value, ensure_ascii=False)[1:-1] for key, value in values.items()}
+    elif target.suffix == ".md":
+        values = {key: shlex.quote(value) if key == "DIR" else value for key, value in values.items()}
     text = resources.files("ecgpipe.cli").joinpath("templates", *template.split("/")).read_text(encoding="utf-8")
     for key, value in values.items():
         text = text.replace(f"@{key}@", value)
@@ -134,5 +140,6 @@ def _write_template(template: str, target: Path, values: Mapping[str, str]) -> N
 def _print_first_run(folder: Path, name: str) -> None:
     print(f"written: {folder}")
     print("a first run, which takes minutes on a CPU and only tests the setup:")
-    print(f"  snakemake --cores 2 all --configfile {folder}/{name}.yaml {folder}/trial.yaml")
+    files = shlex.join([f"{folder}/{name}.yaml", f"{folder}/trial.yaml"])
+    print(f"  snakemake --cores 2 all --configfile {files}")
     print(f"then without trial.yaml; {folder}/README.md explains the files")
