@@ -99,6 +99,9 @@ def test_nan_and_flat_leads_are_named(tmp_path, signal):
 def test_wrong_sampling_rate_missing_lead_and_garbage(tmp_path, signal):
     path = write_record(tmp_path, signal)
     assert problem_of(path, 500).problem == "sampling-rate"
+    header = path.with_suffix(".hea")  # the audit would resample from 0 Hz
+    header.write_text(header.read_text().replace("rec 12 100 ", "rec 12 0.3 "))
+    assert problem_of(path, None).problem == "unreadable-header"
     few = write_record(tmp_path, signal[:, :11], NAMES[:11])
     assert "V6" in problem_of(few).detail
     few.with_suffix(".hea").write_bytes(b"\x00\xff\x12 nonsense")

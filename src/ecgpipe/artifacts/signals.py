@@ -25,7 +25,8 @@ MILLIVOLTS = {
     "v": 1e3,
     "volt": 1e3,
 }
-HIGHEST_RATE = 1e6
+LOWEST_RATE, HIGHEST_RATE = 1.0, 1e6
+"""Hz, far beyond those of recordings, which bound the work of resampling."""
 WFDB_GAIN = 200  # ADC units per mV that the WFDB library assumes for an uncalibrated signal
 LARGEST, SMALLEST = 100.0, 0.05
 """mV from peak to peak: no lead reaches the first, and the largest lead of a record exceeds the second. A wrong unit (a
@@ -159,7 +160,7 @@ def _dicom_channels(path: Path, expected: _Expected, broken: Fail) -> Channels:
 
 
 def _check_rate(rate: float, expected: _Expected, broken: Fail, file: Path) -> None:
-    if not 0 < rate < HIGHEST_RATE:
+    if not LOWEST_RATE <= rate < HIGHEST_RATE:
         raise broken("unreadable-header", f"the header states {rate:g} Hz", file)
     if expected.sampling_rate is not None and rate != expected.sampling_rate:
         raise broken("sampling-rate", f"the header states {rate:g} Hz, expected {expected.sampling_rate:g} Hz", file)

@@ -1,7 +1,7 @@
 """Inputs of the baselines: thumbnails of pages, images and margins, and the signals at one rate and length."""
 
 from collections.abc import Iterable, Mapping
-from math import gcd
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from ecgpipe.artifacts.tables import IMAGE_INDEX
 from ecgpipe.errors import DataError, RecordError
 from ecgpipe.progress import progress
 
+LARGEST_DENOMINATOR = 10_000
+"""Of the ratio of sampling rates; a header may state 123456.789 Hz."""
 SPARE = 0.005
 """Margin around the traces, as a fraction of the page's sides."""
 
@@ -192,10 +194,10 @@ def as_reference(signal: np.ndarray, rate: float) -> np.ndarray:
 
     The median of each lead is subtracted: the position of the trace on the paper is not part of the signal.
     """
-    up, down = round(SAMPLING_RATE * 1000), round(rate * 1000)
-    common = gcd(up, down)
-    if up != down:
-        signal = resample_poly(signal, up // common, down // common, axis=1, padtype="line")
+    # the filter has 20 taps per unit of the denominator
+    ratio = Fraction(SAMPLING_RATE * 1000, round(rate * 1000)).limit_denominator(LARGEST_DENOMINATOR)
+    if ratio != 1:
+        signal = resample_poly(signal, ratio.numerator, ratio.denominator, axis=1, padtype="line")
     signal = signal - np.median(signal, axis=1, keepdims=True)
     result = np.zeros(SIGNALS_SHAPE, np.float32)
     length = min(signal.shape[1], SIGNALS_SHAPE[1])

@@ -5,7 +5,8 @@ The network sees windows of 2.5 s with one piece of each lead. The pieces need n
 several pieces and fills several windows. A page's logits are the mean over its windows.
 """
 
-from math import gcd
+import math
+from fractions import Fraction
 
 import numpy as np
 import torch
@@ -24,6 +25,8 @@ LEAST = 20
 NEAR = 25
 """Samples by which the starts and ends of leads of one column may differ, and a column may exceed a window."""
 KERNEL = 7
+LARGEST_DENOMINATOR = 10_000
+"""Of the ratio of sampling rates; a header may state 123456.789 Hz."""
 
 
 class Block(nn.Module):
@@ -119,9 +122,9 @@ def at_network_rate(signal: np.ndarray, rate: float) -> np.ndarray:
         float32 (12, samples) at RATE; NaN in the gaps.
     """
     known = np.isfinite(signal)
-    up, down = round(RATE * 1000), round(rate * 1000)
-    common = gcd(up, down)
-    count = -(-signal.shape[1] * up // down)
+    # the filter has 20 taps per unit of the denominator
+    ratio = Fraction(RATE * 1000, round(rate * 1000)).limit_denominator(LARGEST_DENOMINATOR)
+    count = math.ceil(signal.shape[1] * ratio)
     result = np.full((len(signal), count), np.nan, np.float32)
     at = np.minimum(np.rint(np.arange(count) * rate / RATE).astype(int), signal.shape[1] - 1)
     for row, values, seen in zip(result, signal, known, strict=True):
@@ -129,8 +132,9 @@ def at_network_rate(signal: np.ndarray, rate: float) -> np.ndarray:
         if not len(indices):
             continue
         filled = np.interp(np.arange(len(values)), indices, values[indices])
-        resampled = resample_poly(filled, up // common, down // common, padtype="line") if up != down else filled
-        row[:] = np.where(seen[at], resampled[:count], np.nan)
+        if ratio != 1:
+            filled = resample_poly(filled, ratio.numerator, ratio.denominator, padtype="line")
+        row[:] = np.where(seen[at], filled[:count], np.nan)
     return result
 
 
