@@ -251,6 +251,28 @@ def test_the_queue_is_limited(served, monkeypatch, token):
     assert sorted(seen) == [200] * 4 + [503] * 2
 
 
+def test_a_file_that_was_stopped_while_it_waited_is_not_read(served, monkeypatch, token):
+    started, read = threading.Event(), []
+
+    def slow(action, content, *arguments):
+        read.append(content)
+        started.set()
+        time.sleep(1)
+        return {}
+
+    monkeypatch.setattr(served.worker, "ask", slow)
+    send = partial(request, served, "POST", "/predict", x_ecgpipe_token=token)
+    first = threading.Thread(target=send, args=(b"first",))
+    first.start()
+    started.wait()
+    head = f"POST /predict HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\nx-ecgpipe-token: {token}\r\n"
+    with socket.create_connection(("127.0.0.1", served.port)) as connection:
+        connection.sendall(f"{head}content-length: 7\r\n\r\nstopped".encode())
+        time.sleep(0.2)  # so that it waits for the first one
+    first.join()
+    assert send(b"last")[0] == 200 and read == [b"first", b"last"]
+
+
 def test_serve_command_errors(made, served, tmp_path, capsys):
     assert main(["serve", str(tmp_path)]) == 1
     assert "give the folder of a saved model" in capsys.readouterr().err

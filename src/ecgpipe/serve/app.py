@@ -67,6 +67,8 @@ def build_app(worker: Worker, hosts: Iterable[str], max_bytes: int, in_network: 
             with limit.request():
                 content = await _upload(request, max_bytes)
                 async with one_at_a_time:
+                    if await request.is_disconnected():  # "Stop" on the page while other files were read
+                        raise HTTPException(400, "the request was stopped")
                     answer = await anyio.to_thread.run_sync(worker.ask, action, content, name, label, int(number))
             if not isinstance(answer, Attachment):
                 return JSONResponse(answer)
