@@ -14,8 +14,6 @@ from ecgpipe.serve.worker import Worker
 
 NOWHERE = ("192.0.2.1", 9)
 """An address that no machine uses (RFC 5737)."""
-
-
 HTTP_PORT = 80
 """Browsers leave it out of the Host header."""
 
