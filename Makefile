@@ -7,7 +7,7 @@
 # make package       wheel and source archive in dist/
 # make package-test  the wheel in an empty environment, without PyTorch; downloads packages
 # make slurm-test    the workflow on a temporary Slurm on this machine; installs Debian's packages if run as root
-# make fuzz          random input for the readers of user files: CASES per reader, then as many as FUZZ_SECONDS allow
+# make fuzz          random input for the readers of user files, as much as FUZZ_SECONDS allow
 # make fault-test    kills, full disks and damaged files at FAULTS random moments; results must equal those of an undisturbed run
 # make kit-env       ECG-Image-Kit's dependencies, in KIT_ENV: 670 MB; requires Python 3.9 or 3.10, KIT_PYTHON
 # make kit-test      the tests that run ECG-Image-Kit itself: KIT is its checkout, KIT_ENV its environment
@@ -18,7 +18,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CORES ?= 2
-CASES ?= 3000
 FUZZ_SECONDS ?= 600
 FAULTS ?= 50
 SEED ?= 0
@@ -54,7 +53,6 @@ slurm-test: $(READY)
 	pytest -m cluster tests/cluster
 
 fuzz: $(READY)
-	ECGPIPE_FUZZ=$(CASES) $(TESTS) tests/fuzz
 	python -m tests.fuzz --seconds $(FUZZ_SECONDS) --seed $(SEED)
 
 docs: $(READY)

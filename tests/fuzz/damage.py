@@ -4,8 +4,6 @@ import random
 import re
 import sys
 
-from hypothesis import strategies as st
-
 WORDS = (
     "",
     "0",
@@ -126,9 +124,3 @@ def _change_line(data: bytearray, chance: random.Random) -> None:
         else:
             lines[one], lines[other] = lines[other], lines[one]
         data[:] = b"".join(lines)
-
-
-def any_file(good: bytes, most: int = 6) -> st.SearchStrategy[bytes]:
-    """Mostly ``damaged`` files, sometimes random bytes. Hypothesis makes all choices, and reduces those that fail."""
-    changes = st.builds(damaged, st.just(good), st.randoms(use_true_random=False), st.sampled_from((1, most, most)))
-    return st.integers(0, 3).flatmap(lambda kind: changes if kind else st.binary(max_size=200))

@@ -6,29 +6,31 @@ from pathlib import Path
 import numpy as np
 
 from ecgpipe.acquire.header_labels import read_code_table
-from ecgpipe.acquire.labels import read_grouping
+from ecgpipe.acquire.labels import make_labels, read_grouping
 from ecgpipe.acquire.own import list_own_records
 from ecgpipe.acquire.ptbxl import list_ptbxl_records
 from ecgpipe.acquire.simulate.dataset import simulate_dataset
 from ecgpipe.artifacts.digitized import DigitizedRecord, read_digitized, write_digitized
 from ecgpipe.artifacts.files import read_sums
 from ecgpipe.artifacts.tables import RECORDS
+from ecgpipe.config.data import LabelsConfig
 from ecgpipe.config.own import OwnConfig
-from tests.fuzz.target import Target, restored, stored
+from tests.fuzz.target import Target, stored
 
 
 def table_targets(folder: Path) -> Iterator[Target]:
     """Tables of labels, lists, and files of results."""
     copy = folder / "copy"
-    simulate_dataset(copy, records=5, seed=1)
-    for name, read in (
-        ("ptbxl_database.csv", lambda: list_ptbxl_records(copy, 100, 1000)),
-        ("scp_statements.csv", lambda: read_grouping(copy, "subclass")),
+    simulate_dataset(copy, records=12, seed=1)
+    records = list_ptbxl_records(copy, 100, 1000)[0]
+    policy = LabelsConfig(policy="multilabel", grouping="subclass")
+    for name, lines, read in (
+        ("ptbxl_database.csv", 6, lambda: list_ptbxl_records(copy, 100, 1000)),
+        ("scp_statements.csv", 80, lambda: make_labels(records, *read_grouping(copy, "subclass"), policy)),
     ):
-        good = (copy / name).read_bytes()
-        good = b"".join(good.splitlines(keepends=True)[:6])
-        named = (name, str(copy), "label")
-        yield Target(name, [good], restored(copy / name, read, (copy / name).read_bytes()), named)
+        whole = (copy / name).read_bytes()
+        good = b"".join(whole.splitlines(keepends=True)[:lines])
+        yield Target(name, [good], stored(copy / name, read, whole), (name, str(copy), "label"))
 
     grouping = folder / "grouping.csv"
     good = b"statement,class\nNORM,good\nIMI,bad\nASMI,bad\n"
@@ -51,10 +53,14 @@ def table_targets(folder: Path) -> Iterator[Target]:
     (folder / "sums").mkdir()  # elsewhere it would be taken for the list of the other files
     sums = folder / "sums/SHA256SUMS.txt"
     good = f"{'0' * 64}  a/b.dat\n{'1' * 64} *c.hea\n".encode()
-    yield Target("checksums", [good], stored(sums, lambda: read_sums(sums)), (str(sums),))
+
+    def read_inside() -> None:
+        assert all((sums.parent / name).resolve().is_relative_to(sums.parent.resolve()) for name in read_sums(sums))
+
+    yield Target("checksums", [good], stored(sums, read_inside), (str(sums),))
 
     table = folder / "records.parquet"
-    RECORDS.write(list_ptbxl_records(copy, 100, 1000)[0], table)
+    RECORDS.write(records, table)
     good = table.read_bytes()
     yield Target("records.parquet", [good], stored(table, lambda: RECORDS.read(table)), (str(table),))
 
