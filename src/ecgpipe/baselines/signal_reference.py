@@ -3,8 +3,6 @@
 A smaller version of common designs (Wang et al. 2017; Strodthoff et al. 2021, arXiv:2004.13701). As in the latter, it
 trains on random windows of 2.5 s, and a recording's logits are the mean over windows. Training on whole recordings of
 10 s scores clearly lower (docs/evidence.md).
-
-It also reads digitized recordings, to measure the cost of digitizing.
 """
 
 import math
@@ -17,14 +15,12 @@ import torch
 from timm.utils import ModelEmaV3
 from torch import nn
 
-from ecgpipe.artifacts.baselines import SIGNALS_SHAPE, BaselineSignals
-from ecgpipe.artifacts.digitized import SAMPLING_RATE as DIGITIZED_RATE
-from ecgpipe.artifacts.digitized import read_digitized
+from ecgpipe.artifacts.baselines import BaselineSignals
 from ecgpipe.artifacts.predictions import Predictions
 from ecgpipe.artifacts.tables import Labels
 from ecgpipe.baselines.classifiers import require_rows
 from ecgpipe.errors import DataError
-from ecgpipe.models.recordings import ResNet1d, at_network_rate
+from ecgpipe.models.recordings import ResNet1d
 from ecgpipe.progress import progress
 
 EPOCHS = 30
@@ -154,29 +150,3 @@ def run_reference(
     logits = signal_reference(signals, targets, roles, labels.task, epochs, seed)
     other = roles != "train"
     return Predictions(record_ids[other], roles[other], logits, targets[other], labels.classes, labels.task)
-
-
-def digitized_signals(record_ids: Sequence[str], file: Path | str) -> BaselineSignals:
-    """The digitized recordings of a shard; zeros for a page that could not be digitized.
-
-    Args:
-        record_ids: (n,) of the shard, digitized or not.
-        file: its digitized recordings.
-    """
-    signals = np.zeros((len(record_ids), *SIGNALS_SHAPE), np.float16)
-    rows = {record_id: row for row, record_id in enumerate(record_ids)}
-    for record in read_digitized(file):
-        if record.record_id in rows:
-            signals[rows[record.record_id]] = gaps_as_zero(record.signal, DIGITIZED_RATE)
-    return BaselineSignals(np.array(record_ids, str), signals)
-
-
-def gaps_as_zero(signal: np.ndarray, rate: float) -> np.ndarray:
-    """``as_reference`` of a recording with gaps: (12, samples) mV with NaN -> (12, 1000) float32, 0 in the gaps."""
-    seen = at_network_rate(signal, rate)[:, : SIGNALS_SHAPE[1]]
-    reference = np.zeros(SIGNALS_SHAPE, np.float32)
-    for row, values in zip(reference, seen, strict=True):
-        known = np.isfinite(values)
-        if known.any():
-            row[: len(values)][known] = values[known] - np.median(values[known])
-    return reference
