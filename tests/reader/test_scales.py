@@ -121,7 +121,7 @@ def test_the_speed_does_not_depend_on_the_sampling_rate(net, fast_page):
 
 
 @pytest.mark.parametrize(("between", "width", "speed"), [(0.8, 0.08, 25), (1.6, 0.2, 50)])
-def test_the_waves_tell_the_speed_of_long_rows(between, width, speed, net, tmp_path):
+def test_the_waves_show_the_speed_of_long_rows(between, width, speed, net, tmp_path):
     """Two columns of 10 s at 25 mm/s are as long as two of 5 s at 50 mm/s."""
     layout = layout_named("6x2").model_dump(mode="json")
     layout |= {"width": 2 * layout["width"], "grid": layout["grid"] | {"box": None}, "separators": [], "texts": []}

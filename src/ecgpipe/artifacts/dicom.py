@@ -87,7 +87,9 @@ def read_page(content: bytes, name: str) -> bytes | np.ndarray:
     """
     if WAVEFORM in content[:HEAD]:
         raise DataError(f"{name}: {RECORDING}")
-    if DEFLATED in content:  # pydicom would decompress it without a limit: a file of 1 MB can have 1 GB of content
+    if (
+        DEFLATED in content[:HEAD]
+    ):  # pydicom would decompress it without a limit: a file of 1 MB can have 1 GB of content
         raise DataError(f"{name}: a compressed DICOM file (deflated); save its page as PDF or PNG")
     try:
         dicom = _pydicom()

@@ -14,9 +14,9 @@ from ecgpipe.reader.limb_leads import RELATIONS, contradictions, invert_printed_
 from ecgpipe.reader.network import ReaderNet
 from ecgpipe.reader.page import ReadPage
 from ecgpipe.reader.refine import corrections
-from ecgpipe.reader.scales import RATE, find_pulses, is_fast, is_usual
+from ecgpipe.reader.scales import RATE, find_pulses, is_fast
 from ecgpipe.reader.templates import Layout
-from ecgpipe.reader.timing import FAST_SPEED, USUAL_SPEED
+from ecgpipe.reader.timing import FAST_SPEED
 
 USUAL_GAIN = 10.0  # mm/mV
 SIMILAR_NAMES = "II", "I", "III"  # the most frequent strip first
@@ -111,7 +111,7 @@ def digitize(
         sampling_rate: of the result, Hz.
         layouts: as in ``understand_page``.
         speed, gain: of the page, mm/s and mm/mV, if known. Otherwise the gain comes from the calibration pulses, or is
-            10 mm/mV, and the speed is 25 mm/s, unless the waves (``is_fast``) or long rows look like 50 mm/s.
+            10 mm/mV, and the speed is 25 mm/s, unless the waves or long rows look like 50 mm/s (``is_fast``).
 
     Raises:
         DataError: no ECG in the picture, or its leads could not be named.
@@ -127,20 +127,10 @@ def digitize(
         others = " and ".join(f"{each:g}" for each in pulses.others)
         notes.append(f"some calibration pulses show {others} mm/mV: {scale:g} mm/mV is used for all leads")
     recording = _recording(read, net, RATE, scale)  # the limits of what follows hold at this rate
-    if speed is None and recording.speed > FAST_SPEED / 1.5:  # because of the width of its rows
-        usual = follow_lines(page, picture, USUAL_SPEED)
-        slower = _recording(usual, net, RATE, scale)
-        if is_usual(slower.signal, RATE):
-            read, recording = usual, slower
-            notes.append(
-                "25 mm/s is assumed, since its waves fit it, although the rows are long; check the printed speed"
-            )
-    elif speed is None and is_fast(recording.signal, RATE, pulses):
+    if speed is None and is_fast(recording.signal, RATE, pulses):
         read = follow_lines(page, picture, FAST_SPEED)
         recording = _recording(read, net, RATE, scale)
-        notes.append(
-            "50 mm/s is assumed, since at 25 mm/s beats would be slow and complexes broad; check the printed speed"
-        )
+        notes.append("50 mm/s is assumed, since its waves or long rows look like it; check the printed speed")
     rows = {lead.name: lead.row for lead in page.leads.leads if not lead.strip}
     if shifts := row_shifts(recording.signal, RATE, rows):
         read = read.shifted(shifts)
@@ -149,8 +139,14 @@ def digitize(
         notes.append(f"moved in time, so that the limb leads fit each other: {moved}")
     if sampling_rate != RATE:
         recording = _recording(read, net, sampling_rate, scale)
+    against = contradictions(recording.signal, sampling_rate)
+    if len(against) == len(RELATIONS) and not page.leads.named:
+        raise DataError(
+            f"the page's layout is unknown: few lead names could be read, and in the layout {page.leads.layout} the "
+            "limb leads would contradict each other; see the overlay of ecgpipe read"
+        )
     assumed = tuple(name for name, value in (("speed", speed), ("gain", measured)) if not value)
-    return replace(recording, assumed=assumed, notes=(*notes, *recording.notes))
+    return replace(recording, assumed=assumed, notes=(*notes, *against, *recording.notes))
 
 
 def _recording(read: PageLines, net: ReaderNet, sampling_rate: float, gain: float) -> Recording:
@@ -184,13 +180,6 @@ def _recording(read: PageLines, net: ReaderNet, sampling_rate: float, gain: floa
         raise DataError(f"none of the {len(page.leads.rows)} rows could be digitized; see the overlay of ecgpipe read")
     if page.leads.cabrera:
         notes += invert_printed_sign(signal, sampling_rate)
-    against = contradictions(signal, sampling_rate)
-    if len(against) == len(RELATIONS) and not page.leads.named:
-        raise DataError(
-            f"the page's layout is unknown: few lead names could be read, and in the layout {page.leads.layout} the "
-            "limb leads would contradict each other; see the overlay of ecgpipe read"
-        )
-    notes += against
     if missing := missing_leads(signal):
         notes.append(f"missing: {', '.join(missing)}")
     everything = (*notes, *page.notes)

@@ -6,7 +6,6 @@ sharp peaks at multiples of 1/5 per mm.
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 import cv2
 import numpy as np
@@ -43,10 +42,14 @@ ROUGH_SPREAD, TURN_SPREAD = 0.6, 6.0
 """Standard deviations of the network's error: of log(scale), and of its direction in degrees."""
 PRIOR_WEIGHT = 0.7
 """Of the logarithm of the prior probability, which is added to the contrast."""
-RIVAL, CLEAR, APART = 1.0, 1.0, 5
-"""A second scale is a rival within this difference, with this contrast, and at least so many steps of SCALES away."""
+CLEAR = 1.0
+"""Minimum contrast of a second scale that is compared with the best one,"""
+SIMILAR = 1.0
+"""maximum difference between the two in contrast and prior,"""
+APART = 5
+"""and minimum difference between the two, in steps of SCALES (about 10%)."""
 STRONGER = 2.0
-"""How much stronger the rival's 1 mm lines must be, summed over both axes, to be chosen."""
+"""The second scale is chosen if its 1 mm lines in the picture are stronger by this much, summed over both axes."""
 
 
 def refine_geometry(
@@ -79,7 +82,7 @@ def refine_geometry(
     clearest = np.argsort([-float(spectrum.std()) for spectrum in spectra])[:MOST_TILES]
     limited = [np.minimum(spectra[tile], STRONGEST) for tile in clearest]
     common = _common_changes(
-        limited, rough[clearest], width, partial(_millimetre_lines, picture, points[clearest], scale)
+        limited, rough[clearest], width, lambda: _picture_spectra(picture, points[clearest]), scale
     )
     if common is None:
         return None
@@ -215,26 +218,21 @@ def _contrast(spectrum: np.ndarray, gradients: np.ndarray) -> np.ndarray:
     return on - between
 
 
-def _millimetre_lines(
-    picture: np.ndarray | None, points: np.ndarray, scale: float, gradients: np.ndarray, turn: float
-) -> float:
-    """How strong the lines of a picture (H, W, 3) are at 1 per mm, by brightness; 0 without a picture of enough pixels.
-
-    Args:
-        points: (n, 2), centres of tiles in the picture.
-        scale: as in ``refine_geometry``.
-        gradients: (n, 2), mm per pixel of the grid; changed by FINE to fit the lines.
-        turn: of the gradients.
-    """
+def _picture_spectra(picture: np.ndarray | None, points: np.ndarray) -> list[np.ndarray]:
+    """Spectra of a picture's (H, W, 3) brightness around points (n, 2); none without a picture of enough pixels."""
     if picture is None or min(picture.shape[:2]) < TILE:
-        return 0.0
+        return []
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
     corners = np.clip(np.rint(points - TILE / 2).astype(int), 0, np.array(grey.shape[::-1]) - TILE)
+    return [np.minimum(_spectrum(grey[y : y + TILE, x : x + TILE]), STRONGEST) for x, y in corners]
+
+
+def _millimetre_lines(spectra: list[np.ndarray], gradients: np.ndarray, turn: float) -> float:
+    """Mean strength of the lines at 1 per mm; the gradients (n, 2) are turned, and changed by FINE to fit the lines."""
     values = []
-    for (x, y), around in zip(corners, _changed(gradients * scale, _pairs(FINE[0], np.array([turn]))), strict=True):
-        spectrum = np.minimum(_spectrum(grey[y : y + TILE, x : x + TILE]), STRONGEST)
-        places = (around * PADDED + PADDED / 2).astype(np.float32)
-        values.append(cv2.remap(spectrum, *places.T, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0])
+    for spectrum, around in zip(spectra, _changed(gradients, _pairs(FINE[0], np.array([turn]))), strict=True):
+        positions = (around * PADDED + PADDED / 2).astype(np.float32)
+        values.append(cv2.remap(spectrum, *positions.T, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0])
     return float(np.mean(values, axis=0).max())
 
 
@@ -242,12 +240,18 @@ def _common_changes(
     spectra: list[np.ndarray],
     rough: np.ndarray,
     width: float | None,
-    millimetre_lines: Callable[[np.ndarray, float], float],
+    picture_spectra: Callable[[], list[np.ndarray]],
+    scale: float,
 ) -> list[np.ndarray] | None:
     """(factor, turn) of the rough gradients of x and of y that fit all tiles best; None if no comb stands out.
 
-    The factor is found for both axes together, then refined for each axis. Of two scales with clear combs, the one
-    with clearly stronger 1 mm lines in the picture is chosen.
+    The factor is found for both axes together, then refined for each axis. If two scales fit similarly well, the one
+    whose 1 mm lines are clearly stronger in the picture is chosen.
+
+    Args:
+        spectra, rough: of the tiles, and their gradients in mm per pixel of the grid.
+        width, scale: as in ``refine_geometry``.
+        picture_spectra: makes the spectra of the same tiles in the picture; called if two scales fit similarly well.
     """
     pairs = _pairs(SCALES, TURNS)
     tables = []
@@ -264,18 +268,17 @@ def _common_changes(
     best = int(total.argmax())
     if by_scale[best] < LEAST_CONTRAST:
         return None
-    apart = np.abs(np.arange(len(total)) - best) >= APART
-    rivals = np.flatnonzero((total > total[best] - RIVAL) & (by_scale >= CLEAR) & apart)
-    if len(rivals):
-        rival = int(rivals[total[rivals].argmax()])
-        weaker, stronger = (
-            sum(
-                millimetre_lines(rough[:, axis] * SCALES[number], TURNS[table[number].argmax()])
+    similar = (total > total[best] - SIMILAR) & (by_scale >= CLEAR) & (np.abs(np.arange(len(total)) - best) >= APART)
+    if similar.any() and (in_picture := picture_spectra()):
+        second = int(np.where(similar, total, -np.inf).argmax())
+        lines = {
+            number: sum(
+                _millimetre_lines(in_picture, rough[:, axis] * scale * SCALES[number], TURNS[table[number].argmax()])
                 for axis, table in enumerate(tables)
             )
-            for number in (best, rival)
-        )
-        best = rival if stronger > weaker + STRONGER else best
+            for number in (best, second)
+        }
+        best = second if lines[second] > lines[best] + STRONGER else best
     near = slice(max(best - 4, 0), best + 5)
     turns = -((np.rad2deg(TURNS) / TURN_SPREAD) ** 2) / 2 * PRIOR_WEIGHT
     changes = []

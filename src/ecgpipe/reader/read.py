@@ -182,7 +182,7 @@ def marks_of(maps: np.ndarray) -> np.ndarray:
 
 
 def _name_positions(confidence: np.ndarray) -> np.ndarray:
-    """Places (n, 2) in cells where a name may be printed: peaks of the map (h, w), the clearest first."""
+    """Positions (n, 2) in cells where a name may be printed: peaks of the map (h, w), the clearest first."""
     peaks = (confidence >= cv2.dilate(confidence, np.ones((5, 5)))) & (confidence >= NAME_PLACE)
     rows, columns = np.nonzero(peaks)
     order = np.argsort(-confidence[rows, columns], kind="stable")[:MOST_PLACES]

@@ -24,6 +24,7 @@ LOW = 0.25  # quantile of the leads: a tall T wave makes the complexes of some l
 SHORTEST = 1.0  # s of a lead that is used
 SLOW = 1.3, 0.048  # s between beats and s of a complex above which 50 mm/s is assumed
 SLOW_WITH_PULSES = 0.95, 0.044  # the same on pages with wide pulses
+LONG = 16.0  # s, of rows of 400 mm
 
 
 @dataclass(frozen=True)
@@ -152,17 +153,12 @@ def is_fast(signal: np.ndarray, rate: float, pulses: Pulses | None) -> bool:
     """Whether a recording, digitized at 25 mm/s, is more plausible at 50 mm/s: slow beats and broad complexes.
 
     Of 1,500 PTB-XL recordings of folds 1 to 9, as 3x4 leads with a strip show them, 80% are recognized at 50 mm/s and
-    0.07% mistaken at 25 mm/s; with the limits for wide pulses, 96% and 2.7%.
+    0.07% mistaken at 25 mm/s; with the limits for wide pulses, 96% and 2.7%. For more than LONG seconds, which few
+    pages show, slow beats or broad complexes are enough, and so is a recording without beats: of 250 recordings, 99.2%
+    are recognized at 50 mm/s and 10% mistaken at 25 mm/s.
     """
+    waves = waves_of(signal, rate)
     limits = SLOW_WITH_PULSES if pulses is not None and pulses.wide else SLOW
-    waves = waves_of(signal, rate)
+    if signal.shape[1] > LONG * rate:
+        return waves is None or any(value > limit for value, limit in zip(waves, SLOW, strict=True))
     return waves is not None and all(value > limit for value, limit in zip(waves, limits, strict=True))
-
-
-def is_usual(signal: np.ndarray, rate: float) -> bool:
-    """Whether a recording of wide rows, digitized at 25 mm/s, is plausible: neither slow beats nor broad complexes.
-
-    Of 250 PTB-XL recordings of folds 1 to 9, 90% of those at 25 mm/s are, and 0.8% of those at 50 mm/s.
-    """
-    waves = waves_of(signal, rate)
-    return waves is not None and all(value < limit for value, limit in zip(waves, SLOW, strict=True))

@@ -23,7 +23,6 @@ START_NEAR = 0.2  # mm: the page's start is moved to a grid line if a row starts
 FARTHEST = {MAJOR: 0.75, MINOR: 0.2}  # mm, how far the start may be moved to such a line
 AGREEMENT = {MAJOR: 0.06, MINOR: 0.15}  # minimum share of the grid that agrees on the lines
 LINE_TO_START = -0.08  # mm: Matplotlib rounds lines to the middle of the next pixel, but not the traces
-FAST_WIDTH = 400.0  # mm: for rows wider than this, 50 mm/s is assumed
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ def page_time(page: ReadPage, speed: float | None = None) -> tuple[list[FoundLea
 
     Args:
         page: as read.
-        speed: of the paper, mm/s; None: assumed, with a note.
+        speed: of the paper, mm/s; None: 25 mm/s are assumed, with a note.
     """
     found = page.leads.leads
     rows = [[lead for lead in found if lead.row == row] for row in range(len(page.leads.rows))]
@@ -75,7 +74,7 @@ def page_time(page: ReadPage, speed: float | None = None) -> tuple[list[FoundLea
     width = float(np.median(rights) - np.median(lefts))
     notes = []
     if speed is None:
-        speed = USUAL_SPEED if width <= FAST_WIDTH else FAST_SPEED
+        speed = USUAL_SPEED
         notes.append(f"the paper speed is assumed: {speed:g} mm/s")
     usual = min((speed * USUAL_SECONDS, USUAL_WIDTH), key=lambda each: abs(width / each - 1))
     first, last = np.unravel_index(np.abs(widths - usual).argmin(), widths.shape)

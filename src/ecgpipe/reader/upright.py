@@ -23,7 +23,7 @@ class Frame:
         pixels_per_mm: resolution.
         positions: float32 (h, w, 2), the position x, y in the picture of each pixel's centre; the picture's first
             pixel reaches from 0 to 1.
-        local: folds and waves of the paper, which ``positions`` and positions in mm take into account.
+        local: folds and waves of the paper, which ``positions`` and ``to_mm`` take into account.
     """
 
     geometry: PageGeometry = field(repr=False)
