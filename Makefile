@@ -31,7 +31,7 @@ export MPLBACKEND := Agg
 # waiting threads sleep instead of spinning, since tests and jobs share the cores
 export OMP_WAIT_POLICY := PASSIVE
 # one test process per core, with one thread each; tests/conftest.py divides the tests
-TESTS := OMP_NUM_THREADS=1 pytest -n $(CORES) --dist loadscope
+TESTS := OMP_NUM_THREADS=1 pytest -n $(CORES) --dist loadscope --no-loadscope-reorder
 
 .PHONY: demo plan test long-test lint package package-test slurm-test docs docs-test fuzz fault-test kit-env kit-test format reference clean
 
@@ -60,7 +60,7 @@ docs: $(READY)
 	@echo "The pages: $(CURDIR)/build/site/index.html"
 
 docs-test: $(READY)
-	pytest -m docs tests/docs
+	$(TESTS) -m docs tests/docs
 
 package: $(READY)
 	python -m hatchling build -d dist

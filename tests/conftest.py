@@ -1,6 +1,7 @@
 """Fixtures and helpers that several test modules share."""
 
 import io
+import re
 import subprocess
 import sys
 import zipfile
@@ -15,11 +16,26 @@ PROJECT = Path(__file__).resolve().parent.parent
 TOGETHER = ("tests/predict/", "tests/report/", "tests/train/")
 """Folders whose modules share fixtures that take long."""
 
+SLOW = (
+    "tests/workflow/test_rerun.py",
+    "tests/workflow/test_workflow.py",
+    "tests/workflow/",
+    *TOGETHER,
+    "tests/models/",
+)
+"""What takes longest, in this order."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow modules first (with ``--no-loadscope-reorder``), so that no process waits long for the last one."""
+    items.sort(key=lambda item: next((i for i, start in enumerate(SLOW) if item.nodeid.startswith(start)), len(SLOW)))
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log):
     """With ``--dist loadscope``, one process runs all tests of a module or folder, so that fixtures are made once.
 
+    The same for the commands of a page of the documentation, which use each other's files.
     Not with groups: pytest-xdist 3.8 does not hand them to pytest 9.
     """
     if config.getvalue("dist") != "loadscope":
@@ -28,7 +44,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log):
 
     class ByModule(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            module = nodeid.partition("::")[0]
+            module, _, test = nodeid.partition("::")
+            if page := re.match(r"test_the_command_runs\[(\S+\.md): ", test):
+                return page[1]
             return next((folder for folder in TOGETHER if module.startswith(folder)), module)
 
     return ByModule(config, log)

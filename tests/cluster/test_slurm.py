@@ -130,10 +130,12 @@ def test_a_failing_job_is_reported_and_only_what_is_missing_runs_again(cluster, 
 
 
 def test_the_demo_runs_on_the_cluster_to_its_report(cluster, tmp_path):
-    """Like `make demo`: each training is a GPU job, the rest is on the main partition."""
+    """Like `make demo`, with fewer jobs: each training is a GPU job, the rest is on the main partition."""
     project = Project(copy_project(tmp_path / "project"), "config/demo.yaml")
     project.edit("config/demo.yaml", "records: 480", "records: 160")
     project.edit("config/demo.yaml", "epochs: 14", "epochs: 2")
+    project.edit("config/demo.yaml", "variants: [small_resnet, swin_lgf_fpn]", "variants: [small_resnet]")
+    project.edit("config/demo.yaml", "evaluate:", "baselines: {enabled: [majority]}\nevaluate:")
     fit_profile(project.folder)
     process = project.start("all")
     seen: dict[str, set[str]] = {}

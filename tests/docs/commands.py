@@ -46,6 +46,13 @@ def commands_of(page: Path) -> list[str]:
     return found
 
 
-def all_commands() -> list[str]:
-    """Every command once, in the order of the pages."""
-    return list(dict.fromkeys(command for page in pages() for command in commands_of(page)))
+def all_commands() -> list[tuple[str, str]]:
+    """Page and command, in the order of the pages: every command once, except those whose folder a page needs."""
+    found: list[tuple[str, str]] = []
+    seen: set[str] = set()
+    for page in pages():
+        for command in dict.fromkeys(commands_of(page)):
+            if command not in seen or command.startswith("ecgpipe new-"):
+                found.append((page.name, command))
+            seen.add(command)
+    return found

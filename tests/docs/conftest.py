@@ -22,9 +22,10 @@ def yaml_of(page: str, first: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def project(finished: Workflow) -> Path:  # noqa: F811
-    """The folder; it contains what the commands name."""
-    folder = finished.folder
+def project(finished: Workflow, tmp_path_factory) -> Path:  # noqa: F811
+    """The folder, one for each process of pytest-xdist; it contains what the commands name."""
+    folder = tmp_path_factory.mktemp("docs") / "project"
+    shutil.copytree(finished.folder, folder, copy_function=shutil.copy2, symlinks=True)
     for file in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy2(PROJECT / file, folder)
     shutil.copytree(PROJECT / "docs", folder / "docs", dirs_exist_ok=True)  # commands write into it

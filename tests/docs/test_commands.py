@@ -87,7 +87,9 @@ def check_arguments(command: str) -> None:
         assert named <= set(extras)
 
 
-@pytest.mark.parametrize("command", all_commands())
+@pytest.mark.parametrize(
+    "command", [pytest.param(command, id=f"{page}: {command}") for page, command in all_commands()]
+)
 def test_the_command_runs(command, project):
     if any(re.match(pattern, command) for pattern in NOT_RUN):
         check_arguments(command)
@@ -95,8 +97,8 @@ def test_the_command_runs(command, project):
     program = command.split(" ")[0]
     if program == "ecgpipe":
         own = replaced(command, SMALLER)
-        if own.startswith("ecgpipe simulate"):
-            shutil.rmtree(project / "data/simulated", ignore_errors=True)
+        if made := re.match(r"ecgpipe (?:simulate|new-dataset|new-model) (\S+)", own):
+            shutil.rmtree(project / made[1], ignore_errors=True)
         # doctor exits with 1 if something does not fit this machine
         run(f"python -m {own}", project, (0, 1) if "doctor" in own else (0,))
     elif program == "snakemake":
@@ -121,7 +123,7 @@ def test_the_command_runs(command, project):
 
 
 def test_all_pages_have_commands_and_all_exceptions_are_needed():
-    commands = all_commands()
+    commands = [command for _, command in all_commands()]
     assert len(commands) > 60
     assert {page.name for page in pages() if commands_of(page)} >= {"README.md", "install.md", "own-model.md"}
     for pattern in NOT_RUN:
