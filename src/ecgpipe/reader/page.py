@@ -17,6 +17,7 @@ from ecgpipe.reader.phase import local_shift
 from ecgpipe.reader.read import FoundName, Reading, legible, marks_of, read_page
 from ecgpipe.reader.rows import TRACE, columns_of
 from ecgpipe.reader.templates import Layout
+from ecgpipe.reader.unusual import with_ink_curves
 from ecgpipe.reader.upright import Frame, frame_around
 
 NO_ECG = "no ECG was found in the picture; give a photo, scan or drawing of an ECG page"
@@ -26,6 +27,8 @@ REPEATED = 6
 """Number of repeated lead names from which two pages are suspected; rhythm strips repeat up to three names."""
 NAMED = 2.0
 """How many lead names prove an ECG (``read.legible``)."""
+SURELY_NAMED = 6.0
+"""How many prove one whose traces the network takes for other ink."""
 CLEAR, IN_ROWS = 0.83, 0.8
 """Without them: the traces' minimum mean probability, and their minimum share of all pixels that look like a trace."""
 MARGIN = 4.0  # mm around the content of a page
@@ -133,7 +136,7 @@ def understand_page(picture: np.ndarray, net: ReaderNet, layouts: Sequence[Layou
     Raises:
         DataError: there is no ECG in the picture.
     """
-    first = read_page(picture, net)
+    first = _read(picture, net)
     negative = _as_negative(picture, first, net)
     if negative is not None:
         picture, first = negative
@@ -152,6 +155,12 @@ def understand_page(picture: np.ndarray, net: ReaderNet, layouts: Sequence[Layou
     return replace(page, notes=notes)
 
 
+def _read(picture: np.ndarray, net: ReaderNet) -> Reading:
+    """The reading of a picture, with curves that the network takes for other ink if the lead names prove an ECG."""
+    reading = read_page(picture, net)
+    return with_ink_curves(reading) if legible(reading.names) >= SURELY_NAMED else reading
+
+
 def _as_negative(picture: np.ndarray, first: Reading, net: ReaderNet) -> tuple[np.ndarray, Reading] | None:
     """The negative of a picture and its reading, if it shows light traces on a dark background, such as a screen.
 
@@ -161,7 +170,7 @@ def _as_negative(picture: np.ndarray, first: Reading, net: ReaderNet) -> tuple[n
     if np.median(picture[::4, ::4]) >= DARK_GROUND or legible(first.names) >= NAMED:
         return None
     negative = cv2.bitwise_not(picture)
-    reading = read_page(negative, net)
+    reading = _read(negative, net)
     share, usual = (float((each.maps[0] > 0.5).mean()) for each in (reading, first))
     better = legible(reading.names) >= NAMED or share > max(NEGATIVE_TRACE, MORE_TRACE * usual)
     return (negative, reading) if better else None
@@ -169,7 +178,7 @@ def _as_negative(picture: np.ndarray, first: Reading, net: ReaderNet) -> tuple[n
 
 def _turned(picture: np.ndarray, net: ReaderNet, quarters: int) -> Reading:
     """The reading of a picture that was turned anticlockwise by quarter turns."""
-    return read_page(np.ascontiguousarray(np.rot90(picture, quarters)), net)
+    return _read(np.ascontiguousarray(np.rot90(picture, quarters)), net)
 
 
 def _understood(
