@@ -88,6 +88,14 @@ def test_nothing_is_sure_without_calibration_or_on_unusual_pages():
     assert words_of(prediction({"MI": 0.8}), MODEL)["unusual"] is None
 
 
+def test_nothing_is_sure_of_a_page_with_fewer_leads_than_in_training():
+    read = {"layout": "record", "speed_mm_per_s": None, "gain_mm_per_mv": None}
+    limbs = read | {"missing": [f"V{n}" for n in range(1, 7)]}
+    sure = words_of(prediction({"MI": 0.8}, read=limbs), MODEL)["sure"]
+    assert "unknown" in sure and "6 of 12 leads" in sure
+    assert "about 80" in words_of(prediction({"MI": 0.8}, read=read | {"missing": ["V5", "V6"]}), MODEL)["sure"]
+
+
 def test_what_was_read_is_in_words():
     read = {"layout": "3x4+1", "speed_mm_per_s": 25.004, "gain_mm_per_mv": 10.0, "missing": ["V5", "V6"]}
     assert read_in_words(read) == [

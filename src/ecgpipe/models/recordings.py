@@ -22,6 +22,8 @@ STEP = 125
 """Largest distance in samples between two pieces of a lead."""
 LEAST = 20
 """Samples: a lead that is shown for a shorter time counts as missing."""
+MOST_MISSING = 4
+"""Largest number of leads that are missing in a training window."""
 NEAR = 25
 """Samples by which the starts and ends of leads of one column may differ, and a column may exceed a window."""
 KERNEL = 7

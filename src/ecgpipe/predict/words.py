@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ecgpipe.artifacts.model_folder import PREDICTED, WHY_PREDICTED
+from ecgpipe.models.recordings import MOST_MISSING
 from ecgpipe.predict.prediction import OodScore, Prediction
 from ecgpipe.report.names import class_names
 
@@ -67,6 +68,12 @@ def _sure(prediction: Prediction, calibration: Mapping[str, Any] | None) -> str:
         return f"How sure: unknown. The {what} is not calibrated; its probabilities may be too high or too low."
     if prediction.ood is not None and prediction.ood.unusual:
         return "How sure: unknown, since the page is unusual."
+    missing = 0 if prediction.read is None else len(prediction.read["missing"])
+    if missing > MOST_MISSING:
+        return (
+            f"How sure: unknown, since only {ALL_LEADS - missing} of {ALL_LEADS} leads were read; the model learned "
+            f"from at least {ALL_LEADS - MOST_MISSING}."
+        )
     share = 100 * float(prediction.probabilities.max())
     count = "fewer than 1" if share < 0.5 else "more than 99" if share > 99.5 else f"about {share:.0f}"
     kind = "validation" if calibration["fitted_on"] == "validation" else "reported"

@@ -19,14 +19,14 @@ from ecgpipe.artifacts.files import atomic_path, read_json, write_json
 from ecgpipe.config.box import BoxConfig
 from ecgpipe.errors import DataError
 from ecgpipe.fingerprint import fingerprint
-from ecgpipe.models.recordings import LEADS, WINDOW, RecordingNet, ResNet1d
+from ecgpipe.models.recordings import LEADS, MOST_MISSING, WINDOW, RecordingNet, ResNet1d
 from ecgpipe.progress import progress
 
 COLUMNS = {4: 0.6, 2: 0.15, 1: 0.25}
 """Columns of a page's layout -> share of the training windows; leads of one column are shown at the same time."""
 STRIPS = {1: 0.6, 6: 0.15, 10: 0.15}
 """Lead (II, V1, V5) -> share of windows in which its piece is from a rhythm strip, at another time."""
-FEWER, MOST_MISSING = 0.2, 4  # share of windows that lack leads, and maximum number of missing leads
+FEWER = 0.2  # share of windows that lack leads
 CUT, SHORTEST = 0.3, 100  # share of windows with one cut column, and minimum number of samples left of it
 GAIN = 0.1
 """Standard deviation of the log of a window's random gain."""
