@@ -38,11 +38,11 @@ statements of the records were further targets during the training.{first}"""
 
 SCORES = """\
 Macro AUC on records of fold 10, with {confidence:.4g}% intervals (bootstrap over patients). `recording`: the record
-itself, 10 s of all leads. All others are pages that were drawn, worn, read and digitized: layout and wear. The
-difference is from `kit/none` on the same records. Calibration error: the mean over classes of the expected calibration
-error in ten bins, after calibration. A sample of few records raises it, so in brackets is the error that a perfectly
-calibrated model has on as many records with these probabilities: the mean of simulations, and what {confidence:.4g}%
-of them stay below. Refused pages have no prediction.
+itself, 10 s of all leads. All others are pages that were drawn, degraded, read and digitized: layout and degradation.
+The difference is from `kit/none` on the same records. Calibration error: the mean over classes of the expected
+calibration error in ten bins, after calibration. A sample of few records raises it, so in brackets is the error that a
+perfectly calibrated model has on as many records with these probabilities: the mean of simulations, and what
+{confidence:.4g}% of them stay below. Refused pages have no prediction.
 
 | pages | records | refused | macro AUC | difference from kit/none | calibration error (perfect model) | unusual |
 | --- | ---: | ---: | --- | --- | ---: | ---: |
