@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from ecgpipe.errors import DataError
+from ecgpipe.reader.curves import with_ink_curves
 from ecgpipe.reader.geometry import PageGeometry
 from ecgpipe.reader.leads import FoundLead, PageLeads, find_leads
 from ecgpipe.reader.level import even_columns, row_wave, trace_points, upright_ends
@@ -17,7 +18,6 @@ from ecgpipe.reader.phase import local_shift
 from ecgpipe.reader.read import FoundName, Reading, legible, marks_of, read_page
 from ecgpipe.reader.rows import TRACE, columns_of
 from ecgpipe.reader.templates import Layout
-from ecgpipe.reader.unusual import with_ink_curves
 from ecgpipe.reader.upright import Frame, frame_around
 
 NO_ECG = "no ECG was found in the picture; give a photo, scan or drawing of an ECG page"
@@ -28,7 +28,7 @@ REPEATED = 6
 NAMED = 2.0
 """How many lead names prove an ECG (``read.legible``)."""
 SURELY_NAMED = 6.0
-"""How many prove one whose traces the network takes for other ink."""
+"""How many prove it so clearly that long curves of other ink count as its traces."""
 CLEAR, IN_ROWS = 0.83, 0.8
 """Without them: the traces' minimum mean probability, and their minimum share of all pixels that look like a trace."""
 MARGIN = 4.0  # mm around the content of a page

@@ -116,9 +116,6 @@ def read_page(picture: np.ndarray, net: ReaderNet) -> Reading:
     """
     resized, scale = _resized(picture)
     pixels, coarse = _predict(resized, net)
-    trace = pixels[0]
-    if trace.shape != picture.shape[:2]:
-        trace = cv2.resize(trace, picture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     names = len(LEAD_NAMES)
     rough = fit_geometry(coarse[names:], _paper(pixels, coarse.shape[1:]), CELL / scale, ROUGH_DEGREE)
     points, above = trace_points(pixels, scale)
@@ -133,8 +130,16 @@ def read_page(picture: np.ndarray, net: ReaderNet) -> Reading:
     found, upside_down, mirrored = _read_names(picture, positions, geometry, net)
     if mirrored:
         geometry = replace(geometry, x=-geometry.x)
-    probability = cv2.convertScaleAbs(trace, alpha=255)
-    return Reading(probability, pixels, scale, found, upside_down, geometry, refined is not None)
+    return Reading(
+        at_size(pixels[0], picture.shape[:2]), pixels, scale, found, upside_down, geometry, refined is not None
+    )
+
+
+def at_size(probability: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """A map of probabilities at the size (H, W) of the picture: uint8, 0 to 255."""
+    if probability.shape != shape:
+        probability = cv2.resize(probability, shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return cv2.convertScaleAbs(probability, alpha=255)
 
 
 def _trace_width(trace: np.ndarray, geometry: PageGeometry) -> float | None:

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
 from ecgpipe.reader.network import OFFSET_UNIT, PIXEL_MAPS
-from ecgpipe.reader.read import Reading
+from ecgpipe.reader.read import Reading, at_size
 
 INK, OFFSET = PIXEL_MAPS.index("ink"), PIXEL_MAPS.index("offset")
 MARKED = 0.3  # probability of trace or other ink
@@ -16,14 +16,12 @@ UPRIGHT = 6.0  # mm: taller vertical strokes are separators or the sides of puls
 LEAST_WIDTH = 20.0  # mm: letters and most words are narrower
 LEAST_HEIGHT = 1.5  # mm: flatter lines are printed rules
 MOST_STROKES = 1.5  # mean number of strokes in a column; text, tables and pictures have more
-MISSED = 12.0  # mm: on other pages, narrower parts are pulses and lead names that touch a trace
+MISSED = 12.0  # mm: narrower parts do not count; on other pages, names and pulses that touch a trace look like this
 LEAST_SHARE = 0.15  # of the length of all curves: less may be handwriting
 PULSE = 15.0  # mm at the beginning of a curve that may show a calibration pulse
-TOP, TOP_FLAT, TOP_HEIGHT = (
-    3.0,
-    0.5,
-    4.0,
-)  # mm: a pulse's top is at least this wide, this flat, and this far from the line
+TOP = 3.0  # mm, least width of a pulse's top
+FLAT = 0.5  # mm, its largest difference in height
+HIGH = 4.0  # mm, its least distance from the baseline
 
 
 @dataclass(frozen=True)
@@ -58,8 +56,7 @@ def with_ink_curves(reading: Reading) -> Reading:
         for place, values in ((0, 1), (INK, 0), (OFFSET, above)):
             part = maps[place][curve.box]
             part[...] = np.where(unseen, values, part)
-    seen = maps[0] if maps[0].shape == reading.trace.shape else cv2.resize(maps[0], reading.trace.shape[::-1])
-    return replace(reading, maps=maps, trace=cv2.convertScaleAbs(seen, alpha=255))
+    return replace(reading, maps=maps, trace=at_size(maps[0], reading.trace.shape))
 
 
 def _curves(maps: np.ndarray, mm: float) -> list[Curve]:
@@ -94,7 +91,7 @@ def _pulse_end(curve: Curve, mm: float) -> int:
     counts = curve.own.sum(axis=0)
     height = (np.arange(len(curve.own)) @ curve.own) / np.maximum(counts, 1)
     size = max(2, round(TOP * mm))
-    flat = maximum_filter1d(height, size) - minimum_filter1d(height, size) < TOP_FLAT * mm
-    top = flat & (counts > 0) & (np.abs(height - curve.baseline) > TOP_HEIGHT * mm)
+    flat = maximum_filter1d(height, size) - minimum_filter1d(height, size) < FLAT * mm
+    top = flat & (counts > 0) & (np.abs(height - curve.baseline) > HIGH * mm)
     found = np.flatnonzero(top[: round(PULSE * mm)])
     return int(found[-1] + size) if len(found) else 0

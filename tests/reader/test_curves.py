@@ -5,9 +5,9 @@ import pytest
 
 from ecgpipe import RenderConfig, render_page
 from ecgpipe.config.pages import DegradeConfig
+from ecgpipe.reader.curves import with_ink_curves
 from ecgpipe.reader.digitize import digitize
 from ecgpipe.reader.read import read_page
-from ecgpipe.reader.unusual import with_ink_curves
 from ecgpipe.render.degrade import degrade_page
 
 RATE = 500
