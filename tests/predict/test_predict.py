@@ -129,7 +129,8 @@ def test_a_class_may_reach_its_threshold_without_being_the_most_probable(task, w
     numbers = np.array([0.6, 0.2]), np.array([0.6, 0.2])
     one = Prediction("x", "image", task, ("MI", "STTC"), *numbers, ("MI",), thresholds, None, False, ())
     description = {"trained_on": {"dataset": "ptb-xl"}, "calibration": None}
-    summary, first, second = format_prediction(one, description).splitlines()[1:]
+    summary, first, second, sure = format_prediction(one, description).splitlines()[1:]
+    assert sure.startswith("  How sure: ")
     assert summary == "  Most probable: MI (myocardial infarction), 60%."
     assert first.endswith(f"  {why}") and second.endswith("  reaches its 90% threshold")
     assert "called" not in json.dumps(one.to_dict())

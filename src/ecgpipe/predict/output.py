@@ -19,7 +19,7 @@ from ecgpipe.reader.output import NUMBERED
 
 
 def format_prediction(prediction: Prediction, model: Mapping[str, Any]) -> str:
-    """A few lines: the most probable class, one line per class, the values read from the page, and notes.
+    """A few lines: the most probable class, one line per class, how sure, the values read from the page, and notes.
 
     Args:
         prediction: of a page.
@@ -30,6 +30,7 @@ def format_prediction(prediction: Prediction, model: Mapping[str, Any]) -> str:
     width = max(map(len, prediction.classes))
     for row in words["classes"]:
         lines.append(f"    {row['label']:<{width}}  {row['probability']:6.1%}  {row['result']}".rstrip())
+    lines.append(f"  {words['sure']}")
     if words["read"]:
         lines.append("  read: " + "; ".join(f"{term.lower()} {text}" for term, text in words["read"]))
     lines += [f"  note: {note}" for note in prediction.notes]
