@@ -99,6 +99,16 @@ def test_a_long_record_gets_a_note(made, tmp_path, capsys):
     assert status == 0 and "note: the page shows the first 10 s of 30 s" in out
 
 
+def test_a_link_to_nothing_does_not_stop_the_other_files_of_its_folder(made, tmp_path, capsys):
+    for name in ("a.png", "c.png"):
+        (tmp_path / name).write_bytes(made.pages["00001"])
+    (tmp_path / "b.png").symlink_to(tmp_path / "nowhere")
+    status, out, _ = run(capsys, made.model, tmp_path, "--json")
+    document = json.loads(out)
+    assert status == 1 and document["errors"] == [f"{tmp_path}/b.png: no such file or record; check the name"]
+    assert [one["name"] for one in document["predictions"]] == [str(tmp_path / name) for name in ("a.png", "c.png")]
+
+
 def test_empty_folders_and_missing_files(made, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "notes.txt").write_text("nothing here")

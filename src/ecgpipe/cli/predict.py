@@ -83,9 +83,10 @@ def predict(args: Arguments) -> None:
             if (note := found.note()) and not args.quiet:
                 print(f"ecgpipe: note: {note}", file=sys.stderr)
             for file in found.files:
-                if not file.exists():
-                    raise DataError(f"{file}: no such file or record; check the name")
-                files[file] = None
+                if file.exists():
+                    files[file] = None
+                else:  # a link to nothing in a folder does not stop the folder's other files
+                    missing.append(DataError(f"{file}: no such file or record; check the name"))
         except DataError as error:
             missing.append(error)
     if not files and not args.json:
