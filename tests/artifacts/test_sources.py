@@ -308,3 +308,16 @@ def test_an_entry_without_a_name_is_refused():
     directory = SimpleNamespace(infolist=lambda: [zipfile.ZipInfo("")])
     with pytest.raises(DataError, match="its entry '' leaves the target folder"):
         sources.archive_files("x.zip", directory)
+
+
+def test_a_deleted_line_of_the_list_counts_as_a_change_and_a_link_to_nothing_is_no_crash(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"a")
+    (tmp_path / "b.png").symlink_to(tmp_path / "nowhere")
+    write_sums(tmp_path, ["a.png"])
+    source = open_source(tmp_path)
+    listed = source.change_key("a.png")
+    (tmp_path / "SHA256SUMS.txt").unlink()
+    assert source.change_key("a.png") != listed
+    missing = source.change_key("b.png")
+    (tmp_path / "nowhere").write_bytes(b"b")
+    assert source.change_key("b.png") != missing

@@ -16,7 +16,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -283,9 +283,15 @@ class Folder:
         )
 
     def change_key(self, name: str) -> str:
-        """See Source: size and modification time."""
-        changes = (self.top / name).stat()
-        return f"{changes.st_size} {changes.st_mtime_ns}"
+        """See Source: size, modification time and listed SHA-256, since users may delete its line in the list."""
+        try:
+            changes = (self.top / name).stat()
+        except FileNotFoundError:
+            return "0 missing"  # a link to nothing
+        listed = ""
+        with suppress(DataError):  # of a damaged list, which ``check`` reports
+            listed = self._sums.get(name, "")
+        return f"{changes.st_size} {changes.st_mtime_ns} {listed}".rstrip()
 
     def full_name(self, name: str) -> str:
         """See Source."""
