@@ -254,3 +254,15 @@ def test_wrong_inputs_are_refused_before_the_network_is_loaded(words, tmp_path, 
     monkeypatch.setattr("ecgpipe.reader.read.load_reader", lambda *_: pytest.fail("loaded"))
     assert main(["digitize", *words, "-o", "x"]) == 1
     assert words[-1] in capsys.readouterr().err
+
+
+def test_records_that_were_not_digitized_are_not_overwritten(page, tmp_path, capsys):
+    Image.fromarray(page.image).save(tmp_path / "page.png")
+    own = tmp_path / "page.hea"
+    own.write_text("the original")
+    assert main(["digitize", str(tmp_path / "page.png"), "-o", str(tmp_path)]) == 1
+    assert f"{own} exists and is not a digitized page" in capsys.readouterr().err
+    assert own.read_text() == "the original"
+    own.unlink()
+    for _ in range(2):  # its own results may be replaced
+        assert main(["digitize", str(tmp_path / "page.png"), "-o", str(tmp_path)]) == 0
