@@ -189,3 +189,10 @@ def test_arguments_out_of_range_are_refused(wrong, tmp_path):
     with pytest.raises(ConfigError):
         simulate_dataset(tmp_path / "new", **{"records": 5, "seed": 1} | wrong)
     assert not (tmp_path / "new").exists()
+
+
+def test_the_lists_of_another_dataset_are_not_deleted(tmp_path):
+    (tmp_path / "RECORDS").write_text("rec_1\n")
+    with pytest.raises(DataError, match="contains RECORDS of something else"):
+        simulate_dataset(tmp_path, records=5, seed=1)
+    assert (tmp_path / "RECORDS").read_text() == "rec_1\n"

@@ -275,3 +275,11 @@ def test_commands(run, tmp_path, capsys):
     assert "MB, logits within" in capsys.readouterr().out
     assert main(["export", str(tmp_path / "none"), "-o", str(tmp_path / "m.onnx")]) == 1
     assert "config.json: cannot be read" in capsys.readouterr().err
+
+
+def test_a_folder_of_other_files_is_not_used(run, tmp_path):
+    (tmp_path / "README.md").write_text("my notes")
+    for folder in (tmp_path, run):
+        with pytest.raises(DataError, match="contains other files than a saved model"):
+            save_model(run, folder)
+    assert (tmp_path / "README.md").read_text() == "my notes"

@@ -37,10 +37,13 @@ def save_model(run_folder: Path | str, folder: Path | str | None = None, *, thre
         The folder.
 
     Raises:
-        DataError: the run is not trained, or a file cannot be read.
+        DataError: the run is not trained, a file cannot be read, or the target contains something else.
     """
     run_folder = Path(run_folder)
     folder = Path(folder) if folder is not None else run_folder / MODEL_FOLDER
+    filled = folder.is_dir() and any(folder.iterdir())
+    if filled and (not (folder / WEIGHTS_FILE).exists() or folder.samefile(run_folder)):
+        raise DataError(f"{folder}: contains other files than a saved model; give a new or empty folder")
     run, index = RunConfig.read(run_folder), RunIndex.read(run_folder)
     if not all((run_folder / name).is_file() for name in (SUMMARY_FILE, WEIGHTS_FILE)):
         raise DataError(f"{run_folder}: not trained yet ({SUMMARY_FILE} or {WEIGHTS_FILE} is missing)")

@@ -60,7 +60,7 @@ def simulate_dataset(
 
     Raises:
         ConfigError: an argument is out of range.
-        DataError: ``destination`` already contains a dataset.
+        DataError: ``destination`` already contains a dataset or other files.
     """
     if not sampling_rates or set(sampling_rates) - set(RATES):
         raise ConfigError(f"sampling_rates {tuple(sampling_rates)}: PTB-XL's layout has 100 and 500 Hz")
@@ -71,6 +71,9 @@ def simulate_dataset(
     destination = Path(destination)
     if (destination / DATABASE).exists():
         raise DataError(f"{destination} already contains a dataset; choose another folder, or delete that one first")
+    others = [name for name in INDEX_FILES if (destination / name).exists()]
+    if others and TRUTH not in others:  # an interrupted simulation has the truth first
+        raise DataError(f"{destination} contains {', '.join(others)} of something else; choose another folder")
     cohort = plan_cohort(records, seed, class_mix)
     rates = tuple(sorted(set(sampling_rates)))
     for rate in rates:
