@@ -219,6 +219,38 @@ def test_a_stopped_worker_starts_no_other_process(recording_model):
     assert not worker.process.is_alive()
 
 
+def test_a_worker_that_could_not_start_is_started_by_the_next_request(made, monkeypatch):
+    worker = Worker(made.model, threads=1)
+
+    class Full:
+        def start(self):
+            raise OSError(12, "Cannot allocate memory")
+
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr("multiprocessing.context.SpawnContext.Process", lambda *_, **__: Full())
+            worker.process.kill()
+            worker.process.join()
+            for _ in range(2):
+                with pytest.raises(DataError, match="Cannot allocate memory"):
+                    worker.ask("predict", b"words", "notes.png")
+        assert worker.ask("predict", made.pages["00001"], "page.png")["pages"]
+    finally:
+        worker.stop()
+
+
+def test_silent_connections_keep_nobody_out(served, monkeypatch):
+    monkeypatch.setattr("ecgpipe.serve.server.SILENT_SECONDS", 0.5)
+    silent = [socket.create_connection(("127.0.0.1", served.port)) for _ in range(40)]
+    try:
+        silent[-1].sendall(b"GET / HTTP/1.1\r\n")  # headers that never end
+        time.sleep(1.5)
+        assert request(served)[0] == 200
+    finally:
+        for connection in silent:
+            connection.close()
+
+
 def test_an_interrupted_upload_is_not_logged_as_an_error(served, token, caplog):
     head = f"POST /predict HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\nx-ecgpipe-token: {token}\r\n"
     with socket.create_connection(("127.0.0.1", served.port)) as connection:

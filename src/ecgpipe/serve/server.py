@@ -1,11 +1,13 @@
 """The server of the local web page for a saved model: where it listens, and the names under which it may be opened."""
 
+import asyncio
 import ipaddress
 import socket
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ecgpipe.artifacts.recording_model import read_saved
 from ecgpipe.errors import ConfigError
@@ -14,8 +16,22 @@ from ecgpipe.serve.worker import Worker
 
 NOWHERE = ("192.0.2.1", 9)
 """An address that no machine uses (RFC 5737)."""
+SILENT_SECONDS = 10
+"""Time for a connection's first request; without a limit, idle connections would keep all others out."""
 HTTP_PORT = 80
 """Browsers leave it out of the Host header."""
+
+
+class _Connection(H11Protocol):
+    """Closes a connection whose first request does not arrive."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.loop.call_later(SILENT_SECONDS, self._close_if_silent)
+
+    def _close_if_silent(self) -> None:
+        if self.cycle is None:
+            self.transport.close()
 
 
 class LocalPage:
@@ -69,6 +85,7 @@ class LocalPage:
         self.server = uvicorn.Server(
             uvicorn.Config(
                 app,
+                http=_Connection,
                 lifespan="off",
                 ws="none",
                 log_config=None,

@@ -57,10 +57,16 @@ class Worker:
 
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
-        self._connection, other = context.Pipe()
-        self.process = context.Process(target=_run, args=(other, self.folder, self.options), daemon=True)
-        self.process.start()
-        other.close()
+        connection, other = context.Pipe()
+        process = context.Process(target=_run, args=(other, self.folder, self.options), daemon=True)
+        try:
+            process.start()
+        except OSError as error:  # the next request tries again
+            connection.close()
+            raise DataError(f"the process that reads files could not start ({error.strerror}); try again") from error
+        finally:
+            other.close()
+        self._connection, self.process = connection, process
         try:
             ready = json.loads(self._connection.recv_bytes(MAX_ANSWER_BYTES))
         except (EOFError, OSError) as error:
