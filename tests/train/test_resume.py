@@ -1,5 +1,6 @@
 """A training that is interrupted at any moment and resumed gives the same result as an undisturbed one."""
 
+import fcntl
 import json
 import os
 import signal
@@ -119,6 +120,18 @@ def test_a_finished_run_is_not_trained_again(make_run, monkeypatch):
     summary = train_run(folder, EVERY_STEP)
     monkeypatch.setattr(engine, "_train", None)
     assert train_run(folder, EVERY_STEP) == read_json(folder / "train.json") == summary
+
+
+def test_two_processes_do_not_train_the_same_run(make_run):
+    folder = make_run("test_resnet", epochs=1, warmup_epochs=0)
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        with pytest.raises(DataError, match="another process is training this run"):
+            train_run(folder, EVERY_STEP)
+    finally:
+        os.close(opened)
+    train_run(folder, EVERY_STEP)
 
 
 def test_a_checkpoint_takes_no_room_in_the_temporary_folder(make_run, monkeypatch, tmp_path):

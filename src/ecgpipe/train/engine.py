@@ -1,11 +1,15 @@
 """Train a prepared run, or resume an interrupted training."""
 
+import fcntl
 import io
 import logging
+import os
 import platform
 import shutil
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -84,7 +88,7 @@ def train_run(folder: Path | str, options: TrainerOptions | None = None, *, show
 
     Raises:
         DataError: the run is not prepared, its images are missing, its targets are not valid, its checkpoint is
-            damaged, or the disk is too small.
+            damaged, another process is training it, or the disk is too small.
         EcgpipeError: the loss is not finite, or the disk is full.
         Stopped: a signal stopped the training.
     """
@@ -102,8 +106,26 @@ def train_run(folder: Path | str, options: TrainerOptions | None = None, *, show
         torch.set_num_threads(options.threads)
     _silence_lightning()
     seed_everything(run.seed, verbose=False)
-    with explain_disk_full(folder):
+    with explain_disk_full(folder), _alone(folder):
         return _train(folder, run, index, options, identity, init_from, show_progress)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Lock a run's folder: two trainings would delete each other's checkpoints."""
+    if rank_zero_only.rank != 0:  # type: ignore[attr-defined]
+        yield
+        return
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # of a file system without locks
+            try:
+                fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise DataError(f"{folder}: another process is training this run; wait for it, or stop it") from error
+        yield
+    finally:
+        os.close(opened)
 
 
 def _train(
