@@ -246,13 +246,6 @@ class PreprocessConfig(Section):
         (50, 150), description="paper: lower and upper threshold on the Sobel magnitude (eq. 1); the paper gives none"
     )
 
-    @field_validator("reader_weights")
-    @classmethod
-    def _weights_exist(cls, value: str | None) -> str | None:
-        if value is not None and not Path(value).is_file():
-            raise ValueError(f"no such file: {value}")
-        return value
-
     @model_validator(mode="after")
     def _consistent(self) -> "PreprocessConfig":
         if self.digitized and self.variant != "reader":

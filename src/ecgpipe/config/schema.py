@@ -193,7 +193,10 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _keys_of_preprocess_are_used(self) -> "Config":
-        variant = self.preprocess.variant  # checked here, since saved models and runs may have other keys
+        variant = self.preprocess.variant  # checked here, since saved models and runs may have other keys and machines
+        weights = self.preprocess.reader_weights
+        if weights is not None and not Path(weights).is_file():
+            raise ValueError(f"preprocess.reader_weights: no such file: {weights}")
         others = {"coverage"} if variant == "paper" else {"crop", "canny"}
         if ignored := self.preprocess.model_dump(exclude_defaults=True, include=others):
             raise ValueError(

@@ -1,6 +1,7 @@
 """The variant `reader`: the traces of any page on a canvas of fixed size in millimetres."""
 
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -8,6 +9,7 @@ import numpy as np
 
 from ecgpipe.artifacts.page_transform import PageTransform
 from ecgpipe.config.pages import READER_WEIGHTS, PreprocessConfig
+from ecgpipe.errors import DataError
 
 if TYPE_CHECKING:
     from ecgpipe.reader.network import ReaderNet
@@ -169,7 +171,13 @@ def canvas_of_picture(
 
 @lru_cache(maxsize=2)
 def reader_of(weights: str | None) -> "ReaderNet":
-    """The page reader with these weights, or with those in the package."""
+    """The page reader with these weights, or with those in the package.
+
+    Raises:
+        DataError: no such file, for example after a model was copied to another machine.
+    """
     from ecgpipe.reader.read import load_reader
 
+    if weights and not Path(weights).is_file():
+        raise DataError(f"{weights}: no such file; copy the reader's weights there (key preprocess.reader_weights)")
     return load_reader(weights or READER_WEIGHTS)
