@@ -50,6 +50,7 @@ def test_labels_as_text_and_json(data, capsys):
         (["labels", "nowhere"], "nowhere: no such folder or zip archive"),
         (["render", "nowhere/00001_lr", "-o", "x.png"], "00001_lr.hea: no such file"),
         (["preprocess", "nowhere.png", "-o", "x.png"], "nowhere.png: no such file"),
+        (["preprocess", "page.png", "-o", "x.gif"], "x.gif: not the suffix of a lossless image format"),
         (["train", "nowhere"], "is nowhere a prepared run?"),
         (["models", "--image-size", "0"], "--image-size: Input should be greater than or equal to 64; given: 0"),
         (["models", "--image-size", "100"], "--image-size: must be a multiple of 32"),

@@ -95,8 +95,8 @@ def _built_in_summary(folder: Path) -> str:
     argument("run", type=Path, metavar="RUN_DIR", help="folder of a prepared run"),
     argument("--threads", type=positive, metavar="N", help="CPU threads per process"),
     argument("--accelerator", default="auto", choices=("auto", "cpu", "gpu", "mps"), help="default: auto"),
-    argument("--devices", type=int, default=1, metavar="N", help="GPUs or processes per node (default 1)"),
-    argument("--nodes", type=int, default=1, metavar="N", help="nodes (default 1)"),
+    argument("--devices", type=positive, default=1, metavar="N", help="GPUs or processes per node (default 1)"),
+    argument("--nodes", type=positive, default=1, metavar="N", help="nodes (default 1)"),
     argument("--strategy", default="auto", help="Lightning's strategy, e.g. ddp (default for several devices)"),
     argument(
         "--images-on-device",

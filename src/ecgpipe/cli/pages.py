@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ecgpipe.render.degrade import DegradedPage
     from ecgpipe.render.page import Page
 
+LOSSLESS = ".png", ".bmp", ".tif", ".tiff", ".pgm", ".webp"
 PAGE_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 JPEG_QUALITY = 95  # of a page that is not degraded
 
@@ -155,8 +156,8 @@ def preprocess(args: Arguments) -> None:
 
     if args.source == "digitized" and args.variant != "reader":
         raise ConfigError("--from digitized requires --variant reader")
-    if not cv2.haveImageWriter(str(args.output)):
-        raise DataError(f"{args.output}: not the suffix of an image format; use .png")
+    if args.output.suffix.lower() not in LOSSLESS:
+        raise DataError(f"{args.output}: not the suffix of a lossless image format; use {', '.join(LOSSLESS)}")
     config = PreprocessConfig(variant=args.variant, source=args.source, size=args.size)
     record = is_record(args.page)
     try:
