@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ecgpipe.artifacts.sources import open_source
 from ecgpipe.errors import DataError, one_line
 
 BEAT_FIELDS = ("p_onset", "p_offset", "qrs_onset", "r_peak", "qrs_offset", "t_onset", "t_peak", "t_offset")
@@ -131,6 +132,9 @@ def read_truth(path: Path | str, record_ids: Iterable[str]) -> dict[str, Truth]:
     """
     wanted = {int(record_id) for record_id in record_ids}
     truths = {}
+    folder = Path(path).parent
+    if folder.is_dir():
+        open_source(folder).check(Path(path).name)
     try:
         with open(path, encoding="utf-8") as lines:
             for line in lines:

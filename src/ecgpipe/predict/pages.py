@@ -170,9 +170,11 @@ class PageReader(FileReader):
         self.config: PreprocessConfig = saved.preprocessing
         drawing: dict[str, Any] = saved.drawing or {}
         self._render, self._layout = drawing.get("render"), layout
+        trained, given = drawing.get("reading") or {}, dict(reading or {})
+        names = {**(trained.get("lead_names") or {}), **(given.get("lead_names") or {})}
         super().__init__(
             bool(drawing.get("derive_leads")) if derive_leads is None else derive_leads,
-            (drawing.get("reading") or {}) | dict(reading or {}),
+            trained | given | ({"lead_names": names} if names else {}),
         )
 
     def _picture(self, picture: Picture) -> InputPage:

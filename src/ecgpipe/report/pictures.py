@@ -9,6 +9,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from ecgpipe.artifacts.files import verify
 from ecgpipe.artifacts.images import open_images, unpack
 from ecgpipe.artifacts.page_transform import read_transforms
 from ecgpipe.artifacts.pages import PageSource
@@ -66,8 +67,13 @@ def _decoded(content: bytes) -> np.ndarray:
 
 
 def overlay_sheet(path: Path | str) -> Picture:
-    """A sheet of saliency overlays, scaled down."""
-    return webp(cv2.imread(str(path), cv2.IMREAD_COLOR), SHEET_WIDTH)
+    """A sheet of saliency overlays, scaled down.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    verify(path)
+    return webp(_decoded(Path(path).read_bytes()), SHEET_WIDTH)
 
 
 def stored_images(
