@@ -86,7 +86,7 @@ def measure(
     flop = 3 * forward_flop(model, torch.rand(1, 1, img_size, img_size, device=device))
     if case.compiled:
         torch._dynamo.reset()
-        model = torch.compile(model, dynamic=False)  # a training has a constant batch size
+        model = torch.compile(model, dynamic=False)  # a run has a constant batch size
     found: dict[int, tuple[float, float | None]] = {}
     size = best = batch
     while size <= (max_batch or MAX_BATCH):

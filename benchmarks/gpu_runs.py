@@ -123,7 +123,7 @@ def write_results(work: Path, out: Path) -> None:
 
 
 def resume(folder: Path, work: Path, variant: str, seconds: float, **changes: object) -> dict:
-    """Kill a training after its first epoch and some seconds, resume it, and compare it with an undisturbed one.
+    """Kill a run after its first epoch and some seconds, resume it, and compare it with an undisturbed one.
 
     Returns:
         ``killed_after``: epochs done; ``resumed``; the largest difference of a validation loss between the two.

@@ -70,7 +70,7 @@ def build_models(
     for width in widths:
         models[f"{FULL}, neck_width {width}"] = create_model(FULL, neck_width=width, **options)
     for model in models.values():
-        use_plain_window_attention(model)  # as a training on a CPU does
+        use_plain_window_attention(model)  # as training on a CPU does
     if FULL in variants:
         models[f"{FULL}, fused attention"] = create_model(FULL, **options)
     return {n: m if n == PLAIN else m.to(memory_format=torch.channels_last) for n, m in models.items()}

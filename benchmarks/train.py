@@ -118,7 +118,7 @@ class BatchSources:
         return augment(images, batch.augmentation)
 
     def packed(self) -> Iterator[torch.Tensor]:
-        """The batches of a training."""
+        """The batches of a run."""
         while True:
             yield from map(self._input, self.packed_loader)
 

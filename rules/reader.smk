@@ -40,7 +40,7 @@ rule reader_pages:
         runtime=scaled(600),
         gpu=1,
     params:
-        # without the keys that only other rules use, so that a change of those does not run this training again
+        # without the keys that only other rules use, so that a change of those does not repeat this run
         recipe={k: v for k, v in section("reader").items() if k not in (*LINE_KEYS, "pages_from", "records")},
     message:
         "Training the networks that read pages"

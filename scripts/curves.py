@@ -1,4 +1,4 @@
-"""Draw the losses and scores of one training by epoch."""
+"""Draw the losses and scores of one run by epoch."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Prepare one training: run.json and run_index.npz."""
+"""Prepare one run: run.json and run_index.npz."""
 
 from pathlib import Path
 

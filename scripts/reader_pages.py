@@ -1,4 +1,4 @@
-"""Train the networks that read pages, resumed if the training was interrupted."""
+"""Train the networks that read pages, or resume an interrupted run."""
 
 import json
 import shutil

@@ -110,7 +110,7 @@ def train_classifier(signals: Sequence[np.ndarray], labels: Sequence[Iterable[st
     classes = tuple(name for name in CHALLENGE_CLASSES if name in present)
     classes += tuple(sorted(present - set(classes)))
     if not classes or len(signals) < 2:
-        raise DataError(f"{len(signals)} records with {len(classes)} classes are too few for a training")
+        raise DataError(f"{len(signals)} records with {len(classes)} classes are too few for training")
     targets = np.array([[name in each for name in classes] for each in map(set, labels)], np.uint8)
     stacked, held = np.stack(signals), np.zeros(len(signals), bool)
     if len(signals) >= LEAST_HELD_OUT:

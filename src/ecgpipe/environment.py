@@ -20,7 +20,7 @@ FINISHED_STATES = (
 def export_source(folder: Path | str) -> None:
     """Let child processes import the library from a folder, installed or not.
 
-    Also lets OpenMP threads sleep instead of spin while they wait: two trainings that share two cores then run at more
+    Also lets OpenMP threads sleep instead of spin while they wait: two runs that share two cores then run at more
     than half the speed of one alone, instead of a quarter.
     """
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))

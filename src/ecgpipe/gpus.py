@@ -17,7 +17,7 @@ from ecgpipe.errors import ConfigError, EcgpipeError
 logger = logging.getLogger(__name__)
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-RESERVED = "ECGPIPE_GPUS"  # the GPUs of the first process of a training, for its other processes (DDP)
+RESERVED = "ECGPIPE_GPUS"  # the GPUs of the first process of a run, for its other processes (DDP)
 LOCKS = "ECGPIPE_GPU_LOCKS"  # sets another folder for the locks
 DEFAULT_LOCKS = "/tmp/ecgpipe-gpus"  # not TMPDIR: all processes must see the same locks
 DRIVER = Path("/proc/driver/nvidia/gpus")
@@ -64,7 +64,7 @@ def reserve_gpus(count: int, *, wait: bool = True) -> Iterator[list[str]]:
     programs do not respect these locks.
 
     Does nothing in a Slurm job and in processes started by torchrun or the like, which assign GPUs themselves. Other
-    processes that a training starts share the GPUs of the first.
+    processes that a run starts share the GPUs of the first.
 
     Args:
         count: number of GPUs; 0 hides all.
@@ -138,7 +138,7 @@ def _take(count: int, usable: list[str], held: ExitStack, wait: bool) -> list[st
 
 
 def _lock(gpu: str, held: ExitStack) -> bool:
-    """Lock a GPU if it is free. Its owner has a shared lock, so that all processes of one training can have one."""
+    """Lock a GPU if it is free. Its owner has a shared lock, so that all processes of one run can have one."""
     import fcntl
 
     file = _open(gpu)

@@ -55,7 +55,7 @@ class Scorer:
         predictions: predictions of the scored records; for a cross-validation, of all parts.
         threshold: multi-label: lowest probability that predicts a class.
         parts: (n,) cross-validation part of each record. Counts are pooled over parts. The AUC compares records of
-            the same part only, because outputs of different trainings are not on one scale.
+            the same part only, because outputs of different runs are not on one scale.
         single_run: also compute the metrics that comparisons leave out.
 
     Raises:

@@ -17,7 +17,7 @@ from ecgpipe.doctor.profile import read_rule_resources
 from tests.cluster.slurm import Cluster, missing
 from tests.workflow.conftest import ENVIRONMENT, copy_project
 
-# What happens to the training of each seed while it runs.
+# What happens to the run of each seed while it runs.
 REQUEUED, CANCELLED, TIMED_OUT, OUT_OF_MEMORY = SEEDS = range(4)
 RESULTS = Path("results/tiny/simulated")
 MODEL = "test_convnext"  # learns from 42 images, so that its best epoch is not the first, before any disturbance
@@ -62,7 +62,7 @@ def cluster():
 
 @dataclass
 class Project:
-    """A copy of the project with the tiny configuration: four seeds, trainings long enough to be disturbed."""
+    """A copy of the project with the tiny configuration: four seeds, runs long enough to be disturbed."""
 
     folder: Path
     config: str = "tiny.yaml"
@@ -158,7 +158,7 @@ def undisturbed(on_this_machine) -> Project:
 
 @dataclass
 class Disturbed:
-    """The whole workflow on the cluster, from nothing, each of its trainings disturbed once.
+    """The whole workflow on the cluster, from nothing, each of its runs disturbed once.
 
     Attributes:
         numbers: seed -> Slurm's number of the training's first job.

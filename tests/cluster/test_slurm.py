@@ -29,7 +29,7 @@ from tests.conftest import PROJECT
 from tests.workflow.conftest import copy_project
 
 pytestmark = pytest.mark.cluster
-TIMES = ("seconds", "processor_seconds", "images_per_second")  # columns of the history that differ between trainings
+TIMES = ("seconds", "processor_seconds", "images_per_second")  # columns of the history that differ between runs
 
 
 def scores_by_epoch(project: Project, seed: int) -> list[dict[str, str]]:
@@ -45,7 +45,7 @@ def assert_same_results(project: Project, undisturbed: Project, seed: int) -> No
 
 
 def attempts_to_train(output: str, seed: int) -> list[str]:
-    """Slurm's numbers of the jobs that Snakemake submitted for a training."""
+    """Slurm's numbers of the jobs that Snakemake submitted for a run."""
     return re.findall(rf"has been submitted with SLURM jobid (\d+) \(log: \S+/rule_train/\S+_{seed}/\d+\.log\)", output)
 
 
@@ -130,7 +130,7 @@ def test_a_failing_job_is_reported_and_only_what_is_missing_runs_again(cluster, 
 
 
 def test_the_demo_runs_on_the_cluster_to_its_report(cluster, tmp_path):
-    """Like `make demo`, with fewer jobs: each training is a GPU job, the rest is on the main partition."""
+    """Like `make demo`, with fewer jobs: each run is a GPU job, the rest is on the main partition."""
     project = Project(copy_project(tmp_path / "project"), "config/demo.yaml")
     project.edit("config/demo.yaml", "records: 480", "records: 160")
     project.edit("config/demo.yaml", "epochs: 14", "epochs: 2")
@@ -178,7 +178,7 @@ def test_a_killed_snakemake_submits_nothing_twice(cluster, undisturbed, prepared
 
 
 def test_each_local_training_has_its_own_gpu(undisturbed):
-    """Two simulated GPUs, four trainings, `--resources gpu=2`."""
+    """Two simulated GPUs, four runs, `--resources gpu=2`."""
     spans = {gpu: [] for gpu in PRETENDED_GPUS}
     for seed in SEEDS:
         log = undisturbed.folder / f"results/tiny/logs/train/simulated/paper/{MODEL}/seed-{seed}.log"

@@ -59,7 +59,7 @@ def test_the_examples_of_the_training_page_are_valid():
 
 
 def test_config_yaml_states_the_defaults_of_the_models():
-    """What config.yaml shows is what the models would use without it, but for the choice of trainings."""
+    """What config.yaml shows is what the models would use without it, but for the choice of runs."""
     stated, default = validate_config(shipped()).model_dump(), Config().model_dump()
     different = {key for key in stated if stated[key] != default[key]}
     assert different <= {"benchmark", "explain"}
@@ -81,7 +81,7 @@ def test_every_key_is_described():
 
 
 def pretrained(init_from: str, seeds: tuple[int, ...] = (0,)) -> dict:
-    """Both real datasets under two protocols; swin+pre starts from another training."""
+    """Both real datasets under two protocols; swin+pre starts from another run."""
     return {
         "recipes": {"pre": {"init_from": init_from}},
         "benchmark": {
@@ -92,7 +92,7 @@ def pretrained(init_from: str, seeds: tuple[int, ...] = (0,)) -> dict:
 
 
 def pretrained_on_a_continued_training() -> dict:
-    """swin+pre starts from swin+b, which continues swin+a, which starts from another training."""
+    """swin+pre starts from swin+b, which continues swin+a, which starts from another run."""
     first = {"epochs": 40, "keep_state": True, "init_from": "cardiac-images/unique/swin"}
     return {
         "datasets": ["ptb-xl", "cardiac-images", "simulated"],
@@ -216,8 +216,8 @@ def test_tuned_settings_of_a_model_hold_for_all_its_recipes():
         ({"recipes": {"a b": {}}}, "recipes.a b: names consist of letters"),
         ({"train": {"init_from": "ptb-xl/folds/vit"}}, "train.init_from: set it in a recipe"),
         ({"train": {"schedule": "constant", "continue_from": "a"}}, "train.continue_from: set it in a recipe"),
-        (continued(["swin+b"]), "recipes.b.continue_from: benchmark.ptb-xl lacks the training swin+a"),
-        (continued(once=["swin+a"]), "lacks the training swin+a, or one of its seeds"),
+        (continued(["swin+b"]), "recipes.b.continue_from: benchmark.ptb-xl lacks the run swin+a"),
+        (continued(once=["swin+a"]), "lacks the run swin+a, or one of its seeds"),
         (continued(epochs=35), "swin+a must have keep_state: true and fewer epochs"),
         (continued(learning_rate=1e-3), "swin+a differs in learning_rate"),
         (continued(schedule="cosine"), "continue_from requires schedule: constant"),
@@ -237,8 +237,8 @@ def test_tuned_settings_of_a_model_hold_for_all_its_recipes():
         ({"evaluate": {"planned": [["swin", "swin+x"]]}}, "evaluate.planned: not among the benchmark's models: swin+x"),
         (pretrained("simulated"), "recipes.pre.init_from: must be DATASET/PROTOCOL/MODEL"),
         (pretrained("simulated/patient/vit"), "recipes.pre.init_from: simulated is not among the datasets"),
-        (pretrained("cardiac-images/paper/vit"), "the benchmark has no training cardiac-images/paper/vit"),
-        (pretrained("cardiac-images/unique/swin+pre"), "itself starts from another training"),
+        (pretrained("cardiac-images/paper/vit"), "the benchmark has no run cardiac-images/paper/vit"),
+        (pretrained("cardiac-images/unique/swin+pre"), "itself starts from another run"),
         (pretrained_on_a_continued_training(), "recipes.pre.init_from: simulated/patient/swin+b itself starts from"),
         (pretrained("cardiac-images/unique/swin", seeds=(0, 1)), "benchmark.cardiac-images.seeds lacks 1"),
         (
@@ -248,7 +248,7 @@ def test_tuned_settings_of_a_model_hold_for_all_its_recipes():
             ),
             "benchmark.cardiac-images.once has swin, so it lacks 1, a seed of",
         ),
-        (pretrained("ptb-xl/folds/vit"), "both trainings require the same split"),
+        (pretrained("ptb-xl/folds/vit"), "both runs require the same split"),
         ({"tuning": {"grid": {"train.rate": [1]}}}, "train.rate: no such setting"),
         ({"tuning": {"grid": {"train.continue_from": ["a"]}}}, "train.continue_from: no such setting"),
         ({"tuning": {"grid": {"train.mixup": []}}}, "train.mixup: no values to try"),

@@ -82,7 +82,7 @@ def test_models_that_start_from_the_target_are_not_external():
     to_simulated, to_images = ({"from": "ptb-xl", "to": name} for name in ("simulated", "cardiac-images"))
     resolved = validate_config(values | {"benchmark": runs | {"external": [to_simulated, to_images]}}).external
     assert [one.models for one in resolved] == [("swin",), ("swin", "swin+pre")]
-    with pytest.raises(ConfigError, match=r"0\.models: swin\+pre starts from a training on recordings of simulated"):
+    with pytest.raises(ConfigError, match=r"0\.models: swin\+pre starts from a run on recordings of simulated"):
         validate_config(values | {"benchmark": runs | {"external": [to_simulated | {"models": ["swin+pre"]}]}})
 
 
@@ -119,7 +119,7 @@ def test_models_that_start_from_the_recordings_of_the_target_are_not_external():
     }
     entries = [{"from": "clinic", "to": "pages"}, {"from": "pages", "to": "others"}, {"from": "pages", "to": "clinic"}]
     resolved = validate_config(values | {"benchmark": runs | {"external": entries}}).external
-    # between datasets of the same recordings, the published folds keep the test records out of all trainings
+    # between datasets of the same recordings, the published folds keep the test records out of all runs
     assert [one.models for one in resolved] == [("swin",), ("swin", "swin+pre"), ("swin", "swin+pre")]
 
 

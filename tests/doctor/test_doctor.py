@@ -210,7 +210,7 @@ def test_without_a_gpu_not_everything_fits(gpus, asked, fits, tmp_path, capsys, 
     assert main(["doctor", "--profile", str(tmp_path)]) == 0  # the CPU is enough for small configurations
     out = capsys.readouterr().out
     assert ("everything requested fits\n" in out) == fits
-    assert ("note: no GPU: trainings run on the CPU" in out) == (not fits)
+    assert ("note: no GPU: models train on the CPU" in out) == (not fits)
 
 
 def test_invalid_profile(tmp_path):

@@ -120,8 +120,8 @@ def test_the_card_of_a_user_defined_model_names_its_file(saved):
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
-        ("init_from", "simulated/patient/vit", "Start: the weights of the training simulated/patient/vit."),
-        ("continue_from", "short", "Start: the end of the training with the recipe short."),
+        ("init_from", "simulated/patient/vit", "Start: the weights of the run simulated/patient/vit."),
+        ("continue_from", "short", "Start: the end of the run with the recipe short."),
         ("init_from", None, "Start: random weights."),
     ],
 )

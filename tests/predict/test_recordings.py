@@ -169,7 +169,7 @@ def test_a_record_with_a_header_in_capitals_may_come_first(capsys, made, tmp_pat
 
 @pytest.mark.parametrize("command", ["predict", "serve"])
 def test_only_models_of_images_reserve_a_gpu(made, files, monkeypatch, command):
-    """The networks of the built-in model run on the CPU; a training would wait for the GPU."""
+    """The networks of the built-in model run on the CPU; a run would wait for the GPU."""
     counts = []
 
     @contextmanager

@@ -58,7 +58,7 @@ def test_cells_keep_their_notes():
 
 
 def test_pairs_with_one_seed_are_marked_among_others():
-    """Their intervals leave out the variance of trainings, and look narrower than those of pairs with three seeds."""
+    """Their intervals leave out the variance between runs, and look narrower than those of pairs with three seeds."""
     both = compared()
     both["comparisons"] = [*both["comparisons"], both["comparisons"][0] | {"second": "resnet34", "seeds": [0]}]
     (table,) = comparison_tables(Statistics([both]))

@@ -1,4 +1,4 @@
-"""The result of a training does not depend on the devices it runs on."""
+"""The result of a run does not depend on the devices it runs on."""
 
 import json
 import os

@@ -267,7 +267,7 @@ def set_init_from(folder, weights: str) -> None:
 
 
 def test_init_from_starts_from_the_given_weights(make_run):
-    """A learning rate of almost 0 keeps them; a training without them ends elsewhere."""
+    """A learning rate of almost 0 keeps them; a run without them ends elsewhere."""
     first = make_run(name="first", epochs=1)
     train_run(first, ONE)
     still = {"epochs": 1, "learning_rate": 1e-12, "weight_decay": 0.0, "seed": 2}

@@ -1,4 +1,4 @@
-"""A training that is interrupted at any moment and resumed gives the same result as an undisturbed one."""
+"""A run that is interrupted at any moment and resumed gives the same result as an undisturbed one."""
 
 import fcntl
 import json
@@ -187,7 +187,7 @@ def test_a_task_of_an_array_has_its_own_name_and_a_missing_scontrol_is_no_error(
 
 
 def interrupt(folder: Path, monkeypatch) -> None:
-    """Interrupt a training in its second epoch."""
+    """Interrupt a run in its second epoch."""
     step = engine.Classifier.training_step
 
     def power_cut(self, batch, number):
@@ -224,7 +224,7 @@ def test_a_checkpoint_of_another_training_is_not_resumed(make_run, monkeypatch, 
     assert find_checkpoint(folder / CHECKPOINTS, {}, first=False) is None  # only the first process removes it
     with caplog.at_level("WARNING"):
         assert not train_run(folder, EVERY_STEP)["resumed"]
-    assert f"belongs to another training (different: {different})" in caplog.text
+    assert f"belongs to another run (different: {different})" in caplog.text
 
 
 class Bomb:

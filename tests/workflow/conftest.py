@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import PROJECT
 
 PARTS = ("Snakefile", "config.yaml", "config", "rules", "scripts", "envs", "profiles", "report", "src")
-# One thread a process: several trainings share the machine during the tests.
+# One thread a process: several runs share the machine during the tests.
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 ENVIRONMENT.pop("PYTHONPATH", None)
 

@@ -1,4 +1,4 @@
-"""Recipes in the workflow that start from another training, or draw further pages."""
+"""Recipes in the workflow that start from another run, or draw further pages."""
 
 import json
 

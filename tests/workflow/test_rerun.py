@@ -1,6 +1,6 @@
 """Only what changed runs again: one change at a time, and the jobs that Snakemake plans.
 
-The finished workflow has three shards (00000, 00040, and 00080 with one record) and one training.
+The finished workflow has three shards (00000, 00040, and 00080 with one record) and one run.
 """
 
 import json

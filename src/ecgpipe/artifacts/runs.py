@@ -1,6 +1,6 @@
-"""A run: one training, in results/<dataset>/<protocol>/<model>/seed-<n>/.
+"""A run: the training of one model, in results/<dataset>/<protocol>/<model>/seed-<n>/.
 
-    run.json             the complete settings of the training (RunConfig)        written by: prepare
+    run.json             the complete settings of the run (RunConfig)        written by: prepare
     run_index.npz        image rows with roles and targets (RunIndex)             prepare
     weights.safetensors  the weights with the lowest validation loss              train
     history.csv          losses, learning rate, metrics and speed per epoch       train
@@ -34,7 +34,7 @@ CHECKPOINTS = "checkpoints"  # subfolder, deleted when the training is done
 
 
 class RunConfig(BaseModel):
-    """All settings of a training, fully resolved."""
+    """All settings of a run, fully resolved."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -51,7 +51,7 @@ class RunConfig(BaseModel):
     )
     images: tuple[str, ...] = Field(description="packed image files, relative to the run's folder")
     init_from: str | None = Field(
-        None, description="weights that the training starts from, relative to the run's folder; null: random weights"
+        None, description="weights that training starts from, relative to the run's folder; null: random weights"
     )
     continue_from: str | None = Field(
         None,

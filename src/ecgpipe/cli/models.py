@@ -128,7 +128,7 @@ def train(args: Arguments) -> None:
     run = RunConfig.read(args.run)  # before PyTorch is imported, which takes 10 seconds
     if not (args.run / INDEX_FILE).is_file():
         raise DataError(f"{args.run / INDEX_FILE}: no such file; prepare the run again")
-    if os.environ.get("LOCAL_RANK", "0") == "0":  # not in the other processes of a training on several devices
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # not in the other processes of a run on several devices
         say(args, f"{run.variant}: up to {run.train.epochs} epochs, one line each in {args.run / HISTORY_FILE}")
 
     with reserve_gpus(args.devices) if args.accelerator in ("auto", "gpu") else nullcontext():

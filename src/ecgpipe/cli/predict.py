@@ -91,7 +91,7 @@ def predict(args: Arguments) -> None:
             missing.append(error)
     if not files and not args.json:
         raise EcgpipeError("; ".join(map(str, missing)))
-    with reserve_gpus(_gpus_of(saved), wait=False):  # a training may keep its GPU for hours
+    with reserve_gpus(_gpus_of(saved), wait=False):  # a run may keep its GPU for hours
         _predict(args, list(files), missing, scales)
 
 
@@ -102,7 +102,7 @@ def _is_of_recordings(saved: "SavedModel | RecordingModel") -> bool:
 
 
 def _gpus_of(saved: "SavedModel | RecordingModel") -> int:
-    """GPUs that a model uses: none if it is a model of recordings, so that a training can have them."""
+    """GPUs that a model uses: none if it is a model of recordings, so that a run can have them."""
     return 0 if _is_of_recordings(saved) else 1
 
 

@@ -60,8 +60,8 @@ def doctor(args: Arguments) -> None:
     without_gpu = not on_cluster and not machine.gpus and any(request.gpus for request in requests)
     if without_gpu:
         hints.append(
-            "no GPU: trainings run on the CPU, which suits small configurations such as config/demo.yaml; the whole "
-            "benchmark (108 trainings at 640 x 640 pixels in config.yaml) requires a GPU"
+            "no GPU: models train on the CPU, which is fast enough for small configurations such as config/demo.yaml; "
+            "the whole benchmark (108 runs at 640 x 640 pixels in config.yaml) requires a GPU"
         )
     if machine.disk_free_mb < REQUIRED_DISK_MB:
         faults.append(

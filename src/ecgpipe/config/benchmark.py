@@ -10,7 +10,7 @@ DATASETS = ("ptb-xl", "cardiac-images", "simulated")
 
 
 class DatasetRuns(Section):
-    """The trainings of a dataset: every protocol x model x seed."""
+    """The runs of a dataset: every protocol x model x seed."""
 
     protocols: tuple[str, ...] = Field(
         ("paper",),
@@ -27,7 +27,7 @@ class DatasetRuns(Section):
     baselines: bool = Field(True, description="false: no baselines, for datasets used only for pre-training")
 
     def seeds_of(self, model: str) -> tuple[int, ...]:
-        """The seeds of a model's trainings."""
+        """The seeds of a model's runs."""
         return self.seeds[:1] if model in self.once else self.seeds
 
     @field_validator("once")
@@ -72,7 +72,7 @@ class ExternalConfig(Section):
         description="dataset that they are scored on, or DATASET/PROTOCOL; without a protocol: its first one",
     )
     models: tuple[str, ...] | None = Field(
-        None, min_length=1, description="models to score; null: all that do not start from a training on `to`"
+        None, min_length=1, description="models to score; null: all that do not start from a run on `to`"
     )
     classes: dict[str, str | tuple[str, ...]] | None = Field(
         None,
@@ -90,22 +90,22 @@ class ExternalConfig(Section):
 
 
 class Benchmark(Section):
-    """The trainings of each dataset; the keys of user datasets are their names in `own`."""
+    """The runs of each dataset; the keys of user datasets are their names in `own`."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, DatasetRuns]
 
-    ptb_xl: DatasetRuns = Field(default_factory=DatasetRuns, alias="ptb-xl", description="trainings on PTB-XL")
+    ptb_xl: DatasetRuns = Field(default_factory=DatasetRuns, alias="ptb-xl", description="runs on PTB-XL")
     cardiac_images: DatasetRuns = Field(
-        default_factory=DatasetRuns, alias="cardiac-images", description="trainings on the ECG images"
+        default_factory=DatasetRuns, alias="cardiac-images", description="runs on the ECG images"
     )
-    simulated: DatasetRuns = Field(default_factory=DatasetRuns, description="trainings on simulated records")
+    simulated: DatasetRuns = Field(default_factory=DatasetRuns, description="runs on simulated records")
     external: tuple[ExternalConfig, ...] = Field(
         (), description="external validation: models of one dataset, scored on another"
     )
 
     def of(self, dataset: str) -> DatasetRuns:
-        """The trainings of a dataset by its name."""
+        """The runs of a dataset by its name."""
         if dataset in DATASETS:
             return getattr(self, dataset.replace("-", "_"))
         return self.__pydantic_extra__.get(dataset, DatasetRuns())

@@ -50,8 +50,8 @@ def resolve_external(
     Args:
         entries: `benchmark.external`.
         datasets: datasets of the benchmark.
-        runs_of: dataset -> its trainings.
-        starts_on: model -> the dataset of the training that it starts from (`init_from`, of its own training or of one
+        runs_of: dataset -> its runs.
+        starts_on: model -> the dataset of the run that it starts from (`init_from`, of its own run or of the one
             that this continues).
         shares_records: whether two datasets show the same recordings.
 
@@ -69,7 +69,7 @@ def resolve_external(
     found = []
     for (key, source, target), entry in zip(splits, entries, strict=True):
         runs = runs_of(source[0])
-        # trainings that share recordings with the source, too, keep to the published folds
+        # runs that share recordings with the source, too, keep to the published folds
         same = () if shares_records(source[0], target[0]) else datasets
         shown = {target[0], *(one for one in same if shares_records(one, target[0]))}
         seen = {name for name in runs.models if starts_on(name) in shown}
@@ -130,7 +130,7 @@ def _entry_problems(one: External, known: Sequence[str], seen: Collection[str]) 
         yield f"{one.key}.models: a model occurs twice; remove one"
     if refused := [name for name in one.models or known if name in seen]:
         yield (
-            f"{one.key}.models: {', '.join(refused)} starts from a training on recordings of {one.target}; name "
+            f"{one.key}.models: {', '.join(refused)} starts from a run on recordings of {one.target}; name "
             "another model"
         )
 

@@ -93,7 +93,7 @@ class Config(Section):
     baselines: BaselinesConfig = Field(default_factory=BaselinesConfig, description="baselines")
     explain: ExplainConfig = Field(default_factory=ExplainConfig, description="saliency")
     report: ReportConfig = Field(default_factory=ReportConfig, description="report")
-    benchmark: Benchmark = Field(default_factory=Benchmark, description="which trainings to run")
+    benchmark: Benchmark = Field(default_factory=Benchmark, description="which models to train")
 
     @field_validator("results", "resources")
     @classmethod

@@ -82,11 +82,11 @@ class Targets:
         ]
 
     def run(self, dataset: str, protocol: str, model: str, seed: int | str, file: str) -> str:
-        """A file of one training."""
+        """A file of one run."""
         return f"{self.results}/{dataset}/{protocol}/{model}/seed-{seed}/{file}"
 
     def runs(self, file: str) -> list[str]:
-        """A file of every training."""
+        """A file of every run."""
         return [
             self.run(dataset, part, model, seed, file)
             for dataset in self.config.datasets
@@ -96,7 +96,7 @@ class Targets:
         ]
 
     def init_weights(self, model: str, seed: int | str) -> list[str]:
-        """The weights that a model's training starts from, if its recipe names another training."""
+        """The weights that a model's run starts from, if its recipe names another run."""
         init_from = self.config.train_of(model).init_from
         if init_from is None:
             return []
@@ -104,7 +104,7 @@ class Targets:
         return [self.run(dataset, protocol, first, seed, "weights.safetensors")]
 
     def continued(self, dataset: str, protocol: str, model: str, seed: int | str) -> list[str]:
-        """The weights of the training that a model's training continues, if its recipe names one."""
+        """The weights of the run that a model's run continues, if its recipe names one."""
         first = self.config.train_of(model).continue_from
         if first is None:
             return []
@@ -235,7 +235,7 @@ class Targets:
         }
 
     def explained(self, file: str) -> list[str]:
-        """A file of every explained training: the first seed and, of a cross-validation, the first part."""
+        """A file of every explained run: the first seed and, of a cross-validation, the first part."""
         return [file for _, file in self._explained(file)]
 
     def saliency_of(self, claims: Iterable[Claim]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The training recipe, which trainings start from others, and the search for a recipe.
+"""The training recipe, which runs start from others, and the search for a recipe.
 
 The defaults are the paper's (sections 2.5 and 3.2), as docs/paper.md reads them.
 """
@@ -71,15 +71,15 @@ class TrainConfig(Section):
     )
     init_from: str | None = Field(
         None,
-        description="start from the weights of another training, DATASET/PROTOCOL/MODEL of the same seed, in which "
+        description="start from the weights of another run, DATASET/PROTOCOL/MODEL of the same seed, in which "
         "{model} stands for the model's own name; tensors of another shape (a head for other classes) start at random",
     )
     keep_state: bool = Field(
-        False, description="keep the final state in state.ckpt, so that another training can continue this one"
+        False, description="keep the final state in state.ckpt, so that another run can continue this one"
     )
     continue_from: str | None = Field(
         None,
-        description="name of a recipe with keep_state: continue its training of the same model to more epochs; "
+        description="name of a recipe with keep_state: continue its run of the same model to more epochs; "
         "everything but the number of epochs must be equal",
     )
     focal_gamma: float = Field(2.0, ge=0, description="focusing parameter of the loss (eq. 25; not in the paper)")
@@ -141,7 +141,7 @@ class TrainConfig(Section):
 
 
 def first_recipe(model: str, train_of: Callable[[str], TrainConfig]) -> TrainConfig:
-    """The recipe that a model's training began with: its own or, if it continues a training, the recipe of that one.
+    """The recipe that a model's run began with: its own or, if it continues a run, the recipe of that one.
 
     Args:
         model: name with its recipe (``swin+strong``).
@@ -164,7 +164,7 @@ def init_from_problems(
 
     Args:
         datasets: datasets of the benchmark.
-        runs_of: dataset -> its trainings.
+        runs_of: dataset -> its runs.
         train_of: model name with its recipe (``swin+strong``) -> the recipe.
         shares_records: whether two datasets show the same recordings.
     """
@@ -180,18 +180,18 @@ def init_from_problems(
             runs = runs_of(other)
             if protocol not in runs.splits or first not in runs.models:
                 yield (
-                    f"{key}: the benchmark has no training {init_from}; on {other} it has the protocols "
+                    f"{key}: the benchmark has no run {init_from}; on {other} it has the protocols "
                     f"{', '.join(runs.splits)} and the models {', '.join(runs.models)}"
                 )
             elif first_recipe(first, train_of).init_from is not None:
-                yield f"{key}: {init_from} itself starts from another training"
+                yield f"{key}: {init_from} itself starts from another run"
             elif missing := sorted(set(runs_of(dataset).seeds_of(model)) - set(runs.seeds_of(first))):
                 lacks = f"once has {first}, so it lacks" if first in runs.once else "seeds lacks"
                 yield f"{key}: benchmark.{other}.{lacks} {', '.join(map(str, missing))}, a seed of {dataset}"
             elif other == dataset and set(runs.splits) != {protocol}:
-                # else a test record of the second training may be a training record of the first
+                # else a test record of the second run may be a training record of the first
                 yield (
-                    f"{key}: within one dataset both trainings require the same split; benchmark.{dataset}.protocols "
+                    f"{key}: within one dataset both runs require the same split; benchmark.{dataset}.protocols "
                     f"has {', '.join(runs.splits)}"
                 )
             elif shares_records(dataset, other) and not (
@@ -199,7 +199,7 @@ def init_from_problems(
             ):
                 yield (
                     f"{key}: {dataset} shows the recordings of {other}; only the published folds keep test recordings"
-                    f" out of both trainings: use protocols: [folds] in benchmark.{other} and benchmark.{dataset}"
+                    f" out of both runs: use protocols: [folds] in benchmark.{other} and benchmark.{dataset}"
                 )
 
 
@@ -216,7 +216,7 @@ def continue_from_problems(
                 continue
             key, first = f"recipes.{recipe}.continue_from", f"{variant}+{train.continue_from}"
             if first not in runs.models or set(runs.seeds_of(model)) - set(runs.seeds_of(first)):
-                yield f"{key}: benchmark.{dataset} lacks the training {first}, or one of its seeds"
+                yield f"{key}: benchmark.{dataset} lacks the run {first}, or one of its seeds"
                 continue
             before = train_of(first)
             if not before.keep_state or before.epochs >= train.epochs:

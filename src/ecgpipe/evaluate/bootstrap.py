@@ -137,8 +137,8 @@ class SeedMean:
 
     Args:
         value: NaN if no seed has the score.
-        samples: (B,) resamples of the mean, over patients and trainings.
-        between: standard deviation due to the trainings; None with one seed.
+        samples: (B,) resamples of the mean, over patients and runs.
+        between: standard deviation between runs; None with one seed.
     """
 
     value: float
@@ -147,18 +147,18 @@ class SeedMean:
 
 
 def mean_over_seeds(values: np.ndarray, samples: np.ndarray, seed: int) -> SeedMean:
-    """Mean over seeds, with the variance of patients and of trainings.
+    """Mean over seeds, with the variance due to patients and that between runs.
 
-    The model: score of one seed = truth + effect of the records + effect of the training. Resampling the same patients
-    for all seeds gives the variance of the mean due to the records. The variance between seeds has both parts;
-    subtracting the records' part, known from the resamples, leaves the trainings' variance. The mean of S seeds has
-    1 / S of that variance. Because it is estimated from few seeds, its effect follows Student's t distribution with
-    S - 1 degrees of freedom.
+    The model: score of one seed = truth + effect of the records + effect of the run. Resampling the same patients for
+    all seeds gives the variance of the mean due to the records. The variance between seeds contains both; subtracting
+    the variance due to the records, known from the resamples, leaves that between runs. The mean of S seeds has 1 / S
+    of that variance. Because it is estimated from few seeds, its effect follows Student's t distribution with S - 1
+    degrees of freedom.
 
     Args:
         values: (S,) a score, or a difference of scores, of each seed; NaN where undefined.
         samples: (S, B) their resamples, with the same patients in each column.
-        seed: seed for the random effect of the trainings.
+        seed: seed for the random effect of the runs.
     """
     known = ~np.isnan(values)
     values, samples = values[known], samples[known]

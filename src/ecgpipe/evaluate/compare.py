@@ -289,7 +289,7 @@ def bootstrap_row(head: dict, first: SeedScores, second: SeedScores, metric: str
         "between_seeds": pooled.between,
         "p": p_value,
         "note": join_notes(
-            [cell["note"], "one seed: the interval covers patients only, not trainings" if len(seeds) == 1 else None]
+            [cell["note"], "one seed: the interval covers patients only, not runs" if len(seeds) == 1 else None]
         ),
     }
 

@@ -211,7 +211,7 @@ def _differences(
         first, second = ({seed: scores[kind][seed] for seed in paired} for kind in ("external", "internal"))
         rows.append(_row("internal", bootstrap_row({}, first, second, metric, config), True))
     change = unpaired_difference(external, scores["source"], metric, config)
-    note = "one seed: the interval omits the variance of trainings" if len(external) == 1 else None
+    note = "one seed: the interval omits the variance between runs" if len(external) == 1 else None
     change |= {"p": None, "note": join_notes([change["note"], note])}
     return [*rows, _row("source", change, False)]
 

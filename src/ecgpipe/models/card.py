@@ -241,9 +241,9 @@ def _training(saved: SavedModel) -> str:
     training, course = saved.training, saved.training["course"]
     start = "ImageNet weights in the backbone" if training["pretrained"] else "random weights"
     if init_from := training["recipe"].get("init_from"):
-        start = f"the weights of the training {init_from}"
+        start = f"the weights of the run {init_from}"
     if first := training["recipe"].get("continue_from"):
-        start = f"the end of the training with the recipe {first}"
+        start = f"the end of the run with the recipe {first}"
     lines = [
         f"Dataset {training['dataset']}, split {training['protocol']}, label policy {training['label_policy']}, "
         f"seed {training['seed']}. Start: {start}. Weights: from epoch {course['best_epoch']} of "

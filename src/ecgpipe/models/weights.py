@@ -62,7 +62,7 @@ def load_init_weights(model: nn.Module, weights: Path) -> dict[str, int]:
     matching = {name: tensor for name, tensor in tensors.items() if name in own and own[name].shape == tensor.shape}
     if 2 * len(matching) < len(own):
         raise DataError(
-            f"{weights}: only {len(matching)} of the model's {len(own)} tensors fit; `init_from` must name a training "
+            f"{weights}: only {len(matching)} of the model's {len(own)} tensors fit; `init_from` must name a run "
             "of the same model, with the same options and image size"
         )
     model.load_state_dict(matching, strict=False)

@@ -148,7 +148,7 @@ class PageReader(FileReader):
 
     Args:
         saved: the model's description.
-        layout: draw records in this layout (a name, or the path of a layout file) instead of the training's.
+        layout: draw records in this layout (a name, or the path of a layout file) instead of the one used in training.
         derive_leads: compute III, aVR, aVL and aVF from I and II if a record lacks them; None: as in training.
         reading: further options of ``read_signal``: lead_names, uncalibrated_gain.
 

@@ -49,7 +49,7 @@ def make_example(seed: tuple[int, int], signals: np.ndarray, sampling_rate: floa
     """Make one training example.
 
     Args:
-        seed: the seed of the training and the example's number; the same pair gives the same example.
+        seed: the seed of the run and the example's number; the same pair gives the same example.
         signals: int16 (records, 12, samples), microvolts, leads in the usual order.
         sampling_rate: in Hz.
         size: pixels per side, a multiple of 32.

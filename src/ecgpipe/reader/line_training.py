@@ -43,7 +43,7 @@ def line_loss(found: torch.Tensor, above: torch.Tensor, power: torch.Tensor) -> 
 
 
 def train_lines(examples: Path | str, pages: Path | str, path: Path | str, recipe: ReaderConfig) -> Path:
-    """Train the line network, or resume an interrupted training, and write the weights of the whole reader.
+    """Train the line network, or resume an interrupted run, and write the weights of the whole reader.
 
     Args:
         examples: file of ``LineExamples``.

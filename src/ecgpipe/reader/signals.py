@@ -17,7 +17,7 @@ from ecgpipe.progress import progress
 SAMPLING_RATE = 500
 SECONDS = 10
 TEST_FOLDS = (9, 10)
-"""Folds of PTB-XL that no training may use."""
+"""Folds of PTB-XL that must not be used for training."""
 LIMIT = 32_000  # microvolts, within int16
 
 

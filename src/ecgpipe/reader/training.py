@@ -71,7 +71,7 @@ class Stateful(Protocol):
 
 
 def train_reader(signals: Path | str, folder: Path | str, recipe: ReaderConfig, device: str = "cpu") -> Path:
-    """Train the networks that read pages, or resume an interrupted training; ``train_lines`` trains the line network.
+    """Train the networks that read pages, or resume an interrupted run; ``train_lines`` trains the line network.
 
     Args:
         signals: .npy file of ``collect_signals``.
@@ -204,7 +204,7 @@ def average_weights(average: nn.Module, net: nn.Module, decay: float) -> None:
 
 
 def save_checkpoint(path: Path, recipe: ReaderConfig, parts: dict[str, Stateful], step: int) -> None:
-    """Write the state of a training after a step."""
+    """Write the state of a run after a step."""
     state = {name: part.state_dict() for name, part in parts.items()}
     with atomic_path(path) as partial:
         torch.save(state | {"step": step, "recipe": recipe.model_dump_json()}, partial)
@@ -216,7 +216,7 @@ def resume(path: Path, recipe: ReaderConfig, parts: dict[str, Stateful]) -> int:
         return 0
     state = torch.load(path, weights_only=True)
     if json.loads(state["recipe"]) != recipe.model_dump():
-        raise DataError(f"{path}: belongs to a training with another recipe; delete it or use another folder")
+        raise DataError(f"{path}: belongs to a run with another recipe; delete it or use another folder")
     for name, part in parts.items():
         part.load_state_dict(state[name])
     logger.info("%s: resuming after step %d", path, state["step"])
@@ -224,7 +224,7 @@ def resume(path: Path, recipe: ReaderConfig, parts: dict[str, Stateful]) -> int:
 
 
 def add_row(path: Path, row: dict[str, float]) -> None:
-    """Append a row to a training's table, and log it."""
+    """Append a row to a run's table, and log it."""
     logger.info("%s", row)
     new = not path.is_file()
     with open(path, "a", newline="", encoding="utf-8") as file:

@@ -16,12 +16,12 @@ def learning_curves(runs: Sequence[Run]) -> pd.DataFrame:
     """Mean validation score of each model after each epoch, over the seeds that reached it.
 
     Args:
-        runs: trainings of one dataset and protocol.
+        runs: runs of one dataset and protocol.
 
     Returns:
         One row per model and epoch: ``model``, ``epoch``, ``seeds``, ``images`` and ``processor_seconds`` since the
-        start, without validation and without earlier trainings that gave the initial weights, ``auc_macro``. Empty if
-        a history lacks a column. A model is left out if another training continues it.
+        start, without validation and without earlier runs that gave the initial weights, ``auc_macro``. Empty if
+        a history lacks a column. A model is left out if another run continues it.
     """
     if any(run.history is None or not set(run.history) >= NEEDED for run in runs):
         return pd.DataFrame()

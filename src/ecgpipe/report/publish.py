@@ -204,7 +204,7 @@ def _device(training: dict) -> str:
 
 
 def _by_model(trainings: Sequence[dict]) -> list[list[dict]]:
-    """Trainings grouped by dataset, protocol and model, in their order."""
+    """Runs grouped by dataset, protocol and model, in their order."""
 
     def key(row: dict) -> tuple[str, str, str]:
         return row["dataset"], whole_protocol(row["protocol"]), row["model"]

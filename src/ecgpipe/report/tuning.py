@@ -21,7 +21,7 @@ def write_tuning(
         points: ``variant`` and ``changes`` (setting -> value) of each history.
         score: column of the histories to optimise: validation_loss is minimised, other scores are maximised.
         table: output, CSV: one row per trial, best first: settings, seeds, means over seeds of epochs, seconds and
-            scores at each training's epoch of lowest validation loss, and ``lowest`` and ``highest`` score of a seed.
+            scores at each run's epoch of lowest validation loss, and ``lowest`` and ``highest`` score of a seed.
         best: output, YAML: the best settings as a configuration file: in ``train``, for several models those of each in
             ``tuned``; settings of a model in ``variants``.
 

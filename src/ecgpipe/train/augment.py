@@ -45,7 +45,7 @@ def sample_augment_params(recipe: TrainConfig, seed: int, epoch: int, count: int
     )
     area = hole.uniform(0, recipe.erase, count)
     # sides up to 3 : 1, but no longer than the image: the guard of timm's RandomErasing, whose global random numbers
-    # would not repeat in a resumed training
+    # would not repeat in a resumed run
     with np.errstate(divide="ignore"):
         log_aspect = hole.uniform(-1, 1, count) * np.minimum(np.log(3), -np.log(area))
     sides = np.sqrt(area)[:, None] * np.exp(log_aspect[:, None] * [0.5, -0.5])

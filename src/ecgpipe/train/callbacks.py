@@ -1,4 +1,4 @@
-"""Trainer callbacks: history and log, best weights, and the checkpoint of an interrupted training."""
+"""Trainer callbacks: history and log, best weights, and the checkpoint of an interrupted run."""
 
 import csv
 import hashlib
@@ -174,7 +174,7 @@ class BestWeights(Callback):
 
 
 class StopAgain(Callback):
-    """Stops a resumed training that early stopping had already ended when it was killed.
+    """Stops a resumed run that early stopping had already ended when it was killed.
 
     Args:
         early_stopping: of the same trainer.
@@ -287,21 +287,21 @@ def _requeue(job: str) -> None:
 def training_identity(
     run: RunConfig, index: RunIndex, code: str, init_from: Path | None, continue_from: Path | None
 ) -> dict[str, str]:
-    """Identify a training by everything that determines its result; a checkpoint of another one is not resumed.
+    """Identify a run by everything that determines its result; a checkpoint of another one is not resumed.
 
     Args:
         run: its configuration.
         index: its index.
         code: fingerprint of the code.
         init_from: initial weights.
-        continue_from: folder of the run that this training continues.
+        continue_from: folder of the run that this one continues.
 
     Raises:
         DataError: the initial weights, or those of the first run, do not exist.
     """
     earlier = init_from if continue_from is None else continue_from / WEIGHTS_FILE
     if earlier is not None and not earlier.is_file():
-        raise DataError(f"{earlier}: no such file, but this training starts from it; train that run first")
+        raise DataError(f"{earlier}: no such file, but this run starts from it; train that run first")
     digest = hashlib.sha256()
     for array in (index.record_ids, index.roles, index.files, index.rows, index.targets):
         digest.update(np.ascontiguousarray(array).tobytes())
@@ -318,11 +318,11 @@ def training_identity(
 
 
 def find_checkpoint(folder: Path, identity: dict[str, str], *, first: bool) -> Path | None:
-    """Return the checkpoint of this training to resume from, if any; remove the checkpoint of another training.
+    """Return the checkpoint of this run to resume from, if any; remove the checkpoint of another run.
 
     Args:
         folder: of the checkpoint.
-        identity: of the training.
+        identity: of the run.
         first: whether this is the first of several processes; only that one changes files.
 
     Raises:
@@ -343,7 +343,7 @@ def find_checkpoint(folder: Path, identity: dict[str, str], *, first: bool) -> P
             logger.warning(
                 "starting over: the checkpoint in %s %s",
                 folder,
-                f"belongs to another training (different: {', '.join(other)})" if other else "is incomplete",
+                f"belongs to another run (different: {', '.join(other)})" if other else "is incomplete",
             )
         shutil.rmtree(folder, ignore_errors=True)
         write_json(folder / IDENTITY, identity)
@@ -351,7 +351,7 @@ def find_checkpoint(folder: Path, identity: dict[str, str], *, first: bool) -> P
 
 
 def continue_checkpoint(folder: Path, first: Path, *, copy: bool) -> Path:
-    """Copy the state of a finished training into the checkpoints of the one that continues it.
+    """Copy the state of a finished run into the checkpoints of the one that continues it.
 
     Args:
         folder: of the checkpoint.

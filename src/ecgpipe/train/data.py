@@ -1,4 +1,4 @@
-"""Batches of packed images: memory-mapped, 1 bit per pixel, in an order that a resumed training repeats."""
+"""Batches of packed images: memory-mapped, 1 bit per pixel, in an order that a resumed run repeats."""
 
 import math
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Train a prepared run, or resume an interrupted training."""
+"""Train a prepared run, or resume an interrupted one."""
 
 import fcntl
 import io
@@ -264,7 +264,7 @@ def _store_result(folder: Path, summary: dict, *, keep_state: bool) -> None:
 
 
 def _finished(folder: Path, identity: dict[str, str]) -> dict | None:
-    """Return the summary of this training if it is complete."""
+    """Return the summary of this run if it is complete."""
     try:
         summary = read_json(folder / SUMMARY_FILE)
     except DataError:

@@ -1,4 +1,4 @@
-"""Hardware of a training: trainer options, and what train.json reports (hardware, energy, git commit)."""
+"""Hardware of a run: trainer options, and what train.json reports (hardware, energy, git commit)."""
 
 import os
 import platform
@@ -16,7 +16,7 @@ RAPL = Path("/sys/class/powercap")
 
 @dataclass(frozen=True)
 class TrainerOptions:
-    """Where and how a training runs; not part of the run, since it must not change the result.
+    """Where and how a model is trained; not part of the run, since it must not change the result.
 
     Args:
         accelerator: ``auto``, ``cpu``, ``gpu`` or ``mps``.

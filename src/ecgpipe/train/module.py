@@ -64,7 +64,7 @@ class Classifier(LightningModule):
         Raises:
             EcgpipeError: the loss is not finite.
         """
-        # dropout and noise depend only on the place in the training, so a resumed training repeats them
+        # dropout and noise depend only on the seed and the step, so a resumed run repeats them
         place = [self.run.seed, self.current_epoch, batch_number, self.global_rank]
         torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1)[0]))
         recipe = self.run.train

@@ -196,7 +196,7 @@ def check_disk_space(folder: Path, weights: int, averaged: bool) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise DataError(
-            f"{folder}: the training requires {needed / 1e6:.0f} MB for weights and checkpoints, but the disk has only "
+            f"{folder}: training requires {needed / 1e6:.0f} MB for weights and checkpoints, but the disk has only "
             f"{free / 1e6:.0f} MB free; free disk space, or move `results` to another disk"
         )
 
@@ -216,7 +216,7 @@ def explain_disk_full(folder: Path) -> Iterator[None]:
                 text in str(cause) for text in ("No space left", "File too large", "quota exceeded")
             ):
                 raise EcgpipeError(
-                    f"{folder}: disk full ({cause}); free disk space and start again: the training resumes from its "
+                    f"{folder}: disk full ({cause}); free disk space and start again: training resumes from its "
                     "last checkpoint"
                 ) from error
             cause = cause.__cause__ or cause.__context__

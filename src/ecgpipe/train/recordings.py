@@ -59,7 +59,7 @@ class Examples:
 def train_recordings(
     examples: Examples, recipe: BoxConfig, folder: Path, threads: int = 1, first: Examples | None = None
 ) -> RecordingNet:
-    """Train all members of the model; networks that an interrupted training has finished are kept, unless the records,
+    """Train all members of the model; networks that an interrupted run has finished are kept, unless the records,
     settings or code differ.
 
     The members differ only in their seeds. Statements are additional targets in training: from these more detailed
@@ -69,7 +69,7 @@ def train_recordings(
         examples: the training records.
         recipe: members, width, epochs and so on.
         folder: receives ``member-K.safetensors`` and ``member-K.csv``, the history of its training; with ``first`` also
-            ``pretrained.safetensors`` and ``.csv``. It is emptied if it has networks of another training.
+            ``pretrained.safetensors`` and ``.csv``. It is emptied if it has networks of another run.
         threads: CPU threads.
         first: records with the same classes to train on first, for example simulated ones; all members start from the
             result.
@@ -113,7 +113,7 @@ def _identity(recipe: BoxConfig, *examples: Examples | None) -> dict[str, str]:
 
 
 def _remove_others(folder: Path, identity: dict[str, str]) -> None:
-    """Remove the networks of another training."""
+    """Remove the networks of another run."""
     try:
         stored = read_json(folder / IDENTITY)
     except DataError:
