@@ -44,7 +44,7 @@ class Answer:
 
 
 def tiny_model(folder: Path, calibration: Calibration | None = None) -> Path:
-    """A saved model of recordings with random weights."""
+    """A saved signal model with random weights."""
     import torch
 
     from ecgpipe.artifacts.recording_model import RecordingModel

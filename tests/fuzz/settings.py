@@ -86,7 +86,7 @@ def _value(chance: random.Random, depth: int = 2) -> object:
 
 
 def model_targets(folder: Path) -> Iterator[Target]:
-    """The files of a saved model of recordings."""
+    """The files of a saved signal model."""
     torch.set_num_threads(1)
     model = tiny_model(folder / "model")
     # without the list, whose checksums show every change

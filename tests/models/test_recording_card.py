@@ -1,4 +1,4 @@
-"""The card of a model of recordings."""
+"""The card of a signal model."""
 
 from ecgpipe.artifacts.recording_model import RecordingModel
 from ecgpipe.models.recording_card import card_text

@@ -1,4 +1,4 @@
-"""What the network of recordings sees: pieces of leads in windows, gaps, and another sampling rate."""
+"""What the signal network sees: pieces of leads in windows, gaps, and another sampling rate."""
 
 import numpy as np
 import pytest

@@ -120,7 +120,7 @@ def served(made):
 
 @pytest.fixture(scope="session")
 def recording_model(tmp_path_factory):
-    """The folder of a model of recordings with random weights."""
+    """The folder of a signal model with random weights."""
     calibration = Calibration(method="platt", scale=(1.0, 1.0), offset=(0.0, 0.0), fitted_on="validation", records=77)
     return tiny_model(tmp_path_factory.mktemp("recordings") / "model", calibration)
 

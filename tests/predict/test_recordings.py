@@ -207,8 +207,8 @@ def test_a_file_name_that_is_not_utf_8_is_printed_escaped(capsys, files, tmp_pat
     (["{run}", "{page}"], "give .*model"),
     (["{page}", "--cam-class", "AFIB"], "not a class of this model"),
     (["{page}", "--cam-class", "MI"], "need --cam DIR"),
-    (["{page}", "--plugin", "{page}"], "model of recordings, which has none"),
-    (["{model}", "{page}", "--speed", "50"], "for models of recordings"),
+    (["{page}", "--plugin", "{page}"], "signal model, which has none"),
+    (["{model}", "{page}", "--speed", "50"], "for signal models"),
     (["{page}", "--gain", "0"], "give 1 to 100 mm/mV"),
 ])  # fmt: skip
 def test_mistakes_are_named(capsys, made, files, arguments, message):

@@ -1,4 +1,4 @@
-"""The local page of a model of recordings over HTTP: the digitized leads, downloads, other machines."""
+"""The local page of a signal model over HTTP: the digitized leads, downloads, other machines."""
 
 import io
 import json

@@ -138,7 +138,7 @@ class ModelConfigFile(BaseModel):
 
 
 class SavedModel(ModelConfigFile):
-    """The content of config.json of a model of images."""
+    """The content of config.json of an image model."""
 
     format: Literal["ecgpipe-model"] = "ecgpipe-model"
     format_version: int = Field(1, description="raised when older readers would fail")

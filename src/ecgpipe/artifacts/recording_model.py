@@ -1,4 +1,4 @@
-"""A saved model of recordings: a folder like that of a saved model of images (``model_folder``).
+"""A saved signal model: a folder like that of a saved image model (``model_folder``).
 
 weights.safetensors   float16 parameters and buffers of ``models.recordings.RecordingNet``
 config.json           classes, size, training, thresholds, calibration, limits (RecordingModel)
@@ -39,13 +39,13 @@ class RecordingModel(ModelConfigFile):
     members: int = Field(ge=1, description="networks whose logits are averaged")
     width: int = Field(ge=1, description="channels of a network's first blocks")
     training: dict[str, Any] = Field(description="dataset, protocol, seed, records, recipe, command, versions")
-    thresholds: dict[str, Any] | None = Field(None, description="as in a saved model of images")
+    thresholds: dict[str, Any] | None = Field(None, description="as in a saved image model")
     calibration: Calibration | None = Field(None, description="calibration of the logits, fitted on validation pages")
     ood: FeatureLimit | None = Field(None, description="limit of the out-of-distribution score")
 
 
 def holds_recording_model(folder: Path | str) -> bool:
-    """Whether a folder contains a model of recordings; false if its config.json cannot be read."""
+    """Whether a folder contains a signal model; false if its config.json cannot be read."""
     try:
         content = json.loads((Path(folder) / CONFIG_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -209,7 +209,7 @@ def export(args: Arguments) -> None:
     from ecgpipe.artifacts.recording_model import holds_recording_model
 
     if holds_recording_model(args.model):
-        raise ConfigError(f"{args.model}: a model of recordings, which cannot be exported; it needs the page reader")
+        raise ConfigError(f"{args.model}: a signal model, which cannot be exported; it needs the page reader")
     read_model(args)
     if args.output.is_dir():
         raise ConfigError(f"{args.output}: a folder; name the ONNX file")

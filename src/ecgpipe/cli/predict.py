@@ -72,9 +72,9 @@ def predict(args: Arguments) -> None:
         raise ConfigError("--cam-class and --cam-method need --cam DIR, the folder of the overlays")
     scales = numbers_in_range(args, "speed", "gain")
     if _is_of_recordings(saved) and args.cam_method not in (None, "integrated-gradients"):
-        raise ConfigError(f"--cam-method {args.cam_method}: a model of recordings has only integrated-gradients")
+        raise ConfigError(f"--cam-method {args.cam_method}: a signal model has only integrated-gradients")
     if scales and not _is_of_recordings(saved):
-        raise ConfigError("--speed and --gain are for models of recordings, such as the built-in model")
+        raise ConfigError("--speed and --gain are for signal models, such as the built-in model")
     files: dict[Path, None] = {}
     missing = []
     for path in args.files:
@@ -102,7 +102,7 @@ def _is_of_recordings(saved: "SavedModel | RecordingModel") -> bool:
 
 
 def _gpus_of(saved: "SavedModel | RecordingModel") -> int:
-    """GPUs that a model uses: none if it is a model of recordings, so that a run can have them."""
+    """GPUs that a model uses: none if it is a signal model, so that a run can have them."""
     return 0 if _is_of_recordings(saved) else 1
 
 

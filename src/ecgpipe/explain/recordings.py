@@ -1,4 +1,4 @@
-"""The leads and seconds that a model of recordings used, drawn over the photo or scan of the page."""
+"""The leads and seconds that a signal model used, drawn over the photo or scan of the page."""
 
 from collections.abc import Sequence
 

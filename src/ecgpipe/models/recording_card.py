@@ -1,4 +1,4 @@
-"""The model card (README.md) of a model of recordings."""
+"""The model card (README.md) of a signal model."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Save and load a model of recordings, with its out-of-distribution score (artifacts.recording_model)."""
+"""Save and load a signal model, with its out-of-distribution score (artifacts.recording_model)."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,7 +90,7 @@ def rounded(net: RecordingNet) -> RecordingNet:
 
 
 def load_recording_model(folder: Path | str) -> tuple[RecordingNet, RecordingModel]:
-    """Load a model of recordings, in eval mode, on the CPU.
+    """Load a signal model, in eval mode, on the CPU.
 
     Raises:
         DataError: not such a model, or missing, damaged or wrong weights.

@@ -70,10 +70,10 @@ class InputPage:
         name: file or record, with the page number if the file has several pages.
         kind: image, pdf or record.
         page: uint8 (H, W, 3) RGB, upright, for display.
-        image: uint8 (size, size) of 0 and 1, the input of a model of images.
+        image: uint8 (size, size) of 0 and 1, the input of an image model.
         rectified: whether the page was found at an angle and rectified.
         notes: remarks for the user.
-        recording: the input of a model of recordings; None for a model of images.
+        recording: the input of a signal model; None for an image model.
     """
 
     name: str
@@ -144,7 +144,7 @@ class FileReader(ABC):
 
 
 class PageReader(FileReader):
-    """Reads files and records for a saved model of images, with the preprocessing of its training.
+    """Reads files and records for a saved image model, with the preprocessing of its training.
 
     Args:
         saved: the model's description.

@@ -19,7 +19,7 @@ class OodScore:
 
     Attributes:
         features: distance of the model's features.
-        ink: distance of the spatial distribution of ink; None for a model of recordings.
+        ink: distance of the spatial distribution of ink; None for a signal model.
     """
 
     features: float
@@ -66,8 +66,8 @@ class Prediction:
         predicted: single-label: the most probable class; multi-label: the classes of 0.5 or more.
         thresholds: class -> its thresholds of the evaluation; empty if none are stored.
         ood: out-of-distribution score; None if no statistics are stored.
-        read: values read from the page for a model of recordings: layout, speed_mm_per_s, gain_mm_per_mv, missing (lead
-            names); None for a model of images.
+        read: values read from the page for a signal model: layout, speed_mm_per_s, gain_mm_per_mv, missing (lead
+            names); None for an image model.
     """
 
     name: str

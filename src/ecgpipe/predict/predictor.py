@@ -1,4 +1,4 @@
-"""Predictions of a saved model of images, and their overlays."""
+"""Predictions of a saved image model, and their overlays."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Predictions of a model of recordings: the page is digitized, and its leads are the model's input."""
+"""Predictions of a signal model: the page is digitized, and its leads are the model's input."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,7 +27,7 @@ from ecgpipe.render.page import render_page, short_note
 RECORD_LAYOUT = "12x1"
 """Records are drawn in this layout, which shows ten seconds of all leads."""
 SIGNAL_METHOD = "integrated-gradients"
-"""The saliency method of models of recordings."""
+"""The saliency method of signal models."""
 READ = [key for key in DETAILS if key not in ("digitized", "notes")]
 
 
@@ -99,7 +99,7 @@ class RecordingReader(FileReader):
 
 
 class RecordingPredictor:
-    """A saved model of recordings, ready to predict; used like ``Predictor``.
+    """A saved signal model, ready to predict; used like ``Predictor``.
 
     Args:
         folder: of the saved model.
@@ -160,7 +160,7 @@ class RecordingPredictor:
             ConfigError: no such class or method.
         """
         if method not in (SIGNAL_METHOD, None):
-            raise ConfigError(f"{method}: a model of recordings has only {SIGNAL_METHOD}")
+            raise ConfigError(f"{method}: a signal model has only {SIGNAL_METHOD}")
         return marked_page(page, self.heat(page, label))
 
     def heat(self, page: InputPage, label: str) -> np.ndarray:
@@ -199,15 +199,15 @@ def marked_page(page: InputPage, heat: np.ndarray) -> np.ndarray:
 def load_predictor(
     folder: Path | str | None = None, *, threads: int | None = None, plugin: Path | str | None = None
 ) -> Predictor | RecordingPredictor:
-    """A saved model of images or recordings, ready to predict; None loads the built-in model.
+    """A saved image or signal model, ready to predict; None loads the built-in model.
 
     Raises:
         DataError: not a saved model, damaged, or of another version of the format.
-        ConfigError: a plugin for a model of recordings.
+        ConfigError: a plugin for a signal model.
     """
     folder = BOX_FOLDER if folder is None else Path(folder)
     if holds_recording_model(folder):
         if plugin is not None:
-            raise ConfigError(f"plugin {plugin}: {folder} is a model of recordings, which has none; omit it")
+            raise ConfigError(f"plugin {plugin}: {folder} is a signal model, which has none; omit it")
         return RecordingPredictor(folder, threads=threads)
     return Predictor(folder, threads=threads, plugin=plugin)

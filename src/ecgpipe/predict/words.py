@@ -24,7 +24,7 @@ def words_of(prediction: Prediction, model: Mapping[str, Any]) -> dict[str, Any]
     Returns:
         ``summary`` and ``sure``, sentences; ``unusual``, a sentence or null; ``classes``, most probable first, each
         with ``label``, ``meaning`` (or null), ``probability`` and ``result``; ``thresholds``, a sentence or null;
-        ``read``, pairs of a term and its value in words, empty for a model of images.
+        ``read``, pairs of a term and its value in words, empty for an image model.
     """
     meanings = class_names(model["trained_on"]["dataset"] or "", prediction.classes)
     order = (-prediction.probabilities).argsort(kind="stable")
