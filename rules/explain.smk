@@ -28,7 +28,7 @@ rule explain:
     input:
         run=f"{RUN}/run.json",
         run_index=f"{RUN}/run_index.npz",
-        # all seeds explain the reported records of the first seed
+        # all seeds explain the scored records of the first seed
         reference=lambda wildcards: TARGETS.run(
             wildcards.dataset,
             wildcards.protocol,

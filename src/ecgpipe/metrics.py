@@ -52,10 +52,10 @@ class Scorer:
     """Scores of one set of predictions under any weights of its records.
 
     Args:
-        predictions: predictions of the scored records; for a cross-validation, of all parts.
+        predictions: predictions of the scored records; for a cross-validation, of all folds.
         threshold: multi-label: lowest probability that predicts a class.
-        parts: (n,) cross-validation part of each record. Counts are pooled over parts. The AUC compares records of
-            the same part only, because outputs of different runs are not on one scale.
+        parts: (n,) cross-validation fold of each record. Counts are pooled over folds. The AUC compares records of
+            the same fold only, because outputs of different runs are not on one scale.
         single_run: also compute the metrics that comparisons leave out.
 
     Raises:

@@ -255,8 +255,8 @@ def test_tuned_settings_of_a_model_hold_for_all_its_recipes():
         ({"tuning": {"models": ["swin"], "grid": {"train.mixup": [-1]}}}, "tuning.grid: mixup"),
         ({"tuning": {"protocol": "paper"}}, "tuning.protocol: under paper"),
         ({"tuning": {"protocol": "paper-cv5-1"}}, "tuning.protocol: under paper"),
-        ({"tuning": {"protocol": "patient-cv5"}}, "tuning.protocol: name one part of a cross-validation"),
-        ({"tuning": {"protocol": "patient-cv5-6"}}, "tuning.protocol: name one part of a cross-validation"),
+        ({"tuning": {"protocol": "patient-cv5"}}, "tuning.protocol: name one fold of a cross-validation"),
+        ({"tuning": {"protocol": "patient-cv5-6"}}, "tuning.protocol: name one fold of a cross-validation"),
         ({"tuning": {"protocol": "patients"}}, "tuning.protocol: 'patients' is not a protocol"),
     ],
 )

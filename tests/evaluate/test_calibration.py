@@ -51,7 +51,7 @@ def test_calibration_improves_the_reported_records(rng, task):
     assert found["ece"]["after"] < 0.5 * found["ece"]["before"]
     assert found["log_loss"]["after"] < found["log_loss"]["before"]
     for none in (None, validation.of_role("test")):
-        assert recalibrate(reported, none)["fitted_on"] == "the reported records"
+        assert recalibrate(reported, none)["fitted_on"] == "the scored records"
     assert Calibration(**{name: found[name] for name in Calibration.model_fields}).records == 4000
 
 

@@ -124,7 +124,7 @@ def test_cost_of_the_image_without_a_test_part_says_that_the_choice_is_optimisti
     files = [write(tmp_path, "bad", 0, bad), write(tmp_path, "better", 0, good)]
     signal = read_reported([write(tmp_path, "baseline-signal", 0, signal)], records())
     row = compare_models(read_reported(files, records()), CONFIG, signal)["image_cost"]
-    assert (row["second"], row["chosen_on"]) == ("better", "the reported records")
+    assert (row["second"], row["chosen_on"]) == ("better", "the scored records")
     elsewhere = read_reported([write(tmp_path, "bad", 3, bad)], records())
     assert compare_models(elsewhere, CONFIG, signal)["image_cost"] is None
 
@@ -197,10 +197,10 @@ def test_parts_of_a_cross_validation_are_joined_and_must_not_overlap(rng, tmp_pa
     assert rows_of(found, "bootstrap")[0]["records"] == N
     assert "cross-validation" in rows_of(found, "delong", "auc:MI")[0]["note"]
     write(tmp_path, "good", 0, given(rng, 1.0, halves[0]), "patient-cv3-2")
-    with pytest.raises(DataError, match="00000 is reported twice"):
+    with pytest.raises(DataError, match="00000 is scored twice"):
         read_reported(files, records())
     write(tmp_path, "good", 0, replace(given(rng, 1.0, halves[1]), classes=CLASSES[::-1]), "patient-cv3-2")
-    with pytest.raises(DataError, match="good, seed 0: the parts of the cross-validation disagree on the classes"):
+    with pytest.raises(DataError, match="good, seed 0: the folds of the cross-validation disagree on the classes"):
         read_reported(files, records())
 
 
@@ -256,7 +256,7 @@ def test_runs_are_compared_on_common_records(rng, tmp_path, capsys):
     assert "100 and 100 records, 40 in both" in printed and "compared on the records that both report" in printed
     assert "patients unknown" in printed
     assert main(["compare", str(runs[0]), str(runs[2]), "--resamples", "200"]) == 1
-    assert "no record is reported in both (100 and 60 records)" in capsys.readouterr().err
+    assert "no record is scored in both (100 and 60 records)" in capsys.readouterr().err
     assert main(["compare", str(runs[0]), str(tmp_path / "nowhere")]) == 1
     assert "no predictions.parquet" in capsys.readouterr().err
 

@@ -61,11 +61,11 @@ def test_the_table_says_which_threshold_is_reached():
 
 
 def test_thresholds_are_not_rounded_and_name_their_records():
-    rows = tuple(ThresholdResult(share, 0.1, "the reported records", True) for share in (0.95, 0.975))
+    rows = tuple(ThresholdResult(share, 0.1, "the scored records", True) for share in (0.95, 0.975))
     words = words_of(replace(prediction({"a": 0.4}), thresholds={"a": rows}), MODEL)
     assert words["classes"][0]["result"] == "reaches its 97.5% threshold"
     assert words["thresholds"] == (
-        "Each class has its own thresholds (95%, 97.5%). Of the reported records without the class, 97.5% are below "
+        "Each class has its own thresholds (95%, 97.5%). Of the scored records without the class, 97.5% are below "
         "its 97.5% threshold."
     )
 

@@ -108,7 +108,7 @@ def test_missing_parts_are_reported(made):
     assert "not run" in text  # the paper's variants that this run lacks
     assert "The pages have no lead boxes" in text
     assert "positions of findings are known for simulated records only" in text
-    assert "No reported record of" in text and "HYP" in text
+    assert "No scored record of" in text and "HYP" in text
     assert "1 of 3 maps by gradcam of the trained network are empty" in text
     assert "&lt;b&gt;at all&lt;/b&gt;" in text and "<b>at all</b>" not in text.split("explorer-data")[0]
 

@@ -37,7 +37,7 @@ def test_the_page_says_what_is_shared_and_fitted_and_how_images_differ(built, co
     notes = " ".join(content["external"][0]["notes"])
     assert "same: NORM (NORM in Simulated records, Normal in ECG Images dataset" in notes
     assert "drawn from recordings of 100 Hz" in notes and "read from pictures" in notes
-    assert "also the reported ones" not in notes
+    assert "also the scored ones" not in notes
     assert (built.results / "report/figures/external-simulated-patient-cardiac-images-paper-resnet34.svg").is_file()
     assert sum("of Simulated records has a macro AUC" in sentence for sentence in content["summary"]) == 1
 
@@ -61,5 +61,5 @@ def test_images_of_the_same_kind_need_no_note_and_validation_records_do(built, t
     (tmp_path / "x.json").write_text(json.dumps(changed))
     (view,) = external_views([tmp_path / "x.json"], {}, {})
     assert not any("preprocess" in note for note in view["notes"])
-    assert "also the reported ones" in " ".join(view["notes"])
+    assert "also the scored ones" in " ".join(view["notes"])
     assert "trained there" not in external_sentences([view])[0] and "simulated" in external_sentences([view])[0]

@@ -198,7 +198,7 @@ def test_baselines_and_audits_have_rows(rich):
 
 def test_parts_of_a_cross_validation_are_pooled(rich):
     text = (rich / "out/index.md").read_text()
-    assert "protocol patient-cv3\n" in text and "the 3 parts of the cross-validation pooled" in text
+    assert "protocol patient-cv3\n" in text and "the 3 folds of the cross-validation pooled" in text
     names = [row["model"] for row in table_of(rich / "out", "results-simulated-patient-cv3")]
     assert [name[-14:] for name in names[2:]] == [f"(patient-cv3-{part})"[-14:] for part in (1, 2, 3)]
     assert "| Baseline:" not in text.partition("protocol patient-cv3\n")[2].partition("\n### ")[0]

@@ -55,7 +55,7 @@ def test_cost_of_the_image_has_its_interval_and_says_how_the_model_was_chosen():
     )
     (sentence,) = [one for one in tables[0]["findings"] if one.startswith("Cost")]
     assert "0.950" in sentence and "+0.050 (+0.030 to +0.070)" in sentence and "validation records" in sentence
-    assert "favours it" in image_cost_sentence({"image_cost": row | {"chosen_on": "the reported records"}}, {})
+    assert "favours it" in image_cost_sentence({"image_cost": row | {"chosen_on": "the scored records"}}, {})
     assert image_cost_sentence({"image_cost": None}, {}) is None
     assert "Cost" not in findings(run("baseline-signal", 0.5, 0.95))
 

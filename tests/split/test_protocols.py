@@ -107,7 +107,7 @@ def test_cross_validation_reports_every_record_once(protocol):
     parts = [split(f"{protocol}-cv5-{part}", records, targets, seed=2) for part in range(1, 6)]
     assert (sum((roles == reported).astype(int) for roles in parts) == 1).all()
     if protocol != "paper":
-        # the validation part is the test part before it
+        # the validation set is the test set of the fold before it
         assert ((parts[1] == "validation") == (parts[0] == "test")).all()
 
 

@@ -53,7 +53,7 @@ class Calibration(BaseModel):
     )
     scale: tuple[float, ...] = Field(description="factor of each class's logit; 1 / temperature")
     offset: tuple[float, ...] = Field(description="added to each scaled logit; 0 for a temperature")
-    fitted_on: str = Field(description="records of the fit: validation, or the reported records")
+    fitted_on: str = Field(description="records of the fit: validation, or the scored records")
     records: int = Field(description="number of records of the fit")
     left_out: tuple[str, ...] = Field(
         default=(), description="classes without calibration, since none or all of the records have them"

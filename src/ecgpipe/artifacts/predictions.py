@@ -55,11 +55,11 @@ class Predictions:
 
     @property
     def reported_role(self) -> str:
-        """``test`` where the protocol has a test part, else ``validation`` (the paper's protocol)."""
+        """``test`` where the protocol has a test set, else ``validation`` (the paper's protocol)."""
         return "test" if (self.roles == "test").any() else "validation"
 
     def reported(self) -> "Predictions":
-        """Only the records whose scores are reported."""
+        """Only the records that are scored."""
         return self.of_role(self.reported_role)
 
     @classmethod

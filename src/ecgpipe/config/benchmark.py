@@ -54,12 +54,12 @@ class DatasetRuns(Section):
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """The protocols, with each cross-validation replaced by its parts."""
+        """The protocols, with each cross-validation replaced by its folds."""
         return tuple(part for name in self.protocols for part in protocol_parts(name))
 
 
 class ExternalConfig(Section):
-    """Models of one dataset, scored on the test part of another one (docs/external.md)."""
+    """Models of one dataset, scored on the test set of another one (docs/external.md)."""
 
     model_config = ConfigDict(serialize_by_alias=True)  # `from` is a Python keyword
 

@@ -16,7 +16,7 @@ CHALLENGE_CLASSES = (
 GROUPINGS = ("superclass", "subclass", "diagnostic", "form", "rhythm", "all", CHALLENGE)
 PROTOCOLS = ("paper", "patient", "folds", "unique")
 PROTOCOL_PATTERN = re.compile(rf"({'|'.join(PROTOCOLS)})(?:-cv([1-9]\d*)-([1-9]\d*))?")
-"""A protocol's name in files and runs: a plain protocol, or one part of a cross-validation."""
+"""A protocol's name in files and runs: a plain protocol, or one fold of a cross-validation."""
 CROSS_VALIDATION = re.compile(rf"({'|'.join(PROTOCOLS)})-cv([1-9]\d*)")
 RESERVED = ("ptb-xl", "cardiac-images", "simulated", "report", "logs", "benchmarks", "external")
 """Names in the results folder, or keys of `benchmark`, that user datasets cannot have."""
@@ -191,7 +191,7 @@ class SplitConfig(Section):
     """Shares and folds of the split protocols."""
 
     paper_validation: float = Field(
-        0.2, gt=0, lt=1, description="paper: share of validation records, used for early stopping and also reported"
+        0.2, gt=0, lt=1, description="paper: share of validation records, used for early stopping and also scored"
     )
     validation: float = Field(0.1, ge=0.01, lt=1, description="patient, unique: share of validation records")
     test: float = Field(0.1, ge=0.01, lt=1, description="patient, unique: share of test records")

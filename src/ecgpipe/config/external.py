@@ -20,7 +20,7 @@ none: it may be a conduction disturbance or an arrhythmia."""
 class External(NamedTuple):
     """An entry of `benchmark.external` with its defaults resolved.
 
-    For a cross-validation, ``protocol`` and ``target_protocol`` name its first part.
+    For a cross-validation, ``protocol`` and ``target_protocol`` name its first fold.
     """
 
     key: str

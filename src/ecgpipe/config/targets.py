@@ -157,7 +157,7 @@ class Targets:
         ]
 
     def predictions(self, dataset: str, protocol: str) -> list[str]:
-        """The predictions of every model and seed under a protocol, with all parts of a cross-validation."""
+        """The predictions of every model and seed under a protocol, with all folds of a cross-validation."""
         runs = self.config.benchmark.of(dataset)
         return [
             self.run(dataset, part, model, seed, "predictions.parquet")
@@ -235,7 +235,7 @@ class Targets:
         }
 
     def explained(self, file: str) -> list[str]:
-        """A file of every explained run: the first seed and, of a cross-validation, the first part."""
+        """A file of every explained run: the first seed and, of a cross-validation, the first fold."""
         return [file for _, file in self._explained(file)]
 
     def saliency_of(self, claims: Iterable[Claim]) -> list[str]:

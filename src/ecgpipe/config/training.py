@@ -261,9 +261,9 @@ class TuningConfig(Section):
         match = PROTOCOL_PATTERN.fullmatch(name)
         whole = f"{match[1]}-cv{match[2]}" if match and match[2] else name
         if name not in protocol_parts(whole):
-            raise ValueError("name one part of a cross-validation, e.g. patient-cv5-1")
+            raise ValueError("name one fold of a cross-validation, e.g. patient-cv5-1")
         if base_protocol(name) == "paper":
-            raise ValueError("under paper the validation records are also the reported ones; use patient or folds")
+            raise ValueError("under paper the validation records are also the scored ones; use patient or folds")
         return name
 
     @field_validator("grid")

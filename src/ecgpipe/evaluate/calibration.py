@@ -100,18 +100,18 @@ def _platt(logits: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
 
 
 def recalibrate(reported: Predictions, validation: Predictions | None) -> dict:
-    """Fit a calibration, and measure its effect on the reported records.
+    """Fit a calibration, and measure its effect on the scored records.
 
     Args:
         reported: predictions that are scored.
-        validation: predictions to fit on. If None or empty, the reported ones are used.
+        validation: predictions to fit on. If None or empty, the scored ones are used.
 
     Returns:
-        The fields of ``Calibration``, and ``ece`` and ``log_loss`` of the reported records, each ``before`` and
+        The fields of ``Calibration``, and ``ece`` and ``log_loss`` of the scored records, each ``before`` and
         ``after``.
     """
     if validation is None or not len(validation.record_ids):
-        fitted = fit_calibration(reported, "the reported records")
+        fitted = fit_calibration(reported, "the scored records")
     else:
         fitted = fit_calibration(validation, "validation")
     probabilities = {

@@ -101,7 +101,7 @@ def image_cost(models: Models, signal: Mapping[int, Reported], config: EvaluateC
     """Macro AUC of the baseline on the recordings minus the macro AUC of the best image model.
 
     The best model is the one with the highest mean macro AUC on the validation records, so that the choice does not
-    favour it on the reported records. A protocol without a test part has only the reported records to choose on.
+    favour it on the scored records. A protocol without a test set has only the scored records to choose on.
 
     Returns:
         A row as in ``comparisons`` and ``chosen_on``; None if no model shares seeds and records with the baseline.
@@ -116,7 +116,7 @@ def image_cost(models: Models, signal: Mapping[int, Reported], config: EvaluateC
     chosen_on = "validation"
     means = {model: [run.validation_auc for run in runs.values()] for model, runs in usable.items()}
     if any(value is None for values in means.values() for value in values):
-        chosen_on = "the reported records"
+        chosen_on = "the scored records"
         once = bootstrap_scores(usable, config, 1)
         means = {model: [own.value["auc_macro"] for own in runs.values()] for model, runs in once.items()}
     best = max(means, key=lambda model: np.nan_to_num(np.mean(means[model])))
@@ -337,7 +337,7 @@ def delong_rows(
     for i, label in enumerate(pair[0].predictions.classes):
         row = head | {"metric": f"auc:{label}", "test": "delong"}
         if len(np.unique(pair[0].parts)) > 1:
-            rows.append(row | {"note": "not valid across cross-validation parts; see the bootstrap of auc_macro"})
+            rows.append(row | {"note": "not valid across cross-validation folds; see the bootstrap of auc_macro"})
             continue
         one, other = (run.predictions.probabilities[:, i] for run in pair)
         result = delong(one, other, pair[0].predictions.targets[:, i])

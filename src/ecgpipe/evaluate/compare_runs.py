@@ -26,7 +26,7 @@ class ResultsFolder:
 
     Args:
         folder: path.
-        runs: dataset, protocol and model -> seed -> predictions; the parts of a cross-validation joined.
+        runs: dataset, protocol and model -> seed -> predictions; the folds of a cross-validation joined.
         patients_known: whether every dataset has its records.parquet, with patients and duplicates.
     """
 
@@ -132,7 +132,7 @@ def _pair(key: Key, other: Key, first: ResultsFolder, second: ResultsFolder, con
     seeds = [seed for seed in seeds if len(common[seed])]
     if not seeds:
         sizes = f"{pair['first_records']} and {pair['second_records']} records"
-        return pair | {"note": f"{'/'.join(key)}: no record is reported in both ({sizes})"}
+        return pair | {"note": f"{'/'.join(key)}: no record is scored in both ({sizes})"}
     first_runs, second_runs = ({seed: side[seed].select(common[seed]) for seed in seeds} for side in sides)
     for seed in seeds:
         check_same_records(first_runs[seed], second_runs[seed], str(first.folder), str(second.folder))

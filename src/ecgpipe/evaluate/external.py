@@ -117,7 +117,7 @@ class _Fitted:
 
 
 def _fit_part(predictions: Predictions) -> Predictions:
-    """The validation records; under a protocol without a test part these are also the reported ones."""
+    """The validation records; under a protocol without a test set these are also the scored ones."""
     validation = predictions.of_role("validation")
     return validation if len(validation.record_ids) else predictions
 

@@ -1,4 +1,4 @@
-"""The reported predictions of models by seed, and their scores in the same bootstrap resamples."""
+"""The scored predictions of models by seed, and their scores in the same bootstrap resamples."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ CLASS_SCORES = tuple(metric.name for metric in metrics_shown("comparisons", CLAS
 
 @dataclass(frozen=True)
 class Reported:
-    """Predictions of one model and seed for the reported records.
+    """Predictions of one model and seed for the scored records.
 
     Args:
         predictions: sorted by record, each record once.
-        parts: (n,) strings, the part of the protocol that reported each record.
+        parts: (n,) strings, the split or fold on which each record was scored.
         groups: (n,) strings, records that are resampled together.
-        validation_auc: macro AUC on the validation records, mean over parts; None if these are the reported records.
+        validation_auc: macro AUC on the validation records, mean over folds; None if these are the scored records.
     """
 
     predictions: Predictions
@@ -39,7 +39,7 @@ class Reported:
 
 
 Models = Mapping[str, Mapping[int, Reported]]
-"""Model -> seed -> its reported predictions."""
+"""Model -> seed -> its scored predictions."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def read_reported(files: Iterable[Path | str], records: pd.DataFrame | None) -> 
         records: rows of records.parquet, for patients and duplicates; None: every record is its own group.
 
     Raises:
-        DataError: a file is damaged, two parts of a cross-validation report the same record, or parts disagree on the
+        DataError: a file is damaged, two folds of a cross-validation score the same record, or folds disagree on the
             classes.
     """
     found: dict[str, dict[int, list[tuple[str, Predictions]]]] = {}
@@ -125,10 +125,10 @@ def _flat(scores: Mapping[str, np.ndarray], per_class: Mapping[str, np.ndarray],
 
 
 def _join(name: str, parts: list[tuple[str, Predictions]], records: pd.DataFrame | None) -> Reported:
-    """Join the parts of a cross-validation."""
+    """Join the folds of a cross-validation."""
     first = parts[0][1]
     if any((predictions.classes, predictions.task) != (first.classes, first.task) for _, predictions in parts):
-        raise DataError(f"{name}: the parts of the cross-validation disagree on the classes; run them again")
+        raise DataError(f"{name}: the folds of the cross-validation disagree on the classes; run them again")
     reported = [predictions.reported() for _, predictions in parts]
     joined = Predictions.joined(reported)
     order = np.argsort(joined.record_ids, kind="stable")
@@ -136,7 +136,7 @@ def _join(name: str, parts: list[tuple[str, Predictions]], records: pd.DataFrame
     ids = joined.record_ids
     if len(np.unique(ids)) < len(ids):
         twice = ids[:-1][ids[1:] == ids[:-1]][0]
-        raise DataError(f"{name}: record {twice} is reported twice; make the splits again")
+        raise DataError(f"{name}: record {twice} is scored twice; make the splits again")
     sizes = [len(predictions.record_ids) for predictions in reported]
     origin = np.repeat([part for part, _ in parts], sizes)[order]
     groups = ids if records is None else resampling_groups(ids, records)

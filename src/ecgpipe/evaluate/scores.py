@@ -32,10 +32,10 @@ def evaluate_predictions(
     """Score the predictions of one role.
 
     Args:
-        predictions: predictions of the reported records.
+        predictions: predictions of the scored records.
         groups: (n,) patient (or record) of each record; resampled as a whole.
         config: resamples, confidence, threshold, seed, specificities.
-        validation: predictions on which thresholds are chosen and the calibration is fitted; None: the reported
+        validation: predictions on which thresholds are chosen and the calibration is fitted; None: the scored
             records are used.
 
     Returns:
@@ -122,7 +122,7 @@ class _Thresholds:
     def __init__(self, i: int, scorer: Scorer, config: EvaluateConfig, validation: Predictions | None) -> None:
         positive, scores = scorer.targets[:, i], scorer.probabilities[:, i]
         self.confidence, self.samples = config.confidence, []
-        self.chosen_on = "the reported records" if validation is None else "validation"
+        self.chosen_on = "the scored records" if validation is None else "validation"
         truth, probabilities = (
             (positive, scores) if validation is None else (validation.targets[:, i], validation.probabilities[:, i])
         )

@@ -42,7 +42,7 @@ def explain_run(
 
     Args:
         folder: of the trained run.
-        reference: folder of the prepared run with the first seed; all seeds and models explain its reported records.
+        reference: folder of the prepared run with the first seed; all seeds and models explain its scored records.
         pages: the dataset's pages.
         margins: cropped shares of the pages.
         indices: the dataset's image indices, which state how pages were rectified.

@@ -33,7 +33,7 @@ DATA = """\
 PTB-XL 1.0.3, CC BY 4.0: Wagner P, Strodthoff N, Bousseljot R, Samek W, Schaeffter T. PTB-XL, a large publicly available
 electrocardiography dataset. PhysioNet, 2022, doi:10.13026/kfzx-aw45. {train} records of folds 1 to 8 for training,
 {validation} of fold 9 for every choice, the calibration, the thresholds and the limit of unusual pages, and {test} of
-fold 10 for the scores alone. The records are a part of PTB-XL; more data would give a better model. The diagnostic
+fold 10 for the scores alone. The records are a subset of PTB-XL; more data would give a better model. The diagnostic
 statements of the records were further targets during the training.{first}"""
 
 SCORES = """\

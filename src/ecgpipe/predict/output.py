@@ -49,7 +49,7 @@ def describe_calibration(saved: SavedModel | RecordingModel) -> str:
         )
     else:
         method = {"temperature": "temperature scaling", "platt": "Platt scaling"}[fitted.method]
-        records = "validation records" if fitted.fitted_on == "validation" else "of the reported records"
+        records = "validation records" if fitted.fitted_on == "validation" else "of the scored records"
         text = f"Probabilities are calibrated ({method} on {fitted.records} {records})."
         if fitted.left_out:
             text += f" Not calibrated: {', '.join(fitted.left_out)}."

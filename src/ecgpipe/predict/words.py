@@ -76,7 +76,7 @@ def _sure(prediction: Prediction, calibration: Mapping[str, Any] | None) -> str:
         )
     share = 100 * float(prediction.probabilities.max())
     count = "fewer than 1" if share < 0.5 else "more than 99" if share > 99.5 else f"about {share:.0f}"
-    kind = "validation" if calibration["fitted_on"] == "validation" else "reported"
+    kind = "validation" if calibration["fitted_on"] == "validation" else "scored"
     return (
         f"How sure: of 100 records with this probability of {prediction.top}, {count} have it, if they resemble the "
         f"{calibration['records']:,} {kind} records on which the probabilities were calibrated."
@@ -111,7 +111,7 @@ def _thresholds(prediction: Prediction) -> str | None:
         return None
     shares = list(map(_percent, sorted({each.specificity for each in rows})))
     example = shares[-1]
-    kind = "validation" if rows[0].chosen_on == "validation" else "reported"
+    kind = "validation" if rows[0].chosen_on == "validation" else "scored"
     return (
         f"Each class has its own thresholds ({', '.join(shares)}). Of the {kind} records without the class, {example} "
         f"are below its {example} threshold."

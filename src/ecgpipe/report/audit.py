@@ -21,7 +21,7 @@ WIDTH = 300
 
 
 def audit_view(summary: Path | str, leaks: Path | str) -> dict:
-    """The audit's summary, and how many reported records have a duplicate in training.
+    """The audit's summary, and how many scored records have a duplicate in training.
 
     Args:
         summary: audit.json.

@@ -128,7 +128,7 @@ def over_seeds(runs: Iterable[Run], metric: str) -> Cell:
 
 
 CROSS_VALIDATION = re.compile(r"(?P<whole>(?P<base>\w+)-cv(?P<parts>\d+))-\d+")
-"""Name of a part of a cross-validation."""
+"""Name of a fold of a cross-validation."""
 
 
 def whole_protocol(protocol: str) -> str:
@@ -138,7 +138,7 @@ def whole_protocol(protocol: str) -> str:
 
 
 def runs_of(runs: Iterable[Run], dataset: str, protocol: str) -> list[Run]:
-    """The runs of a dataset under a protocol; for a cross-validation, those of all its parts."""
+    """The runs of a dataset under a protocol; for a cross-validation, those of all its folds."""
     return [run for run in runs if (run.dataset, whole_protocol(run.protocol)) == (dataset, protocol)]
 
 

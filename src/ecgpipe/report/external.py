@@ -68,7 +68,7 @@ def _notes(view: dict) -> list[str]:
         + (
             ""
             if view["role"] == "test"
-            else " These are also the reported ones, so the scores after recalibration are optimistic."
+            else " These are also the scored ones, so the scores after recalibration are optimistic."
         ),
     ]
     images = view["images"]

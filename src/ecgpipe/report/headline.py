@@ -11,9 +11,9 @@ from ecgpipe.report.results import baseline_kind, pooled_cells
 from ecgpipe.report.statistics import Statistics
 
 FEW = 20
-"""Reported records of a class below which its scores are called unreliable."""
+"""Scored records of a class below which its scores are called unreliable."""
 TOO_FEW = 5
-"""Reported records of a typical (median) class below which there is no verdict."""
+"""Scored records of a typical (median) class below which there is no verdict."""
 NAMED = 6
 """Classes that a sentence names at most."""
 SIGNAL = "signal"
@@ -46,7 +46,7 @@ def headlines(datasets: Sequence[dict], statistics: Statistics) -> list[dict]:
         statistics: comparisons of models, and of models with baselines.
 
     Returns:
-        ``dataset``, ``title``, ``protocol``, ``key`` (DATASET-PROTOCOL); ``role``, ``records``, ``groups`` reported;
+        ``dataset``, ``title``, ``protocol``, ``key`` (DATASET-PROTOCOL); ``role``, ``records``, ``groups`` scored;
         ``coverage`` of the intervals; ``judged``: whether the verdict is about a model; ``verdict`` (sentences) with
         ``tone``: good, fair or bad; ``caution``: a sentence about small classes, or None; ``models``: their number;
         ``model``: the one with the highest macro AUC, and ``baseline``: the same for the baselines (``name`` and cells
@@ -165,7 +165,7 @@ def _interval(cell: Cell) -> str:
 
 
 def _caution(view: dict) -> str | None:
-    """Names the classes with too few reported records for reliable scores."""
+    """Names the classes with too few scored records for reliable scores."""
     few = sorted((count, name) for name, count in view["support"].items() if count < FEW)
     if not few:
         return None
@@ -180,7 +180,7 @@ def _caution(view: dict) -> str | None:
 
 
 def _leaks(dataset: dict, view: dict) -> dict:
-    """``share`` of the reported records (0 to 1) with a duplicate or with their patient in training (the larger of the
+    """``share`` of the scored records (0 to 1) with a duplicate or with their patient in training (the larger of the
     two), None if unknown; ``kind``: near or patient, whichever is more frequent; ``patients``: whether patients are
     known."""
     rows = [

@@ -42,10 +42,10 @@ CLASS_NAMES = {
 }
 """PTB-XL's superclasses, which the simulated records share."""
 PROTOCOL_MEANINGS = {
-    "paper": "random split by record; the validation part decides when training stops and is also reported",
-    "patient": "random split by patient; the test part is reported",
-    "folds": "the dataset's own folds: one decides when training stops, one is reported, the others are for training",
-    "unique": "random split that keeps duplicates, and all records of a patient, together; the test part is reported",
+    "paper": "random split by record; the validation set decides when training stops and is also scored",
+    "patient": "random split by patient; the test set is scored",
+    "folds": "the dataset's own folds: one decides when training stops, one is scored, the others are for training",
+    "unique": "random split that keeps duplicates, and all records of a patient, together; the test set is scored",
 }
 
 # the paper: doi:10.4108/eai.11.11675, retracted; its figures are claims to test

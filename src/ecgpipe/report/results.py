@@ -15,17 +15,17 @@ FIGURES = {"cardiac-images": " (figure 10)", "ptb-xl": " (figures 11 and 13)"}
 
 
 def protocol_view(dataset: str, protocol: str, all_runs: Sequence[Run], statistics: Statistics) -> dict:
-    """The results of a dataset under one protocol, with the parts of a cross-validation pooled.
+    """The results of a dataset under one protocol, with the folds of a cross-validation pooled.
 
     Args:
         dataset: name.
-        protocol: name; for a cross-validation the whole, not a part.
+        protocol: name; for a cross-validation the whole, not one fold.
         all_runs: scored models; may include other datasets and protocols.
         statistics: comparisons.
 
     Returns:
-        ``name``; ``meaning``; ``parts`` (0: no cross-validation); ``role``, ``records``, ``groups`` reported;
-        ``support`` (reported records per class); ``task``; ``coverage`` of the intervals; ``seeds``; ``models``:
+        ``name``; ``meaning``; ``parts`` (0: no cross-validation); ``role``, ``records``, ``groups`` scored;
+        ``support`` (scored records per class); ``task``; ``coverage`` of the intervals; ``seeds``; ``models``:
         ``variant``, ``name``, ``parameters``, ``seeds``,
         ``cells`` (metric -> Cell), ``paper`` (printed accuracy or None); ``best``: variant with the highest macro AUC,
         or None; ``paper_tables``: ``caption``, ``file``, ``rows`` (``name``, ``cells``: (printed, ours or None));
@@ -41,7 +41,7 @@ def protocol_view(dataset: str, protocol: str, all_runs: Sequence[Run], statisti
     if compared is None:
         raise DataError(f"{dataset}, protocol {protocol}: its models were not compared; run the rule compare_models")
     names = names_of_runs(runs)
-    scored = first_seeds([run for run in runs if run.variant == runs[0].variant])  # one of each part
+    scored = first_seeds([run for run in runs if run.variant == runs[0].variant])  # one of each fold
     meaning = PROTOCOL_MEANINGS[match["base"] if match else protocol]
     cells = pooled_cells(compared)
     tables = PAPER_TABLES.get(dataset, ()) if protocol == "paper" else ()
@@ -51,7 +51,7 @@ def protocol_view(dataset: str, protocol: str, all_runs: Sequence[Run], statisti
     measured = {variant: area for variant, area in areas.items() if area is not None}
     return {
         "name": protocol,
-        "meaning": f"cross-validation in {match['parts']} parts, each reported once; {meaning}" if match else meaning,
+        "meaning": f"cross-validation with {match['parts']} folds, each scored once; {meaning}" if match else meaning,
         "parts": len(parts) if match else 0,
         "role": runs[0].metrics["role"],
         "records": sum(run.metrics["records"] for run in scored),
@@ -77,7 +77,7 @@ def protocol_view(dataset: str, protocol: str, all_runs: Sequence[Run], statisti
 
 
 def pooled_cells(compared: dict) -> dict[str, dict[str, Cell]]:
-    """Model -> metric of COLUMNS -> score over seeds and parts, from comparisons/<protocol>.json."""
+    """Model -> metric of COLUMNS -> score over seeds and folds, from comparisons/<protocol>.json."""
     return {model["model"]: {metric: _cell(model, metric) for metric, _ in COLUMNS} for model in compared["models"]}
 
 
@@ -132,7 +132,7 @@ def baseline_tables(
     metrics: Iterable[str] = tuple(dict(COLUMNS)),
     statistics: Statistics | None = None,
 ) -> list[dict]:
-    """A table of baselines per dataset and protocol; each part of a cross-validation has its own.
+    """A table of baselines per dataset and protocol; each fold of a cross-validation has its own.
 
     Args:
         baselines: scored baselines.
@@ -173,7 +173,7 @@ def image_cost_sentence(compared: dict | None, names: Mapping[str, str]) -> str 
         f"Cost of the image: macro AUC of the network on the recordings {row['first_value']:.3f}, of "
         f"{names.get(row['second'], row['second'])} {row['second_value']:.3f}; {_paired(row)}. "
         "The image model is the one with the highest macro AUC on "
-        f"{'the validation records' if row['chosen_on'] == 'validation' else 'the reported records, which favours it'}."
+        f"{'the validation records' if row['chosen_on'] == 'validation' else 'the scored records, which favours it'}."
     )
 
 
@@ -277,7 +277,7 @@ def baseline_findings(cells: dict[str, dict[str, Cell]], model: dict | None) -> 
 
 
 def best_model_view(runs: Sequence[Run], view: dict) -> dict | None:
-    """Scores by class of the best model's first run (the first part of a cross-validation).
+    """Scores by class of the best model's first run (the first fold of a cross-validation).
 
     Returns:
         ``variant``, ``name``, ``protocol``, ``seed``, ``ece``, ``brier``, ``classes``: ``name``, ``records``,

@@ -122,7 +122,7 @@ def _notes(summary: dict) -> list[str]:
         notes.append("Insertion and deletion were not measured (explain.curve_steps: 0).")
     absent = [name for name, records in summary["classes"].items() if not records]
     if absent:
-        notes.append(f"No reported record of {', '.join(absent)}.")
+        notes.append(f"No scored record of {', '.join(absent)}.")
     return notes
 
 

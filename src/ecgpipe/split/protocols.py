@@ -1,11 +1,11 @@
 """Split protocols: the role (train, validation or test) of every record.
 
-paper    random, stratified by class, by record: 80/20; the validation set is also reported (section 3.1)
+paper    random, stratified by class, by record: 80/20; the validation set is also scored (section 3.1)
 patient  random, stratified, all records of a patient in the same set: train/validation/test
 folds    the dataset's own folds (PTB-XL: 1-8 train, 9 validation, 10 test)
 unique   random, stratified, all duplicates of a record (and all records of a patient, if known) in the same set
 
-Cross-validation, ``<protocol>-cv<K>-<k>``: one partition into K parts; part k is the test set and part k - 1 the
+Cross-validation, ``<protocol>-cv<K>-<k>``: one partition into K folds; fold k is the test set and fold k - 1 the
 validation set (``paper``: part k is the validation set). With ``folds`` the dataset's own folds rotate, so that
 ``folds-cv10-10`` equals ``folds``.
 """
@@ -42,7 +42,7 @@ def split_table(
     """Split the records that have both a label and an image.
 
     Args:
-        protocol: paper, patient, folds or unique, or a part of a cross-validation.
+        protocol: paper, patient, folds or unique, or a fold of a cross-validation.
         records: rows of records.parquet.
         labels: targets.
         indices: the image indices of all shards.
@@ -108,7 +108,7 @@ def assign_roles(
     """Assign a role to every record.
 
     Args:
-        protocol: paper, patient, folds or unique, or a part of a cross-validation.
+        protocol: paper, patient, folds or unique, or a fold of a cross-validation.
         records: n rows with record_id, patient_id, fold and, for ``unique``, duplicate, in the order of targets.
         targets: (n, classes) uint8.
         classes: class names, for messages.
@@ -136,7 +136,7 @@ def assign_roles(
 
 
 def _parse(protocol: str) -> tuple[str, int, int]:
-    """Base protocol, number of parts and part; 0 and 0 without cross-validation."""
+    """Base protocol, number of folds and fold; 0 and 0 without cross-validation."""
     match = PROTOCOL_PATTERN.fullmatch(protocol)
     if match is None:
         raise DataError(f"unknown split protocol {protocol!r}")
@@ -236,7 +236,7 @@ def check_shares(
 ) -> None:
     """Check that each set has its share of each class, within twice the class's largest group (ungrouped: two records).
 
-    In cross-validation the limit is twice as high, since a set is made of several parts. Where records have several
+    In cross-validation the limit is twice as high, since a set is made of several folds. Where records have several
     classes, it is multiplied by the mean number of classes per record, since moving a record moves all its classes.
 
     Raises:
