@@ -100,13 +100,13 @@ def test_commands_say_what_they_wrote(tmp_path, capsys):
     folder, page, boxes, image = (str(tmp_path / name) for name in ("made", "page.png", "boxes.json", "image.png"))
     record = f"{folder}/records100/00000/00001_lr"
     commands = {
-        ("simulate", folder, "--records", "2", "--seed", "1"): f"{folder}, records simulated: 2 (100 Hz)",
-        ("render", record, "-o", page, "--boxes", boxes): f"{page}, 2200 x 1700 pixels",
-        ("preprocess", page, "-o", image, "--variant", "paper"): f"{image}, 640 x 640 pixels",
+        ("simulate", folder, "--records", "2", "--seed", "1"): f"Wrote 2 simulated records (100 Hz) to {folder}",
+        ("render", record, "-o", page, "--boxes", boxes): f"Wrote {page}: 2200 x 1700 pixels",
+        ("preprocess", page, "-o", image, "--variant", "paper"): f"Wrote {image}: 640 x 640 pixels",
     }
     for command, expected in commands.items():
         assert main([*command]) == 0
-        assert f"written: {expected}" in capsys.readouterr().out
+        assert expected in capsys.readouterr().out
     assert main(["--quiet", "preprocess", page, "-o", image, "--variant", "paper"]) == 0
     assert capsys.readouterr().out == ""
 

@@ -64,7 +64,7 @@ def download(args: Arguments) -> None:
 def _say_files(args: Arguments, folder: Path) -> None:
     files = [file for file in folder.rglob("*") if file.is_file()]
     size = sum(file.stat().st_size for file in files)
-    say(args, f"written: {args.folder}, {len(files)} files, {size / 1e6:,.0f} MB")
+    say(args, f"Wrote {len(files)} files, {size / 1e6:,.0f} MB, to {args.folder}")
 
 
 @command(
@@ -92,7 +92,7 @@ def simulate(args: Arguments) -> None:
         progress=progress_counter("simulate"),
     )
     rates = " and ".join(f"{rate} Hz" for rate in sorted(set(args.sampling_rate or (100,))))
-    say(args, f"written: {args.folder}, records simulated: {args.records} ({rates}); ground truth in truth.jsonl")
+    say(args, f"Wrote {args.records} simulated records ({rates}) to {args.folder}; ground truth: truth.jsonl")
 
 
 @command(
@@ -159,7 +159,7 @@ def labels(args: Arguments) -> None:
         with atomic_path(args.dropped) as partial:
             pd.DataFrame(counts.dropped_records, columns=DROPPED.schema.names).to_csv(partial, index=False)
         if not args.json:
-            say(args, f"written: {args.dropped}, {len(counts.dropped_records)} records")
+            say(args, f"Wrote {len(counts.dropped_records)} dropped records to {args.dropped}")
     if args.json:
         summary = {"policy": args.policy, "grouping": args.grouping, "records": len(ids)}
         print(json.dumps(summary | counts.as_dict(), indent=1))
@@ -228,7 +228,7 @@ def audit(args: Arguments) -> None:
     else:
         _print_audit(summary, result.pairs, result.anomalies, args.examples)
         if args.out:
-            say(args, f"\nwritten: {args.out}/audit.json, duplicates.parquet, pairs.parquet, anomalies.parquet")
+            say(args, f"\nWrote audit.json, duplicates.parquet, pairs.parquet and anomalies.parquet to {args.out}")
 
 
 def _print_rest(count: int, shown: int, indent: str) -> None:

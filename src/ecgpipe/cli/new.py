@@ -138,8 +138,8 @@ def _write_template(template: str, target: Path, values: Mapping[str, str]) -> N
 
 
 def _print_first_run(folder: Path, name: str) -> None:
-    print(f"written: {folder}")
-    print("a first run, which takes minutes on a CPU and only tests the setup:")
+    print(f"Wrote {folder}")
+    print("A first run, which takes minutes on a CPU and only tests the setup:")
     files = shlex.join([f"{folder}/{name}.yaml", f"{folder}/trial.yaml"])
     print(f"  snakemake --cores 2 all --configfile {files}")
-    print(f"then without trial.yaml; {folder}/README.md explains the files")
+    print(f"Then run it without trial.yaml. {folder}/README.md explains the files.")

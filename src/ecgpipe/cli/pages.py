@@ -77,12 +77,12 @@ def render(args: Arguments) -> None:
     with atomic_path(args.output) as partial:
         partial.write_bytes(_encoded(page, kind))
     height, width = page.shape
-    say(args, f"written: {args.output}, {width} x {height} pixels, layout {args.layout}, {args.dpi:g} dpi")
+    say(args, f"Wrote {args.output}: {width} x {height} pixels, layout {args.layout}, {args.dpi:g} dpi")
     if note := short_note(signal.shape[1], rate, config):
         say(args, f"note: {note}")
     if args.boxes:
         write_json(args.boxes, page.boxes())
-        say(args, f"written: {args.boxes}, the boxes of the leads")
+        say(args, f"Wrote the boxes of the leads to {args.boxes}")
 
 
 def reading_options(args: Arguments) -> dict[str, Any]:
@@ -178,7 +178,7 @@ def preprocess(args: Arguments) -> None:
     with atomic_path(args.output) as partial:
         partial.write_bytes(encoded.tobytes())
     height, width = image.shape
-    say(args, f"written: {args.output}, {width} x {height} pixels, {image.mean():.1%} ink")
+    say(args, f"Wrote {args.output}: {width} x {height} pixels, {image.mean():.1%} ink")
     if record and (note := short_note(signal.shape[1], rate, RenderConfig())):
         say(args, f"note: {note}")
 

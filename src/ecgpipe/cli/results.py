@@ -43,7 +43,7 @@ def compare(args: Arguments) -> None:
     else:
         _print_comparison(comparison)
         if args.output:
-            print(f"\nwritten: {args.output}")
+            print(f"\nWrote {args.output}")
 
 
 def _comparison_page(comparison: dict) -> str:
