@@ -1,4 +1,5 @@
-# ecgpipe: from 12-lead recordings to paper-like images, classifiers and a report.
+# ecgpipe reads 12-lead ECGs from recordings, scans and photos. It digitizes pages, trains and tests classifiers, and writes one
+# HTML report that shows whether the scores can be trusted.
 #
 #   snakemake --cores 8 all                     everything that config.yaml asks for
 #   make plan                                   what would run, and why: snakemake -n in a few lines

@@ -1,4 +1,4 @@
-"""Paper-like ECG images from recordings, image classifiers, and a report with intervals, tests and audits.
+"""Read 12-lead ECGs, digitize pages, train and test classifiers, and report whether the scores can be trusted.
 
 The public interface (docs/library.md) is imported on first use, so that importing the package is fast:
 ``from ecgpipe import render_page``.

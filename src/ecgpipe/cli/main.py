@@ -58,7 +58,8 @@ def build_parser() -> Parser:
     """Build the parser of all commands."""
     parser = Parser(
         prog="ecgpipe",
-        description="ECG images: simulate, render, preprocess, train, predict. Snakemake runs the benchmark.",
+        description="Read 12-lead ECGs from recordings, scans and photos, digitize pages, train and test classifiers. "
+        "Snakemake runs the benchmark and writes the report.",
         epilog=_examples("render RECORD -o page.png\nCOMMAND --help    # arguments and examples of a command"),
     )
     parser.add_argument("--version", action="version", version=f"ecgpipe {__version__}")
