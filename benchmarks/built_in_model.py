@@ -4,7 +4,7 @@
 
 For the given pictures of ECG pages: one line each with the answer, and with --sheet the page with the overlay of its
 most probable class. --other N draws N pictures without an ECG (``benchmarks.other_pictures``), numbered from --first.
-The time of a page is processor time of one thread; that of a new process up to its first answer is elapsed time.
+The time of a page is CPU time of one thread; that of a new process up to its first answer is elapsed time.
 """
 
 import argparse

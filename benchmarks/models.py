@@ -99,7 +99,7 @@ def forward_flop(model: nn.Module, images: torch.Tensor) -> int:
 
 
 def matrix_speed(side: int = 1024, repetitions: int = 5, dtype: torch.dtype = torch.float32) -> float:
-    """Operations per second of a square matrix product, by processor time."""
+    """Operations per second of a square matrix product, by CPU time."""
     a, b = torch.rand(side, side).to(dtype), torch.rand(side, side).to(dtype)
     timing = interleaved({"": lambda: a @ b}, repetitions, time.process_time)[""]
     return 2 * side**3 / (timing.minimum / 1e3)
@@ -117,7 +117,7 @@ def convolution_speed(channels: int = 256, side: int = 56, repetitions: int = 5)
 def measure_steps(
     models: dict[str, nn.Module], images: torch.Tensor, rounds: int, speed: float, bf16: bool = False
 ) -> list[StepCost]:
-    """Time a step of every model in turn, by processor time.
+    """Time a step of every model in turn, by CPU time.
 
     Args:
         models: by name, with ``PLAIN``.

@@ -100,14 +100,14 @@ def compare(
     ratios.append(Ratio("two processes", "one", timings[one].minimum / timings[two].minimum, TWO_PROCESSES))
     alone, together = _time_shard(signal, rate, 1, shard_job, _processor_seconds)
     notes.append(
-        f"processor time per page of a shard: {alone.minimum:.1f} ms in one process, {together.minimum:.1f} in two; on "
+        f"CPU time per page of a shard: {alone.minimum:.1f} ms in one process, {together.minimum:.1f} in two; on "
         f"two idle cores at most {2 * alone.minimum / together.minimum:.2f} times the speed"
     )
     return Report(title, timings, ratios, notes, machine_info())
 
 
 def _processor_seconds() -> float:
-    """Processor time of this process and its finished children."""
+    """CPU time of this process and its finished children."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
 

@@ -67,9 +67,9 @@ def run(args: argparse.Namespace) -> Report:
         }  # fmt: skip
         timings = interleaved(candidates, args.repetitions)
         notes = [f"ms of {steps} steps of {args.model}, batches of {batch_size} at {size} pixels, on {device}"]
-        if device.type == "cpu":  # processor time is more reliable on a busy machine, but excludes the workers
+        if device.type == "cpu":  # CPU time is more reliable on a busy machine, but excludes the workers
             cpu = interleaved({key: candidates[key] for key in (READY, PACKED)}, args.repetitions, time.process_time)
-            notes.append(f"processor time: {cpu[READY].minimum / cpu[PACKED].minimum:.3f} times the speed of {READY}")
+            notes.append(f"CPU time: {cpu[READY].minimum / cpu[PACKED].minimum:.3f} times the speed of {READY}")
     ratios = [
         Ratio(PACKED, READY, timings[READY].minimum / timings[PACKED].minimum, TARGET),
         Ratio(PNG, READY, timings[READY].minimum / timings[PNG].minimum, None),

@@ -39,7 +39,7 @@ rule empty:
 
 
 def snakemake(folder: Path, *arguments: str) -> tuple[str, dict]:
-    """Run Snakemake; return its output, and time, processor time and peak memory (of the largest process so far)."""
+    """Run Snakemake; return its output, and time, CPU time and peak memory (of the largest process so far)."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     command = [sys.executable, "-m", "snakemake", "--cores", "1", *arguments]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}

@@ -71,11 +71,11 @@ def test_thresholds_are_not_rounded_and_name_their_records():
 
 
 @pytest.mark.parametrize(
-    ("share", "said"), [(0.823, "about 82 have it"), (0.999, "more than 99 have it"), (0.51, "about 51 have it")]
+    ("share", "said"), [(0.823, "about 82 of 100"), (0.999, "more than 99 of 100"), (0.51, "about 51 of 100")]
 )
 def test_how_sure_is_a_frequency(share, said):
     sure = words_of(prediction({"NORM": 0.1, "MI": share}), MODEL)["sure"]
-    assert said in sure and "of 100 records" in sure and "1,234 validation records" in sure
+    assert said in sure and "with this probability have MI" in sure and "1,234 validation records" in sure
 
 
 def test_nothing_is_sure_without_calibration_or_on_unusual_pages():

@@ -16,6 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ecgpipe.artifacts.model_folder import CONFIG_FILE, Calibration, ModelConfigFile, SavedModel
 
+BUILT_IN = "box"
+"""The built-in model's ``variant``."""
+
 
 class FeatureLimit(BaseModel):
     """Limit of the distance of a page's features from those of the training records."""
@@ -42,6 +45,11 @@ class RecordingModel(ModelConfigFile):
     thresholds: dict[str, Any] | None = Field(None, description="as in a saved image model")
     calibration: Calibration | None = Field(None, description="calibration of the logits, fitted on validation pages")
     ood: FeatureLimit | None = Field(None, description="limit of the out-of-distribution score")
+
+
+def display_name(variant: str) -> str:
+    """A model's name for users."""
+    return "built-in model" if variant == BUILT_IN else f"model {variant}"
 
 
 def holds_recording_model(folder: Path | str) -> bool:

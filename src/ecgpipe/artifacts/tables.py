@@ -185,10 +185,10 @@ SKETCHES = TableFormat(
 )
 """audit/<shard>.parquet: one row per record.
 
-``digest`` is the SHA-256 of an image file, or of a signal's samples in mV with its sampling rate; ``properties`` is
-JSON of properties that most records of a dataset share (sampling rate, duration, gain, units and order of leads; size,
-mode and format of images); ``anomalies`` is a JSON list of (kind, detail). ``sketch`` is an int8 vector for searching,
-``detail`` an int8 vector for comparing; both are empty if the record cannot be read.
+``digest`` is the SHA-256 of an image file, or of a signal's samples, rounded to nV, with its sampling rate;
+``properties`` is JSON of properties that most records of a dataset share (sampling rate, duration, gain, units and
+order of leads; size, mode and format of images); ``anomalies`` is a JSON list of (kind, detail). ``sketch`` is an
+int8 vector for searching, ``detail`` an int8 vector for comparing; both are empty if the record cannot be read.
 """
 PAIRS = TableFormat("pairs", pa.schema([("first", pa.string()), ("second", pa.string()), ("similarity", pa.float32())]))
 """audit/pairs.parquet: near-identical pairs of different content; of identical records, only the first."""

@@ -21,7 +21,7 @@ disturbance), HYP (hypertrophy). Several can be true at once.
 
 **For research only; this is not a diagnosis.** The model is not a medical device and is not validated for patient care.
 It knows only its five classes: rhythms, pacemakers, electrolytes and all other findings do not appear in its answer. It
-learned from one German data set of 1989 to 1996; other devices, hospitals and patients may differ."""
+learned from one German dataset of 1989 to 1996; other devices, hospitals and patients may differ."""
 
 DESIGN = """\
 The page reader of the package finds the traces, names the leads and measures them in millivolts. The networks see 12
@@ -55,8 +55,8 @@ perfectly calibrated model has on as many records with these probabilities: the 
 {classes}"""
 
 LIMITS = """\
-- An answer is no better than the reading of the page: the card of the page reader states how often it loses leads.
-- A wrong speed or gain makes wrong intervals and voltages. Printed scales are not read. The gain comes from the
+- A prediction is only as good as the digitized page: the card of the page reader states how often it loses leads.
+- A wrong speed or gain leads to wrong intervals and voltages. Printed scales are not read. The gain comes from the
   calibration pulses, else it is 10 mm/mV; the speed is 25 mm/s, or 50 mm/s if the waves look like it: slow beats with
   broad complexes. The answer says what was assumed; compare it with the page.
 - The calibration holds for patients like those of PTB-XL, with the same frequency of each class.
@@ -90,7 +90,7 @@ def card_text(saved: RecordingModel, metrics: Mapping[str, Any]) -> str:
             ),
         ),
         "## Limits": LIMITS.format(quantile=saved.ood.quantile if saved.ood else 0.99),
-        "## Make it again": f"`{saved.training['command']}` with PTB-XL; recipe:\n\n```json\n"
+        "## Reproduce": f"`{saved.training['command']}` with PTB-XL; recipe:\n\n```json\n"
         f"{json.dumps(saved.training['recipe'], indent=1)}\n```",
         "## Licence": "CC BY 4.0, as the data it was trained on; cite PTB-XL (above).",
     }

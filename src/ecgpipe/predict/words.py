@@ -78,8 +78,8 @@ def _sure(prediction: Prediction, calibration: Mapping[str, Any] | None) -> str:
     count = "fewer than 1" if share < 0.5 else "more than 99" if share > 99.5 else f"about {share:.0f}"
     kind = "validation" if calibration["fitted_on"] == "validation" else "scored"
     return (
-        f"How sure: of 100 records with this probability of {prediction.top}, {count} have it, if they resemble the "
-        f"{calibration['records']:,} {kind} records on which the probabilities were calibrated."
+        f"How sure: among records like the {calibration['records']:,} {kind} records used for calibration, {count} of "
+        f"100 with this probability have {prediction.top}."
     )
 
 

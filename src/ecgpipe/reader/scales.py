@@ -152,10 +152,10 @@ def _shares(energy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def is_fast(signal: np.ndarray, rate: float, pulses: Pulses | None) -> bool:
     """Whether a recording, digitized at 25 mm/s, is more plausible at 50 mm/s: slow beats and broad complexes.
 
-    Of 1,500 PTB-XL recordings of folds 1 to 9, as 3x4 leads with a strip show them, 80% are recognized at 50 mm/s and
-    0.07% mistaken at 25 mm/s; with the limits for wide pulses, 96% and 2.7%. For more than LONG seconds, which few
-    pages show, slow beats or broad complexes are enough, and so is a recording without beats: of 250 recordings, 99.2%
-    are recognized at 50 mm/s and 10% mistaken at 25 mm/s.
+    Of 1,500 PTB-XL recordings of folds 1 to 9, cut to what a 3x4 page with a rhythm strip shows, 80% are recognized at
+    50 mm/s and 0.07% mistaken at 25 mm/s; with the limits for wide pulses, 96% and 2.7%. For more than LONG seconds,
+    which few pages show, slow beats or broad complexes are enough, and so is a recording without beats: of 250
+    recordings, 99.2% are recognized at 50 mm/s and 10% mistaken at 25 mm/s.
     """
     waves = waves_of(signal, rate)
     limits = SLOW_WITH_PULSES if pulses is not None and pulses.wide else SLOW

@@ -154,7 +154,7 @@ def read_problems(files: Iterable[Path | str], results: Path | str) -> pd.DataFr
 
 
 def stage_times(results: Path | str) -> pd.DataFrame:
-    """Jobs, seconds, processor seconds and peak memory (MB) per rule, from Snakemake's benchmark files."""
+    """Jobs, seconds, CPU seconds and peak memory (MB) per rule, from Snakemake's benchmark files."""
     rows = []
     folder = Path(results) / "benchmarks"
     for file in sorted(folder.rglob("*.tsv")):
@@ -206,7 +206,7 @@ def trainings_table(runs: Iterable[Run]) -> pd.DataFrame:
 
 
 def ms_per_image(history: pd.DataFrame | None) -> float | None:
-    """Processor time of a training step per image, milliseconds; the median over epochs."""
+    """CPU time of a training step per image, milliseconds; the median over epochs."""
     if history is None or not {"images", "processor_seconds"} <= set(history):
         return None
     return float((1000 * history["processor_seconds"] / history["images"]).median())

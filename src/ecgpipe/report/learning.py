@@ -1,4 +1,4 @@
-"""Learning curves of all models by images seen and by processor time."""
+"""Learning curves of all models by images seen and by CPU time."""
 
 from collections.abc import Mapping, Sequence
 
@@ -46,7 +46,7 @@ def learning_curves(runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def learning_figure(curves: pd.DataFrame, names: Mapping[str, str]) -> str:
-    """Two panels: by images, and by processor time.
+    """Two panels: by images, and by CPU time.
 
     Args:
         curves: from ``learning_curves``, not empty.
@@ -63,6 +63,6 @@ def learning_figure(curves: pd.DataFrame, names: Mapping[str, str]) -> str:
             panels[0].plot(own["images"], own["auc_macro"], label=names.get(model, model), **style)
             panels[1].plot(own["processor_seconds"] / 60, own["auc_macro"], **style)
         panels[0].set(xlabel="Images seen", ylabel="Validation macro AUC")
-        panels[1].set(xlabel="Processor time, minutes")
+        panels[1].set(xlabel="CPU time, minutes")
         figure.legend(loc="outside lower center", ncols=3, fontsize=7)
     return to_svg(figure)

@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from ecgpipe.artifacts.model_folder import NOTICE
+from ecgpipe.artifacts.recording_model import display_name
 from ecgpipe.errors import DataError
 from ecgpipe.serve.guard import Guard
 from ecgpipe.serve.worker import Attachment, Worker
@@ -147,8 +148,10 @@ def _file(name: str, media_type: str) -> Callable[[Request], Coroutine[Any, Any,
 def _page_html(worker: Worker, token: str, max_bytes: int, in_network: bool) -> str:
     model = worker.model
     trained, calibration = model["trained_on"], model["calibration"]
+    name = display_name(model["variant"])
     sentences = [
-        f"{model['variant']}, trained on {trained['dataset']}, protocol {trained['protocol']}, seed {trained['seed']}.",
+        f"{name[0].upper()}{name[1:]}, trained on {trained['dataset']}, protocol {trained['protocol']}, "
+        f"seed {trained['seed']}.",
         f"Probabilities are calibrated on {calibration['records']} records ({calibration['fitted_on']})."
         if calibration
         else "This model has no calibration: its probabilities may be too high or too low.",

@@ -15,6 +15,7 @@ from PIL import Image
 
 import ecgpipe
 from ecgpipe.artifacts.model_folder import NOTICE
+from ecgpipe.artifacts.recording_model import display_name
 from ecgpipe.predict.prediction import Prediction
 
 WIDTH, HEIGHT, MARGIN = 210.0, 297.0, 15.0  # mm
@@ -42,7 +43,8 @@ def report_pdf(
     """
     sheet = _Sheet()
     sheet.text(prediction.name, 14, bold=True, max_lines=2)
-    sheet.text(f"ecgpipe {ecgpipe.__version__}, model {model['variant']}, {datetime.now():%Y-%m-%d %H:%M}", 8, FAINT)
+    made_by = f"ecgpipe {ecgpipe.__version__}, {display_name(model['variant'])}"
+    sheet.text(f"{made_by}, {datetime.now():%Y-%m-%d %H:%M}", 8, FAINT)
     sheet.space()
     sheet.text(NOTICE, 9, WARNING, bold=True)
     sheet.space()
