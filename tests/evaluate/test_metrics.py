@@ -14,7 +14,7 @@ from ecgpipe.evaluate import bootstrap
 from ecgpipe.evaluate.bootstrap import NO_SPREAD, group_counts
 from ecgpipe.evaluate.calibration import reliability_curve
 from ecgpipe.evaluate.scores import evaluate_predictions, evaluate_run
-from ecgpipe.evaluate.tests import detectable_lead, mcnemar_power
+from ecgpipe.evaluate.significance import detectable_lead, mcnemar_power
 from ecgpipe.metrics import (
     CLASS_METRICS,
     METRICS,
@@ -198,7 +198,7 @@ def test_scores_of_an_uninformative_class(rng):
 
 def test_power_by_simulation(rng):
     """Pairs of models on 200 records that differ on a fifth of them."""
-    from ecgpipe.evaluate.tests import mcnemar
+    from ecgpipe.evaluate.significance import mcnemar
 
     records, discordant, lead = 200, 0.2, 0.1
     p_first, p_second = (discordant + lead) / 2, (discordant - lead) / 2

@@ -17,7 +17,7 @@ from ecgpipe.evaluate.bootstrap import (
     resamples_for,
 )
 from ecgpipe.evaluate.model_scores import CLASS_SCORES, BootstrapScores, Models, Reported, bootstrap_scores
-from ecgpipe.evaluate.tests import delong, detectable_lead, holm, mcnemar, sign_flip
+from ecgpipe.evaluate.significance import delong, detectable_lead, holm, mcnemar, sign_flip
 from ecgpipe.metrics import metric_of, metrics_shown
 
 COMPARED = tuple(metric.name for metric in metrics_shown("comparisons"))

@@ -1,4 +1,7 @@
-"""The implications of printed accuracies: an accuracy on n records is k / n for an integer k."""
+"""The implications of printed accuracies: an accuracy on n records is k / n for an integer k.
+
+This is the GRIM test (granularity-related inconsistency of means, Brown and Heathers 2017), applied to accuracies.
+"""
 
 from collections.abc import Iterable
 from math import ceil

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, norm
 
-from ecgpipe.evaluate.tests import delong, holm, mcnemar, sign_flip
+from ecgpipe.evaluate.significance import delong, holm, mcnemar, sign_flip
 
 
 def test_mcnemar_is_scipys_binomial_test_and_sign_flip_is_the_same_for_single_records(rng):
