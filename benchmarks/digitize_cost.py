@@ -30,12 +30,12 @@ from ecgpipe.artifacts.predictions import Predictions
 from ecgpipe.artifacts.tables import RECORDS, SPLIT, Labels
 from ecgpipe.baselines.digitized import gaps_as_zero
 from ecgpipe.baselines.signal_reference import EPOCHS, signal_reference
+from ecgpipe.bootstrap import resampling_groups
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.config.pages import DegradeConfig, RenderConfig
 from ecgpipe.config.schema import Config, validate_config
 from ecgpipe.config.targets import Targets
 from ecgpipe.errors import DataError
-from ecgpipe.evaluate.bootstrap import resampling_groups
 from ecgpipe.evaluate.compare import bootstrap_row, pair_head
 from ecgpipe.evaluate.model_scores import Reported, bootstrap_scores
 from ecgpipe.imaging.redraw import digitize_file, redrawn_image

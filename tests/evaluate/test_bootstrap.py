@@ -6,8 +6,7 @@ import pytest
 from scipy.stats import t
 
 from ecgpipe.artifacts.predictions import Predictions
-from ecgpipe.config.analysis import EvaluateConfig
-from ecgpipe.evaluate.bootstrap import (
+from ecgpipe.bootstrap import (
     NO_SPREAD,
     SHIFTED,
     bootstrap_interval,
@@ -18,6 +17,7 @@ from ecgpipe.evaluate.bootstrap import (
     resamples_for,
     resampling_groups,
 )
+from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.evaluate.scores import evaluate_predictions
 from tests.evaluate.test_scores import CLASSES
 

@@ -8,10 +8,10 @@ import pytest
 from sklearn import metrics
 from sklearn.calibration import calibration_curve
 
+from ecgpipe import bootstrap
 from ecgpipe.artifacts.predictions import Predictions
+from ecgpipe.bootstrap import NO_SPREAD, group_counts
 from ecgpipe.config.analysis import EvaluateConfig
-from ecgpipe.evaluate import bootstrap
-from ecgpipe.evaluate.bootstrap import NO_SPREAD, group_counts
 from ecgpipe.evaluate.calibration import reliability_curve
 from ecgpipe.evaluate.scores import evaluate_predictions, evaluate_run
 from ecgpipe.evaluate.significance import detectable_lead, mcnemar_power

@@ -1,16 +1,16 @@
 """Measures of saliency maps against hand calculations, SciPy, and networks with a known answer."""
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from scipy.stats import bootstrap
 from torch import nn
 
 from ecgpipe.artifacts.runs import RunConfig
+from ecgpipe.bootstrap import NO_SPREAD, bootstrap_interval
 from ecgpipe.config.models import ModelConfig
 from ecgpipe.config.training import TrainConfig
-from ecgpipe.explain.measure_run import _groups, group_means, percentile_interval
+from ecgpipe.explain.measure_run import group_means
 from ecgpipe.explain.measures import (
     area_under_curve,
     cascade_randomisation,
@@ -157,7 +157,7 @@ def test_means_and_intervals_match_scipy():
     rng = np.random.default_rng(0)
     values = rng.normal(size=(60, 1))
     mean, samples = group_means(values, [str(i) for i in range(60)], 4000, 1)
-    ours = percentile_interval(mean[0], samples[:, 0], 0.95)
+    ours = bootstrap_interval(mean[0], samples[:, 0], 0.95)
     theirs = bootstrap((values[:, 0],), np.mean, n_resamples=4000, method="percentile", random_state=2)
     assert ours["value"] == pytest.approx(values.mean())
     assert (ours["low"], ours["high"]) == pytest.approx(tuple(theirs.confidence_interval), abs=0.03)
@@ -168,21 +168,14 @@ def test_means_and_intervals_match_scipy():
 
 def test_single_patient_has_no_interval():
     mean, samples = group_means(np.array([[0.2], [0.4]]), ["a", "a"], 100, 0)
-    assert percentile_interval(mean[0], samples[:, 0], 0.95) == {"value": pytest.approx(0.3), "low": None, "high": None}
-
-
-def test_groups_are_patients_then_files_then_records():
-    records = pd.DataFrame(
-        {"record_id": ["1", "2", "3", "4", "5"], "patient_id": ["p", "p", None, None, np.nan],
-         "content": ["", "", "c", "c", ""]}
-    )  # fmt: skip
-    found = _groups(records, ["5", "1", "2", "3", "4"])
-    assert found == {"1": "p", "2": "p", "3": "c", "4": "c", "5": "5"}
+    assert bootstrap_interval(mean[0], samples[:, 0], 0.95) == {
+        "value": pytest.approx(0.3), "low": None, "high": None, "note": NO_SPREAD,
+    }  # fmt: skip
 
 
 def test_missing_values_are_ignored():
     values = np.array([[1.0, np.nan], [3.0, np.nan], [np.nan, np.nan]])
     mean, samples = group_means(values, ["a", "b", "c"], 200, 0)
     assert mean[0] == 2 and np.isnan(mean[1])
-    assert percentile_interval(mean[1], samples[:, 1], 0.95) == {"value": None, "low": None, "high": None}
-    assert 1 <= percentile_interval(mean[0], samples[:, 0], 0.95)["low"] <= 2
+    assert bootstrap_interval(mean[1], samples[:, 1], 0.95)["value"] is None
+    assert 1 <= bootstrap_interval(mean[0], samples[:, 0], 0.95)["low"] <= 2

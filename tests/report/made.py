@@ -20,6 +20,7 @@ from ecgpipe.artifacts.predictions import (
 )
 from ecgpipe.artifacts.saliency import Saliency
 from ecgpipe.artifacts.tables import IMAGE_INDEX, RECORDS, Labels, ProblemList
+from ecgpipe.bootstrap import bootstrap_interval
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.config.external import shared_classes
 from ecgpipe.config.pages import PreprocessConfig, RenderConfig
@@ -32,7 +33,7 @@ from ecgpipe.evaluate.model_scores import read_reported
 from ecgpipe.evaluate.protocols import compare_protocols
 from ecgpipe.evaluate.scores import evaluate_predictions
 from ecgpipe.evaluate.shared import SharedPredictions, share_external, share_own
-from ecgpipe.explain.measure_run import group_means, percentile_interval
+from ecgpipe.explain.measure_run import group_means
 from ecgpipe.imaging.shard import make_images
 from ecgpipe.paper import load_paper
 from ecgpipe.render.shard import render_shard
@@ -201,7 +202,7 @@ def _saliency(own, dataset, protocol, ids, labels, classes, rng):
         for resolution in ("raw", "common"):
             for source in ("trained", "randomised"):
                 mean, draws = group_means(rng.random((3, 1)), ids, 50, 0)
-                spread = percentile_interval(mean[0], draws[:, 0], 0.95)
+                spread = bootstrap_interval(mean[0], draws[:, 0], 0.95)
                 rows.append(
                     {"method": "gradcam", "maps": source, "resolution": resolution, "measure": measure, "class": "all",
                      "records": 3, **spread, "chance": 0.2, "above_chance": {"value": 0.3, "low": 0.1, "high": 0.5}}

@@ -18,10 +18,10 @@ from ecgpipe.artifacts.model_folder import Calibration
 from ecgpipe.artifacts.predictions import Predictions
 from ecgpipe.artifacts.recording_model import FeatureLimit, RecordingModel
 from ecgpipe.artifacts.tables import Labels
+from ecgpipe.bootstrap import resampling_groups
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.config.box import REFERENCE_LOOK, BoxConfig
 from ecgpipe.errors import DataError
-from ecgpipe.evaluate.bootstrap import resampling_groups
 from ecgpipe.evaluate.calibration import calibrated_ece
 from ecgpipe.evaluate.compare import bootstrap_row, pair_head
 from ecgpipe.evaluate.model_scores import Reported, bootstrap_scores

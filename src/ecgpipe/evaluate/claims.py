@@ -12,8 +12,8 @@ from pathlib import Path
 from ecgpipe.artifacts.files import read_json
 from ecgpipe.artifacts.predictions import CLAIM_COLUMNS
 from ecgpipe.artifacts.tables import RECORDS
+from ecgpipe.bootstrap import join_notes
 from ecgpipe.config.analysis import EvaluateConfig
-from ecgpipe.evaluate.bootstrap import join_notes
 from ecgpipe.evaluate.granularity import exact_interval, lead_significance, table_arithmetic
 from ecgpipe.evaluate.saliency_comparison import compare_saliency
 from ecgpipe.paper import Claim, Paper

@@ -6,9 +6,7 @@ from itertools import combinations
 import numpy as np
 
 from ecgpipe.artifacts.predictions import COMPARISON_COLUMNS
-from ecgpipe.config.analysis import BASELINE_PREFIX, EvaluateConfig
-from ecgpipe.errors import DataError
-from ecgpipe.evaluate.bootstrap import (
+from ecgpipe.bootstrap import (
     bootstrap_interval,
     bootstrap_p,
     distinct_groups,
@@ -16,6 +14,8 @@ from ecgpipe.evaluate.bootstrap import (
     mean_over_seeds,
     resamples_for,
 )
+from ecgpipe.config.analysis import BASELINE_PREFIX, EvaluateConfig
+from ecgpipe.errors import DataError
 from ecgpipe.evaluate.model_scores import CLASS_SCORES, BootstrapScores, Models, Reported, bootstrap_scores
 from ecgpipe.evaluate.significance import delong, detectable_lead, holm, mcnemar, sign_flip
 from ecgpipe.metrics import metric_of, metrics_shown

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from ecgpipe.artifacts.tables import RECORDS
+from ecgpipe.bootstrap import distinct_groups, join_notes, resamples_for
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.config.data import PROTOCOL_PATTERN
 from ecgpipe.errors import DataError
-from ecgpipe.evaluate.bootstrap import distinct_groups, join_notes, resamples_for
 from ecgpipe.evaluate.compare import add_holm, check_same_records, pair_head, pair_rows
 from ecgpipe.evaluate.model_scores import Reported, bootstrap_scores, read_reported
 from ecgpipe.progress import progress

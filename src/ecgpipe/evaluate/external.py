@@ -9,9 +9,9 @@ from sklearn.metrics import precision_recall_curve
 
 from ecgpipe.artifacts.model_folder import Calibration
 from ecgpipe.artifacts.predictions import Predictions
+from ecgpipe.bootstrap import join_notes, resampling_groups
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.errors import DataError
-from ecgpipe.evaluate.bootstrap import join_notes, resampling_groups
 from ecgpipe.evaluate.calibration import fit_calibration, reliability_curve
 from ecgpipe.evaluate.compare import SeedScores, bootstrap_row, pooled_cell
 from ecgpipe.evaluate.model_scores import Reported, bootstrap_scores

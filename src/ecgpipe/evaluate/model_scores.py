@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from ecgpipe.artifacts.predictions import Predictions
+from ecgpipe.bootstrap import distinct_groups, group_counts, resampling_groups
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.errors import DataError
-from ecgpipe.evaluate.bootstrap import distinct_groups, group_counts, resampling_groups
 from ecgpipe.metrics import CLASS_METRICS, Scorer, metrics_shown
 
 CLASS_SCORES = tuple(metric.name for metric in metrics_shown("comparisons", CLASS_METRICS))

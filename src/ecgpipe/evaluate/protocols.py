@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from ecgpipe.artifacts.predictions import PROTOCOL_COLUMNS
+from ecgpipe.bootstrap import bootstrap_interval, join_notes, mean_over_seeds
 from ecgpipe.config.analysis import EvaluateConfig
-from ecgpipe.evaluate.bootstrap import bootstrap_interval, join_notes, mean_over_seeds
 from ecgpipe.evaluate.compare import COMPARED, SeedScores, number_or_none
 from ecgpipe.evaluate.model_scores import Models, bootstrap_scores
 

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ecgpipe.artifacts.saliency import MEASURES
-from ecgpipe.config.analysis import EvaluateConfig
-from ecgpipe.evaluate.bootstrap import (
+from ecgpipe.bootstrap import (
     bootstrap_interval,
     bootstrap_p,
     distinct_groups,
@@ -15,6 +14,7 @@ from ecgpipe.evaluate.bootstrap import (
     join_notes,
     resampling_groups,
 )
+from ecgpipe.config.analysis import EvaluateConfig
 
 MEASURE, RESOLUTION, MAPS = "finding", "common", "trained"
 """The share of the map on the samples of the finding, at one resolution for all models (docs/saliency.md)."""

@@ -5,8 +5,8 @@ import pandas as pd
 from sklearn.metrics import confusion_matrix, roc_curve
 
 from ecgpipe.artifacts.predictions import Predictions
+from ecgpipe.bootstrap import bootstrap_interval, distinct_groups, group_counts, resampling_groups
 from ecgpipe.config.analysis import EvaluateConfig
-from ecgpipe.evaluate.bootstrap import bootstrap_interval, distinct_groups, group_counts, resampling_groups
 from ecgpipe.evaluate.calibration import recalibrate, reliability_curve
 from ecgpipe.metrics import Metric, Scorer, ratio
 

@@ -14,6 +14,7 @@ from ecgpipe.artifacts.pages import PageSource, StoredPage
 from ecgpipe.artifacts.runs import RunConfig, RunIndex
 from ecgpipe.artifacts.saliency import FINDINGS, MEASURES, Saliency
 from ecgpipe.artifacts.tables import read_grouped
+from ecgpipe.bootstrap import bootstrap_interval, group_counts, resampling_groups
 from ecgpipe.config.analysis import ExplainConfig
 from ecgpipe.explain.measures import (
     area_under_curve,
@@ -118,7 +119,8 @@ def measure_run(
 
     table = pd.DataFrame(rows, columns=MEASURES.schema.names)
     MEASURES.write(table, table_file)
-    groups = _groups(read_grouped(records_file, duplicates, explained.record_ids), explained.record_ids)
+    ids = np.array(list(dict.fromkeys(explained.record_ids)))
+    groups = dict(zip(ids, resampling_groups(ids, read_grouped(records_file, duplicates, ids)), strict=True))
     empty = {
         source: {method: int((maps[source, method].max(axis=(1, 2)) == 0).sum()) for method in explained.methods}
         for source in (TRAINED, RANDOMISED)
@@ -253,16 +255,6 @@ def _curves(
             yield record, source, method, measured
 
 
-def _groups(records: pd.DataFrame, record_ids: Sequence[str]) -> dict[str, str]:
-    """Bootstrap group of each record: its patient; if unknown, its file content; else the record itself."""
-    own = records.set_index("record_id").reindex(record_ids)
-    groups = {}
-    for record_id, patient, content in zip(record_ids, own["patient_id"], own["content"], strict=True):
-        known = [value for value in (patient, content) if isinstance(value, str) and value]
-        groups[record_id] = known[0] if known else record_id
-    return groups
-
-
 def _read_findings(files: Sequence[Path | str], record_ids: np.ndarray) -> pd.DataFrame | None:
     if not files:
         return None
@@ -289,23 +281,13 @@ def group_means(values: np.ndarray, groups: Sequence[str], resamples: int, seed:
     counts = np.zeros_like(sums)
     np.add.at(sums, member, np.where(known, values, 0.0))
     np.add.at(counts, member, known)
-    weights = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
 
     def ratio(total: np.ndarray, number: np.ndarray) -> np.ndarray:
         return np.divide(total, number, out=np.full(np.shape(total), np.nan), where=number > 0)
 
-    return ratio(sums.sum(axis=0), counts.sum(axis=0)), ratio(weights @ sums, weights @ counts)
-
-
-def percentile_interval(value: float, samples: np.ndarray, confidence: float) -> dict[str, float | None]:
-    """A value with its percentile interval; no interval if all samples agree, as with a single group."""
-    if np.isnan(value):
-        return {"value": None, "low": None, "high": None}
-    samples = samples[~np.isnan(samples)]
-    if not len(samples) or np.ptp(samples) < 1e-12:
-        return {"value": float(value), "low": None, "high": None}
-    low, high = np.quantile(samples, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return {"value": float(value), "low": float(low), "high": float(high)}
+    drawn = group_counts(len(names), resamples, seed)
+    samples = np.concatenate([ratio(weights.T @ sums, weights.T @ counts) for weights in drawn])
+    return ratio(sums.sum(axis=0), counts.sum(axis=0)), samples
 
 
 KEYS = ["method", "maps", "resolution", "measure"]
@@ -322,8 +304,8 @@ def summarise(table: pd.DataFrame, groups: Mapping[str, str], resampling: dict) 
 
     Returns:
         ``rows``: method, maps, resolution, measure, class (``all`` for every record), records, value, low, high,
-        chance (mean) and ``above_chance`` {value, low, high}. ``differences``: method, resolution, measure, value,
-        low, high: trained minus randomised on the same records. All use the same resamples.
+        note, chance (mean) and ``above_chance`` {value, low, high, note}. ``differences``: method, resolution, measure,
+        value, low, high, note: trained minus randomised on the same records. All use the same resamples.
     """
     record_ids = list(groups)
     table = table.assign(chance=table["chance"].where(table["value"].notna()))  # of the same maps as the value
@@ -347,9 +329,9 @@ def summarise(table: pd.DataFrame, groups: Mapping[str, str], resampling: dict) 
         rows.append(
             dict(zip([*KEYS, "class"], name, strict=True))
             | {"records": int((~np.isnan(values[:, own])).sum())}
-            | percentile_interval(means[own], samples[:, own], confidence)
+            | bootstrap_interval(means[own], samples[:, own], confidence)
             | {"chance": None if np.isnan(means[chance]) else float(means[chance])}
-            | {"above_chance": percentile_interval(means[above], samples[:, above], confidence)}
+            | {"above_chance": bootstrap_interval(means[above], samples[:, above], confidence)}
         )
     return {"rows": rows, "differences": _differences(names, values, group_of, resampling)}
 
@@ -368,6 +350,6 @@ def _differences(names: list[tuple], values: np.ndarray, groups: list[str], resa
     means, samples = group_means(differences, groups, resampling["resamples"], resampling["seed"])
     return [
         {"method": name[0], "resolution": name[2], "measure": name[3]}
-        | percentile_interval(means[number], samples[:, number], resampling["confidence"])
+        | bootstrap_interval(means[number], samples[:, number], resampling["confidence"])
         for number, (name, _) in enumerate(pairs)
     ]

@@ -93,7 +93,7 @@ def bootstrap_interval(
         note = f"no interval: undefined in {len(samples) - len(known)} of {len(samples)} resamples"
         return {"value": float(value), "low": None, "high": None, "note": note}
     low, high = np.quantile(known, [(1 - confidence) / 2, (1 + confidence) / 2])
-    if low == high:
+    if high - low < 1e-12:  # rounding
         return {"value": float(value), "low": None, "high": None, "note": NO_SPREAD}
     if not low <= value <= high:
         return {"value": float(value), "low": None, "high": None, "note": SHIFTED}
