@@ -28,7 +28,7 @@ from ecgpipe.artifacts.digitized import SAMPLING_RATE, DigitizedRecord, read_dig
 from ecgpipe.artifacts.files import write_json
 from ecgpipe.artifacts.predictions import Predictions
 from ecgpipe.artifacts.tables import RECORDS, SPLIT, Labels
-from ecgpipe.baselines.digitized import gaps_as_zero
+from ecgpipe.baselines.features import gaps_as_zero
 from ecgpipe.baselines.signal_reference import EPOCHS, signal_reference
 from ecgpipe.bootstrap import resampling_groups
 from ecgpipe.config.analysis import EvaluateConfig

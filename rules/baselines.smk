@@ -79,8 +79,6 @@ rule baseline_digitized:
         digitized=f"{DATASET}/digitized/{{shard}}.npz",
     output:
         f"{BASELINES}/{{shard}}.digitized.npz",
-    conda:
-        "../envs/train.yaml"
     message:
         "Reading the digitized signals of {wildcards.dataset}, shard {wildcards.shard}"
     script:

@@ -1,7 +1,7 @@
 """Read the digitized signals of one shard for the signal reference."""
 
 from ecgpipe.artifacts.tables import read_shard
-from ecgpipe.baselines.digitized import digitized_signals
+from ecgpipe.baselines.features import digitized_signals
 from ecgpipe.logs import job_log
 
 with job_log(snakemake):

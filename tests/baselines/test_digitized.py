@@ -5,8 +5,7 @@ import pytest
 
 from ecgpipe.artifacts.baselines import SIGNALS_SHAPE
 from ecgpipe.artifacts.digitized import DigitizedRecord, write_digitized
-from ecgpipe.baselines.digitized import digitized_signals, gaps_as_zero
-from ecgpipe.baselines.features import as_reference
+from ecgpipe.baselines.features import as_reference, digitized_signals, gaps_as_zero
 
 TIME = np.arange(5000) / 500
 WHOLE = 0.4 + np.sin(2 * np.pi * (1 + np.arange(12)[:, None] / 4) * TIME)

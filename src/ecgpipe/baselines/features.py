@@ -1,28 +1,27 @@
-"""Inputs of the baselines: thumbnails of pages, images and margins, and the signals at one rate and length."""
+"""Inputs of the baselines: thumbnails of pages, images and margins, and signals at one rate and length."""
 
-from collections.abc import Iterable, Mapping
-from fractions import Fraction
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pandas as pd
-from scipy.signal import resample_poly
 
 from ecgpipe.artifacts.baselines import SAMPLING_RATE, SIGNALS_SHAPE, BaselineFeatures, BaselineSignals
+from ecgpipe.artifacts.digitized import SAMPLING_RATE as DIGITIZED_RATE
+from ecgpipe.artifacts.digitized import read_digitized
 from ecgpipe.artifacts.images import open_images, unpack
 from ecgpipe.artifacts.page_transform import read_index
 from ecgpipe.artifacts.pages import PageSource
 from ecgpipe.artifacts.pictures import read_image
+from ecgpipe.artifacts.resampling import resample, resample_with_gaps
 from ecgpipe.artifacts.signals import read_record
 from ecgpipe.artifacts.sources import open_source
 from ecgpipe.artifacts.tables import IMAGE_INDEX
 from ecgpipe.errors import DataError, RecordError
 from ecgpipe.progress import progress
 
-LARGEST_DENOMINATOR = 10_000
-"""Of the ratio of sampling rates; a header may state 123456.789 Hz."""
 SPARE = 0.005
 """Margin around the traces, as a fraction of the page's sides."""
 
@@ -194,12 +193,35 @@ def as_reference(signal: np.ndarray, rate: float) -> np.ndarray:
 
     The median of each lead is subtracted: the position of the trace on the paper is not part of the signal.
     """
-    # the filter has 20 taps per unit of the denominator
-    ratio = Fraction(SAMPLING_RATE * 1000, round(rate * 1000)).limit_denominator(LARGEST_DENOMINATOR)
-    if ratio != 1:
-        signal = resample_poly(signal, ratio.numerator, ratio.denominator, axis=1, padtype="line")
+    signal = resample(signal, rate, SAMPLING_RATE)
     signal = signal - np.median(signal, axis=1, keepdims=True)
     result = np.zeros(SIGNALS_SHAPE, np.float32)
     length = min(signal.shape[1], SIGNALS_SHAPE[1])
     result[:, :length] = signal[:, :length]
     return result
+
+
+def digitized_signals(record_ids: Sequence[str], file: Path | str) -> BaselineSignals:
+    """The signals of a shard's records. A page that could not be digitized gives zeros, since nothing is known of it.
+
+    Args:
+        record_ids: (n,) of the shard, digitized or not.
+        file: its digitized recordings.
+    """
+    signals = np.zeros((len(record_ids), *SIGNALS_SHAPE), np.float16)
+    rows = {record_id: row for row, record_id in enumerate(record_ids)}
+    for record in read_digitized(file):
+        if record.record_id in rows:
+            signals[rows[record.record_id]] = gaps_as_zero(record.signal, DIGITIZED_RATE)
+    return BaselineSignals(np.array(record_ids, str), signals)
+
+
+def gaps_as_zero(signal: np.ndarray, rate: float) -> np.ndarray:
+    """``as_reference`` of a recording with gaps: (12, samples) mV with NaN -> (12, 1000) float32, zero in the gaps."""
+    seen = resample_with_gaps(signal, rate, SAMPLING_RATE)[:, : SIGNALS_SHAPE[1]]
+    reference = np.zeros(SIGNALS_SHAPE, np.float32)
+    for row, values in zip(reference, seen, strict=True):
+        known = np.isfinite(values)
+        if known.any():
+            row[: len(values)][known] = values[known] - np.median(values[known])
+    return reference

@@ -5,13 +5,11 @@ The network sees windows of 2.5 s with one piece of each lead. The pieces need n
 several pieces and fills several windows. A page's logits are the mean over its windows.
 """
 
-import math
-from fractions import Fraction
-
 import numpy as np
 import torch
-from scipy.signal import resample_poly
 from torch import nn
+
+from ecgpipe.artifacts.resampling import resample_with_gaps
 
 LEADS = 12
 RATE = 100
@@ -27,8 +25,6 @@ MOST_MISSING = 4
 NEAR = 25
 """Samples by which the starts and ends of leads of one column may differ, and a column may exceed a window."""
 KERNEL = 7
-LARGEST_DENOMINATOR = 10_000
-"""Of the ratio of sampling rates; a header may state 123456.789 Hz."""
 
 
 class Block(nn.Module):
@@ -114,30 +110,8 @@ class RecordingNet(nn.Module):
 
 
 def at_network_rate(signal: np.ndarray, rate: float) -> np.ndarray:
-    """Resample a recording with gaps.
-
-    Args:
-        signal: (12, samples) mV; NaN where it is unknown.
-        rate: Hz.
-
-    Returns:
-        float32 (12, samples) at RATE; NaN in the gaps.
-    """
-    known = np.isfinite(signal)
-    # the filter has 20 taps per unit of the denominator
-    ratio = Fraction(RATE * 1000, round(rate * 1000)).limit_denominator(LARGEST_DENOMINATOR)
-    count = math.ceil(signal.shape[1] * ratio)
-    result = np.full((len(signal), count), np.nan, np.float32)
-    at = np.minimum(np.rint(np.arange(count) * rate / RATE).astype(int), signal.shape[1] - 1)
-    for row, values, seen in zip(result, signal, known, strict=True):
-        indices = np.flatnonzero(seen)
-        if not len(indices):
-            continue
-        filled = np.interp(np.arange(len(values)), indices, values[indices])
-        if ratio != 1:
-            filled = resample_poly(filled, ratio.numerator, ratio.denominator, padtype="line")
-        row[:] = np.where(seen[at], filled[:count], np.nan)
-    return result
+    """A recording (12, samples) mV with gaps (NaN) at any rate in Hz -> float32 (12, samples) at RATE."""
+    return resample_with_gaps(signal, rate, RATE)
 
 
 def page_windows(signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
