@@ -12,11 +12,12 @@ sys.path.insert(0, SOURCE)
 
 from ecgpipe.acquire.datasets import make_dataset
 from ecgpipe.acquire.header_labels import CODE_TABLE
+from ecgpipe.config.analysis import DIGITIZED_BASELINE, SIGNAL_BASELINE
 from ecgpipe.config.data import PROTOCOL_PATTERN, base_protocol
 from ecgpipe.config.kit import kit_hash
 from ecgpipe.config.pages import READER_WEIGHTS
 from ecgpipe.config.schema import validate_config
-from ecgpipe.config.targets import DIGITIZED_BASELINE, SIGNAL_BASELINE, Targets, job_name
+from ecgpipe.config.targets import Targets, job_name
 from ecgpipe.environment import export_source, refuse_second_submission
 from ecgpipe.errors import EcgpipeError
 from ecgpipe.fingerprint import file_hash, fingerprint

@@ -1,4 +1,4 @@
-"""The environment of a workflow: variables of its processes, installed libraries, and earlier jobs in Slurm's queue."""
+"""The environment of a workflow: variables of its processes, libraries, git, and earlier jobs in Slurm's queue."""
 
 import os
 import shutil
@@ -36,6 +36,15 @@ def installed_versions(packages: Iterable[str]) -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return versions
+
+
+def git(folder: Path | str, *arguments: str) -> str | None:
+    """The output of a git command in a folder; None without git or outside a repository."""
+    try:
+        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True, timeout=20)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
 
 
 def unfinished_jobs(folder: Path | str) -> list[tuple[str, str, str]]:

@@ -11,9 +11,9 @@ import pypdfium2
 import pytest
 import wfdb
 
+from ecgpipe.lead_names import PRINTED_NAMES
 from ecgpipe.predict import NOTICE, InputPage
 from ecgpipe.predict.pages import ShownLead, ShownRecording
-from ecgpipe.reader.digitize import PRINTED_NAMES
 from ecgpipe.serve.answers import KEPT_PAGES, Answers
 from ecgpipe.serve.app import NETWORK_WARNING
 from tests.predict.test_serve import request

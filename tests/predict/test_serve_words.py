@@ -8,10 +8,10 @@ import pypdfium2
 import pytest
 
 from ecgpipe.errors import ConfigError
+from ecgpipe.lead_names import PRINTED_NAMES
 from ecgpipe.predict.pages import ShownLead, ShownRecording
 from ecgpipe.predict.prediction import OodScore, Prediction, ThresholdResult
 from ecgpipe.predict.words import layout_in_words, read_in_words, words_of
-from ecgpipe.reader.digitize import PRINTED_NAMES
 from ecgpipe.serve import server
 from ecgpipe.serve.answers import plain_stem
 from ecgpipe.serve.plot import heat_in_plot, plot_of

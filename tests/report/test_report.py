@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecgpipe.report.collect import Cell, Run, over_seeds, score_table, stage_times, whole_protocol
+from ecgpipe.config.data import whole_protocol
+from ecgpipe.report.collect import Cell, Run, over_seeds, score_table, stage_times
 from ecgpipe.report.figures import (
     comparison_figure,
     confusion_figure,

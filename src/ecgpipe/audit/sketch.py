@@ -18,7 +18,7 @@ import pandas as pd
 from PIL import Image, UnidentifiedImageError
 from scipy.signal import resample_poly
 
-from ecgpipe.artifacts.pictures import to_rgb
+from ecgpipe.artifacts.pictures import MAX_PIXELS, to_rgb
 from ecgpipe.artifacts.signals import read_record
 from ecgpipe.artifacts.sources import Source, check_names, is_image, open_source, read_image_file, segments_of
 from ecgpipe.artifacts.tables import RECORDS
@@ -51,7 +51,6 @@ DETAIL = (192, 128)
 """Columns and rows of the map for comparing, about 1.5 mm of a page each."""
 GRID = (72, 48)
 """Columns and rows of the map for searching."""
-MAX_PIXELS = 60_000_000
 BLANK = 5e-4
 
 

@@ -161,12 +161,12 @@ class Parser(argparse.ArgumentParser):
 
     def _option_hint(self, text: str) -> str:
         known = [option for action in self._actions for option in action.option_strings if option.startswith("--")]
-        return did_you_mean(text.partition("=")[0], known)
+        return suggestion(text.partition("=")[0], known)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is None or value in action.choices:
             return
-        hint = did_you_mean(str(value), map(str, action.choices)) or f"; choose from {', '.join(action.choices)}"
+        hint = suggestion(str(value), map(str, action.choices)) or f"; choose from {', '.join(action.choices)}"
         what = "command" if isinstance(action, argparse._SubParsersAction) else "choice"
         raise argparse.ArgumentError(action if what == "choice" else None, f"no such {what}: {value!r}{hint}")
 
@@ -177,7 +177,7 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(2)
 
 
-def did_you_mean(given: str, known: Iterable[str]) -> str:
+def suggestion(given: str, known: Iterable[str]) -> str:
     """``; did you mean NAME?``, or nothing if no known name is similar."""
     close = difflib.get_close_matches(given, list(known), n=2, cutoff=0.6)
     return f"; did you mean {' or '.join(close)}?" if close else ""

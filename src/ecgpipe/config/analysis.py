@@ -11,6 +11,9 @@ Baseline = Literal["majority", "nearest", "outside", "thumbnail", "shuffled", "s
 SaliencyMethod = Literal["gradcam", "gradcam++", "layercam", "eigencam", "integrated-gradients"]
 BASELINE_PREFIX = "baseline-"
 """Prefix that marks baselines among the models in files and tables; no model's name has a hyphen."""
+SIGNAL_BASELINE, DIGITIZED_BASELINE, SHUFFLED_BASELINE = (
+    f"{BASELINE_PREFIX}{name}" for name in ("signal", "digitized", "shuffled")
+)
 
 
 class EvaluateConfig(Section):

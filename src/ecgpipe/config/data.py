@@ -187,6 +187,12 @@ def base_protocol(protocol: str) -> str:
     return protocol.partition("-")[0]
 
 
+def whole_protocol(protocol: str) -> str:
+    """``patient-cv5`` for its part ``patient-cv5-2``; other protocols unchanged."""
+    match = PROTOCOL_PATTERN.fullmatch(protocol)
+    return f"{match[1]}-cv{match[2]}" if match and match[2] else protocol
+
+
 class SplitConfig(Section):
     """Shares and folds of the split protocols."""
 

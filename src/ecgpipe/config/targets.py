@@ -3,14 +3,13 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from ecgpipe.config.analysis import DIGITIZED_BASELINE, SHUFFLED_BASELINE, SIGNAL_BASELINE
 from ecgpipe.config.data import protocol_parts
 from ecgpipe.config.external import External
 from ecgpipe.config.schema import Config
 from ecgpipe.config.training import TrainConfig
 from ecgpipe.errors import ConfigError
 from ecgpipe.paper import Claim
-
-SIGNAL_BASELINE, DIGITIZED_BASELINE, SHUFFLED_BASELINE = "baseline-signal", "baseline-digitized", "baseline-shuffled"
 
 
 def job_name(rule: str, output: str) -> str:

@@ -14,7 +14,7 @@ from ecgpipe.bootstrap import (
     mean_over_seeds,
     resamples_for,
 )
-from ecgpipe.config.analysis import BASELINE_PREFIX, EvaluateConfig
+from ecgpipe.config.analysis import DIGITIZED_BASELINE, SIGNAL_BASELINE, EvaluateConfig
 from ecgpipe.errors import DataError
 from ecgpipe.evaluate.model_scores import CLASS_SCORES, BootstrapScores, Models, Reported, bootstrap_scores
 from ecgpipe.evaluate.significance import delong, detectable_lead, holm, mcnemar, sign_flip
@@ -23,7 +23,6 @@ from ecgpipe.metrics import metric_of, metrics_shown
 COMPARED = tuple(metric.name for metric in metrics_shown("comparisons"))
 POWER = 0.8
 """Power for which the smallest detectable difference is computed."""
-SIGNAL, DIGITIZED = f"{BASELINE_PREFIX}signal", f"{BASELINE_PREFIX}digitized"
 AGAINST_BASELINES = ("auc_macro", "accuracy")
 """Scores in which models are compared with baselines."""
 SeedScores = Mapping[int, BootstrapScores]
@@ -38,7 +37,7 @@ def compare_models(models: Models, config: EvaluateConfig, baselines: Models | N
     Args:
         models: models of one dataset and protocol.
         config: resamples, confidence, threshold, seed, reference.
-        baselines: cheap classifiers; the one on the recordings (SIGNAL) also measures the cost of the image.
+        baselines: cheap classifiers; the one on the recordings (SIGNAL_BASELINE) also measures the cost of the image.
 
     Returns:
         The content of comparisons.json without the names of dataset and protocol (docs/formats.md).
@@ -77,7 +76,7 @@ def compare_models(models: Models, config: EvaluateConfig, baselines: Models | N
             for baseline in baselines
             for row in _baseline_rows(model, baseline, {**models, **baselines}, scores, config)
         ],
-        "image_cost": image_cost(models, baselines[SIGNAL], config) if SIGNAL in baselines else None,
+        "image_cost": image_cost(models, baselines[SIGNAL_BASELINE], config) if SIGNAL_BASELINE in baselines else None,
         "digitizing_cost": digitizing_cost(baselines, config),
     }
 
@@ -120,10 +119,10 @@ def image_cost(models: Models, signal: Mapping[int, Reported], config: EvaluateC
         once = bootstrap_scores(usable, config, 1)
         means = {model: [own.value["auc_macro"] for own in runs.values()] for model, runs in once.items()}
     best = max(means, key=lambda model: np.nan_to_num(np.mean(means[model])))
-    pair = {SIGNAL: {seed: signal[seed] for seed in usable[best]}, best: usable[best]}
+    pair = {SIGNAL_BASELINE: {seed: signal[seed] for seed in usable[best]}, best: usable[best]}
     scores = bootstrap_scores(pair, config)
-    head = pair_head(SIGNAL, best, None, pair[best])
-    return bootstrap_row(head, scores[SIGNAL], scores[best], "auc_macro", config) | {"chosen_on": chosen_on}
+    head = pair_head(SIGNAL_BASELINE, best, None, pair[best])
+    return bootstrap_row(head, scores[SIGNAL_BASELINE], scores[best], "auc_macro", config) | {"chosen_on": chosen_on}
 
 
 def digitizing_cost(baselines: Models, config: EvaluateConfig) -> dict | None:
@@ -132,14 +131,14 @@ def digitizing_cost(baselines: Models, config: EvaluateConfig) -> dict | None:
     Returns:
         A row as in ``comparisons``; None without both baselines, or if they share no seed and records.
     """
-    whole, digitized = baselines.get(SIGNAL, {}), baselines.get(DIGITIZED, {})
+    whole, digitized = baselines.get(SIGNAL_BASELINE, {}), baselines.get(DIGITIZED_BASELINE, {})
     seeds = [seed for seed in whole if seed in digitized and _same_ids(whole[seed], digitized[seed])]
     if not seeds:
         return None
-    pair = {name: {seed: baselines[name][seed] for seed in seeds} for name in (SIGNAL, DIGITIZED)}
+    pair = {name: {seed: baselines[name][seed] for seed in seeds} for name in (SIGNAL_BASELINE, DIGITIZED_BASELINE)}
     scores = bootstrap_scores(pair, config)
-    head = pair_head(SIGNAL, DIGITIZED, None, pair[SIGNAL])
-    return bootstrap_row(head, scores[SIGNAL], scores[DIGITIZED], "auc_macro", config)
+    head = pair_head(SIGNAL_BASELINE, DIGITIZED_BASELINE, None, pair[SIGNAL_BASELINE])
+    return bootstrap_row(head, scores[SIGNAL_BASELINE], scores[DIGITIZED_BASELINE], "auc_macro", config)
 
 
 def _model(name: str, scores: SeedScores, example: Reported, seeds: list[int], config: EvaluateConfig) -> dict:

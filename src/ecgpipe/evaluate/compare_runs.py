@@ -9,7 +9,7 @@ import numpy as np
 from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.bootstrap import distinct_groups, join_notes, resamples_for
 from ecgpipe.config.analysis import EvaluateConfig
-from ecgpipe.config.data import PROTOCOL_PATTERN
+from ecgpipe.config.data import PROTOCOL_PATTERN, whole_protocol
 from ecgpipe.errors import DataError
 from ecgpipe.evaluate.compare import add_holm, check_same_records, pair_head, pair_rows
 from ecgpipe.evaluate.model_scores import Reported, bootstrap_scores, read_reported
@@ -48,11 +48,9 @@ def read_results_folder(folder: Path) -> ResultsFolder:
     grouped: dict[tuple[str, str], list[Path]] = {}
     for file in files:
         dataset, part, _, seed = ("", "", "", *file.parts)[-5:-1]
-        match = PROTOCOL_PATTERN.fullmatch(part)
-        if not match or not seed.removeprefix("seed-").isdigit():
+        if not PROTOCOL_PATTERN.fullmatch(part) or not seed.removeprefix("seed-").isdigit():
             raise DataError(f"{file}: its path must end in <dataset>/<protocol>/<model>/seed-<n>/{FILE}")
-        protocol = f"{match[1]}-cv{match[2]}" if match[2] else part
-        grouped.setdefault((dataset, protocol), []).append(file)
+        grouped.setdefault((dataset, whole_protocol(part)), []).append(file)
     runs, patients_known = {}, True
     for (dataset, protocol), own in grouped.items():
         table = own[0].parents[3] / "records.parquet"

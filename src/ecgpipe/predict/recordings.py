@@ -15,13 +15,14 @@ from ecgpipe.config.box import BOX_FOLDER
 from ecgpipe.config.pages import RenderConfig
 from ecgpipe.errors import ConfigError, DataError
 from ecgpipe.explain.recordings import heat_of, lead_relevance, mark_traces
+from ecgpipe.lead_names import PRINTED_NAMES
 from ecgpipe.models.recording_folder import load_features, load_recording_model, page_output
 from ecgpipe.models.recordings import RATE, at_network_rate
 from ecgpipe.predict.pages import FileReader, InputPage, ShownLead, ShownRecording
 from ecgpipe.predict.prediction import OodScore, Prediction, describe_model, predictions_of
 from ecgpipe.predict.predictor import Predictor
 from ecgpipe.preprocess.canvas import reader_of
-from ecgpipe.reader.digitize import PRINTED_NAMES, digitize, missing_leads
+from ecgpipe.reader.digitize import digitize, missing_leads
 from ecgpipe.render.page import render_page, short_note
 
 RECORD_LAYOUT = "12x1"

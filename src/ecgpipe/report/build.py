@@ -19,6 +19,7 @@ from ecgpipe.artifacts.files import atomic_folder, atomic_path, read_json, write
 from ecgpipe.artifacts.pages import PageSource
 from ecgpipe.artifacts.tables import RECORDS, Labels
 from ecgpipe.config.analysis import ReportConfig
+from ecgpipe.config.data import whole_protocol
 from ecgpipe.report import figures, pictures, tables
 from ecgpipe.report.audit import audit_view, duplicate_groups
 from ecgpipe.report.collect import (
@@ -31,7 +32,6 @@ from ecgpipe.report.collect import (
     score_table,
     stage_times,
     trainings_table,
-    whole_protocol,
 )
 from ecgpipe.report.external import external_figures, external_sentences, external_table, external_views
 from ecgpipe.report.headline import headlines, summary

@@ -2,8 +2,6 @@
 
 import os
 import platform
-import re
-import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +13,8 @@ import ecgpipe
 from ecgpipe.artifacts.files import read_json, verify
 from ecgpipe.artifacts.runs import HISTORY_FILE, SUMMARY_FILE
 from ecgpipe.artifacts.tables import PROBLEMS
-from ecgpipe.environment import installed_versions
+from ecgpipe.config.data import whole_protocol
+from ecgpipe.environment import git, installed_versions
 from ecgpipe.machine import memory_bytes, processor_name
 
 
@@ -125,16 +124,6 @@ def over_seeds(runs: Iterable[Run], metric: str) -> Cell:
     highs = [entry["high"] for entry in entries if entry["high"] is not None]
     mean = float(np.mean([entry["value"] for entry in entries]))
     return Cell(mean, min(lows, default=None), max(highs, default=None), len(entries))
-
-
-CROSS_VALIDATION = re.compile(r"(?P<whole>(?P<base>\w+)-cv(?P<parts>\d+))-\d+")
-"""Name of a fold of a cross-validation."""
-
-
-def whole_protocol(protocol: str) -> str:
-    """``patient-cv5`` for its part ``patient-cv5-2``; other protocols unchanged."""
-    match = CROSS_VALIDATION.fullmatch(protocol)
-    return match["whole"] if match else protocol
 
 
 def runs_of(runs: Iterable[Run], dataset: str, protocol: str) -> list[Run]:
@@ -252,8 +241,5 @@ def provenance() -> dict[str, str]:
 
 def commit_of(folder: Path) -> str:
     """The git commit of a folder's checkout, with "-dirty" if files differ from it."""
-    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return "unknown (no git checkout)"
+    commit = git(folder, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
+    return "unknown (no git checkout)" if commit is None else commit

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ecgpipe.report.collect import Cell, whole_protocol
+from ecgpipe.config.data import whole_protocol
+from ecgpipe.report.collect import Cell
+from ecgpipe.report.names import baseline_names
 from ecgpipe.report.results import baseline_kind, pooled_cells
 from ecgpipe.report.statistics import Statistics
 
@@ -19,22 +21,6 @@ NAMED = 6
 SIGNAL = "signal"
 CONTROLS = ("shuffled",)
 """Baselines that show a fault of the data, not a score to beat."""
-BASELINES_IN_TEXT = {
-    "majority": "class frequencies alone",
-    "nearest": "a nearest neighbour on page thumbnails",
-    "outside": "a classifier of the area outside the traces",
-    "thumbnail": "logistic regression on thumbnails",
-    SIGNAL: "the signal reference",
-    "digitized": "the signal reference on digitized pages",
-}
-SHORT_NAMES = {
-    "majority": "Class frequencies",
-    "nearest": "Nearest neighbour on thumbnails",
-    "outside": "Area outside the traces",
-    "thumbnail": "Logistic regression on thumbnails",
-    SIGNAL: "Signal reference",
-    "digitized": "Signal reference on digitized pages",
-}
 CHANCE = 0.5
 
 
@@ -91,7 +77,7 @@ def _headline(dataset: dict, view: dict, statistics: Statistics) -> dict:
         "model": best and {"name": best["name"]} | {key: best["cells"][key] for key in ("auc_macro", "accuracy")},
         "models": len(models),
         "baseline": best_baseline
-        and {"name": SHORT_NAMES.get(best_baseline, best_baseline)}
+        and {"name": baseline_names(best_baseline).short}
         | {key: page_baselines[best_baseline][key] for key in ("auc_macro", "accuracy")},
         "leaks": leaks,
         "smallest": {"name": smallest[0], "records": int(smallest[1])},
@@ -157,7 +143,7 @@ def _accuracy(rows: Mapping[tuple[str, str], dict], page_baselines: Mapping) -> 
 
 
 def _text(kind: str) -> str:
-    return BASELINES_IN_TEXT.get(kind, f"the baseline {kind}")
+    return baseline_names(kind).in_text
 
 
 def _interval(cell: Cell) -> str:
@@ -215,7 +201,7 @@ def _forest(models: Sequence[dict], baselines: Mapping[str, Mapping]) -> dict:
     """
     rows = [(model["name"], "model", model["cells"]["auc_macro"]) for model in models]
     rows += [
-        (SHORT_NAMES.get(kind, kind), "reference" if kind == SIGNAL else "baseline", own["auc_macro"])
+        (baseline_names(kind).short, "reference" if kind == SIGNAL else "baseline", own["auc_macro"])
         for kind, own in baselines.items()
     ]
     order = ("model", "reference", "baseline")

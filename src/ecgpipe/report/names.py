@@ -1,7 +1,7 @@
 """Names shown in the report: models, datasets, protocols, metrics; and the tables printed in the paper."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from ecgpipe.metrics import METRICS, metrics_shown
 from ecgpipe.paper import load_paper
@@ -41,6 +41,48 @@ CLASS_NAMES = {
     "HYP": "hypertrophy",
 }
 """PTB-XL's superclasses, which the simulated records share."""
+
+
+class BaselineNames(NamedTuple):
+    """A baseline's names: in rows of tables, in small figures and in sentences."""
+
+    row: str
+    short: str
+    in_text: str
+
+
+BASELINES = {
+    "majority": BaselineNames("Class frequencies alone", "Class frequencies", "class frequencies alone"),
+    "nearest": BaselineNames(
+        "Nearest neighbour on page thumbnails", "Nearest neighbour on thumbnails",
+        "a nearest neighbour on page thumbnails",
+    ),
+    "outside": BaselineNames(
+        "Logistic regression on the area outside the traces", "Area outside the traces",
+        "a classifier of the area outside the traces",
+    ),
+    "thumbnail": BaselineNames(
+        "Logistic regression on image thumbnails", "Logistic regression on thumbnails",
+        "logistic regression on thumbnails",
+    ),
+    "shuffled": BaselineNames(
+        "Thumbnails with shuffled training labels", "Shuffled training labels", "shuffled training labels"
+    ),
+    "signal": BaselineNames(
+        "Signal reference: a network on the recordings", "Signal reference", "the signal reference"
+    ),
+    "digitized": BaselineNames(
+        "The signal reference on digitized pages", "Signal reference on digitized pages",
+        "the signal reference on digitized pages",
+    ),
+}  # fmt: skip
+
+
+def baseline_names(kind: str) -> BaselineNames:
+    """The names of a kind of baseline: ``shuffled``."""
+    return BASELINES.get(kind) or BaselineNames(kind, kind, f"the baseline {kind}")
+
+
 PROTOCOL_MEANINGS = {
     "paper": "random split by record; the validation set decides when training stops and is also scored",
     "patient": "random split by patient; the test set is scored",

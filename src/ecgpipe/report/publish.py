@@ -15,10 +15,11 @@ from markupsafe import Markup
 
 from ecgpipe import metrics
 from ecgpipe.artifacts.files import read_json, write_text
+from ecgpipe.config.data import whole_protocol
 from ecgpipe.errors import DataError
 from ecgpipe.metrics import metrics_shown
 from ecgpipe.report.build import FORMAT, VERSION, slug
-from ecgpipe.report.collect import score_text, system_name, whole_protocol
+from ecgpipe.report.collect import score_text, system_name
 from ecgpipe.report.names import PUBLISHED
 
 INDEX, SETTINGS = "index.md", "configuration.yaml"

@@ -6,9 +6,18 @@ import numpy as np
 from scipy.stats import t
 
 from ecgpipe.config.analysis import BASELINE_PREFIX
+from ecgpipe.config.data import PROTOCOL_PATTERN, base_protocol, whole_protocol
 from ecgpipe.errors import DataError
-from ecgpipe.report.collect import CROSS_VALIDATION, Cell, Run, first_seeds, over_seeds, whole_protocol
-from ecgpipe.report.names import COLUMNS, PAPER_COLUMNS, PAPER_TABLES, PROTOCOL_MEANINGS, alterations, names_of_runs
+from ecgpipe.report.collect import Cell, Run, first_seeds, over_seeds
+from ecgpipe.report.names import (
+    COLUMNS,
+    PAPER_COLUMNS,
+    PAPER_TABLES,
+    PROTOCOL_MEANINGS,
+    alterations,
+    baseline_names,
+    names_of_runs,
+)
 from ecgpipe.report.statistics import Statistics
 
 FIGURES = {"cardiac-images": " (figure 10)", "ptb-xl": " (figures 11 and 13)"}
@@ -36,13 +45,13 @@ def protocol_view(dataset: str, protocol: str, all_runs: Sequence[Run], statisti
     """
     runs = [run for run in all_runs if (run.dataset, whole_protocol(run.protocol)) == (dataset, protocol)]
     parts = list(dict.fromkeys(run.protocol for run in runs))
-    match = CROSS_VALIDATION.fullmatch(parts[0])
+    folds = PROTOCOL_PATTERN.fullmatch(parts[0])[2]  # None without cross-validation
     compared = statistics.of(dataset, protocol)
     if compared is None:
         raise DataError(f"{dataset}, protocol {protocol}: its models were not compared; run the rule compare_models")
     names = names_of_runs(runs)
     scored = first_seeds([run for run in runs if run.variant == runs[0].variant])  # one of each fold
-    meaning = PROTOCOL_MEANINGS[match["base"] if match else protocol]
+    meaning = PROTOCOL_MEANINGS[base_protocol(protocol)]
     cells = pooled_cells(compared)
     tables = PAPER_TABLES.get(dataset, ()) if protocol == "paper" else ()
     printed = {variant: row for _, table in tables for variant, row in table.items()}
@@ -51,12 +60,12 @@ def protocol_view(dataset: str, protocol: str, all_runs: Sequence[Run], statisti
     measured = {variant: area for variant, area in areas.items() if area is not None}
     return {
         "name": protocol,
-        "meaning": f"cross-validation with {match['parts']} folds, each scored once; {meaning}" if match else meaning,
-        "parts": len(parts) if match else 0,
+        "meaning": f"cross-validation with {folds} folds, each scored once; {meaning}" if folds else meaning,
+        "parts": len(parts) if folds else 0,
         "role": runs[0].metrics["role"],
         "records": sum(run.metrics["records"] for run in scored),
         # several parts may report records of one patient
-        "groups": compared["groups"] if match else scored[0].metrics["groups"],
+        "groups": compared["groups"] if folds else scored[0].metrics["groups"],
         "support": {
             name: sum(run.metrics["support"].get(name, 0) for run in scored) for name in runs[0].metrics["classes"]
         },
@@ -113,15 +122,6 @@ def _missing_seeds(runs: Sequence[Run], names: dict[str, str]) -> list[str]:
     return missing
 
 
-BASELINE_NAMES = {
-    "majority": "Class frequencies alone",
-    "nearest": "Nearest neighbour on page thumbnails",
-    "outside": "Logistic regression on the area outside the traces",
-    "thumbnail": "Logistic regression on image thumbnails",
-    "shuffled": "Thumbnails with shuffled training labels",
-    "signal": "Signal reference: a network on the recordings",
-    "digitized": "The signal reference on digitized pages",
-}
 METRICS = ("accuracy", "auc_macro")
 CHANCE_AUC = 0.5
 
@@ -157,7 +157,7 @@ def baseline_tables(
             pooled = pooled_cells({"models": [*compared.get("models", ()), *compared.get("baselines", ())]})
             cells |= {baseline_kind(name): own for name, own in pooled.items() if baseline_kind(name) in cells}
         model = _best_model([run for run in models if (run.dataset, run.protocol) == (dataset, protocol)], pooled)
-        rows = [{"name": BASELINE_NAMES.get(kind, kind), "kind": kind, **cells[kind]} for kind in kinds]
+        rows = [{"name": baseline_names(kind).row, "kind": kind, **cells[kind]} for kind in kinds]
         costs = [image_cost_sentence(compared, names_of_runs(models)), digitizing_cost_sentence(compared)]
         findings = [*baseline_findings(cells, model), *filter(None, costs)]
         tables.append({"dataset": dataset, "protocol": protocol, "rows": rows, "model": model, "findings": findings})
@@ -271,7 +271,7 @@ def baseline_findings(cells: dict[str, dict[str, Cell]], model: dict | None) -> 
         cell = cells.get(kind, {}).get("accuracy")
         if model and cell and cell.value is not None and cell.value >= model["accuracy"].value:
             findings.append(
-                f"The best model is not more accurate than this baseline: {BASELINE_NAMES[kind]}, {cell.value:.3f}."
+                f"The best model is not more accurate than this baseline: {baseline_names(kind).row}, {cell.value:.3f}."
             )
     return findings
 

@@ -9,7 +9,8 @@ import pandas as pd
 
 from ecgpipe.artifacts.files import atomic_folder
 from ecgpipe.artifacts.predictions import CLAIM_COLUMNS, COMPARISON_COLUMNS, PROTOCOL_COLUMNS, flat_table
-from ecgpipe.report.collect import Cell, Run, whole_protocol
+from ecgpipe.config.data import whole_protocol
+from ecgpipe.report.collect import Cell, Run
 from ecgpipe.report.names import COLUMNS, PAPER_COLUMNS
 from ecgpipe.report.saliency import saliency_table
 from ecgpipe.report.statistics import Statistics

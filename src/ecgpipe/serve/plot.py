@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from ecgpipe.lead_names import PRINTED_NAMES
 from ecgpipe.models.recordings import RATE
 from ecgpipe.predict.pages import ShownRecording
-from ecgpipe.reader.digitize import PRINTED_NAMES
 
 HEAT_RATE = 25
 """Hz; the smoothed heat needs no higher rate."""

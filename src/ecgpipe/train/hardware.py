@@ -2,13 +2,13 @@
 
 import os
 import platform
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ecgpipe.environment import git
 from ecgpipe.machine import memory_bytes, processor_name
 
 RAPL = Path("/sys/class/powercap")
@@ -76,11 +76,9 @@ def hardware_info() -> dict[str, Any]:
 def git_state() -> dict[str, Any] | None:
     """Commit of the library's source and whether it has uncommitted changes; None outside a repository."""
     folder = Path(__file__).resolve().parent
-    try:
-        commit = _git(folder, "rev-parse", "HEAD")
-        return {"commit": commit, "changed": bool(_git(folder, "status", "--porcelain", "--", str(folder.parent)))}
-    except (OSError, subprocess.SubprocessError):
-        return None
+    commit = git(folder, "rev-parse", "HEAD")
+    changes = git(folder, "status", "--porcelain", "--", str(folder.parent))
+    return None if commit is None or changes is None else {"commit": commit, "changed": bool(changes)}
 
 
 def gpu_utilisation(device: torch.device) -> float | None:
@@ -131,8 +129,3 @@ def _gpu_millijoules() -> int | None:
         return sum(map(pynvml.nvmlDeviceGetTotalEnergyConsumption, handles))
     except Exception:  # no NVML, or a GPU without a counter: for information only
         return None
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True, timeout=10)
-    return done.stdout.strip()
