@@ -8,17 +8,18 @@ physionetchallenges/python-example-2024), without the demographics.
 
 import argparse
 import shutil
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
 import wfdb
 
-from ecgpipe.acquire.challenge_2024 import acute_records, challenge_labels, with_acute
+from ecgpipe.acquire.challenge_2024 import acute_records, with_acute
 from ecgpipe.acquire.labels import read_grouping
 from ecgpipe.acquire.ptbxl import present_records, read_database, record_path
 from ecgpipe.artifacts.files import write_text
 from ecgpipe.artifacts.signals import LEADS, read_signal
-from ecgpipe.config.data import CHALLENGE
+from ecgpipe.config.data import CHALLENGE, CHALLENGE_CLASSES
 from ecgpipe.config.pages import DEGRADE_LEVELS, LAYOUTS, DegradeConfig, RenderConfig
 from ecgpipe.render.degrade import DegradedPage, degrade_page
 from ecgpipe.render.page import Page, render_page
@@ -68,6 +69,12 @@ def main() -> None:
         lines = [line for line in header if not line.startswith("#")] + comments
         write_text(target.with_suffix(".hea"), "\n".join(lines) + "\n")
     print(f"{args.output}: {len(ids)} records")
+
+
+def challenge_labels(codes: Collection[str], group_of: Mapping[str, str]) -> list[str]:
+    """The classes of a record's statements, in the Challenge's order."""
+    found = {group_of[code] for code in codes if code in group_of}
+    return [name for name in CHALLENGE_CLASSES if name in found]
 
 
 def write_shown(target: Path, signal: np.ndarray, page: Page | DegradedPage) -> None:

@@ -30,7 +30,6 @@ class Metric:
         compute: scores of the resamples, (B,); of a metric per class (B, classes).
         shown: ``comparisons``: tested between models and protocols (comparisons.json); ``tests``: the report's tables
             of these tests; ``results``: the report's tables of results; ``page``: the published result pages.
-        lower_is_better: direction.
         maximum: largest possible value; the smallest is 0.
         task: the only task that has the metric; None: both.
         biased: resampling shifts its mean, so that its interval is bias-corrected.
@@ -41,7 +40,6 @@ class Metric:
     label: str
     compute: Callable[["ResampledScores"], np.ndarray]
     shown: tuple[Place, ...] = ()
-    lower_is_better: bool = False
     maximum: float = 1.0
     task: Literal["single", "multilabel"] | None = None
     biased: bool = False
@@ -205,14 +203,12 @@ METRICS = (
         "brier",
         "Brier score",
         lambda s: s.brier.sum(axis=1) if s.scorer.single else s.brier.mean(axis=1),
-        lower_is_better=True,
         maximum=2.0,
     ),
     Metric(
         "ece",
         "Calibration error",
         lambda s: calibration_error(s.scorer.top_gaps, s.weights) if s.scorer.single else s.ece.mean(axis=1),
-        lower_is_better=True,
         biased=True,
     ),
     Metric(
@@ -228,8 +224,8 @@ CLASS_METRICS = (
     Metric("specificity", "Specificity", lambda s: s.specificity, ("comparisons",)),
     Metric("precision", "Precision", lambda s: s.precision, ("comparisons", "page")),
     Metric("f1", "F1", lambda s: s.f1, ("comparisons", "page")),
-    Metric("brier", "Brier score", lambda s: s.brier, lower_is_better=True),
-    Metric("ece", "Calibration error", lambda s: s.ece, lower_is_better=True, biased=True),
+    Metric("brier", "Brier score", lambda s: s.brier),
+    Metric("ece", "Calibration error", lambda s: s.ece, biased=True),
 )
 """Scores of each class."""
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, TiffImagePlugin
 
-from ecgpipe.artifacts.pictures import ORIENTATION, PNG_SIGNATURE, read_image, stored_orientation
+from ecgpipe.artifacts.pictures import ORIENTATION, read_image, stored_orientation
 from ecgpipe.errors import DataError
 from tests.conftest import encoded
 
@@ -103,7 +103,7 @@ def declares(kind: str, side: int = 60_000) -> bytes:
 
         header = struct.pack(">IIBBBBB", side, side, 8, 3, 0, 0, 0)
         rows = zlib.compress(bytes(50_000_000), 1)  # a bomb, too
-        return PNG_SIGNATURE + b"".join(
+        return b"\x89PNG\r\n\x1a\n" + b"".join(
             [chunk(b"IHDR", header), chunk(b"PLTE", bytes(6)), chunk(b"IDAT", rows), chunk(b"IEND", b"")]
         )
     data = bytearray(encoded(Image.new("L", (64, 64)), kind))

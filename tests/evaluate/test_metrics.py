@@ -233,7 +233,6 @@ def test_places_of_the_registry():
     assert [metric.name for metric in metrics_shown("tests")] == ["accuracy", "f1_weighted", "auc_macro", "f_max"]
     assert {metric.name for metric in metrics_shown("page")} == {"accuracy", "f1_weighted", "auc_macro"}
     assert metric_of("auc:MI").label == "AUC" and metric_of("auc_macro").label == "Macro AUC"
-    assert metric_of("brier").lower_is_better and not metric_of("accuracy").lower_is_better
     for registry in (METRICS, CLASS_METRICS):
         assert len({metric.name for metric in registry}) == len(registry)
 

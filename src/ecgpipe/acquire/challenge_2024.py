@@ -10,13 +10,12 @@ The rules are those of the Challenge's own script (prepare_ptbxl_data.py of phys
 
 import io
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from ecgpipe.artifacts.sources import open_source
-from ecgpipe.config.data import CHALLENGE_CLASSES
 from ecgpipe.errors import DataError
 
 ACUTE, OLD = "Acute MI", "Old MI"
@@ -44,12 +43,6 @@ def challenge_groups(statements: pd.DataFrame) -> dict[str, str]:
     superclasses = statements.loc[statements["diagnostic"] == 1, "diagnostic_class"].dropna()
     groups = {code: SUPERCLASS_OF.get(str(name), str(name)) for code, name in superclasses.items()}
     return groups | {code: name for code, name in OTHERS.items() if code in statements.index} | {ACUTE: ACUTE}
-
-
-def challenge_labels(codes: Collection[str], group_of: Mapping[str, str]) -> list[str]:
-    """The classes of a record's statements, in the Challenge's order."""
-    found = {group_of[code] for code in codes if code in group_of}
-    return [name for name in CHALLENGE_CLASSES if name in found]
 
 
 def acute_records(source: Path | str) -> set[int]:

@@ -12,7 +12,6 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from ecgpipe.artifacts.foreign import HEAD, foreign_format, isobmff_kind
 from ecgpipe.errors import DataError
 
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF", "JPEG2000", "AVIF", "HEIF")
 MAX_PIXELS = 60_000_000
 MIN_SIDE, MAX_SIDE = 16, 32_000  # OpenCV does not warp longer pictures
