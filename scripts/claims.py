@@ -2,7 +2,8 @@
 
 from ecgpipe.artifacts.predictions import CLAIM_COLUMNS, write_comparisons
 from ecgpipe.config.analysis import EvaluateConfig
-from ecgpipe.evaluate.claims import check_claims, gather_evidence
+from ecgpipe.evaluate.claims import check_claims
+from ecgpipe.evaluate.evidence import gather_evidence
 from ecgpipe.logs import job_log
 from ecgpipe.paper import load_paper
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import torch
 
-from ecgpipe.artifacts.files import atomic_path, file_sha256
-from ecgpipe.artifacts.resume import resumable_folder
+from ecgpipe.artifacts.files import atomic_path, file_sha256, resumable_folder
 from ecgpipe.config.pages import ReaderConfig
 from ecgpipe.logs import job_log
 from ecgpipe.reader.line_training import train_lines

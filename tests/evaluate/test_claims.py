@@ -10,8 +10,8 @@ from ecgpipe.artifacts.saliency import MEASURES
 from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.cli import main
 from ecgpipe.config.analysis import EvaluateConfig
-from ecgpipe.evaluate.claims import Evidence, check_claims, gather_evidence_from_folder, recipe_departures
-from ecgpipe.evaluate.saliency_comparison import compare_saliency
+from ecgpipe.evaluate.claims import check_claims
+from ecgpipe.evaluate.evidence import Evidence, compare_saliency, gather_evidence_from_folder, recipe_departures
 from ecgpipe.paper import load_paper
 
 PAPER = load_paper()

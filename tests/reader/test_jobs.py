@@ -9,7 +9,7 @@ import pytest
 from safetensors.torch import load_file
 from snakemake.iocontainers import OutputFiles
 
-from ecgpipe.artifacts.resume import resumable_folder
+from ecgpipe.artifacts.files import resumable_folder
 from ecgpipe.reader.training import add_row
 from tests.conftest import PROJECT
 

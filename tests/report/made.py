@@ -26,8 +26,9 @@ from ecgpipe.config.external import shared_classes
 from ecgpipe.config.pages import PreprocessConfig, RenderConfig
 from ecgpipe.config.schema import validate_config
 from ecgpipe.errors import RecordError
-from ecgpipe.evaluate.claims import check_claims, gather_evidence_from_folder
+from ecgpipe.evaluate.claims import check_claims
 from ecgpipe.evaluate.compare import compare_models
+from ecgpipe.evaluate.evidence import gather_evidence_from_folder
 from ecgpipe.evaluate.external import evaluate_external
 from ecgpipe.evaluate.model_scores import read_reported
 from ecgpipe.evaluate.protocols import compare_protocols

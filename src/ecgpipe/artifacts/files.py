@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, JSON, arrays, and the SHA-256 checksums that show damage.
+"""Files that appear whole or not at all, folders for interrupted jobs, JSON, arrays, and SHA-256 checksums.
 
 Checksums are lines of "sum  name", as the program `sha256sum` writes and reads them. The checksum of a file is in a
 hidden folder beside it (`images/00000.npy`: `images/.checksums/00000.npy.sha256`). A folder that is written as a whole
@@ -81,6 +81,27 @@ def _umask() -> int:
     umask = os.umask(0)
     os.umask(umask)
     return umask
+
+
+@contextmanager
+def resumable_folder(target: Path | str, *identity: str) -> Iterator[Path]:
+    """A folder beside a job's output for checkpoints: kept if the job is interrupted, deleted if the block succeeds.
+
+    What a job with another identity left is deleted first.
+
+    Args:
+        target: the output.
+        identity: all that the state depends on: settings, checksums of the inputs and the code.
+    """
+    target = Path(target)
+    digest = hashlib.sha256("\n".join(identity).encode()).hexdigest()[:8]
+    folder = target.with_name(f"{target.stem}-{digest}")
+    for other in target.parent.glob(f"{glob.escape(target.stem)}-{'[0-9a-f]' * 8}"):
+        if other != folder:
+            shutil.rmtree(other)
+    folder.mkdir(parents=True, exist_ok=True)
+    yield folder
+    shutil.rmtree(folder)
 
 
 def write_text(target: Path | str, text: str) -> None:

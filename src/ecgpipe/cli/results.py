@@ -114,7 +114,8 @@ def _print_comparison(comparison: dict) -> None:
 def claims(args: Arguments) -> None:
     """Check the claims of the paper: by arithmetic on its figures, and with the runs of a results folder."""
     from ecgpipe.config.analysis import EvaluateConfig
-    from ecgpipe.evaluate.claims import Evidence, check_claims, gather_evidence_from_folder
+    from ecgpipe.evaluate.claims import check_claims
+    from ecgpipe.evaluate.evidence import Evidence, gather_evidence_from_folder
     from ecgpipe.paper import load_paper
 
     config = EvaluateConfig(confidence=args.confidence, margin=args.margin)

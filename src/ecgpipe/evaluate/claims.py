@@ -5,41 +5,16 @@ the result of the printed figures alone. ``verdict`` is ``contradicted`` if the 
 the runs depart from the paper's recipe, else the finding.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 
-from ecgpipe.artifacts.files import read_json
 from ecgpipe.artifacts.predictions import CLAIM_COLUMNS
-from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.bootstrap import join_notes
 from ecgpipe.config.analysis import EvaluateConfig
+from ecgpipe.evaluate.evidence import PROTOCOL, Evidence
 from ecgpipe.evaluate.granularity import exact_interval, lead_significance, table_arithmetic
-from ecgpipe.evaluate.saliency_comparison import compare_saliency
 from ecgpipe.paper import Claim, Paper
 
 SUPPORTED, CONTRADICTED, UNDECIDED, NOT_RUN = "supported", "contradicted", "undecided", "not run"
-PROTOCOL = "paper"
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """Results of our runs.
-
-    Args:
-        comparisons: (dataset, protocol) -> content of comparisons/<protocol>.json.
-        departures: dataset -> differences between its runs and the paper's recipe.
-        saliency: claim id -> comparison of two models' saliency: ``ours`` (difference), ``low``, ``high``, ``p``,
-            ``test``, ``note``.
-    """
-
-    comparisons: Mapping[tuple[str, str], dict]
-    departures: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    saliency: Mapping[str, dict] = field(default_factory=dict)
-
-    def compared(self, dataset: str) -> dict | None:
-        """Comparisons under the paper's protocol."""
-        return self.comparisons.get((dataset, PROTOCOL))
 
 
 def check_claims(paper: Paper, evidence: Evidence, config: EvaluateConfig) -> dict:
@@ -307,87 +282,3 @@ def _count(parts: list[dict]) -> str:
     return f"{len(parts)} parts: {counts}" + (
         f"; {printed} contradicted by the printed figures alone" if printed else ""
     )
-
-
-RECORDS_TOLERANCE = 0.01
-"""Relative difference allowed in the number of records: releases 1.0.1 and 1.0.3 of PTB-XL differ by 38."""
-
-
-def gather_evidence(
-    comparisons: Iterable[Path],
-    runs: Iterable[Path],
-    labels: Iterable[Path],
-    saliency: Iterable[Path],
-    paper: Paper,
-    config: EvaluateConfig,
-) -> Evidence:
-    """Read what was run.
-
-    Args:
-        comparisons: ``<dataset>/comparisons/<protocol>.json``.
-        runs: ``<dataset>/<protocol>/<model>/seed-<n>/run.json``.
-        labels: ``<dataset>/labels.json``.
-        saliency: ``<dataset>/<protocol>/<model>/seed-<n>/saliency.parquet``, with ``<dataset>/records.parquet`` there.
-        paper: contains the recipe, from which runs may depart.
-        config: settings of the resampling.
-    """
-    read = [read_json(file) for file in comparisons]
-    settings = [read_json(file) for file in runs]
-    departures = {}
-    for file in map(Path, labels):
-        dataset = file.parent.name
-        own = [run for run in settings if (run["dataset"], run["protocol"]) == (dataset, PROTOCOL)]
-        departures[dataset] = recipe_departures(dataset, own, read_json(file), paper)
-    compared = {(found["dataset"], found["protocol"]): found for found in read}
-    return Evidence(compared, departures, _saliency(list(map(Path, saliency)), paper, config))
-
-
-def _saliency(files: list[Path], paper: Paper, config: EvaluateConfig) -> dict[str, dict]:
-    """Claim id -> comparison of its two models, for the first protocol and seed with both."""
-    comparisons = {}
-    for claim in paper.claims:
-        if claim.kind != "saliency":
-            continue
-        for first in files:
-            dataset, protocol, model, seed = first.parts[-5:-1]
-            second = first.parents[2] / claim.second[0] / seed / first.name
-            if (
-                (dataset, model) == (claim.datasets[0], claim.first[0])
-                and second in files
-                and claim.id not in comparisons
-            ):
-                records = RECORDS.read(first.parents[3] / "records.parquet")
-                compared = compare_saliency(first, second, claim.metrics[0], records, config)
-                if compared:
-                    comparisons[claim.id] = compared | {"note": f"protocol {protocol}, {seed}; {compared['note']}"}
-    return comparisons
-
-
-def gather_evidence_from_folder(results: Path, paper: Paper, config: EvaluateConfig) -> Evidence:
-    """The same from a folder of results; incomplete folders are fine."""
-    comparisons = [file for file in sorted(results.glob("*/comparisons/*.json")) if file.stem != "protocols"]
-    runs = sorted(results.glob(f"*/{PROTOCOL}/*/seed-*/run.json"))
-    saliency = sorted(results.glob("*/*/*/seed-*/saliency.parquet"))
-    return gather_evidence(comparisons, runs, sorted(results.glob("*/labels.json")), saliency, paper, config)
-
-
-def recipe_departures(dataset: str, runs: list[dict], labels: dict, paper: Paper) -> list[str]:
-    """Differences between the runs of a dataset and the paper's recipe; empty if there are none."""
-    departures = []
-    records, policies = paper.recipe["records"].get(dataset), paper.recipe["policies"]
-    total = labels["kept"] + sum(labels["dropped"].values())
-    if records is None:
-        departures.append(f"the paper does not use {dataset} records")
-    elif abs(total - records) > RECORDS_TOLERANCE * records:
-        departures.append(f"{total} records, not {records}")
-    if records is not None and labels["policy"] not in policies:
-        departures.append(f"label policy {labels['policy']}; the paper's tables are single-label")
-    for part in ("model", "train"):
-        for key, expected in paper.recipe[part].items():
-            different = sorted({run[part][key] for run in runs} - {expected})
-            if different:
-                departures.append(f"{key} {', '.join(map(str, different))}, not {expected}")
-    changed = sorted({run["variant"] for run in runs if run["model"]["options"]})
-    if changed:
-        departures.append(f"models with other options: {', '.join(changed)}")
-    return departures

@@ -8,8 +8,7 @@ from typing import Any
 
 import torch
 
-from ecgpipe.environment import git
-from ecgpipe.machine import memory_bytes, processor_name
+from ecgpipe.environment import git, memory_bytes, processor_name
 
 RAPL = Path("/sys/class/powercap")
 
