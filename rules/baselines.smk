@@ -30,7 +30,7 @@ rule baseline_features:
     output:
         f"{BASELINES}/{{shard}}.npz",
     params:
-        drawing=shown_drawing,
+        drawing=of_dataset(shown_drawing_of),
     message:
         "Computing the baseline features of {wildcards.dataset}, shard {wildcards.shard}"
     script:

@@ -91,13 +91,18 @@ def dataset_attr(attribute):
     return lambda wildcards: getattr(DATASETS[wildcards.dataset], attribute)
 
 
+def of_dataset(function):
+    """Function of the wildcards: the result of a function for the job's dataset."""
+    return lambda wildcards: function(wildcards.dataset)
+
+
 def raw_files_hash(wildcards):
-    """Changes when a raw file of the job's shard changes."""
+    """Hash of the raw files of the job's shard."""
     return DATASETS[wildcards.dataset].raw_files_hash(wildcards.shard)
 
 
 def raw_files_of(dataset):
-    """Changes when a raw file of any shard of a dataset changes."""
+    """Shard -> hash of its raw files, of all shards of a dataset."""
     return {shard: DATASETS[dataset].raw_files_hash(shard) for shard in SHARDS[dataset]}
 
 
@@ -117,18 +122,18 @@ def signals_of(dataset):
 
 
 def layout_hash(wildcards):
-    """Changes when the layout file of drawn pages changes."""
+    """Hash of the layout file of drawn pages; empty without one."""
     return file_hash(CONFIG.render.layout) if CONFIG.kind_of(wildcards.dataset) == "signals" else ""
 
 
 @cache
 def kit_version():
-    """Changes when ECG-Image-Kit does, if it draws the pages."""
+    """Hash of ECG-Image-Kit, if it draws the pages, else empty."""
     return kit_hash(CONFIG.render.kit_path) if CONFIG.render.renderer == "ecg-image-kit" else ""
 
 
 def weights_hash():
-    """Changes when the weights of the page reader change, including those in the package."""
+    """Hash of the weights of the page reader, the configured ones or those in the package."""
     return file_hash(CONFIG.preprocess.reader_weights or READER_WEIGHTS)
 
 
@@ -144,11 +149,6 @@ def drawing_of(dataset):
     return {"source": DATASETS[dataset].source, "render": render, **options}
 
 
-def drawing(wildcards):
-    """`drawing_of` the job's dataset."""
-    return drawing_of(wildcards.dataset)
-
-
 def shown_pages(wildcards):
     """Input function: the pages that the images of the job's dataset show; none if they are drawn on demand."""
     return TARGETS.shown_pages(wildcards.dataset, wildcards.get("shard"))
@@ -161,20 +161,10 @@ def shown_drawing_of(dataset):
     return None if CONFIG.keep_pages else drawing_of(dataset)
 
 
-def shown_drawing(wildcards):
-    """`shown_drawing_of` the job's dataset."""
-    return shown_drawing_of(wildcards.dataset)
-
-
 def duplicates_of(dataset):
     """The audit's table of duplicates, if nothing else shows which images are the same file."""
     required = DATASETS[dataset].duplicates_from_audit
     return f"{RESULTS}/{dataset}/audit/duplicates.parquet" if required else []
-
-
-def duplicates_from_audit(wildcards):
-    """`duplicates_of` the job's dataset."""
-    return duplicates_of(wildcards.dataset)
 
 
 def external(wildcards):

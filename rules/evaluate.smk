@@ -7,7 +7,7 @@ rule evaluate:
     input:
         predictions=f"{RUN}/predictions.parquet",
         records=f"{DATASET}/records.parquet",
-        duplicates=duplicates_from_audit,
+        duplicates=of_dataset(duplicates_of),
     output:
         f"{RUN}/metrics.json",
     wildcard_constraints:
@@ -34,7 +34,7 @@ rule compare_models:
         predictions=lambda wildcards: TARGETS.predictions(wildcards.dataset, wildcards.whole),
         baselines=lambda wildcards: TARGETS.baseline_predictions(wildcards.dataset, wildcards.whole),
         records=f"{DATASET}/records.parquet",
-        duplicates=duplicates_from_audit,
+        duplicates=of_dataset(duplicates_of),
     output:
         comparisons=f"{COMPARISONS}/{{whole}}.json",
         table=f"{COMPARISONS}/{{whole}}.csv",
@@ -63,7 +63,7 @@ rule compare_protocols:
     input:
         unpack(lambda wildcards: TARGETS.predictions_by_protocol(wildcards.dataset)),
         records=f"{DATASET}/records.parquet",
-        duplicates=duplicates_from_audit,
+        duplicates=of_dataset(duplicates_of),
     output:
         comparisons=f"{COMPARISONS}/protocols.json",
         table=f"{COMPARISONS}/protocols.csv",

@@ -62,7 +62,7 @@ rule explain:
     params:
         explain=CONFIG.explain.model_dump(mode="json", exclude={"variants", "curve_steps"}),
         preprocess=section("preprocess"),
-        drawing=shown_drawing,
+        drawing=of_dataset(shown_drawing_of),
     message:
         "Explaining {wildcards.variant} on {wildcards.dataset} ({wildcards.protocol}, seed {wildcards.seed})"
     script:
@@ -95,7 +95,7 @@ rule measure_saliency:
             TARGETS.of_shards("findings/{shard}.parquet", ["simulated"]) if wildcards.dataset == "simulated" else []
         ),
         records=f"{DATASET}/records.parquet",
-        duplicates=duplicates_from_audit,
+        duplicates=of_dataset(duplicates_of),
     output:
         table=f"{RUN}/saliency.parquet",
         summary=f"{RUN}/saliency.json",
@@ -109,7 +109,7 @@ rule measure_saliency:
     params:
         explain=CONFIG.explain.model_dump(mode="json", exclude={"variants"}),
         preprocess=section("preprocess"),
-        drawing=shown_drawing,
+        drawing=of_dataset(shown_drawing_of),
         resampling=section("evaluate", "resamples", "confidence", "seed"),
     message:
         "Measuring the saliency of {wildcards.variant} on {wildcards.dataset} ({wildcards.protocol}, seed {wildcards.seed})"

@@ -53,7 +53,7 @@ rule evaluate_external:
         records=f"{RESULTS}/{{target}}/records.parquet",
         duplicates=lambda wildcards: duplicates_of(wildcards.target),
         source_records=f"{DATASET}/records.parquet",
-        source_duplicates=lambda wildcards: duplicates_of(wildcards.dataset),
+        source_duplicates=of_dataset(duplicates_of),
     output:
         f"{EXTERNAL}.json",
     resources:

@@ -14,7 +14,7 @@ if CONFIG.keep_pages:
         resources:
             runtime=scaled(60),
         params:
-            drawing=drawing,
+            drawing=of_dataset(drawing_of),
             layout=layout_hash,
             kit=lambda w: kit_version() if CONFIG.kind_of(w.dataset) == "signals" else "",
             raw_files_hash=raw_files_hash,
@@ -39,7 +39,7 @@ rule digitize:
         mem_mb=scaled(3000),
         runtime=scaled(120),
     params:
-        drawing=drawing,
+        drawing=of_dataset(drawing_of),
         layout=lambda w: None if CONFIG.keep_pages else layout_hash(w),
         raw_files_hash=lambda w: None if CONFIG.keep_pages else raw_files_hash(w),
         reader_weights=CONFIG.preprocess.reader_weights,
@@ -65,7 +65,7 @@ rule preprocess:
         runtime=scaled(60),
     params:
         preprocess=section("preprocess"),
-        drawing=lambda w: shown_drawing(w) if CONFIG.digitizes(w.dataset) else drawing(w),
+        drawing=lambda w: (shown_drawing_of if CONFIG.digitizes(w.dataset) else drawing_of)(w.dataset),
         layout=lambda w: layout_hash(w) if CONFIG.draws_images(w.dataset) or CONFIG.digitizes(w.dataset) else None,
         raw_files_hash=lambda w: raw_files_hash(w) if CONFIG.draws_images(w.dataset) else None,
         weights=lambda w: None if CONFIG.digitizes(w.dataset) else reader_hash(w),
@@ -93,7 +93,7 @@ rule window:
         runtime=scaled(60),
     params:
         preprocess=section("preprocess"),
-        drawing=drawing,
+        drawing=of_dataset(drawing_of),
         layout=layout_hash,
         raw_files_hash=raw_files_hash,
         weights=reader_hash,

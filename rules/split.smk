@@ -10,7 +10,7 @@ rule split:
         duplicates=lambda wildcards: (
             f"{RESULTS}/{wildcards.dataset}/audit/duplicates.parquet"
             if base_protocol(wildcards.protocol) == "unique"
-            else duplicates_from_audit(wildcards)
+            else duplicates_of(wildcards.dataset)
         ),
     output:
         split=f"{DATASET}/splits/{{protocol}}/seed-{{seed}}.parquet",

@@ -18,7 +18,7 @@ rule prepare:
         continued=continued,
         preprocess=section("preprocess"),
         # how the model's images were drawn, without the path of the raw files
-        drawing=lambda wildcards: {k: v for k, v in drawing(wildcards).items() if k != "source"},
+        drawing=lambda wildcards: {k: v for k, v in drawing_of(wildcards.dataset).items() if k != "source"},
     message:
         "Preparing the run {wildcards.dataset}/{wildcards.protocol}/{wildcards.variant}/seed-{wildcards.seed}"
     script:

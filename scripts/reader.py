@@ -1,12 +1,11 @@
 """Train the network that corrects lines, resumed if it was interrupted, and write the page reader's weights."""
 
 import json
-import shutil
 from pathlib import Path
 
 import torch
 
-from ecgpipe.artifacts.files import atomic_path, file_sha256, resumable_folder
+from ecgpipe.artifacts.files import copy_files, file_sha256, resumable_folder
 from ecgpipe.config.pages import ReaderConfig
 from ecgpipe.logs import job_log
 from ecgpipe.reader.line_training import train_lines
@@ -18,6 +17,4 @@ with job_log(snakemake):
     made_from = (json.dumps(params.recipe), params.code, file_sha256(inputs.examples), file_sha256(inputs.pages))
     with resumable_folder(weights, *made_from) as folder:
         train_lines(inputs.examples, inputs.pages, folder / weights.name, ReaderConfig(**params.recipe))
-        for file in map(Path, snakemake.output):
-            with atomic_path(file) as partial:
-                shutil.copyfile(folder / file.name, partial)
+        copy_files(folder, snakemake.output)

@@ -1,12 +1,10 @@
 """Train the networks that read pages, or resume an interrupted run."""
 
 import json
-import shutil
-from pathlib import Path
 
 import torch
 
-from ecgpipe.artifacts.files import atomic_path, file_sha256, resumable_folder
+from ecgpipe.artifacts.files import copy_files, file_sha256, resumable_folder
 from ecgpipe.config.pages import ReaderConfig
 from ecgpipe.gpus import requested_gpus, reserve_gpus
 from ecgpipe.logs import job_log
@@ -19,6 +17,4 @@ with job_log(snakemake), reserve_gpus(requested_gpus(snakemake.resources, defaul
     made_from = (json.dumps(params.recipe), params.code, file_sha256(signals))
     with resumable_folder(snakemake.output.weights, *made_from) as folder:
         train_reader(signals, folder, ReaderConfig(**params.recipe), device)
-        for file in map(Path, snakemake.output):
-            with atomic_path(file) as partial:
-                shutil.copyfile(folder / file.name, partial)
+        copy_files(folder, snakemake.output)

@@ -104,6 +104,13 @@ def resumable_folder(target: Path | str, *identity: str) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+def copy_files(folder: Path, targets: Iterable[Path | str]) -> None:
+    """Copy the files of the targets' names from a folder, each atomically."""
+    for target in map(Path, targets):
+        with atomic_path(target) as partial:
+            shutil.copyfile(folder / target.name, partial)
+
+
 def write_text(target: Path | str, text: str) -> None:
     """Write a UTF-8 text file atomically."""
     with atomic_path(target) as partial:
