@@ -21,7 +21,7 @@ from benchmarks.other_pictures import draw_other_picture
 from ecgpipe.artifacts.page_files import PICTURES, find_files
 from ecgpipe.errors import DataError
 from ecgpipe.predict import InputPage, Prediction, RecordingPredictor, load_predictor
-from ecgpipe.predict.words import read_in_words
+from ecgpipe.predict.explanation import read_in_words
 from ecgpipe.progress import progress
 
 

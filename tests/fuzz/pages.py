@@ -11,8 +11,8 @@ import pydicom
 from PIL import Image
 
 from benchmarks.serve_load import small_page
-from ecgpipe.artifacts.foreign import STARTS, foreign_format
 from ecgpipe.artifacts.page_files import pictures_in
+from ecgpipe.artifacts.unsupported_formats import STARTS, unsupported_format
 from ecgpipe.audit.sketch import sketch_image
 from ecgpipe.errors import DataError
 from ecgpipe.reader.digitize import digitize
@@ -29,7 +29,7 @@ def picture_targets() -> Iterator[Target]:
         yield Target(kind, good, _all_pages, ("file.xyz",))
     yield Target("PDF", [_pdf()], _all_pages, ("file.xyz",))
     yield Target("DICOM page", _dicom_pages(), _all_pages, ("file.xyz",))
-    yield Target("other formats", [start + bytes(60) for start, *_ in STARTS], foreign_format, ("",))
+    yield Target("other formats", [start + bytes(60) for start, *_ in STARTS], unsupported_format, ("",))
     sketch = partial(sketch_image, record_id="x", name="file.xyz")
     yield Target("audit's pictures", pictures["JPEG"][:1], sketch, ("file.xyz",))
 

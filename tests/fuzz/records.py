@@ -14,7 +14,7 @@ from ecgpipe.artifacts.signals import read_record, read_signal
 from ecgpipe.artifacts.sources import open_source
 from ecgpipe.errors import RecordError
 from ecgpipe.lead_names import LEADS
-from tests.artifacts.test_foreign import dicom_recording
+from tests.artifacts.test_unsupported_formats import dicom_recording
 from tests.fuzz.target import Target, stored
 
 

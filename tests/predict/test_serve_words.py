@@ -9,9 +9,9 @@ import pytest
 
 from ecgpipe.errors import ConfigError
 from ecgpipe.lead_names import PRINTED_NAMES
+from ecgpipe.predict.explanation import explain_prediction, layout_in_words, read_in_words
 from ecgpipe.predict.pages import ShownLead, ShownRecording
 from ecgpipe.predict.prediction import OodScore, Prediction, ThresholdResult
-from ecgpipe.predict.words import layout_in_words, read_in_words, words_of
 from ecgpipe.serve import server
 from ecgpipe.serve.answers import plain_stem
 from ecgpipe.serve.plot import heat_in_plot, plot_of
@@ -38,19 +38,19 @@ def prediction(probabilities, task="multilabel", ood=0.5, read=None):
 
 
 def test_the_summary_names_the_most_probable_and_what_reaches_a_half():
-    several = words_of(prediction({"NORM": 0.1, "MI": 0.82, "STTC": 0.55}), MODEL)
+    several = explain_prediction(prediction({"NORM": 0.1, "MI": 0.82, "STTC": 0.55}), MODEL)
     assert several["summary"] == (
         "Most probable: MI (myocardial infarction), 82%. Also 50% or more: STTC (ST/T change), 55%."
     )
-    none = words_of(prediction({"NORM": 0.1, "MI": 0.32}), MODEL)
+    none = explain_prediction(prediction({"NORM": 0.1, "MI": 0.32}), MODEL)
     assert none["summary"] == "Most probable: MI (myocardial infarction), 32%. No class reaches 50%."
-    assert words_of(prediction({"a": 0.4, "b": 0.35}, "single"), MODEL)["summary"] == "Most probable: a, 40%."
-    almost = words_of(prediction({"a": 0.497, "b": 0.1}), MODEL)
+    assert explain_prediction(prediction({"a": 0.4, "b": 0.35}, "single"), MODEL)["summary"] == "Most probable: a, 40%."
+    almost = explain_prediction(prediction({"a": 0.497, "b": 0.1}), MODEL)
     assert almost["summary"] == "Most probable: a, just below 50%. No class reaches 50%."
 
 
 def test_the_table_says_which_threshold_is_reached():
-    words = words_of(prediction({"NORM": 0.1, "MI": 0.82, "STTC": 0.55, "CD": 0.4}), MODEL)
+    words = explain_prediction(prediction({"NORM": 0.1, "MI": 0.82, "STTC": 0.55, "CD": 0.4}), MODEL)
     assert [(row["label"], row["result"]) for row in words["classes"]] == [
         ("MI", "predicted: 50% or more; reaches its 90% threshold"),
         ("STTC", "predicted: 50% or more; reaches its 80% threshold"),
@@ -62,7 +62,7 @@ def test_the_table_says_which_threshold_is_reached():
 
 def test_thresholds_are_not_rounded_and_name_their_records():
     rows = tuple(ThresholdResult(share, 0.1, "the scored records", True) for share in (0.95, 0.975))
-    words = words_of(replace(prediction({"a": 0.4}), thresholds={"a": rows}), MODEL)
+    words = explain_prediction(replace(prediction({"a": 0.4}), thresholds={"a": rows}), MODEL)
     assert words["classes"][0]["result"] == "reaches its 97.5% threshold"
     assert words["thresholds"] == (
         "Each class has its own thresholds (95%, 97.5%). Of the scored records without the class, 97.5% are below "
@@ -74,26 +74,27 @@ def test_thresholds_are_not_rounded_and_name_their_records():
     ("share", "said"), [(0.823, "about 82 of 100"), (0.999, "more than 99 of 100"), (0.51, "about 51 of 100")]
 )
 def test_how_sure_is_a_frequency(share, said):
-    sure = words_of(prediction({"NORM": 0.1, "MI": share}), MODEL)["sure"]
+    sure = explain_prediction(prediction({"NORM": 0.1, "MI": share}), MODEL)["sure"]
     assert said in sure and "with this probability have MI" in sure and "1,234 validation records" in sure
 
 
 def test_nothing_is_sure_without_calibration_or_on_unusual_pages():
-    assert "not calibrated" in words_of(prediction({"MI": 0.8}), MODEL | {"calibration": None})["sure"]
+    assert "not calibrated" in explain_prediction(prediction({"MI": 0.8}), MODEL | {"calibration": None})["sure"]
     left_out = MODEL | {"calibration": CALIBRATION | {"left_out": ["MI"]}}
-    assert "The class MI is not calibrated" in words_of(prediction({"MI": 0.8, "CD": 0.1}), left_out)["sure"]
-    assert "about 80" in words_of(prediction({"MI": 0.1, "CD": 0.8}), left_out)["sure"]
-    unusual = words_of(prediction({"MI": 0.8}, ood=1.5), MODEL)
+    assert "The class MI is not calibrated" in explain_prediction(prediction({"MI": 0.8, "CD": 0.1}), left_out)["sure"]
+    assert "about 80" in explain_prediction(prediction({"MI": 0.1, "CD": 0.8}), left_out)["sure"]
+    unusual = explain_prediction(prediction({"MI": 0.8}, ood=1.5), MODEL)
     assert "unknown" in unusual["sure"] and "score 1.50" in unusual["unusual"]
-    assert words_of(prediction({"MI": 0.8}), MODEL)["unusual"] is None
+    assert explain_prediction(prediction({"MI": 0.8}), MODEL)["unusual"] is None
 
 
 def test_nothing_is_sure_of_a_page_with_fewer_leads_than_in_training():
     read = {"layout": "record", "speed_mm_per_s": None, "gain_mm_per_mv": None}
     limbs = read | {"missing": [f"V{n}" for n in range(1, 7)]}
-    sure = words_of(prediction({"MI": 0.8}, read=limbs), MODEL)["sure"]
+    sure = explain_prediction(prediction({"MI": 0.8}, read=limbs), MODEL)["sure"]
     assert "unknown" in sure and "6 of 12 leads" in sure
-    assert "about 80" in words_of(prediction({"MI": 0.8}, read=read | {"missing": ["V5", "V6"]}), MODEL)["sure"]
+    two_missing = prediction({"MI": 0.8}, read=read | {"missing": ["V5", "V6"]})
+    assert "about 80" in explain_prediction(two_missing, MODEL)["sure"]
 
 
 def test_what_was_read_is_in_words():
@@ -138,7 +139,7 @@ def test_a_report_of_many_classes_and_notes_is_one_page():
     many = replace(
         many, name="long name " * 40, notes=tuple(f"{number} " + "a long note " * 20 for number in range(40))
     )
-    words = words_of(many, MODEL)
+    words = explain_prediction(many, MODEL)
     content = report_pdf(many, words, np.full((400, 900, 3), 200, np.uint8), "x", MODEL | {"variant": "m"})
     document = pypdfium2.PdfDocument(content)
     text = " ".join(document[0].get_textpage().get_text_range().split())
@@ -153,7 +154,9 @@ def test_a_long_class_in_the_report_is_cut_not_left_out():
     from ecgpipe.serve.report import report_pdf
 
     one = prediction({"Abnormal_heartbeat_images_of_patients_of_one_clinic": 0.8, "b": 0.1})
-    content = report_pdf(one, words_of(one, MODEL), np.full((40, 90, 3), 200, np.uint8), "b", MODEL | {"variant": "m"})
+    content = report_pdf(
+        one, explain_prediction(one, MODEL), np.full((40, 90, 3), 200, np.uint8), "b", MODEL | {"variant": "m"}
+    )
     text = pypdfium2.PdfDocument(content)[0].get_textpage().get_text_range()
     assert text.count("Abnormal_heartbeat_images_of_pat") == 3  # in two sentences and in the table
 
@@ -165,7 +168,7 @@ def test_the_report_keeps_the_colours_of_marks():
     share = np.clip(1 - np.hypot(*(np.mgrid[:600, :600] - 300)) / 60, 0, 1)[..., None]
     page = (page * (1 - share) + np.array([213, 94, 0]) * share).astype(np.uint8)
     one = prediction({"MI": 0.8})
-    content = report_pdf(one, words_of(one, MODEL), page, "MI", MODEL | {"variant": "m"})
+    content = report_pdf(one, explain_prediction(one, MODEL), page, "MI", MODEL | {"variant": "m"})
     (picture,) = pypdfium2.PdfDocument(content)[0].get_objects([pypdfium2.raw.FPDF_PAGEOBJ_IMAGE])
     shown = np.asarray(picture.get_bitmap().to_pil().convert("RGB"))
     assert shown.shape == page.shape

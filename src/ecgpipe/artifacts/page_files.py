@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from ecgpipe.artifacts.dicom import RECORDING, is_dicom, is_recording, read_page
-from ecgpipe.artifacts.foreign import foreign_format
 from ecgpipe.artifacts.pictures import page_frames, read_image, stored_orientation
 from ecgpipe.artifacts.sources import IMAGE_SUFFIXES, Folder, segments_of
+from ecgpipe.artifacts.unsupported_formats import unsupported_format
 from ecgpipe.artifacts.wfdb_header import RECORD_SUFFIXES, find_header, record_path
 from ecgpipe.errors import DataError
 
@@ -185,8 +185,8 @@ def check_content(content: bytes, name: str) -> None:
     """
     if not content:
         raise DataError(f"{name}: empty (0 bytes); copy or save it again")
-    if foreign := foreign_format(content):
-        raise DataError(f"{name}: {foreign}")
+    if unsupported := unsupported_format(content):
+        raise DataError(f"{name}: {unsupported}")
     head = content[:1024]
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     markup = start.startswith((b"<!doctype", b"<html", b"<?xml", b"{", b"%!ps"))

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ecgpipe.artifacts.foreign import HEAD, foreign_format, isobmff_kind
+from ecgpipe.artifacts.unsupported_formats import HEAD, isobmff_kind, unsupported_format
 from ecgpipe.errors import DataError
 
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF", "JPEG2000", "AVIF", "HEIF")
@@ -104,8 +104,8 @@ def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
                 yield picture
     except UnidentifiedImageError as error:
         broken = isobmff_kind(data[:HEAD]) and "a broken HEIC or AVIF photo; copy it again, or save it as JPEG"
-        what = broken or foreign_format(data) or "not a PNG, JPEG, TIFF, BMP, WebP, GIF, JPEG 2000, HEIC or AVIF image"
-        raise DataError(f"{name}: {what}") from error
+        other = unsupported_format(data) or "not a PNG, JPEG, TIFF, BMP, WebP, GIF, JPEG 2000, HEIC or AVIF image"
+        raise DataError(f"{name}: {broken or other}") from error
     except Image.DecompressionBombError as error:
         raise DataError(f"{name}: more than {MAX_PIXELS} pixels; scan at a lower resolution") from error
     except DataError:

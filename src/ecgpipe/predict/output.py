@@ -10,11 +10,11 @@ from PIL import Image
 from ecgpipe.artifacts.files import atomic_path
 from ecgpipe.artifacts.model_folder import SavedModel
 from ecgpipe.artifacts.recording_model import RecordingModel
+from ecgpipe.predict.explanation import explain_prediction
 from ecgpipe.predict.pages import InputPage
 from ecgpipe.predict.prediction import Prediction
 from ecgpipe.predict.predictor import Predictor
 from ecgpipe.predict.recordings import RecordingPredictor
-from ecgpipe.predict.words import words_of
 from ecgpipe.reader.output import NUMBERED
 
 
@@ -25,7 +25,7 @@ def format_prediction(prediction: Prediction, model: Mapping[str, Any]) -> str:
         prediction: of a page.
         model: ``Predictor.description``.
     """
-    words = words_of(prediction, model)
+    words = explain_prediction(prediction, model)
     lines = [prediction.name + (": page straightened" if prediction.rectified else ""), f"  {words['summary']}"]
     width = max(map(len, prediction.classes))
     for row in words["classes"]:

@@ -17,8 +17,8 @@ from PIL import Image
 
 from ecgpipe.errors import DataError, EcgpipeError
 from ecgpipe.predict import InputPage, Prediction, Predictor, RecordingPredictor
+from ecgpipe.predict.explanation import explain_prediction
 from ecgpipe.predict.recordings import marked_page
-from ecgpipe.predict.words import words_of
 from ecgpipe.reader.output import NUMBERED
 from ecgpipe.serve.plot import heat_in_plot, plot_of
 from ecgpipe.serve.worker import Attachment
@@ -139,7 +139,7 @@ class Answers:
         return {
             "number": number,
             "prediction": marked.prediction.to_dict(),
-            "words": words_of(marked.prediction, self.predictor.description),
+            "words": explain_prediction(marked.prediction, self.predictor.description),
             "page": _data_url(page.page, "JPEG"),
             "image": _data_url((1 - page.image) * 255, "PNG") if recording is None else None,
             "plot": None if recording is None else plot_of(recording),
@@ -184,7 +184,7 @@ class Answers:
         from ecgpipe.serve.report import report_pdf  # matplotlib: slow to import, seldom needed
 
         self._mark(marked, label)
-        words = words_of(marked.prediction, self.predictor.description)
+        words = explain_prediction(marked.prediction, self.predictor.description)
         content = report_pdf(marked.prediction, words, marked.overlay, marked.label, self.predictor.description)
         return Attachment(f"{plain_stem(marked.page.name)}-report.pdf", "application/pdf", content)
 

@@ -36,7 +36,7 @@ def report_pdf(
 
     Args:
         prediction: of the page.
-        words: its ``words_of``.
+        words: its ``explain_prediction``.
         overlay: uint8 (H, W, 3) RGB, the page with its marks.
         label: the class of the marks.
         model: ``Predictor.description``.

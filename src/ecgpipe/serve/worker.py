@@ -89,7 +89,7 @@ class Worker:
 
         Returns:
             predict: ``pages``, ``errors``, and ``more``, whether the file has more than eight pages. A page has
-            ``number``; ``prediction``; ``words`` (``words_of``); ``page``, ``image`` (null for a signal model)
+            ``number``; ``prediction``; ``words`` (``explain_prediction``); ``page``, ``image`` (null for a signal model)
             and ``overlay`` as data URLs; ``overlay_of``, its class; ``plot`` and ``heat`` (``serve.plot``; null for an
             image model). overlay: ``overlay``, ``overlay_of``, ``heat``. record: a zip file with the digitized
             page as a WFDB record. report: a PDF file.

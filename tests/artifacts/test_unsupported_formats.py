@@ -8,9 +8,9 @@ import pydicom
 import pytest
 from PIL import Image
 
-from ecgpipe.artifacts.foreign import foreign_format
 from ecgpipe.artifacts.page_files import Picture, find_files, pictures_in, read_pictures
 from ecgpipe.artifacts.signals import LEADS, read_signal
+from ecgpipe.artifacts.unsupported_formats import unsupported_format
 from ecgpipe.cli import main
 from ecgpipe.errors import DataError, RecordError
 
@@ -37,7 +37,7 @@ SCP = b"\x12\x34\x00\x02\x00\x00" + b"\x9a\xbc\x00\x00\x88\x00\x00\x00\x0d\x0dSC
     ],
 )
 def test_other_formats_are_named_with_a_converter(content, name, converter):
-    for text in (foreign_format(content), *map(str, pictures_in(content, "the/file"))):
+    for text in (unsupported_format(content), *map(str, pictures_in(content, "the/file"))):
         assert name in text and converter in text
     (error,) = pictures_in(content, "the/file")
     assert isinstance(error, DataError) and str(error).startswith("the/file: ")
@@ -45,7 +45,7 @@ def test_other_formats_are_named_with_a_converter(content, name, converter):
 
 @pytest.mark.parametrize("content", [b"\x89PNG\r\n\x1a\n", b"%PDF-1.4", b"\xff\xd8\xff\xe0", b"hello", b"", bytes(600)])
 def test_pages_and_unknown_files_are_not_taken_for_them(content):
-    assert foreign_format(content) is None
+    assert unsupported_format(content) is None
 
 
 @pytest.mark.parametrize(("kind", "tolerance"), [("GIF", 0), ("JPEG2000", 0), ("AVIF", 2), ("HEIF", 2)])

@@ -40,7 +40,7 @@ HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"
 AVIF_BRANDS = {b"avif", b"avis"}
 
 
-def foreign_format(content: bytes) -> str | None:
+def unsupported_format(content: bytes) -> str | None:
     """A file's format and the remedy, if the format is known but not supported; else None.
 
     Args:

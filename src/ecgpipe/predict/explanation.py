@@ -14,7 +14,7 @@ ARRANGEMENT = re.compile(r"(\d+)x(\d+)( Cabrera)?(?:\+(\d+))?")
 ALL_LEADS = 12
 
 
-def words_of(prediction: Prediction, model: Mapping[str, Any]) -> dict[str, Any]:
+def explain_prediction(prediction: Prediction, model: Mapping[str, Any]) -> dict[str, Any]:
     """A prediction in sentences and words; values for JSON.
 
     Args:
