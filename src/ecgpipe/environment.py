@@ -1,7 +1,6 @@
-"""The environment of a job: variables, libraries, git, this machine, and earlier jobs in Slurm's queue."""
+"""The environment of a workflow: variables of its processes, installed libraries, and earlier jobs in Slurm's queue."""
 
 import os
-import platform
 import shutil
 import subprocess
 from collections.abc import Iterable
@@ -37,33 +36,6 @@ def installed_versions(packages: Iterable[str]) -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return versions
-
-
-def processor_name() -> str:
-    """The model of this machine's processor, or its architecture if the system does not name the model."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.processor() or platform.machine()
-
-
-def memory_bytes() -> int | None:
-    """Installed memory; None where it is unknown."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError, AttributeError):
-        return None
-
-
-def git(folder: Path | str, *arguments: str) -> str | None:
-    """The output of a git command in a folder; None without git or outside a repository."""
-    try:
-        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True, timeout=20)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
 
 
 def unfinished_jobs(folder: Path | str) -> list[tuple[str, str, str]]:

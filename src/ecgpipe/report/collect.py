@@ -14,7 +14,8 @@ from ecgpipe.artifacts.files import read_json, verify
 from ecgpipe.artifacts.runs import HISTORY_FILE, SUMMARY_FILE
 from ecgpipe.artifacts.tables import PROBLEMS
 from ecgpipe.config.data import whole_protocol
-from ecgpipe.environment import git, installed_versions, memory_bytes, processor_name
+from ecgpipe.environment import installed_versions
+from ecgpipe.machine import git, memory_bytes, processor_name
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ecgpipe.environment import git, memory_bytes, processor_name
+from ecgpipe.machine import git, memory_bytes, processor_name
 
 RAPL = Path("/sys/class/powercap")
 
