@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ecgpipe.errors import DataError
+
 CHUNK = 250  # resamples per call of the generator; changing it changes the resamples of a seed
 WEIGHTS = 2**20
 """Records times resamples that are weighted at once; 8 MB as float64, and the scores need several such arrays."""
@@ -19,10 +21,19 @@ NO_SPREAD = "every resample has this value, so there is no interval"
 
 
 def resampling_groups(record_ids: np.ndarray, records: pd.DataFrame) -> np.ndarray:
-    """The group of each record: its patient if known, else the content of its file if known, else the record itself."""
-    rows = records.set_index("record_id").loc[record_ids]
-    alone = pd.Series(record_ids, index=rows.index)
-    return rows["patient_id"].fillna(rows["content"].where(rows["content"] != "", alone)).to_numpy(dtype=str)
+    """The group of each record: its patient if known, else the content of its file if known, else the record itself.
+
+    Raises:
+        DataError: a record is not in the table, for example because the dataset has changed.
+    """
+    rows = records.set_index("record_id").reindex(record_ids)
+    if len(absent := np.setdiff1d(record_ids, records["record_id"])):
+        raise DataError(
+            f"{len(absent)} records, such as {absent[0]}, are not in records.parquet; run the workflow again"
+        )
+    alone = pd.Series(record_ids, index=rows.index).radd("record ")  # a patient may have the same number
+    content = rows["content"].where(rows["content"].fillna("") != "", alone)
+    return rows["patient_id"].fillna(content).to_numpy(dtype=str)
 
 
 def distinct_groups(*groups: np.ndarray) -> np.ndarray:

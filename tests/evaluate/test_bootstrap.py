@@ -18,6 +18,7 @@ from ecgpipe.bootstrap import (
     resampling_groups,
 )
 from ecgpipe.config.analysis import EvaluateConfig
+from ecgpipe.errors import DataError
 from ecgpipe.evaluate.scores import evaluate_predictions
 from tests.evaluate.test_scores import CLASSES
 
@@ -77,7 +78,19 @@ def test_records_of_a_patient_or_of_the_same_file_are_resampled_together():
     """Of the same file: if the patient is unknown."""
     patients, files = ["p", "p", None, None, None, None], ["x", "y", "x", "z", "z", ""]
     records = pd.DataFrame({"record_id": list("abcdef"), "patient_id": patients, "content": files})
-    assert resampling_groups(np.array(list("fedcba")), records).tolist() == ["f", "z", "z", "x", "p", "p"]
+    assert resampling_groups(np.array(list("fedcba")), records).tolist() == ["record f", "z", "z", "x", "p", "p"]
+
+
+def test_a_record_without_a_patient_is_no_patient_of_the_same_number():
+    records = pd.DataFrame({"record_id": list("123"), "patient_id": ["3", "3", None], "content": ""})
+    groups = resampling_groups(np.array(list("123")), records)
+    assert groups[0] == groups[1] != groups[2]
+
+
+def test_records_that_are_no_longer_listed_are_named():
+    records = pd.DataFrame({"record_id": ["a"], "patient_id": ["p"], "content": [""]})
+    with pytest.raises(DataError, match="1 records, such as b, are not in records"):
+        resampling_groups(np.array(["a", "b"]), records)
 
 
 def test_percentile_interval():

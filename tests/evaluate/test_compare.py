@@ -11,7 +11,7 @@ import pytest
 
 from ecgpipe.artifacts.files import read_json
 from ecgpipe.artifacts.predictions import COMPARISON_COLUMNS, PROTOCOL_COLUMNS, Predictions, write_comparisons
-from ecgpipe.artifacts.tables import RECORDS
+from ecgpipe.artifacts.tables import DUPLICATES, RECORDS
 from ecgpipe.cli import main
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.errors import DataError
@@ -309,3 +309,14 @@ def test_patients_known_on_one_side_only_are_used_for_both(rng, tmp_path):
         row = found["pairs"][0]["rows"][0]
         assert (row["difference"], row["low"], row["p"], row["groups"]) == (0, None, 1, N / 2)
         assert found["notes"] == []
+
+
+def test_runs_of_a_dataset_without_patients_are_grouped_by_the_duplicates_of_its_audit(rng, tmp_path):
+    write(tmp_path, "model", 0, given(rng, 1.0))
+    table = records().assign(patient_id=None)
+    RECORDS.write(table, tmp_path / "ptb-xl/records.parquet")
+    identical = [f"file {number // 2}" for number in range(N)]
+    copies = pd.DataFrame({"record_id": table["record_id"], "identical": identical, "near": identical})
+    DUPLICATES.write(copies, tmp_path / "ptb-xl/audit/duplicates.parquet")
+    (runs,) = read_results_folder(tmp_path).runs.values()
+    assert len(set(runs[0].groups)) == N / 2

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
-from ecgpipe.artifacts.tables import RECORDS
+from ecgpipe.artifacts.tables import read_grouped
 from ecgpipe.bootstrap import distinct_groups, join_notes, resamples_for
 from ecgpipe.config.analysis import EvaluateConfig
 from ecgpipe.config.data import PROTOCOL_PATTERN, whole_protocol
@@ -54,11 +55,19 @@ def read_results_folder(folder: Path) -> ResultsFolder:
     runs, patients_known = {}, True
     for (dataset, protocol), own in grouped.items():
         table = own[0].parents[3] / "records.parquet"
-        records = RECORDS.read(table) if table.is_file() else None
+        records = _records(table) if table.is_file() else None
         patients_known &= records is not None
         for model, seeds in read_reported(own, records).items():
             runs[dataset, protocol, model] = seeds
     return ResultsFolder(folder, runs, patients_known)
+
+
+def _records(table: Path) -> pd.DataFrame:
+    """The records of a dataset with their groups; identical files come from its audit if it was listed without."""
+    records = read_grouped(table, None)
+    duplicates = table.parent / "audit" / "duplicates.parquet"
+    unknown = (records["content"] == "").all()
+    return read_grouped(table, duplicates) if unknown and duplicates.is_file() else records
 
 
 def compare_results(first: ResultsFolder, second: ResultsFolder, config: EvaluateConfig) -> dict:

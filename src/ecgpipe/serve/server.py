@@ -25,7 +25,7 @@ HTTP_PORT = 80
 class _Connection(H11Protocol):
     """Closes a connection whose first request does not arrive."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
         self.loop.call_later(SILENT_SECONDS, self._close_if_silent)
 

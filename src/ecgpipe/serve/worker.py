@@ -89,9 +89,9 @@ class Worker:
 
         Returns:
             predict: ``pages``, ``errors``, and ``more``, whether the file has more than eight pages. A page has
-            ``number``; ``prediction``; ``words`` (``explain_prediction``); ``page``, ``image`` (null for a signal model)
-            and ``overlay`` as data URLs; ``overlay_of``, its class; ``plot`` and ``heat`` (``serve.plot``; null for an
-            image model). overlay: ``overlay``, ``overlay_of``, ``heat``. record: a zip file with the digitized
+            ``number``; ``prediction``; ``words`` (``explain_prediction``); ``page``, ``image`` (null for a signal
+            model) and ``overlay`` as data URLs; ``overlay_of``, its class; ``plot`` and ``heat`` (``serve.plot``; null
+            for an image model). overlay: ``overlay``, ``overlay_of``, ``heat``. record: a zip file with the digitized
             page as a WFDB record. report: a PDF file.
 
         Raises:
