@@ -32,7 +32,9 @@ def shipped() -> dict:
     return yaml.safe_load((PROJECT / "config.yaml").read_text())
 
 
-AFTER = {f"config/protocol-{stage}.yaml": "config/protocol.yaml" for stage in ("primary", "modules", "ablations", "others")}
+AFTER = {
+    f"config/protocol-{stage}.yaml": "config/protocol.yaml" for stage in ("primary", "modules", "ablations", "others")
+}
 """Files that are given after another one."""
 SHIPPED = sorted(path.stem for path in (PROJECT / "config").glob("*.yaml"))
 
