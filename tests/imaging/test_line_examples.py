@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from ecgpipe.config.pages import READER_WEIGHTS, ReaderConfig
+from ecgpipe.config.pages import READER_WEIGHTS, ReaderConfig, RenderConfig
 from ecgpipe.errors import DataError
 from ecgpipe.imaging import line_examples
 from ecgpipe.imaging.line_examples import collect_line_examples
 from ecgpipe.imaging.line_examples import line_examples as examples_of
 from ecgpipe.reader.line_network import CHANNELS, MEASURES, OFFSETS
 from ecgpipe.reader.read import load_reader
+from ecgpipe.render.page import render_page
 from tests.preprocess.pages import beats
 
 
@@ -68,3 +69,23 @@ def test_pages_that_cannot_be_read_are_an_error(tmp_path):
     np.save(tmp_path / "signals.npy", np.zeros((1, 12, 5000), np.int16))  # straight lines are no ECG
     with pytest.raises(DataError, match="none of 1 pages"):
         collect_line_examples(tmp_path / "signals.npy", READER_WEIGHTS, tmp_path / "x.npz", ReaderConfig(line_pages=1))
+
+
+def test_a_signal_is_moved_so_that_a_wave_is_where_a_lead_begins_or_ends():
+    signal = np.zeros((12, 5000))
+    signal[:, 700:820] = np.linspace(0, 1, 120)  # the only wave
+    for seed in range(20):
+        moved = line_examples._wave_at_an_end(np.random.default_rng(seed), signal)
+        wave = np.flatnonzero(np.diff(moved[0]))
+        distances = np.abs(wave[:, None] - line_examples.BOUNDARIES)
+        assert moved.shape == signal.shape and distances.min() <= line_examples.BESIDE + 1
+
+
+def test_separators_are_ink_where_leads_begin_and_end():
+    page = render_page(beats(), 500, RenderConfig(layout="6x2"))
+    for seed in range(6):
+        marked = line_examples._with_separators(np.random.default_rng(seed), page)
+        rows, columns = np.nonzero(marked.indices != page.indices)
+        ends = np.array([x for lead in page.leads for x in lead.pixels[[0, -1], 0]])
+        assert len(rows) and (np.abs(columns[:, None] - ends).min(axis=1) < page.dpi / 25.4).all()
+        assert (marked.image[rows, columns] == page.image.min()).all()  # the darkest colour
