@@ -15,6 +15,8 @@ GAP = 1.0  # mm along which a curve may be interrupted
 UPRIGHT = 6.0  # mm: taller vertical strokes are separators or the sides of pulses
 LEAST_WIDTH = 20.0  # mm: letters and most words are narrower
 LEAST_HEIGHT = 1.5  # mm: flatter lines are printed rules
+LEAST_AWAY, MOSTLY = 0.25, 0.75  # mm from a straight line, exceeded in a quarter of the columns unless it is a rule
+REWEIGHTED = 5  # fits of this line
 MOST_STROKES = 1.5  # mean number of strokes in a column; text, tables and pictures have more
 MISSED = 12.0  # mm: narrower parts do not count; on other pages, names and pulses that touch a trace look like this
 LEAST_SHARE = 0.15  # of the length of all curves: less may be handwriting
@@ -74,10 +76,27 @@ def _curves(maps: np.ndarray, mm: float) -> list[Curve]:
         own = (parts[box] == part) & (marked[box] > 0)
         begins = own & ~np.vstack([np.zeros((1, width), bool), own[:-1]])
         if begins.sum() <= MOST_STROKES * width:
-            y, x = np.nonzero(own)
-            line = np.polynomial.Polynomial.fit(x, y, 1)(np.arange(width))
+            line, away = _straight_line(own)
+            if np.quantile(away, MOSTLY) < LEAST_AWAY * mm:
+                continue
             curves.append(Curve(box, own, line, (own & (maps[0][box] > 0.5)).any(axis=0)))
     return curves
+
+
+def _straight_line(own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows (w,) of the straight line through a curve (h, w), and distances of its columns' middles from it, pixels.
+
+    The line is robust, so that text attached to a printed rule does not tilt it.
+    """
+    counts = own.sum(axis=0)
+    x = np.flatnonzero(counts)
+    middles = (np.arange(len(own)) @ own)[x] / counts[x]
+    weights = np.ones(len(x))
+    for _ in range(REWEIGHTED):
+        line = np.polynomial.Polynomial.fit(x, middles, 1, w=weights)
+        away = np.abs(middles - line(x))
+        weights = 1 / np.sqrt(np.maximum(away, 1))  # least absolute distances, at least a pixel
+    return line(np.arange(own.shape[1])), away
 
 
 def _wide_parts(columns: np.ndarray, least: float) -> np.ndarray:

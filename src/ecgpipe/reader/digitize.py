@@ -168,6 +168,8 @@ def _recording(read: PageLines, net: ReaderNet, sampling_rate: float, gain: floa
                 notes.append(f"{lead.name}, row {lead.row + 1}: the name was read, but the trace is that of {other}")
             lead = replace(lead, name=other, name_read=False) if other else lead
         row = signal[LEADS.index(lead.name.upper())]
+        if lead.strip:
+            millivolts += _step(row, millivolts, sampling_rate)
         row[:] = np.where(np.isnan(row), millivolts, row)
         gaps = tuple((time.at(a, lead.row), time.at(b, lead.row)) for a, b in lead.gaps)
         span = max(time.at(lead.left, lead.row), 0.0), min(time.at(lead.right, lead.row), time.seconds)
@@ -185,6 +187,12 @@ def _recording(read: PageLines, net: ReaderNet, sampling_rate: float, gain: floa
     everything = (*notes, *page.notes)
     speed = time.speed / read.unit
     return Recording(signal, sampling_rate, tuple(found), speed, gain, (), everything, page, tuple(lines))
+
+
+def _step(own: np.ndarray, strip: np.ndarray, rate: float) -> float:
+    """How much higher a lead is than its strip, mV, as rows have different baselines; 0 if less than 1 s has both."""
+    difference = own - strip
+    return float(np.nanmedian(difference)) if np.isfinite(difference).sum() >= rate else 0.0
 
 
 def _shown_in_strip(lead: FoundLead, strip: np.ndarray, signal: np.ndarray, rate: float) -> str | None:

@@ -165,6 +165,7 @@ def _tiles(grid: np.ndarray) -> list[tuple[float, float, np.ndarray]]:
     Amplitudes are relative to the median around them.
     """
     tiles = []
+    grid = np.pad(grid, [(0, max(TILE - side, 0)) for side in grid.shape])  # of a single strip
     for top in _starts(grid.shape[0]):
         for left in _starts(grid.shape[1]):
             part = grid[top : top + TILE, left : left + TILE]

@@ -12,11 +12,13 @@ from ecgpipe.reader.ink import ink_of, own_ink, without_frame
 from ecgpipe.reader.leads import FoundLead
 from ecgpipe.reader.line import Stroke, follow_stroke, middle_of, thickest_pen
 from ecgpipe.reader.network import ReaderNet
-from ecgpipe.reader.page import ReadPage, several_pages, understand_page
+from ecgpipe.reader.page import SURELY_NAMED, ReadPage, several_pages, understand_page
+from ecgpipe.reader.read import legible
 from ecgpipe.reader.templates import Layout
 from ecgpipe.reader.timing import USUAL_SPEED, PageTime, page_time
 
 LEAST_COVERAGE = 0.2  # leads with a lower coverage are missing
+LEAST_AGREEMENT = 0.3  # of legible names with the layout; less is another layout
 BRIDGED = 2.0  # mm, gaps up to this are bridged
 HELD = 0.5  # mm by which a line is extended with its end values, within its lead, because marks may hide its ends
 FINE = 3  # points of a line per pixel of the upright page
@@ -103,8 +105,13 @@ def read_lines(picture: np.ndarray, net: ReaderNet) -> PageLines:
 def named_page(picture: np.ndarray, net: ReaderNet, layouts: Sequence[Layout] | None) -> ReadPage:
     """Read a picture without a frame; errors as in ``read_lines``, ``layouts`` as in ``understand_page``."""
     page = understand_page(picture, net, layouts)
-    if several_pages(page.reading.names):
+    if several_pages(page):
         raise DataError("most lead names appear twice: the picture seems to show two pages; crop it to one")
+    if legible(page.reading.names) >= SURELY_NAMED and page.leads.agreement < LEAST_AGREEMENT:
+        raise DataError(
+            f"the page's layout is unknown: the lead names that were read do not fit {page.leads.layout}; see the "
+            "overlay of ecgpipe read, and describe the layout in a file (--layouts)"
+        )
     if not page.leads.known:
         count = len(page.leads.rows)
         raise DataError(f"the page's layout is unknown ({count} rows of traces); see the overlay of ecgpipe read")

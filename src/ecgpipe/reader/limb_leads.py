@@ -91,17 +91,19 @@ def contradictions(signal: np.ndarray, rate: float) -> list[str]:
 def invert_printed_sign(signal: np.ndarray, rate: float) -> list[str]:
     """Invert aVR if the page shows -aVR, as most devices print it in Cabrera's order; returns a note about its sign.
 
-    By Goldberger's relation, aVR is -(I + II) / 2 where all three are shown at the same time.
+    By Goldberger's relations, aVR is -(I + II) / 2, and also aVL - 1.5 I, where these are shown at the same time.
 
     Args:
         signal: (12, samples), mV; aVR is changed in place.
         rate: Hz.
     """
-    first, second, avr = (signal[LEADS.index(name)] for name in ("I", "II", "AVR"))
-    known = ~np.isnan(first + second + avr)
-    if known.sum() < rate:  # less than a second
+    first, second, avr, avl = (signal[LEADS.index(name)] for name in ("I", "II", "AVR", "AVL"))
+    relations = -(first + second) / 2, avl - 1.5 * first
+    long_enough = [each for each in relations if np.isfinite(each + avr).sum() >= rate]  # a second
+    if not long_enough:
         return [] if np.isnan(avr).all() else ["aVR may be printed as -aVR, as usual in Cabrera order: check its sign"]
-    expected, found = (each - each.mean() for each in (-(first + second)[known], avr[known]))
+    known = np.isfinite(long_enough[0] + avr)
+    expected, found = (each[known] - each[known].mean() for each in (long_enough[0], avr))
     if expected @ found >= INVERTED * np.sqrt((expected @ expected) * (found @ found)):
         return []
     avr *= -1

@@ -11,7 +11,7 @@ import numpy as np
 from ecgpipe.errors import DataError
 from ecgpipe.reader.curves import with_ink_curves
 from ecgpipe.reader.geometry import PageGeometry
-from ecgpipe.reader.leads import FoundLead, PageLeads, find_leads
+from ecgpipe.reader.leads import NAME_ABOVE, NAME_BELOW, FoundLead, PageLeads, find_leads
 from ecgpipe.reader.level import even_columns, row_wave, trace_points, upright_ends
 from ecgpipe.reader.network import OFFSET_UNIT, PIXEL_MAPS, ReaderNet
 from ecgpipe.reader.phase import local_shift
@@ -21,10 +21,11 @@ from ecgpipe.reader.templates import Layout
 from ecgpipe.reader.upright import Frame, frame_around
 
 NO_ECG = "no ECG was found in the picture; give a photo, scan or drawing of an ECG page"
-LEAST_ROW = 0.6
+LEAST_ROW, SHORT_ROW = 0.6, 0.25
 """Minimum share of the page's width that the longest row of an ECG covers."""
 REPEATED = 6
 """Number of repeated lead names from which two pages are suspected; rhythm strips repeat up to three names."""
+STILL_LEGIBLE = 0.7  # times the legibility of the names in turned views: that of a page after it was turned
 NAMED = 2.0
 """How many lead names prove an ECG (``read.legible``)."""
 SURELY_NAMED = 6.0
@@ -149,7 +150,7 @@ def understand_page(picture: np.ndarray, net: ReaderNet, layouts: Sequence[Layou
             page = other
     if page is None or not _is_ecg(page):
         raise DataError(NO_ECG)
-    notes = (*_page_notes(page.reading), *_lead_notes(page.leads), *_ink_notes(picture, page))
+    notes = (*_page_notes(page), *_lead_notes(page.leads), *_ink_notes(picture, page))
     if negative is not None:
         return replace(page, notes=("light traces on a dark background: read as a negative", *notes), negative=True)
     return replace(page, notes=notes)
@@ -189,7 +190,8 @@ def _understood(
         return None
     if reading.upside_down:
         again = _turned(picture, net, quarters + 2)
-        if legible(again.names) > legible(reading.names) and again.has_trace:
+        upright = again.has_trace and not again.upside_down
+        if upright and legible(again.names) > STILL_LEGIBLE * legible(reading.names):
             reading, quarters = again, (quarters + 2) % 4
     page = _on_paper(reading, quarters, layouts)
     if page is None or reading.grid_found or legible(reading.names) < NAMED:
@@ -254,9 +256,10 @@ def _is_ecg(page: ReadPage) -> bool:
 
     A single line without a grid or names could be any chart.
     """
-    if _longest_row(page.leads) < LEAST_ROW:
+    names = legible(page.reading.names)
+    if _longest_row(page.leads) < (SHORT_ROW if names >= SURELY_NAMED else LEAST_ROW):
         return False
-    if legible(page.reading.names) >= NAMED:
+    if names >= NAMED:
         return True
     if len(page.leads.rows) == 1 and not page.reading.grid_found:
         return False
@@ -282,20 +285,27 @@ def _content(reading: Reading) -> np.ndarray:
     return (np.concatenate([page, np.stack([trace_x, trace_y], axis=1)[::SAMPLE]]) + 0.5) / reading.scale
 
 
-def _page_notes(reading: Reading) -> list[str]:
-    notes = []
+def _page_notes(page: ReadPage) -> list[str]:
+    reading, notes = page.reading, []
     if reading.geometry.mirrored:
         notes.append("the page is mirrored; the upright page shows it the right way round")
     if not reading.grid_found:
         notes.append("no grid was found, so millimetres and direction are rough")
-    if several_pages(reading.names):
+    if several_pages(page):
         notes.append("most lead names appear twice: if the picture shows two pages, crop it to one")
     return notes
 
 
-def several_pages(names: tuple[FoundName, ...]) -> bool:
-    """Whether more names are repeated than rhythm strips explain."""
-    return sum(count > 1 for count in Counter(name.name for name in names).values()) >= REPEATED
+def several_pages(page: ReadPage) -> bool:
+    """Whether more names at the rows of traces are repeated than rhythm strips explain; a table may list them again."""
+    names = page.reading.names
+    if not names:
+        return False
+    y = page.frame.to_mm(np.array([[name.x, name.y] for name in names]))[:, 1]
+    beside = y[:, None] - np.array(page.leads.rows)
+    at_row = ((beside >= -NAME_ABOVE) & (beside <= NAME_BELOW)).any(axis=1)
+    counts = Counter(name.name for name, near in zip(names, at_row, strict=True) if near)
+    return sum(count > 1 for count in counts.values()) >= REPEATED
 
 
 def _lead_notes(leads: PageLeads) -> list[str]:

@@ -18,6 +18,7 @@ SAME_EDGE = 0.5, 2.0  # mm between the edge of a column and that of equal parts 
 SCALE_ERROR = 0.02  # largest scale error that is corrected to match one of these
 PRECISE = 0.003  # rows that are longer by more than this share contain something else
 GRID_ERROR = 0.005  # rows that are shorter by more than this share show that the printed grid is wrong
+AT_EDGE = 1.0  # mm from the picture's edge: the row is cut there
 MAJOR, MINOR = 5.0, 1.0  # mm between the lines of a grid
 START_NEAR = 0.2  # mm: the page's start is moved to a grid line if a row starts this near to the line
 FARTHEST = {MAJOR: 0.75, MINOR: 0.2}  # mm, how far the start may be moved to such a line
@@ -83,6 +84,11 @@ def page_time(page: ReadPage, speed: float | None = None) -> tuple[list[FoundLea
         left, right = float(lefts.min()), float(rights.max())
         return list(found), PageTime(left * everywhere, speed * everywhere, (right - left) / speed), notes
     excess = (right - left) / usual - 1
+    if page.reading.grid_found and excess < -GRID_ERROR and (cut := _cut_row(page, left, right, usual)):
+        start, stop = cut
+        leads = _columns(rows, start * everywhere, stop * everywhere, True)
+        shown = [replace(lead, left=max(lead.left, left), right=min(lead.right, right)) for lead in leads]
+        return shown, PageTime(start * everywhere, speed * everywhere, usual / speed), notes
     if excess > PRECISE:  # usually a pulse or a mark at the rows' ends, not a wrong scale
         left = float(np.median(lefts))
     if page.reading.grid_found:
@@ -95,6 +101,18 @@ def page_time(page: ReadPage, speed: float | None = None) -> tuple[list[FoundLea
     equal = _are_equal(rows, left, right)
     leads = _columns(rows, left * everywhere, right * everywhere, equal) if filled else list(found)
     return leads, time, [*notes, f"the page is assumed to show {seconds:g} s"]
+
+
+def _cut_row(page: ReadPage, left: float, right: float, usual: float) -> tuple[float, float] | None:
+    """The ends that a row of this usual width had, mm, if the picture cuts it at one end; else None."""
+    sides = page.reading.trace.shape[1], page.reading.trace.shape[0]
+    ends = [(x, row) for x in (left, right) for row in page.leads.rows]
+    points = page.frame.in_picture(np.array(ends) * page.frame.pixels_per_mm)
+    distances = np.minimum(points, np.array(sides) - points).min(axis=1) / page.reading.geometry.pixels_per_mm
+    cut_left, cut_right = np.median(distances.reshape(2, -1), axis=1) < AT_EDGE
+    if cut_left == cut_right:
+        return None
+    return (right - usual, right) if cut_left else (left, left + usual)
 
 
 def _at_a_line(page: ReadPage, start: float, lefts: np.ndarray) -> float:

@@ -1,0 +1,109 @@
+"""Pages that are cut, turned, or show more than leads: each kind was once read wrongly."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from ecgpipe.config.pages import RenderConfig
+from ecgpipe.lead_names import LEADS, PRINTED_NAMES
+from ecgpipe.reader.curves import with_ink_curves
+from ecgpipe.reader.digitize import digitize
+from ecgpipe.reader.lead_line import follow_lines
+from ecgpipe.reader.limb_leads import invert_printed_sign
+from ecgpipe.reader.quality import challenge_score, compare_lead
+from ecgpipe.reader.read import legible, read_page
+from ecgpipe.render.page import Page, render_page
+from tests.preprocess.pages import beats
+
+SIGNAL = beats()
+
+
+def score(page: Page, signal: np.ndarray) -> float:
+    """Mean signal-to-noise ratio of the leads, dB."""
+    true = np.full_like(SIGNAL, np.nan)
+    for lead in reversed(page.leads):  # the leads' own parts, not their strips
+        row = true[LEADS.index(lead.name.upper())]
+        row[:] = np.nan
+        row[lead.start_sample : lead.end_sample] = SIGNAL[
+            LEADS.index(lead.name.upper()), lead.start_sample : lead.end_sample
+        ]
+    return challenge_score([compare_lead(*pair, 500) for pair in zip(true, signal, strict=True)])
+
+
+@pytest.fixture(scope="module")
+def kit() -> Page:
+    return render_page(SIGNAL, 500, RenderConfig(dpi=130))
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_page_that_is_cut_within_a_lead_keeps_its_time_axis(side, kit, net):
+    mm = kit.dpi / 25.4
+    ends = [x for lead in kit.leads for x in lead.pixels[[0, -1], 0]]
+    kept = np.s_[:, round(min(ends) + 3 * mm) :] if side == "left" else np.s_[:, : round(max(ends) - 3 * mm)]
+    found = digitize(np.ascontiguousarray(kit.image[kept]), net)
+    assert found.speed == pytest.approx(25, abs=0.05)
+    assert score(kit, found.signal) > 12
+
+
+def test_an_upside_down_page_is_turned_even_if_its_names_become_a_little_less_legible(net, monkeypatch):
+    page = render_page(SIGNAL, 500, RenderConfig(layout="12x1", dpi=130))
+    picture = np.ascontiguousarray(page.image[::-1, ::-1])
+    first = read_page(picture, net).names
+    monkeypatch.setattr("ecgpipe.reader.page.legible", lambda names: legible(names) * (1.2 if names == first else 1))
+    found = digitize(picture, net)
+    assert found.page.quarters == 2 and score(page, found.signal) > 12
+
+
+def test_a_table_of_lead_names_is_no_second_page(kit, net):
+    picture = kit.image.copy()
+    for number, name in enumerate(PRINTED_NAMES):
+        cv2.putText(picture, name, (70 + 75 * number, 70), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (0, 0, 0), 1, cv2.LINE_AA)
+    found = digitize(picture, net)
+    assert found.page.leads.layout == "3x4+1" and not any("twice" in note for note in found.notes)
+
+
+def test_a_printed_rule_on_a_turned_page_is_no_row(net):
+    page = render_page(SIGNAL, 500, RenderConfig(layout="cardiac-images", dpi=150))
+    picture, mm = page.image.copy(), page.dpi / 25.4
+    height, width = picture.shape[:2]
+    cv2.line(picture, (round(5 * mm), round(36 * mm)), (round(255 * mm), round(36 * mm)), (0, 0, 0), 3)
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), 1, 1)
+    reading = read_page(cv2.warpAffine(picture, turn, (width, height), borderValue=(255, 255, 255)), net)
+    assert with_ink_curves(reading) is reading
+
+
+def test_a_strip_continues_its_lead_without_a_step(kit, net, monkeypatch):
+    """Rows have their own baselines; that of the strip is wrong by a millimetre here."""
+
+    def with_low_strip(*arguments):
+        read = follow_lines(*arguments)
+        leads = [replace(line.lead, baseline=line.lead.baseline + line.lead.strip) for line in read.lines]
+        return replace(
+            read, lines=tuple(replace(line, lead=lead) for line, lead in zip(read.lines, leads, strict=True))
+        )
+
+    monkeypatch.setattr("ecgpipe.reader.digitize.follow_lines", with_low_strip)
+    error = (digitize(kit.image, net).signal - SIGNAL[:, :5000])[PRINTED_NAMES.index("II")]
+    own = next(lead for lead in kit.leads if lead.name == "II")
+    inside = np.arange(len(error)) < own.end_sample
+    assert abs(np.nanmedian(error[inside]) - np.nanmedian(error[~inside])) < 0.02
+
+
+def test_the_sign_of_avr_is_known_from_avl_and_i():
+    signal = np.full((12, 5000), np.nan)
+    first, second = SIGNAL[0], SIGNAL[1]
+    signal[0, :1250], signal[4, :1250] = first[:1250], (first - second / 2)[:1250]
+    signal[1, 1250:2500] = second[1250:2500]  # in the next column
+    signal[3, :1250] = ((first + second) / 2)[:1250]
+    notes = invert_printed_sign(signal, 500)
+    assert "contains aVR" in notes[0]
+    assert np.allclose(signal[3, :1250], -(first + second)[:1250] / 2)
+
+
+def test_the_grid_of_a_flat_strip_is_found(kit, net):
+    top = round(min(lead.pixels[:, 1].min() for lead in kit.leads[-1:]))
+    strip = kit.image[max(top - 20, 0) : top + 90]
+    assert strip.shape[1] > 8.8 * strip.shape[0]
+    assert read_page(np.ascontiguousarray(strip), net).grid_found
