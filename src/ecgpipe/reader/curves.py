@@ -77,9 +77,10 @@ def _curves(maps: np.ndarray, mm: float) -> list[Curve]:
         begins = own & ~np.vstack([np.zeros((1, width), bool), own[:-1]])
         if begins.sum() <= MOST_STROKES * width:
             line, away = _straight_line(own)
-            if np.quantile(away, MOSTLY) < LEAST_AWAY * mm:
-                continue
-            curves.append(Curve(box, own, line, (own & (maps[0][box] > 0.5)).any(axis=0)))
+            seen = (own & (maps[0][box] > 0.5)).any(axis=0)
+            if seen.mean() < 0.5 and np.quantile(away, MOSTLY) < LEAST_AWAY * mm:
+                continue  # a printed rule
+            curves.append(Curve(box, own, line, seen))
     return curves
 
 
