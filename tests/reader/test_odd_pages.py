@@ -44,6 +44,7 @@ def test_a_page_that_is_cut_within_a_lead_keeps_its_time_axis(side, kit, net):
     kept = np.s_[:, round(min(ends) + 3 * mm) :] if side == "left" else np.s_[:, : round(max(ends) - 3 * mm)]
     found = digitize(np.ascontiguousarray(kit.image[kept]), net)
     assert found.speed == pytest.approx(25, abs=0.05)
+    assert any("cuts the rows" in note for note in found.notes)
     assert score(kit, found.signal) > 12
 
 

@@ -88,6 +88,8 @@ def page_time(page: ReadPage, speed: float | None = None) -> tuple[list[FoundLea
         start, stop = cut
         leads = _columns(rows, start * everywhere, stop * everywhere, True)
         shown = [replace(lead, left=max(lead.left, left), right=min(lead.right, right)) for lead in leads]
+        end = "beginning" if start < left else "end"
+        notes.append(f"the picture cuts the rows at their {end}: about {-excess * usual:.0f} mm are missing")
         return shown, PageTime(start * everywhere, speed * everywhere, usual / speed), notes
     if excess > PRECISE:  # usually a pulse or a mark at the rows' ends, not a wrong scale
         left = float(np.median(lefts))
