@@ -31,7 +31,7 @@ def resampling_groups(record_ids: np.ndarray, records: pd.DataFrame) -> np.ndarr
         raise DataError(
             f"{len(absent)} records, such as {absent[0]}, are not in records.parquet; run the workflow again"
         )
-    alone = pd.Series(record_ids, index=rows.index).radd("record ")  # a patient may have the same number
+    alone = "record " + pd.Series(record_ids, index=rows.index)  # a patient may have the same number
     content = rows["content"].where(rows["content"].fillna("") != "", alone)
     return rows["patient_id"].fillna(content).to_numpy(dtype=str)
 

@@ -260,6 +260,7 @@ def test_records_that_were_not_digitized_are_not_overwritten(page, tmp_path, cap
     Image.fromarray(page.image).save(tmp_path / "page.png")
     own = tmp_path / "page.hea"
     own.write_text("the original")
+    assert main(["read", str(tmp_path / "page.png"), "-o", str(tmp_path)]) == 0  # its page.json does not matter
     assert main(["digitize", str(tmp_path / "page.png"), "-o", str(tmp_path)]) == 1
     assert f"{own} exists and is not a digitized page" in capsys.readouterr().err
     assert own.read_text() == "the original"

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import wfdb
 
-from ecgpipe.artifacts.files import atomic_path, read_json, write_json, write_text
+from ecgpipe.artifacts.files import atomic_path, write_json, write_text
 from ecgpipe.artifacts.page_files import Picture
 from ecgpipe.errors import DataError
 from ecgpipe.lead_names import PRINTED_NAMES
@@ -17,7 +17,8 @@ from ecgpipe.reader.network import ReaderNet
 from ecgpipe.reader.output import ROW_COLOURS, unique_stem, write_png
 from ecgpipe.reader.templates import Layout
 
-RECORD_ENDS = ".hea", ".dat"
+MADE_HERE = "digitized by ecgpipe"
+"""Comment in the header of a record; a record without it is never replaced."""
 UNITS_PER_MV = 1000.0
 MOST = 32.0  # mV that 16 bits can store at this resolution
 OTHERS = r"[^A-Za-z0-9_-]"  # characters that the WFDB library does not allow in the name of a record
@@ -59,8 +60,8 @@ class RecordFolder:
         except DataError as error:
             raise DataError(f"{picture.name}: {error}") from error
         stem = unique_stem(picture.name, self._stems, OTHERS)
-        if any((self.folder / f"{stem}{end}").exists() for end in RECORD_ENDS) and not self._is_ours(stem):
-            existing = self.folder / f"{stem}.hea"
+        existing = self.folder / f"{stem}.hea"
+        if existing.exists() and f"# {MADE_HERE}" not in existing.read_text(errors="replace").splitlines():
             raise DataError(f"{picture.name}: {existing} exists and is not a digitized page; give another folder")
         self.folder.mkdir(parents=True, exist_ok=True)
         write_record(self.folder / stem, recording.signal, recording.sampling_rate)
@@ -74,13 +75,6 @@ class RecordFolder:
         seconds = recording.signal.shape[1] / recording.sampling_rate
         text = f"{picture.name}: {recording.page.leads.layout}, {seconds:.1f} s, {recording.gain:g} mm/mV"
         return text + "".join(f"\n  {note}" for note in recording.notes), summary
-
-    def _is_ours(self, stem: str) -> bool:
-        """Whether an earlier run wrote this record, so that it may be replaced."""
-        try:
-            return read_json(self.folder / f"{stem}.json").get("stem") == stem
-        except (DataError, AttributeError):
-            return False
 
 
 def write_record(path: Path, signal: np.ndarray, sampling_rate: float) -> None:
@@ -102,6 +96,7 @@ def write_record(path: Path, signal: np.ndarray, sampling_rate: float) -> None:
             fmt=["16"] * len(PRINTED_NAMES),
             adc_gain=[UNITS_PER_MV] * len(PRINTED_NAMES),
             baseline=[0] * len(PRINTED_NAMES),
+            comments=[MADE_HERE],
             write_dir=partial,
         )
         first, *others = (Path(partial) / "record.hea").read_text().splitlines()
