@@ -16,7 +16,7 @@ from ecgpipe.artifacts.baselines import BaselineSignals
 from ecgpipe.artifacts.digitized import SAMPLING_RATE, read_digitized
 from ecgpipe.artifacts.model_folder import Calibration
 from ecgpipe.artifacts.predictions import Predictions
-from ecgpipe.artifacts.recording_model import FeatureLimit, RecordingModel
+from ecgpipe.artifacts.recording_model import BUILT_IN, FeatureLimit, RecordingModel
 from ecgpipe.artifacts.tables import Labels
 from ecgpipe.bootstrap import resampling_groups
 from ecgpipe.config.analysis import EvaluateConfig
@@ -31,7 +31,6 @@ from ecgpipe.models.recording_folder import fit_limit, page_output, rounded, sav
 from ecgpipe.models.recordings import RecordingNet, at_network_rate
 from ecgpipe.progress import progress
 
-VARIANT = "box"
 RECORDING = "recording"
 """The name, among the looks, of recordings that are not drawn: ten seconds of all leads."""
 REFERENCE = "signal reference"
@@ -157,7 +156,7 @@ def _saved_model(
     """The description of the model, with thresholds and calibration from the scores of the reference look."""
     fitted = scores["recalibration"]
     return RecordingModel(
-        variant=VARIANT,
+        variant=BUILT_IN,
         classes=labels.classes,
         members=recipe.members,
         width=recipe.width,

@@ -14,7 +14,7 @@ MARKED = 0.3  # probability of trace or other ink
 GAP = 1.0  # mm along which a curve may be interrupted
 UPRIGHT = 6.0  # mm: taller vertical strokes are separators or the sides of pulses
 LEAST_WIDTH = 20.0  # mm: letters and most words are narrower
-LEAST_HEIGHT = 1.5  # mm: flatter lines are printed rules
+SEEN = 0.5  # share of a curve's columns: with more of them, the network takes it for a trace
 LEAST_AWAY, MOSTLY = 0.25, 0.75  # mm from a straight line, exceeded in a quarter of the columns unless it is a rule
 REWEIGHTED = 5  # fits of this line
 MOST_STROKES = 1.5  # mean number of strokes in a column; text, tables and pictures have more
@@ -70,7 +70,7 @@ def _curves(maps: np.ndarray, mm: float) -> list[Curve]:
     curves = []
     for part in range(1, count):
         left, top, width, height, _ = boxes[part]
-        if width < LEAST_WIDTH * mm or height < LEAST_HEIGHT * mm:
+        if width < LEAST_WIDTH * mm:
             continue
         box = np.s_[top : top + height, left : left + width]
         own = (parts[box] == part) & (marked[box] > 0)
@@ -78,7 +78,7 @@ def _curves(maps: np.ndarray, mm: float) -> list[Curve]:
         if begins.sum() <= MOST_STROKES * width:
             line, away = _straight_line(own)
             seen = (own & (maps[0][box] > 0.5)).any(axis=0)
-            if seen.mean() < 0.5 and np.quantile(away, MOSTLY) < LEAST_AWAY * mm:
+            if seen.mean() < SEEN and np.quantile(away, MOSTLY) < LEAST_AWAY * mm:
                 continue  # a printed rule
             curves.append(Curve(box, own, line, seen))
     return curves
