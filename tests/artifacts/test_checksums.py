@@ -37,6 +37,7 @@ from ecgpipe.artifacts.predictions import Predictions
 from ecgpipe.artifacts.runs import RunConfig, RunIndex
 from ecgpipe.artifacts.saliency import Saliency
 from ecgpipe.artifacts.tables import DROPPED, Labels
+from ecgpipe.artifacts.truth import read_truth
 from ecgpipe.cli import main
 from ecgpipe.config.models import ModelConfig
 from ecgpipe.config.training import TrainConfig
@@ -45,6 +46,7 @@ from ecgpipe.logs import job_log
 from ecgpipe.models.weights import read_weights, write_weights
 
 IDS, TARGETS = np.array(["a", "b", "c"]), np.eye(3, dtype=np.uint8)
+
 RNG = np.random.default_rng(0)
 RUN = RunConfig(
     dataset="d", protocol="paper", variant="swin", seed=0, classes=("x", "y"), task="single", images=("i.npy",),
@@ -344,3 +346,11 @@ def test_check_needs_no_pytorch(results):
         "sys.exit('torch is imported' if {'torch', 'pandas'} & set(sys.modules) else status)"
     )
     subprocess.run([sys.executable, "-c", code, str(results)], check=True)
+
+
+def test_changed_digits_of_the_truth_are_noticed(tmp_path):
+    (tmp_path / "truth.jsonl").write_text("{}\n")
+    write_sums(tmp_path, ["truth.jsonl"])
+    (tmp_path / "truth.jsonl").write_text('{"ecg_id": 1}\n')
+    with pytest.raises(DataError, match=r"truth.jsonl: differs from the folder's SHA256SUMS.txt"):
+        read_truth(tmp_path / "truth.jsonl", ["00001"])

@@ -256,3 +256,9 @@ def test_known_traces_are_drawn_like_digitized_ones(tmp_path, monkeypatch):
     for render, times in (({}, 0), (SCAN, 1)):
         assert make_images(RenderedPages(table, tmp_path, None, render), CONFIG, *outputs, title="t") == 1
         assert overlap(unpack(open_images(outputs[0]))[0], expected) > 0.99 and len(digitized) == times
+
+
+def test_lead_names_of_the_training_and_of_the_command_are_both_known():
+    drawing = {"render": None, "reading": {"lead_names": {"VR": "aVR"}, "uncalibrated_gain": 200.0}}
+    reader = PageReader(SimpleNamespace(preprocessing=CONFIG, drawing=drawing), reading={"lead_names": {"QRS7": "V6"}})
+    assert reader._reading == {"lead_names": {"VR": "aVR", "QRS7": "V6"}, "uncalibrated_gain": 200.0}

@@ -114,3 +114,9 @@ def test_doubtful_parts_are_reported(page):
     picture[low[1] : high[1], low[0] : high[0]] = 255
     notes = prepare(picture, CONFIG).notes
     assert any(note.startswith("V2, row 2: no trace in") for note in notes)
+
+
+def test_a_copied_model_is_read_without_its_reader_weights_and_names_them_when_it_needs_them(page):
+    elsewhere = PreprocessConfig(reader_weights="elsewhere/reader.safetensors")
+    with pytest.raises(DataError, match=r"elsewhere/reader.safetensors: no such file; copy the reader's weights there"):
+        preprocess(page.image, elsewhere)

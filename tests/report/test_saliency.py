@@ -1,7 +1,12 @@
 """Sentences about saliency."""
 
+import cv2
+import numpy as np
 import pytest
 
+from ecgpipe.artifacts.files import write_checksums
+from ecgpipe.errors import DataError
+from ecgpipe.report.pictures import overlay_sheet
 from ecgpipe.report.saliency import _brief
 
 
@@ -17,3 +22,16 @@ def test_an_interval_that_includes_0_is_not_called_no_more(low, high, words):
     assert _brief(rows, "trace") == (
         f"lies on the traces {words} than chance predicts, and {words} than that of a network with random weights"
     )
+
+
+def test_a_damaged_sheet_is_named(tmp_path):
+    sheet = tmp_path / "saliency.png"
+    sheet.write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"saliency.png: "):
+        overlay_sheet(sheet)
+    cv2.imwrite(str(sheet), np.full((40, 60, 3), 200, np.uint8))
+    assert overlay_sheet(sheet).width == 60
+    write_checksums([sheet])
+    cv2.imwrite(str(sheet), np.full((40, 60, 3), 100, np.uint8))
+    with pytest.raises(DataError, match="differs from its checksum"):
+        overlay_sheet(sheet)

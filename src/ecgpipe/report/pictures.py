@@ -61,9 +61,9 @@ def thumbnail(content: bytes, width: int) -> Picture | None:
         return None
 
 
-def _decoded(content: bytes) -> np.ndarray:
-    """The picture as preprocessing reads it, uint8 (H, W, 3) BGR."""
-    return cv2.cvtColor(read_image(content, "page"), cv2.COLOR_RGB2BGR)
+def _decoded(content: bytes, name: str = "page") -> np.ndarray:
+    """The picture as preprocessing reads it, uint8 (H, W, 3) BGR; ``name`` is for messages."""
+    return cv2.cvtColor(read_image(content, name), cv2.COLOR_RGB2BGR)
 
 
 def overlay_sheet(path: Path | str) -> Picture:
@@ -73,7 +73,7 @@ def overlay_sheet(path: Path | str) -> Picture:
         DataError: the file is damaged.
     """
     verify(path)
-    return webp(_decoded(Path(path).read_bytes()), SHEET_WIDTH)
+    return webp(_decoded(Path(path).read_bytes(), str(path)), SHEET_WIDTH)
 
 
 def stored_images(
