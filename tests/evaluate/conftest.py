@@ -1,4 +1,4 @@
-"""A generator with a new seed each run, printed so that a failure can be repeated."""
+"""A generator for random cases. ECGPIPE_TEST_SEED sets its seed: CI uses another one each week, so that new cases are tried."""
 
 import os
 
@@ -8,6 +8,6 @@ import pytest
 
 @pytest.fixture
 def rng() -> np.random.Generator:
-    seed = int(os.environ.get("ECGPIPE_TEST_SEED", np.random.SeedSequence().entropy % 2**32))
+    seed = int(os.environ.get("ECGPIPE_TEST_SEED", "0"))
     print(f"ECGPIPE_TEST_SEED={seed}")
     return np.random.default_rng(seed)
