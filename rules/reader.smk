@@ -1,9 +1,10 @@
 # records.parquet of all datasets of signals -> reader/signals.npy -> reader/pages.safetensors -> reader/line-examples.npz
-# -> reader/reader.safetensors
+# -> reader/lines.safetensors -> reader/reader.safetensors
 # `snakemake reader` trains the page reader; the package contains trained weights, so only its developers need this.
 
 SIGNALS = [name for name in DATASETS if CONFIG.kind_of(name) == "signals"]
 LINE_KEYS = ("line_pages", "line_steps", "line_batch")
+TEXT_KEYS = ("text_steps", "text_batch")
 OPTIMIZER = ("lr", "weight_decay", "warmup", "averaging", "seed", "save_every")
 PAGE_WEIGHTS = CONFIG.reader.pages_from or f"{RESULTS}/reader/pages.safetensors"
 
@@ -41,7 +42,7 @@ rule reader_pages:
         gpu=1,
     params:
         # without the keys that only other rules use, so that a change of those does not repeat this run
-        recipe={k: v for k, v in section("reader").items() if k not in (*LINE_KEYS, "pages_from", "records")},
+        recipe={k: v for k, v in section("reader").items() if k not in (*LINE_KEYS, *TEXT_KEYS, "pages_from", "records")},
     message:
         "Training the networks that read pages"
     script:
@@ -67,12 +68,12 @@ rule reader_line_examples:
         "../scripts/reader_line_examples.py"
 
 
-rule reader:
+rule reader_lines:
     input:
         examples=f"{RESULTS}/reader/line-examples.npz",
         pages=PAGE_WEIGHTS,
     output:
-        weights=f"{RESULTS}/reader/reader.safetensors",
+        weights=f"{RESULTS}/reader/lines.safetensors",
         history=f"{RESULTS}/reader/lines.csv",
     conda:
         "../envs/train.yaml"
@@ -84,5 +85,26 @@ rule reader:
         recipe={k: v for k, v in section("reader").items() if k in (*LINE_KEYS[1:], *OPTIMIZER)},
     message:
         "Training the network that corrects lines"
+    script:
+        "../scripts/reader_lines.py"
+
+
+rule reader:
+    input:
+        signals=f"{RESULTS}/reader/signals.npy",
+        lines=f"{RESULTS}/reader/lines.safetensors",
+    output:
+        weights=f"{RESULTS}/reader/reader.safetensors",
+        history=f"{RESULTS}/reader/texts.csv",
+    conda:
+        "../envs/train.yaml"
+    threads: 2
+    resources:
+        mem_mb=scaled(6000),
+        runtime=scaled(120),
+    params:
+        recipe={k: v for k, v in section("reader").items() if k in (*TEXT_KEYS, *OPTIMIZER)},
+    message:
+        "Training the network that reads printed scales"
     script:
         "../scripts/reader.py"

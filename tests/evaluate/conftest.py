@@ -1,4 +1,4 @@
-"""A generator for random cases. ECGPIPE_TEST_SEED sets its seed: CI uses another one each week, so that new cases are tried."""
+"""A generator for random cases. ECGPIPE_TEST_SEED sets its seed; CI tries another one each week."""
 
 import os
 

@@ -211,6 +211,12 @@ def test_a_page_that_was_cut_on_the_right_keeps_its_columns() -> None:
     assert by_name["V1"].left == pytest.approx(145, abs=2) and by_name["V1"].right == pytest.approx(190, abs=1)
 
 
+def test_one_column_is_not_taken_for_four_although_a_name_was_misread() -> None:
+    trace, offset, names = cut(BY_COLUMN, [30.0, 60, 90], 0, 82)
+    found = find_leads(trace, offset, [("III" if name == "II" else name, *rest) for name, *rest in names], MM)
+    assert found.layout == "3x4, column 1 of 4" and [lead.name for lead in found.leads] == ["I", "II", "III"]
+
+
 def test_a_page_that_was_cut_on_the_left_keeps_the_rest_of_the_first_column() -> None:
     found = find_leads(*cut(BY_COLUMN, [30.0, 60, 90], 50, 300), MM)
     assert found.layout == "3x4"

@@ -1,6 +1,9 @@
 """Pages that are cut, turned, or show more than leads: each kind was once read wrongly."""
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,6 +17,8 @@ from ecgpipe.reader.lead_line import follow_lines
 from ecgpipe.reader.limb_leads import invert_printed_sign
 from ecgpipe.reader.quality import challenge_score, compare_lead
 from ecgpipe.reader.read import legible, read_page
+from ecgpipe.reader.rows import clean_rows
+from ecgpipe.render.layout import layout_named
 from ecgpipe.render.page import Page, render_page
 from tests.preprocess.pages import beats
 
@@ -108,3 +113,56 @@ def test_the_grid_of_a_flat_strip_is_found(kit, net):
     strip = kit.image[max(top - 20, 0) : top + 90]
     assert strip.shape[1] > 8.8 * strip.shape[0]
     assert read_page(np.ascontiguousarray(strip), net).grid_found
+
+
+def drawn(folder: Path, name: str, change: Callable[[dict], object], dpi: int) -> Page:
+    """A page in a layout of which each slot was changed."""
+    layout = layout_named(name).model_dump(mode="json")
+    for slot in layout["slots"]:
+        change(slot)
+    (folder / "layout.json").write_text(json.dumps(layout))
+    return render_page(SIGNAL, 500, RenderConfig(layout=str(folder / "layout.json"), dpi=dpi))
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_lead_that_lies_above_its_row_is_part_of_it(named):
+    """A tenth of the row below also reaches into its columns."""
+    row_of = np.full((500, 1000), -1, np.int8)  # 4 pixels per mm
+    for row, (y, columns) in enumerate([(120, np.s_[:]), (200, np.s_[500:750]), (240, np.s_[:540]), (360, np.s_[:])]):
+        row_of[y : y + 4, columns] = row
+    row_of[240:244, 750:] = 2
+    rows, removed = clean_rows([30.0, 50.0, 60.0, 90.0], row_of, 4.0, named)
+    assert rows == [30, 60, 90] and removed == ([] if named else [50])
+    assert ((row_of == 1).any(axis=0)).mean() == pytest.approx(1.0 if named else 0.79)
+
+
+def test_a_small_part_of_a_page_has_the_scale_of_its_grid(kit, net):
+    """Two leads of 2.5 s; rows of 250 mm would be usual."""
+    mm = kit.dpi / 25.4
+    leads = [lead.pixels for lead in kit.leads if lead.name in ("V2", "V3") and np.ptp(lead.pixels[:, 0]) < 70 * mm]
+    left, top = np.min([pixels.min(axis=0) for pixels in leads], axis=0).astype(int)
+    right, bottom = np.max([pixels.max(axis=0) for pixels in leads], axis=0).astype(int)
+    crop = kit.image[top - round(14 * mm) : bottom + round(3 * mm), left - round(3 * mm) : right + round(mm)]
+    found = digitize(np.ascontiguousarray(crop), net)
+    assert found.page.reading.geometry.pixels_per_mm == pytest.approx(mm, rel=0.02)
+    assert [lead.name for lead in found.leads] == ["V2", "V3"]
+
+
+def test_a_negative_is_read_although_some_of_its_names_are_read_in_the_dark(kit, net, monkeypatch):
+    picture = 255 - kit.image
+    dark = read_page(picture, net).names
+    monkeypatch.setattr("ecgpipe.reader.page.legible", lambda names: 2.2 if names == dark else legible(names))
+    found = digitize(picture, net)
+    assert found.page.negative and score(kit, found.signal) > 12
+
+
+def test_a_strip_that_was_read_as_another_chest_lead_is_named_by_its_trace(net, tmp_path):
+    def other_strip(slot: dict) -> None:
+        if slot["width"] > 200:
+            slot["lead"] = "V5"  # under the name V3, as if it had been misread
+            slot["name"]["text"] = "V3"
+
+    page = drawn(tmp_path, "kit", other_strip, dpi=130)
+    found = digitize(page.image, net)
+    assert any(note.endswith("the name was read, but the trace is that of V5") for note in found.notes)
+    assert np.isfinite(found.signal[10]).all() and np.isfinite(found.signal[8]).mean() < 0.3

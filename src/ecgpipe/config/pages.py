@@ -281,8 +281,12 @@ class ReaderConfig(Section):
     line_pages: int = Field(800, ge=1, description="training pages of the network for lines")
     line_steps: int = Field(6000, ge=1, description="optimizer steps of the network for lines")
     line_batch: int = Field(32, ge=1, description="leads per such step")
+    text_steps: int = Field(3000, ge=1, description="optimizer steps of the network for printed scales")
+    text_batch: int = Field(4, ge=1, description="pictures per such step; each shows several lines of text")
     pages_from: str | None = Field(
-        None, min_length=1, description="weights to take the page networks from; only the network for lines is trained"
+        None,
+        min_length=1,
+        description="weights to take the page networks from; only those for lines and printed scales are trained",
     )
     size: int = Field(288, ge=64, le=1024, description="pixels per side of an example, a multiple of 32")
     lr: float = Field(2e-3, gt=0, description="peak learning rate; it rises linearly and falls along a cosine")

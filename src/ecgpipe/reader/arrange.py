@@ -22,6 +22,7 @@ EQUAL = 0.06  # columns whose names are apart by the usual width, to this share,
 NEARLY_EQUAL = 0.15  # the same for names above complete rows, which some devices print farther apart than the columns
 USUAL_ROW, FULL_ROW = 250.0, 0.02  # mm, the width of nearly all rows, and the share by which whole rows differ from it
 MANY = 6  # names, which locate the columns more exactly than the ends of rows that are too short or too long
+SHORTEST_LEAD = 20.0  # mm: layouts whose leads would be shorter do not fit
 LEAST_COLUMN = 0.15  # of a column's width: less of it is not a lead
 OTHER_LEADS = frozenset(LEAD_NAMES) - frozenset(PRINTED_NAMES)  # recorded in place of one of the twelve
 OTHER_ORDER = 0.6  # agreement below which the leads are named as read, if most names were read
@@ -60,7 +61,9 @@ def arrange(spans: list[tuple[float, float]], names: Names, layouts: Sequence[La
         layouts: known layouts. Parts of them, and one named lead in each row, are also tried.
     """
     count = len(spans)
-    fitting = [layout for layout in layouts if layout.rows == count]
+    most_columns = max(float(np.median([right - left for left, right in spans])) / SHORTEST_LEAD, 1)
+    whole = [layout for layout in layouts if layout.rows == count and len(layout.columns) <= most_columns]
+    fitting = list(whole)
     by_names = named_rows([max(row, key=lambda name: name[2])[0] if row else None for row in names])
     if one_lead(names):
         return _fitted(by_names, spans, names)
@@ -68,11 +71,12 @@ def arrange(spans: list[tuple[float, float]], names: Names, layouts: Sequence[La
     if by_names.complete or not fitting or (rare and not any(names)):
         fitting.append(by_names)
     if any(names):
-        fitting += _parts(layouts, count)
+        fitting += [part for part in _parts(layouts, count) if len(part.columns) <= most_columns]
+        wide = [layout for layout in layouts if layout.rows == count and layout not in whole]
+        fitting += [column for layout in wide for column in _single_columns(layout)]
     best = max((_fitted(layout, spans, names) for layout in fitting), key=lambda found: found.score)
     if best.agreement >= OTHER_ORDER or not any(names):
         return best
-    whole = [layout for layout in layouts if layout.rows == count]
     named = [found for layout in whole if (found := _named_as_read(layout, spans, names))]
     return max(named, key=lambda found: len(found.read) - found.layout.rarity, default=best)
 
@@ -80,6 +84,17 @@ def arrange(spans: list[tuple[float, float]], names: Names, layouts: Sequence[La
 def one_lead(names: Names) -> bool:
     """Whether all of several rows have the same name: one lead that continues from row to row."""
     return len(names) > 1 and all(names) and len({name for row in names for name, *_ in row}) == 1
+
+
+def _single_columns(layout: Layout) -> list[Layout]:
+    """The columns of a layout, in case the page was cut so that it shows only one."""
+    count = len(layout.columns)
+    return [
+        replace(
+            layout, name=f"{layout.name}, column {number} of {count}", columns=(column,), rarity=layout.rarity + PART
+        )
+        for number, column in enumerate(layout.columns, 1)
+    ]
 
 
 def _parts(layouts: Sequence[Layout], count: int) -> list[Layout]:

@@ -13,14 +13,14 @@ from ecgpipe.reader.leads import FoundLead
 from ecgpipe.reader.limb_leads import RELATIONS, contradictions, invert_printed_sign, row_shifts
 from ecgpipe.reader.network import ReaderNet
 from ecgpipe.reader.page import ReadPage
+from ecgpipe.reader.printed_scales import PrintedScales, read_scales
 from ecgpipe.reader.refine import corrections
-from ecgpipe.reader.scales import RATE, find_pulses, is_fast
+from ecgpipe.reader.scales import RATE, Pulses, find_pulses, is_fast
 from ecgpipe.reader.templates import Layout
 from ecgpipe.reader.timing import FAST_SPEED
 
 USUAL_GAIN = 10.0  # mm/mV
-SIMILAR_NAMES = "II", "I", "III"  # the most frequent strip first
-OTHER_NAMES = tuple(name for name in PRINTED_NAMES if name not in SIMILAR_NAMES)
+SIMILAR_NAMES = ("II", "I", "III"), ("V5", "V1", "V2", "V3", "V4", "V6")  # the most frequent strips first
 ALIKE, CLEARLY = 0.7, 0.12  # likeness of a strip and a lead, and how much higher than with the lead of its name
 EQUALLY = 0.05  # difference of likeness that is ignored
 SHIFTS = 0.04, 0.004  # s: largest shift between two rows, and its steps
@@ -56,7 +56,8 @@ class Recording:
         sampling_rate: Hz.
         leads: the leads that were found.
         speed, gain: mm/s and mm/mV.
-        assumed: which of ``speed`` and ``gain`` were neither given nor measured.
+        assumed: which of ``speed`` and ``gain`` were neither given nor printed nor measured.
+        printed: the scales that were read from the page.
         notes: assumptions and possible problems, one sentence each.
         page: the page that was read.
         lines: (n, 2) points of each found lead on the upright page, pixels.
@@ -68,6 +69,7 @@ class Recording:
     speed: float
     gain: float
     assumed: tuple[str, ...]
+    printed: PrintedScales
     notes: tuple[str, ...]
     page: ReadPage = field(repr=False)
     lines: tuple[np.ndarray, ...] = field(repr=False)
@@ -83,6 +85,7 @@ class Recording:
             "speed_mm_per_s": self.speed,
             "gain_mm_per_mv": self.gain,
             "assumed": list(self.assumed),
+            "printed": {"speeds": list(self.printed.speeds), "gains": list(self.printed.gains)},
             "sampling_rate": self.sampling_rate,
             "missing": self.missing,
             "digitized": [
@@ -110,27 +113,28 @@ def digitize(
         net: from ``load_reader``.
         sampling_rate: of the result, Hz.
         layouts: as in ``understand_page``.
-        speed, gain: of the page, mm/s and mm/mV, if known. Otherwise the gain comes from the calibration pulses, or is
-            10 mm/mV, and the speed is 25 mm/s, unless the waves or long rows look like 50 mm/s (``is_fast``).
+        speed, gain: of the page, mm/s and mm/mV, if known. Otherwise the gain comes from the calibration pulses or from
+            the print, or is 10 mm/mV. The speed comes from the print, or is 25 mm/s, unless the waves or long rows look
+            like 50 mm/s (``is_fast``).
 
     Raises:
         DataError: no ECG in the picture, or its leads could not be named.
     """
     picture = without_frame(picture)
     page = named_page(picture, net, layouts)
-    read = follow_lines(page, picture, speed)
+    turned = np.ascontiguousarray(np.rot90(255 - picture if page.negative else picture, page.quarters))
+    printed = read_scales(turned, page.reading, net.text)
+    known_speed = speed or printed.speed
+    read = follow_lines(page, picture, known_speed)
     pulses = find_pulses(page, read.unit)
-    measured = gain or (pulses and pulses.gain)
-    scale = measured or USUAL_GAIN
-    notes = [] if measured else ["no calibration pulse was measured: 10 mm/mV is assumed"]
-    if not gain and pulses and pulses.others:
-        others = " and ".join(f"{each:g}" for each in pulses.others)
-        notes.append(f"some calibration pulses show {others} mm/mV: {scale:g} mm/mV is used for all leads")
+    known_gain = gain or (pulses and pulses.gain) or printed.gain
+    scale = known_gain or USUAL_GAIN
+    notes = _scale_notes(scale, speed, gain, pulses, printed)
     recording = _recording(read, net, RATE, scale)  # the limits of what follows hold at this rate
-    if speed is None and is_fast(recording.signal, RATE, pulses):
+    if not known_speed and is_fast(recording.signal, RATE, pulses):
         read = follow_lines(page, picture, FAST_SPEED)
         recording = _recording(read, net, RATE, scale)
-        notes.append("50 mm/s is assumed, since its waves or long rows look like it; check the printed speed")
+        notes.append("50 mm/s is assumed, since its waves or long rows look like it; no printed speed was read")
     rows = {lead.name: lead.row for lead in page.leads.leads if not lead.strip}
     if shifts := row_shifts(recording.signal, RATE, rows):
         read = read.shifted(shifts)
@@ -145,8 +149,31 @@ def digitize(
             f"the page's layout is unknown: few lead names could be read, and in the layout {page.leads.layout} the "
             "limb leads would contradict each other; see the overlay of ecgpipe read"
         )
-    assumed = tuple(name for name, value in (("speed", speed), ("gain", measured)) if not value)
-    return replace(recording, assumed=assumed, notes=(*notes, *against, *recording.notes))
+    assumed = tuple(name for name, value in (("speed", known_speed), ("gain", known_gain)) if not value)
+    return replace(recording, assumed=assumed, printed=printed, notes=(*notes, *against, *recording.notes))
+
+
+def _scale_notes(
+    scale: float, speed: float | None, gain: float | None, pulses: Pulses | None, printed: PrintedScales
+) -> list[str]:
+    """What is doubtful about the scales: ``scale`` is the gain that is used, ``speed`` and ``gain`` were given."""
+    notes = []
+    measured = pulses and pulses.gain
+    if not gain and not measured and not printed.gain:
+        notes.append(f"no calibration pulse and no printed gain was read: {scale:g} mm/mV is assumed")
+    if not gain and pulses and pulses.others:
+        notes.append(
+            f"some calibration pulses show {_listed(pulses.others)} mm/mV: {scale:g} mm/mV is used for all leads"
+        )
+    if printed.gains and printed.gains != (scale,):
+        notes.append(f"{_listed(printed.gains)} mm/mV is printed: {scale:g} mm/mV is used")
+    if printed.speeds and not (printed.speed and printed.speed == (speed or printed.speed)):
+        notes.append(f"{_listed(printed.speeds)} mm/s is printed: check the speed")
+    return notes
+
+
+def _listed(values: Sequence[float]) -> str:
+    return " and ".join(f"{value:g}" for value in values)
 
 
 def _recording(read: PageLines, net: ReaderNet, sampling_rate: float, gain: float) -> Recording:
@@ -186,7 +213,8 @@ def _recording(read: PageLines, net: ReaderNet, sampling_rate: float, gain: floa
         notes.append(f"missing: {', '.join(missing)}")
     everything = (*notes, *page.notes)
     speed = time.speed / read.unit
-    return Recording(signal, sampling_rate, tuple(found), speed, gain, (), everything, page, tuple(lines))
+    nothing = PrintedScales()
+    return Recording(signal, sampling_rate, tuple(found), speed, gain, (), nothing, everything, page, tuple(lines))
 
 
 def _step(own: np.ndarray, strip: np.ndarray, rate: float) -> float:
@@ -196,7 +224,9 @@ def _step(own: np.ndarray, strip: np.ndarray, rate: float) -> float:
 
 
 def _shown_in_strip(lead: FoundLead, strip: np.ndarray, signal: np.ndarray, rate: float) -> str | None:
-    """The lead that a rhythm strip shows, if clearly not that of its name: waves may hide a part of II or III.
+    """The lead that a rhythm strip shows, if clearly not that of its name.
+
+    Waves may hide a part of II or III, and in a small picture, V3 and V5 look alike.
 
     Args:
         lead: the strip. If its name was not read, it may be any of the twelve leads.
@@ -205,9 +235,10 @@ def _shown_in_strip(lead: FoundLead, strip: np.ndarray, signal: np.ndarray, rate
         rate: Hz.
     """
     name = lead.name
-    if name not in SIMILAR_NAMES:
+    similar = next((names for names in SIMILAR_NAMES if name in names), None)
+    if similar is None:
         return None
-    names = SIMILAR_NAMES if lead.name_read else SIMILAR_NAMES + OTHER_NAMES
+    names = similar if lead.name_read else (*similar, *(other for other in PRINTED_NAMES if other not in similar))
     likeness = {each: _likeness(strip, signal[PRINTED_NAMES.index(each)], rate) for each in names}
     best = next(each for each in names if likeness[each] > max(likeness.values()) - EQUALLY)
     clear = likeness[best] >= ALIKE and likeness[best] > likeness[name] + CLEARLY and likeness[name] > -1

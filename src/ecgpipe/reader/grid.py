@@ -42,6 +42,8 @@ ROUGH_SPREAD, TURN_SPREAD = 0.6, 6.0
 """Standard deviations of the network's error: of log(scale), and of its direction in degrees."""
 PRIOR_WEIGHT = 0.7
 """Of the logarithm of the prior probability, which is added to the contrast."""
+LEAST_PRIOR = 3.0
+"""Limit of minus this logarithm, since a picture may show a small part of a page."""
 CLEAR = 1.0
 """Minimum contrast of a second scale that is compared with the best one,"""
 SIMILAR = 1.0
@@ -265,7 +267,7 @@ def _common_changes(
     if width is not None:
         millimetres = width * float(np.median(np.linalg.norm(rough[:, 0], axis=1))) * SCALES
         prior -= (np.log(millimetres / USUAL_WIDTH) / WIDTH_SPREAD) ** 2 / 2
-    total = by_scale + PRIOR_WEIGHT * prior
+    total = by_scale + PRIOR_WEIGHT * np.maximum(prior, -LEAST_PRIOR)
     best = int(total.argmax())
     if by_scale[best] < LEAST_CONTRAST:
         return None

@@ -19,6 +19,7 @@ from ecgpipe.reader.timing import USUAL_SPEED, PageTime, page_time
 
 LEAST_COVERAGE = 0.2  # leads with a lower coverage are missing
 LEAST_AGREEMENT = 0.3  # of legible names with the layout; less is another layout
+LEAST_SHOWN = 0.65  # mean coverage of the leads of a page whose names are illegible
 BRIDGED = 2.0  # mm, gaps up to this are bridged
 HELD = 0.5  # mm by which a line is extended with its end values, within its lead, because marks may hide its ends
 FINE = 3  # points of a line per pixel of the upright page
@@ -115,6 +116,12 @@ def named_page(picture: np.ndarray, net: ReaderNet, layouts: Sequence[Layout] | 
     if not page.leads.known:
         count = len(page.leads.rows)
         raise DataError(f"the page's layout is unknown ({count} rows of traces); see the overlay of ecgpipe read")
+    shown = float(np.mean([lead.coverage for lead in page.leads.leads]))
+    if not page.leads.named and shown < LEAST_SHOWN:
+        raise DataError(
+            f"the picture is too faint, blurred or small: few lead names could be read, and {100 * (1 - shown):.0f}% "
+            "of the traces were not found; give a sharper or larger picture"
+        )
     return page
 
 

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from ecgpipe.reader.arrange import NAME_LEFT, NAME_RIGHT, Arrangement, Names, arrange, one_lead
+from ecgpipe.reader.arrange import MANY, NAME_LEFT, NAME_RIGHT, Arrangement, Names, arrange, one_lead
 from ecgpipe.reader.rows import clean_rows, columns_of, find_rows, flat_rows, keep_rows
 from ecgpipe.reader.templates import Layout, read_templates
 
@@ -111,7 +111,8 @@ def find_leads(
     rows, row_of = find_rows(trace, offset, pixels_per_mm)
     if not rows:
         return None
-    rows, removed = clean_rows(rows, row_of, pixels_per_mm)
+    named = len({name for name, *_ in names}) >= MANY
+    rows, removed = clean_rows(rows, row_of, pixels_per_mm, named)
     if not rows:
         return None
     present = columns_of(row_of, len(rows))
@@ -234,7 +235,8 @@ def _places(found: Arrangement, rows: list[float], spans: list[tuple[float, floa
             # a row may start and end a little before or after the others
             left = spans[row][0] if column == 0 and abs(spans[row][0] - left) < ROW_ENDS else left
             last = column == len(found.bounds) - 1
-            right = spans[row][1] if last and abs(spans[row][1] - right) < ROW_ENDS else right
+            near = abs(spans[row][1] - right) < ROW_ENDS and spans[row][1] > left
+            right = spans[row][1] if last and near else right
             read = (each[row], row) in found.read
             leads.append(FoundLead(each[row], row, left, right, baseline, name_read=read))
     return leads

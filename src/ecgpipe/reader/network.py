@@ -1,6 +1,6 @@
 """The page reader's networks: a small U-Net that labels every pixel of a page, and one that reads lead names.
 
-A third one, ``line_network.LineNet``, corrects digitized lines.
+``line_network.LineNet`` corrects digitized lines, and ``text_network.TextNet`` reads printed scales.
 
 The network works at half resolution: four pixels of the picture become channels, and channels become four pixels of the
 maps (pixel shuffle). So a trace one pixel wide survives, at a quarter of the arithmetic.
@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from ecgpipe.lead_names import PRINTED_NAMES
 from ecgpipe.reader.line_network import LineNet
+from ecgpipe.reader.text_network import TextNet
 
 LEAD_NAMES = (*PRINTED_NAMES, "V3R", "V4R", "V7", "V8", "V9")
 """Leads whose printed names the network locates, in the order of its channels."""
@@ -38,8 +39,8 @@ WIDTHS = (24, 32, 64, 112, 160)
 class ReaderNet(nn.Module):
     """Encoder and decoder of five levels, about 1,340,000 parameters (U-Net, Ronneberger et al. 2015).
 
-    The U-Net locates printed names; ``namer`` reads them, and ``liner`` corrects the digitized lines. These two are not
-    part of ``forward``.
+    The U-Net locates printed names; ``namer`` reads them, ``liner`` corrects the digitized lines, and ``text``
+    reads printed scales. These three are not part of ``forward``.
 
     Args:
         widths: channels of each level, from half resolution down.
@@ -57,6 +58,7 @@ class ReaderNet(nn.Module):
         self.geometry = nn.Conv2d(widths[2], len(GEOMETRY_MAPS), 1)
         self.namer = NameNet()
         self.liner = LineNet()
+        self.text = TextNet()
         for head in (self.full, self.names):  # most pixels are paper
             nn.init.constant_(head.bias, -3.0)
 

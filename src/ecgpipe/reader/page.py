@@ -15,7 +15,7 @@ from ecgpipe.reader.leads import NAME_ABOVE, NAME_BELOW, FoundLead, PageLeads, f
 from ecgpipe.reader.level import even_columns, row_wave, trace_points, upright_ends
 from ecgpipe.reader.network import OFFSET_UNIT, PIXEL_MAPS, ReaderNet
 from ecgpipe.reader.phase import local_shift
-from ecgpipe.reader.read import FoundName, Reading, legible, marks_of, read_page
+from ecgpipe.reader.read import CLEARLY, FoundName, Reading, legible, marks_of, read_page
 from ecgpipe.reader.rows import TRACE, columns_of
 from ecgpipe.reader.templates import Layout
 from ecgpipe.reader.upright import Frame, frame_around
@@ -168,13 +168,16 @@ def _as_negative(picture: np.ndarray, first: Reading, net: ReaderNet) -> tuple[n
     Lead names decide, if they are legible. Otherwise, a dark picture of a light page, on a desk or in bad light, shows
     more trace in the original than in the negative.
     """
-    if np.median(picture[::4, ::4]) >= DARK_GROUND or legible(first.names) >= NAMED:
+    usual = legible(first.names)
+    if np.median(picture[::4, ::4]) >= DARK_GROUND or usual >= SURELY_NAMED:
         return None
     negative = cv2.bitwise_not(picture)
     reading = _read(negative, net)
-    share, usual = (float((each.maps[0] > 0.5).mean()) for each in (reading, first))
-    better = legible(reading.names) >= NAMED or share > max(NEGATIVE_TRACE, MORE_TRACE * usual)
-    return (negative, reading) if better else None
+    named = legible(reading.names)
+    if max(named, usual) >= NAMED:
+        return (negative, reading) if named > CLEARLY * usual else None
+    share, usual_share = (float((each.maps[0] > 0.5).mean()) for each in (reading, first))
+    return (negative, reading) if share > max(NEGATIVE_TRACE, MORE_TRACE * usual_share) else None
 
 
 def _turned(picture: np.ndarray, net: ReaderNet, quarters: int) -> Reading:

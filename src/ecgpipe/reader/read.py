@@ -20,6 +20,10 @@ from ecgpipe.reader.network import CELL, LEAD_NAMES, MULTIPLE, NO_NAME, PIXEL_MA
 
 LONGEST, SHORTEST = 1408, 960
 """Pixels of the longer side that the network sees: larger pictures are reduced, smaller ones enlarged."""
+DENSEST, DENSE = 9.0, 6.0
+"""Pixels per mm of the network's input from which it shows a small part of a page, and to which it is then reduced."""
+FEW_NAMES = 2.0
+"""Legibility of the lead names below which it is read again in this way."""
 MASKS = PIXEL_MAPS.index("offset")
 """The pixel maps before this one are masks."""
 NAME_PLACE, MOST_PLACES = 0.1, 64
@@ -92,7 +96,9 @@ def load_reader(path: Path | str = READER_WEIGHTS) -> FusedReader:
 
 
 def load_weights(net: ReaderNet, path: Path | str) -> None:
-    """Load a reader's weights into a network. Without weights for the line network, lines are not corrected.
+    """Load a reader's weights into a network.
+
+    Without weights for the line network, lines are not corrected; without those for text, printed scales are not read.
 
     Raises:
         DataError: the file is missing, or contains other weights.
@@ -102,7 +108,7 @@ def load_weights(net: ReaderNet, path: Path | str) -> None:
         missing, unexpected = net.load_state_dict(tensors, strict=False)
     except (OSError, SafetensorError, RuntimeError) as error:
         raise DataError(f"{path}: not the weights of a page reader ({error})") from error
-    optional = all(name.startswith("liner.") for name in missing if not name.endswith("num_batches_tracked"))
+    optional = all(name.startswith(("liner.", "text.")) for name in missing if not name.endswith("num_batches_tracked"))
     if unexpected or not optional:
         raise DataError(f"{path}: not the weights of a page reader (other tensors)")
 
@@ -110,14 +116,27 @@ def load_weights(net: ReaderNet, path: Path | str) -> None:
 def read_page(picture: np.ndarray, net: ReaderNet) -> Reading:
     """Read one picture.
 
+    If it seems to show a small part of a page, and few of its lead names are legible, it is read again in less detail.
+
     Args:
         picture: uint8 (H, W, 3), RGB.
         net: from ``load_reader``.
     """
-    resized, scale = _resized(picture)
-    pixels, coarse = _predict(resized, net)
+    longest = max(picture.shape[:2])
+    scale = LONGEST / longest if longest > LONGEST else max(1.0, SHORTEST / longest)
+    reading, density = _read_at(picture, scale, net)
+    if density > DENSEST and legible(reading.names) < FEW_NAMES:
+        smaller, _ = _read_at(picture, scale * DENSE / density, net)
+        return smaller if legible(smaller.names) > legible(reading.names) else reading
+    return reading
+
+
+def _read_at(picture: np.ndarray, scale: float, net: ReaderNet) -> tuple[Reading, float]:
+    """The reading at ``scale`` pixels of the network's input per pixel of the picture; the input's pixels per mm."""
+    pixels, coarse = _predict(_resized(picture, scale), net)
     names = len(LEAD_NAMES)
     rough = fit_geometry(coarse[names:], _paper(pixels, coarse.shape[1:]), CELL / scale, ROUGH_DEGREE)
+    density = rough.pixels_per_mm * scale
     points, above = trace_points(pixels, scale)
     if len(points):
         rough = level_rows(points, above, rough)
@@ -130,9 +149,8 @@ def read_page(picture: np.ndarray, net: ReaderNet) -> Reading:
     found, upside_down, mirrored = _read_names(picture, positions, geometry, net)
     if mirrored:
         geometry = replace(geometry, x=-geometry.x)
-    return Reading(
-        at_size(pixels[0], picture.shape[:2]), pixels, scale, found, upside_down, geometry, refined is not None
-    )
+    trace = at_size(pixels[0], picture.shape[:2])
+    return Reading(trace, pixels, scale, found, upside_down, geometry, refined is not None), density
 
 
 def at_size(probability: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -153,14 +171,12 @@ def _trace_width(trace: np.ndarray, geometry: PageGeometry) -> float | None:
     return max(float(high - low), 1.0)
 
 
-def _resized(picture: np.ndarray) -> tuple[np.ndarray, float]:
-    longest = max(picture.shape[:2])
-    scale = LONGEST / longest if longest > LONGEST else max(1.0, SHORTEST / longest)
+def _resized(picture: np.ndarray, scale: float) -> np.ndarray:
     if scale == 1:
-        return picture, 1.0
+        return picture
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     across, down = (max(scale, 1 / side) for side in picture.shape[1::-1])  # at least one pixel
-    return cv2.resize(picture, None, fx=across, fy=down, interpolation=how), scale
+    return cv2.resize(picture, None, fx=across, fy=down, interpolation=how)
 
 
 def _predict(resized: np.ndarray, net: ReaderNet) -> tuple[np.ndarray, np.ndarray]:

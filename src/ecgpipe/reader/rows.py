@@ -20,7 +20,8 @@ BAR = 1.0  # mm, greatest width of a vertical bar
 BAR_APART = 2.0  # mm, its least height, and its least distance above or below the trace
 BAR_BESIDE = 2.0  # mm to each side of a bar, where the trace is looked for
 DRIFT = 20.0  # mm, between parts of one row that lie at different heights
-COMPLEMENT = 0.1  # of the columns of the shorter of two such parts that both may have
+COMPLEMENT, NAMED_COMPLEMENT = 0.1, 0.2  # of the columns of the shorter of two such parts that both may have
+LONGER = 2.0  # times the columns of the other part, of one that gives their row's baseline
 LONG = 8  # pixels: longer runs are preferred to shorter ones, up to this length
 LENGTH_WEIGHT, MIDDLE_WEIGHT = (
     0.3,
@@ -77,19 +78,25 @@ def columns_of(row_of: np.ndarray, rows: int) -> np.ndarray:
     return present
 
 
-def clean_rows(rows: list[float], row_of: np.ndarray, pixels_per_mm: float) -> tuple[list[float], list[float]]:
+def clean_rows(
+    rows: list[float], row_of: np.ndarray, pixels_per_mm: float, named: bool
+) -> tuple[list[float], list[float]]:
     """Remove pixels that are not trace from the rows, and rows that are too short.
 
     Args:
         rows, row_of: from ``find_rows``; ``row_of`` is changed.
         pixels_per_mm: of the page.
+        named: whether lead names prove an ECG; the parts of a row may then overlap more than in a chart.
 
     Returns:
         The baselines of the remaining rows and of the removed ones, mm.
     """
     one_run_per_column(row_of, len(rows))
     _without_bars(row_of, pixels_per_mm)
-    rows = _joined(rows, row_of)
+    joined = _joined(rows, row_of, named)
+    if len(joined) < len(rows):
+        one_run_per_column(row_of, len(joined))
+    rows = joined
     covered = columns_of(row_of, len(rows)).sum(axis=1)
     long = covered >= SHORT * max(covered.max(initial=0), 1)
     return keep_rows(rows, row_of, long)
@@ -140,21 +147,29 @@ def _without_bars(row_of: np.ndarray, pixels_per_mm: float) -> None:
             row_of[box][parts[box] == part] = -1
 
 
-def _joined(rows: list[float], row_of: np.ndarray) -> list[float]:
-    """Join rows that are close and complement each other: leads of one row that lie at different heights."""
+def _joined(rows: list[float], row_of: np.ndarray, named: bool) -> list[float]:
+    """Join rows that are close and complement each other: leads of one row that lie at different heights.
+
+    The joined row has the mean baseline, since a lead may wander; on a page with names, a much longer part gives it.
+    """
+    most_shared = NAMED_COMPLEMENT if named else COMPLEMENT
     rows, present = list(rows), list(columns_of(row_of, len(rows)))
     while True:
         pairs = [
             (rows[i + 1] - rows[i], i)
             for i in range(len(rows) - 1)
             if rows[i + 1] - rows[i] <= DRIFT
-            and (present[i] & present[i + 1]).sum() <= COMPLEMENT * min(present[i].sum(), present[i + 1].sum())
+            and (present[i] & present[i + 1]).sum() <= most_shared * min(present[i].sum(), present[i + 1].sum())
         ]
         if not pairs:
             return rows
         upper = min(pairs)[1]
-        shares = present[upper].sum(), present[upper + 1].sum()
-        rows[upper] = float(np.average(rows[upper : upper + 2], weights=shares))
+        shares = np.array([present[upper].sum(), present[upper + 1].sum()])
+        longer = int(shares.argmax())
+        if named and shares[longer] >= LONGER * shares[1 - longer]:
+            rows[upper] = rows[upper + longer]
+        else:
+            rows[upper] = float(np.average(rows[upper : upper + 2], weights=shares))
         present[upper] = present[upper] | present[upper + 1]
         del rows[upper + 1], present[upper + 1]
         row_of[row_of > upper] -= 1

@@ -31,7 +31,7 @@ SMOOTHING = 0.02  # label smoothing of the names, since some are illegible
 HISTORY = ("step", "seconds", "mask", "dice", "offset", "names", "geometry")
 
 
-class _Examples(IterableDataset):
+class Examples(IterableDataset):
     """Training examples with the given numbers, made by a worker process.
 
     Args:
@@ -94,7 +94,7 @@ def train_reader(signals: Path | str, folder: Path | str, recipe: ReaderConfig, 
     parts: dict[str, Stateful] = {"net": net, "average": average, "optimizer": optimizer}
     step = resume(folder / "checkpoint.pt", recipe, parts)
     numbers = range(step * recipe.batch, recipe.steps * recipe.batch)
-    examples = _Examples(Path(signals), partial(_page_example, recipe=recipe), numbers)
+    examples = Examples(Path(signals), partial(_page_example, recipe=recipe), numbers)
     batches = DataLoader(examples, batch_size=recipe.batch, num_workers=1, prefetch_factor=4)
     started, sums = time.monotonic(), dict.fromkeys(HISTORY[2:], 0.0)
     for batch in batches:
@@ -127,7 +127,7 @@ def train_names(net: NameNet, signals: Path, folder: Path, recipe: ReaderConfig,
     optimizer = torch.optim.AdamW(net.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
     step = resume(folder / "names.pt", recipe, {"net": net, "optimizer": optimizer})
     numbers = range(step * recipe.name_batch, recipe.name_steps * recipe.name_batch)
-    views = _Examples(signals, partial(_name_examples, recipe=recipe), numbers)
+    views = Examples(signals, partial(_name_examples, recipe=recipe), numbers)
     started, total = time.monotonic(), 0.0
     for pictures, classes in DataLoader(views, recipe.name_batch, num_workers=1, prefetch_factor=8, collate_fn=_joined):
         for group in optimizer.param_groups:

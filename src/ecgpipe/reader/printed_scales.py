@@ -1,0 +1,123 @@
+"""Read the printed paper speed and gain of a page, such as "25 mm/s 10 mm/mV"."""
+
+import re
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+
+from ecgpipe.reader.network import PIXEL_MAPS
+from ecgpipe.reader.read import Reading
+from ecgpipe.reader.text_network import HEIGHT, LEAST_WIDTH, LETTERS, TextNet, decode, normalized
+
+SPEED = re.compile(r"(?<![\d./*])(\d{1,3}(?:\.\d)?) ?mm ?/ ?s")
+GAIN = re.compile(r"(?<![\d./*])(\d{1,2}(?:\.\d{1,2})?) ?([cm])m ?/ ?mv")
+SPEEDS, GAINS = (12.5, 25.0, 50.0, 100.0), (2.5, 5.0, 10.0, 20.0)
+"""The usual scales, mm/s and mm/mV; other numbers were misread, such as 5 mm/s for 25 mm/s."""
+SURE = 0.6
+"""Minimum probability of each character of a scale, without spaces."""
+MAP = 4.0  # pixels per mm at which text is located
+INK = 0.4  # probability
+WORD_GAP = 5.0  # mm between the words of a line
+HEIGHTS, SHORTEST = (1.2, 7.0), 5.0  # mm, heights and least length of a line of text
+BESIDE = 12  # pixels beside the text in a view
+LONGEST = 1200  # pixels of a view
+MOST_LINES = 150  # that are read
+
+
+@dataclass(frozen=True)
+class PrintedScales:
+    """The scales that are printed on a page.
+
+    Attributes:
+        speeds: mm/s, each different value that was read.
+        gains: mm/mV, likewise.
+    """
+
+    speeds: tuple[float, ...] = ()
+    gains: tuple[float, ...] = ()
+
+    @property
+    def speed(self) -> float | None:
+        """The paper speed, if exactly one was read."""
+        return self.speeds[0] if len(self.speeds) == 1 else None
+
+    @property
+    def gain(self) -> float | None:
+        """The gain, if exactly one was read."""
+        return self.gains[0] if len(self.gains) == 1 else None
+
+
+@torch.inference_mode()
+def read_scales(picture: np.ndarray, reading: Reading, net: TextNet) -> PrintedScales:
+    """Read the scales that are printed on a page.
+
+    Args:
+        picture: uint8 (H, W, 3), RGB, as it was read.
+        reading: of the picture.
+        net: ``ReaderNet.text``.
+    """
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    speeds, gains = set[float](), set[float]()
+    for place in text_lines(reading):
+        view = torch.from_numpy(normalized(view_of_text(grey, *place)))
+        text, shares = decode(net(view[None])[0].numpy())
+        speeds |= {float(match[1]) for match in SPEED.finditer(text) if _sure(match, shares)}
+        for match in GAIN.finditer(text):
+            if _sure(match, shares):
+                gains.add(float(match[1]) * (10 if match[2] == "c" else 1))
+    return PrintedScales(tuple(sorted(speeds & set(SPEEDS))), tuple(sorted(gains & set(GAINS))))
+
+
+def _sure(match: re.Match[str], shares: np.ndarray) -> bool:
+    return all(share >= SURE for share, letter in zip(shares[match.start() :], match[0], strict=False) if letter != " ")
+
+
+def text_lines(reading: Reading) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Where lines of text may be: the middle, and the vectors along and down each line, pixels of the picture."""
+    ink = reading.maps[PIXEL_MAPS.index("ink")]
+    per_mm = np.linalg.inv(reading.geometry.jacobian(reading.geometry.middle[None])[0])  # pixels of the picture
+    axes = per_mm * (reading.scale / MAP)  # pixels of the map per pixel of the upright one
+    height, width = ink.shape
+    corners = np.array([[0, 0], [width, 0], [0, height], [width, height]]) @ np.linalg.inv(axes).T
+    first = corners.min(axis=0)
+    size = np.ceil(corners.max(axis=0) - first).astype(int)
+    matrix = np.column_stack([axes, axes @ first])
+    upright = cv2.warpAffine(ink, matrix, (int(size[0]), int(size[1])), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    joined = cv2.morphologyEx(
+        (upright > INK).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((1, round(WORD_GAP * MAP)), np.uint8)
+    )
+    _, _, boxes, _ = cv2.connectedComponentsWithStats(joined)
+    lines = []
+    for x, y, wide, high, _ in boxes[1:]:
+        if HEIGHTS[0] <= high / MAP <= HEIGHTS[1] and wide / MAP >= SHORTEST:
+            middle = axes @ (first + np.array([x + wide / 2, y + high / 2])) / reading.scale
+            lines.append((middle, per_mm[:, 0] * wide / MAP, per_mm[:, 1] * high / MAP))
+    return sorted(lines, key=lambda line: -np.linalg.norm(line[1]))[:MOST_LINES]
+
+
+def view_of_text(picture: np.ndarray, middle: np.ndarray, along: np.ndarray, down: np.ndarray) -> np.ndarray:
+    """Cut out a line of text.
+
+    Args:
+        picture: uint8 (H, W), or (H, W, 3) in RGB.
+        middle: of the text, pixels of the picture, whose first pixel reaches from 0 to 1.
+        along, down: (2,), from the left to the right end of the text, and from its top to its bottom.
+
+    Returns:
+        uint8 (32, W), grey; the text is 20 pixels high. Outside the picture, its edge is repeated.
+    """
+    if picture.ndim == 3:
+        picture = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    high = max(float(np.linalg.norm(down)), 1.0)
+    long = LETTERS * float(np.linalg.norm(along)) / high
+    width = int(np.clip(long + 2 * BESIDE, LEAST_WIDTH, LONGEST)) // 2 * 2
+    axes = np.column_stack([along / max(long, 1.0), down / LETTERS])
+    if high > 1.5 * LETTERS:  # reduced first, so that fine lines are not skipped
+        shrunk = LETTERS / high
+        picture = cv2.resize(picture, None, fx=shrunk, fy=shrunk, interpolation=cv2.INTER_AREA)
+        middle, axes = middle * shrunk, axes * shrunk
+    matrix = np.column_stack([axes, middle - 0.5 - axes @ (np.array([width, HEIGHT]) / 2 - 0.5)])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(picture, matrix, (width, HEIGHT), flags=flags, borderMode=cv2.BORDER_REPLICATE)

@@ -1,0 +1,103 @@
+"""Printed paper speeds and gains."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from ecgpipe.config.pages import RenderConfig
+from ecgpipe.reader.digitize import digitize
+from ecgpipe.reader.network import ReaderNet
+from ecgpipe.reader.printed_scales import GAIN, SPEED, PrintedScales, read_scales, view_of_text
+from ecgpipe.reader.read import read_page
+from ecgpipe.reader.text_network import ALPHABET, BLANK, TextNet, decode, encode
+from ecgpipe.render.layout import layout_named
+from ecgpipe.render.page import render_page
+from tests.reader.test_scales import RATE, rhythm
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("25 mm/s  10mm/mV", "25 mm/s 10mm/mv"),
+        ("Speed: 50 mm/sec.", "s*ee*: 50 mm/sec."),
+        ("0.15~40 Hz", "0.15*40 *"),
+        ("ÄÖÜ", "*"),
+        ("100", "100"),
+    ],
+)
+def test_texts_are_written_in_the_networks_alphabet(text, written):
+    codes = encode(text)
+    assert "".join(ALPHABET[code] for code in codes) == written
+    steps = [BLANK, *(step for code in codes for step in (code, code, BLANK))]  # each character lasts two steps
+    logits = 9.0 * np.eye(BLANK + 1)[steps]
+    decoded, shares = decode(logits)
+    assert decoded == written and len(shares) == len(written) and shares.min() > 0.99
+
+
+@pytest.mark.parametrize(
+    ("text", "speeds", "gains"),
+    [
+        ("25 mm/s 10 mm/mv", ["25"], ["10"]),
+        ("s*eed:50mm/sec *:5.0mm/mv *:20mm/mv", ["50"], ["5.0", "20"]),
+        ("12.5mm / s 0.5 cm/mv", ["12.5"], ["0.5"]),
+        ("mm/s 10 mv/s 120 mm* 25 m/s 1:25 mm", [], []),
+        ("2025 mm/s *5 mm/s", [], []),
+    ],
+)
+def test_scales_are_numbers_before_their_units(text, speeds, gains):
+    assert ([each[1] for each in SPEED.finditer(text)], [each[1] for each in GAIN.finditer(text)]) == (speeds, gains)
+
+
+def test_one_value_is_used_and_several_are_not():
+    assert PrintedScales((50.0,), (5.0,)).speed == 50 and PrintedScales((50.0,), (5.0,)).gain == 5
+    assert PrintedScales((25.0, 50.0), (5.0, 10.0)).speed is None and PrintedScales((), (5.0, 10.0)).gain is None
+
+
+def test_a_view_shows_the_text_level_and_at_one_size():
+    picture = np.full((200, 400), 255, np.uint8)
+    cv2.putText(picture, "25 mm/s", (100, 100), cv2.FONT_HERSHEY_SIMPLEX, 1.5, 0, 3, cv2.LINE_AA)
+    y, x = np.nonzero(picture < 128)
+    middle = np.array([x.min() + x.max() + 1, y.min() + y.max() + 1]) / 2
+    along, down = np.array([np.ptp(x) + 1.0, 0.0]), np.array([0.0, np.ptp(y) + 1.0])
+    level = view_of_text(picture, middle, along, down)
+    shown = np.flatnonzero((level < 128).any(axis=1))
+    assert level.shape[0] == 32 and shown[0] == pytest.approx(6, abs=1) and shown[-1] == pytest.approx(25, abs=1)
+    turned = np.ascontiguousarray(np.rot90(picture))  # (x, y) moves to (y, width - x)
+    upwards = view_of_text(
+        turned, np.array([middle[1], 400 - middle[0]]), np.array([0, -along[0]]), np.array([down[1], 0])
+    )
+    assert upwards.shape == level.shape and np.abs(upwards.astype(int) - level).mean() < 3
+
+
+@pytest.mark.parametrize(("layout", "speed", "gain"), [("6x2", 50, 5), ("kit", 25, 20), ("cardiac-images", 50, 10)])
+def test_printed_scales_are_read_and_used(layout, speed, gain, net):
+    drawn = RenderConfig(layout=layout, dpi=150, paper_speed=speed, gain=gain, pulse=False)
+    found = digitize(render_page(rhythm(0.85, 0.09), RATE, drawn).image, net, RATE)
+    assert found.printed.speeds == (speed,) and found.printed.gains == (gain,)
+    assert found.speed == pytest.approx(speed, rel=0.02) and found.gain == gain and found.assumed == ()
+    assert not any("assumed: 25" in note or "mV is assumed" in note for note in found.notes)
+    assert found.summary()["printed"] == {"speeds": [speed], "gains": [gain]}
+
+
+def test_what_was_given_or_measured_wins_and_the_print_is_reported(net, tmp_path):
+    layout = layout_named("6x2").model_dump(mode="json")
+    layout["texts"][0]["text"] = "25 mm/s   20 mm/mV"  # the pulses show 10 mm/mV
+    (tmp_path / "layout.json").write_text(json.dumps(layout))
+    drawn = RenderConfig(layout=str(tmp_path / "layout.json"), dpi=150)
+    image = render_page(rhythm(0.85, 0.09), RATE, drawn).image
+    found = digitize(image, net, RATE)
+    assert found.printed.gains == (20,) and found.gain == 10 and found.assumed == ()
+    assert "20 mm/mV is printed: 10 mm/mV is used" in found.notes
+    found = digitize(image, net, RATE, speed=50, gain=5)
+    assert found.speed == pytest.approx(50, rel=0.02) and found.gain == 5
+    assert (
+        "20 mm/mV is printed: 5 mm/mV is used" in found.notes and "25 mm/s is printed: check the speed" in found.notes
+    )
+
+
+def test_an_untrained_network_reads_nothing(net):
+    picture = render_page(rhythm(0.85, 0.09), RATE, RenderConfig(layout="6x2", dpi=100)).image
+    assert read_scales(picture, read_page(picture, net), TextNet().eval()) == PrintedScales()
+    assert isinstance(ReaderNet().text, TextNet)
