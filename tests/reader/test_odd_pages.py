@@ -136,6 +136,29 @@ def test_a_lead_that_lies_above_its_row_is_part_of_it(named):
     assert ((row_of == 1).any(axis=0)).mean() == pytest.approx(1.0 if named else 0.79)
 
 
+def test_a_row_of_letters_is_no_row():
+    """The numbers below a chart's axis."""
+    row_of = np.full((500, 1000), -1, np.int8)
+    for row in range(3):
+        row_of[100 * row + 50 : 100 * row + 54, 20:980] = row
+    row_of[420:428, [column for column in range(20, 980) if column % 12 < 9]] = 3
+    rows, removed = clean_rows([13.0, 38.0, 63.0, 106.0], row_of, 4.0, named=True)
+    assert rows == [13, 38, 63] and removed == [106] and row_of.max() == 2
+
+
+def test_the_grid_gives_the_time_if_the_ends_of_the_rows_are_hidden(net, tmp_path):
+    """As the frame of a chart hides them: here 2 or 6 mm at the beginning and 2 mm at the end."""
+
+    def without_ends(slot: dict) -> None:
+        late = 6 if slot["lead"] in LEADS[::2] else 2
+        slot.update(x=slot["x"] + late, start=slot["start"] + late, width=slot["width"] - late - 2, pulse=None)
+
+    page = drawn(tmp_path, "12x1", without_ends, dpi=130)
+    found = digitize(page.image, net)
+    assert found.speed == pytest.approx(25, abs=0.02)
+    assert score(page, found.signal) > 12
+
+
 def test_a_small_part_of_a_page_has_the_scale_of_its_grid(kit, net):
     """Two leads of 2.5 s; rows of 250 mm would be usual."""
     mm = kit.dpi / 25.4

@@ -56,9 +56,9 @@ perfectly calibrated model has on as many records with these probabilities: the 
 
 LIMITS = """\
 - A prediction is only as good as the digitized page: the card of the page reader states how often it loses leads.
-- A wrong speed or gain leads to wrong intervals and voltages. Printed scales are not read. The gain comes from the
-  calibration pulses, else it is 10 mm/mV; the speed is 25 mm/s, or 50 mm/s if the waves look like it: slow beats with
-  broad complexes. The answer says what was assumed; compare it with the page.
+- A wrong speed or gain leads to wrong intervals and voltages. The gain comes from the calibration pulses or the print,
+  else it is 10 mm/mV. The speed comes from the print, else it is 25 mm/s, or 50 mm/s if the waves look like it: slow
+  beats with broad complexes. The answer says what was assumed; compare it with the page.
 - The calibration holds for patients like those of PTB-XL, with the same frequency of each class.
 - A page is unusual if its features are farther from the training records than those of {quantile:.0%} of the validation
   pages. A usual page can be predicted wrongly."""

@@ -16,6 +16,7 @@ FAR = 25.0  # mm: pixels whose own baseline is farther from every row belong to 
 FLAT, FLAT_SHARE = 1.2, 0.98  # mm: a row is flat if this share of its columns is this close to its course
 WAVE = 20.0  # mm along the row over which this course may bend with the paper
 SHORT = 0.45  # of the longest row's columns: a row that covers less is a rule, or text
+PIECES, PIECES_SHARE = 4.0, 0.3  # mm, and of that of the other rows: length of the pieces of a row that is text
 BAR = 1.0  # mm, greatest width of a vertical bar
 BAR_APART = 2.0  # mm, its least height, and its least distance above or below the trace
 BAR_BESIDE = 2.0  # mm to each side of a bar, where the trace is looked for
@@ -81,7 +82,7 @@ def columns_of(row_of: np.ndarray, rows: int) -> np.ndarray:
 def clean_rows(
     rows: list[float], row_of: np.ndarray, pixels_per_mm: float, named: bool
 ) -> tuple[list[float], list[float]]:
-    """Remove pixels that are not trace from the rows, and rows that are too short.
+    """Remove pixels that are not trace from the rows, and rows that are too short or consist of letters.
 
     Args:
         rows, row_of: from ``find_rows``; ``row_of`` is changed.
@@ -97,9 +98,19 @@ def clean_rows(
     if len(joined) < len(rows):
         one_run_per_column(row_of, len(joined))
     rows = joined
-    covered = columns_of(row_of, len(rows)).sum(axis=1)
+    present = columns_of(row_of, len(rows))
+    covered = present.sum(axis=1)
     long = covered >= SHORT * max(covered.max(initial=0), 1)
-    return keep_rows(rows, row_of, long)
+    pieces = np.array([_piece_length(columns) for columns in present]) / pixels_per_mm
+    text = (pieces < PIECES) & (pieces < PIECES_SHARE * np.median(pieces))
+    return keep_rows(rows, row_of, long & ~text)
+
+
+def _piece_length(columns: np.ndarray) -> float:
+    """Mean length of the pieces of a row in which its pixels are, so that short pieces count less; 0 without pixels."""
+    edges = np.flatnonzero(np.diff(np.pad(columns.astype(np.int8), 1)))
+    lengths = edges[1::2] - edges[::2]
+    return float((lengths**2).sum() / max(lengths.sum(), 1))
 
 
 def keep_rows(rows: list[float], row_of: np.ndarray, kept: np.ndarray) -> tuple[list[float], list[float]]:

@@ -18,6 +18,7 @@ SAME_EDGE = 0.5, 2.0  # mm between the edge of a column and that of equal parts 
 SCALE_ERROR = 0.02  # largest scale error that is corrected to match one of these
 PRECISE = 0.003  # rows that are longer by more than this share contain something else
 GRID_ERROR = 0.005  # rows that are shorter by more than this share show that the printed grid is wrong
+SCATTERED = 2.7  # mm, by which the ends of such rows may differ; if they differ by more, the grid is right
 AT_EDGE = 1.0  # mm from the picture's edge: the row is cut there
 MAJOR, MINOR = 5.0, 1.0  # mm between the lines of a grid
 START_NEAR = 0.2  # mm: the page's start is moved to a grid line if a row starts this near to the line
@@ -95,7 +96,11 @@ def page_time(page: ReadPage, speed: float | None = None) -> tuple[list[FoundLea
         left = float(np.median(lefts))
     if page.reading.grid_found:
         left = _at_a_line(page, left, lefts)
-    if excess > (-GRID_ERROR if page.reading.grid_found else 0):  # the grid is more exact than the rows' ends
+    scattered = max(np.ptp(lefts), np.ptp(rights)) > SCATTERED
+    if page.reading.grid_found and excess <= -GRID_ERROR and scattered:  # something hides the ends of the rows
+        left = (float(lefts.min()) + float(rights.max()) - usual) / 2
+        right = left + usual
+    elif excess > (-GRID_ERROR if page.reading.grid_found else 0):  # the grid is more exact than the rows' ends
         right = left + usual
     seconds = usual / speed
     time = PageTime(left * everywhere, (right - left) / seconds * everywhere, seconds)
