@@ -20,6 +20,7 @@ from ecgpipe.artifacts.baselines import SIGNALS_SHAPE, BaselineFeatures, Baselin
 from ecgpipe.artifacts.check import check_folder
 from ecgpipe.artifacts.files import (
     CHECKSUM_FOLDER,
+    MADE_BY_A_RULE,
     SUMS,
     checksum_file,
     file_sha256,
@@ -204,8 +205,8 @@ def results(tmp_path) -> Path:
     write_json(run / "metrics.json", {"task": "single"})
     write_checksums(list(top.rglob("*")))
     write_text(run / "model/README.md", "# A card")
-    write_text(run / "model/config.json", "{}" + " " * 50)
-    write_sums(run / "model", ["config.json"])
+    write_text(run / "model/weights.safetensors", "{}" + " " * 50)
+    write_sums(run / "model", ["weights.safetensors"])
     write_text(top / "logs/train/a.log", "epoch 1")
     write_text(top / ".snakemake/run.json", "{")
     write_text(run / ".run.json.abc.partial.json", "{")
@@ -244,14 +245,14 @@ def test_a_saved_model_is_checked_as_a_whole(results):
     model = results / "ptb-xl/folds/swin/seed-0/model"
     moved = results.parent / "moved"
     shutil.copytree(model, moved)
-    flip(moved / "config.json")
+    flip(moved / "weights.safetensors")
     (damage,) = check_folder(moved).damaged
     assert damage.message.endswith(f"delete the folder {moved} and run again") and damage.delete == moved
     with pytest.raises(DataError, match="delete the folder"):
-        verify(moved / "config.json")
-    (moved / "config.json").unlink()
+        verify(moved / "weights.safetensors")
+    (moved / "weights.safetensors").unlink()
     (damage,) = check_folder(moved).damaged
-    assert "lists config.json, which does not exist" in damage.message
+    assert "lists weights.safetensors, which does not exist; delete the folder" in damage.message
     assert not check_folder(model).damaged
 
 
@@ -266,12 +267,31 @@ def test_simulated_records_are_compared_with_their_list(tmp_path):
     found = check_folder(tmp_path)
     assert (found.whole, found.without, found.damaged) == (len(list(data.rglob("*.*"))), 1, [])
     flip(data / "records100/00000/00002_lr.dat", 900)
+    (data / MADE_BY_A_RULE).touch()
     (damage,) = check_folder(tmp_path).damaged
     assert damage.message.endswith(f"delete the folder {data} and run again") and "00002_lr.dat" in damage.message
     assert damage.delete == data
     assert len(check_folder(data / "records100").damaged) == 1  # the list is in a folder above
     write_text(data / SUMS, "nonsense")
     assert [damage.file for damage in check_folder(tmp_path).damaged] == [data / SUMS]
+
+
+def test_check_never_advises_to_delete_a_folder_that_the_workflow_did_not_make(tmp_path, capsys):
+    for name in ("LICENSE.txt", "a.dat"):
+        (tmp_path / name).write_bytes(bytes(50))
+    write_sums(tmp_path, ["LICENSE.txt", "a.dat"])
+    (tmp_path / "LICENSE.txt").unlink()  # a partial copy
+    flip(tmp_path / "a.dat")
+    remedy = f"fetch the file again, or delete its line in {SUMS}"
+    missing = f"{tmp_path / SUMS}: lists LICENSE.txt, which does not exist; {remedy}"
+    damaged = f"{tmp_path / 'a.dat'}: damaged, it differs from {SUMS}; {remedy}"
+    assert main(["check", str(tmp_path), "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)["damaged"]
+    assert [(row["message"], row["delete"]) for row in found] == [(missing, None), (damaged, None)]
+    for content in (b"nonsense", b"\xff"):
+        (tmp_path / SUMS).write_bytes(content)
+        (damage,) = check_folder(tmp_path).damaged
+        assert damage.message.endswith("; fetch the list again, or delete it") and damage.delete is None
 
 
 @pytest.mark.parametrize("made", [False, True])

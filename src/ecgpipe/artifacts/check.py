@@ -5,7 +5,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ecgpipe.artifacts.files import CHECKSUM_FOLDER, SUMS, damage_message, file_sha256, read_checksum, read_sums
+from ecgpipe.artifacts.files import (
+    CHECKSUM_FOLDER,
+    SUMS,
+    damage_message,
+    file_sha256,
+    read_checksum,
+    read_sums,
+    sums_remedy,
+)
 from ecgpipe.errors import DataError
 from ecgpipe.progress import progress
 
@@ -68,7 +76,7 @@ def check_folder(folder: Path) -> Checked:
                 result.without += 1  # a running workflow has replaced it
             else:
                 sums = expected[0]
-                delete = sums.parent if sums.name == SUMS else path
+                delete = sums_remedy(sums)[1] if sums.name == SUMS else path
                 result.damaged.append(Damage(path, damage_message(path, sums), delete))
         except FileNotFoundError:
             continue  # a running workflow has replaced or deleted it
@@ -87,12 +95,17 @@ def _read_list(folder: Path, listed: dict[Path, tuple[Path, str]], result: Check
         return
     try:
         names = read_sums(sums)
-        missing = next((name for name in names if not (folder / name).exists()), None)
-        problem = f"{sums}: lists {missing}, which does not exist" if missing else None
     except DataError as error:
-        names, problem = {}, str(error).rpartition(";")[0]
-    if problem:
-        result.damaged.append(Damage(sums, f"{problem}; delete the folder {folder} and run again", folder))
+        remedy, delete = sums_remedy(sums)
+        remedy = remedy if delete else "fetch the list again, or delete it"
+        problem = str(error).rpartition(";")[0] or str(error)
+        result.damaged.append(Damage(sums, f"{problem}; {remedy}", delete))
+        return
+    missing = next((name for name in names if not (folder / name).exists()), None)
+    if missing:
+        remedy, delete = sums_remedy(sums)
+        message = f"{sums}: lists {missing}, which does not exist; {remedy}"
+        result.damaged.append(Damage(sums, message, delete))
     listed |= {(folder / name).absolute(): (sums, expected) for name, expected in names.items()}
 
 

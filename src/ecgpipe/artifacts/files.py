@@ -26,6 +26,10 @@ from ecgpipe.errors import DataError, one_line
 
 CHECKSUM_FOLDER = ".checksums"
 SUMS = "SHA256SUMS.txt"
+MADE_BY_A_RULE = ".snakemake_timestamp"
+"""File that Snakemake adds to a folder that a rule made: a download, or simulated records."""
+MODEL_WEIGHTS = "weights.safetensors"
+"""File of a run, and of a saved model, whose folder lists it in its SHA256SUMS.txt."""
 SUMS_LINE = re.compile(r"([0-9a-f]{64})[ *]+(\S.*)")
 NPZ_ERRORS = (
     OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError
@@ -234,8 +238,22 @@ def _verify(path: Path, size: int, changed: int) -> bool:
     return expected is not None
 
 
+def sums_remedy(sums: Path) -> tuple[str, Path | None]:
+    """What to do if a folder's files do not match its SHA256SUMS.txt.
+
+    Returns:
+        The remedy in words, and the folder to delete: one that the workflow made, or a saved model's. None for any
+        other folder, since its files are the user's own data.
+    """
+    folder = sums.parent
+    listed = sums.read_text(encoding="utf-8", errors="replace") if os.access(sums, os.R_OK) else ""
+    if (folder / MADE_BY_A_RULE).exists() or (folder / MODEL_WEIGHTS).is_file() or f" {MODEL_WEIGHTS}\n" in listed:
+        return f"delete the folder {folder} and run again", folder
+    return f"fetch the file again, or delete its line in {SUMS}", None
+
+
 def damage_message(path: Path, sums: Path) -> str:
     """Message about a file that differs from its checksum in ``sums``; one line, with the remedy."""
     if sums.name == SUMS:
-        return f"{path}: damaged, it differs from {SUMS}; delete the folder {sums.parent} and run again"
+        return f"{path}: damaged, it differs from {SUMS}; {sums_remedy(sums)[0]}"
     return f"{path}: damaged, it differs from its checksum; delete it and run again (if you changed it: delete {sums})"

@@ -21,13 +21,13 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from ecgpipe.artifacts import ROLES
-from ecgpipe.artifacts.files import read_arrays, read_json, write_arrays, write_json
+from ecgpipe.artifacts.files import MODEL_WEIGHTS, read_arrays, read_json, write_arrays, write_json
 from ecgpipe.config.models import ModelConfig
 from ecgpipe.config.pages import PreprocessConfig
 from ecgpipe.config.training import TrainConfig
 from ecgpipe.errors import DataError
 
-RUN_FILE, INDEX_FILE, WEIGHTS_FILE = "run.json", "run_index.npz", "weights.safetensors"
+RUN_FILE, INDEX_FILE, WEIGHTS_FILE = "run.json", "run_index.npz", MODEL_WEIGHTS
 HISTORY_FILE, SUMMARY_FILE, METRICS_FILE = "history.csv", "train.json", "metrics.json"
 STATE_FILE = "state.ckpt"
 CHECKPOINTS = "checkpoints"  # subfolder, deleted when the training is done

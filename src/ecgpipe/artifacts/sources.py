@@ -21,7 +21,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from ecgpipe.artifacts.files import SUMS, file_sha256, read_sums
+from ecgpipe.artifacts.files import MADE_BY_A_RULE, SUMS, file_sha256, read_sums
 from ecgpipe.artifacts.wfdb_header import LONGEST_HEADER, named_files, same_name, segment_names
 from ecgpipe.errors import DataError, RecordError, SourceError, one_line
 
@@ -32,8 +32,6 @@ ENCRYPTED = 0x1
 MACOS_FOLDER = "__MACOSX"
 SYSTEM_FOLDERS = {"lost+found", "System Volume Information"}
 """Folders at the top of a disk that only the system may read."""
-MADE_BY_A_RULE = ".snakemake_timestamp"
-"""File that Snakemake adds to a folder that a rule made: a download, or simulated records."""
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
 
 
