@@ -103,7 +103,7 @@ rule records:
         source=dataset_attr("source"),
         settings=dataset_attr("settings"),
         key=dataset_attr("key"),
-        # changes if records are added or removed, or a table in an archive changes
+        # changes if records are added or removed, or a table changes
         listing=lambda wildcards: [
             DATASETS[wildcards.dataset].listing_hash(),
             DATASETS[wildcards.dataset].table_hashes(),

@@ -1,5 +1,6 @@
 """Every kind of dataset as the workflow sees it: listing, shards, and what to watch."""
 
+import os
 import shutil
 
 import pytest
@@ -43,14 +44,44 @@ def test_listing_agrees_with_the_shards(sources, name, config, folder):
     assert dataset.duplicates_from_audit == (name == "clinic")
 
 
-def test_tables_are_watched_as_files_or_by_hash_in_an_archive(sources, tmp_path):
+def test_tables_are_watched_as_files_and_by_hash(sources, tmp_path):
     folder = make_dataset("ptb-xl", PtbXlConfig(source=str(sources / "ptb-xl")), "results", "resources")
     assert folder.listing_inputs() == [str(sources / "ptb-xl" / name) for name in TABLES]
-    assert folder.table_hashes() == {}
+    assert list(folder.table_hashes()) == folder.listing_inputs()
     archive = shutil.make_archive(str(tmp_path / "copy"), "zip", sources / "ptb-xl")
     zipped = make_dataset("ptb-xl", PtbXlConfig(source=archive), "results", "resources")
     assert zipped.listing_inputs() == []
     assert list(zipped.table_hashes()) == TABLES
+
+
+def test_a_table_that_is_replaced_by_an_older_one_is_noticed(sources, tmp_path):
+    """As ``mv``, ``cp -p`` and ``rsync -t`` do; Snakemake itself compares only times."""
+    copy, outside = shutil.copytree(sources / "ptb-xl", tmp_path / "ptb-xl"), tmp_path / "labels.csv"
+    outside.write_text("path,label\nNormal/Normal 0.png,well\n")
+    ptb_xl, images = PtbXlConfig(source=str(copy)), str(sources / "images")
+    configs = {
+        "ptb-xl": ptb_xl,
+        "clinic": OwnConfig(kind="images", source=images, labels=str(outside)),
+        "pages": OwnConfig(kind="images", source=images, labels="ptb-xl"),
+    }
+
+    def hashes() -> dict[str, dict[str, str]]:
+        return {name: make_dataset(name, c, "results", "r", ptb_xl).table_hashes() for name, c in configs.items()}
+
+    before, replaced = hashes(), (outside, copy / "ptbxl_database.csv")
+    for path in replaced:
+        os.utime(path, ns=(1, 1))
+    assert hashes() == before  # the content is the same
+    for path in replaced:
+        path.write_text(path.read_text() + "\n")
+        os.utime(path, ns=(1, 1))
+    after = hashes()
+    assert {path for name in configs for path in after[name] if after[name][path] != before[name][path]} == {
+        *map(str, replaced)
+    }
+    assert all(after[name] != before[name] for name in configs)
+    outside.unlink()
+    assert hashes()["clinic"] == {}  # the listing reports it
 
 
 @pytest.mark.parametrize(

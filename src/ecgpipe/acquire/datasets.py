@@ -6,6 +6,7 @@ All differences between datasets are here, so that the rules do not name any. No
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from itertools import chain
 from pathlib import Path, PurePosixPath
@@ -16,6 +17,7 @@ import pandas as pd
 from ecgpipe.acquire import cardiac_images, own, ptbxl
 from ecgpipe.acquire.challenge_2024 import PLUS_FILES
 from ecgpipe.acquire.shards import shard_names, shard_of
+from ecgpipe.artifacts.files import file_sha256
 from ecgpipe.artifacts.sources import open_source
 from ecgpipe.config.data import CardiacImagesConfig, PtbXlConfig, SimulatedConfig
 from ecgpipe.config.own import HEADER, PTB_XL, OwnConfig
@@ -84,11 +86,20 @@ class Dataset:
         return [str(Path(self.source, name)) for name in self.tables if Path(self.source, name).is_file()]
 
     def table_hashes(self) -> dict[str, str]:
-        """Table -> a hash that changes with it, for tables in an archive (Snakemake watches the others)."""
-        if not self.user_supplied or Path(self.source).is_dir():
+        """Table -> a hash that changes with it; empty if the workflow makes the source.
+
+        Snakemake ignores a table that is replaced by one with an earlier modification time.
+        """
+        if not self.user_supplied:
             return {}
-        source = open_source(self.source)
-        return {name: source.change_key(name) for name in self.tables if name in source}
+        hashes = {}
+        if not Path(self.source).is_dir():
+            source = open_source(self.source)
+            hashes = {name: source.change_key(name) for name in self.tables if name in source}
+        for path in self.listing_inputs():
+            with suppress(OSError):  # the listing reports it
+                hashes[path] = file_sha256(path)
+        return hashes
 
     def plus_hashes(self) -> list[str]:
         """Hashes that change with the files of PTB-XL+ that are read; empty without it."""
