@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
 from benchmarks.sketches import altered, quantized, sketches_of, unrelated
 from ecgpipe.artifacts.tables import SKETCHES
@@ -283,3 +283,13 @@ def test_unreadable_image_is_a_record_error_without_internals(content):
     with pytest.raises(RecordError, match="not a readable image") as error:
         sketch_image(content, "a", "a.jpg")
     assert "BytesIO" not in str(error.value)  # its address would differ from run to run
+
+
+def test_no_program_is_run_for_a_file_that_is_named_like_an_image(monkeypatch):
+    run = []
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *given, **options: run.append(given))
+    eps = io.BytesIO()
+    Image.fromarray(page(1)).save(eps, "EPS")
+    with pytest.raises(RecordError, match="unknown format"):
+        sketch_image(eps.getvalue(), "scan", "scan.png")
+    assert run == []

@@ -99,7 +99,7 @@ def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns about unusual tags, and about sizes that are checked here
-            with Image.open(io.BytesIO(data), formats=_known_formats()) as picture:
+            with Image.open(io.BytesIO(data), formats=known_formats()) as picture:
                 check_size(picture.size, name)
                 yield picture
     except UnidentifiedImageError as error:
@@ -114,8 +114,11 @@ def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
         raise DataError(f"{name}: broken image file ({error})") from error
 
 
-def _known_formats() -> tuple[str, ...]:
-    """The formats that this Pillow reads: AVIF since 11.3, HEIF after ``_register_heif``."""
+def known_formats() -> tuple[str, ...]:
+    """Those of FORMATS that this Pillow reads: AVIF since 11.3, HEIF after ``_register_heif``.
+
+    Files in Pillow's other formats are not opened, since some run programs: EPS runs Ghostscript.
+    """
     Image.init()
     return tuple(name for name in FORMATS if name in Image.OPEN)
 

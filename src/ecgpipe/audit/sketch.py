@@ -18,7 +18,7 @@ import pandas as pd
 from PIL import Image, UnidentifiedImageError
 from scipy.signal import resample_poly
 
-from ecgpipe.artifacts.pictures import MAX_PIXELS, to_rgb
+from ecgpipe.artifacts.pictures import MAX_PIXELS, known_formats, to_rgb
 from ecgpipe.artifacts.signals import read_record
 from ecgpipe.artifacts.sources import Source, check_names, is_image, open_source, read_image_file, segments_of
 from ecgpipe.artifacts.tables import RECORDS
@@ -70,7 +70,7 @@ def sketch_image(content: bytes, record_id: str, name: str) -> Sketch:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # warnings about sizes, which are checked here, and about damaged metadata
-            with Image.open(io.BytesIO(content)) as picture:
+            with Image.open(io.BytesIO(content), formats=known_formats()) as picture:
                 if picture.width * picture.height > MAX_PIXELS:
                     raise RecordError(record_id, name, "too-large", f"{picture.width} x {picture.height} pixels")
                 properties = {
