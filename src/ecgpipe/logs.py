@@ -59,7 +59,8 @@ def job_log(job: Any, *, checksums: bool = True) -> Iterator[None]:
 
 def _explain(error: OSError) -> str:
     named = error.filename2 or error.filename
-    return f"{f'{named}: ' if named else ''}cannot be written ({error.strerror}); {REMEDIES[error.errno]}"
+    action = "read or written" if error.errno in (errno.EACCES, errno.EPERM) else "written"
+    return f"{f'{named}: ' if named else ''}cannot be {action} ({error.strerror}); {REMEDIES[error.errno]}"
 
 
 def _end(message: str) -> NoReturn:

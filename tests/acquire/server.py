@@ -18,8 +18,8 @@ class FaultyServer:
 
     files: path -> content.
     faults: path -> faults, one per request; later requests succeed. Faults: "cut" (closes after half of the content),
-        "503", "503-wait" (with Retry-After), "404", "ignore-range", "wrong-range", "corrupt", "redirect", "slow",
-        "short" (announces more than it sends), "changed" (another file).
+        "cut-early" (after a quarter), "503", "503-wait" (with Retry-After), "404", "ignore-range", "wrong-range",
+        "corrupt", "redirect", "slow", "short" (announces more than it sends), "changed" (another file).
     always: path -> a fault of every request.
     """
 
@@ -91,8 +91,8 @@ def handler_of(faulty: FaultyServer) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             if fault == "corrupt":
                 body = bytes([body[0] ^ 1]) + body[1:]
-            if fault == "cut":
-                body = body[: len(body) // 2]
+            if fault in ("cut", "cut-early"):
+                body = body[: len(body) // (2 if fault == "cut" else 4)]
             try:
                 for at in range(0, len(body), 1 << 16):
                     self.wfile.write(body[at : at + (1 << 16)])
@@ -101,7 +101,7 @@ def handler_of(faulty: FaultyServer) -> type[BaseHTTPRequestHandler]:
                         time.sleep(0.02)
             except OSError:  # the client was killed
                 pass
-            if fault in ("cut", "short"):
+            if fault in ("cut", "cut-early", "short"):
                 self.close_connection = True
 
         def log_message(self, *_) -> None:

@@ -1,5 +1,6 @@
 """The image dataset: classes from folders, checksums of files, clear errors."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -74,6 +75,19 @@ def test_incomplete_copies(copy):
         list_cardiac_images(copy, 3)
     with pytest.raises(DataError, match=r"cardiac_images\.source"):
         class_images(copy / "nowhere")
+
+
+def test_an_image_that_cannot_be_read_is_named(copy, monkeypatch):
+    victim, read_bytes = copy / FOLDERS[1] / "MI(2).jpg", Path.read_bytes
+
+    def refuse(file):
+        if file == victim:
+            raise PermissionError(13, "Permission denied", str(file))
+        return read_bytes(file)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(DataError, match=rf"{re.escape(str(victim))}: cannot be read \(Permission denied\)"):
+        list_cardiac_images(copy, 3)
 
 
 @pytest.mark.realdata

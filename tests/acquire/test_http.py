@@ -94,6 +94,16 @@ def test_refusals_fail_at_once_and_outages_after_six_tries(server, tmp_path):
         fetch("http://127.0.0.1:9/x", tmp_path / "y", first_wait=0.001)
 
 
+def test_tries_that_receive_less_than_an_earlier_one_are_failures(server, tmp_path):
+    server.with_etag = False  # nothing shows that parts belong together, so each try starts again
+    server.faults["/file"] = ["cut", "cut-early"] * http.TRIES
+    with pytest.raises(DataError, match=f"after {http.TRIES} tries"):
+        get(server, tmp_path, None)
+    assert len(server.requests) == 1 + http.TRIES
+    server.faults["/file"] = ["corrupt", *["cut"] * http.TRIES]  # a damaged file counts for nothing
+    assert get(server, tmp_path) == CONTENT
+
+
 def test_the_next_call_resumes_a_failed_download(server, tmp_path):
     server.faults["/file"] = ["cut", *["503"] * http.TRIES]
     with pytest.raises(DataError, match="resume from 1500000 bytes"):

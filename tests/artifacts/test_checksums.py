@@ -187,6 +187,14 @@ def test_a_job_writes_the_checksums_of_its_outputs(tmp_path):
     assert not checksum_file(made).exists()
 
 
+@pytest.mark.parametrize(("number", "action"), [(13, "read or written"), (28, "written")])
+def test_a_job_ends_with_one_line_if_a_file_cannot_be_opened(tmp_path, capsys, number, action):
+    job = SimpleNamespace(log=[str(tmp_path / "job.log")], output=[])
+    with pytest.raises(SystemExit), job_log(job):
+        raise OSError(number, "why", "a.hea")
+    assert capsys.readouterr().err.startswith(f"error: a.hea: cannot be {action} (why); ")
+
+
 def flip(path: Path, at: int = -20) -> None:
     """Change a bit, and keep the modification time."""
     stat, data = path.stat(), bytearray(path.read_bytes())

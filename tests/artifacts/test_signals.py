@@ -1,13 +1,18 @@
 """Reading signals: values as read by wfdb, and every problem is named."""
 
+import errno
+import json
 import os
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import wfdb
 
+from ecgpipe.artifacts.files import write_sums
 from ecgpipe.artifacts.signals import LEADS, read_signal
+from ecgpipe.audit.sketch import sketch_records
 from ecgpipe.errors import RecordError
 
 NAMES = ["I", "II", "III", "AVR", "AVL", "AVF", "V1", "V2", "V3", "V4", "V5", "V6"]
@@ -106,6 +111,25 @@ def test_wrong_sampling_rate_missing_lead_and_garbage(tmp_path, signal):
     assert "V6" in problem_of(few).detail
     few.with_suffix(".hea").write_bytes(b"\x00\xff\x12 nonsense")
     assert problem_of(few).problem == "unreadable-header"
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
+def test_a_header_that_cannot_be_read_is_a_problem_of_its_record(tmp_path, signal, monkeypatch, number):
+    path = write_record(tmp_path, signal)
+    write_sums(tmp_path, ["rec.hea", "rec.dat"])
+    read_bytes = Path.read_bytes
+
+    def refuse(file):
+        if file.suffix == ".hea":
+            raise OSError(number, os.strerror(number), str(file))
+        return read_bytes(file)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    error = problem_of(path)
+    assert (error.problem, error.file) == ("unreadable-header", f"{path}.hea")
+    assert error.detail == f"cannot be read ({os.strerror(number)})"
+    (row,) = sketch_records(pd.DataFrame({"record_id": ["1"], "path": ["rec"]}), tmp_path)
+    assert json.loads(row["anomalies"]) == [["unreadable-header", error.detail]]
 
 
 @pytest.mark.realdata

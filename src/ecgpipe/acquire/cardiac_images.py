@@ -76,7 +76,7 @@ def list_cardiac_images(
         seed: seed of the sample.
 
     Raises:
-        DataError: classes or images are missing, or two images have the same name.
+        DataError: classes or images are missing, two images have the same name, or one cannot be read.
     """
     files = [(name, image) for name, images in class_images(source).items() for image in images]
     if expected is not None and len(files) != expected:
@@ -92,12 +92,18 @@ def list_cardiac_images(
     raw, rows, empty_row = open_source(source), [], dict.fromkeys(RECORDS.schema.names)
     for record_id in progress(sorted(sample_ids(by_id, limit, seed)), "cardiac-images: checksums", unit="images"):
         name, image = by_id[record_id]
+        try:
+            content = raw.read(image)
+        except OSError as error:
+            raise DataError(
+                f"{raw.full_name(image)}: cannot be read ({error.strerror}); check its permissions, or copy it again"
+            ) from error
         row = {
             "record_id": record_id,
             "shard": shard_of(record_id, shards),
             "path": image,
             "statements": json.dumps({name: 100.0}),
-            "content": hashlib.sha256(raw.read(image)).hexdigest(),
+            "content": hashlib.sha256(content).hexdigest(),
         }
         rows.append(empty_row | row)
     return pd.DataFrame(rows).astype({"fold": "Int16", "age": "float32"})

@@ -64,7 +64,7 @@ def fetch(
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.part")
     session = session or requests.Session()
-    failures, damaged, size = 0, False, _size(part)
+    failures, damaged, most = 0, False, _size(part)
     while True:
         try:
             _receive(session, url, part, sha256 is not None, progress)
@@ -77,6 +77,7 @@ def fetch(
                     f"{url}: its SHA-256 is {digest}, expected {sha256}, twice; the file was damaged or replaced: "
                     "use another address, or correct the expected checksum"
                 )
+            most = 0
             damaged, failure = True, _RetryError("the checksum differs; fetching it again")
         except _RetryError as error:
             failure = error
@@ -86,12 +87,12 @@ def fetch(
             raise DataError(
                 f"{part}: cannot be written ({error.strerror or error}); free disk space and run again"
             ) from error
-        failures = 0 if _size(part) > size else failures + 1
-        size = _size(part)
+        failures = 0 if _size(part) > most else failures + 1
+        most = max(most, _size(part))  # without ranges, each try starts again
         if failures == TRIES:
             raise DataError(
-                f"{url}: cannot be fetched ({failure}), after {TRIES} tries; run again to resume from {size} bytes, "
-                "or fetch it by hand and set the dataset's `source`"
+                f"{url}: cannot be fetched ({failure}), after {TRIES} tries; run again to resume from {_size(part)} "
+                "bytes, or fetch it by hand and set the dataset's `source`"
             )
         wait = min(max(failure.seconds, first_wait * 2 ** max(failures - 1, 0)), MAX_WAIT)
         logger.info("%s: %s; next try in %.0f s", url, failure, wait)

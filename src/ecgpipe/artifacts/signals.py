@@ -92,7 +92,7 @@ def read_record(
         with source.record(path) as local:
             recording = read_signal(local, record_id, sampling_rate, derive_leads, lead_names, uncalibrated_gain)
     except RecordError as error:
-        with suppress(DataError):  # the reader's message says more
+        with suppress(DataError, OSError):  # the reader's message says more
             source.check_record(path)
         file = str(PurePath(path).with_name(PurePath(error.file).name).as_posix())
         raise RecordError(record_id, source.full_name(file), error.problem, error.detail) from error
@@ -190,6 +190,8 @@ def _header(path: Path, broken: Fail) -> Header:
         raise broken("missing-header", "no such file", path.with_name(path.name + ".hea"))
     try:
         return read_header(file)
+    except OSError as error:
+        raise broken("unreadable-header", f"cannot be read ({error.strerror or error})", file) from error
     except ValueError as error:
         raise broken("unreadable-header", str(error), file) from error
 
