@@ -18,7 +18,8 @@ import cv2
 import numpy as np
 
 from benchmarks.other_pictures import draw_other_picture
-from ecgpipe.artifacts.page_files import PICTURES, find_files
+from ecgpipe.artifacts.page_files import find_files
+from ecgpipe.artifacts.suffixes import PICTURES
 from ecgpipe.errors import DataError
 from ecgpipe.predict import InputPage, Prediction, RecordingPredictor, load_predictor
 from ecgpipe.predict.explanation import read_in_words

@@ -144,6 +144,7 @@ ERRORS = {
     "a tab": (ROWS.replace(",", "\t"), {}, r"set own.clinic.delimiter: \"\\t\""),
     "an id twice": (ROWS + "a/one,SR,p9,1,,\n", {}, "line 6, column path: 'a/one' already occurs in line 2"),
     "a path that escapes": (ROWS + "../x,SR,p9,1,,\n", {}, "line 6, column path: '../x' leaves the folder"),
+    "a path on a drive": (ROWS + "C:/x,SR,p9,1,,\n", {}, "'C:/x' leaves the folder"),
     "an absolute path": (ROWS + "/etc/passwd,SR,p9,1,,\n", {}, "leaves the folder"),
     "no path": (ROWS + ",SR,p9,1,,\n", {}, "line 6, column path: no path"),
     "an invalid fold": (ROWS + "x,SR,p9,one,,\n", {}, "line 6, column fold: 'one' is not a whole number"),
@@ -216,13 +217,13 @@ def test_a_file_name_that_is_not_utf_8_is_named(clinic, capsys):
     assert "is not valid UTF-8; rename" in capsys.readouterr().err
 
 
-def test_record_names_may_contain_dots_and_folds_0_and_1000_are_valid(clinic):
-    for name in ("v1.5", "v1.6"):
+def test_record_names_may_contain_dots_and_colons_and_folds_0_and_1000_are_valid(clinic):
+    for name in ("v1.5", "v1.6", "2024 12:30"):
         (clinic / f"{name}.hea").touch()
-    (clinic / "labels.csv").write_text("path,label,fold\nv1.5,SR,0\nv1.6.hea,AF,1000\n")
+    (clinic / "labels.csv").write_text("path,label,fold\nv1.5,SR,0\nv1.6.hea,AF,1000\n2024 12:30,AF,1\n")
     columns = {"patient": None, "age": None, "sex": None}
     records, _ = list_own_records("clinic", config(clinic, columns=columns))
-    assert records[["path", "fold"]].values.tolist() == [["v1.5", 0], ["v1.6", 1000]]
+    assert records[["path", "fold"]].values.tolist() == [["2024 12:30", 1], ["v1.5", 0], ["v1.6", 1000]]
 
 
 def test_images_with_a_table_outside_the_folder(tmp_path):

@@ -1,5 +1,6 @@
 """Raw files in folders and zip archives give the same results; hostile archives are rejected."""
 
+import errno
 import json
 import os
 import shutil
@@ -18,7 +19,7 @@ from ecgpipe.acquire.labels import read_grouping
 from ecgpipe.acquire.ptbxl import list_ptbxl_records
 from ecgpipe.acquire.simulate.dataset import simulate_dataset
 from ecgpipe.artifacts import sources
-from ecgpipe.artifacts.files import write_sums
+from ecgpipe.artifacts.files import SUMS, read_sums, write_sums
 from ecgpipe.artifacts.pages import read_pages
 from ecgpipe.artifacts.signals import LEADS, read_record, read_signal
 from ecgpipe.artifacts.sources import open_source
@@ -110,6 +111,11 @@ def test_names_outside_the_archive_are_rejected(tmp_path, name):
         open_source(hostile(tmp_path / "evil.zip", ("fine/x", ""), (name, "x")))
 
 
+def test_a_name_in_an_archive_may_have_a_colon(tmp_path):
+    name = "2024-01-01 12:30.png"
+    assert open_source(hostile(tmp_path / "a.zip", (name, "x"), ("y/z", ""))).read(name) == b"x"
+
+
 def test_links_bombs_many_files_and_damaged_archives_are_rejected(tmp_path, monkeypatch):
     link = zipfile.ZipInfo("link.hea")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
@@ -175,6 +181,41 @@ def test_links_to_folders_are_followed_once(tmp_path):
     (tmp_path / "top/linked").symlink_to(tmp_path / "real")
     (tmp_path / "real/sub/loop").symlink_to(tmp_path / "real")
     assert open_source(tmp_path / "top").names() == ["linked/sub/x.png"]
+
+
+def test_a_link_does_not_hide_the_folder_that_it_leads_to(tmp_path):
+    for name, other in (("p", "q"), ("q", "p")):  # whichever is visited first
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.png").write_bytes(b"x")
+        (tmp_path / name / "link").symlink_to(tmp_path / other)
+    assert open_source(tmp_path).names() == ["p/x.png", "q/x.png"]
+    assert open_source(tmp_path).names("p") == ["p/link/x.png", "p/x.png"]
+
+
+def test_a_folder_on_a_damaged_disk_is_not_taken_for_an_empty_one(tmp_path, monkeypatch):
+    (tmp_path / "ward").mkdir()
+    scandir = os.scandir
+
+    def fail(folder):
+        if Path(folder).name == "ward":
+            raise OSError(errno.EIO, "Input/output error", str(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", fail)
+    with pytest.raises(DataError, match=r"ward: cannot be read \(Input/output error\); check its disk"):
+        open_source(tmp_path).names()
+
+
+def test_a_damaged_list_of_checksums_is_read_once(tmp_path, monkeypatch):
+    (tmp_path / SUMS).write_text("nonsense")
+    names, calls = [f"{number}.png" for number in range(3)], []
+    for name in names:
+        (tmp_path / name).write_bytes(b"x")
+    monkeypatch.setattr(sources, "read_sums", lambda path: calls.append(path) or read_sums(path))
+    for name in names:
+        with pytest.raises(DataError, match=rf"{SUMS}, line 1: not a list of checksums"):
+            open_source(tmp_path).read(name)
+    assert len(calls) == 1
 
 
 def test_a_folder_without_read_permission_is_not_taken_for_an_empty_one(tmp_path, monkeypatch):

@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from ecgpipe.acquire.shards import sample_ids, shard_of
-from ecgpipe.artifacts.sources import Source, is_image, open_source
+from ecgpipe.artifacts.sources import Source, open_source
+from ecgpipe.artifacts.suffixes import is_image
 from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.errors import DataError
 from ecgpipe.progress import progress

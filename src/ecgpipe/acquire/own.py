@@ -9,7 +9,8 @@ from ecgpipe.acquire.header_labels import from_headers
 from ecgpipe.acquire.own_table import RAW_FILES, from_table, new_row
 from ecgpipe.acquire.ptbxl_pages import from_ptbxl
 from ecgpipe.acquire.shards import sample_ids, shard_count, shard_of
-from ecgpipe.artifacts.sources import Source, check_names, is_image, open_source, segments_of
+from ecgpipe.artifacts.sources import Source, check_names, open_source, segments_of
+from ecgpipe.artifacts.suffixes import is_image
 from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.config.own import HEADER, PTB_XL, OwnConfig
 from ecgpipe.errors import DataError, RecordError

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from ecgpipe.artifacts.sources import Source, open_source
+from ecgpipe.artifacts.sources import DRIVE, Source, open_source
 from ecgpipe.artifacts.wfdb_header import RECORD_SUFFIXES
 from ecgpipe.config.base import did_you_mean
 from ecgpipe.config.own import OwnConfig
@@ -159,7 +159,7 @@ def _path(text: str, kind: str, where: str) -> str:
     path = PurePosixPath(text.replace("\\", "/"))
     if not text or str(path) == ".":
         raise DataError(f"{where}: no path; give the record's path, or remove the line")
-    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+    if path.is_absolute() or ".." in path.parts or DRIVE.match(str(path)):
         raise DataError(f"{where}: {text!r} leaves the folder of the dataset; give paths below it")
     if kind == "signals" and path.suffix.lower() in RECORD_SUFFIXES:
         path = path.with_suffix("")

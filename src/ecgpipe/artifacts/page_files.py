@@ -9,13 +9,11 @@ import numpy as np
 
 from ecgpipe.artifacts.dicom import RECORDING, is_dicom, is_recording, read_page
 from ecgpipe.artifacts.pictures import page_frames, read_image, stored_orientation
-from ecgpipe.artifacts.sources import IMAGE_SUFFIXES, Folder, segments_of
+from ecgpipe.artifacts.sources import Folder, segments_of
 from ecgpipe.artifacts.unsupported_formats import unsupported_format
 from ecgpipe.artifacts.wfdb_header import RECORD_SUFFIXES, find_header, record_path
 from ecgpipe.errors import DataError
 
-PICTURES = IMAGE_SUFFIXES | {".webp", ".gif", ".jp2", ".j2k", ".jpf", ".jpx", ".heic", ".heif", ".hif", ".avif"}
-PICTURES |= {".pdf", ".dcm"}  # suffixes searched for in folders
 MAX_FILE_BYTES = 1 << 29
 NAMED = 5  # skipped files in a message
 PDF_DPI = 200  # the resolution at which pages are rendered by default

@@ -22,6 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from ecgpipe.artifacts.files import MADE_BY_A_RULE, SUMS, file_sha256, read_sums
+from ecgpipe.artifacts.suffixes import is_image
 from ecgpipe.artifacts.wfdb_header import LONGEST_HEADER, named_files, same_name, segment_names
 from ecgpipe.errors import DataError, RecordError, SourceError, one_line
 
@@ -30,14 +31,10 @@ MOST_FILES = 500_000
 LARGEST_FILE = 1 << 28  # bytes of one unpacked file of an archive: larger ones are not read into memory
 ENCRYPTED = 0x1
 MACOS_FOLDER = "__MACOSX"
+DRIVE = re.compile("[A-Za-z]:")
+"""Start of a path on another drive of Windows. Elsewhere, names may have a colon, as in ``2024-01-01 12:30.png``."""
 SYSTEM_FOLDERS = {"lost+found", "System Volume Information"}
 """Folders at the top of a disk that only the system may read."""
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
-
-
-def is_image(name: str) -> bool:
-    """Whether a file is an image, by its suffix."""
-    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
 
 
 def check_names(names: Iterable[str], source: Path | str) -> None:
@@ -80,7 +77,7 @@ def archive_files(archive: Path | str, file: zipfile.ZipFile) -> dict[str, zipfi
 def _checked_path(entry: zipfile.ZipInfo, archive: Path | str) -> PurePosixPath:
     """The path of an entry; DataError unless it is a plain, unencrypted file inside the archive's folder."""
     path = PurePosixPath(entry.filename.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or not path.parts or ":" in path.parts[0] or "\0" in entry.filename:
+    if path.is_absolute() or ".." in path.parts or not path.parts or DRIVE.match(str(path)) or "\0" in entry.filename:
         raise DataError(f"{archive}: its entry {entry.filename!r} leaves the target folder; not used")
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if kind not in (0, stat.S_IFREG):
@@ -189,15 +186,22 @@ def _open_archive(path: Path, size: int, changed: int, process: int) -> "Archive
 
 
 @lru_cache(maxsize=4)
-def _listed(sums: Path, size: int, changed: int) -> dict[str, str]:
-    """``read_sums``, once per process and version of the file."""
-    return read_sums(sums)
+def _listed(sums: Path, size: int, changed: int) -> dict[str, str] | str:
+    """``read_sums``, once per process and version of the file; its message for a damaged list."""
+    try:
+        return read_sums(sums)
+    except DataError as error:
+        return str(error)
 
 
 def _refuse(error: OSError) -> None:
-    """Raise DataError for a folder without read permission, whose files would seem not to exist."""
-    if isinstance(error, PermissionError) and os.path.basename(error.filename) not in SYSTEM_FOLDERS:
-        raise DataError(f"{error.filename}: cannot be read ({error.strerror}); check its permissions") from error
+    """Raise DataError for a folder that cannot be listed, whose files would seem not to exist."""
+    denied = isinstance(error, PermissionError)
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return
+    if not denied or os.path.basename(error.filename) not in SYSTEM_FOLDERS:
+        check = "permissions" if denied else "disk or network drive"
+        raise DataError(f"{error.filename}: cannot be read ({error.strerror}); check its {check}") from error
 
 
 class Folder:
@@ -208,17 +212,20 @@ class Folder:
 
     def names(self, below: str = "") -> list[str]:
         """See Source."""
-        found, seen = [], set()
-        for folder, folders, files in os.walk(os.path.join(self.top, below), onerror=_refuse, followlinks=True):
-            real = os.path.realpath(folder)
-            if real in seen:  # a link to a folder above
-                folders.clear()
-                continue
-            seen.add(real)
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            start = Path(folder).relative_to(self.top).as_posix()
-            start = "" if start == "." else f"{start}/"
-            found += [start + name for name in files if not name.startswith(".")]
+        found, seen, waiting = [], set(), [os.path.join(self.top, below)]
+        while waiting:
+            for folder, folders, files in os.walk(waiting.pop(0), onerror=_refuse):
+                real = os.path.realpath(folder)
+                if real in seen:  # a link to a folder that has its own name here
+                    folders.clear()
+                    continue
+                seen.add(real)
+                folders[:] = sorted(name for name in folders if not name.startswith("."))
+                paths = (os.path.join(folder, name) for name in folders)
+                waiting += [path for path in paths if os.path.islink(path)]  # followed after all real folders
+                start = Path(folder).relative_to(self.top).as_posix()
+                start = "" if start == "." else f"{start}/"
+                found += [start + name for name in files if not name.startswith(".")]
         return sorted(found)
 
     def __contains__(self, name: str) -> bool:
@@ -265,7 +272,10 @@ class Folder:
             stat = (self.top / SUMS).stat()
         except OSError:
             return {}
-        return _listed(self.top / SUMS, stat.st_size, stat.st_mtime_ns)
+        listed = _listed(self.top / SUMS, stat.st_size, stat.st_mtime_ns)
+        if isinstance(listed, str):
+            raise DataError(listed)
+        return listed
 
     @property
     def _made(self) -> bool:

@@ -20,7 +20,8 @@ from scipy.signal import resample_poly
 
 from ecgpipe.artifacts.pictures import MAX_PIXELS, known_formats, to_rgb
 from ecgpipe.artifacts.signals import read_record
-from ecgpipe.artifacts.sources import Source, check_names, is_image, open_source, read_image_file, segments_of
+from ecgpipe.artifacts.sources import Source, check_names, open_source, read_image_file, segments_of
+from ecgpipe.artifacts.suffixes import is_image
 from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.artifacts.wfdb_header import find_header, read_header
 from ecgpipe.audit.anomalies import signal_anomalies

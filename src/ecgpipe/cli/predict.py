@@ -50,7 +50,8 @@ MODEL_FILES = ("config.json", "weights.safetensors", "run.json")
 )
 def predict(args: Arguments) -> None:
     """Predict photos, scans, PDF pages and WFDB records with the built-in or a saved model. Research only."""
-    from ecgpipe.artifacts.page_files import PICTURES, find_files, is_record
+    from ecgpipe.artifacts.page_files import find_files, is_record
+    from ecgpipe.artifacts.suffixes import PICTURES
     from ecgpipe.artifacts.wfdb_header import RECORD_SUFFIXES
     from ecgpipe.config.box import BOX_FOLDER
     from ecgpipe.gpus import reserve_gpus

@@ -111,7 +111,8 @@ def _each_page(args: Arguments, make_folder: Callable[[], Any], verb: str) -> No
     """
     from tqdm import tqdm
 
-    from ecgpipe.artifacts.page_files import PICTURES, find_files, read_pictures
+    from ecgpipe.artifacts.page_files import find_files, read_pictures
+    from ecgpipe.artifacts.suffixes import PICTURES
     from ecgpipe.progress import progress
 
     found = find_files(args.pages, PICTURES)  # before PyTorch is imported, which takes seconds
