@@ -290,3 +290,42 @@ def test_a_larger_sample_contains_the_smaller_one(clinic):
     three = set(list_own_records("clinic", config(clinic, limit=3, seed=4))[0]["record_id"])
     assert len(two) == 2
     assert two < three
+
+
+def test_images_in_other_formats_are_problems(tmp_path):
+    names = ("sick/1.jfif", "sick/2.HEIC", "well/1.jpe", "well/2.pdf", "well/notes.txt")
+    for name in names:
+        (tmp_path / "x" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "x" / name).write_bytes(b"x")
+    expected = [
+        (n, "unsupported-format", str(tmp_path / "x" / n)) for n in ("sick/2.HEIC", "well/2.pdf", "well/3.webp")
+    ]
+    settings = OwnConfig(kind="images", source=str(tmp_path / "x"))
+    before = make_dataset("scans", settings, "results", "resources").listing_hash()
+    (tmp_path / "x/well/3.webp").write_bytes(b"x")
+    assert make_dataset("scans", settings, "results", "resources").listing_hash() != before
+    records, problems = list_own_records("scans", settings)
+    assert records["path"].tolist() == ["sick/1.jfif", "well/1.jpe"]
+    assert [(p.record, p.problem, p.file) for p in problems] == expected
+    assert problems[0].detail == "not a PNG, JPEG, BMP or TIFF file; convert it to PNG"
+    table = tmp_path / "labels.csv"
+    table.write_text("id,path,label\na,sick/1.jfif,sick\nb,sick/2.HEIC,sick\nc,well/1.jpe,well\n")
+    settings = OwnConfig(kind="images", source=settings.source, labels=str(table), columns={"record": "id"})
+    records, problems = list_own_records("scans", settings)
+    assert records["record_id"].tolist() == ["a", "c"]
+    assert [(p.record, p.problem, p.file) for p in problems] == [("b", *expected[0][1:]), *expected[1:]]
+    table.write_text("id,path,label\nb,sick/2.HEIC,sick\n")
+    with pytest.raises(DataError, match=r"none of its 1 images can be used; \S+2\.HEIC: not a PNG"):
+        list_own_records("scans", settings)
+    (tmp_path / "x/sick/1.jfif").unlink()
+    (tmp_path / "x/well/1.jpe").unlink()
+    with pytest.raises(DataError, match=r"none of its images can be used; sick/2\.HEIC: not a PNG.* convert"):
+        list_own_records("scans", OwnConfig(kind="images", source=settings.source))
+
+
+def test_a_class_folder_must_not_have_a_reserved_name(tmp_path):
+    for name in ("record_id", "well"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.png").write_bytes(b"x")
+    with pytest.raises(DataError, match=r"record_id/1\.png: 'record_id' is not allowed as a class name"):
+        list_own_records("scans", OwnConfig(kind="images", source=str(tmp_path)))

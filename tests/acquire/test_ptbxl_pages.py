@@ -129,6 +129,10 @@ def test_a_table_gives_the_numbers_of_images_and_folders(tmp_path, ptb_xl):
     ]
     assert [(p.record, p.problem) for p in problems] == [("9/9-0001.png", "no-id"), ("10", "missing-file")]
     assert make_dataset("kaggle", settings, "r", "r", PtbXlConfig(source=str(ptb_xl))).tables == ("ids.csv",)
+    (folder / "8/8-0002.webp").write_bytes(b"x")
+    (folder / "ids.csv").write_text("image,id\n7,00008\n8/8-0002.webp,2\n")
+    _, problems = list_own_records("kaggle", settings, ptb_xl=ptb_xl)
+    assert [(p.record, p.problem) for p in problems if "webp" in p.record] == [("8/8-0002.webp", "unsupported-format")]
     (folder / "ids.csv").write_text("image,id\n7,00008\n7/,2\n")
     with pytest.raises(DataError, match=r"ids\.csv, line 3: 7 has two ids, 8 and 2"):
         list_own_records("kaggle", settings, ptb_xl=ptb_xl)

@@ -232,7 +232,9 @@ class UserDataset(Dataset):
         return self.source if self.ptb_xl is None else self.ptb_xl.source
 
     def listing_hash(self) -> str:
-        """See Dataset; covers the records and, if the labels are in their headers, the headers, but no other files."""
+        """See Dataset; covers the records, images that are problems, and headers with labels, but no other files."""
+        if self.kind == "images":
+            return _hash(sorted([*self._files, *own.unsupported_images(self.source)]))
         if self.config.labels != HEADER:
             return _hash(sorted(self._files))
         source = open_source(self.source)

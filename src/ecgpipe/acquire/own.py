@@ -6,11 +6,11 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from ecgpipe.acquire.header_labels import from_headers
-from ecgpipe.acquire.own_table import RAW_FILES, from_table, new_row
+from ecgpipe.acquire.own_table import RAW_FILES, UNSUPPORTED, check_class_names, from_table, new_row
 from ecgpipe.acquire.ptbxl_pages import from_ptbxl
 from ecgpipe.acquire.shards import sample_ids, shard_count, shard_of
 from ecgpipe.artifacts.sources import Source, check_names, open_source, segments_of
-from ecgpipe.artifacts.suffixes import is_image
+from ecgpipe.artifacts.suffixes import is_image, is_picture
 from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.config.own import HEADER, PTB_XL, OwnConfig
 from ecgpipe.errors import DataError, RecordError
@@ -44,6 +44,11 @@ def present_records(source: Path | str, kind: str) -> dict[str, list[str]]:
     return records
 
 
+def unsupported_images(source: Path | str) -> list[str]:
+    """Pictures in formats that a dataset's images must not have, such as HEIC and PDF, by their suffixes."""
+    return [name for name in open_source(source).names() if is_picture(name) and not is_image(name)]
+
+
 def number_of_shards(source: Path | str, kind: str, shards: int | None, key: str) -> int:
     """The configured number of shards, or one that fits the number of records.
 
@@ -55,6 +60,8 @@ def number_of_shards(source: Path | str, kind: str, shards: int | None, key: str
     """
     records = len(present_records(source, kind))
     if not records:
+        if kind == "images" and (others := unsupported_images(source)):
+            raise DataError(f"{source}: none of its images can be used; {others[0]}: {UNSUPPORTED}")
         raise DataError(f"{source}: contains no {RAW_FILES[kind]}; set {key}.source, or {key}.kind")
     return shards or shard_count(records)
 
@@ -86,7 +93,11 @@ def list_own_records(
         rows, problems = from_ptbxl(present, config, key, ptb_xl)
     else:
         rows, problems = from_table(present, config, key)
-    if config.kind == "signals":
+    if config.kind == "images":
+        source, known = open_source(config.source), {error.file for error in problems}
+        others = ((name, source.full_name(name)) for name in unsupported_images(config.source))
+        problems += [RecordError(n, file, "unsupported-format", UNSUPPORTED) for n, file in others if file not in known]
+    else:
         problems = _without_segments(problems, rows, present, open_source(config.source))
     records = pd.DataFrame(rows)
     records = records[records["record_id"].isin(sample_ids(records["record_id"], config.limit, config.seed))]
@@ -117,6 +128,7 @@ def _from_folders(present: Iterable[str], config: OwnConfig, key: str) -> list[d
         where = source.full_name(path)
         if not rest:
             raise DataError(f"{where}: not in a class folder; move it, or set a table of labels ({key}.labels)")
+        check_class_names([folder], where)
         record = str(PurePosixPath(path).with_suffix(""))
         other = paths.setdefault(record, path)
         if other != path:

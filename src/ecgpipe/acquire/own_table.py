@@ -15,6 +15,7 @@ from ecgpipe.config.own import OwnConfig
 from ecgpipe.errors import DataError, RecordError, one_line
 
 RAW_FILES = {"signals": "WFDB record (.hea)", "images": "image"}
+UNSUPPORTED = "not a PNG, JPEG, BMP or TIFF file; convert it to PNG"
 DELIMITERS = (",", ";", "\t", "|")
 SEX = {"male": "male", "m": "male", "female": "female", "f": "female", "": None}
 END = "end"  # a line after the last one; it is part of a cell if a quote is not closed
@@ -49,12 +50,16 @@ def from_table(present: dict[str, list[str]], config: OwnConfig, key: str) -> tu
             row["sex"] = _sex(cells[columns.sex], f"{place}, column {columns.sex}")
         if path in present:
             rows.append(row)
+        elif config.kind == "images" and path in source:
+            problems.append(RecordError(record, source.full_name(path), "unsupported-format", UNSUPPORTED))
         else:
             detail = f"listed in {where}, line {line}, but this {RAW_FILES[config.kind]} is missing"
             problems.append(RecordError(record, source.full_name(path), "missing-file", detail))
     for path in sorted(set(present) - set(paths)):
         problems.append(RecordError(path, source.full_name(path), "no-metadata", f"the record has no row in {where}"))
     if not rows:
+        if problems[0].problem == "unsupported-format":
+            raise DataError(f"{where}: none of its {len(table)} images can be used; {problems[0].file}: {UNSUPPORTED}")
         raise DataError(
             f"{where}: none of its {len(table)} records is in {config.source}; column {columns.path} must contain "
             f"paths below {key}.source, such as {min(present)!r}, not {next(iter(paths), '')!r}"

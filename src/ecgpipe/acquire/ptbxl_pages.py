@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ecgpipe.acquire.own_table import new_row, read_table
+from ecgpipe.acquire.own_table import UNSUPPORTED, new_row, read_table
 from ecgpipe.acquire.ptbxl import DATABASE, SEX, patient_ids, read_database
 from ecgpipe.artifacts.sources import open_source
 from ecgpipe.config.own import OwnConfig
@@ -102,6 +102,9 @@ def _by_table(
         numbers[path] = given[name]
         used.add(name)
     for name in sorted(set(given) - used):
-        detail = f"listed in {where}, but there is no such image or folder of images"
+        if name in source:
+            problems.append(RecordError(name, source.full_name(name), "unsupported-format", UNSUPPORTED))
+            continue
+        detail = f"listed in {where}, but there is no such image, or folder of images in PNG, JPEG, BMP or TIFF"
         problems.append(RecordError(name, source.full_name(name), "missing-file", detail))
     return numbers, problems
