@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -329,3 +330,23 @@ def test_a_class_folder_must_not_have_a_reserved_name(tmp_path):
         (tmp_path / name / "1.png").write_bytes(b"x")
     with pytest.raises(DataError, match=r"record_id/1\.png: 'record_id' is not allowed as a class name"):
         list_own_records("scans", OwnConfig(kind="images", source=str(tmp_path)))
+
+
+def test_accents_in_another_unicode_form_are_the_same(tmp_path):
+    """macOS may write é in file names as e with a combining accent; spreadsheets write one letter."""
+    composed, decomposed = (normalize(form, "santé") for form in ("NFC", "NFD"))
+    for name in (f"{decomposed}/1.png", f"{composed}/2.png", "malade/3.png"):
+        (tmp_path / "x" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "x" / name).write_bytes(b"x")
+    settings = OwnConfig(kind="images", source=str(tmp_path / "x"), classes=["malade", decomposed])
+    records, _ = list_own_records("scans", settings)
+    assert sorted(records["statements"].map(json.loads).map(list).sum()) == ["malade", composed, composed]
+    assert label_classes(records, settings.classes, "own.scans")[1] == ("malade", composed)
+    table = tmp_path / "labels.csv"
+    table.write_text(f"path,label\n{composed}/1.png,{decomposed}\n{composed}/2.png,{composed}\nmalade/3.png,malade\n")
+    records, problems = list_own_records("scans", settings.model_copy(update={"labels": str(table)}))
+    assert set(records["path"]) == {f"{decomposed}/1.png", f"{composed}/2.png", "malade/3.png"} and not problems
+    assert label_classes(records, settings.classes, "own.scans")[1] == ("malade", composed)
+    table.write_text(table.read_text() + f"{decomposed}/1.png,{composed}\n")
+    with pytest.raises(DataError, match=r"line 5, column path: .* already occurs in line 2"):
+        list_own_records("scans", settings.model_copy(update={"labels": str(table)}))

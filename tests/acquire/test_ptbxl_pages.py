@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
@@ -142,6 +143,16 @@ def test_a_table_gives_the_numbers_of_images_and_folders(tmp_path, ptb_xl):
     (folder / "ids.csv").write_text("image;id\n7;8\n")
     with pytest.raises(DataError, match=r"set own\.kaggle\.delimiter"):
         list_own_records("kaggle", settings, ptb_xl=ptb_xl)
+
+
+def test_a_table_may_write_accents_in_another_unicode_form(tmp_path, ptb_xl):
+    names = [f"{normalize(form, 'é')}/{form}.png" for form in ("NFC", "NFD")]
+    folder = write_images(tmp_path / "pages", names)
+    for form in ("NFC", "NFD"):
+        table = [f"{normalize(form, 'é')}/{name},{number}" for name, number in (("NFC.png", 2), ("NFD.png", 8))]
+        (folder / "ids.csv").write_text("\n".join(["image,id", *table]))
+        records, problems = list_own_records("pages", config(folder, id_table="ids.csv"), ptb_xl=ptb_xl)
+        assert set(records["path"]) == set(names) and not problems
 
 
 def test_images_of_other_records_stop_with_the_keys_to_set(tmp_path, ptb_xl):

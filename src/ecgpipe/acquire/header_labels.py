@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ecgpipe.acquire.own_table import SEX, check_class_names, new_row, read_table
+from ecgpipe.acquire.own_table import SEX, class_names, new_row, read_table
 from ecgpipe.artifacts.sources import Source, open_source
 from ecgpipe.artifacts.wfdb_header import LONGEST_HEADER, text_lines
 from ecgpipe.config.data import SUPERCLASSES
@@ -127,9 +127,8 @@ def read_code_table(path: Path | str | None = None, key: str = "code_table") -> 
 
 
 def _classes(cell: str, where: str) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(filter(None, (name.strip() for name in cell.split(";")))))
-    check_class_names(names, where)
-    return names
+    names = filter(None, (name.strip() for name in cell.split(";")))
+    return tuple(dict.fromkeys(class_names(names, where)))
 
 
 @dataclass(frozen=True)

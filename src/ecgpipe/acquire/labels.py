@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ecgpipe.acquire.challenge_2024 import challenge_groups
-from ecgpipe.acquire.own_table import check_class_names, read_table
+from ecgpipe.acquire.own_table import class_names, read_table
 from ecgpipe.acquire.ptbxl import STATEMENTS
 from ecgpipe.artifacts.sources import open_source
 from ecgpipe.artifacts.tables import Labels
@@ -78,7 +78,7 @@ def _read_grouping_file(path: str, known: set[str]) -> dict[str, str]:
             raise DataError(f"{where}, line {line}: {code!r} is not a statement of {STATEMENTS}{hint}")
         if not name:
             raise DataError(f"{where}, line {line}: no class; name one, or remove the line")
-        check_class_names([name], f"{where}, line {line}")
+        (name,) = class_names([name], f"{where}, line {line}")
         if group_of.setdefault(code, name) != name:
             raise DataError(f"{where}, line {line}: {code} is in two classes, {group_of[code]} and {name}")
     return group_of

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from ecgpipe.acquire.header_labels import from_headers
-from ecgpipe.acquire.own_table import RAW_FILES, UNSUPPORTED, check_class_names, from_table, new_row
+from ecgpipe.acquire.own_table import RAW_FILES, UNSUPPORTED, class_names, from_table, new_row
 from ecgpipe.acquire.ptbxl_pages import from_ptbxl
 from ecgpipe.acquire.shards import sample_ids, shard_count, shard_of
 from ecgpipe.artifacts.sources import Source, check_names, open_source, segments_of
@@ -128,10 +128,9 @@ def _from_folders(present: Iterable[str], config: OwnConfig, key: str) -> list[d
         where = source.full_name(path)
         if not rest:
             raise DataError(f"{where}: not in a class folder; move it, or set a table of labels ({key}.labels)")
-        check_class_names([folder], where)
         record = str(PurePosixPath(path).with_suffix(""))
         other = paths.setdefault(record, path)
         if other != path:
             raise DataError(f"{where} and {other}: same name, {record}; rename one, or set {key}.labels")
-        rows.append(new_row(record, path, {folder: 100.0}))
+        rows.append(new_row(record, path, dict.fromkeys(class_names([folder], where), 100.0)))
     return rows

@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from unicodedata import normalize
 
 import pandas as pd
 
@@ -30,9 +31,12 @@ def from_table(present: dict[str, list[str]], config: OwnConfig, key: str) -> tu
     ids: dict[str, int] = {}
     paths: dict[str, int] = {}
     rows, problems = [], []
+    composed = {normalize("NFC", path): path for path in present}
     for line, cells in table:
         place = f"{where}, line {line}"
         path = _path(cells[columns.path], config.kind, f"{place}, column {columns.path}")
+        if path not in present:  # macOS may write the accents of file names in another Unicode form than tables
+            path = composed.get(normalize("NFC", path), path)
         record = path if columns.record is None else cells[columns.record]
         if not record:
             raise DataError(f"{place}, column {columns.record}: no id; give every record an id, or remove the column")
@@ -180,15 +184,20 @@ def _labels(cells: dict[str, str], config: OwnConfig, where: str) -> list[str]:
             if cells[name] not in ("", "0", "1", "0.0", "1.0"):
                 raise DataError(f"{where}, column {name}: {cells[name]!r}; a column of a single class must be 0 or 1")
         labels = [name for name in column if cells[name].startswith("1")]
-    check_class_names(labels, where)
-    return labels
+    return class_names(labels, where)
 
 
-def check_class_names(names: Iterable[str], where: str) -> None:
-    """Raise DataError for a name that cannot be a class, such as that of the labels file's column of record ids."""
-    for name in names:
+def class_names(names: Iterable[str], where: str) -> list[str]:
+    """The names in the Unicode form NFC, since macOS may write accents of folders in another form than tables.
+
+    Raises:
+        DataError: a name cannot be a class, such as that of the labels file's column of record ids.
+    """
+    composed = [normalize("NFC", name) for name in names]
+    for name in composed:
         if not name.isprintable() or name == ID_COLUMN:
             raise DataError(f"{where}: {name!r} is not allowed as a class name; use another one")
+    return composed
 
 
 def _number(text: str, where: str, whole: bool = False) -> float | None:

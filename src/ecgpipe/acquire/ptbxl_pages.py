@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from unicodedata import normalize
 
 import pandas as pd
 
@@ -85,7 +86,7 @@ def _by_table(
     )
     given: dict[str, int] = {}
     for line, cells in table:
-        name, number = cells["image"].replace("\\", "/").rstrip("/"), cells["id"]
+        name, number = normalize("NFC", cells["image"]).replace("\\", "/").rstrip("/"), cells["id"]
         if not name or not (number.isascii() and number.isdigit() and len(number) < 10):
             raise DataError(f"{where}, line {line}: image {name!r}, id {number!r}; give a path and a whole number")
         if given.setdefault(name, int(number)) != int(number):
@@ -93,7 +94,7 @@ def _by_table(
     numbers: dict[str, int] = {}
     problems, used = [], set()
     for path in sorted(present):
-        parts = path.split("/")
+        parts = normalize("NFC", path).split("/")  # macOS may write accents in another form than the table
         name = next((n for n in ("/".join(parts[:end]) for end in range(len(parts), 0, -1)) if n in given), None)
         if name is None:
             detail = f"neither the image nor its folder is in {where}"

@@ -2,6 +2,7 @@
 
 import re
 from typing import Literal
+from unicodedata import normalize
 
 from pydantic import Field, field_validator, model_validator
 
@@ -126,6 +127,11 @@ class OwnConfig(Section):
         if self.labels not in (None, HEADER) and columns[protocol] is not None:
             return None
         return f"requires columns.{'fold' if protocol == 'folds' else protocol} of a label table"
+
+    @field_validator("classes")
+    @classmethod
+    def _composed(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return None if value is None else tuple(normalize("NFC", name) for name in value)  # as labels are compared
 
     @field_validator("labels")
     @classmethod
