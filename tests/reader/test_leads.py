@@ -217,6 +217,13 @@ def test_one_column_is_not_taken_for_four_although_a_name_was_misread() -> None:
     assert found.layout == "3x4, column 1 of 4" and [lead.name for lead in found.leads] == ["I", "II", "III"]
 
 
+def test_the_upper_half_of_two_columns_is_not_taken_for_four() -> None:
+    baselines = [30.0, 60, 90]
+    trace, offset = rows_of_traces(baselines)
+    found = find_leads(trace, offset, names_of([LIMB[:3], CHEST[:3]], baselines), MM)
+    assert found.layout == "6x2, rows 1 to 3" and len(found.leads) == 6
+
+
 def test_a_page_that_was_cut_on_the_left_keeps_the_rest_of_the_first_column() -> None:
     found = find_leads(*cut(BY_COLUMN, [30.0, 60, 90], 50, 300), MM)
     assert found.layout == "3x4"

@@ -41,18 +41,13 @@ def test_texts_are_written_in_the_networks_alphabet(text, written):
     [
         ("25 mm/s 10 mm/mv", ["25"], ["10"]),
         ("s*eed:50mm/sec *:5.0mm/mv *:20mm/mv", ["50"], ["5.0", "20"]),
-        ("12.5mm / s 0.5 cm/mv", ["12.5"], ["0.5"]),
+        ("12.5mm / s.0.5 cm/mv", ["12.5"], ["0.5"]),
         ("mm/s 10 mv/s 120 mm* 25 m/s 1:25 mm", [], []),
         ("2025 mm/s *5 mm/s", [], []),
     ],
 )
 def test_scales_are_numbers_before_their_units(text, speeds, gains):
     assert ([each[1] for each in SPEED.finditer(text)], [each[1] for each in GAIN.finditer(text)]) == (speeds, gains)
-
-
-def test_one_value_is_used_and_several_are_not():
-    assert PrintedScales((50.0,), (5.0,)).speed == 50 and PrintedScales((50.0,), (5.0,)).gain == 5
-    assert PrintedScales((25.0, 50.0), (5.0, 10.0)).speed is None and PrintedScales((), (5.0, 10.0)).gain is None
 
 
 def test_a_view_shows_the_text_level_and_at_one_size():
@@ -93,8 +88,35 @@ def test_what_was_given_or_measured_wins_and_the_print_is_reported(net, tmp_path
     found = digitize(image, net, RATE, speed=50, gain=5)
     assert found.speed == pytest.approx(50, rel=0.02) and found.gain == 5
     assert (
-        "20 mm/mV is printed: 5 mm/mV is used" in found.notes and "25 mm/s is printed: check the speed" in found.notes
+        "20 mm/mV is printed: 5 mm/mV is used" in found.notes and "25 mm/s is printed: 50 mm/s is used" in found.notes
     )
+
+
+@pytest.mark.parametrize("around", ["a frame", "a long line"])
+def test_scales_in_a_frame_or_at_the_end_of_a_long_line_are_read(around, net):
+    drawn = RenderConfig(layout="6x2", dpi=150, gain=20, pulse=False, annotations=around == "a frame")
+    page = render_page(rhythm(0.85, 0.09), RATE, drawn)
+    picture, mm = page.image.copy(), page.dpi / 25.4
+    height, width = picture.shape[:2]
+    if around == "a frame":
+        left, bottom = round(6 * mm), height - round(2 * mm)
+        cv2.rectangle(picture, (left, bottom - round(7 * mm)), (width - left, bottom), (0, 0, 0), 2)
+    else:
+        text = "25 mm/s  20 mm/mV  0.15-40 Hz  AC 50  12SL 239 v17  Account 12345 678  Referred by: unknown  ID 990-17"
+        cv2.putText(picture, 2 * text, (60, height - 30), cv2.FONT_HERSHEY_SIMPLEX, 0.38, (0, 0, 0), 1, cv2.LINE_AA)
+    found = digitize(picture, net, RATE)
+    assert found.printed.gains == (20,) and found.gain == 20
+
+
+def test_several_printed_scales_are_reported_and_one_of_them_is_used(net, tmp_path):
+    layout = layout_named("6x2").model_dump(mode="json")
+    layout["texts"][0]["text"] = "25 mm/s   Limb: 10 mm/mV   Chest: 5 mm/mV"
+    (tmp_path / "layout.json").write_text(json.dumps(layout))
+    drawn = RenderConfig(layout=str(tmp_path / "layout.json"), dpi=150, pulse=False)
+    found = digitize(render_page(rhythm(0.85, 0.09), RATE, drawn).image, net, RATE)
+    assert found.printed.gains == (5, 10) and found.gain == 10 and found.assumed == ()
+    assert "5 and 10 mm/mV are printed: 10 mm/mV is used" in found.notes
+    assert not any("assumed: " in note or "is assumed" in note for note in found.notes if "page" not in note)
 
 
 def test_an_untrained_network_reads_nothing(net):

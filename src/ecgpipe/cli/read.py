@@ -19,8 +19,12 @@ WEIGHTS = argument("--weights", type=Path, metavar="FILE", help="weights of anot
 THREADS = argument("--threads", type=positive, help="CPU threads (default: all cores)")
 JSON = argument("--json", action="store_true", help="print one JSON document: `pages` (as in STEM.json) and `errors`")
 SCALES = (
-    argument("--speed", type=float, metavar="MM_PER_S", help="paper speed, if known (default: 25 or 50, by the waves)"),
-    argument("--gain", type=float, metavar="MM_PER_MV", help="gain, if known (default: by the pulses, or 10)"),
+    argument(
+        "--speed", type=float, metavar="MM_PER_S", help="paper speed, if known (default: as printed, or by the waves)"
+    ),
+    argument(
+        "--gain", type=float, metavar="MM_PER_MV", help="gain, if known (default: by the pulses, as printed, or 10)"
+    ),
 )
 RANGES = {
     "rate": (50.0, 10_000.0, "Hz"),

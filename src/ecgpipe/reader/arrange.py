@@ -15,6 +15,7 @@ from ecgpipe.reader.templates import BY_NAMES, Layout, named_rows
 
 WRONG_NAME = 0.7  # weight of a name that contradicts a layout
 MISSING_NAME = 0.3  # weight of a name of the layout that was not read, on a page with readable names
+MISSING_COLUMN, MOSTLY = 0.6, 0.6  # the same if no name of its column was read, but this share of the other columns'
 PART = 2.5  # rarity of a page that shows only some rows of a layout
 IN_COLUMN = 8.0  # mm, distance of a name from those above and below it
 NAME_LEFT, NAME_RIGHT, USUAL_NAME = 6.0, 14.0, 3.0  # mm, where names are printed relative to the start of their lead
@@ -138,8 +139,8 @@ def _fitted(layout: Layout, spans: list[tuple[float, float]], names: Names) -> A
     if not shown:  # the names would place all columns outside of the rows
         bounds, shown = _equal_parts(left, right, len(layout.columns)), list(range(len(layout.columns)))
     kept = replace(layout, columns=tuple(layout.columns[column] for column in shown))
-    missing = sum(name != "?" for column in kept.columns for name in column) - len(read)
-    score = right_share - WRONG_NAME * wrong_share - layout.rarity - (MISSING_NAME * missing if right_share else 0)
+    missing = _missing_names(kept.columns, read) if right_share else 0.0
+    score = right_share - WRONG_NAME * wrong_share - layout.rarity - missing
     cut = len(shown) < len(layout.columns)
     if cut:
         score -= PART
@@ -150,6 +151,16 @@ def _fitted(layout: Layout, spans: list[tuple[float, float]], names: Names) -> A
     kept = replace(kept, columns=tuple(columns))
     read |= {(name, row) for (_, row), name in others.items()}
     return Arrangement(kept, [bounds[column] for column in shown], score, agreement, frozenset(read), cut)
+
+
+def _missing_names(columns: Sequence[tuple[str, ...]], read: set[tuple[str, int]]) -> float:
+    """By how much names (name, row) of a layout's columns that were not read speak against it."""
+    named = [[(name, row) for row, name in enumerate(column) if name != "?"] for column in columns]
+    shown = [column for column in named if any(place in read for place in column)]
+    places = sum(len(column) for column in shown)
+    legible = places and len(read) >= MOSTLY * places
+    elsewhere = sum(len(column) for column in named) - places
+    return MISSING_NAME * (places - len(read)) + (MISSING_COLUMN if legible else MISSING_NAME) * elsewhere
 
 
 def _columns(matching: list[tuple[int, float]], count: int, left: float, right: float) -> tuple[float, float]:

@@ -17,13 +17,13 @@ from ecgpipe.reader.printed_scales import PrintedScales, read_scales
 from ecgpipe.reader.refine import corrections
 from ecgpipe.reader.scales import RATE, Pulses, find_pulses, is_fast
 from ecgpipe.reader.templates import Layout
-from ecgpipe.reader.timing import FAST_SPEED
+from ecgpipe.reader.timing import FAST_SPEED, USUAL_SPEED
 
 USUAL_GAIN = 10.0  # mm/mV
-SIMILAR_NAMES = ("II", "I", "III"), ("V5", "V1", "V2", "V3", "V4", "V6")  # the most frequent strips first
+LIMB, CHEST = ("II", "I", "III"), ("V5", "V1", "V2", "V3", "V4", "V6")  # similar names, the most frequent strips first
 ALIKE, CLEARLY = 0.7, 0.12  # likeness of a strip and a lead, and how much higher than with the lead of its name
 EQUALLY = 0.05  # difference of likeness that is ignored
-SHIFTS = 0.04, 0.004  # s: largest shift between two rows, and its steps
+SHIFT, STEP, BEAT = 0.04, 0.004, 1.5  # s: largest shift between two rows, its steps, and more than most beats last
 
 
 @dataclass(frozen=True)
@@ -124,17 +124,20 @@ def digitize(
     page = named_page(picture, net, layouts)
     turned = np.ascontiguousarray(np.rot90(255 - picture if page.negative else picture, page.quarters))
     printed = read_scales(turned, page.reading, net.text)
-    known_speed = speed or printed.speed
+    known_speed = speed or _nearest(printed.speeds, USUAL_SPEED)
     read = follow_lines(page, picture, known_speed)
     pulses = find_pulses(page, read.unit)
-    known_gain = gain or (pulses and pulses.gain) or printed.gain
+    known_gain = gain or (pulses and pulses.gain) or _nearest(printed.gains, USUAL_GAIN)
     scale = known_gain or USUAL_GAIN
-    notes = _scale_notes(scale, speed, gain, pulses, printed)
+    notes = []
     recording = _recording(read, net, RATE, scale)  # the limits of what follows hold at this rate
     if not known_speed and is_fast(recording.signal, RATE, pulses):
         read = follow_lines(page, picture, FAST_SPEED)
         recording = _recording(read, net, RATE, scale)
         notes.append("50 mm/s is assumed, since its waves or long rows look like it; no printed speed was read")
+    notes += _scale_notes(known_speed or recording.speed, scale, None if gain else pulses, printed)
+    if not known_gain:
+        notes.append(f"no calibration pulse and no printed gain was read: {scale:g} mm/mV is assumed")
     rows = {lead.name: lead.row for lead in page.leads.leads if not lead.strip}
     if shifts := row_shifts(recording.signal, RATE, rows):
         read = read.shifted(shifts)
@@ -153,27 +156,31 @@ def digitize(
     return replace(recording, assumed=assumed, printed=printed, notes=(*notes, *against, *recording.notes))
 
 
-def _scale_notes(
-    scale: float, speed: float | None, gain: float | None, pulses: Pulses | None, printed: PrintedScales
-) -> list[str]:
-    """What is doubtful about the scales: ``scale`` is the gain that is used, ``speed`` and ``gain`` were given."""
+def _nearest(values: Sequence[float], usual: float) -> float | None:
+    """The value that is nearest to the usual one, if there is any."""
+    return min(values, key=lambda value: abs(np.log(value / usual)), default=None)
+
+
+def _scale_notes(speed: float, gain: float, pulses: Pulses | None, printed: PrintedScales) -> list[str]:
+    """How the print and the pulses contradict the scales that are used; None for pulses that do not matter."""
     notes = []
-    measured = pulses and pulses.gain
-    if not gain and not measured and not printed.gain:
-        notes.append(f"no calibration pulse and no printed gain was read: {scale:g} mm/mV is assumed")
-    if not gain and pulses and pulses.others:
+    if printed.speeds and printed.speeds != (speed,):
+        notes.append(f"{_listed(printed.speeds, 'mm/s')} printed: {speed:g} mm/s is used")
+    if printed.gains and printed.gains != (gain,):
+        notes.append(f"{_listed(printed.gains, 'mm/mV')} printed: {gain:g} mm/mV is used")
+    if pulses and pulses.others:
+        others = " and ".join(f"{other:g}" for other in pulses.others)
+        notes.append(f"some calibration pulses show {others} mm/mV: {gain:g} mm/mV is used for all leads")
+    if pulses and not pulses.gain and printed.gains:
         notes.append(
-            f"some calibration pulses show {_listed(pulses.others)} mm/mV: {scale:g} mm/mV is used for all leads"
+            f"the calibration pulses seem to be {pulses.height:.1f} mm high, although {gain:g} mm/mV is printed: the "
+            "scale of the page may be wrong"
         )
-    if printed.gains and printed.gains != (scale,):
-        notes.append(f"{_listed(printed.gains)} mm/mV is printed: {scale:g} mm/mV is used")
-    if printed.speeds and not (printed.speed and printed.speed == (speed or printed.speed)):
-        notes.append(f"{_listed(printed.speeds)} mm/s is printed: check the speed")
     return notes
 
 
-def _listed(values: Sequence[float]) -> str:
-    return " and ".join(f"{value:g}" for value in values)
+def _listed(values: Sequence[float], unit: str) -> str:
+    return " and ".join(f"{value:g}" for value in values) + f" {unit} " + ("is" if len(values) == 1 else "are")
 
 
 def _recording(read: PageLines, net: ReaderNet, sampling_rate: float, gain: float) -> Recording:
@@ -235,27 +242,34 @@ def _shown_in_strip(lead: FoundLead, strip: np.ndarray, signal: np.ndarray, rate
         rate: Hz.
     """
     name = lead.name
-    similar = next((names for names in SIMILAR_NAMES if name in names), None)
+    similar = next((names for names in (LIMB, CHEST) if name in names), None)
     if similar is None:
         return None
     names = similar if lead.name_read else (*similar, *(other for other in PRINTED_NAMES if other not in similar))
     likeness = {each: _likeness(strip, signal[PRINTED_NAMES.index(each)], rate) for each in names}
     best = next(each for each in names if likeness[each] > max(likeness.values()) - EQUALLY)
     clear = likeness[best] >= ALIKE and likeness[best] > likeness[name] + CLEARLY and likeness[name] > -1
+    if (
+        clear
+        and lead.name_read
+        and similar is CHEST
+        and _likeness(strip, signal[PRINTED_NAMES.index(name)], rate, BEAT) >= ALIKE
+    ):
+        return None  # the leads were recorded at another time than the strip
     return best if clear else None
 
 
-def _likeness(first: np.ndarray, second: np.ndarray, rate: float) -> float:
-    """Highest likeness of two signals (samples,) within SHIFTS; -1 if less than a second of both is known.
+def _likeness(first: np.ndarray, second: np.ndarray, rate: float, shift: float = SHIFT) -> float:
+    """Highest likeness of two signals (samples,) at shifts up to these seconds; -1 if less than 1 s of both is known.
 
     The likeness is their covariance, relative to the mean of their variances: the correlation, lower if one has larger
     waves than the other.
     """
-    most, step = round(SHIFTS[0] * rate), max(round(SHIFTS[1] * rate), 1)
+    most, step = round(shift * rate), max(round(STEP * rate), 1)
     found = [-1.0]
-    for shift in range(-most, most + 1, step):
-        moved = first[shift:] if shift >= 0 else first[:shift]
-        other = second[: len(second) - shift] if shift >= 0 else second[-shift:]
+    for late in range(-most, most + 1, step):
+        moved = first[late:] if late >= 0 else first[:late]
+        other = second[: len(second) - late] if late >= 0 else second[-late:]
         known = ~np.isnan(moved + other)
         if known.sum() >= rate and np.ptp(moved[known]) and np.ptp(other[known]):
             covariance = np.cov(moved[known], other[known])

@@ -43,7 +43,7 @@ ROUGH_SPREAD, TURN_SPREAD = 0.6, 6.0
 PRIOR_WEIGHT = 0.7
 """Of the logarithm of the prior probability, which is added to the contrast."""
 LEAST_PRIOR = 3.0
-"""Limit of minus this logarithm, since a picture may show a small part of a page."""
+"""The logarithm is not less than minus this, since a picture may show a small part of a page."""
 CLEAR = 1.0
 """Minimum contrast of a second scale that is compared with the best one,"""
 SIMILAR = 1.0

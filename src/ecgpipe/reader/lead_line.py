@@ -19,7 +19,7 @@ from ecgpipe.reader.timing import USUAL_SPEED, PageTime, page_time
 
 LEAST_COVERAGE = 0.2  # leads with a lower coverage are missing
 LEAST_AGREEMENT = 0.3  # of legible names with the layout; less is another layout
-LEAST_SHOWN = 0.65  # mean coverage of the leads of a page whose names are illegible
+LEAST_SHOWN = 0.65  # minimum mean coverage of the leads of a page whose names are illegible or do not fit
 BRIDGED = 2.0  # mm, gaps up to this are bridged
 HELD = 0.5  # mm by which a line is extended with its end values, within its lead, because marks may hide its ends
 FINE = 3  # points of a line per pixel of the upright page
@@ -97,7 +97,7 @@ def read_lines(picture: np.ndarray, net: ReaderNet) -> PageLines:
         net: from ``load_reader``.
 
     Raises:
-        DataError: no ECG in the picture, or none of its leads could be named.
+        DataError: no ECG in the picture, its leads could not be named, or most of the traces were not found.
     """
     picture = without_frame(picture)
     return follow_lines(named_page(picture, net, None), picture)
@@ -119,8 +119,8 @@ def named_page(picture: np.ndarray, net: ReaderNet, layouts: Sequence[Layout] | 
     shown = float(np.mean([lead.coverage for lead in page.leads.leads]))
     if not page.leads.named and shown < LEAST_SHOWN:
         raise DataError(
-            f"the picture is too faint, blurred or small: few lead names could be read, and {100 * (1 - shown):.0f}% "
-            "of the traces were not found; give a sharper or larger picture"
+            f"the picture is too faint, blurred or small: few lead names were read, or few fit, and "
+            f"{100 * (1 - shown):.0f}% of the traces were not found; give a sharper or larger picture"
         )
     return page
 

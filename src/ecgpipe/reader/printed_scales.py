@@ -1,6 +1,7 @@
 """Read the printed paper speed and gain of a page, such as "25 mm/s 10 mm/mV"."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -11,8 +12,8 @@ from ecgpipe.reader.network import PIXEL_MAPS
 from ecgpipe.reader.read import Reading
 from ecgpipe.reader.text_network import HEIGHT, LEAST_WIDTH, LETTERS, TextNet, decode, normalized
 
-SPEED = re.compile(r"(?<![\d./*])(\d{1,3}(?:\.\d)?) ?mm ?/ ?s")
-GAIN = re.compile(r"(?<![\d./*])(\d{1,2}(?:\.\d{1,2})?) ?([cm])m ?/ ?mv")
+SPEED = re.compile(r"(?<![\d/*])(?<!\d\.)(\d{1,3}(?:\.\d)?) ?mm ?/ ?s")
+GAIN = re.compile(r"(?<![\d/*])(?<!\d\.)(\d{1,2}(?:\.\d{1,2})?) ?([cm])m ?/ ?mv")
 SPEEDS, GAINS = (12.5, 25.0, 50.0, 100.0), (2.5, 5.0, 10.0, 20.0)
 """The usual scales, mm/s and mm/mV; other numbers were misread, such as 5 mm/s for 25 mm/s."""
 SURE = 0.6
@@ -20,9 +21,10 @@ SURE = 0.6
 MAP = 4.0  # pixels per mm at which text is located
 INK = 0.4  # probability
 WORD_GAP = 5.0  # mm between the words of a line
+RULE = 8.0, 25.0  # mm, from which vertical and horizontal lines are rules, not letters
 HEIGHTS, SHORTEST = (1.2, 7.0), 5.0  # mm, heights and least length of a line of text
 BESIDE = 12  # pixels beside the text in a view
-LONGEST = 1200  # pixels of a view
+LONGEST, OVERLAP = 1200, 25.0  # pixels of a view; heights of the text that two views of a long line share
 MOST_LINES = 150  # that are read
 
 
@@ -38,16 +40,6 @@ class PrintedScales:
     speeds: tuple[float, ...] = ()
     gains: tuple[float, ...] = ()
 
-    @property
-    def speed(self) -> float | None:
-        """The paper speed, if exactly one was read."""
-        return self.speeds[0] if len(self.speeds) == 1 else None
-
-    @property
-    def gain(self) -> float | None:
-        """The gain, if exactly one was read."""
-        return self.gains[0] if len(self.gains) == 1 else None
-
 
 @torch.inference_mode()
 def read_scales(picture: np.ndarray, reading: Reading, net: TextNet) -> PrintedScales:
@@ -60,7 +52,7 @@ def read_scales(picture: np.ndarray, reading: Reading, net: TextNet) -> PrintedS
     """
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     speeds, gains = set[float](), set[float]()
-    for place in text_lines(reading):
+    for place in (piece for line in text_lines(reading) for piece in _pieces(*line)):
         view = torch.from_numpy(normalized(view_of_text(grey, *place)))
         text, shares = decode(net(view[None])[0].numpy())
         speeds |= {float(match[1]) for match in SPEED.finditer(text) if _sure(match, shares)}
@@ -74,6 +66,20 @@ def _sure(match: re.Match[str], shares: np.ndarray) -> bool:
     return all(share >= SURE for share, letter in zip(shares[match.start() :], match[0], strict=False) if letter != " ")
 
 
+def _pieces(
+    middle: np.ndarray, along: np.ndarray, down: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """A line of text in overlapping pieces that are short enough for a view."""
+    high = max(float(np.linalg.norm(down)), 1.0)
+    longest, shared = (LONGEST - 2 * BESIDE) / LETTERS * high, OVERLAP * high
+    length = float(np.linalg.norm(along))
+    count = max(1, int(np.ceil((length - shared) / (longest - shared))))
+    part = (length + (count - 1) * shared) / count
+    for number in range(count):
+        start = number * (part - shared)
+        yield middle + along * ((start + part / 2) / max(length, 1.0) - 0.5), along * (part / max(length, 1.0)), down
+
+
 def text_lines(reading: Reading) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Where lines of text may be: the middle, and the vectors along and down each line, pixels of the picture."""
     ink = reading.maps[PIXEL_MAPS.index("ink")]
@@ -85,9 +91,13 @@ def text_lines(reading: Reading) -> list[tuple[np.ndarray, np.ndarray, np.ndarra
     size = np.ceil(corners.max(axis=0) - first).astype(int)
     matrix = np.column_stack([axes, axes @ first])
     upright = cv2.warpAffine(ink, matrix, (int(size[0]), int(size[1])), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    joined = cv2.morphologyEx(
-        (upright > INK).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((1, round(WORD_GAP * MAP)), np.uint8)
-    )
+    marked = (upright > INK).astype(np.uint8)
+    for length in ((round(RULE[0] * MAP), 1), (1, round(RULE[1] * MAP))):
+        rule = cv2.dilate(
+            cv2.morphologyEx(marked, cv2.MORPH_OPEN, np.ones(length, np.uint8)), np.ones((3, 3), np.uint8)
+        )
+        marked[rule > 0] = 0
+    joined = cv2.morphologyEx(marked, cv2.MORPH_CLOSE, np.ones((1, round(WORD_GAP * MAP)), np.uint8))
     _, _, boxes, _ = cv2.connectedComponentsWithStats(joined)
     lines = []
     for x, y, wide, high, _ in boxes[1:]:
@@ -115,9 +125,12 @@ def view_of_text(picture: np.ndarray, middle: np.ndarray, along: np.ndarray, dow
     width = int(np.clip(long + 2 * BESIDE, LEAST_WIDTH, LONGEST)) // 2 * 2
     axes = np.column_stack([along / max(long, 1.0), down / LETTERS])
     if high > 1.5 * LETTERS:  # reduced first, so that fine lines are not skipped
+        reach = int(np.abs(along).sum() + np.abs(down).sum()) + 2 * round(high)
+        corner = np.maximum(np.floor(middle).astype(int) - reach, 0)
+        picture = picture[corner[1] : corner[1] + 2 * reach, corner[0] : corner[0] + 2 * reach]
         shrunk = LETTERS / high
         picture = cv2.resize(picture, None, fx=shrunk, fy=shrunk, interpolation=cv2.INTER_AREA)
-        middle, axes = middle * shrunk, axes * shrunk
+        middle, axes = (middle - corner) * shrunk, axes * shrunk
     matrix = np.column_stack([axes, middle - 0.5 - axes @ (np.array([width, HEIGHT]) / 2 - 0.5)])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(picture, matrix, (width, HEIGHT), flags=flags, borderMode=cv2.BORDER_REPLICATE)

@@ -21,9 +21,9 @@ from ecgpipe.reader.network import CELL, LEAD_NAMES, MULTIPLE, NO_NAME, PIXEL_MA
 LONGEST, SHORTEST = 1408, 960
 """Pixels of the longer side that the network sees: larger pictures are reduced, smaller ones enlarged."""
 DENSEST, DENSE = 9.0, 6.0
-"""Pixels per mm of the network's input from which it shows a small part of a page, and to which it is then reduced."""
+"""From the first number of pixels per mm of the network's input, the picture probably shows a small part of a page."""
 FEW_NAMES = 2.0
-"""Legibility of the lead names below which it is read again in this way."""
+"""If its names are then less legible than this, it is read again with the second number of pixels per mm."""
 MASKS = PIXEL_MAPS.index("offset")
 """The pixel maps before this one are masks."""
 NAME_PLACE, MOST_PLACES = 0.1, 64

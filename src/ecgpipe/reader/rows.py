@@ -22,7 +22,7 @@ BAR_APART = 2.0  # mm, its least height, and its least distance above or below t
 BAR_BESIDE = 2.0  # mm to each side of a bar, where the trace is looked for
 DRIFT = 20.0  # mm, between parts of one row that lie at different heights
 COMPLEMENT, NAMED_COMPLEMENT = 0.1, 0.2  # of the columns of the shorter of two such parts that both may have
-LONGER = 2.0  # times the columns of the other part, of one that gives their row's baseline
+LONGER = 2.0  # a part with this many times the other's columns alone gives the row's baseline
 LONG = 8  # pixels: longer runs are preferred to shorter ones, up to this length
 LENGTH_WEIGHT, MIDDLE_WEIGHT = (
     0.3,

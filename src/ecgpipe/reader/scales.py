@@ -1,7 +1,7 @@
 """The scales of a page, from its calibration pulses and its waves: millimetres per millivolt and per second."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -13,6 +13,7 @@ from ecgpipe.reader.page import ReadPage
 
 GAINS = (5.0, 10.0, 20.0)  # mm/mV
 HEIGHTS, WIDTHS = (3.5, 24.0), (1.5, 18.0)  # mm, of a calibration pulse with the line on both sides of it
+PLATEAU = 1.2  # mm, its least width without the line: a separator with other ink beside it is narrower
 INK, FOOT, ALIKE = 0.4, 1.5, 0.1  # probability; tolerances of position (mm) and height (share)
 FAST_PULSE = 8.0, 12.5  # mm: a pulse of 0.2 s at 50 mm/s
 
@@ -35,11 +36,13 @@ class Pulses:
         gain: mm/mV, one of GAINS; None if their height is none of these.
         wide: whether they are as wide as 0.2 s at 50 mm/s.
         others: gains of further pulses, for example of the chest leads.
+        height: mm.
     """
 
     gain: float | None
     wide: bool
     others: tuple[float, ...] = ()
+    height: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,8 @@ def find_pulses(page: ReadPage, unit: float = 1.0) -> Pulses | None:
             nearest = min(GAINS, key=lambda gain: abs(np.log(gain / height)))
             fast = [each for each in alike if FAST_PULSE[0] <= each.width / unit <= FAST_PULSE[1]]
             wide = page.reading.grid_found and len(fast) >= 2  # the network may miss the tops of some
-            found.append(Pulses(nearest if abs(np.log(nearest / height)) < 0.25 else None, wide))
+            gain = nearest if abs(np.log(nearest / height)) < 0.25 else None
+            found.append(Pulses(gain, wide, height=height))
     if not found:
         return None
     first = next((pulses for pulses in found if pulses.gain), found[0])
@@ -96,7 +100,8 @@ def _marks(page: ReadPage, unit: float) -> Iterator[_Mark]:
             middle = labels[top + height // 2, left : left + width] == number
             across = np.flatnonzero(middle)
             plateau = (across[-1] - across[0] + 1) / mm - thickness if len(across) else 0.0
-            yield _Mark(left / mm, height / mm - thickness, plateau, row)
+            if plateau >= PLATEAU * unit:
+                yield _Mark(left / mm, height / mm - thickness, plateau, row)
 
 
 def waves_of(signal: np.ndarray, rate: float) -> tuple[float, float] | None:
