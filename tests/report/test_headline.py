@@ -19,12 +19,12 @@ def scores(auc, accuracy=0.5):
 
 def against(second, difference, half=0.05, metric="auc_macro", first="a", value=0.8):
     row = {"first": first, "second": second, "metric": metric, "first_value": value, "second_value": value - difference}
-    return row | {"difference": difference, "low": difference - half, "high": difference + half}
+    return row | {"difference": difference, "low": difference - half, "high": difference + half, "p": 0.5}
 
 
 def headline(models, baselines=None, rows=(), support=None, audit=None, role="test"):
     support = SUPPORT if support is None else support
-    compared = {"dataset": "d", "protocol": "patient", "against_baselines": list(rows)}
+    compared = {"dataset": "d", "protocol": "patient", "confidence": 0.95, "against_baselines": list(rows)}
     compared["baselines"] = [
         {"model": f"baseline-{name}", "seeds": [0], "scores": scores(auc)} for name, auc in (baselines or {}).items()
     ]
@@ -79,6 +79,14 @@ def test_a_lead_that_is_not_significant_is_unproven():
     rows = [against("baseline-thumbnail", 0.04), against("baseline-nearest", 0.2)]
     found = headline(TWO, {"thumbnail": 0.76, "nearest": 0.6}, rows)
     assert "not significantly above logistic regression on thumbnails (0.760). Treat it as unproven" in found["verdict"]
+
+
+@pytest.mark.parametrize(("p", "tone"), [(0.001, "good"), (0.2, "bad"), (None, "bad")])
+def test_a_difference_without_spread_is_judged_by_its_p_value(p, tone):
+    """A perfect model against constant scores: every resample has the same difference, so there is no interval."""
+    row = against("baseline-majority", 0.5, value=1.0) | {"low": None, "high": None, "p": p}
+    found = headline({"a": (1.0,)}, {"majority": 0.5}, [row])
+    assert found["tone"] == tone and ("not significantly above" in found["verdict"]) == (tone == "bad")
 
 
 def test_accuracy_below_a_baseline_is_told():

@@ -86,9 +86,15 @@ def _headline(dataset: dict, view: dict, statistics: Statistics) -> dict:
 
 
 def _differences(compared: dict, model: str) -> dict[tuple[str, str], dict]:
-    """Kind of baseline and metric -> the row of a model against it."""
+    """Kind of baseline and metric -> the row of a model against it; ``above``: significantly above it, by the interval
+    or, without one, by the p value (resamples of a perfect against a constant score have no spread)."""
     return {
         (baseline_kind(row["second"]), row["metric"]): row
+        | {
+            "above": row["low"] > 0
+            if row["low"] is not None
+            else row["difference"] > 0 and row["p"] is not None and row["p"] < 1 - compared["confidence"]
+        }
         for row in compared.get("against_baselines", [])
         if row["first"] == model and row["difference"] is not None
     }
@@ -109,7 +115,7 @@ def _verdict(best: dict, models: int, rows: Mapping[tuple[str, str], dict], page
             f"No model beats {_text(hardest)}, whose macro AUC is {row['second_value']:.3f}; the best model, {name}, "
             f"has {auc}. Treat {these} as not working."
         ), "bad"
-    unproven = [kind for kind, one in compared.items() if one["low"] is None or one["low"] <= 0]
+    unproven = [kind for kind, one in compared.items() if not one["above"]]
     if unproven:
         kind = max(unproven, key=lambda one: compared[one]["second_value"])
         return (
