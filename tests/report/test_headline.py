@@ -67,6 +67,18 @@ def test_signal_reference_may_be_better_or_worse(difference, words):
     assert words in headline(TWO, {"nearest": 0.6, "signal": 0.7}, rows)["verdict"]
 
 
+def test_network_on_digitized_pages_is_a_reference_too():
+    rows = [against("baseline-nearest", 0.2), against("baseline-digitized", -0.1)]
+    found = headline({"a": (0.8,)}, {"nearest": 0.6, "digitized": 0.9, "signal": 0.82}, rows)
+    assert found["tone"] == "good" and found["baseline"]["name"] == "Nearest neighbour on thumbnails"
+    assert found["verdict"].endswith(", and significantly below the signal reference on digitized pages (0.900).")
+    assert [row["kind"] for row in found["forest"]["rows"]] == ["model", "reference", "reference", "baseline"]
+    both = headline({"a": (0.8,)}, {"nearest": 0.6}, [*rows, against("baseline-signal", -0.11)])["verdict"]
+    assert both.endswith("below the signal reference (0.910) and the signal reference on digitized pages (0.900).")
+    differ = headline({"a": (0.8,)}, {"nearest": 0.6}, [*rows, against("baseline-signal", 0.1)])["verdict"]
+    assert " and above the signal reference (0.700), and significantly below the signal reference on" in differ
+
+
 def test_no_model_beats_a_baseline():
     rows = [against("baseline-thumbnail", -0.05), against("baseline-nearest", 0.2)]
     found = headline(TWO, {"thumbnail": 0.85, "nearest": 0.6}, rows)

@@ -18,7 +18,8 @@ TOO_FEW = 5
 """Scored records of a typical (median) class below which there is no verdict."""
 NAMED = 6
 """Classes that a sentence names at most."""
-SIGNAL = "signal"
+REFERENCES = ("signal", "digitized")
+"""Baselines that are networks on recordings: models are compared with them, but need not beat them."""
 CONTROLS = ("shuffled",)
 """Baselines that show a fault of the data, not a score to beat."""
 CHANCE = 0.5
@@ -52,7 +53,7 @@ def _headline(dataset: dict, view: dict, statistics: Statistics) -> dict:
     }
     models = [model for model in view["models"] if model["cells"]["auc_macro"].value is not None]
     best = next((model for model in models if model["variant"] == view["best"]), None)
-    page_baselines = {kind: own for kind, own in baselines.items() if kind != SIGNAL}
+    page_baselines = {kind: own for kind, own in baselines.items() if kind not in REFERENCES}
     best_baseline = max(page_baselines, key=lambda kind: page_baselines[kind]["auc_macro"].value, default=None)
     judged = np.median(list(view["support"].values())) >= TOO_FEW
     rows = _differences(compared, best["variant"]) if best else {}
@@ -123,19 +124,23 @@ def _verdict(best: dict, models: int, rows: Mapping[tuple[str, str], dict], page
             "Treat it as unproven."
         ), "bad"
     text = f"{rank}, significantly above {'every baseline' if len(compared) > 1 else _text(hardest)}"
-    return text + _beside_signals(rows.get((SIGNAL, "auc_macro"))) + _accuracy(rows, page_baselines), "good"
+    return text + _beside_references(rows) + _accuracy(rows, page_baselines), "good"
 
 
-def _beside_signals(row: dict | None) -> str:
-    """The end of the sentence: the model compared with the network on the recordings."""
-    if row is None or row["low"] is None:
-        return "."
-    value = f"the signal reference ({row['second_value']:.3f})"
-    if row["low"] > 0:
-        return f" and above {value}."
-    if row["high"] < 0:
-        return f", and significantly below {value}."
-    return f", and not significantly different from {value}."
+def _beside_references(rows: Mapping[tuple[str, str], dict]) -> str:
+    """The end of the sentence: the model compared with the networks on recordings."""
+    found: dict[str, list[str]] = {}
+    for kind in REFERENCES:
+        row = rows.get((kind, "auc_macro"))
+        if row is None or row["low"] is None:
+            continue
+        relation = ", and not significantly different from"
+        if row["low"] > 0:
+            relation = " and above"
+        elif row["high"] < 0:
+            relation = ", and significantly below"
+        found.setdefault(relation, []).append(f"{_text(kind)} ({row['second_value']:.3f})")
+    return "".join(f"{relation} {' and '.join(values)}" for relation, values in sorted(found.items())) + "."
 
 
 def _accuracy(rows: Mapping[tuple[str, str], dict], page_baselines: Mapping) -> str:
@@ -207,7 +212,7 @@ def _forest(models: Sequence[dict], baselines: Mapping[str, Mapping]) -> dict:
     """
     rows = [(model["name"], "model", model["cells"]["auc_macro"]) for model in models]
     rows += [
-        (baseline_names(kind).short, "reference" if kind == SIGNAL else "baseline", own["auc_macro"])
+        (baseline_names(kind).short, "reference" if kind in REFERENCES else "baseline", own["auc_macro"])
         for kind, own in baselines.items()
     ]
     order = ("model", "reference", "baseline")
