@@ -273,6 +273,19 @@ def test_two_runs_of_different_models_and_seeds(rng, tmp_path, capsys):
     assert "its path must end in <dataset>/<protocol>/<model>/seed-<n>" in capsys.readouterr().err
 
 
+def test_delong_is_refused_if_either_side_is_a_cross_validation(rng, tmp_path):
+    """AUCs across folds compare outputs of different networks."""
+    write(tmp_path / "whole", "swin", 0, given(rng, 1.0))
+    for fold in (1, 2):
+        half = np.array([f"{i:05d}" for i in range(N) if i // (N // 2) == fold - 1])
+        write(tmp_path / "folds", "swin", 0, given(rng, 1.0, half), f"patient-cv2-{fold}")
+    sides = [read_results_folder(tmp_path / side) for side in ("whole", "folds")]
+    for first, second in (sides, sides[::-1]):
+        (pair,) = compare_results(first, second, CONFIG)["pairs"]
+        rows = [row for row in pair["rows"] if row["test"] == "delong"]
+        assert len(rows) == len(CLASSES) and all(row["p"] is None and "across" in row["note"] for row in rows)
+
+
 def test_a_run_in_a_folder_near_the_root_is_refused(rng):
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         given(rng, 1.0).write(Path(folder) / "predictions.parquet")

@@ -335,7 +335,7 @@ def delong_rows(
     rows = []
     for i, label in enumerate(pair[0].predictions.classes):
         row = head | {"metric": f"auc:{label}", "test": "delong"}
-        if len(np.unique(pair[0].parts)) > 1:
+        if any(len(np.unique(side.parts)) > 1 for side in pair):
             rows.append(row | {"note": "not valid across cross-validation folds; see the bootstrap of auc_macro"})
             continue
         one, other = (run.predictions.probabilities[:, i] for run in pair)
