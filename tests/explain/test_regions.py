@@ -8,10 +8,12 @@ import torch
 
 from ecgpipe.artifacts.page_transform import BEND_POINTS, PageTransform, index_row, read_transforms
 from ecgpipe.artifacts.pages import StoredPage
+from ecgpipe.artifacts.runs import RunIndex
 from ecgpipe.artifacts.tables import IMAGE_INDEX
 from ecgpipe.config.pages import PreprocessConfig
+from ecgpipe.errors import DataError
 from ecgpipe.explain.overlay import overlay
-from ecgpipe.explain.regions import find_regions
+from ecgpipe.explain.regions import find_regions, positions_of
 from ecgpipe.preprocess.apply import prepare
 from tests.preprocess.pages import photo
 
@@ -102,3 +104,12 @@ def test_only_pages_at_an_angle_or_bent_are_straightened(degrees, bend, expected
     matrix = cut @ np.array([[cosine, sine, 0], [-sine, cosine, 0], [0, 0, 1]]) @ page
     transform = PageTransform(matrix, np.full(BEND_POINTS, bend) if bend else None)
     assert transform.straightens(width, height) == expected
+
+
+def test_the_position_of_a_record_with_several_pages_is_that_of_its_printed_page():
+    """Two runs with other windows would else be compared on different pages of a record."""
+    printed = RunIndex(np.array(["a", "b"]), *(np.arange(2) for _ in range(3)), np.zeros((2, 1), np.uint8))
+    index = printed.append(RunIndex(np.array(["b", "a"]), *(np.arange(2) for _ in range(3)), printed.targets))
+    assert positions_of(index, ["b", "a"]).tolist() == [1, 0]
+    with pytest.raises(DataError, match="record c is explained"):
+        positions_of(index, ["a", "c"])

@@ -31,12 +31,14 @@ def read_inputs(folder: Path, run: RunConfig, index: RunIndex, positions: np.nda
 
 
 def positions_of(index: RunIndex, record_ids: Sequence[str]) -> np.ndarray:
-    """Positions of records in a run's index.
+    """Positions of records in a run's index; of a record with several pages, the position of its printed page.
 
     Raises:
         DataError: a record is missing.
     """
-    positions = {record_id: position for position, record_id in enumerate(index.record_ids)}
+    positions: dict[str, int] = {}
+    for position, record_id in enumerate(index.record_ids):
+        positions.setdefault(record_id, position)
     missing = [record_id for record_id in record_ids if record_id not in positions]
     if missing:
         raise DataError(f"record {missing[0]} is explained but not part of this run; prepare both runs again")
