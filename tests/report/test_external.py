@@ -53,6 +53,23 @@ def test_names_stay_text(evil):
     assert EVIL_CLASS not in page and "a|b*c* in ECG Images" in page
 
 
+def test_scores_of_records_that_stopped_the_training_are_called_optimistic(built, tmp_path):
+    content = json.loads(next((built.results / "cardiac-images/external").rglob("*.json")).read_text())
+    sides = {"source_role": "model's scores on its own dataset", "role": "scores of the model trained there"}
+
+    def optimistic(changed):
+        (tmp_path / "x.json").write_text(json.dumps(changed))
+        (view,) = external_views([tmp_path / "x.json"], {}, {})
+        return [note for note in view["notes"] if "when its training stopped" in note]
+
+    assert optimistic(content) == []
+    for role, words in sides.items():
+        (note,) = optimistic(content | {role: "validation"})
+        assert words in note and "are optimistic" in note
+    content["models"][0]["scores"]["internal"]["auc_macro"] = None
+    assert optimistic(content | {"role": "validation"}) == []
+
+
 def test_images_of_the_same_kind_need_no_note_and_validation_records_do(built, tmp_path):
     file = next((built.results / "cardiac-images/external").rglob("*.json"))
     changed = json.loads(file.read_text())

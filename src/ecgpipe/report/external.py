@@ -71,6 +71,11 @@ def _notes(view: dict) -> list[str]:
             else " These are also the scored ones, so the scores after recalibration are optimistic."
         ),
     ]
+    stopped = "since these validation records also decided when its training stopped."
+    if view["source_role"] != "test":
+        notes.append(f"The model's scores on its own dataset, {title}, are optimistic, {stopped}")
+    if view["role"] != "test" and any(model["scores"]["internal"]["auc_macro"] for model in view["models"]):
+        notes.append(f"The scores of the model trained there, on {target_title}, are optimistic, {stopped}")
     images = view["images"]
     if images["source"] != images["target"]:
         own, other = (_made(images[side]) for side in ("source", "target"))
