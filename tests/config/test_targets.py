@@ -53,7 +53,14 @@ def test_runs_are_every_split_model_and_seed():
     assert len(found.splits()) == 2 + 3
 
 
-def test_a_model_may_have_the_first_seed_only_and_continue_another():
+def test_seeds_may_be_in_any_order_and_the_lowest_is_explained():
+    runs = {"protocols": ["folds"], "models": ["swin"], "seeds": [10, 9]}
+    found = targets(benchmark={"ptb-xl": runs}, datasets=["ptb-xl"], explain={"variants": ["swin"]})
+    assert found.runs("x") == [f"out/ptb-xl/folds/swin/seed-{seed}/x" for seed in (9, 10)]
+    assert found.explained("x") == ["out/ptb-xl/folds/swin/seed-9/x"]
+
+
+def test_a_model_may_have_the_lowest_seed_only_and_continue_another():
     runs = {"protocols": ["folds"], "models": ["swin+a", "swin+b"], "seeds": [3, 1], "once": ["swin+b"]}
     found = targets(
         benchmark={"ptb-xl": runs},
@@ -62,7 +69,7 @@ def test_a_model_may_have_the_first_seed_only_and_continue_another():
         recipes={"a": {"keep_state": True}, "b": {"epochs": 120, "continue_from": "a"}},
     )
     folder = "out/ptb-xl/folds"
-    assert found.runs("x") == [f"{folder}/swin+a/seed-3/x", f"{folder}/swin+a/seed-1/x", f"{folder}/swin+b/seed-3/x"]
+    assert found.runs("x") == [f"{folder}/swin+a/seed-1/x", f"{folder}/swin+a/seed-3/x", f"{folder}/swin+b/seed-1/x"]
     assert len(found.predictions("ptb-xl", "folds")) == 3
     assert found.continued("ptb-xl", "folds", "swin+b", 3) == [f"{folder}/swin+a/seed-3/weights.safetensors"]
     assert found.continued("ptb-xl", "folds", "swin+a", 3) == []

@@ -23,7 +23,7 @@ class DatasetRuns(Section):
         description="variants, timm models or user-defined models; swin+strong trains swin with `recipes.strong`",
     )
     seeds: tuple[Seed, ...] = Field((0,), min_length=1, description="seeds of split, weights and data order")
-    once: tuple[str, ...] = Field((), description="those of `models` trained with the first seed only")
+    once: tuple[str, ...] = Field((), description="those of `models` trained with the lowest seed only")
     baselines: bool = Field(True, description="false: no baselines, for datasets used only for pre-training")
 
     def seeds_of(self, model: str) -> tuple[int, ...]:
@@ -38,6 +38,11 @@ class DatasetRuns(Section):
         return names
 
     _unique = field_validator("protocols", "models", "seeds")(check_unique)
+
+    @field_validator("seeds")
+    @classmethod
+    def _ascending(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(sorted(seeds))  # reports show the first seed; it must be the lowest in every stage
 
     @field_validator("protocols")
     @classmethod
