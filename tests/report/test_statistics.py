@@ -1,6 +1,9 @@
 """Tables of comparisons and scores."""
 
+import pytest
+
 from ecgpipe.report.build import html_environment
+from ecgpipe.report.collect import p_text
 from ecgpipe.report.names import LABELS
 from ecgpipe.report.results import pooled_cells
 from ecgpipe.report.statistics import Statistics, comparison_sentences, comparison_tables, protocol_tables
@@ -89,3 +92,30 @@ def test_pairs_are_alone_without_a_reference():
     ]
     assert [table["alone"] for table in comparison_tables(Statistics([both]))] == [False, False]
     assert [table["alone"] for table in comparison_tables(Statistics([compared(family="pairs")]))] == [True]
+
+
+@pytest.mark.parametrize(
+    ("p", "confidence", "text"),
+    [
+        (0.0496, 0.95, "0.0496"), (0.0504, 0.95, "0.0504"), (0.04999, 0.95, "0.04999"), (0.05, 0.95, "0.050"),
+        (0.0123, 0.95, "0.012"), (0.0004, 0.95, "< 0.001"), (1.0, 0.95, "1.000"), (None, 0.95, "–"),
+        (0.0249, 0.975, "0.0249"), (0.0252, 0.975, "0.0252"), (0.0496, 0.975, "0.050"),
+        (0.0006, 0.9995, "0.001"), (0.0004, 0.9995, "< 0.0005"),
+    ],
+)  # fmt: skip
+def test_p_values_near_the_level_show_on_which_side_they_are(p, confidence, text):
+    assert p_text(p, 1 - confidence) == text
+
+
+def test_tables_say_that_intervals_are_not_corrected():
+    one = compared(p_holm=0.0496)
+    several = compared(p_holm=0.0496)
+    several["comparisons"] = [*several["comparisons"], several["comparisons"][0] | {"second": "resnet34"}]
+    template = html_environment().get_template("comparisons.html.j2")
+    words = "The intervals are not corrected for multiple comparisons; the p values are (Holm)"
+    for content, expected in ((one, False), (several, True)):
+        tables = comparison_tables(Statistics([content]))
+        text = template.render(
+            comparisons=tables, protocol_comparisons=(), calibration=(), titles={}, names={}, labels=LABELS
+        )
+        assert (words in text) == expected and ">0.0496<" in text

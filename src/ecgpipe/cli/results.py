@@ -49,6 +49,8 @@ def compare(args: Arguments) -> None:
 def _comparison_page(comparison: dict) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+    from ecgpipe.report.collect import p_text
+
     environment = Environment(
         loader=PackageLoader("ecgpipe.cli"),
         autoescape=select_autoescape(("html.j2",)),
@@ -56,7 +58,7 @@ def _comparison_page(comparison: dict) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"score": _score, "signed": _signed, "p_value": _p_value}
+    environment.filters |= {"score": _score, "signed": _signed, "p_value": p_text}
     return environment.get_template("compare.html.j2").render(comparison)
 
 
@@ -68,11 +70,10 @@ def _signed(value: float | None) -> str:
     return "–" if value is None else f"{value:+.3f}"
 
 
-def _p_value(value: float | None) -> str:
-    return "–" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
 def _print_comparison(comparison: dict) -> None:
+    from ecgpipe.report.collect import p_text
+
+    level = 1 - comparison["confidence"]
     print(f"first: {comparison['first']}\nsecond: {comparison['second']}")
     for note in comparison["notes"]:
         print(note)
@@ -93,9 +94,9 @@ def _print_comparison(comparison: dict) -> None:
                 line += f" ({_signed(row['low'])} to {_signed(row['high'])})"
             if row["first_only"] is not None:
                 line += f" [only one correct: {row['first_only']} : {row['second_only']}]"
-            line += f" p {_p_value(row['p'])}"
+            line += f" p {p_text(row['p'], level)}"
             if corrected:
-                line += f", Holm {_p_value(row['p_holm'])}"
+                line += f", Holm {p_text(row['p_holm'], level)}"
             print(f"  {title:34} {line}" + (f" ({row['note']})" if row["note"] else ""))
     for side in ("first", "second"):
         if comparison[f"only_{side}"]:

@@ -25,6 +25,7 @@ from ecgpipe.report.audit import audit_view, duplicate_groups
 from ecgpipe.report.collect import (
     Run,
     first_seeds,
+    p_text,
     provenance,
     read_problems,
     read_runs,
@@ -215,6 +216,7 @@ def html_environment() -> Environment:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["score"] = lambda value: "–" if value is None else f"{value:z.3f}"
+    environment.filters["p_value"] = p_text
     environment.filters["slug"] = slug
     environment.filters["spelled"] = spelled
     return environment

@@ -115,6 +115,22 @@ def score_text(value: float | None, low: float | None, high: float | None, sign:
     return f"{value:{sign}z.3f}" + ("" if low is None else f" ({low:{sign}z.3f} – {high:{sign}z.3f})")
 
 
+def p_text(p: float | None, level: float) -> str:
+    """``0.012``; ``< 0.001``; a dash without a value.
+
+    Near the significance level there are more digits, so that the text is below the level exactly if p is: ``0.0496``.
+    """
+    smallest = min(0.001, level)
+    if p is None or p < smallest:
+        return "–" if p is None else f"< {smallest:.4g}"
+    level = round(level, 12)  # 1 - 0.95 is slightly above 0.05
+    for digits in range(3, 13):
+        text = f"{p:.{digits}f}"
+        if (float(text) < level, float(text) > level) == (p < level, p > level):
+            break
+    return text
+
+
 def over_seeds(runs: Iterable[Run], metric: str) -> Cell:
     """Mean over seeds, lowest lower and highest upper limit of their intervals; None if no run has the metric."""
     entries = [run.scores[metric] for run in runs if run.scores.get(metric, {}).get("value") is not None]

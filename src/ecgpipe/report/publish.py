@@ -19,7 +19,7 @@ from ecgpipe.config.data import whole_protocol
 from ecgpipe.errors import DataError
 from ecgpipe.metrics import metrics_shown
 from ecgpipe.report.build import FORMAT, VERSION, slug
-from ecgpipe.report.collect import score_text, system_name
+from ecgpipe.report.collect import p_text, score_text, system_name
 from ecgpipe.report.names import PUBLISHED
 
 INDEX, SETTINGS = "index.md", "configuration.yaml"
@@ -115,7 +115,7 @@ def render_markdown(content: dict) -> str:
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
     environment.filters |= {
-        "line": line, "cell": cell, "columns": _columns, "number": _number, "change": _change, "p_value": _p_value,
+        "line": line, "cell": cell, "columns": _columns, "number": _number, "change": _change, "p_value": p_text,
         "notes": _notes, "ours": _ours, "device": _device, "by_model": _by_model, "range_of": _range_of,
         "machines": _machines, "system": system_name, "slug": slug, "whole_protocol": whole_protocol,
     }  # fmt: skip
@@ -172,11 +172,6 @@ def _change(row: dict | None) -> str:
         return "–"
     interval = f" ({row['low']:+z.3f} to {row['high']:+z.3f})" if row["low"] is not None else ""
     return f"{row['difference']:+z.3f}{interval}"
-
-
-def _p_value(row: dict | None) -> str:
-    p = row["p_holm"] if row else None
-    return "–" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _ours(claim: dict) -> str:
