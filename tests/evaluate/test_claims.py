@@ -10,6 +10,7 @@ from ecgpipe.artifacts.saliency import MEASURES
 from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.cli import main
 from ecgpipe.config.analysis import EvaluateConfig
+from ecgpipe.config.training import TrainConfig
 from ecgpipe.evaluate.claims import check_claims
 from ecgpipe.evaluate.evidence import Evidence, compare_saliency, gather_evidence_from_folder, recipe_departures
 from ecgpipe.paper import load_paper
@@ -154,6 +155,39 @@ def test_departures_are_listed():
     assert (
         recipe_departures("ptb-xl", [exact], {"policy": "single", "kept": 16244, "dropped": {"x": 5555}}, PAPER) == []
     )
+
+
+def paper_run(variant: str = "swin", protocol: str = "paper", dataset: str = "ptb-xl", **train) -> dict:
+    """run.json of a run as the paper describes it, with changed settings of the training."""
+    head = {"dataset": dataset, "protocol": protocol, "variant": variant}
+    return head | {"model": {"image_size": 640, "options": {}}, "train": TrainConfig(**train).model_dump()}
+
+
+LABELS = {"policy": "single", "kept": 16244, "dropped": {"x": 5555}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"schedule": "constant"}, "schedule constant, not cosine"),
+        ({"focal_gamma": 0.0}, "focal_gamma 0.0, not 2.0"),
+        ({"focal_alpha": "none", "sampling": "balanced"}, "focal_alpha none, not inverse-frequency"),
+        ({"epoch_images": 5000}, "epoch_images 5000, not null"),
+        ({"mixup": 0.2}, "mixup 0.2, not 0.0"),
+        ({"windows": 3}, "windows 3, not 1"),
+        ({"lr_scaling": "linear"}, "lr_scaling linear, not none"),
+        ({"init_from": "simulated/patient/swin"}, "init_from simulated/patient/swin, not null"),
+    ],
+)
+def test_every_setting_that_changes_the_training_is_a_departure(changes, words):
+    assert words in recipe_departures("ptb-xl", [paper_run(**changes)], LABELS, PAPER)
+
+
+def test_settings_of_the_computation_and_models_outside_the_paper_are_no_departures():
+    computed = paper_run(accumulate=4, precision="bf16", cpu_precision="bf16", keep_state=True)
+    others = [paper_run("resnet10t", epochs=3, warmup_epochs=1), paper_run("swin+strong", mixup=0.2)]
+    assert recipe_departures("ptb-xl", [computed, *others], LABELS, PAPER) == []
+    assert recipe_departures("ptb-xl", [paper_run("vit", mixup=0.2)], LABELS, PAPER) == ["mixup 0.2, not 0.0"]
 
 
 def test_the_command(tmp_path, capsys):

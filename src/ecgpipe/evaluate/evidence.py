@@ -19,11 +19,14 @@ from ecgpipe.bootstrap import (
     resampling_groups,
 )
 from ecgpipe.config.analysis import EvaluateConfig
+from ecgpipe.config.training import TrainConfig
 from ecgpipe.paper import Paper
 
 PROTOCOL = "paper"
 RECORDS_TOLERANCE = 0.01
 """Relative difference allowed in the number of records: releases 1.0.1 and 1.0.3 of PTB-XL differ by 38."""
+SAME_TRAINING = {"accumulate", "precision", "cpu_precision", "keep_state", "continue_from"}
+"""Settings that change how a training is computed, not what is trained."""
 MEASURE, RESOLUTION, MAPS = "finding", "common", "trained"
 """The share of the map on the samples of the finding, at one resolution for all models (docs/saliency.md)."""
 
@@ -86,7 +89,22 @@ def gather_evidence_from_folder(results: Path, paper: Paper, config: EvaluateCon
 
 
 def recipe_departures(dataset: str, runs: list[dict], labels: dict, paper: Paper) -> list[str]:
-    """Differences between the runs of a dataset and the paper's recipe; empty if there are none."""
+    """Differences between the runs of a dataset and the paper's recipe; empty if there are none.
+
+    Only runs of models that the paper's tables or claims name for this dataset count. Settings of the training that the
+    paper does not specify are compared with the defaults (docs/paper.md).
+
+    Args:
+        dataset: name.
+        runs: contents of run.json.
+        labels: content of labels.json.
+        paper: its recipe, tables and claims.
+    """
+    models = {model for table in paper.tables if table.dataset == dataset for model in table.rows}
+    models |= {model for claim in paper.claims if dataset in claim.datasets for model in (*claim.first, *claim.second)}
+    runs = [run for run in runs if run["variant"] in models]
+    recipe = {"model": paper.recipe["model"], "train": TrainConfig().model_dump(exclude=SAME_TRAINING)}
+    recipe["train"] |= paper.recipe["train"]
     departures = []
     records, policies = paper.recipe["records"].get(dataset), paper.recipe["policies"]
     total = labels["kept"] + sum(labels["dropped"].values())
@@ -97,10 +115,12 @@ def recipe_departures(dataset: str, runs: list[dict], labels: dict, paper: Paper
     if records is not None and labels["policy"] not in policies:
         departures.append(f"label policy {labels['policy']}; the paper's tables are single-label")
     for part in ("model", "train"):
-        for key, expected in paper.recipe[part].items():
-            different = sorted({run[part][key] for run in runs} - {expected})
+        for key, expected in recipe[part].items():
+            # runs of earlier versions lack settings that were added later, and were trained as with the default
+            different = sorted({run[part].get(key, expected) for run in runs} - {expected}, key=str)
             if different:
-                departures.append(f"{key} {', '.join(map(str, different))}, not {expected}")
+                planned = "null" if expected is None else expected
+                departures.append(f"{key} {', '.join(map(str, different))}, not {planned}")
     changed = sorted({run["variant"] for run in runs if run["model"]["options"]})
     if changed:
         departures.append(f"models with other options: {', '.join(changed)}")
