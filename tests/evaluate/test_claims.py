@@ -1,11 +1,13 @@
 """Verdicts from constructed comparisons: all four words, each with a reason."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from ecgpipe.artifacts.files import write_json
 from ecgpipe.artifacts.saliency import MEASURES
 from ecgpipe.artifacts.tables import RECORDS
 from ecgpipe.cli import main
@@ -240,6 +242,22 @@ def test_saliency_is_compared_on_the_same_records_by_patient(rng, tmp_path):
         for one in check_claims(PAPER, Evidence({}, {}, {"gradcam-more-focused": found}), CONFIG)["claims"]
     }
     assert by_id["gradcam-more-focused"]["finding"] == "supported"
+
+
+@pytest.mark.parametrize(("epochs", "verdict"), [(100, "supported"), (50, "not run")])
+def test_runs_on_simulated_records_decide_the_claim_about_saliency(tmp_path, epochs, verdict):
+    """Only simulated records have known findings; the paper does not use them, so the claim always was "not run"."""
+    for model in ("swin_lgf_fpn", "swin"):
+        run = paper_run(model, "patient", "simulated", epochs=epochs)
+        write_json(tmp_path / f"simulated/patient/{model}/seed-0/run.json", run)
+    write_json(tmp_path / "simulated/labels.json", {"policy": "multilabel", "kept": 40, "dropped": {}})
+    saliency = {"ours": 0.1, "low": 0.05, "high": 0.15, "p": 0.001, "test": "paired bootstrap", "note": None}
+    evidence = replace(
+        gather_evidence_from_folder(tmp_path, PAPER, CONFIG), saliency={"gradcam-more-focused": saliency}
+    )
+    assert verdicts(evidence)["gradcam-more-focused"] == verdict
+    own = recipe_departures("own", [], {"policy": "single", "kept": 40, "dropped": {}}, PAPER)
+    assert own == ["the paper does not use own records"]
 
 
 def shares_of(rows: list[tuple[str, str, float]]) -> pd.DataFrame:

@@ -74,7 +74,9 @@ def gather_evidence(
     departures = {}
     for file in map(Path, labels):
         dataset = file.parent.name
-        own = [run for run in settings if (run["dataset"], run["protocol"]) == (dataset, PROTOCOL)]
+        # saliency is measured under any protocol
+        any_protocol = dataset in paper.saliency_datasets
+        own = [run for run in settings if run["dataset"] == dataset and (any_protocol or run["protocol"] == PROTOCOL)]
         departures[dataset] = recipe_departures(dataset, own, read_json(file), paper)
     compared = {(found["dataset"], found["protocol"]): found for found in read}
     return Evidence(compared, departures, _saliency(list(map(Path, saliency)), paper, config))
@@ -83,7 +85,7 @@ def gather_evidence(
 def gather_evidence_from_folder(results: Path, paper: Paper, config: EvaluateConfig) -> Evidence:
     """The same from a folder of results; incomplete folders are fine."""
     comparisons = [file for file in sorted(results.glob("*/comparisons/*.json")) if file.stem != "protocols"]
-    runs = sorted(results.glob(f"*/{PROTOCOL}/*/seed-*/run.json"))
+    runs = sorted(results.glob("*/*/*/seed-*/run.json"))
     saliency = sorted(results.glob("*/*/*/seed-*/saliency.parquet"))
     return gather_evidence(comparisons, runs, sorted(results.glob("*/labels.json")), saliency, paper, config)
 
@@ -108,9 +110,9 @@ def recipe_departures(dataset: str, runs: list[dict], labels: dict, paper: Paper
     departures = []
     records, policies = paper.recipe["records"].get(dataset), paper.recipe["policies"]
     total = labels["kept"] + sum(labels["dropped"].values())
-    if records is None:
+    if records is None and dataset not in paper.saliency_datasets:
         departures.append(f"the paper does not use {dataset} records")
-    elif abs(total - records) > RECORDS_TOLERANCE * records:
+    elif records is not None and abs(total - records) > RECORDS_TOLERANCE * records:
         departures.append(f"{total} records, not {records}")
     if records is not None and labels["policy"] not in policies:
         departures.append(f"label policy {labels['policy']}; the paper's tables are single-label")

@@ -80,6 +80,11 @@ class Paper:
     tables: tuple[Table, ...]
     claims: tuple[Claim, ...] = field(default=())
 
+    @property
+    def saliency_datasets(self) -> set[str]:
+        """Datasets of the claims about saliency: known findings are needed, so the paper need not use them."""
+        return {dataset for claim in self.claims if claim.kind == "saliency" for dataset in claim.datasets}
+
     def printed(self, dataset: str, model: str, metric: str) -> float | None:
         """The printed figure, if any (tables 3 and 4 agree where they overlap)."""
         for table in self.tables:
