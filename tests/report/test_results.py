@@ -69,6 +69,17 @@ def test_cost_of_digitizing_has_its_interval():
     assert tables[0]["rows"][0]["name"] == "The signal reference on digitized pages"
 
 
+def test_costs_of_a_cross_validation_are_told_once_and_as_pooled():
+    row = {"first_value": 0.95, "second": "swin", "second_value": 0.9, "difference": 0.05, "low": 0.03, "high": 0.07}
+    costs = {"image_cost": row | {"chosen_on": "validation"}, "digitizing_cost": row}
+    statistics = Statistics([{"dataset": "cardiac-images", "protocol": "unique-cv2"} | costs])
+    folds = [run("baseline-signal", 0.5, 0.95, protocol=f"unique-cv2-{fold}") for fold in (1, 2)]
+    tables = baseline_tables(folds, [], METRICS, statistics)
+    told = [[text for text in table["findings"] if text.startswith("Cost")] for table in tables]
+    assert [len(sentences) for sentences in told] == [2, 0]
+    assert all(text.endswith(". All folds are pooled.") for text in told[0])
+
+
 def test_nearest_neighbour_across_protocols_and_html():
     baselines = [run("baseline-nearest", 0.86, 0.8), run("baseline-nearest", 0.57, 0.6, protocol="unique")]
     tables = baseline_tables(baselines, [run("swin", 0.9, 0.9)])

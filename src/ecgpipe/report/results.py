@@ -142,7 +142,8 @@ def baseline_tables(
 
     Returns:
         ``dataset``; ``protocol``; ``rows``: ``name``, ``kind``, and one Cell per metric; ``model``: the model with the
-        highest mean macro AUC, ``variant`` and a Cell per metric of METRICS, or None; ``findings``: sentences.
+        highest mean macro AUC, ``variant`` and a Cell per metric of METRICS, or None; ``findings``: sentences, of which
+        those about the cost of the image are only in the table of a cross-validation's first fold.
     """
     tables = []
     for dataset, protocol in dict.fromkeys((run.dataset, run.protocol) for run in baselines):
@@ -151,15 +152,21 @@ def baseline_tables(
         cells = {
             kind: _cells([run for run in runs if baseline_kind(run.variant) == kind], kind, metrics) for kind in kinds
         }
-        compared = statistics and statistics.of(dataset, whole_protocol(protocol))
+        whole = whole_protocol(protocol)
+        compared = statistics and statistics.of(dataset, whole)
         pooled: dict[str, dict[str, Cell]] = {}
-        if compared and protocol == whole_protocol(protocol):  # the same intervals as for models
+        if compared and protocol == whole:  # the same intervals as for models
             pooled = pooled_cells({"models": [*compared.get("models", ()), *compared.get("baselines", ())]})
             cells |= {baseline_kind(name): own for name, own in pooled.items() if baseline_kind(name) in cells}
         model = _best_model([run for run in models if (run.dataset, run.protocol) == (dataset, protocol)], pooled)
         rows = [{"name": baseline_names(kind).row, "kind": kind, **cells[kind]} for kind in kinds]
-        costs = [image_cost_sentence(compared, names_of_runs(models)), digitizing_cost_sentence(compared)]
-        findings = [*baseline_findings(cells, model), *filter(None, costs)]
+        findings = baseline_findings(cells, model)
+        if not any((table["dataset"], whole_protocol(table["protocol"])) == (dataset, whole) for table in tables):
+            costs = filter(
+                None, [image_cost_sentence(compared, names_of_runs(models)), digitizing_cost_sentence(compared)]
+            )
+            # the costs are those of the whole cross-validation, so only its first fold has them
+            findings += [cost if protocol == whole else f"{cost} All folds are pooled." for cost in costs]
         tables.append({"dataset": dataset, "protocol": protocol, "rows": rows, "model": model, "findings": findings})
     return tables
 
