@@ -143,7 +143,7 @@ def test_prediction_does_the_same(shard, images):
     reader = PageReader(saved)
     (page,) = reader.read(shard.folder / "a.png")
     assert overlap(page.image, images[0][0]) > 0.99
-    assert any("paper speed" in note for note in page.notes)
+    assert any("assumed to show 10 s" in note for note in page.notes)
     (error,) = reader.read(shard.folder / "c.png")
     assert isinstance(error, DataError) and "no ECG" in str(error)
 
