@@ -11,17 +11,24 @@ from ecgpipe.report.saliency import _brief
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "words"),
-    [(0.1, 0.3, "more"), (-0.1, 0.3, "not significantly more"), (None, None, "not significantly more"),
-     (-0.3, -0.1, "less")],
+    ("low", "high", "beside_chance", "words"),
+    [(0.1, 0.3, "lies on the traces more", "more"),
+     (-0.1, 0.3, "does not lie on the traces significantly more", "not significantly more"),
+     (None, None, "does not lie on the traces significantly more", "not significantly more"),
+     (-0.3, -0.1, "lies on the traces less", "less")],
 )  # fmt: skip
-def test_an_interval_that_includes_0_is_not_called_no_more(low, high, words):
+def test_an_interval_that_includes_0_is_not_called_no_more(low, high, beside_chance, words):
     difference = {"value": 0.1, "low": low, "high": high}
     trained = {"value": 0.4, "above_chance": difference}
     rows = [{"measure": "trace", "common": {"trained": trained, "difference": difference}}]
     assert _brief(rows, "trace") == (
-        f"lies on the traces {words} than chance predicts, and {words} than that of a network with random weights"
+        f"{beside_chance} than chance predicts, and {words} than that of a network with random weights"
     )
+    trained["above_chance"] = {"value": 0.1, "low": -0.1, "high": 0.3}
+    if words == "more":
+        assert _brief(rows, "trace").endswith(
+            "than chance predicts, but more than that of a network with random weights"
+        )
 
 
 def test_a_damaged_sheet_is_named(tmp_path):

@@ -134,9 +134,14 @@ def _brief(rows: Sequence[dict], target: str) -> str | None:
         return None
     trained, difference = entries["trained"], entries["difference"]
     amount = {1: "more", 0: "not significantly more", -1: "less"}
-    text = f"lies on the {PLACES[target]} {amount[_sign(trained['above_chance'])]} than chance predicts"
+    place, sign = PLACES[target], _sign(trained["above_chance"])
+    text = f"lies on the {place} {amount[sign]}" if sign else f"does not lie on the {place} significantly more"
+    text += " than chance predicts"
     if difference and difference["value"] is not None:
-        text += f", and {amount[_sign(difference)]} than that of a network with random weights"
+        other = _sign(difference)
+        text += (
+            f", {'but' if sign == 0 and other else 'and'} {amount[other]} than that of a network with random weights"
+        )
     return text
 
 
