@@ -42,7 +42,9 @@ rule reader_pages:
         gpu=1,
     params:
         # without the keys that only other rules use, so that a change of those does not repeat this run
-        recipe={k: v for k, v in section("reader").items() if k not in (*LINE_KEYS, *TEXT_KEYS, "pages_from", "records")},
+        recipe={
+            k: v for k, v in section("reader").items() if k not in (*LINE_KEYS, *TEXT_KEYS, "pages_from", "records")
+        },
     message:
         "Training the networks that read pages"
     script:
