@@ -55,7 +55,7 @@ def test_a_batch_pads_the_views_with_their_mean():
 def test_an_interrupted_training_ends_with_the_same_weights(signals, trained, tmp_path):
     path = tmp_path / "reader.safetensors"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ecgpipe.reader.text_training.add_row", _stop)
+        patch.setattr("ecgpipe.reader.part_training.add_row", _stop)
         with pytest.raises(KeyboardInterrupt):
             train_texts(signals, READER_WEIGHTS, path, TINY)
     assert torch.load(path.with_name("texts.pt"), weights_only=True)["step"] == 2

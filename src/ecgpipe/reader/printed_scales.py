@@ -41,7 +41,6 @@ class PrintedScales:
     gains: tuple[float, ...] = ()
 
 
-@torch.inference_mode()
 def read_scales(picture: np.ndarray, reading: Reading, net: TextNet) -> PrintedScales:
     """Read the scales that are printed on a page.
 
@@ -52,14 +51,26 @@ def read_scales(picture: np.ndarray, reading: Reading, net: TextNet) -> PrintedS
     """
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     speeds, gains = set[float](), set[float]()
-    for place in (piece for line in text_lines(reading) for piece in _pieces(*line)):
-        view = torch.from_numpy(normalized(view_of_text(grey, *place)))
-        text, shares = decode(net(view[None])[0].numpy())
-        speeds |= {float(match[1]) for match in SPEED.finditer(text) if _sure(match, shares)}
-        for match in GAIN.finditer(text):
-            if _sure(match, shares):
-                gains.add(float(match[1]) * (10 if match[2] == "c" else 1))
-    return PrintedScales(tuple(sorted(speeds & set(SPEEDS))), tuple(sorted(gains & set(GAINS))))
+    for line in text_lines(reading):
+        for piece in _pieces(*line):
+            more_speeds, more_gains = read_view(view_of_text(grey, *piece), net)
+            speeds |= more_speeds
+            gains |= more_gains
+    return PrintedScales(tuple(sorted(speeds)), tuple(sorted(gains)))
+
+
+@torch.inference_mode()
+def read_view(view: np.ndarray, net: TextNet) -> tuple[set[float], set[float]]:
+    """The speeds, mm/s, and gains, mm/mV, in a view uint8 (32, W) of a line of text."""
+    return scales_in(*decode(net(torch.from_numpy(normalized(view))[None])[0].numpy()))
+
+
+def scales_in(text: str, shares: np.ndarray) -> tuple[set[float], set[float]]:
+    """The usual speeds, mm/s, and gains, mm/mV, in a text; ``shares``: the probability (n,) of each character."""
+    speeds = {float(match[1]) for match in SPEED.finditer(text) if _sure(match, shares)}
+    matches = [match for match in GAIN.finditer(text) if _sure(match, shares)]
+    gains = {float(match[1]) * (10 if match[2] == "c" else 1) for match in matches}
+    return speeds & set(SPEEDS), gains & set(GAINS)
 
 
 def _sure(match: re.Match[str], shares: np.ndarray) -> bool:
@@ -111,15 +122,13 @@ def view_of_text(picture: np.ndarray, middle: np.ndarray, along: np.ndarray, dow
     """Cut out a line of text.
 
     Args:
-        picture: uint8 (H, W), or (H, W, 3) in RGB.
+        picture: uint8 (H, W), grey.
         middle: of the text, pixels of the picture, whose first pixel reaches from 0 to 1.
         along, down: (2,), from the left to the right end of the text, and from its top to its bottom.
 
     Returns:
-        uint8 (32, W), grey; the text is 20 pixels high. Outside the picture, its edge is repeated.
+        uint8 (32, W); the text is 20 pixels high. Outside the picture, its edge is repeated.
     """
-    if picture.ndim == 3:
-        picture = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     high = max(float(np.linalg.norm(down)), 1.0)
     long = LETTERS * float(np.linalg.norm(along)) / high
     width = int(np.clip(long + 2 * BESIDE, LEAST_WIDTH, LONGEST)) // 2 * 2

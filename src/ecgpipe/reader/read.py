@@ -20,10 +20,10 @@ from ecgpipe.reader.network import CELL, LEAD_NAMES, MULTIPLE, NO_NAME, PIXEL_MA
 
 LONGEST, SHORTEST = 1408, 960
 """Pixels of the longer side that the network sees: larger pictures are reduced, smaller ones enlarged."""
-DENSEST, DENSE = 9.0, 6.0
-"""From the first number of pixels per mm of the network's input, the picture probably shows a small part of a page."""
-FEW_NAMES = 2.0
-"""If its names are then less legible than this, it is read again with the second number of pixels per mm."""
+DENSEST = 9.0
+"""Pixels per mm of the network's input above which a picture probably shows a small part of a page."""
+DENSE, FEW_NAMES = 6.0, 2.0
+"""Pixels per mm at which such a picture is read again, if the legibility of its lead names is less than FEW_NAMES."""
 MASKS = PIXEL_MAPS.index("offset")
 """The pixel maps before this one are masks."""
 NAME_PLACE, MOST_PLACES = 0.1, 64

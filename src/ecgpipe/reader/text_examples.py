@@ -1,5 +1,6 @@
 """Synthetic training examples for the network that reads printed scales: lines of text on random pages."""
 
+import cv2
 import numpy as np
 
 from ecgpipe.reader.degrade import View, degrade_view, take_picture
@@ -77,9 +78,18 @@ def make_text_examples(
         sampling_rate: Hz.
 
     Returns:
-        Views uint8 (32, W) as in ``view_of_text``, and their texts; up to 10.
+        Views uint8 (32, W) as in ``view_of_text``, and their texts; 1 to 10.
     """
     rng = np.random.default_rng(seed)
+    found: list[tuple[np.ndarray, str]] = []
+    while not found:  # no line may be whole in the picture
+        found = _lines_on_a_page(rng, signals, sampling_rate)
+    return found
+
+
+def _lines_on_a_page(
+    rng: np.random.Generator, signals: np.ndarray, sampling_rate: float
+) -> list[tuple[np.ndarray, str]]:
     scale = float(np.exp(rng.uniform(np.log(3.2), np.log(9))))
     window = Window(round(SIDE * 1.25 * scale), scale, 0.0, 0.0)
     if rng.random() < 0.35:  # among traces
@@ -87,7 +97,7 @@ def make_text_examples(
     heights = rng.permutation(LINES)[: int(rng.integers(3, LINES + 1))]
     lines = [_write(rng, window, 15 + PITCH * (height + rng.uniform(-0.2, 0.2))) for height in heights]
     view = take_picture(rng, window, *print_page(rng, window), round(SIDE * scale))
-    picture = degrade_view(rng, view)
+    picture = cv2.cvtColor(degrade_view(rng, view), cv2.COLOR_RGB2GRAY)
     found = [(_view(rng, picture, view, box), text) for box, text in lines if box.any()]
     return [(shown, text) for shown, text in found if shown is not None]
 

@@ -1,7 +1,10 @@
 """The network that reads printed text as far as the scales of a page need it: numbers and units."""
 
+from typing import Any
+
 import numpy as np
 import torch
+from scipy.special import softmax
 from torch import nn
 from torch.nn import functional as F
 
@@ -16,6 +19,7 @@ HEIGHT, LETTERS = 32, 20
 STRIDE = 2
 """Pixels of a view per step of the output."""
 LEAST_WIDTH = 16
+"""Pixels of a view's width."""
 WIDTHS = (16, 32, 48, 64, 96)
 
 
@@ -27,20 +31,10 @@ class TextNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.levels = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(a, b, 3, padding=1, bias=False), nn.BatchNorm2d(b), nn.ReLU(inplace=True))
-            for a, b in zip((1, *WIDTHS), WIDTHS[:-1], strict=False)
-        )
-        self.column = nn.Sequential(
-            nn.Conv2d(WIDTHS[-2], WIDTHS[-1], (2, 3), padding=(0, 1), bias=False),
-            nn.BatchNorm2d(WIDTHS[-1]),
-            nn.ReLU(inplace=True),
-        )
-        self.around = nn.Sequential(
-            nn.Conv2d(WIDTHS[-1], WIDTHS[-1], (1, 5), padding=(0, 4), dilation=(1, 2), bias=False),
-            nn.BatchNorm2d(WIDTHS[-1]),
-            nn.ReLU(inplace=True),
-        )
+        pairs = zip((1, *WIDTHS), WIDTHS[:-1], strict=False)
+        self.levels = nn.ModuleList(_layer(a, b, (3, 3), padding=1) for a, b in pairs)
+        self.column = _layer(WIDTHS[-2], WIDTHS[-1], (2, 3), padding=(0, 1))
+        self.around = _layer(WIDTHS[-1], WIDTHS[-1], (1, 5), padding=(0, 4), dilation=(1, 2))
         self.classes = nn.Conv2d(WIDTHS[-1], len(ALPHABET) + 1, 1)
         nn.init.zeros_(self.classes.weight)
         with torch.no_grad():
@@ -59,6 +53,11 @@ class TextNet(nn.Module):
         for number, level in enumerate(self.levels):
             x = F.max_pool2d(level(x), 2 if number == 0 else (2, 1))
         return self.classes(self.around(self.column(x)))[:, :, 0].transpose(1, 2)
+
+
+def _layer(inputs: int, outputs: int, kernel: tuple[int, int], **shape: Any) -> nn.Sequential:
+    convolution = nn.Conv2d(inputs, outputs, kernel, bias=False, **shape)
+    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
 
 def normalized(view: np.ndarray) -> np.ndarray:
@@ -86,8 +85,7 @@ def decode(logits: np.ndarray) -> tuple[str, np.ndarray]:
     Returns:
         The text, and the probability of each of its characters, float (n,).
     """
-    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares /= shares.sum(axis=1, keepdims=True)
+    shares = softmax(logits, axis=1)
     best = shares.argmax(axis=1)
     starts = np.flatnonzero(np.diff(best, prepend=-1))
     highest = np.maximum.reduceat(shares.max(axis=1), starts)
