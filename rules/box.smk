@@ -58,7 +58,7 @@ rule box_pages:
 
 rule box:
     input:
-        weights=f"{BOX}/weights.safetensors",
+        weights=CONFIG.box.networks_from or f"{BOX}/weights.safetensors",
         pages=[f"{BOX}/pages/{name}.npz" for name in CONFIG.box.look_files],
         signals=signals_of(CONFIG.box.dataset),
         records=f"{BOX_DATASET}/records.parquet",

@@ -3,9 +3,9 @@
 # `snakemake reader` trains the page reader; the package contains trained weights, so only its developers need this.
 
 SIGNALS = [name for name in DATASETS if CONFIG.kind_of(name) == "signals"]
-LINE_KEYS = ("line_pages", "line_steps", "line_batch")
-TEXT_KEYS = ("text_steps", "text_batch")
-OPTIMIZER = ("lr", "weight_decay", "warmup", "averaging", "seed", "save_every")
+LINE_KEYS = ("line_pages", "line_steps", "line_batch_size")
+TEXT_KEYS = ("text_steps", "text_batch_size")
+OPTIMIZER = ("learning_rate", "weight_decay", "warmup_steps", "averaging", "seed", "save_every")
 PAGE_WEIGHTS = CONFIG.reader.pages_from or f"{RESULTS}/reader/pages.safetensors"
 
 
@@ -73,7 +73,7 @@ rule reader_line_examples:
 rule reader_lines:
     input:
         examples=f"{RESULTS}/reader/line-examples.npz",
-        pages=PAGE_WEIGHTS,
+        reader=PAGE_WEIGHTS,
     output:
         weights=f"{RESULTS}/reader/lines.safetensors",
         history=f"{RESULTS}/reader/lines.csv",
@@ -84,17 +84,18 @@ rule reader_lines:
         mem_mb=scaled(6000),
         runtime=scaled(120),
     params:
+        part="line",
         recipe={k: v for k, v in section("reader").items() if k in (*LINE_KEYS[1:], *OPTIMIZER)},
     message:
         "Training the network that corrects lines"
     script:
-        "../scripts/reader_lines.py"
+        "../scripts/reader_part.py"
 
 
 rule reader:
     input:
-        signals=f"{RESULTS}/reader/signals.npy",
-        lines=f"{RESULTS}/reader/lines.safetensors",
+        examples=f"{RESULTS}/reader/signals.npy",
+        reader=f"{RESULTS}/reader/lines.safetensors",
     output:
         weights=f"{RESULTS}/reader/reader.safetensors",
         history=f"{RESULTS}/reader/texts.csv",
@@ -105,8 +106,9 @@ rule reader:
         mem_mb=scaled(6000),
         runtime=scaled(120),
     params:
+        part="text",
         recipe={k: v for k, v in section("reader").items() if k in (*TEXT_KEYS, *OPTIMIZER)},
     message:
         "Training the network that reads printed scales"
     script:
-        "../scripts/reader.py"
+        "../scripts/reader_part.py"

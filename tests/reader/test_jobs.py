@@ -13,7 +13,15 @@ from ecgpipe.artifacts.files import resumable_folder
 from ecgpipe.reader.training import add_row
 from tests.conftest import PROJECT
 
-RECIPE = {"steps": 4, "batch": 2, "size": 64, "warmup": 2, "save_every": 2, "name_steps": 4, "name_batch": 2}
+RECIPE = {
+    "steps": 4,
+    "batch_size": 2,
+    "size": 64,
+    "warmup_steps": 2,
+    "save_every": 2,
+    "name_steps": 4,
+    "name_batch_size": 2,
+}
 
 
 def train_pages(folder: Path, seed: int) -> Path:

@@ -14,7 +14,7 @@ from ecgpipe.reader.line_network import CHANNELS, OFFSETS
 from ecgpipe.reader.line_training import line_loss, train_lines
 from ecgpipe.reader.read import load_reader
 
-TINY = ReaderConfig(line_steps=12, line_batch=4, warmup=2, save_every=4, averaging=0.5, lr=0.01)
+TINY = ReaderConfig(line_steps=12, line_batch_size=4, warmup_steps=2, save_every=4, averaging=0.5, learning_rate=0.01)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_the_file_says_how_each_network_was_trained(trained):
         before = json.loads(file.metadata()["recipe"])
     with safe_open(trained, "pt") as file:
         recipe = json.loads(file.metadata()["recipe"])
-    assert recipe["line_steps"] == 12 and recipe["steps"] == before["steps"] and recipe["lr"] == before["lr"]
+    assert recipe["line_steps"] == 12 and recipe["steps"] == before["steps"] and recipe["seed"] == before["seed"]
 
 
 def test_weights_without_the_line_network_still_read(trained, tmp_path):

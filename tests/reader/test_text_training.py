@@ -13,7 +13,7 @@ from ecgpipe.reader.text_examples import make_text_examples, random_text
 from ecgpipe.reader.text_network import ALPHABET, encode
 from ecgpipe.reader.text_training import text_batch, train_texts
 
-TINY = ReaderConfig(text_steps=6, text_batch=1, warmup=2, save_every=2, averaging=0.5)
+TINY = ReaderConfig(text_steps=6, text_batch_size=1, warmup_steps=2, save_every=2, averaging=0.5)
 
 
 @pytest.fixture(scope="module")

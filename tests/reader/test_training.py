@@ -14,7 +14,7 @@ from ecgpipe.reader.network import GEOMETRY_MAPS, LEAD_NAMES, PIXEL_MAPS, Reader
 from ecgpipe.reader.read import load_reader, read_page
 from ecgpipe.reader.training import learning_rate, reader_losses, train_reader
 
-TINY = ReaderConfig(steps=4, batch=2, size=64, warmup=2, save_every=2, name_steps=4, name_batch=2)
+TINY = ReaderConfig(steps=4, batch_size=2, size=64, warmup_steps=2, save_every=2, name_steps=4, name_batch_size=2)
 
 
 @pytest.fixture(scope="module")
@@ -64,11 +64,11 @@ def _stop_after(step: int, part: str):
 def test_a_checkpoint_of_another_recipe_is_refused(signals: Path, tmp_path: Path) -> None:
     train_reader(signals, tmp_path, TINY.model_copy(update={"steps": 2}))
     with pytest.raises(DataError, match="another recipe"):
-        train_reader(signals, tmp_path, TINY.model_copy(update={"steps": 2, "lr": 1e-3}))
+        train_reader(signals, tmp_path, TINY.model_copy(update={"steps": 2, "learning_rate": 1e-3}))
 
 
 def test_the_learning_rate_rises_and_falls() -> None:
-    recipe = ReaderConfig(warmup=100, lr=1.0)
+    recipe = ReaderConfig(warmup_steps=100, learning_rate=1.0)
     assert learning_rate(0, recipe, 1000) == pytest.approx(0.01, abs=1e-4)
     assert learning_rate(500, recipe, 1000) == pytest.approx(0.5, abs=1e-4)
     assert learning_rate(250, recipe, 1000) == pytest.approx(0.5 + 0.5 * np.cos(np.pi / 4), abs=1e-4)

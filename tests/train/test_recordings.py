@@ -10,7 +10,7 @@ from ecgpipe.models.recording_folder import page_output
 from ecgpipe.models.recordings import WINDOW, RecordingNet
 from ecgpipe.train.recordings import Examples, random_windows, train_recordings
 
-RECIPE = BoxConfig(members=2, width=4, epochs=6, batch=16, precision="fp32")
+RECIPE = BoxConfig(members=2, width=4, epochs=6, batch_size=16, precision="fp32")
 
 
 def records(count: int, seed: int, statements: bool = False) -> Examples:

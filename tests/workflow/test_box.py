@@ -24,7 +24,7 @@ box:
   members: 1
   width: 4
   epochs: 2
-  batch: 16
+  batch_size: 16
   precision: fp32
   calibration_every: 2
   looks: {kit/none: 1, 12x1/none: 2}
@@ -44,7 +44,8 @@ def test_the_box_is_made_and_predicts(small, capsys):
     net, saved = load_recording_model(folder / "model")
     assert len(net.members) == 1
     assert saved.calibration.fitted_on == "validation"
-    looks = json.loads((folder / "model/metrics.json").read_text())["looks"]
+    metrics = json.loads((folder / "model/metrics.json").read_text())
+    looks = metrics["looks"]
     assert list(looks) == ["recording", "kit/none", "12x1/none"]
     assert looks["recording"]["records"] == looks["kit/none"]["records"] > looks["12x1/none"]["records"]
     pages = read_digitized(folder / "pages/12x1-none.npz")
@@ -56,3 +57,8 @@ def test_the_box_is_made_and_predicts(small, capsys):
     assert small.plan("box") == {}
     other = Workflow(small.folder, small.configs, ("box={epochs: 3}",))
     assert other.plan("box") == {"box_train": 1, "box": 1}  # the digitized pages stay
+
+    again = Workflow(small.folder, small.configs, (f"box={{networks_from: {folder / 'model/weights.safetensors'}}}",))
+    assert again.plan("box") == {"box": 1}
+    again.run("box")
+    assert json.loads((folder / "model/metrics.json").read_text())["looks"] == metrics["looks"]

@@ -26,10 +26,16 @@ class BoxConfig(Section):
         "records",
     )
     pretrain_epochs: int = Field(20, ge=1, description="epochs of the pre-training")
+    networks_from: str | None = Field(
+        None,
+        min_length=1,
+        description="weights of networks to calibrate and to score again, with this width and number of members; "
+        "nothing is trained",
+    )
     members: int = Field(3, ge=1, le=20, description="networks with different seeds; their logits are averaged")
     width: int = Field(24, ge=4, le=256, description="channels of a network's first blocks")
     epochs: int = Field(60, ge=1, description="epochs, with one cycle of the learning rate")
-    batch: int = Field(64, ge=2, description="records per step")
+    batch_size: int = Field(64, ge=2, description="records per step")
     learning_rate: float = Field(2e-3, gt=0, description="peak learning rate")
     weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay")
     statements: float = Field(

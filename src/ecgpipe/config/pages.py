@@ -275,23 +275,25 @@ class ReaderConfig(Section):
 
     records: int = Field(1000, ge=1, description="recordings per dataset to draw pages of, from the training folds")
     steps: int = Field(3200, ge=1, description="optimizer steps")
-    batch: int = Field(8, ge=1, description="examples per step")
+    batch_size: int = Field(8, ge=1, description="examples per step")
     name_steps: int = Field(2400, ge=1, description="optimizer steps of the part that reads lead names")
-    name_batch: int = Field(16, ge=1, description="examples per such step; each shows several names")
+    name_batch_size: int = Field(16, ge=1, description="examples per such step; each shows several names")
     line_pages: int = Field(800, ge=1, description="training pages of the network for lines")
     line_steps: int = Field(6000, ge=1, description="optimizer steps of the network for lines")
-    line_batch: int = Field(32, ge=1, description="leads per such step")
+    line_batch_size: int = Field(32, ge=1, description="leads per such step")
     text_steps: int = Field(3000, ge=1, description="optimizer steps of the network for printed scales")
-    text_batch: int = Field(4, ge=1, description="pictures per such step; each shows several lines of text")
+    text_batch_size: int = Field(4, ge=1, description="pictures per such step; each shows several lines of text")
     pages_from: str | None = Field(
         None,
         min_length=1,
         description="weights to take the page networks from; only those for lines and printed scales are trained",
     )
     size: int = Field(288, ge=64, le=1024, description="pixels per side of an example, a multiple of 32")
-    lr: float = Field(2e-3, gt=0, description="peak learning rate; it rises linearly and falls along a cosine")
+    learning_rate: float = Field(
+        2e-3, gt=0, description="peak learning rate; it rises linearly and falls along a cosine"
+    )
     weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay")
-    warmup: int = Field(200, ge=1, description="steps until the peak learning rate")
+    warmup_steps: int = Field(200, ge=1, description="steps until the peak learning rate")
     averaging: float = Field(0.998, ge=0, lt=1, description="decay per step of the moving average of the weights")
     seed: Seed = Field(0, description="seed of the weights and of all examples")
     save_every: int = Field(50, ge=1, description="steps between checkpoints")

@@ -41,7 +41,7 @@ def train_lines(examples: Path | str, pages: Path | str, path: Path | str, recip
     def losses(net: nn.Module, done: int) -> Iterator[torch.Tensor]:
         known = LineExamples.read(examples)
         for step in range(done, recipe.line_steps):
-            views, above, power = known.batch(np.random.default_rng((recipe.seed, step)), recipe.line_batch)
+            views, above, power = known.batch(np.random.default_rng((recipe.seed, step)), recipe.line_batch_size)
             yield line_loss(net(views), above, power)
 
     return train_part("liner", "line", losses, pages, Path(path), recipe)

@@ -44,7 +44,7 @@ def train_part(part: str, name: str, losses: Losses, reader: Path | str, path: P
     torch.manual_seed(recipe.seed)
     net, average = kind().train(), kind()
     average.load_state_dict(net.state_dict())
-    optimizer = torch.optim.AdamW(net.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     parts: dict[str, Stateful] = {"net": net, "average": average, "optimizer": optimizer}
     step = resume(checkpoint, recipe, parts)
     started, total = time.monotonic(), 0.0

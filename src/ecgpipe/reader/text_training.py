@@ -51,9 +51,9 @@ def train_texts(signals: Path | str, reader: Path | str, path: Path | str, recip
     """
 
     def losses(net: nn.Module, done: int) -> Iterator[torch.Tensor]:
-        numbers = range(done * recipe.text_batch, recipe.text_steps * recipe.text_batch)
+        numbers = range(done * recipe.text_batch_size, recipe.text_steps * recipe.text_batch_size)
         pictures = Examples(Path(signals), partial(_examples, seed=recipe.seed), numbers)
-        for batch in DataLoader(pictures, recipe.text_batch, num_workers=1, prefetch_factor=8, collate_fn=_joined):
+        for batch in DataLoader(pictures, recipe.text_batch_size, num_workers=1, prefetch_factor=8, collate_fn=_joined):
             views, steps, codes, lengths = text_batch(batch)
             shares = net(views).log_softmax(dim=2).transpose(0, 1)
             yield F.ctc_loss(shares, codes, steps, lengths, blank=BLANK, zero_infinity=True)

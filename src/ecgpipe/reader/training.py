@@ -90,12 +90,12 @@ def train_reader(signals: Path | str, folder: Path | str, recipe: ReaderConfig, 
     net = ReaderNet().to(device, memory_format=torch.channels_last).train()
     average = ReaderNet().to(device)
     average.load_state_dict(net.state_dict())
-    optimizer = torch.optim.AdamW(net.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     parts: dict[str, Stateful] = {"net": net, "average": average, "optimizer": optimizer}
     step = resume(folder / "checkpoint.pt", recipe, parts)
-    numbers = range(step * recipe.batch, recipe.steps * recipe.batch)
+    numbers = range(step * recipe.batch_size, recipe.steps * recipe.batch_size)
     examples = Examples(Path(signals), partial(_page_example, recipe=recipe), numbers)
-    batches = DataLoader(examples, batch_size=recipe.batch, num_workers=1, prefetch_factor=4)
+    batches = DataLoader(examples, batch_size=recipe.batch_size, num_workers=1, prefetch_factor=4)
     started, sums = time.monotonic(), dict.fromkeys(HISTORY[2:], 0.0)
     for batch in batches:
         for group in optimizer.param_groups:
@@ -124,12 +124,14 @@ def train_reader(signals: Path | str, folder: Path | str, recipe: ReaderConfig, 
 def train_names(net: NameNet, signals: Path, folder: Path, recipe: ReaderConfig, device: str) -> None:
     """Train the network for lead names, or resume; writes ``names.pt`` and ``names.csv`` as in ``train_reader``."""
     net.to(device).train()
-    optimizer = torch.optim.AdamW(net.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     step = resume(folder / "names.pt", recipe, {"net": net, "optimizer": optimizer})
-    numbers = range(step * recipe.name_batch, recipe.name_steps * recipe.name_batch)
+    numbers = range(step * recipe.name_batch_size, recipe.name_steps * recipe.name_batch_size)
     views = Examples(signals, partial(_name_examples, recipe=recipe), numbers)
     started, total = time.monotonic(), 0.0
-    for pictures, classes in DataLoader(views, recipe.name_batch, num_workers=1, prefetch_factor=8, collate_fn=_joined):
+    for pictures, classes in DataLoader(
+        views, recipe.name_batch_size, num_workers=1, prefetch_factor=8, collate_fn=_joined
+    ):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, recipe, recipe.name_steps)
         loss = F.cross_entropy(net(pictures.to(device)), classes.to(device), label_smoothing=SMOOTHING)
@@ -148,8 +150,8 @@ def train_names(net: NameNet, signals: Path, folder: Path, recipe: ReaderConfig,
 
 def learning_rate(step: int, recipe: ReaderConfig, steps: int) -> float:
     """Linear warm-up, then half a cosine down to 0 after ``steps``; ``step`` counts from 0."""
-    rise = min(1.0, (step + 1) / recipe.warmup)
-    return recipe.lr * rise * (0.5 + 0.5 * math.cos(math.pi * step / steps)) + 1e-6
+    rise = min(1.0, (step + 1) / recipe.warmup_steps)
+    return recipe.learning_rate * rise * (0.5 + 0.5 * math.cos(math.pi * step / steps)) + 1e-6
 
 
 def reader_losses(

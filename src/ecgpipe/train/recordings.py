@@ -139,8 +139,8 @@ def _train(
     start: dict[str, torch.Tensor] | None = None,
 ) -> None:
     """Train one network from random weights or from ``start``, and write its averaged weights and its history."""
-    if len(examples.signals) < recipe.batch:
-        raise DataError(f"box: {len(examples.signals)} records are fewer than one batch ({recipe.batch})")
+    if len(examples.signals) < recipe.batch_size:
+        raise DataError(f"box: {len(examples.signals)} records are fewer than one batch ({recipe.batch_size})")
     torch.manual_seed(seed)
     generator = np.random.default_rng(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -152,7 +152,7 @@ def _train(
         network.load_state_dict(start | heads)
     network = network.to(device)
     average = ModelEmaV3(network, decay=EMA_DECAY, use_warmup=True)
-    steps = len(examples.signals) // recipe.batch
+    steps = len(examples.signals) // recipe.batch_size
     optimizer = torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total_steps=steps * epochs)
     started, course = time.monotonic(), []
@@ -160,7 +160,7 @@ def _train(
         network.train()
         order, total = generator.permutation(len(examples.signals)), 0.0
         for step in range(steps):
-            rows = order[step * recipe.batch : (step + 1) * recipe.batch]
+            rows = order[step * recipe.batch_size : (step + 1) * recipe.batch_size]
             inputs = net.inputs(torch.from_numpy(random_windows(examples.signals[rows], generator)))
             with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
                 logits = network(inputs.to(device))
