@@ -11,7 +11,7 @@ from tests.reader.test_geometry import CELL, COLUMNS, ROWS, homography, local_ma
 @pytest.mark.parametrize("turn", [-12.0, 0.0, 7.3])
 def test_rows_of_traces_level_a_rough_geometry(turn: float) -> None:
     rng = np.random.default_rng(2)
-    geometry = fit_geometry(local_maps(homography(0, 5.0)), np.ones((ROWS, COLUMNS)), CELL, 1)
+    geometry = fit_geometry(local_maps(homography(0, 5.0)), np.ones((ROWS, COLUMNS)), 1, 1)
     x, row = rng.uniform(0, COLUMNS * CELL, 4000), rng.integers(0, 4, 4000)
     above = rng.normal(0, 4, 4000)  # mm
     points = np.stack([x, 80 + 100 * row - 5 * above + np.tan(np.deg2rad(turn)) * x], axis=1)

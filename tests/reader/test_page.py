@@ -93,7 +93,7 @@ def test_a_thin_level_line_on_a_faint_grid(monkeypatch):
     maps = np.zeros((5, 96, 960), np.float32)
     maps[0, 8:11, 100:800] = 0.9
     local = np.ones((6, 12, 120)) * np.array([1, 0, 0, 1, 0, 0])[:, None, None]  # level, 4 pixels per mm
-    geometry = fit_geometry(local, np.ones((12, 120)), 8)
+    geometry = fit_geometry(local, np.ones((12, 120)), 1)
     reading = Reading(cv2.convertScaleAbs(maps[0], alpha=255), maps, 1.0, (), False, geometry, grid_found=True)
     monkeypatch.setattr("ecgpipe.reader.page.read_page", lambda *_: reading)
     page = understand_page(np.full((96, 960, 3), 255, np.uint8), None)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ecgpipe.reader.network import CELL
+
 DEGREE = 3
 ITERATIONS = 6
 SINGULAR = 1e-9  # mm² per pixel²
@@ -89,17 +91,17 @@ def derivatives(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return by_x, by_y
 
 
-def fit_geometry(maps: np.ndarray, weights: np.ndarray, cell: float, degree: int = DEGREE) -> PageGeometry:
+def fit_geometry(maps: np.ndarray, weights: np.ndarray, scale: float, degree: int = DEGREE) -> PageGeometry:
     """Fit the page's coordinates to local directions and scales, by least squares.
 
     Args:
-        maps: float (6, h, w), per cell (network.GEOMETRY_MAPS).
+        maps: float (6, h, w), per cell of the network's input (network.GEOMETRY_MAPS).
         weights: float (h, w), how much each cell counts; some must be above 0.
-        cell: pixels per side of a cell.
+        scale: pixels of the network's input per pixel of the picture.
         degree: of the polynomials, at most ``DEGREE``.
 
     Returns:
-        The map.
+        The map of the picture.
 
     Raises:
         ValueError: no cell has weight.
@@ -108,11 +110,12 @@ def fit_geometry(maps: np.ndarray, weights: np.ndarray, cell: float, degree: int
     if not len(rows):
         raise ValueError("no cell with weight")
     *directions, log_x, log_y = maps[:, rows, columns].astype(float)
-    gradients = []  # mm per pixel
+    gradients = []  # mm per pixel of the picture
     for pair, log in ((directions[:2], log_x), (directions[2:], log_y)):
         direction = np.stack(pair, axis=1)
         direction /= np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), 1e-6)
-        gradients.append(direction * 2.0 ** -(log + 2)[:, None])
+        gradients.append(direction * scale * 2.0 ** -(log + 2)[:, None])
+    cell = CELL / scale
     points = (np.stack([columns, rows], axis=1) + 0.5) * cell
     weight = weights[rows, columns]
     shape = maps.shape[1] * cell, maps.shape[2] * cell

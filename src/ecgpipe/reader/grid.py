@@ -34,6 +34,8 @@ LEAST_CONTRAST = 0.2
 AGREE, LEAST_CLEAR = 0.015, 0.3
 """Largest relative error of a tile that agrees with the map, and minimum mean weight of the tiles that agree."""
 NO_WEIGHT = 1e-6
+LEAST_GRID = 0.005
+"""Minimum share of grid in the picture; rows and names of a page without a grid also fit some comb."""
 LEAST_TILES, MOST_TILES = 3, 12
 """Number of tiles with grid that is required, and of the clearest ones that give the change of the whole page."""
 USUAL_WIDTH, WIDTH_SPREAD = 250.0, 0.35
@@ -75,7 +77,7 @@ def refine_geometry(
     Returns:
         The refined map of the picture; None if there is no clear grid.
     """
-    tiles = _tiles(grid)
+    tiles = _tiles(grid) if float((grid > 0.5).mean()) >= LEAST_GRID else []
     if len(tiles) < LEAST_TILES:
         return None
     points = np.array([(x, y) for x, y, _ in tiles]) / scale

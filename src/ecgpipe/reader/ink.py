@@ -17,8 +17,7 @@ WINDOW = 20.0  # mm above and below the network's trace in which the rest of a w
 BAR, WAVE = 8.0, 0.7  # mm: separators have more dark ink than this in a column, and waves are at least this wide
 NAME = 5.0, 3.5  # mm: half the width and half the height of the area of a printed lead name
 UPRIGHT = np.ones((3, 1), np.uint8)
-SURE, PALE = 0.95, 0.6  # probability from which a pixel of a pale, steep stroke is ink, and how much ink it is
-PALE_STROKE = 0.5  # mm, minimum height of such a stroke
+NEAR, PALEST = 0.5, 0.35  # mm around a pixel, and the least darkness relative to the usual one, of a full stroke there
 MOST_COLOURS = 200_000  # pixels from which the colour of the ink is learned
 FRAME, FRAME_DARK, FRAME_WHOLE = 0.004, 0.5, 0.9  # shares: of the picture's size, of its usual brightness, of a side
 
@@ -93,11 +92,9 @@ def own_ink(page: ReadPage, ink: np.ndarray, lead: FoundLead, first: int, last: 
     usual = np.where(darkest > 0, darkest, np.median(darkest[darkest > 0]) if (darkest > 0).any() else 1)
     size = min(round(USUAL * page.frame.pixels_per_mm) | 1, len(usual))
     usual = median_filter(usual, size, mode="nearest")
-    part = np.clip(part / np.maximum(usual, 1e-3), 0, 1)
-    sure = ((rows == lead.row) & (trace >= SURE))[:, first - start : last - start]
-    pale = sure & (part < PALE)
-    pale[:, pale.sum(axis=0) < PALE_STROKE * mm] = False
-    result[near[0], : part.shape[1]] = np.where(pale, PALE, part)
+    around = np.maximum(cv2.dilate(part, _disc(NEAR * mm)), PALEST * usual)
+    part = np.clip(part / np.maximum(np.minimum(usual, around), 1e-3), 0, 1)
+    result[near[0], : part.shape[1]] = part
     return result
 
 

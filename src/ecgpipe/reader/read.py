@@ -135,7 +135,7 @@ def _read_at(picture: np.ndarray, scale: float, net: ReaderNet) -> tuple[Reading
     """The reading at ``scale`` pixels of the network's input per pixel of the picture; the input's pixels per mm."""
     pixels, coarse = _predict(_resized(picture, scale), net)
     names = len(LEAD_NAMES)
-    rough = fit_geometry(coarse[names:], _paper(pixels, coarse.shape[1:]), CELL / scale, ROUGH_DEGREE)
+    rough = fit_geometry(coarse[names:], _paper(pixels, coarse.shape[1:]), scale, ROUGH_DEGREE)
     density = rough.pixels_per_mm * scale
     points, above = trace_points(pixels, scale)
     if len(points):
