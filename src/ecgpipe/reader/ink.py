@@ -14,7 +14,7 @@ STROKE = 0.7  # times the usual darkness of the traces: darker pixels may be the
 FAINT = 0.2  # minimum probability of dark ink that belongs to the network's trace because it touches it
 TIP = 4.0  # mm that a tip may reach beyond the network's trace
 WINDOW = 20.0  # mm above and below the network's trace in which the rest of a wave may lie
-BAR, WAVE = 8.0, 0.7  # mm: separators have more dark ink than this in a column, and waves are at least this wide
+BAR, WAVE = 8.0, 0.7  # mm: separators and lines of a dark grid have more dark ink than this in a column, and waves are at least this wide
 NAME = 5.0, 3.5  # mm: half the width and half the height of the area of a printed lead name
 UPRIGHT = np.ones((3, 1), np.uint8)
 NEAR, PALEST = 0.5, 0.35  # mm around a pixel, and the least darkness relative to the usual one, of a full stroke there
@@ -84,6 +84,7 @@ def own_ink(page: ReadPage, ink: np.ndarray, lead: FoundLead, first: int, last: 
     count, parts = cv2.connectedComponents((faint | (own > 0)).astype(np.uint8))
     touched = np.bincount(parts[own > 0], minlength=count) > 0
     own |= faint & touched[parts]
+    allowed[:, (allowed & (own == 0)).sum(axis=0) > BAR * mm] = False
     for _ in range(round(TIP * mm)):  # the network misses the tips of some sharp peaks
         own |= cv2.dilate(own, UPRIGHT) & allowed
     own[(rows >= 0) & (rows != lead.row)] = 0
