@@ -60,6 +60,22 @@ def test_the_resolution_of_the_map_does_not_matter() -> None:
     assert refined is not None and refined.pixels_per_mm == pytest.approx(7.2, rel=0.01)
 
 
+@pytest.mark.parametrize("stretch", [1.25, 0.6])
+def test_a_stretched_picture_has_other_millimetres_in_each_direction(stretch: float) -> None:
+    x, y = page(5, 0)
+    refined = refine_geometry(
+        lines(x, y / stretch, 1, 0.15) + lines(x, y / stretch, 5, 0.2), rough_estimate(x, y, 1.1, 0), 1.0, 900
+    )
+    assert refined is not None
+    across, down = np.linalg.norm(refined.jacobian(refined.middle[None])[0], axis=1)
+    assert 1 / across == pytest.approx(5, rel=0.01) and 1 / down == pytest.approx(5 * stretch, rel=0.02)
+
+
+def test_what_the_network_hardly_takes_for_a_grid_is_none() -> None:
+    x, y = page(4, 0)
+    assert refine_geometry(0.3 * lines(x, y, 5, 0.2), rough_estimate(x, y, 1, 0), 1.0) is None
+
+
 def test_lines_in_one_direction_give_the_other() -> None:
     """Horizontal lines have faded; the vertical ones are enough."""
     x, y = page(3.6, 3)

@@ -72,3 +72,34 @@ def test_a_tall_wave_is_followed_to_its_plateau() -> None:
     found = own_ink(page, ink_of(page, drawn), lead, first, last)
     plateau = np.nonzero((found > 0.5).any(axis=1))[0][0]
     assert (foot - plateau) / mm == pytest.approx(14, abs=0.7)
+
+
+@pytest.fixture(scope="module")
+def read(drawn):
+    page = understand_page(drawn, load_reader())
+    return page, next(lead for lead in page.leads.leads if lead.name == "II")
+
+
+def own(page, lead, ink: np.ndarray) -> np.ndarray:
+    return own_ink(page, ink, lead, *(round(edge * page.frame.pixels_per_mm) for edge in (lead.left, lead.right)))
+
+
+def test_pale_steep_strokes_stay_whole(drawn, read) -> None:
+    """A thin, steep stroke covers only a part of each pixel."""
+    page, lead = read
+    ink, mm = ink_of(page, drawn), page.frame.pixels_per_mm
+    before, rows = own(page, lead, ink) > 0.5, np.arange(len(ink))[:, None] / mm
+    steep = before & (np.abs(rows - lead.baseline) > 4)
+    assert steep.sum() > 30
+    ink[np.abs(rows[:, 0] - lead.baseline) > 4] *= 0.4
+    assert (own(page, lead, ink) > 0.5)[steep].mean() > 0.9
+
+
+def test_a_dark_line_of_the_grid_is_not_the_tip_of_a_wave(drawn, read) -> None:
+    page, lead = read
+    ink, mm = ink_of(page, drawn), page.frame.pixels_per_mm
+    column, middle = round((lead.left + 40) * mm), round(lead.baseline * mm)
+    ink[:, column : column + 2] = np.maximum(ink[:, column : column + 2], 0.9)
+    left = round(lead.left * mm)
+    found = own(page, lead, ink)[middle - round(4 * mm) : middle - round(2.5 * mm), column - left : column - left + 2]
+    assert not found.any()

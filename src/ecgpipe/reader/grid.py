@@ -46,6 +46,8 @@ PRIOR_WEIGHT = 0.7
 """Of the logarithm of the prior probability, which is added to the contrast."""
 LEAST_PRIOR = 3.0
 """The logarithm is not less than minus this, since a picture may show a small part of a page."""
+AXES_SPREAD, AXES_WEIGHT = 0.2, 0.3
+"""How much the logarithms of the factors of x and y differ: standard deviation, and weight of its log probability."""
 CLEAR = 1.0
 """Minimum contrast of a second scale that is compared with the best one,"""
 SIMILAR = 1.0
@@ -250,7 +252,7 @@ def _common_changes(
 ) -> list[np.ndarray] | None:
     """(factor, turn) of the rough gradients of x and of y that fit all tiles best; None if no comb stands out.
 
-    The factor is found for both axes together, then refined for each axis. If two scales fit similarly well, the one
+    The factor is found for both axes together, then for each axis near it, since a picture may be stretched. If two scales fit similarly well, the one
     whose 1 mm lines are clearly stronger in the picture is chosen.
 
     Args:
@@ -270,7 +272,7 @@ def _common_changes(
         millimetres = width * float(np.median(np.linalg.norm(rough[:, 0], axis=1))) * SCALES
         prior -= (np.log(millimetres / USUAL_WIDTH) / WIDTH_SPREAD) ** 2 / 2
     total = by_scale + PRIOR_WEIGHT * np.maximum(prior, -LEAST_PRIOR)
-    best = int(total.argmax())
+    best, unlikely = int(total.argmax()), np.zeros(len(total), bool)
     if by_scale[best] < LEAST_CONTRAST:
         return None
     similar = (total > total[best] - SIMILAR) & (by_scale >= CLEAR) & (np.abs(np.arange(len(total)) - best) >= APART)
@@ -283,11 +285,15 @@ def _common_changes(
             )
             for number in (best, second)
         }
-        best = second if lines[second] > lines[best] + STRONGER else best
-    near = slice(max(best - 4, 0), best + 5)
+        if lines[second] > lines[best] + STRONGER:
+            best, second = second, best
+        if lines[best] > lines[second] + STRONGER:
+            unlikely = np.abs(np.arange(len(total)) - second) < APART
     turns = -((np.rad2deg(TURNS) / TURN_SPREAD) ** 2) / 2 * PRIOR_WEIGHT
+    apart = -((np.log(SCALES / SCALES[best]) / AXES_SPREAD) ** 2) / 2 * AXES_WEIGHT
+    apart[unlikely] = -np.inf
     changes = []
     for table in tables:
-        row, column = np.unravel_index((table[near] + turns).argmax(), table[near].shape)
-        changes.append(np.array([SCALES[near][row], TURNS[column]]))
+        row, column = np.unravel_index((table + turns + apart[:, None]).argmax(), table.shape)
+        changes.append(np.array([SCALES[row], TURNS[column]]))
     return changes
