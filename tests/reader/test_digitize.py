@@ -13,7 +13,7 @@ from ecgpipe.cli.main import main
 from ecgpipe.config.pages import RenderConfig
 from ecgpipe.errors import DataError
 from ecgpipe.lead_names import PRINTED_NAMES
-from ecgpipe.reader.digitize import digitize
+from ecgpipe.reader.digitize import digitize, resampled
 from ecgpipe.reader.output import ReadFolder, unique_stem
 from ecgpipe.reader.quality import challenge_score, compare_lead
 from ecgpipe.reader.record import OTHERS, RecordFolder, write_record
@@ -267,3 +267,16 @@ def test_records_that_were_not_digitized_are_not_overwritten(page, tmp_path, cap
     own.unlink()
     for _ in range(2):  # its own results may be replaced
         assert main(["digitize", str(tmp_path / "page.png"), "-o", str(tmp_path)]) == 0
+
+
+@pytest.mark.parametrize("rate", [100, 360, 1000])
+def test_another_rate_keeps_slow_waves_and_gaps_and_drops_what_it_cannot_show(rate):
+    at = np.arange(5000) / 500
+    signal = np.stack([np.sin(2 * np.pi * 3 * at), np.sin(2 * np.pi * 230 * at)]).astype(np.float32)
+    signal[0, :1000] = np.nan
+    found, times = resampled(signal, 500, rate), np.arange(10 * rate) / rate
+    assert found.shape == (2, 10 * rate)
+    assert (np.isnan(found[0]) == (times < 1.999)).all()
+    inner = (times > 2.1) & (times < 9.9)
+    assert np.abs(found[0] - np.sin(2 * np.pi * 3 * times))[inner].max() < 0.02
+    assert rate > 500 or np.abs(found[1][inner]).max() < 0.05

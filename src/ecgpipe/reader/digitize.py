@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from scipy.ndimage import convolve1d
+from scipy.signal import firwin
 
 from ecgpipe.errors import DataError
 from ecgpipe.lead_names import LEADS, PRINTED_NAMES
@@ -22,6 +24,8 @@ from ecgpipe.reader.timing import FAST_SPEED, USUAL_SPEED
 USUAL_GAIN = 10.0  # mm/mV
 LIMB, CHEST = ("II", "I", "III"), ("V5", "V1", "V2", "V3", "V4", "V6")  # similar names, the most frequent strips first
 ALIKE, CLEARLY = 0.7, 0.12  # likeness of a strip and a lead, and how much higher than with the lead of its name
+UNEQUAL = 0.1  # difference of a pulse's height from the gain (as a share) that is noted
+TAPS = 4  # samples of the new rate, half the length of the filter that resamples
 EQUALLY = 0.05  # difference of likeness that is ignored
 SHIFT, STEP, BEAT = 0.04, 0.004, 1.5  # s: largest shift between two rows, its steps, and more than most beats last
 
@@ -130,30 +134,35 @@ def digitize(
     known_gain = gain or (pulses and pulses.gain) or _nearest(printed.gains, USUAL_GAIN)
     scale = known_gain or USUAL_GAIN
     notes = []
-    recording = _recording(read, net, RATE, scale)  # the limits of what follows hold at this rate
+    recording = _recording(read, net, scale)
     if not known_speed and is_fast(recording.signal, RATE, pulses):
         read = follow_lines(page, picture, FAST_SPEED)
-        recording = _recording(read, net, RATE, scale)
+        recording = _recording(read, net, scale)
         notes.append("50 mm/s is assumed, since its waves or long rows look like it; no printed speed was read")
     notes += _scale_notes(known_speed or recording.speed, scale, None if gain else pulses, printed)
     if not known_gain:
-        notes.append(f"no calibration pulse and no printed gain was read: {scale:g} mm/mV is assumed")
+        what = "no calibration pulse" if pulses is None else "no calibration pulse of a usual height"
+        notes.append(f"{what} and no printed gain was read: {scale:g} mm/mV is assumed")
     rows = {lead.name: lead.row for lead in page.leads.leads if not lead.strip}
     if shifts := row_shifts(recording.signal, RATE, rows):
         read = read.shifted(shifts)
-        recording = _recording(read, net, RATE, scale)
+        recording = _recording(read, net, scale)
         moved = " and ".join(f"row {row + 1} by {1000 * shift:.0f} ms" for row, shift in sorted(shifts.items()))
         notes.append(f"moved in time, so that the limb leads fit each other: {moved}")
-    if sampling_rate != RATE:
-        recording = _recording(read, net, sampling_rate, scale)
-    against = contradictions(recording.signal, sampling_rate)
+    against = contradictions(recording.signal, RATE)
     if len(against) == len(RELATIONS) and not page.leads.named:
         raise DataError(
             f"the page's layout is unknown: few lead names could be read, and in the layout {page.leads.layout} the "
             "limb leads would contradict each other; see the overlay of ecgpipe read"
         )
-    assumed = tuple(name for name, value in (("speed", known_speed), ("gain", known_gain)) if not value)
-    return replace(recording, assumed=assumed, printed=printed, notes=(*notes, *against, *recording.notes))
+    return replace(
+        recording,
+        signal=resampled(recording.signal, RATE, sampling_rate),
+        sampling_rate=sampling_rate,
+        assumed=tuple(name for name, value in (("speed", known_speed), ("gain", known_gain)) if not value),
+        printed=printed,
+        notes=(*notes, *against, *recording.notes),
+    )
 
 
 def _nearest(values: Sequence[float], usual: float) -> float | None:
@@ -171,10 +180,10 @@ def _scale_notes(speed: float, gain: float, pulses: Pulses | None, printed: Prin
     if pulses and pulses.others:
         others = " and ".join(f"{other:g}" for other in pulses.others)
         notes.append(f"some calibration pulses show {others} mm/mV: {gain:g} mm/mV is used for all leads")
-    if pulses and not pulses.gain and printed.gains:
+    if pulses and pulses.height and abs(np.log(pulses.height / gain)) > UNEQUAL:
         notes.append(
-            f"the calibration pulses seem to be {pulses.height:.1f} mm high, although {gain:g} mm/mV is printed: the "
-            "scale of the page may be wrong"
+            f"the calibration pulses seem to be {pulses.height:.1f} mm high, but {gain:g} mm/mV is used: the gain or "
+            "the scale of the page may be wrong"
         )
     return notes
 
@@ -183,10 +192,10 @@ def _listed(values: Sequence[float], unit: str) -> str:
     return " and ".join(f"{value:g}" for value in values) + f" {unit} " + ("is" if len(values) == 1 else "are")
 
 
-def _recording(read: PageLines, net: ReaderNet, sampling_rate: float, gain: float) -> Recording:
-    """The recording of the lines of a page; ``gain`` in mm/mV."""
+def _recording(read: PageLines, net: ReaderNet, gain: float) -> Recording:
+    """The recording of the lines of a page, at RATE; ``gain`` in mm/mV."""
     page, time, notes = read.page, read.time, list(read.notes)
-    seconds = np.arange(round(time.seconds * sampling_rate)) / sampling_rate
+    seconds = np.arange(round(time.seconds * RATE)) / RATE
     signal = np.full((len(LEADS), len(seconds)), np.nan, np.float32)
     found, lines = [], []
     for line in read.lines:  # rhythm strips are last: they do not replace the leads' own parts
@@ -194,7 +203,7 @@ def _recording(read: PageLines, net: ReaderNet, sampling_rate: float, gain: floa
         at, above = corrections(line, read, net.liner)
         millivolts = (read.heights(line, seconds) + np.interp(seconds, at, above)) / gain
         if lead.strip:
-            other = _shown_in_strip(lead, millivolts, signal, sampling_rate)
+            other = _shown_in_strip(lead, millivolts, signal, RATE)
             if not lead.name_read:
                 what = f"its trace is that of {other}" if other else f"{lead.name} is assumed"
                 notes.append(f"row {lead.row + 1}: the name of the strip was not read; {what}")
@@ -203,7 +212,7 @@ def _recording(read: PageLines, net: ReaderNet, sampling_rate: float, gain: floa
             lead = replace(lead, name=other, name_read=False) if other else lead
         row = signal[LEADS.index(lead.name.upper())]
         if lead.strip:
-            millivolts += _step(row, millivolts, sampling_rate)
+            millivolts += _step(row, millivolts, RATE)
         row[:] = np.where(np.isnan(row), millivolts, row)
         gaps = tuple((time.at(a, lead.row), time.at(b, lead.row)) for a, b in lead.gaps)
         span = max(time.at(lead.left, lead.row), 0.0), min(time.at(lead.right, lead.row), time.seconds)
@@ -215,13 +224,35 @@ def _recording(read: PageLines, net: ReaderNet, sampling_rate: float, gain: floa
     if not found:
         raise DataError(f"none of the {len(page.leads.rows)} rows could be digitized; see the overlay of ecgpipe read")
     if page.leads.cabrera:
-        notes += invert_printed_sign(signal, sampling_rate)
+        notes += invert_printed_sign(signal, RATE)
     if missing := missing_leads(signal):
         notes.append(f"missing: {', '.join(missing)}")
     everything = (*notes, *page.notes)
     speed = time.speed / read.unit
     nothing = PrintedScales()
-    return Recording(signal, sampling_rate, tuple(found), speed, gain, (), nothing, everything, page, tuple(lines))
+    return Recording(signal, RATE, tuple(found), speed, gain, (), nothing, everything, page, tuple(lines))
+
+
+def resampled(signal: np.ndarray, rate: float, new_rate: float) -> np.ndarray:
+    """A signal (n, samples) at another rate, without aliasing; NaN stays where it was."""
+    if new_rate == rate:
+        return signal
+    known = ~np.isnan(signal)
+    smooth = signal
+    if new_rate < rate:
+        kernel = firwin(2 * round(TAPS * rate / new_rate) + 1, new_rate / rate)
+        total, weight = (
+            convolve1d(each, kernel, mode="constant") for each in (np.where(known, signal, 0), known * 1.0)
+        )
+        smooth = total / np.where(known, weight, 1)  # near the ends of a lead, of its own samples alone
+    at = np.arange(signal.shape[1]) / rate
+    times = np.arange(round(signal.shape[1] / rate * new_rate)) / new_rate
+    nearest = np.minimum(np.rint(times * rate).astype(int), signal.shape[1] - 1)
+    result = np.full((len(signal), len(times)), np.nan, np.float32)
+    for out, row, mask in zip(result, smooth, known, strict=True):
+        if mask.any():
+            out[mask[nearest]] = np.interp(times[mask[nearest]], at[mask], row[mask])
+    return result
 
 
 def _step(own: np.ndarray, strip: np.ndarray, rate: float) -> float:

@@ -252,8 +252,8 @@ def _common_changes(
 ) -> list[np.ndarray] | None:
     """(factor, turn) of the rough gradients of x and of y that fit all tiles best; None if no comb stands out.
 
-    The factor is found for both axes together, then for each axis near it, since a picture may be stretched. If two scales fit similarly well, the one
-    whose 1 mm lines are clearly stronger in the picture is chosen.
+    The factor is found for both axes together, then for each axis near it, since a picture may be stretched. If two
+    scales fit similarly well, the one whose 1 mm lines are clearly stronger in the picture is chosen.
 
     Args:
         spectra, rough: of the tiles, and their gradients in mm per pixel of the grid.
