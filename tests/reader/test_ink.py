@@ -84,6 +84,13 @@ def own(page, lead, ink: np.ndarray) -> np.ndarray:
     return own_ink(page, ink, lead, *(round(edge * page.frame.pixels_per_mm) for edge in (lead.left, lead.right)))
 
 
+def test_what_looks_like_a_trace_beside_the_page_does_not_change_the_ink(drawn) -> None:
+    page = understand_page(drawn, load_reader())
+    before = ink_of(page, drawn)
+    page.trace[-round(20 * page.frame.pixels_per_mm) :] = 1
+    assert ink_of(page, drawn) == pytest.approx(before, abs=1e-3)
+
+
 def test_pale_steep_strokes_stay_whole(drawn, read) -> None:
     """A thin, steep stroke covers only a part of each pixel."""
     page, lead = read

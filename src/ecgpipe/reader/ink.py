@@ -59,7 +59,8 @@ def ink_of(page: ReadPage, picture: np.ndarray) -> np.ndarray:
     small = cv2.resize(upright, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
     paper = cv2.resize(cv2.medianBlur(small, 21), upright.shape[1::-1]).astype(np.float32)
     colours = upright / np.maximum(paper, 16)
-    near = cv2.dilate((page.trace >= 0.5).astype(np.uint8), _disc(AROUND * page.frame.pixels_per_mm)) > 0
+    traces = (page.trace >= 0.5) & (page.leads.row_of >= 0)  # not what only looks like one beside the page
+    near = cv2.dilate(traces.astype(np.uint8), _disc(AROUND * page.frame.pixels_per_mm)) > 0
     indices = np.flatnonzero(near)
     indices = indices[:: max(1, len(indices) // MOST_COLOURS)]
     known = np.column_stack([colours.reshape(-1, 3)[indices], np.ones(len(indices))])
