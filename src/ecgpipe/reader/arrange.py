@@ -3,8 +3,8 @@
 The names also locate the columns, so the leads are right on cut pages and with columns of unequal width.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -27,6 +27,8 @@ SHORTEST_LEAD = 20.0  # mm: layouts whose leads would be shorter do not fit
 LEAST_COLUMN = 0.15  # of a column's width: less of it is not a lead
 OTHER_LEADS = frozenset(LEAD_NAMES) - frozenset(PRINTED_NAMES)  # recorded in place of one of the twelve
 OTHER_ORDER = 0.6  # agreement below which the leads are named as read, if most names were read
+SURE = 0.9  # minimum confidence in names that exchange their places, and in the only name of a page
+INSIDE, ALIGNED = 0.15, 3  # of the rows' width: largest offset of one column of at least this many names
 
 Names = list[list[tuple[str, float, float]]]
 """Per row: name, x in mm, and probability."""
@@ -43,6 +45,7 @@ class Arrangement:
         agreement: share of the probability of all names that agrees with the layout, 0 to 1; 0 if no name was read.
         read: (name, row) of the names that were read at their place.
         cut: whether the page shows only some of the layout's columns.
+        others: (lead of the layout, row) -> another of its leads that was surely read there, and its probability.
     """
 
     layout: Layout
@@ -51,6 +54,7 @@ class Arrangement:
     agreement: float
     read: frozenset[tuple[str, int]]
     cut: bool = False
+    others: Mapping[tuple[str, int], tuple[str, float]] = field(default_factory=dict)
 
 
 def arrange(spans: list[tuple[float, float]], names: Names, layouts: Sequence[Layout]) -> Arrangement:
@@ -62,6 +66,8 @@ def arrange(spans: list[tuple[float, float]], names: Names, layouts: Sequence[La
         layouts: known layouts. Parts of them, and one named lead in each row, are also tried.
     """
     count = len(spans)
+    if count == 1 and len(names[0]) == 1 and names[0][0][2] < SURE:
+        names = [[]]  # a chart's label may look like a name
     most_columns = max(float(np.median([right - left for left, right in spans])) / SHORTEST_LEAD, 1)
     whole = [layout for layout in layouts if layout.rows == count and len(layout.columns) <= most_columns]
     fitting = list(whole)
@@ -77,7 +83,7 @@ def arrange(spans: list[tuple[float, float]], names: Names, layouts: Sequence[La
         fitting += [column for layout in wide for column in _single_columns(layout)]
     best = max((_fitted(layout, spans, names) for layout in fitting), key=lambda found: found.score)
     if best.agreement >= OTHER_ORDER or not any(names):
-        return best
+        return _exchanged(best, names)
     named = [found for layout in whole if (found := _named_as_read(layout, spans, names))]
     return max(named, key=lambda found: len(found.read) - found.layout.rarity, default=best)
 
@@ -123,6 +129,7 @@ def _fitted(layout: Layout, spans: list[tuple[float, float]], names: Names) -> A
     right_share = wrong_share = 0.0
     read = set()
     others: dict[tuple[str, int], str] = {}  # name and row of a lead of the layout -> lead in its place
+    moved: dict[tuple[str, int], tuple[str, float]] = {}  # the same for leads of the layout, with their probability
     for name, row, x, share in all_names:
         column = place.get((name, row))
         if column is not None and abs(x - first - width * column) <= IN_COLUMN:
@@ -134,6 +141,8 @@ def _fitted(layout: Layout, spans: list[tuple[float, float]], names: Names) -> A
             here = column in range(len(layout.columns)) and abs(x - first - width * column) <= IN_COLUMN
             if here and name in OTHER_LEADS:
                 others[layout.columns[column][row], row] = name
+            elif here and share >= SURE:
+                moved[layout.columns[column][row], row] = name, share
     bounds = _bounds(first, width, len(layout.columns), left, right, len(matching) >= MANY)
     shown = [column for column, (low, high) in enumerate(bounds) if high - low > LEAST_COLUMN * width]
     if not shown:  # the names would place all columns outside of the rows
@@ -149,8 +158,26 @@ def _fitted(layout: Layout, spans: list[tuple[float, float]], names: Names) -> A
     others = {place: name for place, name in others.items() if place not in read}
     columns = (tuple(others.get((name, row), name) for row, name in enumerate(leads)) for leads in kept.columns)
     kept = replace(kept, columns=tuple(columns))
+    moved = {place: each for place, each in moved.items() if place not in read}
     read |= {(name, row) for (_, row), name in others.items()}
-    return Arrangement(kept, [bounds[column] for column in shown], score, agreement, frozenset(read), cut)
+    return Arrangement(kept, [bounds[column] for column in shown], score, agreement, frozenset(read), cut, moved)
+
+
+def _exchanged(found: Arrangement, names: Names) -> Arrangement:
+    """The arrangement with its leads named as read if those that do not fit only exchange their places."""
+    if not found.others or sorted(name for name, _ in found.others.values()) != sorted(
+        name for name, _ in found.others
+    ):
+        return found
+    columns = tuple(
+        tuple(found.others.get((name, row), (name,))[0] for row, name in enumerate(column))
+        for column in found.layout.columns
+    )
+    layout = replace(found.layout, name=f"{found.layout.name}, other order", columns=columns)
+    total = sum(share for row in names[: len(columns[0])] for *_, share in row)
+    agreement = found.agreement + sum(share for _, share in found.others.values()) / total
+    read = found.read | {(name, row) for (_, row), (name, _) in found.others.items()}
+    return replace(found, layout=layout, agreement=agreement, read=read)
 
 
 def _missing_names(columns: Sequence[tuple[str, ...]], read: set[tuple[str, int]]) -> float:
@@ -173,6 +200,9 @@ def _columns(matching: list[tuple[int, float]], count: int, left: float, right: 
         return left + USUAL_NAME, width
     first = float(np.median([x - width * column for column, x in matching]))
     beside = count == 1 and first < left  # names to the left of the traces
+    places = [x for _, x in matching]
+    aligned = count == 1 and len(places) >= ALIGNED and max(places) - min(places) <= IN_COLUMN
+    beside |= aligned and first - left <= INSIDE * (right - left)
     if not slopes and not beside and not -NAME_LEFT - IN_COLUMN <= first - left <= NAME_RIGHT:
         return left + USUAL_NAME, width  # one column of names, in the wrong place
     return first, width

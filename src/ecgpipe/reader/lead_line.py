@@ -114,8 +114,7 @@ def named_page(picture: np.ndarray, net: ReaderNet, layouts: Sequence[Layout] | 
             "overlay of ecgpipe read, and describe the layout in a file (--layouts)"
         )
     if not page.leads.known:
-        count = len(page.leads.rows)
-        raise DataError(f"the page's layout is unknown ({count} rows of traces); see the overlay of ecgpipe read")
+        raise DataError(f"the page's layout is unknown ({page.leads.described}); see the overlay of ecgpipe read")
     shown = float(np.mean([lead.coverage for lead in page.leads.leads]))
     if not page.leads.named and shown < LEAST_SHOWN:
         raise DataError(

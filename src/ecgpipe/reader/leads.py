@@ -7,14 +7,26 @@ from itertools import combinations
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from ecgpipe.reader.arrange import MANY, NAME_LEFT, NAME_RIGHT, Arrangement, Names, arrange, one_lead
+from ecgpipe.reader.arrange import (
+    MANY,
+    NAME_LEFT,
+    NAME_RIGHT,
+    OTHER_ORDER,
+    Arrangement,
+    Names,
+    arrange,
+    one_lead,
+)
 from ecgpipe.reader.rows import clean_rows, columns_of, find_rows, flat_rows, keep_rows
 from ecgpipe.reader.templates import Layout, read_templates
 
 NAME_ABOVE, NAME_BELOW = 14.0, 12.0  # mm, largest distance of a name from its lead's baseline
+FARTHEST, FAR_ABOVE = 25.0, 0.7  # mm, and of the rows' distance: the same if all names are far from their leads
 ROW_ENDS = 20.0  # mm, by which the end of a row may differ from those of the other rows
 DENSE = 6.0  # mm, window with trace in half of its columns; pixels outside the outermost windows are stray
 SPECK, SPECK_APART = 2.0, 1.0  # mm: shorter pieces at the ends of a row, after a longer gap, are not part of it
+STRIP_NAME = 0.8  # minimum confidence in the name of a strip: text on its left may look like a name
+SEVERAL = 3  # different names that show several leads
 SHIFTED = 0.05  # by which names at their usual place score higher than elsewhere
 MOST_RULES = 3  # flat rows of which each may be a rule or a lead; more are all one or all the other
 CABRERA = "Cabrera"  # part of the name of each of the package's layouts in this order
@@ -61,6 +73,7 @@ class PageLeads:
         agreement: share of the confidence in names that agrees with the layout, 0 to 1; 0 if no name was read.
         row_of: int8 (h, w), the row of each trace pixel, -1 elsewhere.
         doubtful: rows in which names were read, but none of the layout.
+        alone: name of the only lead, if the page shows one that continues from row to row.
     """
 
     layout: str
@@ -72,6 +85,14 @@ class PageLeads:
     agreement: float
     row_of: np.ndarray = field(repr=False)
     doubtful: tuple[int, ...] = ()
+    alone: str = ""
+
+    @property
+    def described(self) -> str:
+        """The rows, in a few words."""
+        count = len(self.rows)
+        rows = "1 row of traces" if count == 1 else f"{count} rows of traces"
+        return f"{rows}, all named {self.alone}: one lead that continues from row to row" if self.alone else rows
 
     @property
     def named(self) -> bool:
@@ -123,7 +144,7 @@ def find_leads(
     removed = sorted(removed + rules)
     places = _places(found, rows, spans, read)
     leads = [_measured(lead, trace, row_of, present[lead.row], pixels_per_mm) for lead in places]
-    certain = {lead.row for lead in leads if lead.name_read}
+    certain = {lead.row for lead in leads if lead.name_read or lead.strip}
     return PageLeads(
         layout=found.layout.name,
         known=found.layout.known,
@@ -134,6 +155,7 @@ def find_leads(
         agreement=found.agreement,
         row_of=row_of,
         doubtful=tuple(row for row, each in enumerate(read) if each and row not in certain),
+        alone=read[0][0][0] if one_lead(read) and not found.layout.known else "",
     )
 
 
@@ -179,11 +201,13 @@ def _arranged(
     pitch = float(np.diff(rows).min()) if len(rows) > 1 else 0.0
     shifts = (0.0, pitch / 2, -pitch / 2)  # names far above or below their leads may be near other rows
     tried = []
-    for shift in shifts[:1] if one_lead(_names_in_rows(names, rows, 0.0)) else shifts:
+    for shift in shifts:
         read = _names_in_rows(names, rows, shift)
         found = arrange(spans, read, layouts or read_templates())
         tried.append((replace(found, score=found.score - SHIFTED) if shift else found, read))
-    return max(tried, key=lambda pair: pair[0].score)
+    best = max(tried, key=lambda pair: pair[0].score)
+    few = len({name for name, _ in best[0].read}) < SEVERAL or best[0].agreement < OTHER_ORDER
+    return tried[0] if few and one_lead(tried[0][1]) else best  # marks near the rows may look like "I"
 
 
 def _span(present: np.ndarray, pixels_per_mm: float) -> tuple[float, float]:
@@ -212,7 +236,8 @@ def _names_in_rows(names: list[tuple[str, float, float, float]], rows: list[floa
         shift: mm by which the names are first moved down, at most half of the least distance of two rows.
     """
     found: Names = [[] for _ in rows]
-    above, below = max(NAME_ABOVE, abs(shift)), max(NAME_BELOW, abs(shift))  # names of other rows are farther away
+    above = max(NAME_ABOVE, min(2 * FAR_ABOVE * shift, FARTHEST))  # names of other rows are farther away
+    below = max(NAME_BELOW, min(-shift, FARTHEST))
     for name, x, y, confidence in names:
         moved = y + shift
         distances = [1.2 * (moved - row) if moved > row else row - moved for row in rows]
@@ -228,8 +253,8 @@ def _places(found: Arrangement, rows: list[float], spans: list[tuple[float, floa
         if row >= len(found.layout.columns[0]):
             first = spans[row][0]
             own = [each for each in names[row] if -NAME_LEFT <= each[1] - first <= NAME_RIGHT] or names[row]
-            name = max(own, key=lambda each: each[2])[0] if own else "II"
-            leads.append(FoundLead(name, row, *spans[row], baseline, name_read=bool(own), strip=True))
+            name, _, share = max(own, key=lambda each: each[2], default=("II", 0.0, 0.0))
+            leads.append(FoundLead(name, row, *spans[row], baseline, name_read=share >= STRIP_NAME, strip=True))
             continue
         for column, (each, (left, right)) in enumerate(zip(found.layout.columns, found.bounds, strict=True)):
             # a row may start and end a little before or after the others
