@@ -101,8 +101,24 @@ def test_a_strip_without_a_name_is_named_by_its_trace(net, tmp_path):
     found = digitized_strip("V1", None, net, tmp_path)
     strip = found.leads[-1]
     assert strip.name == "V1" and not strip.name_read and strip.end - strip.start > 9
-    assert "row 4: the name of the strip was not read; its trace is that of V1" in found.notes
+    assert "row 4: the name of the strip was not surely read; its trace is that of V1" in found.notes
     assert np.isnan(found.signal[1, 1400:]).all()
+
+
+def test_a_strip_that_is_no_lead_is_left_out(net, tmp_path, monkeypatch) -> None:
+    """Another device's trace, whose label was misread as V6. The lead named V6 above it is V1 here."""
+    monkeypatch.setattr("ecgpipe.reader.leads.STRIP_NAME", 1.1)
+    layout = layout_named("kit").model_dump()
+    for slot in layout["slots"]:
+        slot["lead"] = "V1" if slot["lead"] == "V6" else slot["lead"]
+    layout["slots"][-1].update(lead="V6", name=layout["slots"][-1]["name"] | {"text": "V6"})
+    (tmp_path / "strip.json").write_text(json.dumps(layout))
+    signal = SIGNAL.copy()
+    signal[LEADS.index("V6")] = 0.4 * np.sin(np.arange(signal.shape[1]) * 2 * np.pi / 150)
+    page = render_page(signal, 500, RenderConfig(layout=str(tmp_path / "strip.json"), dpi=130))
+    found = digitize(page.image, net)
+    assert any(note.endswith("does not look like V6 and is left out") for note in found.notes), found.notes
+    assert np.isfinite(found.signal[LEADS.index("V6")]).mean() < 0.3
 
 
 @pytest.mark.parametrize("shift", [0, 150])

@@ -5,8 +5,9 @@ import pytest
 
 from ecgpipe.artifacts.signals import LEADS
 from ecgpipe.config.pages import RenderConfig
+from ecgpipe.errors import DataError
 from ecgpipe.reader.digitize import digitize
-from ecgpipe.reader.limb_leads import contradictions, row_shifts
+from ecgpipe.reader.limb_leads import continued_limb_leads, contradictions, row_shifts
 from ecgpipe.render.page import render_page
 
 RATE = 500
@@ -72,3 +73,23 @@ def test_a_row_that_is_printed_late_is_moved_in_the_recording(net) -> None:
     first, second = (int(np.argmax(found.signal[lead, 450:750])) for lead in (0, 1))
     true = [int(np.argmax(signal[lead, 450:750])) for lead in (0, 1)]
     assert abs(first - second - (true[0] - true[1])) <= 3
+
+
+def continued() -> np.ndarray:
+    """(12, 5000) mV: the limb leads, and what follows of them in place of V1 to V6."""
+    signal = limb_leads()
+    signal[6:] = np.roll(signal[:6], 700, axis=1)
+    return signal
+
+
+def test_limb_leads_in_place_of_chest_leads_are_recognized() -> None:
+    assert continued_limb_leads(continued(), RATE) and not continued_limb_leads(limb_leads(), RATE)
+    unknown = continued()
+    unknown[6:9] = np.nan
+    assert not continued_limb_leads(unknown, RATE) and not continued_limb_leads(np.zeros((12, 5000)), RATE)
+
+
+def test_six_long_leads_without_names_are_not_digitized_as_twelve(net) -> None:
+    page = render_page(continued(), RATE, RenderConfig(layout="6x2", dpi=130, lead_names=False))
+    with pytest.raises(DataError, match="the limb leads at a later time"):
+        digitize(page.image, net)

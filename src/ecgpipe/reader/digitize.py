@@ -11,10 +11,16 @@ from ecgpipe.errors import DataError
 from ecgpipe.lead_names import LEADS, PRINTED_NAMES
 from ecgpipe.reader.ink import without_frame
 from ecgpipe.reader.lead_line import PageLines, follow_lines, named_page
-from ecgpipe.reader.leads import FoundLead
-from ecgpipe.reader.limb_leads import RELATIONS, contradictions, invert_printed_sign, row_shifts
+from ecgpipe.reader.leads import SEVERAL, FoundLead
+from ecgpipe.reader.limb_leads import (
+    RELATIONS,
+    continued_limb_leads,
+    contradictions,
+    invert_printed_sign,
+    row_shifts,
+)
 from ecgpipe.reader.network import ReaderNet
-from ecgpipe.reader.page import ReadPage
+from ecgpipe.reader.page import ReadPage, names_left_out
 from ecgpipe.reader.printed_scales import PrintedScales, read_scales
 from ecgpipe.reader.refine import corrections
 from ecgpipe.reader.scales import RATE, Pulses, find_pulses, is_fast
@@ -26,6 +32,8 @@ LIMB, CHEST = ("II", "I", "III"), ("V5", "V1", "V2", "V3", "V4", "V6")  # simila
 ALIKE, CLEARLY = 0.7, 0.12  # likeness of a strip and a lead, and how much higher than with the lead of its name
 UNEQUAL = 0.1  # difference of a pulse's height from the gain (as a share) that is noted
 TAPS = 4  # samples of the new rate, half the length of the filter that resamples
+UNLIKE = 0.3  # likeness of a strip and lead II below which a strip without a name is not II
+LEFT_OUT = "and is left out"
 EQUALLY = 0.05  # difference of likeness that is ignored
 SHIFT, STEP, BEAT = 0.04, 0.004, 1.5  # s: largest shift between two rows, its steps, and more than most beats last
 
@@ -126,6 +134,11 @@ def digitize(
     """
     picture = without_frame(picture)
     page = named_page(picture, net, layouts)
+    if len(lost := names_left_out(page)) >= SEVERAL:
+        raise DataError(
+            f"the lines of {', '.join(lost)} are much shorter than the longest row and were left out; crop the picture "
+            "to lines of one length"
+        )
     turned = np.ascontiguousarray(np.rot90(255 - picture if page.negative else picture, page.quarters))
     printed = read_scales(turned, page.reading, net.text)
     known_speed = speed or _nearest(printed.speeds, USUAL_SPEED)
@@ -153,7 +166,13 @@ def digitize(
     if len(against) == len(RELATIONS) and not page.leads.named:
         raise DataError(
             f"the page's layout is unknown: few lead names could be read, and in the layout {page.leads.layout} the "
-            "limb leads would contradict each other; see the overlay of ecgpipe read"
+            "limb leads would contradict each other; perhaps one lead continues from row to row; see the overlay of "
+            "ecgpipe read"
+        )
+    if not page.leads.named and continued_limb_leads(recording.signal, RATE):
+        raise DataError(
+            f"the page's layout is unknown: few lead names could be read, and what would be V1 to V6 in the layout "
+            f"{page.leads.layout} are the limb leads at a later time; describe the layout in a file (--layouts)"
         )
     return replace(
         recording,
@@ -205,8 +224,10 @@ def _recording(read: PageLines, net: ReaderNet, gain: float) -> Recording:
         if lead.strip:
             other = _shown_in_strip(lead, millivolts, signal, RATE)
             if not lead.name_read:
-                what = f"its trace is that of {other}" if other else f"{lead.name} is assumed"
-                notes.append(f"row {lead.row + 1}: the name of the strip was not read; {what}")
+                what = f"its trace is that of {other}" if other else _unsure(lead, millivolts, signal, RATE)
+                notes.append(f"row {lead.row + 1}: the name of the strip was not surely read; {what}")
+                if what.endswith(LEFT_OUT):
+                    continue
             elif other:
                 notes.append(f"{lead.name}, row {lead.row + 1}: the name was read, but the trace is that of {other}")
             lead = replace(lead, name=other, name_read=False) if other else lead
@@ -288,6 +309,15 @@ def _shown_in_strip(lead: FoundLead, strip: np.ndarray, signal: np.ndarray, rate
     ):
         return None  # the leads were recorded at another time than the strip
     return best if clear else None
+
+
+def _unsure(lead: FoundLead, strip: np.ndarray, signal: np.ndarray, rate: float) -> str:
+    """What to say about a strip that may have the name of its lead; arguments as in ``_shown_in_strip``."""
+    known = signal[PRINTED_NAMES.index(lead.name)] if lead.name in PRINTED_NAMES else np.full_like(strip, np.nan)
+    alike = _likeness(strip, known, rate, BEAT)
+    if -1 < alike < (UNLIKE if lead.name == "II" else ALIKE):  # II is usual
+        return f"it does not look like {lead.name} {LEFT_OUT}"
+    return f"its trace is that of {lead.name}" if alike >= ALIKE else f"{lead.name} is assumed"
 
 
 def _likeness(first: np.ndarray, second: np.ndarray, rate: float, shift: float = SHIFT) -> float:

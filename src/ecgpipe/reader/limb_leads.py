@@ -20,6 +20,8 @@ UNRELATED = 0.5
 It is 1 for leads that have nothing in common. On 36 pages of the ECG Images dataset it is at most 0.07; real photos
 with more than 0.5 have wrong columns or times, or lost waves.
 """
+CONTINUED = 0.2
+"""Power of both sums below which V1 to V6 are the limb leads at a later time; it is far above 1 for V4 to V6."""
 LONGEST, STEP = 0.06, 0.004  # s: largest shift of a row, and the steps in which shifts are tried
 BETTER, GAIN = 0.62, 0.1  # shifts must lower the powers of both sums to this share, and by this much
 INVERTED = -0.5  # correlation with Goldberger's relation below which aVR is inverted
@@ -86,6 +88,13 @@ def contradictions(signal: np.ndarray, rate: float) -> list[str]:
         if leads is not None and _power(*leads) > UNRELATED:
             notes.append(f"{names} contradict each other: their names, times or heights may be wrong; see the overlay")
     return notes
+
+
+def continued_limb_leads(signal: np.ndarray, rate: float) -> bool:
+    """Whether V1 to V6 (of 12 leads, samples) obey the relations of I to aVF: the page shows six leads in long rows."""
+    as_limb_leads = np.concatenate([signal[6:], signal[:6]])
+    sums = [_together(as_limb_leads, rate, factors) for factors in RELATIONS.values()]
+    return all(leads is not None and np.ptp(leads) > 0 and _power(*leads) < CONTINUED for leads in sums)
 
 
 def invert_printed_sign(signal: np.ndarray, rate: float) -> list[str]:

@@ -21,6 +21,7 @@ from ecgpipe.reader.templates import Layout
 from ecgpipe.reader.upright import Frame, frame_around
 
 NO_ECG = "no ECG was found in the picture; give a photo, scan or drawing of an ECG page"
+TOO_SHORT = "lead names were found, but the longest row of traces covers only {:.0f}% of the picture's content; crop it"
 LEAST_ROW, SHORT_ROW = 0.6, 0.25
 """Minimum share of the page's width that the longest row of an ECG covers."""
 REPEATED = 6
@@ -125,9 +126,9 @@ def _rounded(found: FoundLead | FoundName) -> dict:
 def understand_page(picture: np.ndarray, net: ReaderNet, layouts: Sequence[Layout] | None = None) -> ReadPage:
     """Read a picture and find the page's leads.
 
-    If the traces seem to run downwards, the picture is also read on its side, and the reading with the longer rows is
-    used. A page whose names are legible upside down is turned and read again. For light traces on a dark background,
-    the picture's negative is read.
+    If the traces seem to run downwards, the picture is also read on its side, and the reading with clearly more legible
+    names is used, or else the one with the longer rows. A page whose names are legible upside down is turned and read
+    again. For light traces on a dark background, the picture's negative is read.
 
     Args:
         picture: uint8 (H, W, 3), RGB.
@@ -146,10 +147,13 @@ def understand_page(picture: np.ndarray, net: ReaderNet, layouts: Sequence[Layou
     page = _understood(picture, first, 0, net, layouts)
     if page is None or _runs_down(first.maps[0]):
         other = _understood(picture, _turned(picture, net, 1), 1, net, layouts)
-        if other is not None and (page is None or _longest_row(other.leads) > _longest_row(page.leads)):
+        if other is not None and (page is None or _is_better(other, page)):
             page = other
-    if page is None or not _is_ecg(page):
+    if page is None:
         raise DataError(NO_ECG)
+    if not _is_ecg(page):
+        named = page.leads.named and legible(page.reading.names) >= NAMED  # then only their length is against it
+        raise DataError(TOO_SHORT.format(100 * _longest_row(page.leads)) if named else NO_ECG)
     notes = (*_page_notes(page), *_lead_notes(page.leads), *_ink_notes(picture, page))
     if negative is not None:
         return replace(page, notes=("light traces on a dark background: read as a negative", *notes), negative=True)
@@ -271,6 +275,16 @@ def _is_ecg(page: ReadPage) -> bool:
     return bool(clear >= CLEAR and share >= IN_ROWS)
 
 
+def _is_better(turned: ReadPage, page: ReadPage) -> bool:
+    """Whether a picture was rather read rightly on its side."""
+    if _is_ecg(turned) != _is_ecg(page):
+        return _is_ecg(turned)
+    names, usual = legible(turned.reading.names), legible(page.reading.names)
+    if max(names, usual) >= max(NAMED, CLEARLY * min(names, usual)):
+        return names > usual
+    return _longest_row(turned.leads) > _longest_row(page.leads)
+
+
 def _longest_row(leads: PageLeads) -> float:
     """Share of the page's columns in which the longest row has trace."""
     return float(columns_of(leads.row_of, len(leads.rows)).mean(axis=1).max())
@@ -301,20 +315,33 @@ def _page_notes(page: ReadPage) -> list[str]:
 
 def several_pages(page: ReadPage) -> bool:
     """Whether more names at the rows of traces are repeated than rhythm strips explain; a table may list them again."""
+    counts = Counter(name.name for name in _names_at(page, page.leads.rows))
+    return sum(count > 1 for count in counts.values()) >= REPEATED
+
+
+def names_left_out(page: ReadPage) -> list[str]:
+    """Names that belong to no row or lead, but to a line that was not taken for a row: it may be a row of leads."""
+    known = {lead.name for lead in page.leads.leads if lead.name_read}
+    at_rows = _names_at(page, page.leads.rows)
+    others = [name.name for name in _names_at(page, page.leads.removed) if name not in at_rows]
+    return list(dict.fromkeys(name for name in others if name not in known))
+
+
+def _names_at(page: ReadPage, baselines: Sequence[float]) -> list[FoundName]:
+    """The names whose heights fit rows with these baselines, mm; the most confident first."""
     names = page.reading.names
     if not names:
-        return False
+        return []
     y = page.frame.to_mm(np.array([[name.x, name.y] for name in names]))[:, 1]
-    beside = y[:, None] - np.array(page.leads.rows)
+    beside = y[:, None] - np.array(baselines)
     at_row = ((beside >= -NAME_ABOVE) & (beside <= NAME_BELOW)).any(axis=1)
-    counts = Counter(name.name for name, near in zip(names, at_row, strict=True) if near)
-    return sum(count > 1 for count in counts.values()) >= REPEATED
+    return [name for name, near in zip(names, at_row, strict=True) if near]
 
 
 def _lead_notes(leads: PageLeads) -> list[str]:
     notes = []
     if not leads.known:
-        notes.append(f"the layout is unknown: {len(leads.rows)} rows")
+        notes.append(f"the layout is unknown: {leads.described}")
     elif not leads.named:
         notes.append(f"few lead names were read, or few fit; the leads are named as in the layout {leads.layout}")
     else:
