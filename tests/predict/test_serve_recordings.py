@@ -56,11 +56,11 @@ def test_another_class_has_other_marks(ask, page):
 
 def test_the_record_is_what_the_plot_shows(ask, page, tmp_path):
     status, headers, body = ask("record")
-    assert status == 200 and headers["content-disposition"] == 'attachment; filename="a-page-1.zip"'
+    assert status == 200 and headers["content-disposition"] == 'attachment; filename="a_page__1_.zip"'
     archive = zipfile.ZipFile(io.BytesIO(body))
-    assert archive.namelist() == ["a-page-1.dat", "a-page-1.hea"]
+    assert archive.namelist() == ["a_page__1_.dat", "a_page__1_.hea"]
     archive.extractall(tmp_path)
-    record = wfdb.rdrecord(str(tmp_path / "a-page-1"))
+    record = wfdb.rdrecord(str(tmp_path / "a_page__1_"))
     assert record.sig_name == list(PRINTED_NAMES) and record.units == ["mV"] * 12 and record.fs == page["plot"]["rate"]
     for lead in page["plot"]["leads"]:
         first = round(lead["start"] * record.fs)
@@ -71,7 +71,7 @@ def test_the_record_is_what_the_plot_shows(ask, page, tmp_path):
 
 def test_the_report_is_one_page_with_the_notice(ask, page):
     status, headers, body = ask("report")
-    assert status == 200 and headers["content-disposition"] == 'attachment; filename="a-page-1-report.pdf"'
+    assert status == 200 and headers["content-disposition"] == 'attachment; filename="a_page__1_-report.pdf"'
     document = pypdfium2.PdfDocument(body)
     assert len(document) == 1 and len(body) < 3_000_000
     text = " ".join(document[0].get_textpage().get_text_range().split())

@@ -13,7 +13,6 @@ from ecgpipe.predict.explanation import explain_prediction, layout_in_words, rea
 from ecgpipe.predict.pages import ShownLead, ShownRecording
 from ecgpipe.predict.prediction import OodScore, Prediction, ThresholdResult
 from ecgpipe.serve import server
-from ecgpipe.serve.answers import plain_stem
 from ecgpipe.serve.plot import heat_in_plot, plot_of
 
 CALIBRATION = {"records": 1234, "fitted_on": "validation", "left_out": []}
@@ -173,12 +172,6 @@ def test_the_report_keeps_the_colours_of_marks():
     shown = np.asarray(picture.get_bitmap().to_pil().convert("RGB"))
     assert shown.shape == page.shape
     assert np.abs(shown[290:310, 290:310].astype(int) - page[290:310, 290:310]).mean() < 12
-
-
-def test_names_of_downloads_are_plain():
-    assert plain_stem('../a "b"\r\n.png') == "a-b" and plain_stem("Größe 1.jpg") == "Gr-e-1"
-    assert plain_stem("scan.pdf, page 3") == "scan-3" and plain_stem("心电图.png") == "page"
-    assert plain_stem("scan, page 3 (copy).png") == "scan-page-3-copy" and plain_stem('a, page "é\r\n.png') == "a-page"
 
 
 def test_addresses(monkeypatch):

@@ -8,15 +8,16 @@ import pytest
 import wfdb
 from PIL import Image
 
+from ecgpipe.artifacts.page_names import RECORD_OTHERS, page_stem
 from ecgpipe.artifacts.signals import LEADS
 from ecgpipe.cli.main import main
 from ecgpipe.config.pages import RenderConfig
 from ecgpipe.errors import DataError
 from ecgpipe.lead_names import PRINTED_NAMES
 from ecgpipe.reader.digitize import digitize, resampled
-from ecgpipe.reader.output import ReadFolder, unique_stem
+from ecgpipe.reader.output import ReadFolder
 from ecgpipe.reader.quality import challenge_score, compare_lead
-from ecgpipe.reader.record import OTHERS, RecordFolder, write_record
+from ecgpipe.reader.record import RecordFolder, write_record
 from ecgpipe.reader.scales import Pulses
 from ecgpipe.render.layout import layout_named
 from ecgpipe.render.page import render_page
@@ -258,7 +259,7 @@ def test_an_unexpected_error_does_not_lose_the_other_pages(command, monkeypatch,
 
 @pytest.mark.parametrize("name", ["photo (1).jpg", "scan.2024.png", "Größe.pdf, page 2"])
 def test_the_wfdb_library_reads_the_record_of_any_picture(name, tmp_path):
-    stem = unique_stem(name, set(), OTHERS)
+    stem = page_stem(name, RECORD_OTHERS)
     write_record(tmp_path / stem, SIGNAL[:, :100], 500)
     assert wfdb.rdrecord(str(tmp_path / stem)).p_signal.shape == (100, 12)
 

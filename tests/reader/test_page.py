@@ -13,7 +13,6 @@ from ecgpipe.config.pages import RenderConfig
 from ecgpipe.errors import DataError
 from ecgpipe.reader.digitize import digitize
 from ecgpipe.reader.geometry import fit_geometry
-from ecgpipe.reader.output import unique_stem
 from ecgpipe.reader.page import ReadPage, dark_ink, understand_page
 from ecgpipe.reader.quality import challenge_score, compare_lead
 from ecgpipe.reader.read import Reading
@@ -140,12 +139,6 @@ def test_without_any_page_no_folder_of_results_is_named(tmp_path, capsys):
     err = capsys.readouterr().err
     assert "1 page could not be digitized" in err and "the others" not in err
     assert not (tmp_path / "out").exists()
-
-
-def test_names_of_files_come_from_the_picture_not_its_folder():
-    taken = set()
-    names = ["ECG, page 2/a.png", "b, page 3.pdf, page 2", "A.jpg", "c (1).png"]
-    assert [unique_stem(name, taken) for name in names] == ["a", "b__page_3-2", "A-2", "c_(1)"]
 
 
 def _png(picture: np.ndarray) -> bytes:

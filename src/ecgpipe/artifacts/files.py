@@ -115,6 +115,22 @@ def copy_files(folder: Path, targets: Iterable[Path | str]) -> None:
             shutil.copyfile(folder / target.name, partial)
 
 
+def check_writable(folder: Path) -> None:
+    """Check that files can be written to a folder, before long work; one that does not exist is not left there.
+
+    Raises:
+        DataError: they cannot.
+    """
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+        for each in made:
+            each.rmdir()
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be written ({error.strerror}); give another folder") from error
+
+
 def write_text(target: Path | str, text: str) -> None:
     """Write a UTF-8 text file atomically."""
     with atomic_path(target) as partial:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ecgpipe.artifacts.dicom import RECORDING, is_dicom, is_recording, read_page
+from ecgpipe.artifacts.page_names import results_in
 from ecgpipe.artifacts.pictures import page_frames, read_image, stored_orientation
 from ecgpipe.artifacts.sources import Folder, segments_of
 from ecgpipe.artifacts.unsupported_formats import unsupported_format
@@ -110,7 +111,7 @@ def _header_of(path: Path) -> Path | None:
 
 
 def find_files(paths: Iterable[Path], suffixes: frozenset[str] | set[str]) -> Found:
-    """List files and records, folders searched recursively.
+    """List files and records, folders searched recursively, without pictures that ``read`` and ``digitize`` wrote.
 
     Args:
         paths: files, records (any of their files, or without suffix) and folders.
@@ -123,7 +124,8 @@ def find_files(paths: Iterable[Path], suffixes: frozenset[str] | set[str]) -> Fo
     for path in paths:
         if path.is_dir():
             names = Folder(path).names()
-            used = [name for name in names if PurePath(name).suffix.lower() in suffixes]
+            results = results_in(path, names)
+            used = [name for name in names if PurePath(name).suffix.lower() in suffixes and name not in results]
             left = _left(names, used)
             headers = [name for name in used if name.lower().endswith(".hea")]
             segments = segments_of(Folder(path), headers)

@@ -4,15 +4,12 @@ import argparse
 import difflib
 import os
 import sys
-import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn, TextIO, TypeVar
+from typing import Any, NoReturn, TextIO
 
 from ecgpipe.errors import EcgpipeError
 from ecgpipe.public import install_hint
-
-Item = TypeVar("Item")
 
 Arguments = argparse.Namespace
 Argument = tuple[tuple[str, ...], dict[str, Any]]
@@ -72,40 +69,6 @@ def say(args: Arguments, text: str) -> None:
     """Print what a command wrote; ``--quiet`` hides it."""
     if not args.quiet:
         print(text, flush=True)
-
-
-def until_error(items: Iterable[Item]) -> Iterator[Item | Exception]:
-    """The items; if the iterator fails, its exception is the last one."""
-    try:
-        yield from items
-    except Exception as error:
-        yield error
-
-
-class PageErrors:
-    """The errors of single pages, which do not stop the others: one line each on stderr, at once.
-
-    Args:
-        verbose: also print the tracebacks of unexpected errors.
-
-    Attributes:
-        lines: without the program's name.
-    """
-
-    def __init__(self, verbose: bool) -> None:
-        self.verbose = verbose
-        self.lines: list[str] = []
-
-    def add(self, error: Exception, name: object) -> None:
-        """Add the error of a page or file of this name."""
-        from tqdm import tqdm
-
-        if self.verbose and not isinstance(error, EcgpipeError):
-            traceback.print_exception(error)
-        text = describe_error(error, self.verbose)
-        named = text if isinstance(error, EcgpipeError) else f"{name}: {text}"
-        self.lines.append(" ".join(named.split()))
-        tqdm.write(f"ecgpipe: {self.lines[-1]}", file=sys.stderr)
 
 
 def describe_error(error: BaseException, verbose: bool) -> str:

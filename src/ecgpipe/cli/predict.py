@@ -1,14 +1,14 @@
 """Predictions: predict, serve."""
 
-import json
 import sys
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ecgpipe.cli.batch import Batch, counted
 from ecgpipe.cli.models import PLUGIN, THREADS, read_model
 from ecgpipe.cli.pages import READING, reading_options
-from ecgpipe.cli.parser import Arguments, PageErrors, argument, command, positive, until_error
+from ecgpipe.cli.parser import Arguments, argument, command, positive
 from ecgpipe.cli.read import SCALES, numbers_in_range
 from ecgpipe.errors import ConfigError, DataError, EcgpipeError
 
@@ -50,7 +50,8 @@ MODEL_FILES = ("config.json", "weights.safetensors", "run.json")
 )
 def predict(args: Arguments) -> None:
     """Predict photos, scans, PDF pages and WFDB records with the built-in or a saved model. Research only."""
-    from ecgpipe.artifacts.page_files import find_files, is_record
+    from ecgpipe.artifacts.files import check_writable
+    from ecgpipe.artifacts.page_files import is_record
     from ecgpipe.artifacts.suffixes import PICTURES
     from ecgpipe.artifacts.wfdb_header import RECORD_SUFFIXES
     from ecgpipe.config.box import BOX_FOLDER
@@ -76,24 +77,11 @@ def predict(args: Arguments) -> None:
         raise ConfigError(f"--cam-method {args.cam_method}: a signal model has only integrated-gradients")
     if scales and not _is_of_recordings(saved):
         raise ConfigError("--speed and --gain are for signal models, such as the built-in model")
-    files: dict[Path, None] = {}
-    missing = []
-    for path in args.files:
-        try:
-            found = find_files([path], PICTURES | {".hea"})
-            if (note := found.note()) and not args.quiet:
-                print(f"ecgpipe: note: {note}", file=sys.stderr)
-            for file in found.files:
-                if file.exists():
-                    files[file] = None
-                else:  # a link to nothing in a folder does not stop the folder's other files
-                    missing.append(DataError(f"{file}: no such file or record; check the name"))
-        except DataError as error:
-            missing.append(error)
-    if not files and not args.json:
-        raise EcgpipeError("; ".join(map(str, missing)))
+    batch = Batch(args, args.files, PICTURES | {".hea"})
+    if args.cam is not None:
+        check_writable(args.cam)
     with reserve_gpus(_gpus_of(saved), wait=False):  # a run may keep its GPU for hours
-        _predict(args, list(files), missing, scales)
+        _predict(args, batch, scales)
 
 
 def _is_of_recordings(saved: "SavedModel | RecordingModel") -> bool:
@@ -107,49 +95,46 @@ def _gpus_of(saved: "SavedModel | RecordingModel") -> int:
     return 0 if _is_of_recordings(saved) else 1
 
 
-def _predict(args: Arguments, files: list[Path], missing: list[DataError], scales: dict[str, float]) -> None:
-    from tqdm import tqdm
-
-    from ecgpipe.predict import NOTICE, load_predictor
+def _predict(args: Arguments, batch: Batch, scales: dict[str, float]) -> None:
+    from ecgpipe.predict import NOTICE, InputPage, load_predictor
     from ecgpipe.predict.output import OverlayFolder, describe_calibration, format_prediction
-    from ecgpipe.progress import progress
 
     predictor = load_predictor(args.model, threads=args.threads, plugin=args.plugin)
     reading = reading_options(args)
     reader = predictor.reader(layout=args.layout, derive_leads=args.derive_leads or None, reading=reading, **scales)
-    overlays = OverlayFolder(predictor, args.cam, args.cam_method, args.cam_class) if args.cam else None
-    predictions, errors = [], PageErrors(args.verbose)
-    for error in missing:
-        errors.add(error, "")
-    for path in progress(files, "predict", unit="files"):
-        for page in until_error(reader.read(path)):
+    overlays = OverlayFolder(predictor, args.cam, args.cam_method, args.cam_class, batch.files) if args.cam else None
+    without_overlay = 0
+
+    def finish(page: InputPage) -> tuple[str, dict[str, Any]]:
+        nonlocal without_overlay
+        (prediction,) = predictor.predict([page])
+        row, text = prediction.to_dict(), format_prediction(prediction, predictor.description)
+        if overlays is not None:
             try:
-                if isinstance(page, Exception):
-                    raise page
-                (prediction,) = predictor.predict([page])
-                row = prediction.to_dict()
-                if overlays is not None:
-                    row["overlay"] = overlays.write(page, prediction)
-            except Exception as error:
-                errors.add(error, path if isinstance(page, Exception) else page.name)
-                continue
-            predictions.append(row)
-            if not args.json:
-                tqdm.write(format_prediction(prediction, predictor.description), file=sys.stdout)
-                if overlays is not None:
-                    tqdm.write(f"  overlay: {row['overlay']}", file=sys.stdout)
-    if args.json:
-        document = {
+                row["overlay"] = overlays.write(page, prediction)
+                text += f"\n  overlay: {row['overlay']}"
+            except Exception as error:  # does not lose the prediction
+                row["overlay"] = None
+                without_overlay += 1
+                batch.add_error(error, f"{page.name}: no overlay")
+        return text, row
+
+    def document() -> dict[str, Any]:
+        return {
             "notice": NOTICE,
             "model": predictor.description,
-            "predictions": predictions,
-            "errors": errors.lines,
+            "predictions": batch.rows,
+            "errors": batch.errors,
         }
-        print(json.dumps(document, indent=1, allow_nan=False))
-    elif predictions:
+
+    batch.run("predict", reader.read, finish, document)
+    if batch.rows and not args.json:
         print(f"\n{describe_calibration(predictor.saved)}\n{NOTICE}")
-    if errors.lines:
-        raise EcgpipeError(f"inputs that could not be used: {len(errors.lines)}; pages predicted: {len(predictions)}")
+    if batch.errors:
+        failed = f"{counted(batch.failed, 'file')} or {'page' if batch.failed == 1 else 'pages'} failed"
+        lost = f"{counted(without_overlay, 'overlay')} failed"
+        problems = [text for text, number in ((failed, batch.failed), (lost, without_overlay)) if number]
+        raise EcgpipeError(f"{counted(len(batch.rows), 'page')} predicted, {', '.join(problems)} (listed above)")
 
 
 @command(

@@ -1,12 +1,11 @@
 """Commands that read pictures of pages: read, digitize."""
 
-import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ecgpipe.cli.parser import Arguments, PageErrors, argument, command, positive, until_error
+from ecgpipe.cli.batch import Batch, counted
+from ecgpipe.cli.parser import Arguments, argument, command, positive
 from ecgpipe.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ OUTPUT = argument("-o", "--output", type=Path, required=True, metavar="DIR", hel
 LAYOUTS = argument("--layouts", type=Path, metavar="FILE", help="further page layouts (docs/reader.md)")
 WEIGHTS = argument("--weights", type=Path, metavar="FILE", help="weights of another reader (default: the package's)")
 THREADS = argument("--threads", type=positive, help="CPU threads (default: all cores)")
-JSON = argument("--json", action="store_true", help="print one JSON document: `pages` (as in STEM.json) and `errors`")
+JSON = argument("--json", action="store_true", help="print one JSON document (docs/reader.md)")
 SCALES = (
     argument(
         "--speed", type=float, metavar="MM_PER_S", help="paper speed, if known (default: as printed, or by the waves)"
@@ -46,12 +45,12 @@ RANGES = {
 )
 def read(args: Arguments) -> None:
     """Read pictures of ECG pages: the upright page, its leads, and notes on doubtful parts."""
-    layouts = _layouts(args.layouts)
+    layouts = further_layouts(args.layouts)
 
-    def folder() -> Any:
+    def folder(inputs: list[Path]) -> Any:
         from ecgpipe.reader.output import ReadFolder
 
-        return ReadFolder(args.output, args.mask, layouts)
+        return ReadFolder(args.output, args.mask, layouts, inputs)
 
     _each_page(args, folder, "read")
 
@@ -74,12 +73,12 @@ def read(args: Arguments) -> None:
 def digitize(args: Arguments) -> None:
     """Digitize pictures of ECG pages: a WFDB record of 12 leads for each page."""
     given = numbers_in_range(args, *RANGES)
-    layouts = _layouts(args.layouts)
+    layouts = further_layouts(args.layouts)
 
-    def folder() -> Any:
+    def folder(inputs: list[Path]) -> Any:
         from ecgpipe.reader.record import RecordFolder
 
-        return RecordFolder(args.output, csv=args.csv, parquet=args.parquet, layouts=layouts, **given)
+        return RecordFolder(args.output, csv=args.csv, parquet=args.parquet, layouts=layouts, inputs=inputs, **given)
 
     _each_page(args, folder, "digitize")
 
@@ -98,7 +97,7 @@ def numbers_in_range(args: Arguments, *names: str) -> dict[str, float]:
     return given
 
 
-def _layouts(file: Path | None) -> "tuple[Layout, ...] | None":
+def further_layouts(file: Path | None) -> "tuple[Layout, ...] | None":
     """The package's layouts and those of a file."""
     if file is None:
         return None
@@ -107,24 +106,18 @@ def _layouts(file: Path | None) -> "tuple[Layout, ...] | None":
     return (*read_templates(), *read_templates(file))
 
 
-def _each_page(args: Arguments, make_folder: Callable[[], Any], verb: str) -> None:
+def _each_page(args: Arguments, make_folder: Callable[[list[Path]], Any], verb: str) -> None:
     """Write the results of every picture, and report those that failed.
 
     Raises:
         DataError: a file is missing, or at least one page failed.
     """
-    from tqdm import tqdm
-
-    from ecgpipe.artifacts.page_files import find_files, read_pictures
+    from ecgpipe.artifacts.files import check_writable
+    from ecgpipe.artifacts.page_files import Picture, read_pictures
     from ecgpipe.artifacts.suffixes import PICTURES
-    from ecgpipe.progress import progress
 
-    found = find_files(args.pages, PICTURES)  # before PyTorch is imported, which takes seconds
-    files = found.files
-    if (note := found.note()) and not args.quiet:
-        print(f"ecgpipe: note: {note}", file=sys.stderr)
-    if missing := [file for file in files if not file.is_file()]:
-        raise DataError(f"{missing[0]}: no such file; check the name")
+    batch = Batch(args, args.pages, PICTURES)  # before PyTorch is imported, which takes seconds
+    check_writable(args.output)
 
     import torch
 
@@ -133,24 +126,13 @@ def _each_page(args: Arguments, make_folder: Callable[[], Any], verb: str) -> No
 
     if args.threads:
         torch.set_num_threads(args.threads)
-    net, folder = load_reader(args.weights or READER_WEIGHTS), make_folder()
-    pages: list[dict] = []
-    errors = PageErrors(args.verbose)
-    for file in progress(files, verb, unit="files"):
-        for picture in until_error(read_pictures(file)):
-            try:
-                if isinstance(picture, Exception):
-                    raise picture
-                text, summary = folder.write(picture, net)
-            except Exception as error:
-                errors.add(error, file if isinstance(picture, Exception) else picture.name)
-                continue
-            pages.append(summary)
-            if not args.json:
-                tqdm.write(text, file=sys.stdout)
-    if args.json:
-        print(json.dumps({"pages": pages, "errors": errors.lines}, indent=1, allow_nan=False))
-    if failed := len(errors.lines):
-        count = "1 page" if failed == 1 else f"{failed} pages"
-        others = f"; the others are in {args.output}" if pages else ""
-        raise DataError(f"{count} could not be {'read' if verb == 'read' else 'digitized'}{others}")
+    net, folder = load_reader(args.weights or READER_WEIGHTS), make_folder(batch.files)
+
+    def write(picture: Picture) -> tuple[str, dict[str, Any]]:
+        return folder.write(picture, net)
+
+    batch.run(verb, read_pictures, write, lambda: {"pages": batch.rows, "errors": batch.errors})
+    if batch.failed:
+        others = f"; the others are in {args.output}" if batch.rows else ""
+        done = "read" if verb == "read" else "digitized"
+        raise DataError(f"{counted(batch.failed, 'page')} could not be {done}{others}")

@@ -1,21 +1,21 @@
 """Predictions as text for people, and saliency overlays as files."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from ecgpipe.artifacts.files import atomic_path
 from ecgpipe.artifacts.model_folder import SavedModel
+from ecgpipe.artifacts.page_names import ResultNames, source_of
 from ecgpipe.artifacts.recording_model import RecordingModel
 from ecgpipe.predict.explanation import explain_prediction
 from ecgpipe.predict.pages import InputPage
 from ecgpipe.predict.prediction import Prediction
 from ecgpipe.predict.predictor import Predictor
 from ecgpipe.predict.recordings import RecordingPredictor
-from ecgpipe.reader.output import NUMBERED
 
 
 def format_prediction(prediction: Prediction, model: Mapping[str, Any]) -> str:
@@ -57,38 +57,34 @@ def describe_calibration(saved: SavedModel | RecordingModel) -> str:
 
 
 class OverlayFolder:
-    """Writes saliency overlays, one PNG file per page, named after the page; names are unique.
+    """Writes saliency overlays, one PNG file per page, named after the page; overlays of other pages are kept.
 
     Args:
         predictor: the model.
         folder: created if missing.
         method: saliency method; None: the model's default.
         label: the class; None: the most probable class of each page.
+        inputs: files that are read, which no overlay replaces.
     """
 
     def __init__(
-        self, predictor: Predictor | RecordingPredictor, folder: Path, method: str | None, label: str | None
+        self,
+        predictor: Predictor | RecordingPredictor,
+        folder: Path,
+        method: str | None,
+        label: str | None,
+        inputs: Iterable[Path] = (),
     ) -> None:
         self.predictor, self.folder, self.method, self.label = predictor, folder, method, label
-        self._used: set[str] = set()
+        self._names = ResultNames(folder, [".png"], inputs)
 
     def write(self, page: InputPage, prediction: Prediction) -> str:
         """Write the overlay of a page and return its path."""
         label = self.label or prediction.top
-        path = self.folder / f"{self._name(page, label)}.png"
         picture = self.predictor.overlay(page, label, self.method)
+        path = self.folder / f"{self._names.stem(page.name, label)}.png"
+        info = PngInfo()
+        info.add_itxt("source", source_of(page.name))
         with atomic_path(path) as partial:
-            Image.fromarray(picture).save(partial)
+            Image.fromarray(picture).save(partial, pnginfo=info)
         return str(path)
-
-    def _name(self, page: InputPage, label: str) -> str:
-        numbered = NUMBERED.fullmatch(page.name)
-        file, number = numbered.groups() if numbered else (page.name, "")
-        parts = [Path(file).stem, f"p{number}" if number else "", label]
-        plain = re.sub(r"[^\w.+-]+", "-", "-".join(filter(None, parts))).strip("-")
-        name, count = plain, 1
-        while name.lower() in self._used:  # two folders may have a file of the same name
-            count += 1
-            name = f"{plain}-{count}"
-        self._used.add(name.lower())
-        return name

@@ -1,7 +1,6 @@
 """The files of ``ecgpipe read`` for each picture: JSON, the upright page, an overlay, and the mask of the traces."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import cv2
@@ -9,6 +8,7 @@ import numpy as np
 
 from ecgpipe.artifacts.files import atomic_path, write_json
 from ecgpipe.artifacts.page_files import Picture
+from ecgpipe.artifacts.page_names import ResultNames, source_of
 from ecgpipe.artifacts.pictures import as_stored
 from ecgpipe.errors import DataError
 from ecgpipe.reader.network import ReaderNet
@@ -18,22 +18,22 @@ from ecgpipe.reader.templates import Layout
 ROW_COLOURS = ((200, 30, 40), (30, 100, 200), (20, 140, 70), (190, 110, 0), (130, 50, 170), (0, 140, 150))
 """RGB of the traces of successive rows."""
 OTHER_INK = (150, 150, 150)
-NUMBERED = re.compile(r"(.*), page (\d+)", re.DOTALL)
-"""Name of one of several pages of a file."""
 
 
 class ReadFolder:
-    """Writes STEM.json, STEM-page.png and STEM-overlay.png for pictures; stems are unique.
+    """Writes STEM.json, STEM-page.png and STEM-overlay.png for pictures; results of other pictures are kept.
 
     Args:
         folder: created if missing.
         mask: also write STEM-mask.png, in the size and orientation in which the file stores the picture.
         layouts: as in ``understand_page``.
+        inputs: files that are read, which no result replaces.
     """
 
-    def __init__(self, folder: Path, mask: bool, layouts: Sequence[Layout] | None) -> None:
+    def __init__(self, folder: Path, mask: bool, layouts: Sequence[Layout] | None, inputs: Iterable[Path] = ()) -> None:
         self.folder, self.mask, self.layouts = folder, mask, layouts
-        self._stems: set[str] = set()
+        ends = (".json", "-page.png", "-overlay.png", *(("-mask.png",) if mask else ()))
+        self._names = ResultNames(folder, ends, inputs)
 
     def write(self, picture: Picture, net: ReaderNet) -> tuple[str, dict]:
         """Read a picture and write the results; returns one line about it with its notes, and the content of the JSON.
@@ -45,35 +45,16 @@ class ReadFolder:
             page = understand_page(picture.image, net, self.layouts)
         except DataError as error:
             raise DataError(f"{picture.name}: {error}") from error
-        stem = unique_stem(picture.name, self._stems)
+        stem = self._names.stem(picture.name)
         self.folder.mkdir(parents=True, exist_ok=True)
         upright = page.upright(picture.image)
         write_png(self.folder / f"{stem}-page.png", upright)
         write_png(self.folder / f"{stem}-overlay.png", lead_overlay(upright, page))
         if self.mask:
             write_png(self.folder / f"{stem}-mask.png", as_stored(page.mask, picture.orientation))
-        summary = {"name": picture.name, "stem": stem} | page.summary()
+        summary = {"name": picture.name, "source": source_of(picture.name), "stem": stem} | page.summary()
         write_json(self.folder / f"{stem}.json", summary)
         return f"{picture.name}: {describe(page)}", summary
-
-
-def unique_stem(name: str, taken: set[str], others: str = r"[^\w.()+-]") -> str:
-    """A file name for a picture that is not taken yet, such as scan-2 for the second page of scan.pdf.
-
-    Args:
-        name: of the picture.
-        taken: names so far, in lower case; the new one is added.
-        others: characters that become ``_``, a regular expression.
-    """
-    numbered = NUMBERED.fullmatch(name)
-    file, number = numbered.groups() if numbered else (name, "")
-    base = re.sub(others, "_", Path(file).stem) + (f"-{number}" if number else "")
-    stem, count = base, 1
-    while stem.lower() in taken:  # some systems do not distinguish a.png from A.png
-        count += 1
-        stem = f"{base}-{count}"
-    taken.add(stem.lower())
-    return stem
 
 
 def describe(page: ReadPage) -> str:

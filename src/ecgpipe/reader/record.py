@@ -1,7 +1,7 @@
 """The files of ``ecgpipe digitize`` for each page: a WFDB record, JSON, an overlay, and optional tables."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import cv2
@@ -10,28 +10,29 @@ import wfdb
 
 from ecgpipe.artifacts.files import atomic_path, write_json, write_text
 from ecgpipe.artifacts.page_files import Picture
+from ecgpipe.artifacts.page_names import RECORD_OTHERS, ResultNames, source_of
 from ecgpipe.errors import DataError
 from ecgpipe.lead_names import PRINTED_NAMES
 from ecgpipe.reader.digitize import Recording, digitize
 from ecgpipe.reader.network import ReaderNet
-from ecgpipe.reader.output import ROW_COLOURS, unique_stem, write_png
+from ecgpipe.reader.output import ROW_COLOURS, write_png
 from ecgpipe.reader.templates import Layout
 
 MADE_HERE = "digitized by ecgpipe"
 """Comment in the header of a record; a record without it is never replaced."""
 UNITS_PER_MV = 1000.0
 MOST = 32.0  # mV that 16 bits can store at this resolution
-OTHERS = r"[^A-Za-z0-9_-]"  # characters that the WFDB library does not allow in the name of a record
 
 
 class RecordFolder:
-    """Writes STEM.hea, STEM.dat, STEM.json and STEM-overlay.png for pictures; stems are unique.
+    """Writes STEM.hea, STEM.dat, STEM.json and STEM-overlay.png for pictures; results of other pictures are kept.
 
     Args:
         folder: created if missing.
         rate: samples per second.
         csv, parquet: also write STEM.csv or STEM.parquet: a row per sample, time in s and leads in mV.
         layouts, speed, gain: as in ``digitize``.
+        inputs: files that are read, which no result replaces.
     """
 
     def __init__(
@@ -43,10 +44,13 @@ class RecordFolder:
         layouts: Sequence[Layout] | None = None,
         speed: float | None = None,
         gain: float | None = None,
+        inputs: Iterable[Path] = (),
     ) -> None:
         self.folder, self.rate, self.csv, self.parquet = folder, rate, csv, parquet
         self.layouts, self.speed, self.gain = layouts, speed, gain
-        self._stems: set[str] = set()
+        # an existing record without JSON is no other page's: ``write`` refuses to replace it
+        ends = (".json", "-overlay.png", *((".csv",) if csv else ()), *((".parquet",) if parquet else ()))
+        self._names = ResultNames(folder, ends, inputs, RECORD_OTHERS)
 
     def write(self, picture: Picture, net: ReaderNet) -> tuple[str, dict]:
         """Digitize a picture and write the results; returns one line about it with its notes, and the JSON's content.
@@ -59,7 +63,7 @@ class RecordFolder:
             recording = digitize(picture.image, net, self.rate, self.layouts, self.speed, self.gain)
         except DataError as error:
             raise DataError(f"{picture.name}: {error}") from error
-        stem = unique_stem(picture.name, self._stems, OTHERS)
+        stem = self._names.stem(picture.name)
         existing = self.folder / f"{stem}.hea"
         if existing.exists() and f"# {MADE_HERE}" not in existing.read_text(errors="replace").splitlines():
             raise DataError(f"{picture.name}: {existing} exists and is not a digitized page; give another folder")
@@ -70,7 +74,7 @@ class RecordFolder:
         if self.parquet:
             _write_parquet(self.folder / f"{stem}.parquet", recording)
         write_png(self.folder / f"{stem}-overlay.png", line_overlay(recording.page.upright(picture.image), recording))
-        summary = {"name": picture.name, "stem": stem} | recording.summary()
+        summary = {"name": picture.name, "source": source_of(picture.name), "stem": stem} | recording.summary()
         write_json(self.folder / f"{stem}.json", summary)
         seconds = recording.signal.shape[1] / recording.sampling_rate
         text = f"{picture.name}: {recording.page.leads.layout}, {seconds:.1f} s, {recording.gain:g} mm/mV"

@@ -3,7 +3,6 @@
 import base64
 import io
 import logging
-import re
 import tempfile
 import zipfile
 from collections import OrderedDict
@@ -15,18 +14,20 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ecgpipe.artifacts.dicom import RECORDING
+from ecgpipe.artifacts.page_names import RECORD_OTHERS, page_stem
+from ecgpipe.artifacts.wfdb_header import RECORD_SUFFIXES
 from ecgpipe.errors import DataError, EcgpipeError
 from ecgpipe.predict import InputPage, Prediction, Predictor, RecordingPredictor
 from ecgpipe.predict.explanation import explain_prediction
 from ecgpipe.predict.recordings import marked_page
-from ecgpipe.reader.output import NUMBERED
 from ecgpipe.serve.plot import heat_in_plot, plot_of
 from ecgpipe.serve.worker import Attachment
 
 MAX_PAGES = 8  # per file; the command `ecgpipe predict` has no limit
 KEPT_PAGES = 16  # in memory, so that the file is not read again for another class or a download
 DISPLAY_SIDE = 2200  # pixels of the pictures in the browser, and of the pages in memory
-RECORD_SUFFIXES = {".hea", ".dat"}  # a record consists of several files, which WFDB opens by name, not from memory
+NO_RECORDS = "Records cannot be read here: use `ecgpipe predict FILE` on the command line"
 
 logger = logging.getLogger(__name__)
 
@@ -97,11 +98,7 @@ class Answers:
 
     def _predicted(self, content: bytes, name: str) -> _File:
         if PurePath(name).suffix.lower() in RECORD_SUFFIXES:
-            message = (
-                f"{name}: one file of a WFDB record; this page reads photos, scans and PDF files. For records: "
-                f"ecgpipe predict {self.predictor.folder} RECORD"
-            )
-            return _File([], [message], False)
+            return _File([], [f"{name}: {NO_RECORDS}"], False)
         pages: list[_Marked] = []
         errors: list[str] = []
         try:
@@ -116,7 +113,7 @@ class Answers:
                     except Exception as error:
                         errors.append(_unexpected(page.name, error))
                 else:
-                    errors.append(str(page))
+                    errors.append(str(page).replace(RECORDING, NO_RECORDS))
         except EcgpipeError as error:
             errors.append(str(error))
         except Exception as error:
@@ -171,14 +168,14 @@ class Answers:
             raise DataError(f"{marked.page.name}: this model does not digitize pages; use ecgpipe digitize")
         from ecgpipe.reader.record import write_record  # wfdb: slow to import, seldom needed
 
-        stem = plain_stem(marked.page.name)
+        stem = page_stem(marked.page.name, RECORD_OTHERS)
         packed = io.BytesIO()
         with tempfile.TemporaryDirectory(prefix="ecgpipe-") as folder, zipfile.ZipFile(packed, "w") as archive:
             write_record(Path(folder) / stem, recording.signal, recording.sampling_rate)
-            for suffix in sorted(RECORD_SUFFIXES):
+            for suffix in (".dat", ".hea"):
                 part = f"{stem}{suffix}"
                 archive.write(Path(folder) / part, part, zipfile.ZIP_DEFLATED)
-        return Attachment(f"{stem}.zip", "application/zip", packed.getvalue())
+        return Attachment(f"{page_stem(marked.page.name)}.zip", "application/zip", packed.getvalue())
 
     def _report(self, marked: _Marked, label: str | None) -> Attachment:
         from ecgpipe.serve.report import report_pdf  # matplotlib: slow to import, seldom needed
@@ -186,15 +183,7 @@ class Answers:
         self._mark(marked, label)
         words = explain_prediction(marked.prediction, self.predictor.description)
         content = report_pdf(marked.prediction, words, marked.overlay, marked.label, self.predictor.description)
-        return Attachment(f"{plain_stem(marked.page.name)}-report.pdf", "application/pdf", content)
-
-
-def plain_stem(name: str) -> str:
-    """A file name without suffix for a page: letters, digits, - and _, as in names of WFDB records."""
-    numbered = NUMBERED.fullmatch(name)
-    file, number = numbered.groups() if numbered else (name, "")
-    stem = re.sub(r"[^A-Za-z0-9_]+", "-", PurePath(file).stem).strip("-")[:60] or "page"
-    return f"{stem}-{int(number)}" if number else stem
+        return Attachment(f"{page_stem(marked.page.name)}-report.pdf", "application/pdf", content)
 
 
 def _unexpected(name: str, error: Exception) -> str:
