@@ -37,7 +37,7 @@ def test_unusable_files_get_one_line_each_and_the_rest_is_predicted(made, corpus
     assert status == 1 and "Traceback" not in err
     assert [one["name"] for one in document["predictions"]] == [str(folder / "good.png")]
     lines = err.splitlines()
-    assert lines[-1] == f"ecgpipe: inputs that could not be used: {len(expected)}; pages predicted: 1"
+    assert lines[-1] == f"ecgpipe: 1 page predicted, {len(expected)} files or pages failed (listed above)"
     assert lines[:-1] == [f"ecgpipe: {error}" for error in document["errors"]] and len(lines) == len(expected) + 1
     for name, word in expected.items():
         own = [line for line in lines if re.search(rf"[/ ]{re.escape(name.removesuffix('.hea'))}\b", line)]

@@ -132,7 +132,7 @@ def test_a_class_may_reach_its_threshold_without_being_the_most_probable(task, w
     summary, first, second, sure = format_prediction(one, description).splitlines()[1:]
     assert sure.startswith("  How sure: ")
     assert summary == "  Most probable: MI (myocardial infarction), 60%."
-    assert first.endswith(f"  {why}") and second.endswith("  reaches its 90% threshold")
+    assert first.endswith(f"  {why}") and second.endswith("  above the threshold of 90% specificity")
     assert "called" not in json.dumps(one.to_dict())
 
 

@@ -78,7 +78,7 @@ def test_a_file_is_predicted_and_not_stored(made, predict):
 def test_a_report_but_no_record_of_a_model_of_images(made, predict):
     status, headers, body = predict(made.pages["00001"], action="report")
     assert status == 200 and headers["content-type"] == "application/pdf" and body[:5] == b"%PDF-"
-    assert headers["content-disposition"] == 'attachment; filename="page-report.pdf"'
+    assert headers["content-disposition"] == "attachment; filename*=UTF-8''page-report.pdf"
     status, _, body = predict(made.pages["00001"], action="record")
     assert status == 422 and b"ecgpipe digitize" in body
 
@@ -252,6 +252,18 @@ def test_silent_connections_keep_nobody_out(served, monkeypatch):
             connection.close()
 
 
+def test_a_connection_that_is_silent_after_an_answer_is_closed(served, monkeypatch):
+    monkeypatch.setattr("ecgpipe.serve.server.SILENT_SECONDS", 0.5)
+    with socket.create_connection(("127.0.0.1", served.port)) as connection:
+        connection.settimeout(20)
+        connection.sendall(f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\n\r\n".encode())
+        answer = b""
+        while b"</html>" not in answer:
+            answer += connection.recv(65536)
+        connection.sendall(b"GET / HTTP/1.1\r\n")  # headers that never end
+        assert connection.recv(65536) == b""
+
+
 def test_an_interrupted_upload_is_not_logged_as_an_error(served, token, caplog):
     head = f"POST /predict HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\nx-ecgpipe-token: {token}\r\n"
     with socket.create_connection(("127.0.0.1", served.port)) as connection:
@@ -304,6 +316,46 @@ def test_a_file_that_was_stopped_while_it_waited_is_not_read(served, monkeypatch
         time.sleep(0.2)  # so that it waits for the first one
     first.join()
     assert send(b"last")[0] == 200 and read == [b"first", b"last"]
+
+
+def test_a_stopped_request_frees_its_place(served, monkeypatch, token):
+    """Else the fifth file of a user who stops others is refused as if many were at work."""
+    started, end = threading.Event(), threading.Event()
+
+    def slow(*arguments):
+        started.set()
+        end.wait(20)
+        return {}
+
+    monkeypatch.setattr(served.worker, "ask", slow)
+    send = partial(request, served, "POST", "/predict", x_ecgpipe_token=token)
+    first = threading.Thread(target=send, args=(b"first",))
+    first.start()
+    started.wait()
+    head = f"POST /predict HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\nx-ecgpipe-token: {token}\r\n"
+    for _ in range(5):
+        with socket.create_connection(("127.0.0.1", served.port)) as connection:
+            connection.sendall(f"{head}content-length: 7\r\n\r\nstopped".encode())
+            time.sleep(0.3)
+    seen = []
+    last = threading.Thread(target=lambda: seen.append(send(b"last")[0]))
+    last.start()
+    time.sleep(0.3)
+    end.set()
+    first.join()
+    last.join()
+    assert seen == [200]
+
+
+def test_ctrl_c_ends_the_server_quietly(made, monkeypatch, capsys):
+    def interrupted(self):
+        self._socket.close()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ecgpipe.serve.server.Worker", lambda *arguments: None)
+    monkeypatch.setattr(LocalPage, "run", interrupted)
+    assert main(["serve", str(made.model), "--port", "0"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_serve_command_errors(made, served, tmp_path, capsys):

@@ -56,7 +56,7 @@ def test_another_class_has_other_marks(ask, page):
 
 def test_the_record_is_what_the_plot_shows(ask, page, tmp_path):
     status, headers, body = ask("record")
-    assert status == 200 and headers["content-disposition"] == 'attachment; filename="a_page__1_.zip"'
+    assert status == 200 and headers["content-disposition"] == "attachment; filename*=UTF-8''a_page__1_.zip"
     archive = zipfile.ZipFile(io.BytesIO(body))
     assert archive.namelist() == ["a_page__1_.dat", "a_page__1_.hea"]
     archive.extractall(tmp_path)
@@ -71,7 +71,7 @@ def test_the_record_is_what_the_plot_shows(ask, page, tmp_path):
 
 def test_the_report_is_one_page_with_the_notice(ask, page):
     status, headers, body = ask("report")
-    assert status == 200 and headers["content-disposition"] == 'attachment; filename="a_page__1_-report.pdf"'
+    assert status == 200 and headers["content-disposition"] == "attachment; filename*=UTF-8''a_page__1_-report.pdf"
     document = pypdfium2.PdfDocument(body)
     assert len(document) == 1 and len(body) < 3_000_000
     text = " ".join(document[0].get_textpage().get_text_range().split())
@@ -79,6 +79,22 @@ def test_the_report_is_one_page_with_the_notice(ask, page):
     for row in page["words"]["classes"]:
         assert f"{row['probability']:.1%}" in text
     assert "Paper speed: 25 mm/s" in text and all(note in text for note in page["prediction"]["notes"])
+
+
+def test_names_in_other_scripts_are_kept_where_possible(ask):
+    status, headers, body = ask("record", name="心电图.png")
+    assert status == 200 and headers["content-disposition"].endswith(f"UTF-8''{quote('心电图.zip')}")
+    names = zipfile.ZipFile(io.BytesIO(body)).namelist()
+    assert all(re.fullmatch(r"___-\w{8}\.(dat|hea)", name) for name in names)
+
+
+def test_a_page_is_read_again_with_another_speed_and_gain(ask, page):
+    assert ask("predict", x_speed="33")[0] == 400
+    (again,) = json.loads(ask("predict", x_speed="50", x_gain="20")[2])["pages"]
+    assert again["prediction"]["read"]["gain_mm_per_mv"] == 20
+    assert ["Paper speed", "50 mm/s"] in again["words"]["read"]
+    (before,) = json.loads(ask("predict")[2])["pages"]
+    assert before["prediction"]["read"] == page["prediction"]["read"]
 
 
 class OnePage:

@@ -10,8 +10,15 @@ import pytest
 from ecgpipe.errors import ConfigError
 from ecgpipe.lead_names import PRINTED_NAMES
 from ecgpipe.predict.explanation import explain_prediction, layout_in_words, read_in_words
+from ecgpipe.predict.output import format_prediction
 from ecgpipe.predict.pages import ShownLead, ShownRecording
 from ecgpipe.predict.prediction import OodScore, Prediction, ThresholdResult
+from ecgpipe.reader.digitize import _scale_notes
+from ecgpipe.reader.leads import PageLeads
+from ecgpipe.reader.limb_leads import contradictions
+from ecgpipe.reader.page import _lead_notes
+from ecgpipe.reader.printed_scales import PrintedScales
+from ecgpipe.reader.scales import Pulses
 from ecgpipe.serve import server
 from ecgpipe.serve.plot import heat_in_plot, plot_of
 
@@ -51,9 +58,9 @@ def test_the_summary_names_the_most_probable_and_what_reaches_a_half():
 def test_the_table_says_which_threshold_is_reached():
     words = explain_prediction(prediction({"NORM": 0.1, "MI": 0.82, "STTC": 0.55, "CD": 0.4}), MODEL)
     assert [(row["label"], row["result"]) for row in words["classes"]] == [
-        ("MI", "predicted: 50% or more; reaches its 90% threshold"),
-        ("STTC", "predicted: 50% or more; reaches its 80% threshold"),
-        ("CD", "reaches its 80% threshold"),
+        ("MI", "predicted: 50% or more; above the threshold of 90% specificity"),
+        ("STTC", "predicted: 50% or more; above the threshold of 80% specificity"),
+        ("CD", "above the threshold of 80% specificity"),
         ("NORM", ""),
     ]
     assert "80%, 90%" in words["thresholds"] and "Of the validation records without the class" in words["thresholds"]
@@ -62,10 +69,10 @@ def test_the_table_says_which_threshold_is_reached():
 def test_thresholds_are_not_rounded_and_name_their_records():
     rows = tuple(ThresholdResult(share, 0.1, "the scored records", True) for share in (0.95, 0.975))
     words = explain_prediction(replace(prediction({"a": 0.4}), thresholds={"a": rows}), MODEL)
-    assert words["classes"][0]["result"] == "reaches its 97.5% threshold"
+    assert words["classes"][0]["result"] == "above the threshold of 97.5% specificity"
     assert words["thresholds"] == (
         "Each class has its own thresholds (95%, 97.5%). Of the scored records without the class, 97.5% are below "
-        "its 97.5% threshold."
+        "its threshold of 97.5% specificity."
     )
 
 
@@ -94,6 +101,37 @@ def test_nothing_is_sure_of_a_page_with_fewer_leads_than_in_training():
     assert "unknown" in sure and "6 of 12 leads" in sure
     two_missing = prediction({"MI": 0.8}, read=read | {"missing": ["V5", "V6"]})
     assert "about 80" in explain_prediction(two_missing, MODEL)["sure"]
+
+
+def doubtful_notes() -> list[str]:
+    """Notes as the reader words them, on pages whose names, limb leads and scales contradict each other."""
+    signal = np.random.default_rng(0).normal(size=(12, 5000)).astype(np.float32)
+    leads = PageLeads("3x4", True, False, (), (0.0, 1.0), (), 0.55, np.zeros((1, 1), np.int8), (1,))
+    return [
+        *contradictions(signal, 500),
+        *_lead_notes(leads),
+        *_lead_notes(replace(leads, agreement=0.0)),
+        *_scale_notes(25, 10, Pulses(None, False, (), 5.0), PrintedScales((25.0,), (10.0,))),
+    ]
+
+
+def test_nothing_is_sure_of_a_page_that_may_be_misread():
+    notes = doubtful_notes()
+    assert len(notes) == 6
+    one = prediction({"MI": 0.8})
+    for note in notes:
+        words = explain_prediction(replace(one, notes=("the page is assumed to show 10 s", note)), MODEL)
+        assert words["sure"] == "How sure: unknown, since the page may be misread.", note
+        assert words["notes"] == [note, "the page is assumed to show 10 s"]
+    words = explain_prediction(replace(one, notes=("the paper speed is assumed: 25 mm/s",)), MODEL)
+    assert "about 80" in words["sure"]
+
+
+def test_missing_leads_are_named_once():
+    read = {"layout": "3x4", "speed_mm_per_s": 25.0, "gain_mm_per_mv": 10.0, "missing": ["V6"]}
+    one = replace(prediction({"MI": 0.8}, read=read), notes=("missing: V6", "a note"))
+    assert format_prediction(one, MODEL).count("V6") == 1
+    assert explain_prediction(replace(one, read=None), MODEL)["notes"] == ["missing: V6", "a note"]
 
 
 def test_what_was_read_is_in_words():
@@ -158,6 +196,15 @@ def test_a_long_class_in_the_report_is_cut_not_left_out():
     )
     text = pypdfium2.PdfDocument(content)[0].get_textpage().get_text_range()
     assert text.count("Abnormal_heartbeat_images_of_pat") == 3  # in two sentences and in the table
+
+
+def test_the_report_of_a_name_in_another_script_has_no_warning(recwarn):
+    from ecgpipe.serve.report import report_pdf
+
+    one = replace(prediction({"MI": 0.8}), name="\u5fc3\u7535\u56fe \u0939\u0943.png")
+    picture = np.full((40, 90, 3), 200, np.uint8)
+    content = report_pdf(one, explain_prediction(one, MODEL), picture, "MI", MODEL | {"variant": "m"})
+    assert content[:5] == b"%PDF-" and not recwarn.list
 
 
 def test_the_report_keeps_the_colours_of_marks():

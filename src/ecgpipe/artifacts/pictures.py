@@ -107,11 +107,13 @@ def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
         other = unsupported_format(data) or "not a PNG, JPEG, TIFF, BMP, WebP, GIF, JPEG 2000, HEIC or AVIF image"
         raise DataError(f"{name}: {broken or other}") from error
     except Image.DecompressionBombError as error:
-        raise DataError(f"{name}: more than {MAX_PIXELS} pixels; scan at a lower resolution") from error
+        raise DataError(
+            f"{name}: more than {MAX_PIXELS / 1e6:.0f} million pixels; scan at a lower resolution"
+        ) from error
     except DataError:
         raise
     except Exception as error:  # Pillow's decoders raise many kinds
-        raise DataError(f"{name}: broken image file ({error})") from error
+        raise DataError(f"{name}: broken image file ({error}); copy or save it again") from error
 
 
 def known_formats() -> tuple[str, ...]:
@@ -136,7 +138,8 @@ def check_size(size: tuple[int, int], name: str) -> None:
     """Raise DataError for a picture, width and height, that is too large or too small."""
     width, height = size
     if width * height > MAX_PIXELS:
-        raise DataError(f"{name}: {width} x {height} pixels, more than {MAX_PIXELS}; scan at a lower resolution")
+        given, most = width * height / 1e6, MAX_PIXELS / 1e6
+        raise DataError(f"{name}: {given:.3g} million pixels, more than {most:.0f} million; scan at a lower resolution")
     if max(size) > MAX_SIDE:
         raise DataError(f"{name}: {width} x {height} pixels, more than {MAX_SIDE} on one side; crop it")
     if min(size) < MIN_SIDE:

@@ -26,7 +26,7 @@ class Batch:
         files: that exist.
         rows: the results of pages, values for JSON.
         errors: one line each, without the program's name; also printed on stderr, at once.
-        failed: how many files or pages have no result.
+        failures: names and errors of files and pages without a result.
         complete: whether all files have been read.
 
     Raises:
@@ -39,7 +39,8 @@ class Batch:
         self.args = args
         self.rows: list[Row] = []
         self.errors: list[str] = []
-        self.failed, self.complete = 0, False
+        self.failures: list[tuple[str, str]] = []
+        self.complete = False
         files: dict[Path, None] = {}
         self._missing: list[tuple[Path, DataError]] = []
         for path in paths:
@@ -104,8 +105,8 @@ class Batch:
                     tqdm.write(text, file=sys.stdout)
 
     def _fail(self, error: Exception, name: object) -> None:
-        self.failed += 1
         self.add_error(error, name)
+        self.failures.append((str(name), self.errors[-1]))
 
     def add_error(self, error: Exception, name: object) -> None:
         """Note the error of a page or file of this name, and print it."""

@@ -132,7 +132,7 @@ def _each_page(args: Arguments, make_folder: Callable[[list[Path]], Any], verb: 
         return folder.write(picture, net)
 
     batch.run(verb, read_pictures, write, lambda: {"pages": batch.rows, "errors": batch.errors})
-    if batch.failed:
+    if failed := len(batch.failures):
         others = f"; the others are in {args.output}" if batch.rows else ""
         done = "read" if verb == "read" else "digitized"
-        raise DataError(f"{counted(batch.failed, 'page')} could not be {done}{others}")
+        raise DataError(f"{counted(failed, 'page')} could not be {done}{others}")

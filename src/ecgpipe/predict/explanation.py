@@ -12,6 +12,17 @@ from ecgpipe.report.names import class_names
 ARRANGEMENT = re.compile(r"(\d+)x(\d+)( Cabrera)?(?:\+(\d+))?")
 """Names of common layouts: rows, columns, and rhythm strips below."""
 ALL_LEADS = 12
+SERIOUS = (
+    "contradict each other",
+    "few lead names were read, or few fit",
+    "of the lead names that were read do not fit the layout",
+    "no lead name that was read there fits",
+    "most lead names appear twice",
+    "the scale of the page may be wrong",
+)
+"""Parts of the reader's notes on pages that may be misread (``reader.page``, ``limb_leads``, ``digitize``)."""
+MISSING = "missing: "
+"""Start of the note that repeats the missing leads."""
 
 
 def explain_prediction(prediction: Prediction, model: Mapping[str, Any]) -> dict[str, Any]:
@@ -24,7 +35,8 @@ def explain_prediction(prediction: Prediction, model: Mapping[str, Any]) -> dict
     Returns:
         ``summary`` and ``sure``, sentences; ``unusual``, a sentence or null; ``classes``, most probable first, each
         with ``label``, ``meaning`` (or null), ``probability`` and ``result``; ``thresholds``, a sentence or null;
-        ``read``, pairs of a term and its value in words, empty for an image model.
+        ``read``, pairs of a term and its value in words, empty for an image model; ``notes``, serious ones first,
+        without the missing leads if ``read`` has them.
     """
     meanings = class_names(model["trained_on"]["dataset"] or "", prediction.classes)
     order = (-prediction.probabilities).argsort(kind="stable")
@@ -43,7 +55,19 @@ def explain_prediction(prediction: Prediction, model: Mapping[str, Any]) -> dict
         ],
         "thresholds": _thresholds(prediction),
         "read": [] if prediction.read is None else read_in_words(prediction.read),
+        "notes": _notes(prediction),
     }
+
+
+def is_serious(note: str) -> bool:
+    """Whether a note says that the page may be misread as a whole."""
+    return any(part in note for part in SERIOUS)
+
+
+def _notes(prediction: Prediction) -> list[str]:
+    said = prediction.read is not None
+    notes = [note for note in prediction.notes if not (said and note.startswith(MISSING))]
+    return sorted(notes, key=lambda note: not is_serious(note))
 
 
 def _summary(prediction: Prediction, meanings: Mapping[str, str]) -> str:
@@ -68,6 +92,8 @@ def _sure(prediction: Prediction, calibration: Mapping[str, Any] | None) -> str:
         return f"How sure: unknown. The {what} is not calibrated; its probabilities may be too high or too low."
     if prediction.ood is not None and prediction.ood.unusual:
         return "How sure: unknown, since the page is unusual."
+    if any(map(is_serious, prediction.notes)):
+        return "How sure: unknown, since the page may be misread."
     missing = 0 if prediction.read is None else len(prediction.read["missing"])
     if missing > MOST_MISSING:
         return (
@@ -100,7 +126,7 @@ def _result(prediction: Prediction, label: str) -> str:
     marks = [WHY_PREDICTED[prediction.task]] if label in prediction.predicted else []
     reached = [each.specificity for each in prediction.thresholds.get(label, ()) if each.reached]
     if reached:
-        marks.append(f"reaches its {_percent(max(reached))} threshold")
+        marks.append(f"above the threshold of {_percent(max(reached))} specificity")
     return "; ".join(marks)
 
 
@@ -114,7 +140,7 @@ def _thresholds(prediction: Prediction) -> str | None:
     kind = "validation" if rows[0].chosen_on == "validation" else "scored"
     return (
         f"Each class has its own thresholds ({', '.join(shares)}). Of the {kind} records without the class, {example} "
-        f"are below its {example} threshold."
+        f"are below its threshold of {example} specificity."
     )
 
 

@@ -33,7 +33,7 @@ def format_prediction(prediction: Prediction, model: Mapping[str, Any]) -> str:
     lines.append(f"  {words['sure']}")
     if words["read"]:
         lines.append("  read: " + "; ".join(f"{term.lower()} {text}" for term, text in words["read"]))
-    lines += [f"  note: {note}" for note in prediction.notes]
+    lines += [f"  note: {note}" for note in words["notes"]]
     if words["unusual"]:
         lines.append(f"  {words['unusual']}")
     return "\n".join(lines)

@@ -53,7 +53,7 @@ class ShownRecording:
         signal: float (12, samples) mV, leads in the usual order; NaN where the page shows no trace.
         sampling_rate: Hz.
         leads: in the order in which they were found.
-        details: layout, speed_mm_per_s, gain_mm_per_mv, missing (``ecgpipe.artifacts.digitized``).
+        details: layout, speed_mm_per_s, gain_mm_per_mv, missing, assumed (as in the JSON of ``ecgpipe digitize``).
     """
 
     signal: np.ndarray = field(repr=False)

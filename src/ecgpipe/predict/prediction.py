@@ -67,7 +67,7 @@ class Prediction:
         thresholds: class -> its thresholds of the evaluation; empty if none are stored.
         ood: out-of-distribution score; None if no statistics are stored.
         read: values read from the page for a signal model: layout, speed_mm_per_s, gain_mm_per_mv, missing (lead
-            names); None for an image model.
+            names), assumed (speed, gain); None for an image model.
     """
 
     name: str

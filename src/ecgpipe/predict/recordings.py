@@ -23,13 +23,14 @@ from ecgpipe.predict.prediction import OodScore, Prediction, describe_model, pre
 from ecgpipe.predict.predictor import Predictor
 from ecgpipe.preprocess.canvas import reader_of
 from ecgpipe.reader.digitize import digitize, missing_leads
+from ecgpipe.reader.templates import Layout
 from ecgpipe.render.page import render_page, short_note
 
 RECORD_LAYOUT = "12x1"
 """Records are drawn in this layout, which shows ten seconds of all leads."""
 SIGNAL_METHOD = "integrated-gradients"
 """The saliency method of signal models."""
-READ = [key for key in DETAILS if key not in ("digitized", "notes")]
+READ = [*(key for key in DETAILS if key not in ("digitized", "notes")), "assumed"]
 
 
 class RecordingReader(FileReader):
@@ -39,7 +40,7 @@ class RecordingReader(FileReader):
         layout: draw records in this layout (a name, or the path of a layout file).
         derive_leads: compute III, aVR, aVL and aVF from I and II if a record lacks them.
         reading: further options of ``read_signal``: lead_names, uncalibrated_gain.
-        speed, gain: of pages, as in ``digitize``.
+        speed, gain, layouts: of pages, as in ``digitize``.
     """
 
     def __init__(
@@ -49,13 +50,14 @@ class RecordingReader(FileReader):
         reading: Mapping[str, Any] | None = None,
         speed: float | None = None,
         gain: float | None = None,
+        layouts: Sequence[Layout] | None = None,
     ) -> None:
         super().__init__(bool(derive_leads), reading)
-        self._scales = {"speed": speed, "gain": gain}
+        self._known: dict[str, Any] = {"speed": speed, "gain": gain, "layouts": layouts}
         self._drawing = RenderConfig(layout=layout or RECORD_LAYOUT)
 
     def _picture(self, picture: Picture) -> InputPage:
-        recording = digitize(picture.image, reader_of(None), **self._scales)
+        recording = digitize(picture.image, reader_of(None), **self._known)
         summary = recording.summary()
         shown = ShownRecording(
             recording.signal,
@@ -92,7 +94,7 @@ class RecordingReader(FileReader):
             ShownLead(lead.name, lead.start_sample / rate, lead.end_sample / rate, lead.pixels) for lead in page.leads
         )
         seen = signal[:, :count]
-        details = {"layout": "record", "speed_mm_per_s": None, "gain_mm_per_mv": None, "missing": missing_leads(seen)}
+        details = dict.fromkeys(READ) | {"layout": "record", "missing": missing_leads(seen), "assumed": []}
         recording = ShownRecording(seen, rate, leads, details)
         return InputPage(
             name, "record", page.image, np.zeros((0, 0), np.uint8), notes=tuple(notes), recording=recording

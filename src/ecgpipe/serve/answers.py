@@ -6,6 +6,7 @@ import logging
 import tempfile
 import zipfile
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path, PurePath
@@ -55,13 +56,22 @@ class Answers:
 
     Args:
         predictor: the model.
+        options: of the model's reader.
     """
 
-    def __init__(self, predictor: Predictor | RecordingPredictor) -> None:
-        self.predictor = predictor
+    def __init__(self, predictor: Predictor | RecordingPredictor, options: Mapping[str, Any] | None = None) -> None:
+        self.predictor, self.options = predictor, dict(options or {})
         self._files: OrderedDict[bytes, _File] = OrderedDict()
 
-    def answer(self, action: str, content: bytes, name: str, label: str | None, number: int) -> dict | Attachment:
+    def answer(
+        self,
+        action: str,
+        content: bytes,
+        name: str,
+        label: str | None,
+        number: int,
+        scales: Mapping[str, float] | None = None,
+    ) -> dict | Attachment:
         """Answer a request.
 
         Args:
@@ -70,11 +80,12 @@ class Answers:
             name: of the file.
             label: class of overlays; None, or a class that the model does not know: the most probable one.
             number: of the page in the file, from 0; predict answers for all pages.
+            scales: speed and gain of the pages, if known, for a signal model.
 
         Raises:
             EcgpipeError: there is no answer; predict returns its errors instead.
         """
-        file = self._read(content, name)
+        file = self._read(content, name, dict(scales or {}))
         if action == "predict":
             return self._pages(file, label)
         if not 0 <= number < len(file.pages):
@@ -86,23 +97,23 @@ class Answers:
             return self._record(page)
         return self._report(page, label)
 
-    def _read(self, content: bytes, name: str) -> _File:
-        key = sha256(name.encode() + b"\0" + content).digest()
+    def _read(self, content: bytes, name: str, scales: dict[str, float]) -> _File:
+        key = sha256(f"{name}\0{sorted(scales.items())}\0".encode() + content).digest()
         file = self._files.pop(key, None)
-        file = self._predicted(content, name) if file is None else file
+        file = self._predicted(content, name, scales) if file is None else file
         if file.pages:  # no other requests are possible for other files
             self._files[key] = file
         while len(self._files) > 1 and sum(len(each.pages) for each in self._files.values()) > KEPT_PAGES:
             self._files.popitem(last=False)
         return file
 
-    def _predicted(self, content: bytes, name: str) -> _File:
+    def _predicted(self, content: bytes, name: str, scales: dict[str, float]) -> _File:
         if PurePath(name).suffix.lower() in RECORD_SUFFIXES:
             return _File([], [f"{name}: {NO_RECORDS}"], False)
         pages: list[_Marked] = []
         errors: list[str] = []
         try:
-            for page in self.predictor.reader().read_content(content, name):
+            for page in self.predictor.reader(**self.options, **scales).read_content(content, name):
                 if len(pages) + len(errors) == MAX_PAGES:
                     return _File(pages, errors, True)
                 if isinstance(page, InputPage):

@@ -5,9 +5,10 @@ import json
 import secrets
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import anyio
 from starlette.applications import Starlette
@@ -35,6 +36,7 @@ MAX_UPLOAD_BYTES = 40_000_000
 MAX_REQUESTS = 4  # in progress or waiting; each keeps a file in memory
 UPLOAD_SECONDS = 60.0
 NAME_HEADER, CLASS_HEADER, PAGE_HEADER = "x-file-name", "x-overlay-class", "x-page"
+SCALES = {"speed": ("25", "50"), "gain": ("5", "10", "20")}  # mm/s and mm/mV that the page offers; x-speed, x-gain
 ACTIONS = ("predict", "overlay", "record", "report")
 NETWORK_WARNING = (
     "This page can be reached from the network, without a password or encryption. Do not send pages of patients over a "
@@ -65,15 +67,18 @@ def build_app(worker: Worker, hosts: Iterable[str], max_bytes: int, in_network: 
             number = request.headers.get(PAGE_HEADER, "0")
             if not (number.isascii() and number.isdigit() and len(number) < 4):
                 raise HTTPException(400, f"{PAGE_HEADER}: not a page number")
+            scales = _scales(request)
             with limit.request():
                 content = await _upload(request, max_bytes)
-                async with one_at_a_time:
-                    if await request.is_disconnected():  # "Stop" on the page while other files were read
-                        raise HTTPException(400, "the request was stopped")
-                    answer = await anyio.to_thread.run_sync(worker.ask, action, content, name, label, int(number))
+                await _turn(request, one_at_a_time)
+                try:
+                    ask = partial(worker.ask, action, content, name, label, int(number), scales)
+                    answer = await anyio.to_thread.run_sync(ask)
+                finally:
+                    one_at_a_time.release()
             if not isinstance(answer, Attachment):
                 return JSONResponse(answer)
-            headers = {"content-disposition": f'attachment; filename="{answer.name}"'}
+            headers = {"content-disposition": f"attachment; filename*=UTF-8''{quote(answer.name)}"}
             return Response(answer.content, media_type=answer.media_type, headers=headers)
 
         return handle
@@ -92,6 +97,15 @@ def _file_name(request: Request) -> str:
     return PurePosixPath(given).name[:200] or "file"
 
 
+def _scales(request: Request) -> dict[str, float]:
+    """The speed and gain that the user has chosen."""
+    given = {name: request.headers[f"x-{name}"] for name in SCALES if f"x-{name}" in request.headers}
+    for name, value in given.items():
+        if value not in SCALES[name]:
+            raise HTTPException(400, f"x-{name}: give one of {', '.join(SCALES[name])}")
+    return {name: float(value) for name, value in given.items()}
+
+
 class _RequestLimit:
     def __init__(self, limit: int) -> None:
         self.limit, self.active = limit, 0
@@ -105,6 +119,24 @@ class _RequestLimit:
             yield
         finally:
             self.active -= 1
+
+
+async def _turn(request: Request, lock: anyio.Lock) -> None:
+    """Acquire the lock, unless the client goes away first, for example by "Stop" on the page; its slot is then free."""
+
+    async def watch() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        group.cancel_scope.cancel()
+
+    acquired = False
+    async with anyio.create_task_group() as group:
+        group.start_soon(watch)
+        await lock.acquire()
+        acquired = True
+        group.cancel_scope.cancel()
+    if not acquired:
+        raise HTTPException(400, "the request was stopped")
 
 
 async def _upload(request: Request, max_bytes: int) -> bytes:
@@ -145,6 +177,12 @@ def _file(name: str, media_type: str) -> Callable[[Request], Coroutine[Any, Any,
     return send
 
 
+def _calibrated(calibration: dict[str, Any]) -> str:
+    unseen = calibration["fitted_on"] == "validation"
+    records = "records that were not used for training" if unseen else "of the scored records"
+    return f"Probabilities are calibrated on {calibration['records']} {records}."
+
+
 def _page_html(worker: Worker, token: str, max_bytes: int, in_network: bool) -> str:
     model = worker.model
     trained, calibration = model["trained_on"], model["calibration"]
@@ -152,7 +190,7 @@ def _page_html(worker: Worker, token: str, max_bytes: int, in_network: bool) -> 
     sentences = [
         f"{name[0].upper()}{name[1:]}, trained on {trained['dataset']}, protocol {trained['protocol']}, "
         f"seed {trained['seed']}.",
-        f"Probabilities are calibrated on {calibration['records']} records ({calibration['fitted_on']})."
+        _calibrated(calibration)
         if calibration
         else "This model has no calibration: its probabilities may be too high or too low.",
         "Pages that differ from the training pages are marked."

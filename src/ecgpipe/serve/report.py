@@ -2,14 +2,17 @@
 
 import io
 import textwrap
+import warnings
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
+from matplotlib.font_manager import get_font_names
 from matplotlib.patches import Rectangle
 from PIL import Image
 
@@ -26,6 +29,11 @@ PICTURE_SIDE = 1600  # pixels, 225 per inch on the page
 LONGEST_NAME = 34  # letters of a class and its meaning
 MOST_CLASSES = 12  # listed, the most probable ones
 LEAST_PICTURE = 70.0  # mm of height that the notes leave for the picture
+FONTS = (
+    "DejaVu Sans", "Arial Unicode MS", "Microsoft YaHei", "SimHei", "WenQuanYi Zen Hei", "Droid Sans Fallback",
+    "Yu Gothic", "Malgun Gothic", "NanumGothic", "Tahoma", "Noto Sans Arabic", "Noto Sans Devanagari", "Nirmala UI",
+)  # fmt: skip
+"""The font, and others for letters that it lacks: TrueType, since PDF files of matplotlib cannot contain others."""
 WARNING, FAINT, BAR = "#b00020", "#606060", "#1f5fa8"
 
 
@@ -62,7 +70,7 @@ def report_pdf(
         sheet.text(words["thresholds"], 8, FAINT)
     if words["read"]:
         sheet.text("Read from the page: " + "; ".join(f"{term}: {text}" for term, text in words["read"]) + ".", 9)
-    notes = [*(["The page was straightened."] if prediction.rectified else []), *prediction.notes]
+    notes = [*(["The page was straightened."] if prediction.rectified else []), *words["notes"]]
     for number, note in enumerate(notes):
         if sheet.height_left < LEAST_PICTURE:
             sheet.text(f"and {len(notes) - number} more notes; see the web page", 8, FAINT)
@@ -73,6 +81,13 @@ def report_pdf(
     sheet.text(f"{marks} {label}.", 9)
     sheet.picture(overlay)
     return sheet.content(f"{prediction.name}: prediction")
+
+
+@cache
+def _fonts() -> list[str]:
+    """Those of the fonts that are installed."""
+    installed = set(get_font_names())
+    return [name for name in FONTS if name in installed]
 
 
 class _Sheet:
@@ -138,7 +153,8 @@ class _Sheet:
 
     def content(self, title: str) -> bytes:
         stream = io.BytesIO()
-        with matplotlib.rc_context({"pdf.fonttype": 42}):
+        with matplotlib.rc_context({"pdf.fonttype": 42}), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing from font")  # of a script without an installed font
             FigureCanvasPdf(self.figure).print_pdf(stream, metadata={"Title": title, "Creator": "ecgpipe"})
         return stream.getvalue()
 
@@ -150,5 +166,6 @@ class _Sheet:
             size=size,
             color=colour,
             weight="bold" if bold else "normal",
+            family=_fonts(),
             parse_math=False,  # names may contain a $
         )

@@ -17,20 +17,31 @@ from ecgpipe.serve.worker import Worker
 NOWHERE = ("192.0.2.1", 9)
 """An address that no machine uses (RFC 5737)."""
 SILENT_SECONDS = 10
-"""Time for a connection's first request; without a limit, idle connections would keep all others out."""
+"""Time for the header of a request; without a limit, idle connections would keep all others out."""
 HTTP_PORT = 80
 """Browsers leave it out of the Host header."""
 
 
 class _Connection(H11Protocol):
-    """Closes a connection whose first request does not arrive."""
+    """Closes a connection on which no request arrives: at its start and after each answer."""
+
+    silent: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
-        self.loop.call_later(SILENT_SECONDS, self._close_if_silent)
+        self._wait_for_request()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._wait_for_request()
+
+    def _wait_for_request(self) -> None:
+        if self.silent is not None:
+            self.silent.cancel()
+        self.silent = self.loop.call_later(SILENT_SECONDS, self._close_if_silent)
 
     def _close_if_silent(self) -> None:
-        if self.cycle is None:
+        if self.cycle is None or self.cycle.response_complete:
             self.transport.close()
 
 
@@ -46,6 +57,7 @@ class LocalPage:
         seconds: time limit per file.
         max_bytes: size limit per file.
         plugin: see ``Predictor``.
+        layouts: file of further page layouts for a signal model.
 
     Attributes:
         address: of the page on this machine.
@@ -66,6 +78,7 @@ class LocalPage:
         seconds: float = 120,
         max_bytes: int = MAX_UPLOAD_BYTES,
         plugin: Path | str | None = None,
+        layouts: Path | str | None = None,
     ) -> None:
         read_saved(folder)  # fails before anything is started
         self._socket = bound_socket(host, port)
@@ -74,7 +87,7 @@ class LocalPage:
         self.address = f"http://{hosts[0]}:{self.port}/"
         self.for_phones = [f"http://{each}:{self.port}/" for each in other_machines(hosts)]
         try:
-            self.worker = Worker(folder, seconds, threads, plugin)
+            self.worker = Worker(folder, seconds, threads, plugin, layouts)
         except BaseException:
             self._socket.close()
             raise

@@ -9,6 +9,7 @@ import logging
 import multiprocessing
 import signal
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -38,6 +39,7 @@ class Worker:
         seconds: time limit per file.
         threads: CPU threads.
         plugin: see ``Predictor``.
+        layouts: file of further page layouts for a signal model.
 
     Raises:
         DataError: the model cannot be used.
@@ -49,16 +51,18 @@ class Worker:
         seconds: float = 120,
         threads: int | None = None,
         plugin: Path | str | None = None,
+        layouts: Path | str | None = None,
     ) -> None:
         self.folder, self.seconds = str(folder), seconds
         self.options = {"threads": threads, "plugin": None if plugin is None else str(plugin)}
+        self.layouts = None if layouts is None else str(layouts)
         self._lock, self._stopped = threading.Lock(), False
         self._start()
 
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         connection, other = context.Pipe()
-        process = context.Process(target=_run, args=(other, self.folder, self.options), daemon=True)
+        process = context.Process(target=_run, args=(other, self.folder, self.options, self.layouts), daemon=True)
         try:
             process.start()
         except OSError as error:  # the next request tries again
@@ -76,7 +80,13 @@ class Worker:
         self.model: dict[str, Any] = ready  # Predictor.description
 
     def ask(
-        self, action: str, content: bytes, name: str, label: str | None = None, number: int = 0
+        self,
+        action: str,
+        content: bytes,
+        name: str,
+        label: str | None = None,
+        number: int = 0,
+        scales: Mapping[str, float] | None = None,
     ) -> dict[str, Any] | Attachment:
         """Ask about a file.
 
@@ -86,6 +96,7 @@ class Worker:
             name: for messages.
             label: class of the overlay; None: the most probable class of each page.
             number: of the page in the file, from 0; ``predict`` answers for all pages.
+            scales: ``speed`` and ``gain`` of the pages, if known, for a signal model.
 
         Returns:
             predict: ``pages``, ``errors``, and ``more``, whether the file has more than eight pages. A page has
@@ -102,7 +113,13 @@ class Worker:
             if not self.process.is_alive():
                 self._restart()
             try:
-                request = {"action": action, "name": name, "label": label, "number": number}
+                request = {
+                    "action": action,
+                    "name": name,
+                    "label": label,
+                    "number": number,
+                    "scales": dict(scales or {}),
+                }
                 self._connection.send_bytes(json.dumps(request).encode())
                 self._connection.send_bytes(content)
                 if not self._connection.poll(self.seconds):
@@ -136,14 +153,16 @@ class Worker:
         self._connection.close()
 
 
-def _run(connection: Connection, folder: str, options: dict[str, Any]) -> None:
+def _run(connection: Connection, folder: str, options: dict[str, Any], layouts: str | None) -> None:
     """The process: send the model's description, then answer until the connection closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server ends this process
     from ecgpipe.predict import load_predictor
+    from ecgpipe.reader.templates import read_templates
     from ecgpipe.serve.answers import Answers
 
     try:
-        answers = Answers(load_predictor(folder, **options))
+        further = {} if layouts is None else {"layouts": (*read_templates(), *read_templates(Path(layouts)))}
+        answers = Answers(load_predictor(folder, **options), further)
     except EcgpipeError as error:
         connection.send_bytes(json.dumps({"error": str(error)}).encode())
         return

@@ -10,11 +10,13 @@ const status = document.getElementById("status");
 const results = document.getElementById("results");
 let waiting = [], current = null;
 
-function showError(text, place) {
+// Above what the place has, or below it
+function showError(text, place, below = false) {
   const line = document.createElement("p");
   line.className = "error";
   line.setAttribute("role", "alert");
-  place.prepend(line);
+  if (below) place.append(line);
+  else place.prepend(line);
   line.textContent = text;
 }
 
@@ -62,8 +64,10 @@ function finish(entry, text, article) {
     link.textContent = entry.file.name;
     link.addEventListener("click", (event) => {
       event.preventDefault();
-      article.scrollIntoView();
-      article.querySelector("h2").focus({ preventScroll: true });
+      let shown = article;
+      while (shown.newer) shown = shown.newer; // read again
+      shown.scrollIntoView();
+      shown.querySelector("h2").focus({ preventScroll: true });
     });
     entry.name.replaceChildren(link);
   }
@@ -71,17 +75,18 @@ function finish(entry, text, article) {
 
 async function readOne(entry) {
   const { file, section } = entry;
-  const say = (text) => showError(text, section);
+  const say = (text) => showError(text, section, true); // in the order of the files and pages
   try {
     const answer = await (await ask("predict", file, { signal: entry.control.signal })).json();
     const articles = answer.pages.map((page) => resultOf(file, page, showError));
     section.append(...articles);
     answer.errors.forEach(say);
-    if (answer.more) say(`${file.name}: only the first pages are shown; ecgpipe predict has no limit`);
-    const count = articles.length;
+    const count = articles.length, failed = answer.errors.length;
+    if (answer.more) say(`${file.name}: only the first ${count + failed} pages are shown; for all: ecgpipe predict FILE`);
     const top = count ? answer.pages[0].words.classes[0] : null;
     const text = count > 1 ? `${count} pages` : count ? `${top.label} ${Math.round(100 * top.probability)}%` : "not predicted";
-    finish(entry, text, articles[0]);
+    finish(entry, count && failed ? `${text}, ${failed} failed` : text, articles[0]);
+    if (failed) entry.line.classList.add("failed");
   } catch (error) {
     if (error.name !== "AbortError") say(error.message || String(error));
     finish(entry, error.name === "AbortError" ? "stopped" : "not predicted");
@@ -100,14 +105,15 @@ async function work() {
   update();
 }
 
-function addFiles(files) {
-  if (!files.length) return;
+function addFiles(files, problems = []) {
+  if (!files.length && !problems.length) return;
   const section = document.createElement("section"); // files added together keep their order
   results.prepend(section);
+  for (const text of problems) showError(text, section, true);
   for (const file of files) {
     const entry = entryOf(file, section);
     if (file.size > maxBytes) {
-      showError(`${file.name}: larger than ${maxBytes / 1e6} MB; use ecgpipe predict`, section);
+      showError(`${file.name}: larger than ${maxBytes / 1e6} MB; use ecgpipe predict`, section, true);
       finish(entry, "too large");
     } else {
       waiting.push(entry);
@@ -115,6 +121,50 @@ function addFiles(files) {
   }
   update();
   work();
+}
+
+// Whether the page's own dialog for files would offer a file
+function isPicture(file) {
+  const kinds = document.getElementById("file").accept.split(",");
+  const suffix = file.name.slice(file.name.lastIndexOf(".")).toLowerCase();
+  return kinds.includes(suffix) || kinds.includes(file.type);
+}
+
+async function collect(entry, files) {
+  if (entry.isFile) {
+    files.push(await new Promise((resolve, reject) => entry.file(resolve, reject)));
+    return;
+  }
+  const reader = entry.createReader();
+  for (;;) {
+    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject)); // not all at once
+    if (!some.length) return;
+    for (const each of some) if (!each.name.startsWith(".")) await collect(each, files);
+  }
+}
+
+// Files that were dropped, and the pictures in folders
+async function addDropped(data) {
+  const entries = [...data.items].map((item) => item.webkitGetAsEntry?.()); // lost after the first await
+  const whole = [...data.files], files = [], problems = [];
+  for (const [at, entry] of entries.filter((each, at) => data.items[at].kind === "file").entries()) {
+    if (!entry?.isDirectory) {
+      if (whole[at]) files.push(whole[at]);
+      continue;
+    }
+    const found = [];
+    try {
+      await collect(entry, found);
+    } catch {
+      problems.push(`${entry.name}: a folder that cannot be read; drop its files`);
+    }
+    const pictures = found.filter(isPicture).sort((a, b) => (a.name < b.name ? -1 : 1));
+    files.push(...pictures);
+    const others = found.length - pictures.length;
+    if (!pictures.length) problems.push(`${entry.name}: a folder without photos, scans or PDF files`);
+    else if (others) problems.push(`${entry.name}: ${others} other ${others === 1 ? "file" : "files"} in this folder left out`);
+  }
+  addFiles(files, problems);
 }
 
 document.getElementById("clear").addEventListener("click", () => {
@@ -135,7 +185,7 @@ for (const kind of ["dragenter", "dragover"]) {
 for (const kind of ["dragleave", "drop"]) {
   document.addEventListener(kind, (event) => { event.preventDefault(); drop.classList.remove("over"); });
 }
-document.addEventListener("drop", (event) => addFiles([...event.dataTransfer.files]));
+document.addEventListener("drop", (event) => addDropped(event.dataTransfer));
 document.addEventListener("paste", (event) => addFiles([...event.clipboardData.files]));
 const network = document.getElementById("network");
 network.hidden = !network.textContent;

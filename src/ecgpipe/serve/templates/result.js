@@ -41,9 +41,10 @@ function fillWords(find, page) {
     element("dt", term, find("dl"));
     element("dd", text, find("dl"));
   }
-  for (const note of prediction.notes) element("li", note, find(".notes"));
+  for (const note of words.notes) element("li", note, find(".notes"));
   find(".reading").hidden = !words.read.length;
-  find(".remarks").hidden = !prediction.notes.length;
+  find(".scales").hidden = !page.plot || prediction.kind === "record";
+  find(".remarks").hidden = !words.notes.length;
   if (prediction.rectified) find(".rectified").textContent = ", straightened";
 }
 
@@ -74,8 +75,9 @@ function fillOverlay(find, page, shown) {
   find(".scale").textContent = `The digitized leads, arranged as on the page. ${scale}.` + (marked ? ` Coloured: the seconds that support ${shown.overlay_of}.` : "");
 }
 
-// The article of a page; showError: called with a message and the element that shows it.
-export function resultOf(file, page, showError) {
+// The article of a page; showError: called with a message and the element that shows it; scales: speed and gain that the
+// user has chosen.
+export function resultOf(file, page, showError, scales = {}) {
   const article = document.getElementById("result").content.cloneNode(true).firstElementChild;
   const find = (selector) => article.querySelector(selector);
   const number = page.number;
@@ -90,7 +92,7 @@ export function resultOf(file, page, showError) {
     const label = select.value;
     article.classList.add("busy");
     try {
-      known[label] ||= await (await ask("overlay", file, { label, number })).json();
+      known[label] ||= await (await ask("overlay", file, { label, number, scales })).json();
       if (select.value === label) {
         fillOverlay(find, page, known[label]);
         shown = label;
@@ -106,7 +108,7 @@ export function resultOf(file, page, showError) {
     button?.addEventListener("click", async () => {
       button.disabled = true;
       try {
-        await download(action, file, { label: select.value || page.overlay_of, number });
+        await download(action, file, { label: select.value || page.overlay_of, number, scales });
       } catch (error) {
         showError(error.message, article);
       }
@@ -118,6 +120,29 @@ export function resultOf(file, page, showError) {
     button.title = "Enlarge"; // its name is that of the picture
     button.addEventListener("click", () => enlarge(picture, page.prediction.name));
   }
+  for (const name of ["speed", "gain"]) {
+    const choice = find(`.scales .${name}`);
+    choice.value = scales[name] ?? "";
+    choice.addEventListener("change", () => readAgain(article, file, page, showError, { ...scales, [name]: choice.value }));
+  }
   find(".remove").addEventListener("click", () => article.remove());
   return article;
+}
+
+async function readAgain(article, file, page, showError, scales) {
+  article.classList.add("busy");
+  const choices = article.querySelectorAll(".scales select");
+  for (const choice of choices) choice.disabled = true;
+  try {
+    const answer = await (await ask("predict", file, { label: page.overlay_of, scales })).json();
+    const name = page.prediction.name;
+    const found = answer.pages.find((each) => each.prediction.name === name);
+    if (!found) throw new Error(answer.errors.find((text) => text.startsWith(name)) ?? `${name}: cannot be read so`);
+    article.newer = resultOf(file, found, showError, scales);
+    article.replaceWith(article.newer);
+  } catch (error) {
+    showError(error.message, article);
+    for (const choice of choices) choice.disabled = false;
+    article.classList.remove("busy");
+  }
 }
