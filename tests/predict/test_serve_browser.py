@@ -29,6 +29,27 @@ data.items.add(new File([bytes], name));
 document.dispatchEvent(new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true}));
 """
 
+DROP_FOLDER = """
+const file = (name, base64, type) => new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name, {type});
+const entry = (file) => ({isFile: true, isDirectory: false, name: file.name, file: (done) => done(file)});
+const folder = (name, content) => ({isFile: false, isDirectory: true, name, createReader: () => ({
+  readEntries: (done) => done(content.splice(0, 2))  // not all at once
+})});
+const inner = folder("below", [entry(file("b.png", "d29yZHM=", "image/png"))]);
+const content = ["notes.txt", ".hidden.png"].map((name) => entry(file(name, "d29yZHM=", "")));
+const scans = folder("scans", [...content, entry(file("a.png", arguments[0], "image/png")), inner]);
+const items = [scans, folder("empty", [])].map((each) => ({kind: "file", webkitGetAsEntry: () => each}));
+const event = new Event("drop", {bubbles: true, cancelable: true});
+Object.defineProperty(event, "dataTransfer", {value: {items, files: [new File([], "scans"), new File([], "empty")]}});
+document.dispatchEvent(event);
+"""
+BUSY_ONCE = """
+const whole = window.fetch;
+let asked = 0;
+const busy = {status: 503, headers: {"retry-after": "1"}};
+window.fetch = async (...all) => asked++ ? whole(...all) : new Response("the server is busy", busy);
+"""
+
 
 @contextmanager
 def opened(address, folder):
@@ -162,6 +183,35 @@ def test_several_files_for_a_model_of_recordings(made, served_recordings, tmp_pa
             page.save_screenshot(os.path.join(folder, "serve-recordings.png"))
         find("#clear").click()
         assert not every("article") and not find("#queue").is_displayed()
+
+
+def test_a_folder_a_busy_server_and_another_speed(made, served_recordings, tmp_path):
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import Select, WebDriverWait
+
+    with opened(served_recordings.address, tmp_path) as page:
+        find = lambda selector: page.find_element(By.CSS_SELECTOR, selector)  # noqa: E731
+        every = lambda selector: page.find_elements(By.CSS_SELECTOR, selector)  # noqa: E731
+        wait = WebDriverWait(page, 120)
+        page.execute_script(BUSY_ONCE)
+        page.execute_script(DROP_FOLDER, base64.b64encode(made.pages["00001"]).decode())
+        wait.until(lambda _: every("#status") and find("#status").text == "2 of 2 files done")
+        assert [heading.text for heading in every("article h2")] == ["a.png"]
+        errors = [error.text for error in every(".error")]
+        assert errors[:2] == [
+            "scans: 1 other file in this folder left out",
+            "empty: a folder without photos, scans or PDF files",
+        ]
+        assert len(errors) == 3 and errors[2].startswith("b.png: a text file")
+
+        assert "Paper speed\n25 mm/s" in find("dl").text
+        Select(find("article .speed")).select_by_value("50")
+        wait.until(lambda _: "Paper speed\n50 mm/s" in find("dl").text)
+        assert Select(find("article .speed")).first_selected_option.text == "50 mm/s" and len(every("article")) == 1
+        find("#queue a").click()
+        assert page.execute_script("return document.activeElement.textContent") == "a.png"
+        if folder := os.environ.get("ECGPIPE_SCREENSHOTS"):
+            page.save_screenshot(os.path.join(folder, "serve-again.png"))
 
 
 def write(path, content):
