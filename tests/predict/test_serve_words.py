@@ -198,6 +198,16 @@ def test_a_long_class_in_the_report_is_cut_not_left_out():
     assert text.count("Abnormal_heartbeat_images_of_pat") == 3  # in two sentences and in the table
 
 
+def test_the_report_shows_results_whole():
+    from ecgpipe.serve.report import report_pdf
+
+    rows = (ThresholdResult(0.975, 0.1, "validation", True),)
+    one = replace(prediction({"MI": 0.8}), thresholds={"MI": rows})
+    words, picture = explain_prediction(one, MODEL), np.full((40, 90, 3), 200, np.uint8)
+    text = pypdfium2.PdfDocument(report_pdf(one, words, picture, "MI", MODEL | {"variant": "m"}))[0].get_textpage()
+    assert "predicted: 50% or more; above the threshold of 97.5% specificity" in text.get_text_range()
+
+
 def test_the_report_of_a_name_in_another_script_has_no_warning(recwarn):
     from ecgpipe.serve.report import report_pdf
 

@@ -50,6 +50,16 @@ def test_results_of_another_picture_are_kept(command, tmp_path, monkeypatch):
         assert {file.stem for file in out.glob("*.hea")} == set(sources)
 
 
+def test_a_record_without_its_json_is_kept(tmp_path):
+    out = tmp_path / "out"
+    assert main(["digitize", str(picture(tmp_path / "scan.png")), "-o", str(out)]) == 0
+    (out / "scan.json").unlink()
+    (out / "scan-overlay.png").unlink()
+    before = (out / "scan.hea").read_bytes()
+    assert main(["digitize", str(picture(tmp_path / "scan.jpg")), "-o", str(out)]) == 0
+    assert (out / "scan.hea").read_bytes() == before and (out / "scan-2.hea").exists()
+
+
 def test_an_input_is_not_replaced_and_results_are_not_read(tmp_path):
     inputs = [picture(tmp_path / "x.png"), picture(tmp_path / "x-page.png")]
     before = [file.read_bytes() for file in inputs]

@@ -28,7 +28,8 @@ def table_row(prediction: Prediction, model: Mapping[str, Any]) -> Row:
         for label in prediction.classes
     }
     return (
-        _place(prediction.name)
+        {"page": 1}
+        | _place(prediction.name)
         | {"kind": prediction.kind, "predicted": "; ".join(prediction.predicted)}
         | {f"probability:{label}": f"{value:.6g}" for label, value in probabilities.items()}
         | {f"reached:{label}": value for label, value in reached.items()}
@@ -67,7 +68,7 @@ def write_table(file: Path, classes: Sequence[str], rows: Iterable[Row], failure
 
 def _place(name: str) -> Row:
     numbered = NUMBERED.fullmatch(name)
-    return {"file": numbered[1], "page": int(numbered[2])} if numbered else {"file": name, "page": 1}
+    return {"file": numbered[1], "page": int(numbered[2])} if numbered else {"file": name}
 
 
 def _number(value: float | None) -> str:

@@ -48,8 +48,14 @@ class RecordFolder:
     ) -> None:
         self.folder, self.rate, self.csv, self.parquet = folder, rate, csv, parquet
         self.layouts, self.speed, self.gain = layouts, speed, gain
-        # an existing record without JSON is no other page's: ``write`` refuses to replace it
-        ends = (".json", "-overlay.png", *((".csv",) if csv else ()), *((".parquet",) if parquet else ()))
+        ends = (
+            ".json",
+            "-overlay.png",
+            ".hea",
+            ".dat",
+            *((".csv",) if csv else ()),
+            *((".parquet",) if parquet else ()),
+        )
         self._names = ResultNames(folder, ends, inputs, RECORD_OTHERS)
 
     def write(self, picture: Picture, net: ReaderNet) -> tuple[str, dict]:

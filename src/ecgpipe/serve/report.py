@@ -131,7 +131,7 @@ class _Sheet:
                 )
             )
         self._write(left + length + 3, f"{row['probability']:.1%}", 9)
-        self._write(left + length + 17, textwrap.shorten(row["result"], 60, placeholder=" …"), 7.5, FAINT)
+        self._write(left + length + 17, textwrap.shorten(row["result"], 64, placeholder=" …"), 6.5, FAINT)
 
     def picture(self, picture: np.ndarray) -> None:
         """Draw a picture in the remaining space."""
