@@ -14,8 +14,10 @@ import wfdb
 from ecgpipe.lead_names import PRINTED_NAMES
 from ecgpipe.predict import NOTICE, InputPage
 from ecgpipe.predict.pages import ShownLead, ShownRecording
-from ecgpipe.serve.answers import KEPT_PAGES, Answers
+from ecgpipe.predict.recordings import RecordingReader
+from ecgpipe.serve.answers import KEPT_PAGES, NO_RECORDS, Answers
 from ecgpipe.serve.app import NETWORK_WARNING
+from tests.artifacts.test_unsupported_formats import dicom_recording
 from tests.predict.test_serve import request
 
 
@@ -130,6 +132,15 @@ def test_a_file_is_read_once_until_others_follow():
     assert predictor.read == 3 + KEPT_PAGES
 
 
+def test_a_dicom_recording_is_told_which_command_reads_it(tmp_path):
+    class Model(OnePage):
+        def reader(self):
+            return RecordingReader()
+
+    answer = Answers(Model()).answer("predict", dicom_recording(tmp_path).read_bytes(), "a.dcm", None, 0)
+    assert answer["errors"] == [f"a.dcm: {NO_RECORDS}"]
+
+
 def test_pages_in_memory_are_no_larger_than_on_the_screen():
     class Large(OnePage):
         def read_content(self, content, name):
@@ -170,7 +181,7 @@ def test_several_pages_of_one_file_have_numbers(ask, made):
     pages = json.loads(ask("predict", stream.getvalue(), "two.pdf")[2])["pages"]
     assert [each["number"] for each in pages] == [0, 1]
     second = ask("record", stream.getvalue(), "two.pdf", x_page="1")
-    assert second[1]["content-disposition"] == 'attachment; filename="two-2.zip"'
+    assert second[1]["content-disposition"] == "attachment; filename*=UTF-8''two-2.zip"
     assert json.loads(ask("overlay", stream.getvalue(), "two.pdf", x_page="1")[2])["overlay"] == pages[1]["overlay"]
 
 

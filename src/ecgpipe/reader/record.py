@@ -48,15 +48,8 @@ class RecordFolder:
     ) -> None:
         self.folder, self.rate, self.csv, self.parquet = folder, rate, csv, parquet
         self.layouts, self.speed, self.gain = layouts, speed, gain
-        ends = (
-            ".json",
-            "-overlay.png",
-            ".hea",
-            ".dat",
-            *((".csv",) if csv else ()),
-            *((".parquet",) if parquet else ()),
-        )
-        self._names = ResultNames(folder, ends, inputs, RECORD_OTHERS)
+        tables = [end for end, asked in ((".csv", csv), (".parquet", parquet)) if asked]
+        self._names = ResultNames(folder, [".json", "-overlay.png", ".hea", ".dat", *tables], inputs, RECORD_OTHERS)
 
     def write(self, picture: Picture, net: ReaderNet) -> tuple[str, dict]:
         """Digitize a picture and write the results; returns one line about it with its notes, and the JSON's content.
