@@ -69,7 +69,7 @@ def test_the_answer_hardly_depends_on_the_layout(box, pages):
 def test_it_says_what_was_read(box, pages):
     kit, record = (box.predict([pages[look]])[0] for look in ("kit-none", "record"))
     assert kit.read == {"layout": "3x4+1", "speed_mm_per_s": pytest.approx(25, rel=0.01), "gain_mm_per_mv": 10,
-                        "missing": []}  # fmt: skip
+                        "missing": [], "assumed": []}  # fmt: skip
     assert record.read["layout"] == "record"
     assert kit.to_dict()["read"] == kit.read
     text = format_prediction(kit, box.description)
