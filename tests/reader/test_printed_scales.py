@@ -1,6 +1,7 @@
 """Printed paper speeds and gains."""
 
 import json
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 
 from ecgpipe.config.pages import RenderConfig
 from ecgpipe.reader.digitize import digitize
+from ecgpipe.reader.geometry import PageGeometry
+from ecgpipe.reader.network import PIXEL_MAPS
 from ecgpipe.reader.printed_scales import PrintedScales, read_scales, scales_in, view_of_text
 from ecgpipe.reader.read import read_page
 from ecgpipe.reader.text_network import ALPHABET, BLANK, TextNet, decode, encode
@@ -127,3 +130,24 @@ def test_several_printed_scales_are_reported_and_one_of_them_is_used(net, tmp_pa
 def test_an_untrained_network_reads_nothing(net):
     picture = render_page(rhythm(0.85, 0.09), RATE, RenderConfig(layout="6x2", dpi=100)).image
     assert read_scales(picture, read_page(picture, net), TextNet().eval()) == PrintedScales()
+
+
+@pytest.mark.parametrize("faint", ["the number", "everything"])
+def test_pale_print_that_is_faint_on_the_map_is_read(faint, net):
+    """At 5 pixels per mm; the other text is dark."""
+    per_mm, (height, width) = 5, (200, 600)
+    picture = np.full((height, width, 3), 255, np.uint8)
+    font = cv2.FONT_HERSHEY_SIMPLEX, 0.55, (0, 0, 0), 1, cv2.LINE_AA
+    cv2.putText(picture, "10 mm/mV", (60, 100), *font)
+    cv2.putText(picture, "Unconfirmed", (350, 100), *font)
+    ink = (255 - picture[..., 0]).astype(np.float32) / 255
+    ink[:, : 82 if faint == "the number" else 300] *= 0.3
+    maps = np.zeros((len(PIXEL_MAPS), height, width), np.float32)
+    maps[PIXEL_MAPS.index("ink")] = ink
+    unit = float(np.hypot(height, width) / 2)
+    x, y = np.zeros(10), np.zeros(10)
+    x[2] = y[1] = unit / per_mm
+    geometry = PageGeometry(x, y, np.array([width, height]) / 2, unit, 0.0)
+    assert np.allclose(geometry.to_page(np.array([[width, height]])), np.array([[width, height]]) / 2 / per_mm)
+    reading = SimpleNamespace(maps=maps, geometry=geometry, scale=1.0)
+    assert read_scales(picture, reading, net.text).gains == (10,)

@@ -19,13 +19,13 @@ SPEEDS, GAINS = (12.5, 25.0, 50.0, 100.0), (2.5, 5.0, 10.0, 20.0)
 SURE = 0.6
 """Minimum probability of each character of a scale, without spaces."""
 MAP = 4.0  # pixels per mm at which text is located
-INK = 0.4  # probability
+INK, FAINT = 0.4, 0.15  # probability: text is located at both, since pale or fine print is faint on the map
 WORD_GAP = 5.0  # mm between the words of a line
 RULE = 8.0, 25.0  # mm, from which vertical and horizontal lines are rules, not letters
 HEIGHTS, SHORTEST = (1.2, 7.0), 5.0  # mm, heights and least length of a line of text
 BESIDE = 12  # pixels beside the text in a view
 LONGEST, OVERLAP = 1200, 25.0  # pixels of a view; heights of the text that two views of a long line share
-MOST_LINES = 150  # that are read
+MOST_LINES = 150  # that are read, of either probability
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,19 @@ def text_lines(reading: Reading) -> list[tuple[np.ndarray, np.ndarray, np.ndarra
     size = np.ceil(corners.max(axis=0) - first).astype(int)
     matrix = np.column_stack([axes, axes @ first])
     upright = cv2.warpAffine(ink, matrix, (int(size[0]), int(size[1])), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    marked = (upright > INK).astype(np.uint8)
+    lines = []
+    for least in (INK, FAINT):
+        boxes = sorted(_boxes_of_text(upright > least), key=lambda box: -box[2])[:MOST_LINES]
+        for x, y, wide, high in boxes:
+            middle = axes @ (first + np.array([x + wide / 2, y + high / 2])) / reading.scale
+            long = wide + (high if least == FAINT else 0)  # half a height at each end, where strokes are often missing
+            lines.append((middle, per_mm[:, 0] * long / MAP, per_mm[:, 1] * high / MAP))
+    return lines
+
+
+def _boxes_of_text(marked: np.ndarray) -> Iterator[tuple[int, int, int, int]]:
+    """Left, top, width and height of what may be lines of text; ``marked``: bool (h, w), MAP pixels per mm."""
+    marked = marked.astype(np.uint8)
     for length in ((round(RULE[0] * MAP), 1), (1, round(RULE[1] * MAP))):
         rule = cv2.dilate(
             cv2.morphologyEx(marked, cv2.MORPH_OPEN, np.ones(length, np.uint8)), np.ones((3, 3), np.uint8)
@@ -110,12 +122,9 @@ def text_lines(reading: Reading) -> list[tuple[np.ndarray, np.ndarray, np.ndarra
         marked[rule > 0] = 0
     joined = cv2.morphologyEx(marked, cv2.MORPH_CLOSE, np.ones((1, round(WORD_GAP * MAP)), np.uint8))
     _, _, boxes, _ = cv2.connectedComponentsWithStats(joined)
-    lines = []
-    for x, y, wide, high, _ in boxes[1:]:
+    for x, y, wide, high, _ in boxes[1:].tolist():
         if HEIGHTS[0] <= high / MAP <= HEIGHTS[1] and wide / MAP >= SHORTEST:
-            middle = axes @ (first + np.array([x + wide / 2, y + high / 2])) / reading.scale
-            lines.append((middle, per_mm[:, 0] * wide / MAP, per_mm[:, 1] * high / MAP))
-    return sorted(lines, key=lambda line: -np.linalg.norm(line[1]))[:MOST_LINES]
+            yield x, y, wide, high
 
 
 def view_of_text(picture: np.ndarray, middle: np.ndarray, along: np.ndarray, down: np.ndarray) -> np.ndarray:
