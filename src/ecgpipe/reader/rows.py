@@ -20,6 +20,8 @@ PIECES, PIECES_SHARE = 4.0, 0.3  # mm, and of that of the other rows: length of 
 BAR = 1.0  # mm, greatest width of a vertical bar
 BAR_APART = 2.0  # mm, its least height, and its least distance above or below the trace
 BAR_BESIDE = 2.0  # mm to each side of a bar, where the trace is looked for
+STRAY_GAP, STRAY_ENDS = 20.0, 0.005  # mm before a piece that is not part of a row; share of columns beyond its ends
+STRAY_WIDTH, STRAY_JUMP = 2.0, 5.0  # mm: greatest width of such a piece beside the trace, and its least height over it
 DRIFT = 20.0  # mm, between parts of one row that lie at different heights
 COMPLEMENT, NAMED_COMPLEMENT = 0.1, 0.2  # of the columns of the shorter of two such parts that both may have
 LONGER = 2.0  # a part with this many times the other's columns alone gives the row's baseline
@@ -103,7 +105,44 @@ def clean_rows(
     long = covered >= SHORT * max(covered.max(initial=0), 1)
     pieces = np.array([_piece_length(columns) for columns in present]) / pixels_per_mm
     text = (pieces < PIECES) & (pieces < PIECES_SHARE * np.median(pieces))
-    return keep_rows(rows, row_of, long & ~text)
+    kept, removed = keep_rows(rows, row_of, long & ~text)
+    _without_far_pieces(row_of, len(kept), pixels_per_mm)
+    _without_jumps(row_of, kept, pixels_per_mm)
+    return kept, removed
+
+
+def _without_far_pieces(row_of: np.ndarray, rows: int, pixels_per_mm: float) -> None:
+    """Remove ends of a row that lie beyond those of all other rows and after a wide gap: other objects' edges."""
+    present = [np.flatnonzero(columns) for columns in columns_of(row_of, rows)]
+    if rows < 3 or not all(map(len, present)):
+        return
+    ends = np.array([np.quantile(columns, [STRAY_ENDS, 1 - STRAY_ENDS]) for columns in present])
+    for row, columns in enumerate(present):
+        low, high = np.delete(ends[:, 0], row).min(), np.delete(ends[:, 1], row).max()
+        for at in np.flatnonzero(np.diff(columns) > STRAY_GAP * pixels_per_mm):
+            if columns[at] < low:
+                cut = np.s_[:, : columns[at] + 1]
+            elif columns[at + 1] > high:
+                cut = np.s_[:, columns[at + 1] :]
+            else:
+                continue
+            row_of[cut][row_of[cut] == row] = -1
+
+
+def _without_jumps(row_of: np.ndarray, rows: list[float], pixels_per_mm: float) -> None:
+    """Remove short ends of a row that are far above or below it: marks at the picture's edge, which no wave joins."""
+    jump = STRAY_JUMP * pixels_per_mm
+    for row, baseline in enumerate(rows):
+        columns = np.flatnonzero((row_of == row).any(axis=0))
+        for inwards in (columns, columns[::-1]):
+            near = inwards[: np.searchsorted(np.abs(inwards - inwards[:1]), STRAY_WIDTH * pixels_per_mm) + 1]
+            runs = [np.flatnonzero(row_of[:, column] == row)[[0, -1]] for column in near]
+            for at, (end, after) in enumerate(pairwise(runs)):
+                apart = max(after[0] - end[1], end[0] - after[1])
+                away = min(abs(y - baseline * pixels_per_mm) for run in runs[: at + 1] for y in run)
+                if apart > jump and away > jump:
+                    for column in near[: at + 1]:
+                        row_of[row_of[:, column] == row, column] = -1
 
 
 def _piece_length(columns: np.ndarray) -> float:

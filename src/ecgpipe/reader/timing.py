@@ -82,7 +82,7 @@ def page_time(page: ReadPage, speed: float | None = None) -> tuple[list[FoundLea
     first, last = np.unravel_index(np.abs(widths - usual).argmin(), widths.shape)
     left, right = float(lefts[first]), float(rights[last])
     if abs((right - left) / usual - 1) > SCALE_ERROR:
-        left, right = float(lefts.min()), float(rights.max())
+        left, right = _common_ends(lefts, rights)
         return list(found), PageTime(left * everywhere, speed * everywhere, (right - left) / speed), notes
     excess = (right - left) / usual - 1
     if page.reading.grid_found and excess < -GRID_ERROR and (cut := _cut_row(page, left, right, usual)):
@@ -108,6 +108,12 @@ def page_time(page: ReadPage, speed: float | None = None) -> tuple[list[FoundLea
     equal = _are_equal(rows, left, right)
     leads = _columns(rows, left * everywhere, right * everywhere, equal) if filled else list(found)
     return leads, time, [*notes, f"the page is assumed to show {seconds:g} s"]
+
+
+def _common_ends(lefts: np.ndarray, rights: np.ndarray) -> tuple[float, float]:
+    """The outermost ends of the rows, mm, without those that are far from the others'."""
+    lefts, rights = (ends[np.abs(ends - np.median(ends)) < ROW_ENDS] for ends in (lefts, rights))
+    return float(lefts.min()), float(rights.max())
 
 
 def _cut_row(page: ReadPage, left: float, right: float, usual: float) -> tuple[float, float] | None:
