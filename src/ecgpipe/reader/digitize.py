@@ -143,7 +143,7 @@ def digitize(
     printed = read_scales(turned, page.reading, net.text)
     known_speed = speed or _nearest(printed.speeds, USUAL_SPEED)
     read = follow_lines(page, picture, known_speed)
-    pulses = find_pulses(page, read.unit)
+    pulses = find_pulses(page, read.unit, read.pulses)
     known_gain = gain or (pulses and pulses.gain) or _nearest(printed.gains, USUAL_GAIN)
     scale = known_gain or USUAL_GAIN
     notes = []

@@ -13,6 +13,7 @@ from ecgpipe.reader.leads import FoundLead
 from ecgpipe.reader.line import Stroke, follow_stroke, middle_of, thickest_pen
 from ecgpipe.reader.network import ReaderNet
 from ecgpipe.reader.page import SURELY_NAMED, ReadPage, several_pages, understand_page
+from ecgpipe.reader.pulses import Mark, drawn_pulses, without_pulses
 from ecgpipe.reader.read import legible
 from ecgpipe.reader.templates import Layout
 from ecgpipe.reader.timing import USUAL_SPEED, PageTime, page_time
@@ -53,6 +54,7 @@ class PageLines:
         ink: float32 (h, w), from ``ink_of``.
         lines: of the leads that have ink of their own; rhythm strips are last, first those whose names were read.
         notes: assumptions about time.
+        pulses: calibration pulses that are clear in the ink.
     """
 
     page: ReadPage = field(repr=False)
@@ -61,6 +63,7 @@ class PageLines:
     ink: np.ndarray = field(repr=False)
     lines: tuple[LeadLine, ...]
     notes: tuple[str, ...]
+    pulses: tuple[Mark, ...] = ()
 
     @property
     def mm(self) -> float:
@@ -131,12 +134,14 @@ def follow_lines(page: ReadPage, picture: np.ndarray, speed: float | None = None
         page: from ``named_page``, and its picture.
         speed: of the paper, mm/s; None: assumed.
     """
+    ink = ink_of(page, picture)
+    pulses = drawn_pulses(page, ink)
+    page, ink = without_pulses(page, ink, pulses)
     leads, time, notes = page_time(page, speed)
     unit = 1.0 if page.reading.grid_found else time.speed / (speed or USUAL_SPEED)
     order = sorted(leads, key=lambda lead: (lead.strip, lead.strip and not lead.name_read))
     used = [lead for lead in order if lead.name.upper() in LEADS and lead.coverage >= LEAST_COVERAGE]
-    ink = ink_of(page, picture)
-    return PageLines(page, time, unit, ink, tuple(_lines(page, ink, used, time)), tuple(notes))
+    return PageLines(page, time, unit, ink, tuple(_lines(page, ink, used, time)), tuple(notes), tuple(pulses))
 
 
 def _lines(page: ReadPage, ink: np.ndarray, leads: Sequence[FoundLead], time: PageTime) -> list[LeadLine]:

@@ -1,6 +1,6 @@
 """The scales of a page, from its calibration pulses and its waves: millimetres per millivolt and per second."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import cv2
@@ -10,11 +10,14 @@ from scipy.signal import butter, find_peaks, sosfiltfilt
 
 from ecgpipe.reader.network import PIXEL_MAPS
 from ecgpipe.reader.page import ReadPage
+from ecgpipe.reader.pulses import FOOT, HEIGHTS, WIDTHS, Mark
 
 GAINS = (5.0, 10.0, 20.0)  # mm/mV
-HEIGHTS, WIDTHS = (3.5, 24.0), (1.5, 18.0)  # mm, of a calibration pulse with the line on both sides of it
 PLATEAU = 1.2  # mm, its least width without the line: a separator with other ink beside it is narrower
-INK, FOOT, ALIKE = 0.4, 1.5, 0.1  # probability; tolerances of position (mm) and height (share)
+INK, ALIKE = 0.4, 0.1  # probability; tolerance of height (share)
+ROWS = 3  # with alike pulses are enough on pages with more than twice as many
+USUAL_WIDTHS = 2.5, 5.0, 10.0  # mm, of a pulse
+ALONE = 0.06, 0.12  # tolerances of height and width of a single pulse, shares
 FAST_PULSE = 8.0, 12.5  # mm: a pulse of 0.2 s at 50 mm/s
 
 RATE = 500.0  # Hz, of the recordings on which the limits below were chosen: at 50 Hz, complexes look broader
@@ -45,33 +48,26 @@ class Pulses:
     height: float = field(default=0.0, compare=False)
 
 
-@dataclass(frozen=True)
-class _Mark:
-    """A mark on a row that may be a pulse: mm, of the upright page."""
-
-    left: float
-    height: float
-    width: float
-    row: int
-
-
-def find_pulses(page: ReadPage, unit: float = 1.0) -> Pulses | None:
+def find_pulses(page: ReadPage, unit: float = 1.0, drawn: Sequence[Mark] = ()) -> Pulses | None:
     """The calibration pulses of a page; None if there are none.
 
-    A mark of a pulse's size on a row's baseline counts if half of the rows, and at least two, have such a mark at the
-    same x and of the same height. The network labels many pulses as other ink.
+    A mark of a pulse's size on a row's baseline counts if half of the rows, and at least two, or ROWS rows have such a
+    mark at the same x and of the same height. The network labels many pulses as other ink. On a grid, a single clear
+    rectangle of a usual size beyond the ends of its row's trace is enough.
 
     Args:
         page: as read.
         unit: estimated millimetres per true millimetre.
+        drawn: from ``drawn_pulses``.
     """
-    marks = list(_marks(page, unit))
+    marks = [*_marks(page, unit), *drawn]
+    enough = max(2, min(len(page.leads.rows) / 2, ROWS))
     found: list[Pulses] = []
     for mark in marks:
         alike = [
             each for each in marks if abs(each.left - mark.left) < FOOT and abs(each.height / mark.height - 1) < ALIKE
         ]
-        if len({each.row for each in alike}) >= max(2, len(page.leads.rows) / 2):
+        if len({each.row for each in alike}) >= enough or (mark in drawn and _is_usual(mark, page)):
             height = float(np.median([each.height for each in alike])) / unit
             nearest = min(GAINS, key=lambda gain: abs(np.log(gain / height)))
             fast = [each for each in alike if FAST_PULSE[0] <= each.width / unit <= FAST_PULSE[1]]
@@ -84,7 +80,19 @@ def find_pulses(page: ReadPage, unit: float = 1.0) -> Pulses | None:
     return replace(first, others=tuple(sorted({each.gain for each in found if each.gain} - {first.gain})))
 
 
-def _marks(page: ReadPage, unit: float) -> Iterator[_Mark]:
+def _is_usual(mark: Mark, page: ReadPage) -> bool:
+    """Whether a pulse has a usual size and lies before or behind the trace of its row, on a page with a grid."""
+    row = [lead for lead in page.leads.leads if lead.row == mark.row]
+    apart = mark.left + mark.width < row[0].left + FOOT or mark.left > row[-1].right - FOOT
+    high, wide = (
+        min(abs(value / usual - 1) for usual in sizes)
+        for value, sizes in ((mark.height, GAINS), (mark.width, USUAL_WIDTHS))
+    )
+    level = abs(mark.foot - page.leads.rows[mark.row]) < FOOT
+    return page.reading.grid_found and apart and level and high < ALONE[0] and wide < ALONE[1]
+
+
+def _marks(page: ReadPage, unit: float) -> Iterator[Mark]:
     """Marks of a pulse's size that stand on a row's baseline."""
     mm, maps, rows = page.frame.pixels_per_mm, page.reading.maps, np.array(page.leads.rows)
     ink = np.maximum(maps[PIXEL_MAPS.index("ink")], maps[PIXEL_MAPS.index("pulse")])
@@ -101,7 +109,7 @@ def _marks(page: ReadPage, unit: float) -> Iterator[_Mark]:
             across = np.flatnonzero(middle)
             plateau = (across[-1] - across[0] + 1) / mm - thickness if len(across) else 0.0
             if plateau >= PLATEAU * unit:
-                yield _Mark(left / mm, height / mm - thickness, plateau, row)
+                yield Mark(left / mm, height / mm - thickness, plateau, row)
 
 
 def waves_of(signal: np.ndarray, rate: float) -> tuple[float, float] | None:
