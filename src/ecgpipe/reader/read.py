@@ -22,7 +22,7 @@ LONGEST, SHORTEST = 1408, 960
 """Pixels of the longer side that the network sees: larger pictures are reduced, smaller ones enlarged."""
 DENSEST = 9.0
 """Pixels per mm of the network's input above which a picture probably shows a small part of a page."""
-DENSE, FEW_NAMES = 6.0, 2.0
+DENSE, FEW_NAMES = 7.0, 2.0
 """Pixels per mm at which such a picture is read again, if the legibility of its lead names is less than FEW_NAMES."""
 MASKS = PIXEL_MAPS.index("offset")
 """The pixel maps before this one are masks."""
@@ -116,7 +116,8 @@ def load_weights(net: ReaderNet, path: Path | str) -> None:
 def read_page(picture: np.ndarray, net: ReaderNet) -> Reading:
     """Read one picture.
 
-    If it seems to show a small part of a page, and few of its lead names are legible, it is read again in less detail.
+    If it seems to show a small part of a page, or is small itself, and few of its lead names are legible, it is read
+    again in other sizes.
 
     Args:
         picture: uint8 (H, W, 3), RGB.
@@ -125,10 +126,15 @@ def read_page(picture: np.ndarray, net: ReaderNet) -> Reading:
     longest = max(picture.shape[:2])
     scale = LONGEST / longest if longest > LONGEST else max(1.0, SHORTEST / longest)
     reading, density = _read_at(picture, scale, net)
-    if density > DENSEST and legible(reading.names) < FEW_NAMES:
-        smaller, _ = _read_at(picture, scale * DENSE / density, net)
-        return smaller if legible(smaller.names) > legible(reading.names) else reading
-    return reading
+    if legible(reading.names) >= FEW_NAMES or (density <= DENSEST and scale <= 1):
+        return reading
+    readings = [reading]
+    if scale > 1:  # the density of a greatly enlarged crop is not estimated well
+        scale = 1.0
+        reading, density = _read_at(picture, scale, net)
+        readings.append(reading)
+    readings.append(_read_at(picture, scale * DENSE / density, net)[0])
+    return max(readings, key=lambda each: legible(each.names))
 
 
 def _read_at(picture: np.ndarray, scale: float, net: ReaderNet) -> tuple[Reading, float]:
