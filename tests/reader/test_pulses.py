@@ -73,6 +73,16 @@ def test_three_of_twelve_rows_are_enough():
     assert find_pulses(page, 1.0, marks[:2]) is None
 
 
+@pytest.mark.parametrize(("height", "rows", "gain"), [(5.0, 2, None), (5.0, 3, 5), (10.0, 2, 10), (4.2, 4, None)])
+def test_marks_that_may_be_cells_of_the_grid_need_more_rows(height, rows, gain):
+    ink = empty()
+    for baseline in ROWS[:rows]:
+        pulse(ink, 8, baseline, height)
+    page = page_with(ink, ROWS)
+    found = find_pulses(page, 1.0, drawn_pulses(page, ink))
+    assert (found and found.gain) == gain
+
+
 @pytest.mark.parametrize("what", ["grid", "box", "wave"])
 def test_cells_of_a_grid_boxes_and_waves_are_no_pulses(what):
     ink = empty()

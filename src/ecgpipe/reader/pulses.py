@@ -20,6 +20,9 @@ TOP_SHARE = 0.9  # least share of the top that is drawn
 EMPTY = 0.12  # greatest share of ink within a pulse, and around it
 AROUND, BESIDE_SHARE = 1.2, 0.35  # mm; greatest share of ink beside it
 THRESHOLDS = 0.5, 0.65, 0.8  # times the ink of the traces: a dark grid needs a high one, fine lines a low one
+GAINS, USUAL_WIDTHS = (5.0, 10.0, 20.0), (2.5, 5.0, 10.0)  # mm/mV; mm
+SIZE = 0.1, 0.2  # greatest differences of height and width, shares: cells of a grid are lower or wider
+TAKEN, TAKEN_SHARE = 2.0, 0.5  # mm above its foot, and share of its columns: a row that is there took it for its trace
 SAME_X, SAME_HEIGHT = 1.5, 0.1  # tolerances of pulses that belong together: mm, and share of their height
 LEAST_ROWS = 3  # with such pulses, or half of the rows
 DRAWN = 0.7  # share of the columns in which the top of a pulse is drawn, in a row in which it is less clear
@@ -42,14 +45,14 @@ class Mark:
 
 
 def drawn_pulses(page: ReadPage, ink: np.ndarray) -> list[Mark]:
-    """The clear pulses of a page.
+    """The clear pulses of a usual size on a page with a grid.
 
     Args:
         page: as read.
         ink: from ``ink_of``.
     """
     inside = page.leads.row_of >= 0
-    if not inside.any():
+    if not inside.any() or not page.reading.grid_found:
         return []
     usual = float(np.median(ink[inside]))
     marks = (
@@ -57,7 +60,16 @@ def drawn_pulses(page: ReadPage, ink: np.ndarray) -> list[Mark]:
         for share in THRESHOLDS
         for mark in rectangles(ink > share * usual, page.leads.rows, page.frame.pixels_per_mm)
     )
-    return list(dict.fromkeys(marks))
+    return [mark for mark in dict.fromkeys(marks) if off_size(mark)[0] < SIZE[0] and off_size(mark)[1] < SIZE[1]]
+
+
+def off_size(mark: Mark) -> tuple[float, float]:
+    """By which shares the height and the width of a pulse differ from the nearest usual ones."""
+    high, wide = (
+        min(abs(value / usual - 1) for usual in sizes)
+        for value, sizes in ((mark.height, GAINS), (mark.width, USUAL_WIDTHS))
+    )
+    return high, wide
 
 
 def without_pulses(page: ReadPage, ink: np.ndarray, pulses: Sequence[Mark]) -> tuple[ReadPage, np.ndarray]:
@@ -101,7 +113,8 @@ def without_pulses(page: ReadPage, ink: np.ndarray, pulses: Sequence[Mark]) -> t
                 if lead.row == row
                 for each in (left - lead.left, left + width - lead.right)
             ]
-            if (row_of[top:foot, columns] == row).any() and min(ends) < END:
+            within = row_of[top : max(round((level - TAKEN) * mm), 0), columns] == row
+            if within.any(axis=0).mean() >= TAKEN_SHARE and min(ends) < END:
                 _cut_piece(row_of, row, columns, mm)
                 cut[foot : round((level + FOOT) * mm), columns] = 0
     leads = [_shortened(lead, page.leads.leads, row_of, mm) for lead in page.leads.leads]

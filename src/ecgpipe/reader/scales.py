@@ -10,14 +10,13 @@ from scipy.signal import butter, find_peaks, sosfiltfilt
 
 from ecgpipe.reader.network import PIXEL_MAPS
 from ecgpipe.reader.page import ReadPage
-from ecgpipe.reader.pulses import FOOT, HEIGHTS, WIDTHS, Mark
+from ecgpipe.reader.pulses import FOOT, GAINS, HEIGHTS, WIDTHS, Mark, off_size
 
-GAINS = (5.0, 10.0, 20.0)  # mm/mV
 PLATEAU = 1.2  # mm, its least width without the line: a separator with other ink beside it is narrower
 INK, ALIKE = 0.4, 0.1  # probability; tolerance of height (share)
 ROWS = 3  # with alike pulses are enough on pages with more than twice as many
-USUAL_WIDTHS = 2.5, 5.0, 10.0  # mm, of a pulse
 ALONE = 0.06, 0.12  # tolerances of height and width of a single pulse, shares
+LOW = 7.0  # mm: lower marks may also be cells of the grid, so ROWS rows must have them
 FAST_PULSE = 8.0, 12.5  # mm: a pulse of 0.2 s at 50 mm/s
 
 RATE = 500.0  # Hz, of the recordings on which the limits below were chosen: at 50 Hz, complexes look broader
@@ -67,7 +66,9 @@ def find_pulses(page: ReadPage, unit: float = 1.0, drawn: Sequence[Mark] = ()) -
         alike = [
             each for each in marks if abs(each.left - mark.left) < FOOT and abs(each.height / mark.height - 1) < ALIKE
         ]
-        if len({each.row for each in alike}) >= enough or (mark in drawn and _is_usual(mark, page)):
+        low = mark in drawn and mark.height / unit < LOW
+        least = max(enough, ROWS) if low else enough
+        if len({each.row for each in alike}) >= least or (mark in drawn and not low and _is_usual(mark, page)):
             height = float(np.median([each.height for each in alike])) / unit
             nearest = min(GAINS, key=lambda gain: abs(np.log(gain / height)))
             fast = [each for each in alike if FAST_PULSE[0] <= each.width / unit <= FAST_PULSE[1]]
@@ -84,10 +85,7 @@ def _is_usual(mark: Mark, page: ReadPage) -> bool:
     """Whether a pulse has a usual size and lies before or behind the trace of its row, on a page with a grid."""
     row = [lead for lead in page.leads.leads if lead.row == mark.row]
     apart = mark.left + mark.width < row[0].left + FOOT or mark.left > row[-1].right - FOOT
-    high, wide = (
-        min(abs(value / usual - 1) for usual in sizes)
-        for value, sizes in ((mark.height, GAINS), (mark.width, USUAL_WIDTHS))
-    )
+    high, wide = off_size(mark)
     level = abs(mark.foot - page.leads.rows[mark.row]) < FOOT
     return page.reading.grid_found and apart and level and high < ALONE[0] and wide < ALONE[1]
 
