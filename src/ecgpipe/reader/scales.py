@@ -16,7 +16,7 @@ PLATEAU = 1.2  # mm, its least width without the line: a separator with other in
 INK, ALIKE = 0.4, 0.1  # probability; tolerance of height (share)
 ROWS = 3  # with alike pulses are enough on pages with more than twice as many
 ALONE = 0.06, 0.12  # tolerances of height and width of a single pulse, shares
-LOW = 7.0  # mm: lower marks may also be cells of the grid, so ROWS rows must have them
+CELL = 7.0  # mm: lower rectangles may also be cells of the grid, so ROWS rows must have them
 FAST_PULSE = 8.0, 12.5  # mm: a pulse of 0.2 s at 50 mm/s
 
 RATE = 500.0  # Hz, of the recordings on which the limits below were chosen: at 50 Hz, complexes look broader
@@ -66,9 +66,10 @@ def find_pulses(page: ReadPage, unit: float = 1.0, drawn: Sequence[Mark] = ()) -
         alike = [
             each for each in marks if abs(each.left - mark.left) < FOOT and abs(each.height / mark.height - 1) < ALIKE
         ]
-        low = mark in drawn and mark.height / unit < LOW
-        least = max(enough, ROWS) if low else enough
-        if len({each.row for each in alike}) >= least or (mark in drawn and not low and _is_usual(mark, page)):
+        low = mark.height / unit < CELL
+        in_maps, everywhere = ({each.row for each in alike if both or each not in drawn} for both in (False, True))
+        alone = mark in drawn and not low and _is_usual(mark, page)
+        if alone or len(in_maps) >= enough or len(everywhere) >= (max(enough, ROWS) if low else enough):
             height = float(np.median([each.height for each in alike])) / unit
             nearest = min(GAINS, key=lambda gain: abs(np.log(gain / height)))
             fast = [each for each in alike if FAST_PULSE[0] <= each.width / unit <= FAST_PULSE[1]]
