@@ -19,6 +19,7 @@ SCALE_ERROR = 0.02  # largest scale error that is corrected to match one of thes
 PRECISE = 0.003  # rows that are longer by more than this share contain something else
 GRID_ERROR = 0.005  # rows that are shorter by more than this share show that the printed grid is wrong
 SCATTERED = 2.7  # mm, by which the ends of such rows may differ; if they differ by more, the grid is right
+TIE = 0.01  # mm, differences of a row's width that rounding explains
 AT_EDGE = 1.0  # mm from the picture's edge: the row is cut there
 MAJOR, MINOR = 5.0, 1.0  # mm between the lines of a grid
 START_NEAR = 0.2  # mm: the page's start is moved to a grid line if a row starts this near to the line
@@ -79,7 +80,9 @@ def page_time(page: ReadPage, speed: float | None = None) -> tuple[list[FoundLea
         speed = USUAL_SPEED
         notes.append(f"the paper speed is assumed: {speed:g} mm/s")
     usual = min((speed * USUAL_SECONDS, USUAL_WIDTH), key=lambda each: abs(width / each - 1))
-    first, last = np.unravel_index(np.abs(widths - usual).argmin(), widths.shape)
+    closest = np.abs(widths - usual)
+    ties = np.argwhere(closest <= closest.min() + TIE)
+    first, last = min(ties, key=lambda pair: lefts[pair[0]])  # the beginning of a trace may be missed
     left, right = float(lefts[first]), float(rights[last])
     if abs((right - left) / usual - 1) > SCALE_ERROR:
         left, right = _common_ends(lefts, rights)
