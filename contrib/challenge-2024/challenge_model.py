@@ -119,7 +119,7 @@ def train_classifier(signals: Sequence[np.ndarray], labels: Sequence[Iterable[st
     batch = min(BATCH, len(examples.signals))
     epochs = int(np.clip(math.ceil(STEPS / (len(examples.signals) // batch)), *EPOCHS))
     precision = "bf16" if torch.cuda.is_available() else "fp32"
-    recipe = BoxConfig(members=MEMBERS, width=WIDTH, batch=batch, epochs=epochs, precision=precision)
+    recipe = BoxConfig(members=MEMBERS, width=WIDTH, batch_size=batch, epochs=epochs, precision=precision)
     with tempfile.TemporaryDirectory() as folder:
         net = train_recordings(examples, recipe, Path(folder), threads=torch.get_num_threads())
     thresholds = np.zeros(len(classes))
