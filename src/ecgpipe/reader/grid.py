@@ -291,6 +291,7 @@ def _common_changes(
             unlikely = np.abs(np.arange(len(total)) - second) < APART
     turns = -((np.rad2deg(TURNS) / TURN_SPREAD) ** 2) / 2 * PRIOR_WEIGHT
     apart = -((np.log(SCALES / SCALES[best]) / AXES_SPREAD) ** 2) / 2 * AXES_WEIGHT
+    apart[np.abs(np.arange(len(total)) - best) < APART] = 0  # usual on photos
     apart[unlikely] = -np.inf
     changes = []
     for table in tables:

@@ -82,7 +82,8 @@ def page_time(page: ReadPage, speed: float | None = None) -> tuple[list[FoundLea
     usual = min((speed * USUAL_SECONDS, USUAL_WIDTH), key=lambda each: abs(width / each - 1))
     closest = np.abs(widths - usual)
     ties = np.argwhere(closest <= closest.min() + TIE)
-    first, last = min(ties, key=lambda pair: lefts[pair[0]])  # the beginning of a trace may be missed
+    middle = np.median([row[0].left for row in rows if not row[0].strip])
+    first, last = min(ties, key=lambda pair: abs(lefts[pair[0]] - middle))
     left, right = float(lefts[first]), float(rights[last])
     if abs((right - left) / usual - 1) > SCALE_ERROR:
         left, right = _common_ends(lefts, rights)
