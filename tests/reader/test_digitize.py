@@ -297,3 +297,14 @@ def test_another_rate_keeps_slow_waves_and_gaps_and_drops_what_it_cannot_show(ra
     inner = (times > 2.1) & (times < 9.9)
     assert np.abs(found[0] - np.sin(2 * np.pi * 3 * times))[inner].max() < 0.02
     assert rate > 500 or np.abs(found[1][inner]).max() < 0.05
+
+
+@pytest.mark.parametrize("stretch", [(1.15, 1), (1, 1.3)])
+def test_a_stretched_page_keeps_its_time_and_heights(net, stretch):
+    page = render_page(beats(), 500, RenderConfig(layout="6x2", dpi=150))
+    picture = cv2.resize(page.image, None, fx=stretch[0], fy=stretch[1])
+    recording = digitize(picture, net)
+    shown = beats()
+    shown[:6, 2500:] = shown[6:, :2500] = np.nan
+    leads = [compare_lead(true, found, 500) for true, found in zip(shown, recording.signal, strict=True)]
+    assert challenge_score(leads) > 14

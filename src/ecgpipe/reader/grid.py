@@ -276,6 +276,8 @@ def _common_changes(
     if by_scale[best] < LEAST_CONTRAST:
         return None
     similar = (total > total[best] - SIMILAR) & (by_scale >= CLEAR) & (np.abs(np.arange(len(total)) - best) >= APART)
+    # in a stretched picture, a scale may fit one axis alone
+    similar &= np.min([table.max(axis=1) for table in tables], axis=0) >= CLEAR / 2
     if similar.any() and (in_picture := picture_spectra()):
         second = int(np.where(similar, total, -np.inf).argmax())
         lines = {
