@@ -1,4 +1,7 @@
-"""Many files on the command line: what becomes of the others if one fails, tables, options. The model is a stub."""
+"""Many files on the command line: an error in one file does not stop the others; tables and options.
+
+The model is a fast substitute; the built-in model itself runs in test_recordings.py and test_predict.py.
+"""
 
 import csv
 import json
@@ -22,7 +25,7 @@ LAYOUT = "- name: two columns\n  columns: [[V1, V2, V3], [V4, V5, V6]]\n  strips
 
 
 class Stub:
-    """Stands for the built-in model: it is sure of everything."""
+    """A substitute for the built-in model that always gives the same answer."""
 
     def __init__(self):
         self.saved, self.options, self.stop = read_saved(BOX_FOLDER), {}, None

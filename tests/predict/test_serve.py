@@ -10,6 +10,7 @@ import threading
 import time
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import quote
 
 import numpy as np
@@ -296,53 +297,49 @@ def test_the_queue_is_limited(served, monkeypatch, token):
     assert sorted(seen) == [200] * 4 + [503] * 2
 
 
-def test_a_file_that_was_stopped_while_it_waited_is_not_read(served, monkeypatch, token):
-    started, read = threading.Event(), []
+@pytest.fixture
+def busy(served, monkeypatch, token):
+    """A server that works on the request ``first`` until ``end`` is set: send a request, stop one, files read."""
+    started, end, read = threading.Event(), threading.Event(), []
 
     def slow(action, content, *arguments):
         read.append(content)
         started.set()
-        time.sleep(1)
-        return {}
-
-    monkeypatch.setattr(served.worker, "ask", slow)
-    send = partial(request, served, "POST", "/predict", x_ecgpipe_token=token)
-    first = threading.Thread(target=send, args=(b"first",))
-    first.start()
-    started.wait()
-    head = f"POST /predict HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\nx-ecgpipe-token: {token}\r\n"
-    with socket.create_connection(("127.0.0.1", served.port)) as connection:
-        connection.sendall(f"{head}content-length: 7\r\n\r\nstopped".encode())
-        time.sleep(0.2)  # so that it waits for the first one
-    first.join()
-    assert send(b"last")[0] == 200 and read == [b"first", b"last"]
-
-
-def test_a_stopped_request_frees_its_place(served, monkeypatch, token):
-    """Else the fifth file of a user who stops others is refused as if many were at work."""
-    started, end = threading.Event(), threading.Event()
-
-    def slow(*arguments):
-        started.set()
         end.wait(20)
         return {}
 
+    def stop() -> None:
+        head = f"POST /predict HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\nx-ecgpipe-token: {token}\r\n"
+        with socket.create_connection(("127.0.0.1", served.port)) as connection:
+            connection.sendall(f"{head}content-length: 7\r\n\r\nstopped".encode())
+            time.sleep(0.3)  # so that it waits for the first one
+        time.sleep(0.3)  # so that the server notices
+
     monkeypatch.setattr(served.worker, "ask", slow)
     send = partial(request, served, "POST", "/predict", x_ecgpipe_token=token)
     first = threading.Thread(target=send, args=(b"first",))
     first.start()
     started.wait()
-    head = f"POST /predict HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\nx-ecgpipe-token: {token}\r\n"
-    for _ in range(5):
-        with socket.create_connection(("127.0.0.1", served.port)) as connection:
-            connection.sendall(f"{head}content-length: 7\r\n\r\nstopped".encode())
-            time.sleep(0.3)
-    seen = []
-    last = threading.Thread(target=lambda: seen.append(send(b"last")[0]))
-    last.start()
-    time.sleep(0.3)
+    yield SimpleNamespace(send=send, stop=stop, end=end, read=read)
     end.set()
     first.join()
+
+
+def test_a_file_that_was_stopped_while_it_waited_is_not_read(busy):
+    busy.stop()
+    busy.end.set()
+    assert busy.send(b"last")[0] == 200 and busy.read == [b"first", b"last"]
+
+
+def test_a_stopped_request_frees_its_place(busy):
+    """Else the fifth file of a user who stops others is refused as if many were at work."""
+    for _ in range(5):
+        busy.stop()
+    seen = []
+    last = threading.Thread(target=lambda: seen.append(busy.send(b"last")[0]))
+    last.start()
+    time.sleep(0.3)
+    busy.end.set()
     last.join()
     assert seen == [200]
 
