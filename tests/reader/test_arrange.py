@@ -64,13 +64,13 @@ def test_a_name_that_was_read_twice_does_not_change_the_order() -> None:
 
 
 @pytest.mark.parametrize(("share", "layout"), [(0.65, "1x1 unknown"), (0.95, "1x1 by names")])
-def test_a_single_lead_is_only_named_by_a_name_that_is_surely_read(share, layout) -> None:
+def test_a_single_lead_is_only_named_by_a_name_that_is_certain(share, layout) -> None:
     found = find_leads(*rows_of_traces([60.0]), [("V6", LEFT - 5, 62.0, share)], MM)
     assert found.layout == layout and found.known == (share > 0.9)
 
 
 @pytest.mark.parametrize(("share", "read"), [(0.64, False), (0.9, True)])
-def test_a_strip_is_only_named_by_a_name_that_is_surely_read(share, read) -> None:
+def test_a_strip_is_only_named_by_a_name_that_is_certain(share, read) -> None:
     baselines = [30.0, 60, 90, 120]
     found = find_leads(*rows_of_traces(baselines), [*names_of(BY_COLUMN, baselines), ("V6", 23, 114, share)], MM)
     assert found.leads[-1].strip and found.leads[-1].name_read == read and not found.doubtful

@@ -10,7 +10,7 @@ LARGEST_DENOMINATOR = 10_000
 """Of the ratio of sampling rates; a header may state 123456.789 Hz."""
 
 
-def resample(signal: np.ndarray, rate: float, new_rate: int) -> np.ndarray:
+def resample(signal: np.ndarray, rate: float, new_rate: float) -> np.ndarray:
     """Resample along the last axis; unchanged if the rates are equal.
 
     Args:
@@ -24,7 +24,7 @@ def resample(signal: np.ndarray, rate: float, new_rate: int) -> np.ndarray:
     return resample_poly(signal, ratio.numerator, ratio.denominator, axis=-1, padtype="line")
 
 
-def resample_with_gaps(signal: np.ndarray, rate: float, new_rate: int) -> np.ndarray:
+def resample_with_gaps(signal: np.ndarray, rate: float, new_rate: float) -> np.ndarray:
     """Resample a recording with gaps.
 
     Args:
@@ -47,6 +47,6 @@ def resample_with_gaps(signal: np.ndarray, rate: float, new_rate: int) -> np.nda
     return result
 
 
-def _ratio(rate: float, new_rate: int) -> Fraction:
+def _ratio(rate: float, new_rate: float) -> Fraction:
     # the filter has 20 taps per unit of the denominator
-    return Fraction(new_rate * 1000, round(rate * 1000)).limit_denominator(LARGEST_DENOMINATOR)
+    return Fraction(round(new_rate * 1000), round(rate * 1000)).limit_denominator(LARGEST_DENOMINATOR)

@@ -45,7 +45,7 @@ class Arrangement:
         agreement: share of the probability of all names that agrees with the layout, 0 to 1; 0 if no name was read.
         read: (name, row) of the names that were read at their place.
         cut: whether the page shows only some of the layout's columns.
-        others: (lead of the layout, row) -> another of its leads that was surely read there, and its probability.
+        others: (lead of the layout, row) -> another of its leads, clearly read there, and its probability.
     """
 
     layout: Layout

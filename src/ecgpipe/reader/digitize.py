@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.ndimage import convolve1d
-from scipy.signal import firwin
 
+from ecgpipe.artifacts.resampling import resample_with_gaps
 from ecgpipe.errors import DataError
 from ecgpipe.lead_names import LEADS, PRINTED_NAMES
 from ecgpipe.reader.ink import without_frame
 from ecgpipe.reader.lead_line import PageLines, follow_lines, named_page
-from ecgpipe.reader.leads import SEVERAL, FoundLead
+from ecgpipe.reader.leads import SEVERAL
 from ecgpipe.reader.limb_leads import (
     RELATIONS,
     continued_limb_leads,
@@ -24,18 +23,12 @@ from ecgpipe.reader.page import ReadPage, names_left_out
 from ecgpipe.reader.printed_scales import PrintedScales, read_scales
 from ecgpipe.reader.refine import corrections
 from ecgpipe.reader.scales import RATE, Pulses, find_pulses, is_fast
+from ecgpipe.reader.strips import step_to_lead, strip_name
 from ecgpipe.reader.templates import Layout
 from ecgpipe.reader.timing import FAST_SPEED, USUAL_SPEED
 
 USUAL_GAIN = 10.0  # mm/mV
-LIMB, CHEST = ("II", "I", "III"), ("V5", "V1", "V2", "V3", "V4", "V6")  # similar names, the most frequent strips first
-ALIKE, CLEARLY = 0.7, 0.12  # likeness of a strip and a lead, and how much higher than with the lead of its name
 UNEQUAL = 0.1  # difference of a pulse's height from the gain (as a share) that is noted
-TAPS = 4  # samples of the new rate, half the length of the filter that resamples
-UNLIKE = 0.3  # likeness of a strip and lead II below which a strip without a name is not II
-LEFT_OUT = "and is left out"
-EQUALLY = 0.05  # difference of likeness that is ignored
-SHIFT, STEP, BEAT = 0.04, 0.004, 1.5  # s: largest shift between two rows, its steps, and more than most beats last
 
 
 @dataclass(frozen=True)
@@ -174,9 +167,10 @@ def digitize(
             f"the page's layout is unknown: few lead names could be read, and what would be V1 to V6 in the layout "
             f"{page.leads.layout} are the limb leads at a later time; describe the layout in a file (--layouts)"
         )
+    signal = recording.signal
     return replace(
         recording,
-        signal=resampled(recording.signal, RATE, sampling_rate),
+        signal=signal if sampling_rate == RATE else resample_with_gaps(signal, RATE, sampling_rate),
         sampling_rate=sampling_rate,
         assumed=tuple(name for name, value in (("speed", known_speed), ("gain", known_gain)) if not value),
         printed=printed,
@@ -222,18 +216,14 @@ def _recording(read: PageLines, net: ReaderNet, gain: float) -> Recording:
         at, above = corrections(line, read, net.liner)
         millivolts = (read.heights(line, seconds) + np.interp(seconds, at, above)) / gain
         if lead.strip:
-            other = _shown_in_strip(lead, millivolts, signal, RATE)
-            if not lead.name_read:
-                what = f"its trace is that of {other}" if other else _unsure(lead, millivolts, signal, RATE)
-                notes.append(f"row {lead.row + 1}: the name of the strip was not surely read; {what}")
-                if what.endswith(LEFT_OUT):
-                    continue
-            elif other:
-                notes.append(f"{lead.name}, row {lead.row + 1}: the name was read, but the trace is that of {other}")
-            lead = replace(lead, name=other, name_read=False) if other else lead
+            name, note = strip_name(lead, millivolts, signal, RATE)
+            notes += [note] if note else []
+            if name is None:
+                continue
+            lead = lead if name == lead.name else replace(lead, name=name, name_read=False)
         row = signal[LEADS.index(lead.name.upper())]
         if lead.strip:
-            millivolts += _step(row, millivolts, RATE)
+            millivolts += step_to_lead(row, millivolts, RATE)
         row[:] = np.where(np.isnan(row), millivolts, row)
         gaps = tuple((time.at(a, lead.row), time.at(b, lead.row)) for a, b in lead.gaps)
         span = max(time.at(lead.left, lead.row), 0.0), min(time.at(lead.right, lead.row), time.seconds)
@@ -252,90 +242,6 @@ def _recording(read: PageLines, net: ReaderNet, gain: float) -> Recording:
     speed = time.speed / read.unit
     nothing = PrintedScales()
     return Recording(signal, RATE, tuple(found), speed, gain, (), nothing, everything, page, tuple(lines))
-
-
-def resampled(signal: np.ndarray, rate: float, new_rate: float) -> np.ndarray:
-    """A signal (n, samples) at another rate, without aliasing; NaN stays where it was."""
-    if new_rate == rate:
-        return signal
-    known = ~np.isnan(signal)
-    smooth = signal
-    if new_rate < rate:
-        kernel = firwin(2 * round(TAPS * rate / new_rate) + 1, new_rate / rate)
-        total, weight = (
-            convolve1d(each, kernel, mode="constant") for each in (np.where(known, signal, 0), known * 1.0)
-        )
-        smooth = total / np.where(known, weight, 1)  # near the ends of a lead, of its own samples alone
-    at = np.arange(signal.shape[1]) / rate
-    times = np.arange(round(signal.shape[1] / rate * new_rate)) / new_rate
-    nearest = np.minimum(np.rint(times * rate).astype(int), signal.shape[1] - 1)
-    result = np.full((len(signal), len(times)), np.nan, np.float32)
-    for out, row, mask in zip(result, smooth, known, strict=True):
-        if mask.any():
-            out[mask[nearest]] = np.interp(times[mask[nearest]], at[mask], row[mask])
-    return result
-
-
-def _step(own: np.ndarray, strip: np.ndarray, rate: float) -> float:
-    """How much higher a lead is than its strip, mV, as rows have different baselines; 0 if less than 1 s has both."""
-    difference = own - strip
-    return float(np.nanmedian(difference)) if np.isfinite(difference).sum() >= rate else 0.0
-
-
-def _shown_in_strip(lead: FoundLead, strip: np.ndarray, signal: np.ndarray, rate: float) -> str | None:
-    """The lead that a rhythm strip shows, if clearly not that of its name.
-
-    Waves may hide a part of II or III, and in a small picture, V3 and V5 look alike.
-
-    Args:
-        lead: the strip. If its name was not read, it may be any of the twelve leads.
-        strip: (samples,), NaN where unknown.
-        signal: (12, samples), the leads above the strip.
-        rate: Hz.
-    """
-    name = lead.name
-    similar = next((names for names in (LIMB, CHEST) if name in names), None)
-    if similar is None:
-        return None
-    names = similar if lead.name_read else (*similar, *(other for other in PRINTED_NAMES if other not in similar))
-    likeness = {each: _likeness(strip, signal[PRINTED_NAMES.index(each)], rate) for each in names}
-    best = next(each for each in names if likeness[each] > max(likeness.values()) - EQUALLY)
-    clear = likeness[best] >= ALIKE and likeness[best] > likeness[name] + CLEARLY and likeness[name] > -1
-    if (
-        clear
-        and lead.name_read
-        and similar is CHEST
-        and _likeness(strip, signal[PRINTED_NAMES.index(name)], rate, BEAT) >= ALIKE
-    ):
-        return None  # the leads were recorded at another time than the strip
-    return best if clear else None
-
-
-def _unsure(lead: FoundLead, strip: np.ndarray, signal: np.ndarray, rate: float) -> str:
-    """What to say about a strip that may have the name of its lead; arguments as in ``_shown_in_strip``."""
-    known = signal[PRINTED_NAMES.index(lead.name)] if lead.name in PRINTED_NAMES else np.full_like(strip, np.nan)
-    alike = _likeness(strip, known, rate, BEAT)
-    if -1 < alike < (UNLIKE if lead.name == "II" else ALIKE):  # II is usual
-        return f"it does not look like {lead.name} {LEFT_OUT}"
-    return f"its trace is that of {lead.name}" if alike >= ALIKE else f"{lead.name} is assumed"
-
-
-def _likeness(first: np.ndarray, second: np.ndarray, rate: float, shift: float = SHIFT) -> float:
-    """Highest likeness of two signals (samples,) at shifts up to these seconds; -1 if less than 1 s of both is known.
-
-    The likeness is their covariance, relative to the mean of their variances: the correlation, lower if one has larger
-    waves than the other.
-    """
-    most, step = round(shift * rate), max(round(STEP * rate), 1)
-    found = [-1.0]
-    for late in range(-most, most + 1, step):
-        moved = first[late:] if late >= 0 else first[:late]
-        other = second[: len(second) - late] if late >= 0 else second[-late:]
-        known = ~np.isnan(moved + other)
-        if known.sum() >= rate and np.ptp(moved[known]) and np.ptp(other[known]):
-            covariance = np.cov(moved[known], other[known])
-            found.append(float(2 * covariance[0, 1] / np.trace(covariance)))
-    return max(found)
 
 
 def missing_leads(signal: np.ndarray) -> list[str]:

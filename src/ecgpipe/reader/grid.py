@@ -292,11 +292,11 @@ def _common_changes(
         if lines[best] > lines[second] + STRONGER:
             unlikely = np.abs(np.arange(len(total)) - second) < APART
     turns = -((np.rad2deg(TURNS) / TURN_SPREAD) ** 2) / 2 * PRIOR_WEIGHT
-    apart = -((np.log(SCALES / SCALES[best]) / AXES_SPREAD) ** 2) / 2 * AXES_WEIGHT
-    apart[np.abs(np.arange(len(total)) - best) < APART] = 0  # usual on photos
-    apart[unlikely] = -np.inf
+    stretch = -((np.log(SCALES / SCALES[best]) / AXES_SPREAD) ** 2) / 2 * AXES_WEIGHT
+    stretch[np.abs(np.arange(len(total)) - best) < APART] = 0  # usual on photos
+    stretch[unlikely] = -np.inf
     changes = []
     for table in tables:
-        row, column = np.unravel_index((table + turns + apart[:, None]).argmax(), table.shape)
+        row, column = np.unravel_index((table + turns + stretch[:, None]).argmax(), table.shape)
         changes.append(np.array([SCALES[row], TURNS[column]]))
     return changes

@@ -276,7 +276,7 @@ def _is_ecg(page: ReadPage) -> bool:
 
 
 def _is_better(turned: ReadPage, page: ReadPage) -> bool:
-    """Whether a picture was rather read rightly on its side."""
+    """Whether the picture is better read on its side."""
     if _is_ecg(turned) != _is_ecg(page):
         return _is_ecg(turned)
     names, usual = legible(turned.reading.names), legible(page.reading.names)

@@ -11,20 +11,20 @@ from ecgpipe.reader.leads import FoundLead
 from ecgpipe.reader.page import ReadPage
 
 HEIGHTS, WIDTHS = (3.5, 24.0), (1.5, 18.0)  # mm, of a calibration pulse with the line on both sides of it
-FOOT = 1.5  # mm, by which its foot may be above or below the baseline
+FOOT = 1.5  # mm, by which its foot may be above or below the baseline, and pulses of several rows apart in x
 STROKE = 3.0, 1.2  # mm: least length and greatest width of a vertical stroke
 DRIFT = 5.0  # mm, by which the foot of a clear pulse may be, since the leads of a row lie at different heights
 LEVEL = 0.7, 1.2  # mm by which the tops and the feet of its two strokes may differ
 BESIDE = 0.6  # mm beside a stroke that belong to it
 TOP_SHARE = 0.9  # least share of the top that is drawn
-EMPTY = 0.12  # greatest share of ink within a pulse, and around it
+EMPTY, BOTTOM = 0.12, 0.48  # greatest share of ink within and above a pulse, and between its feet: a box has a bottom
 AROUND, BESIDE_SHARE = 1.2, 0.35  # mm; greatest share of ink beside it
 THRESHOLDS = 0.5, 0.65, 0.8  # times the ink of the traces: a dark grid needs a high one, fine lines a low one
 GAINS, USUAL_WIDTHS = (5.0, 10.0, 20.0), (2.5, 5.0, 10.0)  # mm/mV; mm
 SIZE = 0.1, 0.2  # greatest differences of height and width, shares: cells of a grid are lower or wider
 TAKEN, TAKEN_SHARE = 2.0, 0.5  # mm above its foot, and share of its columns: a row that is there took it for its trace
-SAME_X, SAME_HEIGHT = 1.5, 0.1  # tolerances of pulses that belong together: mm, and share of their height
-LEAST_ROWS = 3  # with such pulses, or half of the rows
+SAME_HEIGHT = 0.1  # tolerance of pulses that belong together, share of their height
+LEAST_ROWS = 3  # with such pulses; on pages of fewer than six rows, half of the rows and at least two
 DRAWN = 0.7  # share of the columns in which the top of a pulse is drawn, in a row in which it is less clear
 ABOVE = 0.7  # mm above its foot, from which a pulse is removed: the trace may go on there
 MARGIN = 0.2  # mm around a pulse
@@ -72,6 +72,18 @@ def off_size(mark: Mark) -> tuple[float, float]:
     return high, wide
 
 
+def alike(mark: Mark, marks: Sequence[Mark]) -> list[Mark]:
+    """Those of the marks that are at the same x and of the same height."""
+    return [
+        each for each in marks if abs(each.left - mark.left) < FOOT and abs(each.height / mark.height - 1) < SAME_HEIGHT
+    ]
+
+
+def enough_rows(page: ReadPage) -> float:
+    """The number of rows that must have alike pulses."""
+    return max(2, min(len(page.leads.rows) / 2, LEAST_ROWS))
+
+
 def without_pulses(page: ReadPage, ink: np.ndarray, pulses: Sequence[Mark]) -> tuple[ReadPage, np.ndarray]:
     """The page and its ink without pulses that were taken for a trace; the rows then end before them.
 
@@ -79,14 +91,10 @@ def without_pulses(page: ReadPage, ink: np.ndarray, pulses: Sequence[Mark]) -> t
     """
     groups: list[list[Mark]] = []
     for mark in pulses:
-        alike = [
-            each
-            for each in pulses
-            if abs(each.left - mark.left) < SAME_X and abs(each.height / mark.height - 1) < SAME_HEIGHT
-        ]
-        enough = len({each.row for each in alike}) >= max(2, min(len(page.leads.rows) / 2, LEAST_ROWS))
-        if enough and not any(mark in group for group in groups):
-            groups.append(alike)
+        group = alike(mark, pulses)
+        enough = len({each.row for each in group}) >= enough_rows(page)
+        if enough and not any(mark in known for known in groups):
+            groups.append(group)
     if not groups:
         return page, ink
     mm, rows = page.frame.pixels_per_mm, page.leads.rows
@@ -100,9 +108,7 @@ def without_pulses(page: ReadPage, ink: np.ndarray, pulses: Sequence[Mark]) -> t
         feet = {mark.row: mark.foot for mark in group}
         for row, baseline in enumerate(rows):
             level = feet.get(row, baseline)
-            top, above, foot = (
-                max(round((level + away) * mm), 0) for away in (-height - SAME_X, SAME_X - height, -ABOVE)
-            )
+            top, above, foot = (max(round((level + away) * mm), 0) for away in (-height - FOOT, FOOT - height, -ABOVE))
             drawn = (ink[top:above, columns] > THRESHOLDS[0] * usual).any(axis=0).mean() >= DRAWN
             if not drawn and row not in feet:
                 continue
@@ -230,14 +236,15 @@ def _between(
     reach = max(2, round(AROUND * mm))
     drawn = marked[max(top - beside, 0) : max(tops) + thick + beside, left:right].any(axis=0).mean()
     outside = first[0], second[0] + second[2]
-    shares = (
-        _share(sums, inner, low),
-        _share(sums, inner, (top - beside - reach, top - beside)),
-        _share(sums, (outside[0] - beside - reach, outside[0] - beside), (top - beside, low[1])) * EMPTY / BESIDE_SHARE,
-        _share(sums, (outside[1] + beside, outside[1] + beside + reach), (top - beside, low[1])) * EMPTY / BESIDE_SHARE,
-        _share(sums, inner, (min(feet) - thick, foot)) / 4,  # a box has a bottom
+    upper = top - beside, low[1]
+    limits = (
+        (_share(sums, inner, low), EMPTY),
+        (_share(sums, inner, (top - beside - reach, top - beside)), EMPTY),
+        (_share(sums, (outside[0] - beside - reach, outside[0] - beside), upper), BESIDE_SHARE),
+        (_share(sums, (outside[1] + beside, outside[1] + beside + reach), upper), BESIDE_SHARE),
+        (_share(sums, inner, (min(feet) - thick, foot)), BOTTOM),
     )
-    if drawn < TOP_SHARE or max(shares) > EMPTY:
+    if drawn < TOP_SHARE or any(share > most for share, most in limits):
         return None
     middles = first[0] + first[2] / 2, second[0] + second[2] / 2
     height = (sum(feet) - sum(tops)) / 2 - thick

@@ -10,13 +10,12 @@ from scipy.signal import butter, find_peaks, sosfiltfilt
 
 from ecgpipe.reader.network import PIXEL_MAPS
 from ecgpipe.reader.page import ReadPage
-from ecgpipe.reader.pulses import FOOT, GAINS, HEIGHTS, WIDTHS, Mark, off_size
+from ecgpipe.reader.pulses import FOOT, GAINS, HEIGHTS, LEAST_ROWS, WIDTHS, Mark, alike, enough_rows, off_size
 
 PLATEAU = 1.2  # mm, its least width without the line: a separator with other ink beside it is narrower
-INK, ALIKE = 0.4, 0.1  # probability; tolerance of height (share)
-ROWS = 3  # with alike pulses are enough on pages with more than twice as many
+INK = 0.4  # probability
 ALONE = 0.06, 0.12  # tolerances of height and width of a single pulse, shares
-CELL = 7.0  # mm: lower rectangles may also be cells of the grid, so ROWS rows must have them
+CELL = 7.0  # mm: lower rectangles may also be cells of the grid, so LEAST_ROWS rows must have them
 FAST_PULSE = 8.0, 12.5  # mm: a pulse of 0.2 s at 50 mm/s
 
 RATE = 500.0  # Hz, of the recordings on which the limits below were chosen: at 50 Hz, complexes look broader
@@ -50,9 +49,9 @@ class Pulses:
 def find_pulses(page: ReadPage, unit: float = 1.0, drawn: Sequence[Mark] = ()) -> Pulses | None:
     """The calibration pulses of a page; None if there are none.
 
-    A mark of a pulse's size on a row's baseline counts if half of the rows, and at least two, or ROWS rows have such a
-    mark at the same x and of the same height. The network labels many pulses as other ink. On a grid, a single clear
-    rectangle of a usual size beyond the ends of its row's trace is enough.
+    A mark of a pulse's size on a row's baseline counts if half of the rows, and at least two, or LEAST_ROWS rows have
+    such a mark at the same x and of the same height. The network labels many pulses as other ink. On a grid, a single
+    clear rectangle of a usual size beyond the ends of its row's trace is enough.
 
     Args:
         page: as read.
@@ -60,19 +59,16 @@ def find_pulses(page: ReadPage, unit: float = 1.0, drawn: Sequence[Mark] = ()) -
         drawn: from ``drawn_pulses``.
     """
     marks = [*_marks(page, unit), *drawn]
-    enough = max(2, min(len(page.leads.rows) / 2, ROWS))
+    enough = enough_rows(page)
     found: list[Pulses] = []
     for mark in marks:
-        alike = [
-            each for each in marks if abs(each.left - mark.left) < FOOT and abs(each.height / mark.height - 1) < ALIKE
-        ]
-        low = mark.height / unit < CELL
-        in_maps, everywhere = ({each.row for each in alike if both or each not in drawn} for both in (False, True))
+        group, low = alike(mark, marks), mark.height / unit < CELL
+        in_maps, everywhere = ({each.row for each in group if both or each not in drawn} for both in (False, True))
         alone = mark in drawn and not low and _is_usual(mark, page)
-        if alone or len(in_maps) >= enough or len(everywhere) >= (max(enough, ROWS) if low else enough):
-            height = float(np.median([each.height for each in alike])) / unit
+        if alone or len(in_maps) >= enough or len(everywhere) >= (max(enough, LEAST_ROWS) if low else enough):
+            height = float(np.median([each.height for each in group])) / unit
             nearest = min(GAINS, key=lambda gain: abs(np.log(gain / height)))
-            fast = [each for each in alike if FAST_PULSE[0] <= each.width / unit <= FAST_PULSE[1]]
+            fast = [each for each in group if FAST_PULSE[0] <= each.width / unit <= FAST_PULSE[1]]
             wide = page.reading.grid_found and len(fast) >= 2  # the network may miss the tops of some
             gain = nearest if abs(np.log(nearest / height)) < 0.25 else None
             found.append(Pulses(gain, wide, height=height))
