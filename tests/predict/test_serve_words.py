@@ -16,7 +16,7 @@ from ecgpipe.predict.prediction import OodScore, Prediction, ThresholdResult
 from ecgpipe.reader.digitize import _scale_notes
 from ecgpipe.reader.leads import PageLeads
 from ecgpipe.reader.limb_leads import contradictions
-from ecgpipe.reader.page import _lead_notes
+from ecgpipe.reader.notes import lead_notes
 from ecgpipe.reader.printed_scales import PrintedScales
 from ecgpipe.reader.scales import Pulses
 from ecgpipe.serve import server
@@ -109,8 +109,8 @@ def doubtful_notes() -> list[str]:
     leads = PageLeads("3x4", True, False, (), (0.0, 1.0), (), 0.55, np.zeros((1, 1), np.int8), (1,))
     return [
         *contradictions(signal, 500),
-        *_lead_notes(leads),
-        *_lead_notes(replace(leads, agreement=0.0)),
+        *lead_notes(leads),
+        *lead_notes(replace(leads, agreement=0.0)),
         *_scale_notes(25, 10, Pulses(None, False, (), 5.0), PrintedScales((25.0,), (10.0,))),
     ]
 

@@ -13,7 +13,8 @@ from ecgpipe.config.pages import RenderConfig
 from ecgpipe.errors import DataError
 from ecgpipe.reader.digitize import digitize
 from ecgpipe.reader.geometry import fit_geometry
-from ecgpipe.reader.page import ReadPage, dark_ink, understand_page
+from ecgpipe.reader.notes import dark_ink
+from ecgpipe.reader.page import ReadPage, understand_page
 from ecgpipe.reader.quality import challenge_score, compare_lead
 from ecgpipe.reader.read import Reading
 from ecgpipe.render.layout import layout_named
@@ -53,7 +54,7 @@ def test_rows_and_millimetres_of_a_photo(net, layout):
 def test_a_page_on_its_side_or_upside_down_is_turned(net, page, straight, quarters):
     picture = np.ascontiguousarray(np.rot90(page.image, -quarters))
     read = understand_page(picture, net) if quarters else straight
-    assert read.quarters == quarters
+    assert read.view.degrees % 360 == pytest.approx(90 * quarters)
     assert read.leads.layout == "3x4+1" and read.mask.shape == picture.shape[:2]
     grown = cv2.dilate(page.trace_mask, np.ones((7, 7), np.uint8))
     mask = np.rot90(read.mask, quarters)
@@ -84,7 +85,7 @@ def test_a_chart_is_no_ecg(net, curves, seed):
 def test_a_page_without_names_is_an_ecg(net, grid):
     page = render_page(beats(), 500, RenderConfig(dpi=DPI, lead_names=False, annotations=False, grid=grid))
     read = understand_page(page.image, net)
-    assert len(read.leads.rows) == 4 and read.quarters == 0
+    assert len(read.leads.rows) == 4 and read.view.degrees == 0
 
 
 def test_a_thin_level_line_on_a_faint_grid(monkeypatch):

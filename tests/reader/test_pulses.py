@@ -11,6 +11,7 @@ from ecgpipe.reader.page import ReadPage
 from ecgpipe.reader.pulses import Mark, drawn_pulses, rectangles, without_pulses
 from ecgpipe.reader.scales import Pulses, find_pulses
 from ecgpipe.reader.timing import page_time
+from ecgpipe.reader.view import View
 from tests.reader.test_leads import BY_COLUMN, LEFT, MM, RIGHT, names_of, rows_of_traces
 
 ROWS = [30.0, 60.0, 90.0, 120.0]
@@ -34,7 +35,7 @@ def page_with(ink: np.ndarray, rows: list[float], left: float = LEFT, right: flo
     maps = np.zeros((len(PIXEL_MAPS), *ink.shape), np.float32)
     frame = SimpleNamespace(pixels_per_mm=MM, warp=lambda picture, *_: picture)
     reading = SimpleNamespace(maps=maps, scale=1.0, grid_found=True)
-    return ReadPage(reading, frame, ink.copy(), found, (), 0)
+    return ReadPage(reading, frame, ink.copy(), found, (), View.whole(ink))
 
 
 def empty() -> np.ndarray:
@@ -142,6 +143,6 @@ def test_a_mark_far_above_the_start_of_a_row_is_not_part_of_it():
 def test_one_row_that_begins_far_before_the_others_does_not_set_the_start_of_the_page():
     rows = tuple(FoundLead("II", row, left, 300.0, 30.0 * row) for row, left in enumerate((70.0, 71.0, 10.0)))
     leads = SimpleNamespace(leads=rows, rows=(0.0, 30.0, 60.0), cut=False)
-    page = SimpleNamespace(leads=leads, reading=SimpleNamespace(grid_found=True))
+    page = SimpleNamespace(leads=leads, reading=SimpleNamespace(grid_found=True, names=()))
     _, time, _ = page_time(page, 25)
     assert time.lefts[0] == 70 and time.seconds == pytest.approx(230 / 25)

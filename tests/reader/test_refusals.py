@@ -9,7 +9,8 @@ import pytest
 from ecgpipe.config.pages import RenderConfig
 from ecgpipe.errors import DataError
 from ecgpipe.reader.digitize import digitize
-from ecgpipe.reader.page import _is_better, names_left_out, understand_page
+from ecgpipe.reader.notes import names_left_out
+from ecgpipe.reader.page import _is_better, understand_page
 from ecgpipe.reader.read import FoundName
 from ecgpipe.render.layout import layout_named
 from ecgpipe.render.page import render_page

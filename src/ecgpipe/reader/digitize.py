@@ -19,7 +19,8 @@ from ecgpipe.reader.limb_leads import (
     row_shifts,
 )
 from ecgpipe.reader.network import ReaderNet
-from ecgpipe.reader.page import ReadPage, names_left_out
+from ecgpipe.reader.notes import names_left_out
+from ecgpipe.reader.page import ReadPage
 from ecgpipe.reader.printed_scales import PrintedScales, read_scales
 from ecgpipe.reader.refine import corrections
 from ecgpipe.reader.scales import RATE, Pulses, find_pulses, is_fast
@@ -132,8 +133,7 @@ def digitize(
             f"the lines of {', '.join(lost)} are much shorter than the longest row and were left out; crop the picture "
             "to lines of one length"
         )
-    turned = np.ascontiguousarray(np.rot90(255 - picture if page.negative else picture, page.quarters))
-    printed = read_scales(turned, page.reading, net.text)
+    printed = read_scales(page.view.of(255 - picture if page.negative else picture), page.reading, net.text)
     known_speed = speed or _nearest(printed.speeds, USUAL_SPEED)
     read = follow_lines(page, picture, known_speed)
     pulses = find_pulses(page, read.unit, read.pulses)

@@ -12,7 +12,8 @@ from ecgpipe.reader.ink import ink_of, own_ink, without_frame
 from ecgpipe.reader.leads import FoundLead
 from ecgpipe.reader.line import Stroke, follow_stroke, middle_of, thickest_pen
 from ecgpipe.reader.network import ReaderNet
-from ecgpipe.reader.page import SURELY_NAMED, ReadPage, several_pages, understand_page
+from ecgpipe.reader.notes import several_pages
+from ecgpipe.reader.page import SURELY_NAMED, ReadPage, understand_page
 from ecgpipe.reader.pulses import Mark, drawn_pulses, without_pulses
 from ecgpipe.reader.read import legible
 from ecgpipe.reader.templates import Layout

@@ -1,9 +1,7 @@
-"""A page that was read: the upright page, its leads, and notes on possible problems."""
+"""A page that was read: the upright page and its leads."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import reduce
 
 import cv2
 import numpy as np
@@ -11,21 +9,21 @@ import numpy as np
 from ecgpipe.errors import DataError
 from ecgpipe.reader.curves import with_ink_curves
 from ecgpipe.reader.geometry import PageGeometry
-from ecgpipe.reader.leads import NAME_ABOVE, NAME_BELOW, FoundLead, PageLeads, find_leads
+from ecgpipe.reader.leads import FoundLead, PageLeads, find_leads
 from ecgpipe.reader.level import even_columns, row_wave, trace_points, upright_ends
 from ecgpipe.reader.network import OFFSET_UNIT, PIXEL_MAPS, ReaderNet
+from ecgpipe.reader.notes import page_notes
 from ecgpipe.reader.phase import local_shift
-from ecgpipe.reader.read import CLEARLY, FoundName, Reading, legible, marks_of, read_page
+from ecgpipe.reader.read import CLEARLY, FoundName, Reading, legible, read_page
 from ecgpipe.reader.rows import TRACE, columns_of
 from ecgpipe.reader.templates import Layout
 from ecgpipe.reader.upright import Frame, frame_around
+from ecgpipe.reader.view import View, nearer_view
 
 NO_ECG = "no ECG was found in the picture; give a photo, scan or drawing of an ECG page"
 TOO_SHORT = "lead names were found, but the longest row of traces covers only {:.0f}% of the picture's content; crop it"
 LEAST_ROW, SHORT_ROW = 0.6, 0.25
 """Minimum share of the page's width that the longest row of an ECG covers."""
-REPEATED = 6
-"""Number of repeated lead names from which two pages are suspected; rhythm strips repeat up to three names."""
 STILL_LEGIBLE = 0.7  # times the legibility of the names in turned views: that of a page after it was turned
 NAMED = 2.0
 """How many lead names prove an ECG (``read.legible``)."""
@@ -36,17 +34,13 @@ CLEAR, IN_ROWS = 0.83, 0.8
 MARGIN = 4.0  # mm around the content of a page
 FINEST, COARSEST = 12.0, 3.0  # pixels per mm of an upright page
 LONGEST = 3000  # pixels of its longer side
+MOST_VIEWS = 3  # nearer views of a page
+FEWER_NAMES = 1.0  # lead names (``read.legible``) that a nearer view may lose
 SAMPLE = 6  # every n-th pixel of the maps is used to find the content
 STRAY = 0.0005  # share of content at each edge that is ignored, such as specks on a table
 NAME_NEAR = 15.0  # mm, largest distance of a name from the left end and the baseline of its lead
-FULL = 0.9  # leads with a lower coverage are reported
-FITTING = 0.8  # layouts with which fewer of the names agree are reported
-DARK = 0.5  # times the darkness of the traces: darker pixels are ink
-INK_RESOLUTION = 4.0  # approximate pixels per mm at which ink is compared
-NEAR_INK = 0.8  # mm: ink this close to marked pixels is explained by them
 DARK_GROUND = 140  # median of a picture's channels below which its traces may be light
 NEGATIVE_TRACE, MORE_TRACE = 0.003, 3.0  # minimum share of trace in a negative, and relative to the original
-MUCH_INK = 0.12  # unexplained ink that is reported, relative to a lead's trace
 
 
 @dataclass(frozen=True)
@@ -58,8 +52,7 @@ class ReadPage:
         frame: the upright page.
         trace: float32 (h, w), probability of a trace on the upright page.
         notes: possible problems, one sentence each.
-        quarters: quarter turns anticlockwise by which the picture was turned before it was read, because the page lay
-            on its side or upside down.
+        view: how the picture was turned and cropped before it was read, because the page was turned or small.
         negative: whether the traces are light and the background is dark.
     """
 
@@ -68,7 +61,7 @@ class ReadPage:
     trace: np.ndarray = field(repr=False)
     leads: PageLeads
     notes: tuple[str, ...]
-    quarters: int
+    view: View
     negative: bool = False
 
     @property
@@ -80,33 +73,32 @@ class ReadPage:
         at = self.frame.to_mm(np.stack([x, y], axis=1) + 0.5) * self.frame.pixels_per_mm
         column, row = np.clip(at.astype(int), 0, np.array(self.frame.shape[::-1]) - 1).T
         mask[y, x] = 255 * kept[row, column]
-        return np.ascontiguousarray(np.rot90(mask, -self.quarters))
+        return self.view.back(mask)
 
     def upright(self, picture: np.ndarray) -> np.ndarray:
         """The picture, warped to the upright page; white outside the picture."""
-        return self.frame.warp(np.ascontiguousarray(np.rot90(picture, self.quarters)), border=255)
+        return self.view.warp(picture, self.frame, border=255)
 
     def in_picture(self, points: np.ndarray) -> np.ndarray:
-        """Convert positions (n, 2) in the picture as it was read (turned) to positions in the original picture."""
-        height, width = self.reading.trace.shape
-        x, y = points.T
-        turned = ((x, y), (height - y, x), (width - x, height - y), (y, width - x))[self.quarters]
-        return np.stack(turned, axis=1)
+        """Convert positions (n, 2) in the view that was read to positions in the original picture."""
+        return self.view.to_picture(points)
 
     def summary(self) -> dict:
         """The JSON output of ``ecgpipe read``."""
         geometry = self.reading.geometry
         angle = geometry.angle - 180 * geometry.mirrored  # a mirrored page has its left side on the right
+        places = [self.in_picture(np.array([[name.x, name.y]]))[0].tolist() for name in self.reading.names]
+        names = [replace(name, x=x, y=y) for name, (x, y) in zip(self.reading.names, places, strict=True)]
         return {
             "layout": self.leads.layout,
             "layout_agreement": round(self.leads.agreement, 3),
             "pixels_per_mm": round(geometry.pixels_per_mm, 3),
             "millimetres_from": "grid" if self.reading.grid_found else "estimate",
-            "rotation_degrees": round((angle + 90 * self.quarters + 180) % 360 - 180, 2),
+            "rotation_degrees": round((angle + self.view.degrees + 180) % 360 - 180, 2),
             "mirrored": geometry.mirrored,
             "upright_pixels_per_mm": round(self.frame.pixels_per_mm, 3),
             "leads": [_rounded(lead) for lead in self.leads.leads],
-            "names": [_rounded(name) for name in self.reading.names],
+            "names": [_rounded(name) for name in names],
             "notes": list(self.notes),
         }
 
@@ -123,12 +115,26 @@ def _rounded(found: FoundLead | FoundName) -> dict:
     }
 
 
+@dataclass(frozen=True)
+class _Look:
+    """The first reading of a view of a picture, and the page if there is one. ``view`` shows the reading's picture."""
+
+    reading: Reading
+    view: View
+    page: ReadPage | None
+
+    @property
+    def is_ecg(self) -> bool:
+        return self.page is not None and _is_ecg(self.page)
+
+
 def understand_page(picture: np.ndarray, net: ReaderNet, layouts: Sequence[Layout] | None = None) -> ReadPage:
     """Read a picture and find the page's leads.
 
-    If the traces seem to run downwards, the picture is also read on its side, and the reading with clearly more legible
-    names is used, or else the one with the longer rows. A page whose names are legible upside down is turned and read
-    again. For light traces on a dark background, the picture's negative is read.
+    If the page is turned by more than about 12 degrees, or is a small part of the picture, it is read again from a
+    level or cropped view of the picture. If the traces seem to run downwards, the picture is also read on its side, and
+    the reading with clearly more legible names is used, or else the one with the longer rows. A page whose names are
+    legible upside down is turned and read again. For light traces on a dark background, the picture's negative is read.
 
     Args:
         picture: uint8 (H, W, 3), RGB.
@@ -138,26 +144,50 @@ def understand_page(picture: np.ndarray, net: ReaderNet, layouts: Sequence[Layou
     Raises:
         DataError: there is no ECG in the picture.
     """
-    first = _read(picture, net)
-    negative = _as_negative(picture, first, net)
-    if negative is not None:
-        picture, first = negative
-    if not first.has_trace:
-        raise DataError(NO_ECG)
-    page = _understood(picture, first, 0, net, layouts)
-    if page is None or _runs_down(first.maps[0]):
-        other = _understood(picture, _turned(picture, net, 1), 1, net, layouts)
-        if other is not None and (page is None or _is_better(other, page)):
-            page = other
+    look = _look(picture, View.whole(picture), net, layouts)
+    for _ in range(MOST_VIEWS):
+        view = nearer_view(picture, look.reading, look.view)
+        other = view and _look(picture, view, net, layouts)
+        if not other or not _shows_more(other, look):
+            break
+        look = other
+    page = look.page
     if page is None:
         raise DataError(NO_ECG)
     if not _is_ecg(page):
         named = page.leads.named and legible(page.reading.names) >= NAMED  # then only their length is against it
         raise DataError(TOO_SHORT.format(100 * _longest_row(page.leads)) if named else NO_ECG)
-    notes = (*_page_notes(page), *_lead_notes(page.leads), *_ink_notes(picture, page))
+    if page.negative:
+        notes = page_notes(cv2.bitwise_not(picture), page)
+        return replace(page, notes=("light traces on a dark background: read as a negative", *notes))
+    return replace(page, notes=tuple(page_notes(picture, page)))
+
+
+def _look(picture: np.ndarray, view: View, net: ReaderNet, layouts: Sequence[Layout] | None) -> _Look:
+    """Read a view of a picture."""
+    first = _read(view.of(picture), net)
+    negative = _as_negative(view.of(picture), first, net)
     if negative is not None:
-        return replace(page, notes=("light traces on a dark background: read as a negative", *notes), negative=True)
-    return replace(page, notes=notes)
+        picture, first = cv2.bitwise_not(picture), negative
+    if not first.has_trace:
+        return _Look(first, view, None)
+    page = _understood(picture, first, view, net, layouts)
+    if page is None or _runs_down(first.maps[0]):
+        side = view.turned(1)
+        other = _understood(picture, _read(side.of(picture), net), side, net, layouts)
+        if other is not None and (page is None or _is_better(other, page)):
+            page = other
+    if page is None:
+        return _Look(first, view, None)
+    return _Look(page.reading, page.view, replace(page, negative=negative is not None))
+
+
+def _shows_more(other: _Look, look: _Look) -> bool:
+    """Whether a nearer view shows an ECG at least as well. Names must prove one that was not seen before."""
+    if other.page is None or not other.is_ecg:
+        return False
+    names = legible(other.reading.names)
+    return names >= legible(look.reading.names) - FEWER_NAMES if look.is_ecg else names >= NAMED
 
 
 def _read(picture: np.ndarray, net: ReaderNet) -> Reading:
@@ -166,8 +196,8 @@ def _read(picture: np.ndarray, net: ReaderNet) -> Reading:
     return with_ink_curves(reading) if legible(reading.names) >= SURELY_NAMED else reading
 
 
-def _as_negative(picture: np.ndarray, first: Reading, net: ReaderNet) -> tuple[np.ndarray, Reading] | None:
-    """The negative of a picture and its reading, if it shows light traces on a dark background, such as a screen.
+def _as_negative(picture: np.ndarray, first: Reading, net: ReaderNet) -> Reading | None:
+    """The reading of the negative of a picture that shows light traces on a dark background, such as a screen, or None.
 
     Lead names decide, if they are legible. Otherwise, a dark picture of a light page, on a desk or in bad light, shows
     more trace in the original than in the negative.
@@ -175,36 +205,31 @@ def _as_negative(picture: np.ndarray, first: Reading, net: ReaderNet) -> tuple[n
     usual = legible(first.names)
     if np.median(picture[::4, ::4]) >= DARK_GROUND or usual >= SURELY_NAMED:
         return None
-    negative = cv2.bitwise_not(picture)
-    reading = _read(negative, net)
+    reading = _read(cv2.bitwise_not(picture), net)
     named = legible(reading.names)
     if max(named, usual) >= NAMED:
-        return (negative, reading) if named > CLEARLY * usual else None
+        return reading if named > CLEARLY * usual else None
     share, usual_share = (float((each.maps[0] > 0.5).mean()) for each in (reading, first))
-    return (negative, reading) if share > max(NEGATIVE_TRACE, MORE_TRACE * usual_share) else None
-
-
-def _turned(picture: np.ndarray, net: ReaderNet, quarters: int) -> Reading:
-    """The reading of a picture that was turned anticlockwise by quarter turns."""
-    return _read(np.ascontiguousarray(np.rot90(picture, quarters)), net)
+    return reading if share > max(NEGATIVE_TRACE, MORE_TRACE * usual_share) else None
 
 
 def _understood(
-    picture: np.ndarray, reading: Reading, quarters: int, net: ReaderNet, layouts: Sequence[Layout] | None
+    picture: np.ndarray, reading: Reading, view: View, net: ReaderNet, layouts: Sequence[Layout] | None
 ) -> ReadPage | None:
     """The page without notes, turned again if it is upside down; None if there is no row of traces."""
     if not reading.has_trace:
         return None
     if reading.upside_down:
-        again = _turned(picture, net, quarters + 2)
+        turned = view.turned(2)
+        again = _read(turned.of(picture), net)
         upright = again.has_trace and not again.upside_down
         if upright and legible(again.names) > STILL_LEGIBLE * legible(reading.names):
-            reading, quarters = again, (quarters + 2) % 4
-    page = _on_paper(reading, quarters, layouts)
+            reading, view = again, turned
+    page = _on_paper(reading, view, layouts)
     if page is None or reading.grid_found or legible(reading.names) < NAMED:
         return page
     geometry = _with_even_time(page)
-    return page if geometry is reading.geometry else _on_paper(replace(reading, geometry=geometry), quarters, layouts)
+    return page if geometry is reading.geometry else _on_paper(replace(reading, geometry=geometry), view, layouts)
 
 
 def _with_even_time(page: ReadPage) -> PageGeometry:
@@ -234,7 +259,7 @@ def _with_even_time(page: ReadPage) -> PageGeometry:
     return even_columns(names, left, right, geometry, shape)
 
 
-def _on_paper(reading: Reading, quarters: int, layouts: Sequence[Layout] | None) -> ReadPage | None:
+def _on_paper(reading: Reading, view: View, layouts: Sequence[Layout] | None) -> ReadPage | None:
     """The upright page that the geometry of a reading gives; None if there is no row of traces."""
     geometry, shape = reading.geometry, reading.trace.shape
     resolution = float(np.clip(geometry.pixels_per_mm, COARSEST, FINEST))
@@ -249,7 +274,7 @@ def _on_paper(reading: Reading, quarters: int, layouts: Sequence[Layout] | None)
     offset = frame.warp(reading.maps[PIXEL_MAPS.index("offset")], reading.scale) * OFFSET_UNIT
     names = [(name.name, *frame.to_mm(np.array([[name.x, name.y]]))[0], name.confidence) for name in reading.names]
     leads = find_leads(trace, offset, names, frame.pixels_per_mm, layouts)
-    return None if leads is None else ReadPage(reading, frame, trace, leads, (), quarters)
+    return None if leads is None else ReadPage(reading, frame, trace, leads, (), view)
 
 
 def _runs_down(trace: np.ndarray) -> bool:
@@ -300,99 +325,3 @@ def _content(reading: Reading) -> np.ndarray:
         low, high = np.quantile(page, [STRAY, 1 - STRAY], axis=0)
         page = page[((page >= low) & (page <= high)).all(axis=1)]
     return (np.concatenate([page, np.stack([trace_x, trace_y], axis=1)[::SAMPLE]]) + 0.5) / reading.scale
-
-
-def _page_notes(page: ReadPage) -> list[str]:
-    reading, notes = page.reading, []
-    if reading.geometry.mirrored:
-        notes.append("the page is mirrored; the upright page shows it the right way round")
-    if not reading.grid_found:
-        notes.append("no grid was found, so millimetres and direction are rough")
-    if several_pages(page):
-        notes.append("most lead names appear twice: if the picture shows two pages, crop it to one")
-    return notes
-
-
-def several_pages(page: ReadPage) -> bool:
-    """Whether more names at the rows of traces are repeated than rhythm strips explain; a table may list them again."""
-    counts = Counter(name.name for name in _names_at(page, page.leads.rows))
-    return sum(count > 1 for count in counts.values()) >= REPEATED
-
-
-def names_left_out(page: ReadPage) -> list[str]:
-    """Names that belong to no row or lead, but to a line that was not taken for a row: it may be a row of leads."""
-    known = {lead.name for lead in page.leads.leads if lead.name_read}
-    at_rows = _names_at(page, page.leads.rows)
-    others = [name.name for name in _names_at(page, page.leads.removed) if name not in at_rows]
-    return list(dict.fromkeys(name for name in others if name not in known))
-
-
-def _names_at(page: ReadPage, baselines: Sequence[float]) -> list[FoundName]:
-    """The names whose heights fit rows with these baselines, mm; the most confident first."""
-    names = page.reading.names
-    if not names:
-        return []
-    y = page.frame.to_mm(np.array([[name.x, name.y] for name in names]))[:, 1]
-    beside = y[:, None] - np.array(baselines)
-    at_row = ((beside >= -NAME_ABOVE) & (beside <= NAME_BELOW)).any(axis=1)
-    return [name for name, near in zip(names, at_row, strict=True) if near]
-
-
-def _lead_notes(leads: PageLeads) -> list[str]:
-    notes = []
-    if not leads.known:
-        notes.append(f"the layout is unknown: {leads.described}")
-    elif not leads.named:
-        notes.append(f"few lead names were read, or few fit; the leads are named as in the layout {leads.layout}")
-    else:
-        if leads.agreement < FITTING:
-            share = 100 * (1 - leads.agreement)
-            notes.append(f"{share:.0f}% of the lead names that were read do not fit the layout {leads.layout}")
-        notes += [f"row {row + 1}: no lead name that was read there fits the layout" for row in leads.doubtful]
-    notes += [f"a line {y:.0f} mm below the upper edge is not a lead and was left out" for y in leads.removed]
-    for lead in leads.leads:
-        if lead.coverage < FULL:
-            notes.append(f"{_place(lead)}: no trace in {100 * (1 - lead.coverage):.0f}% of its width")
-    return notes
-
-
-def _place(lead: FoundLead) -> str:
-    return f"{lead.name}, row {lead.row + 1}"
-
-
-def _ink_notes(picture: np.ndarray, page: ReadPage) -> list[str]:
-    """Report leads with much dark ink around them that is neither their trace nor marked as anything else.
-
-    The shares are estimated from some of the pixels.
-    """
-    step = max(1, round(page.frame.pixels_per_mm / INK_RESOLUTION))
-    frame, row_of = page.frame.thinned(step), page.leads.row_of[::step, ::step]
-    maps, scale = page.reading.maps, page.reading.scale
-    upright = frame.warp(np.ascontiguousarray(np.rot90(picture, page.quarters)))
-    dark = dark_ink(upright, frame.warp(maps[0], scale, 0) > 0.5)
-    marked = frame.warp(marks_of(maps), scale, 0) > 0.4
-    reach = max(1, round(NEAR_INK * frame.pixels_per_mm))
-    near = cv2.dilate(marked.astype(np.uint8), np.ones((2 * reach + 1,) * 2, np.uint8)) > 0
-    unmarked = dark & ~near
-    notes = []
-    leads = page.leads
-    pitch = np.diff(leads.rows).min() if len(leads.rows) > 1 else 30.0
-    for lead in leads.leads:
-        left, right = (round(x * frame.pixels_per_mm) for x in (lead.left, lead.right))
-        top, bottom = (round((lead.baseline + side * pitch / 2) * frame.pixels_per_mm) for side in (-1, 1))
-        part = np.s_[max(top, 0) : bottom, max(left, 0) : right]
-        traced = np.count_nonzero(row_of[part] == lead.row)
-        left_out = np.count_nonzero(unmarked[part])
-        if left_out > MUCH_INK * max(traced, 1):
-            share = left_out / max(left_out + traced, 1)
-            notes.append(f"{_place(lead)}: {100 * share:.0f}% of the dark ink around it was left out")
-    return notes
-
-
-def dark_ink(page: np.ndarray, trace: np.ndarray) -> np.ndarray:
-    """bool (h, w): pixels about as dark as the traces, relative to their surroundings."""
-    grey = reduce(cv2.max, cv2.split(page))
-    small = cv2.resize(grey, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
-    darkness = cv2.subtract(cv2.resize(cv2.medianBlur(small, 21), grey.shape[::-1]), grey)
-    usual = float(np.median(darkness[trace])) if trace.any() else 128.0
-    return darkness > max(DARK * usual, 25)

@@ -123,8 +123,7 @@ def read_page(picture: np.ndarray, net: ReaderNet) -> Reading:
         picture: uint8 (H, W, 3), RGB.
         net: from ``load_reader``.
     """
-    longest = max(picture.shape[:2])
-    scale = LONGEST / longest if longest > LONGEST else max(1.0, SHORTEST / longest)
+    scale = input_scale(picture.shape)
     reading, density = _read_at(picture, scale, net)
     if legible(reading.names) >= FEW_NAMES or (density <= DENSEST and scale <= 1):
         return reading
@@ -135,6 +134,12 @@ def read_page(picture: np.ndarray, net: ReaderNet) -> Reading:
         readings.append(reading)
     readings.append(_read_at(picture, scale * DENSE / density, net)[0])
     return max(readings, key=lambda each: legible(each.names))
+
+
+def input_scale(shape: tuple[int, ...]) -> float:
+    """Pixels of the network's input per pixel of a picture (H, W, ...)."""
+    longest = max(shape[:2])
+    return LONGEST / longest if longest > LONGEST else max(1.0, SHORTEST / longest)
 
 
 def _read_at(picture: np.ndarray, scale: float, net: ReaderNet) -> tuple[Reading, float]:
