@@ -22,7 +22,7 @@ from ecgpipe.reader.read import load_reader
 def differences(picture: np.ndarray, annotation: dict, net: ReaderNet) -> np.ndarray:
     """(leads, 2): found minus marked start and end, mm; empty for a page on its side."""
     read = read_lines(picture, net)
-    if read.page.quarters:
+    if read.page.view.degrees:
         return np.zeros((0, 2))
     found = []
     for lead in (line.lead for line in read.lines if not line.lead.strip):

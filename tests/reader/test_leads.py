@@ -325,7 +325,7 @@ def test_columns_that_do_not_fill_the_rows_keep_their_width(monkeypatch) -> None
     names = [*names_of([*BY_COLUMN, ("V3R", "V4R", "V7")], baselines), ("II", 23, 114, 0.9)]
     found = find_leads(*rows_of_traces(baselines), names, MM)
     monkeypatch.setattr("ecgpipe.reader.timing._at_a_line", lambda page, left, lefts: left)
-    page = SimpleNamespace(leads=found, reading=SimpleNamespace(grid_found=True))
+    page = SimpleNamespace(leads=found, reading=SimpleNamespace(grid_found=True, names=()))
     leads, time, _ = page_time(page)
     assert time.seconds == 10
     (v1,) = [lead for lead in leads if lead.name == "V1"]

@@ -9,7 +9,7 @@ from scipy.stats import theilslopes
 
 from ecgpipe.reader.leads import ROW_ENDS, FoundLead
 from ecgpipe.reader.network import PIXEL_MAPS
-from ecgpipe.reader.page import ReadPage
+from ecgpipe.reader.page import NAME_NEAR, ReadPage
 from ecgpipe.reader.phase import upright_lines
 
 USUAL_SPEED, FAST_SPEED = 25.0, 50.0  # mm/s
@@ -18,6 +18,12 @@ SAME_EDGE = 0.5, 2.0  # mm between the edge of a column and that of equal parts 
 SCALE_ERROR = 0.02  # largest scale error that is corrected to match one of these
 PRECISE = 0.003  # rows that are longer by more than this share contain something else
 GRID_ERROR = 0.005  # rows that are shorter by more than this share show that the printed grid is wrong
+SHARED, MOST_ROWS = 2.0, 0.75  # mm by which the ends of this share of the rows may differ, to be certain
+LONGER = 0.015  # share by which such rows are longer if they show more time; less may be marks at their ends
+SHORTER = -0.1  # the same for shorter ones; others are parts of columns that the layout lacks
+SLIGHTLY_LONGER = 0.008  # the same if the distance of the names agrees
+NAMED_WIDTH = 0.015  # share by which the width that the names show may differ from that of these rows
+NAMED_COLUMNS = 3  # least number of columns whose names show a width
 SCATTERED = 2.7  # mm, by which the ends of such rows may differ; if they differ by more, the grid is right
 TIE = 0.01  # mm, differences of a row's width that rounding explains
 AT_EDGE = 1.0  # mm from the picture's edge: the row is cut there
@@ -85,6 +91,11 @@ def page_time(page: ReadPage, speed: float | None = None) -> tuple[list[FoundLea
     middle = np.median([row[0].left for row in rows if not row[0].strip])
     first, last = min(ties, key=lambda pair: abs(lefts[pair[0]] - middle))
     left, right = float(lefts[first]), float(rights[last])
+    shared, named = _shared_ends(page, lefts, rights), _named_width(page, rows)
+    if shared and _is_other(shared[1] - shared[0], usual, right - left, named):
+        left = _at_a_line(page, shared[0], lefts) if page.reading.grid_found else shared[0]
+        leads = _columns(rows, left * everywhere, shared[1] * everywhere, _are_equal(rows, *shared))
+        return leads, PageTime(left * everywhere, speed * everywhere, (shared[1] - left) / speed), notes
     if abs((right - left) / usual - 1) > SCALE_ERROR:
         left, right = _common_ends(lefts, rights)
         return list(found), PageTime(left * everywhere, speed * everywhere, (right - left) / speed), notes
@@ -112,6 +123,47 @@ def page_time(page: ReadPage, speed: float | None = None) -> tuple[list[FoundLea
     equal = _are_equal(rows, left, right)
     leads = _columns(rows, left * everywhere, right * everywhere, equal) if filled else list(found)
     return leads, time, [*notes, f"the page is assumed to show {seconds:g} s"]
+
+
+def _shared_ends(page: ReadPage, lefts: np.ndarray, rights: np.ndarray) -> tuple[float, float] | None:
+    """The ends that most rows share, mm; None if they do not share them."""
+    left, right = float(np.median(lefts)), float(np.median(rights))
+    near = (np.abs(lefts - left) <= SHARED) & (np.abs(rights - right) <= SHARED)
+    return None if page.leads.cut or len(lefts) < 2 or near.mean() < MOST_ROWS else (left, right)
+
+
+def _is_other(width: float, usual: float, closest: float, named: float | None) -> bool:
+    """Whether rows that share their ends show more or less time than usual.
+
+    Slightly shorter ones do not: a wrong scale of the printed grid is more frequent.
+
+    Args:
+        width: of most rows, mm.
+        usual: of the rows of most pages, mm.
+        closest: the width nearest to it that rows show if some are not found completely, mm.
+        named: the width by the distance of the lead names, mm; None if it is unknown.
+    """
+    if named and abs(named / width - 1) > NAMED_WIDTH:
+        return False
+    longer = SLIGHTLY_LONGER if named and named / usual - 1 > NAMED_WIDTH else LONGER
+    excess = width / usual - 1
+    return excess > longer or (SHORTER < excess < -SCALE_ERROR and abs(closest / usual - 1) <= SCALE_ERROR)
+
+
+def _named_width(page: ReadPage, rows: list[list[FoundLead]]) -> float | None:
+    """The width of the rows if the columns are as far apart as their names, mm; None if few columns are named."""
+    count = max(map(len, rows))
+    places: dict[int, list[float]] = {}
+    for name in page.reading.names:
+        x, y = page.frame.to_mm(np.array([[name.x, name.y]]))[0]
+        for row in rows:
+            for column, lead in enumerate(row):
+                near = max(abs(x - lead.left), abs(y - lead.baseline)) < NAME_NEAR
+                if len(row) == count and lead.name_read and lead.name == name.name and near:
+                    places.setdefault(column, []).append(x)
+    if len(places) < NAMED_COLUMNS:
+        return None
+    return count * float(np.polyfit(list(places), [np.median(each) for each in places.values()], 1)[0])
 
 
 def _common_ends(lefts: np.ndarray, rights: np.ndarray) -> tuple[float, float]:
