@@ -1,6 +1,7 @@
 """Correcting digitized lines with the line network."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,11 +10,13 @@ import torch
 from ecgpipe.artifacts.signals import LEADS
 from ecgpipe.config.pages import RenderConfig
 from ecgpipe.reader.digitize import digitize
-from ecgpipe.reader.lead_line import read_lines
+from ecgpipe.reader.lead_line import FINE, read_lines
+from ecgpipe.reader.leads import FoundLead
 from ecgpipe.reader.line_network import CHANNELS, MEASURES, OFFSETS, LineNet, flipped
 from ecgpipe.reader.quality import challenge_score, compare_lead
 from ecgpipe.reader.read import load_reader
-from ecgpipe.reader.refine import corrections, view_line
+from ecgpipe.reader.refine import corrections, view_line, with_tips
+from ecgpipe.reader.timing import PageTime
 from ecgpipe.render.page import render_page
 from tests.preprocess.pages import beats
 
@@ -85,3 +88,37 @@ def test_the_network_returns_two_samples_per_column():
     torch.nn.init.constant_(net.last.bias, 1.0)
     net.last.bias.data[1] = 2.0
     assert net.eval()(torch.zeros(1, CHANNELS, 5))[0].tolist() == [1, 2] * 5
+
+
+def stroke_with_a_spike(at: float, height: float) -> tuple[SimpleNamespace, SimpleNamespace]:
+    """A level line at 50 mm with 5 pixels per mm and a pen of 0.4 mm, and its page; the spike has half of its width."""
+    columns = np.arange(100, 600, 1 / FINE)
+    top = np.where(np.abs(columns - 5 * at) <= 0.5, 249.0 - 5 * height, 249.0)
+    stroke = SimpleNamespace(columns=columns, edges=np.stack([top, np.full(len(top), 251.0)], axis=1))
+    line = SimpleNamespace(lead=FoundLead("V1", 0, 20, 120, 50.0), stroke=stroke, pen=2.0)
+    rows = np.full((400, 700), -1, np.int8)
+    rows[250] = 0
+    page = SimpleNamespace(leads=SimpleNamespace(row_of=rows))
+    return line, SimpleNamespace(page=page, mm=5.0, unit=1.0, time=PageTime(np.array([20.0]), np.array([25.0]), 4.0))
+
+
+@pytest.mark.parametrize("found", [0.0, 4.0, 7.5])
+def test_a_line_reaches_the_tips_of_narrow_waves(found):
+    """A spike of 8 mm, of which the line shows this height."""
+    line, read = stroke_with_a_spike(70, 8)
+    seconds = np.arange(2000) / 500
+    heights = np.where(np.abs(seconds - 2) < 0.002, found, 0.0)
+    tips = with_tips(heights, seconds, line, read)
+    assert tips.max() == pytest.approx(8 if found < 7 else found, abs=0.7)
+    assert np.abs(tips - heights)[np.abs(seconds - 2) > 0.02].max() == 0
+
+
+def test_separators_and_other_rows_are_no_tips():
+    seconds, level = np.arange(2000) / 500, np.zeros(2000)
+    np.testing.assert_array_equal(with_tips(level, seconds, *stroke_with_a_spike(119, 8)), level)
+    line, read = stroke_with_a_spike(70, 8)
+    read.page.leads.row_of[210] = 1  # a trace that crosses the tip
+    np.testing.assert_array_equal(with_tips(level, seconds, line, read), level)
+    line, read = stroke_with_a_spike(70, 8)
+    gap = np.where(np.abs(seconds - 2) < 0.1, np.nan, level)
+    np.testing.assert_array_equal(with_tips(gap, seconds, line, read), gap)

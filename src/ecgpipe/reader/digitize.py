@@ -22,7 +22,7 @@ from ecgpipe.reader.network import ReaderNet
 from ecgpipe.reader.notes import names_left_out
 from ecgpipe.reader.page import ReadPage
 from ecgpipe.reader.printed_scales import PrintedScales, read_scales
-from ecgpipe.reader.refine import corrections
+from ecgpipe.reader.refine import corrections, with_tips
 from ecgpipe.reader.scales import RATE, Pulses, find_pulses, is_fast
 from ecgpipe.reader.strips import step_to_lead, strip_name
 from ecgpipe.reader.templates import Layout
@@ -214,7 +214,9 @@ def _recording(read: PageLines, net: ReaderNet, gain: float) -> Recording:
     for line in read.lines:  # rhythm strips are last: they do not replace the leads' own parts
         lead = line.lead
         at, above = corrections(line, read, net.liner)
-        millivolts = (read.heights(line, seconds) + np.interp(seconds, at, above)) / gain
+        middle = read.heights(line, seconds)
+        heights = with_tips(middle + np.interp(seconds, at, above), seconds, line, read)
+        millivolts = heights / gain
         if lead.strip:
             name, note = strip_name(lead, millivolts, signal, RATE)
             notes += [note] if note else []
@@ -230,7 +232,9 @@ def _recording(read: PageLines, net: ReaderNet, gain: float) -> Recording:
         times = read.seconds(line)
         shown = float(times[0]), float(times[-1])
         found.append(DigitizedLead(lead.name, *span, lead.confidence, gaps, lead.name_read, shown))
-        y = line.y - np.interp(times, at, above) * read.unit * read.mm
+        known = np.isfinite(middle)
+        change = np.interp(times, seconds[known], (heights - middle)[known]) if known.any() else 0.0
+        y = line.y - change * read.unit * read.mm
         lines.append(np.stack([line.x, y], axis=1))
     if not found:
         raise DataError(f"none of the {len(page.leads.rows)} rows could be digitized; see the overlay of ecgpipe read")

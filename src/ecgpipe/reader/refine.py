@@ -5,10 +5,14 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 import torch
+from scipy.ndimage import maximum_filter1d
 
-from ecgpipe.reader.lead_line import LeadLine, PageLines
+from ecgpipe.reader.lead_line import FINE, LeadLine, PageLines
 from ecgpipe.reader.line_network import OFFSETS, PER_COLUMN, RATE, LineNet
 
+TIP_WINDOW = 2.0  # thicknesses of the pen to each side of a tip, which is the highest point there
+ENDS, APART = 2.0, 1.5  # mm from the ends of a lead, and from the traces of other rows, within which there is no tip
+LEAST_TIP, SHORT = 2.0, 1.0  # mm: least height of a wave, and by how much a line falls short of its tip
 FEWEST = 50  # samples; shorter lines are not corrected
 LIMITS = 3.0, 6.0  # of heights in cm and slopes in mm, and of the edges' distances in mm
 INK_LIMITS = -0.5, 1.5
@@ -67,3 +71,45 @@ def corrections(line: LeadLine, read: PageLines, net: LineNet) -> tuple[np.ndarr
         return np.zeros(1), np.zeros(1)
     above = net(torch.from_numpy(view.channels)[None])[0].numpy()
     return (view.first + np.arange(len(above))) / RATE, above
+
+
+def with_tips(heights: np.ndarray, seconds: np.ndarray, line: LeadLine, read: PageLines) -> np.ndarray:
+    """Raise or lower a line to the tips of narrow waves of which it falls clearly short, although their ink was found.
+
+    Where thin or pale pixels hide the sides of a spike, the disc of ``middle_of`` does not fit into it. Near the ends
+    of a lead, separators look like tips, and near the traces of other rows, their waves do.
+
+    Args:
+        heights: (n,) mm above the baseline, corrected; NaN in gaps.
+        seconds: (n,) their times, equally spaced.
+        line, read: the line, and its page.
+
+    Returns:
+        (n,) mm.
+    """
+    lead, stroke, mm = line.lead, line.stroke, read.mm
+    speed = read.time.speeds[lead.row]
+    times = (stroke.columns / mm - read.time.lefts[lead.row]) / speed
+    inside = (stroke.columns > (lead.left + ENDS) * mm) & (stroke.columns < (lead.right - ENDS) * mm)
+    half = line.pen / mm / speed
+    size = 2 * int(np.ceil(TIP_WINDOW * FINE * line.pen)) + 1
+    result = heights.copy()
+    for side, edge in ((1, stroke.edges[:, 0] + line.pen / 2), (-1, stroke.edges[:, 1] - line.pen / 2)):
+        reach = side * (lead.baseline - edge / mm) / read.unit
+        highest = (reach > LEAST_TIP) & (reach == maximum_filter1d(reach, size))
+        for tip in np.flatnonzero(inside & highest):
+            near = np.abs(seconds - times[tip]) <= half
+            if not near.any() or _beside_other_row(read, lead.row, stroke.columns[tip], edge[tip]):
+                continue
+            short = reach[tip] - (side * result[near]).max()
+            if short > SHORT:  # not in gaps: NaN
+                result += side * short * np.maximum(1 - np.abs(seconds - times[tip]) / half, 0)
+    return result
+
+
+def _beside_other_row(read: PageLines, row: int, x: float, y: float) -> bool:
+    """Whether the trace of another row is near a place, in pixels of the upright page."""
+    far = round(APART * read.mm)
+    top, left = max(int(y) - far, 0), max(int(x) - far, 0)
+    near = read.page.leads.row_of[top : int(y) + far + 1, left : int(x) + far + 1]
+    return bool(((near >= 0) & (near != row)).any())
