@@ -9,7 +9,7 @@ import pytest
 from ecgpipe.config.pages import RenderConfig
 from ecgpipe.errors import DataError
 from ecgpipe.reader.digitize import digitize
-from ecgpipe.reader.notes import names_left_out
+from ecgpipe.reader.notes import misplaced_names, names_left_out
 from ecgpipe.reader.page import _is_better, understand_page
 from ecgpipe.reader.read import FoundName
 from ecgpipe.render.layout import layout_named
@@ -32,6 +32,45 @@ def test_names_of_lines_that_are_no_rows_are_listed() -> None:
     names = [("II", 94.0), ("III", 140.0), ("I", 50.0), ("I", 51.0), ("II", 52.0), ("V1", 96.0), ("V2", 250.0)]
     assert names_left_out(page_with(names, [100.0], [56.0, 146.0])) == ["III", "I"]
     assert names_left_out(page_with(names, [100.0], [])) == []
+
+
+def test_names_are_misplaced_if_none_is_at_its_lead() -> None:
+    lead = SimpleNamespace(left=20.0, strip=False)
+    leads = [SimpleNamespace(**vars(lead) | {"name": name, "baseline": y}) for name, y in (("I", 50.0), ("II", 80.0))]
+
+    def with_names(*names: tuple[str, float, float]) -> SimpleNamespace:
+        found = tuple(FoundName(*name, 0.9) for name in names)
+        return SimpleNamespace(
+            reading=SimpleNamespace(names=found),
+            frame=SimpleNamespace(to_mm=lambda points: points),
+            leads=SimpleNamespace(leads=leads),
+        )
+
+    wrong = [("V3", 22.0, 45.0), ("V5", 22.0, 76.0), ("V5", 23.0, 76.0), ("V6", 22.0, 160.0), ("V1", 100.0, 50.0)]
+    assert misplaced_names(with_names(*wrong)) == ["V3", "V5"]
+    assert misplaced_names(with_names(*wrong, ("II", 22.0, 76.0))) == []
+    assert misplaced_names(with_names(*wrong, ("II", 22.0, 45.0))) == ["V3", "V5", "II"]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_rows_of_other_leads_are_not_digitized_as_twelve_if_a_name_is_illegible(named, net, tmp_path) -> None:
+    """Three long rows, which obey one of the two relations of limb leads, if they are taken for 3x4."""
+    noise = np.cumsum(np.random.default_rng(0).normal(0, 0.05, (12, 500)), axis=1)
+    signal = np.repeat(noise - noise.mean(axis=1, keepdims=True), 10, axis=1).clip(-1, 1).astype(np.float32)
+    signal[9, :1250] = signal[8, :1250] + signal[10, :1250]
+    signal[9:11, 1250:2500] = signal[8, 1250:2500]
+    layout = layout_named("kit").model_dump(mode="json")
+    rows = [slot for slot in layout["slots"][:-1] if slot["lead"] in ("I", "II", "III")]
+    for slot, lead in zip(rows, ("V3", "V4", "V5"), strict=True):
+        text = slot["name"] | {"text": lead} if named and lead != "V4" else None
+        slot |= {"lead": lead, "width": 4 * slot["width"], "name": text}
+    (tmp_path / "rows.json").write_text(json.dumps(layout | {"slots": rows}))
+    page = render_page(signal, 500, RenderConfig(layout=str(tmp_path / "rows.json"), dpi=130))
+    if not named:  # without names, one of the relations is enough
+        assert digitize(page.image, net).page.leads.layout == "3x4"
+        return
+    with pytest.raises(DataError, match=r"V3\) do not fit 3x4.*contradict"):
+        digitize(page.image, net)
 
 
 def test_a_page_whose_leads_are_much_shorter_than_its_strip_is_refused(net, tmp_path) -> None:

@@ -19,7 +19,7 @@ from ecgpipe.reader.limb_leads import (
     row_shifts,
 )
 from ecgpipe.reader.network import ReaderNet
-from ecgpipe.reader.notes import names_left_out
+from ecgpipe.reader.notes import misplaced_names, names_left_out
 from ecgpipe.reader.page import ReadPage
 from ecgpipe.reader.printed_scales import PrintedScales, read_scales
 from ecgpipe.reader.refine import corrections, with_tips
@@ -29,6 +29,7 @@ from ecgpipe.reader.templates import Layout
 from ecgpipe.reader.timing import FAST_SPEED, USUAL_SPEED
 
 USUAL_GAIN = 10.0  # mm/mV
+MISPLACED = 2  # different names where the layout has others, which refute it if the limb leads do not fit either
 UNEQUAL = 0.1  # difference of a pulse's height from the gain (as a share) that is noted
 
 
@@ -161,6 +162,12 @@ def digitize(
             f"the page's layout is unknown: few lead names could be read, and in the layout {page.leads.layout} the "
             "limb leads would contradict each other; perhaps one lead continues from row to row; see the overlay of "
             "ecgpipe read"
+        )
+    if against and not page.leads.named and len(wrong := misplaced_names(page)) >= MISPLACED:
+        raise DataError(
+            f"the page's layout is unknown: the lead names that were read ({', '.join(wrong)}) do not fit "
+            f"{page.leads.layout}, in which the limb leads would contradict each other; see the overlay of ecgpipe "
+            "read, and describe the layout in a file (--layouts)"
         )
     if not page.leads.named and continued_limb_leads(recording.signal, RATE):
         raise DataError(

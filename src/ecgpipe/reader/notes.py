@@ -21,6 +21,7 @@ FITTING = 0.8  # layouts with which fewer of the names agree are reported
 DARK = 0.5  # times the darkness of the traces: darker pixels are ink
 INK_RESOLUTION = 4.0  # approximate pixels per mm at which ink is compared
 NEAR_INK = 0.8  # mm: ink this close to marked pixels is explained by them
+NEAR_START = 15.0  # mm, largest distance of a name from the left end and the baseline of its lead
 MUCH_INK = 0.12  # unexplained ink that is reported, relative to a lead's trace
 
 
@@ -57,6 +58,25 @@ def names_left_out(page: "ReadPage") -> list[str]:
     at_rows = _names_at(page, page.leads.rows)
     others = [name.name for name in _names_at(page, page.leads.removed) if name not in at_rows]
     return list(dict.fromkeys(name for name in others if name not in known))
+
+
+def misplaced_names(page: "ReadPage") -> list[str]:
+    """Different names at the starts of leads, if none of all names is at the start of its own lead.
+
+    The layout's agreement does not tell this: it is also 0 if the names are taken for those of no row.
+    """
+    wrong = []
+    for name in page.reading.names:
+        x, y = page.frame.to_mm(np.array([[name.x, name.y]]))[0]
+        near = [
+            lead
+            for lead in page.leads.leads
+            if not lead.strip and max(abs(x - lead.left), abs(y - lead.baseline)) <= NEAR_START
+        ]
+        if any(lead.name == name.name for lead in near):
+            return []
+        wrong += [name.name] if near else []
+    return list(dict.fromkeys(wrong))
 
 
 def _names_at(page: "ReadPage", baselines: Sequence[float]) -> list[FoundName]:
