@@ -146,6 +146,45 @@ def test_a_row_of_letters_is_no_row():
     assert rows == [13, 38, 63] and removed == [106] and row_of.max() == 2
 
 
+def with_a_weak_row(columns: list[int], y: int = 200) -> np.ndarray:
+    """Rows of traces at 25, 50, 75, 100 and 125 mm, the second with only these columns and at this pixel; 4 per mm."""
+    row_of = np.full((600, 1000), -1, np.int8)
+    for row in range(5):
+        row_of[100 * row + 100 : 100 * row + 104, 20:980] = row
+    row_of[row_of == 1] = -1
+    row_of[y : y + 4, columns] = 1
+    return row_of
+
+
+PIECES = [column for column in range(22, 976) if (column - 22) % 103 < 30]
+
+
+@pytest.mark.parametrize(
+    ("columns", "y", "name", "kept"),
+    [
+        (PIECES, 200, ("V2", 8.0, 44.0, 0.95), True),
+        (PIECES, 200, ("V2", 8.0, 44.0, 0.6), False),  # not clearly read
+        (PIECES, 200, ("V2", 120.0, 44.0, 0.95), False),  # not at its start
+        (PIECES, 200, ("V1", 8.0, 37.0, 0.95), False),  # of the row above
+        (PIECES, 140, ("V2", 8.0, 34.0, 0.95), False),  # not in step with the other rows
+        (list(range(22, 322)), 200, ("V2", 8.0, 44.0, 0.95), False),  # short
+        ([column for column in PIECES if column % 12 < 9], 200, ("V2", 8.0, 44.0, 0.95), False),  # letters
+        (
+            [column for column in range(22, 976) if (column - 22) % 190 < 17],
+            200,
+            ("V2", 8.0, 44.0, 0.95),
+            False,
+        ),  # next to nothing
+    ],
+)
+def test_a_faint_row_with_its_name_at_its_start_is_kept(columns, y, name, kept):
+    row_of = with_a_weak_row(columns, y)
+    rows, removed = clean_rows([25.0, y / 4, 75.0, 100.0, 125.0], row_of, 4.0, named=False, names=[name])
+    assert rows == ([25, 50, 75, 100, 125] if kept else [25, 75, 100, 125])
+    assert removed == ([] if kept else [y / 4])
+    assert (row_of[y, columns] == 1).all() if kept else (row_of[y] == -1).all()
+
+
 def test_the_grid_gives_the_time_if_the_ends_of_the_rows_are_hidden(net, tmp_path):
     """As the frame of a chart hides them: here 2 or 6 mm at the beginning and 2 mm at the end."""
 

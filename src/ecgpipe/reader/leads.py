@@ -17,10 +17,9 @@ from ecgpipe.reader.arrange import (
     arrange,
     one_lead,
 )
-from ecgpipe.reader.rows import clean_rows, columns_of, find_rows, flat_rows, keep_rows
+from ecgpipe.reader.rows import NAME_ABOVE, NAME_BELOW, clean_rows, columns_of, find_rows, flat_rows, keep_rows
 from ecgpipe.reader.templates import Layout, read_templates
 
-NAME_ABOVE, NAME_BELOW = 14.0, 12.0  # mm, largest distance of a name from its lead's baseline
 FARTHEST, FAR_ABOVE = 25.0, 0.7  # mm, and of the rows' distance: the same if all names are far from their leads
 ROW_ENDS = 20.0  # mm, by which the end of a row may differ from those of the other rows
 DENSE = 6.0  # mm, window with trace in half of its columns; pixels outside the outermost windows are stray
@@ -133,7 +132,7 @@ def find_leads(
     if not rows:
         return None
     named = len({name for name, *_ in names}) >= MANY
-    rows, removed = clean_rows(rows, row_of, pixels_per_mm, named)
+    rows, removed = clean_rows(rows, row_of, pixels_per_mm, named, names)
     if not rows:
         return None
     present = columns_of(row_of, len(rows))

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from ecgpipe.reader.leads import NAME_ABOVE, NAME_BELOW, FoundLead, PageLeads
+from ecgpipe.reader.leads import FoundLead, PageLeads
 from ecgpipe.reader.read import FoundName, marks_of
+from ecgpipe.reader.rows import NAME_ABOVE, NAME_BELOW
 
 if TYPE_CHECKING:
     from ecgpipe.reader.page import ReadPage

@@ -1,10 +1,13 @@
 """Rows of traces on an upright page: the trace votes for its baselines, and a row has one run per column."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import cv2
 import numpy as np
 from scipy.ndimage import gaussian_filter1d, median_filter
+
+from ecgpipe.reader.arrange import NAME_LEFT, NAME_RIGHT, SURE
 
 BIN = 0.5  # mm, height of a bin of the votes for baselines
 BLUR = 2.0  # mm, standard deviation by which the votes are smoothed
@@ -16,6 +19,9 @@ FAR = 25.0  # mm: pixels whose own baseline is farther from every row belong to 
 FLAT, FLAT_SHARE = 1.2, 0.98  # mm: a row is flat if this share of its columns is this close to its course
 WAVE = 20.0  # mm along the row over which this course may bend with the paper
 SHORT = 0.45  # of the longest row's columns: a row that covers less is a rule, or text
+FAINT, WHOLE = 0.2, 0.95  # of the same, and of the other rows' reach: less of a row is no faint lead
+EVEN, LEAST_LONG = 0.7, 3  # of the usual distance of at least this many rows: least distance of a faint one
+NAME_ABOVE, NAME_BELOW = 14.0, 12.0  # mm, largest distance of a name from its lead's baseline
 PIECES, PIECES_SHARE = 4.0, 0.3  # mm, and of that of the other rows: length of the pieces of a row that is text
 BAR = 1.0  # mm, greatest width of a vertical bar
 BAR_APART = 2.0  # mm, its least height, and its least distance above or below the trace
@@ -82,7 +88,11 @@ def columns_of(row_of: np.ndarray, rows: int) -> np.ndarray:
 
 
 def clean_rows(
-    rows: list[float], row_of: np.ndarray, pixels_per_mm: float, named: bool
+    rows: list[float],
+    row_of: np.ndarray,
+    pixels_per_mm: float,
+    named: bool,
+    names: Sequence[tuple[str, float, float, float]] = (),
 ) -> tuple[list[float], list[float]]:
     """Remove pixels that are not trace from the rows, and rows that are too short or consist of letters.
 
@@ -90,6 +100,7 @@ def clean_rows(
         rows, row_of: from ``find_rows``; ``row_of`` is changed.
         pixels_per_mm: of the page.
         named: whether lead names prove an ECG; the parts of a row may then overlap more than in a chart.
+        names: (name, x, y, confidence) of printed names, mm; rows that begin with one may be fainter.
 
     Returns:
         The baselines of the remaining rows and of the removed ones, mm.
@@ -105,10 +116,50 @@ def clean_rows(
     long = covered >= SHORT * max(covered.max(initial=0), 1)
     pieces = np.array([_piece_length(columns) for columns in present]) / pixels_per_mm
     text = (pieces < PIECES) & (pieces < PIECES_SHARE * np.median(pieces))
-    kept, removed = keep_rows(rows, row_of, long & ~text)
+    faint = _faint(rows, present, long & ~text, pixels_per_mm, names)
+    kept, removed = keep_rows(rows, row_of, (long | faint) & ~text)
     _without_far_pieces(row_of, len(kept), pixels_per_mm)
     _without_jumps(row_of, kept, pixels_per_mm)
     return kept, removed
+
+
+def _faint(
+    rows: list[float],
+    present: np.ndarray,
+    kept: np.ndarray,
+    pixels_per_mm: float,
+    names: Sequence[tuple[str, float, float, float]],
+) -> np.ndarray:
+    """bool (rows,): rows in small pieces all along the page, at whose start a lead name is clearly read.
+
+    Leads that are only short are not among them, since nothing would be known about the time of their parts.
+
+    Args:
+        present: bool (rows, w), the columns of each row.
+        kept: bool (rows,), the rows that are long enough.
+    """
+    faint = np.zeros(len(rows), bool)
+    if kept.sum() < LEAST_LONG:
+        return faint
+    heights, covered = np.array(rows), present.sum(axis=1)
+    usual, reach = np.diff(heights[kept]).min(), np.ptp(_ends(present[kept]), axis=1)
+    for row in np.flatnonzero(~kept & (covered >= FAINT * covered.max())):
+        first, last = _ends(present[row : row + 1])[0]
+        if last - first >= WHOLE * np.median(reach) and np.abs(heights[kept] - rows[row]).min() >= EVEN * usual:
+            start = first / pixels_per_mm
+            faint[row] = any(
+                share >= SURE
+                and -NAME_LEFT <= x - start <= NAME_RIGHT
+                and -NAME_ABOVE <= y - rows[row] <= NAME_BELOW
+                and np.abs(heights - y).argmin() == row
+                for _, x, y, share in names
+            )
+    return faint
+
+
+def _ends(present: np.ndarray) -> np.ndarray:
+    """(rows, 2): the first and the last column of each row."""
+    return np.array([np.flatnonzero(columns)[[0, -1]] for columns in present])
 
 
 def _without_far_pieces(row_of: np.ndarray, rows: int, pixels_per_mm: float) -> None:
