@@ -82,3 +82,11 @@ def test_what_is_said_about_pages_of_an_unknown_layout() -> None:
     assert found.described == "3 rows of traces, all named II: one lead that continues from row to row"
     assert find_leads(*rows_of_traces([30.0, 60]), [], MM).described == "2 rows of traces"
     assert find_leads(*rows_of_traces([30.0]), [], MM).described == "1 row of traces"
+
+
+def test_the_two_columns_of_ecg_image_kit_are_known_if_some_names_are_misread() -> None:
+    columns = [("V1", "I", "V2", "II", "V3", "III"), ("V4", "aVR", "V5", "aVL", "V6", "aVF")]
+    names = [each for each in names_of(columns, SIX_ROWS) if each[0] not in ("I", "aVR", "V4")]
+    names += [("aVF", LEFT + (RIGHT - LEFT) / 2 + 3, SIX_ROWS[1] - 6, 0.8)]  # aVR
+    found = find_leads(*rows_of_traces(SIX_ROWS), names, MM)
+    assert found.layout == "6x2 ECG-Image-Kit" and [lead.name for lead in found.leads[:4]] == ["V1", "V4", "I", "aVR"]
