@@ -365,7 +365,7 @@ def test_leads_in_an_order_of_their_own_are_named_as_read() -> None:
 
 def test_the_templates_have_all_leads_once() -> None:
     layouts = read_templates()
-    assert len({layout.name for layout in layouts}) == len(layouts) == 39
+    assert len({layout.name for layout in layouts}) == len(layouts) == 41
     for layout in layouts:
         names = [name for column in layout.columns for name in column]
         assert len(names) == len(set(names)) and len({len(column) for column in layout.columns}) == 1

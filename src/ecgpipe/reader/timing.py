@@ -18,7 +18,7 @@ SAME_EDGE = 0.5, 2.0  # mm between the edge of a column and that of equal parts 
 SCALE_ERROR = 0.02  # largest scale error that is corrected to match one of these
 PRECISE = 0.003  # rows that are longer by more than this share contain something else
 GRID_ERROR = 0.005  # rows that are shorter by more than this share show that the printed grid is wrong
-SHARED, MOST_ROWS = 2.0, 0.75  # mm by which the ends of this share of the rows may differ, to be certain
+SHARED, EXACTLY, MOST_ROWS = 2.0, 1.0, 0.75  # mm by which the ends of this share of the rows may differ
 LONGER = 0.015  # share by which such rows are longer if they show more time; less may be marks at their ends
 SHORTER = -0.1  # the same for shorter ones; others are parts of columns that the layout lacks
 SLIGHTLY_LONGER = 0.008  # the same if the distance of the names agrees
@@ -91,8 +91,8 @@ def page_time(page: ReadPage, speed: float | None = None) -> tuple[list[FoundLea
     middle = np.median([row[0].left for row in rows if not row[0].strip])
     first, last = min(ties, key=lambda pair: abs(lefts[pair[0]] - middle))
     left, right = float(lefts[first]), float(rights[last])
-    shared, named = _shared_ends(page, lefts, rights), _named_width(page, rows)
-    if shared and _is_other(shared[1] - shared[0], usual, right - left, named):
+    shared, exact = (None if page.leads.cut else _shared_ends(lefts, rights, far) for far in (SHARED, EXACTLY))
+    if shared and _is_other(shared[1] - shared[0], usual, right - left if exact else None, _named_width(page, rows)):
         left = _at_a_line(page, shared[0], lefts) if page.reading.grid_found else shared[0]
         leads = _columns(rows, left * everywhere, shared[1] * everywhere, _are_equal(rows, *shared))
         return leads, PageTime(left * everywhere, speed * everywhere, (shared[1] - left) / speed), notes
@@ -125,14 +125,14 @@ def page_time(page: ReadPage, speed: float | None = None) -> tuple[list[FoundLea
     return leads, time, [*notes, f"the page is assumed to show {seconds:g} s"]
 
 
-def _shared_ends(page: ReadPage, lefts: np.ndarray, rights: np.ndarray) -> tuple[float, float] | None:
-    """The ends that most rows share, mm; None if they do not share them."""
+def _shared_ends(lefts: np.ndarray, rights: np.ndarray, far: float) -> tuple[float, float] | None:
+    """The ends that most rows share, mm; None if those of too many rows are farther than this from them."""
     left, right = float(np.median(lefts)), float(np.median(rights))
-    near = (np.abs(lefts - left) <= SHARED) & (np.abs(rights - right) <= SHARED)
-    return None if page.leads.cut or len(lefts) < 2 or near.mean() < MOST_ROWS else (left, right)
+    near = (np.abs(lefts - left) <= far) & (np.abs(rights - right) <= far)
+    return None if len(lefts) < 2 or near.mean() < MOST_ROWS else (left, right)
 
 
-def _is_other(width: float, usual: float, closest: float, named: float | None) -> bool:
+def _is_other(width: float, usual: float, outlier: float | None, named: float | None) -> bool:
     """Whether rows that share their ends show more or less time than usual.
 
     Slightly shorter ones do not: a wrong scale of the printed grid is more frequent.
@@ -140,14 +140,15 @@ def _is_other(width: float, usual: float, closest: float, named: float | None) -
     Args:
         width: of most rows, mm.
         usual: of the rows of most pages, mm.
-        closest: the width nearest to it that rows show if some are not found completely, mm.
+        outlier: the width nearest to it that the ends of any rows have, mm, if most rows share theirs exactly.
         named: the width by the distance of the lead names, mm; None if it is unknown.
     """
     if named and abs(named / width - 1) > NAMED_WIDTH:
         return False
     longer = SLIGHTLY_LONGER if named and named / usual - 1 > NAMED_WIDTH else LONGER
     excess = width / usual - 1
-    return excess > longer or (SHORTER < excess < -SCALE_ERROR and abs(closest / usual - 1) <= SCALE_ERROR)
+    shorter = outlier is not None and SHORTER < excess < -SCALE_ERROR and abs(outlier / usual - 1) <= SCALE_ERROR
+    return excess > longer or shorter
 
 
 def _named_width(page: ReadPage, rows: list[list[FoundLead]]) -> float | None:
