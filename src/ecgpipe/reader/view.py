@@ -129,11 +129,12 @@ def nearer_view(picture: np.ndarray, reading: Reading, view: View) -> View | Non
     if not traces.any():
         return None
     angle = _direction(view.of(picture), with_grid)
-    small = reading.geometry.pixels_per_mm * reading.scale < SMALL
+    if not angle and reading.geometry.pixels_per_mm * reading.scale >= SMALL:
+        return None
     for marks in (with_grid, traces):  # the grid is larger than the traces, but a table's pattern may look like one
         points = np.concatenate([(np.argwhere(marks)[:, ::-1] + 0.5) / reading.scale, names])
         nearer = view.around(points, angle, MARGIN)
-        if angle or (small and input_scale(nearer.shape) >= NEARER * reading.scale):
+        if angle or input_scale(nearer.shape) >= NEARER * reading.scale:
             return nearer
     return None
 
