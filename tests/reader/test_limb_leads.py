@@ -40,14 +40,28 @@ def test_rows_out_of_step_are_moved_back(upper, lower) -> None:
 
 
 @pytest.mark.parametrize(
+    "late", [{"I": 20}, {"III": -16, "aVF": 12}, {"aVR": 20, "aVL": 20, "aVF": 20}, {"aVR": -8, "aVL": 12}]
+)
+def test_six_rows_out_of_step_are_moved_back(late) -> None:
+    signal, rows = limb_leads(), {name: row for row, name in enumerate(ROWS)}
+    for name, samples in late.items():
+        signal[LEADS.index(name.upper())] = np.roll(signal[LEADS.index(name.upper())], samples)
+    wanted = {rows[name]: -samples / RATE for name, samples in late.items()}
+    found = row_shifts(signal, RATE, rows)
+    assert {row: found.get(row, 0) for row in range(6)} == pytest.approx(
+        {row: wanted.get(row, 0) for row in range(6)}, abs=0.005
+    )
+
+
+@pytest.mark.parametrize(
     "rows",
     [
-        {name: row for row, name in enumerate(ROWS)},  # 12x1
         ROWS | {"III": 1},
+        {name: row for row, name in enumerate(ROWS)} | {"aVR": 2},
         {name: row for name, row in ROWS.items() if name != "aVF"},
     ],
 )
-def test_only_three_rows_of_limb_leads_are_moved(rows) -> None:
+def test_other_rows_of_limb_leads_are_not_moved(rows) -> None:
     signal = limb_leads()
     signal[0] = np.roll(signal[0], 20)
     assert row_shifts(signal, RATE, rows) == {}

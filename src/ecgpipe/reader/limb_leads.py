@@ -23,15 +23,16 @@ with more than 0.5 have wrong columns or times, or lost waves.
 CONTINUED = 0.2
 """Power of both sums below which V1 to V6 are the limb leads at a later time; it is far above 1 for V4 to V6."""
 LONGEST, STEP = 0.06, 0.004  # s: largest shift of a row, and the steps in which shifts are tried
-BETTER, GAIN = 0.62, 0.1  # shifts must lower the powers of both sums to this share, and by this much
+BETTER, GAIN = 0.62, 0.05  # shifts must lower the mean power of the sums to this share, and by this much
 INVERTED = -0.5  # correlation with Goldberger's relation below which aVR is inverted
 
 
 def row_shifts(signal: np.ndarray, rate: float, rows: Mapping[str, int]) -> dict[int, float]:
-    """Seconds by which two of the three rows of limb leads must be moved to fit the third, if this is clear.
+    """Seconds by which rows of limb leads must be moved to fit the others, if this is clear.
 
     On a photo, perspective or bent paper can move rows against each other by 50 ms, although the device printed the
-    three leads of a column at the same time.
+    leads of a column at the same time. If the six leads are in six rows, I to III and aVR to aVF are moved against each
+    other first, then the latter three together.
 
     Args:
         signal: (12, samples) mV, leads in the usual order; NaN where unknown.
@@ -39,31 +40,72 @@ def row_shifts(signal: np.ndarray, rate: float, rows: Mapping[str, int]) -> dict
         rows: row of each lead by its printed name.
 
     Returns:
-        Row -> seconds, later is positive; empty if the leads fit already, or if the limb leads are not in three rows.
+        Row -> seconds, later is positive; empty if the leads fit already, or if the limb leads are not in three or six
+        rows.
     """
-    triples = [[name for name, _ in factors] for factors in RELATIONS.values()]
-    places = {tuple(rows.get(name) for name in names) for names in triples}
-    if len(places) != 1 or len(set(next(iter(places)))) != 3 or None in next(iter(places)):
+    places = [tuple(rows.get(name) for name, _ in factors) for factors in RELATIONS.values()]
+    if any(None in place or len(set(place)) != 3 for place in places):
         return {}
-    sums = [leads for factors in RELATIONS.values() if (leads := _together(signal, rate, factors)) is not None]
-    before = sum(_power(*leads) for leads in sums)
-    if before < GAIN:
+    sums = [_together(signal, rate, factors) for factors in RELATIONS.values()]
+    if places[0] == places[1]:
+        return _fitting_shifts(places[0], [leads for leads in sums if leads is not None], rate)
+    if set(places[0]) & set(places[1]):
         return {}
-    step = max(round(STEP * rate), 1)
-    tried = np.arange(-round(LONGEST * rate) // step, round(LONGEST * rate) // step + 1) * step
+    shifts: dict[int, float] = {}
+    for place, leads in zip(places, sums, strict=True):
+        shifts |= _fitting_shifts(place, [] if leads is None else [leads], rate)
+    return _with_later_rows(shifts, signal, rate, rows)
+
+
+def _fitting_shifts(place: tuple[int, ...], sums: list[np.ndarray], rate: float) -> dict[int, float]:
+    """Shifts of the first and the third of three rows that bring sums of their leads, each (3, samples), near 0."""
+    tried = _tried(rate)
     costs = [
-        (sum(_power(_moved(a, first), b, _moved(c, third)) for a, b, c in sums), first, third)
+        (np.mean([_power(_moved(a, first), b, _moved(c, third)) for a, b, c in sums]), first, third)
         for first in tried
         for third in tried
+        if sums
     ]
-    after, first, third = min(costs)
-    if after > BETTER * before or before - after < GAIN or max(abs(first), abs(third)) >= tried[-1]:
+    if not costs or not _is_clear(costs):
         return {}
-    upper, _, lower = next(iter(places))
-    return {row: shift / rate for row, shift in ((upper, float(first)), (lower, float(third))) if shift}
+    _, first, third = min(costs)
+    return {row: shift / rate for row, shift in ((place[0], float(first)), (place[2], float(third))) if shift}
 
 
-def _together(signal: np.ndarray, rate: float, factors: tuple[tuple[str, int], ...]) -> np.ndarray | None:
+def _with_later_rows(
+    shifts: dict[int, float], signal: np.ndarray, rate: float, rows: Mapping[str, int]
+) -> dict[int, float]:
+    """The shifts with those of the rows of aVR, aVL and aVF, by which aVR is -(I + II) / 2."""
+    leads = _together(signal, rate, (("I", 0.5), ("II", 0.5), ("aVR", 1)))
+    if leads is None:
+        return shifts
+    first, second, avr = (
+        _moved(lead, round(shifts.get(rows[name], 0.0) * rate))
+        for name, lead in zip(("I", "II", "aVR"), leads, strict=True)
+    )
+    costs = [(_power(first, second, _moved(avr, later)), later, 0) for later in _tried(rate)]
+    if not _is_clear(costs):
+        return shifts
+    later = min(costs)[1] / rate
+    return shifts | {rows[name]: shifts.get(rows[name], 0.0) + later for name in ("aVR", "aVL", "aVF")}
+
+
+def _tried(rate: float) -> np.ndarray:
+    """The shifts that are tried, in samples, from the smallest."""
+    step = max(round(STEP * rate), 1)
+    most = round(LONGEST * rate) // step
+    return np.arange(-most, most + 1) * step
+
+
+def _is_clear(costs: list[tuple[float, int, int]]) -> bool:
+    """Whether the least of these (power, shift, shift) is clearly less than that without a shift, and inside."""
+    before = next(power for power, *shifts in costs if not any(shifts))
+    after, *best = min(costs)
+    inside = max(map(abs, best)) < max(shift for _, shift, _ in costs)
+    return bool(after <= BETTER * before and before - after >= GAIN and inside)
+
+
+def _together(signal: np.ndarray, rate: float, factors: tuple[tuple[str, float], ...]) -> np.ndarray | None:
     """(3, samples) leads times factors, where all are known; None if that is less than a second."""
     leads = np.array([factor * signal[PRINTED_NAMES.index(name)] for name, factor in factors])
     known = leads[:, ~np.isnan(leads).any(axis=0)]
