@@ -47,29 +47,35 @@ def row_shifts(signal: np.ndarray, rate: float, rows: Mapping[str, int]) -> dict
     if any(None in place or len(set(place)) != 3 for place in places):
         return {}
     sums = [_together(signal, rate, factors) for factors in RELATIONS.values()]
+    known = [[] if leads is None else [leads] for leads in sums]
     if places[0] == places[1]:
-        return _fitting_shifts(places[0], [leads for leads in sums if leads is not None], rate)
+        return _fitting_shifts(places[0], known[0] + known[1], rate)[0]
     if set(places[0]) & set(places[1]):
         return {}
-    shifts: dict[int, float] = {}
-    for place, leads in zip(places, sums, strict=True):
-        shifts |= _fitting_shifts(place, [] if leads is None else [leads], rate)
-    return _with_later_rows(shifts, signal, rate, rows)
+    fitted = [_fitting_shifts(place, leads, rate) for place, leads in zip(places, known, strict=True)]
+    if any(power > UNRELATED for _, power in fitted):  # some leads are not what they seem
+        return {}
+    return _with_later_rows(fitted[0][0] | fitted[1][0], signal, rate, rows)
 
 
-def _fitting_shifts(place: tuple[int, ...], sums: list[np.ndarray], rate: float) -> dict[int, float]:
-    """Shifts of the first and the third of three rows that bring sums of their leads, each (3, samples), near 0."""
+def _fitting_shifts(place: tuple[int, ...], sums: list[np.ndarray], rate: float) -> tuple[dict[int, float], float]:
+    """Shifts of the first and the third of three rows that bring sums of their leads, each (3, samples), near 0.
+
+    Returns:
+        The shifts, if they are clear, and the least mean power of the sums; 0 without sums.
+    """
+    before = float(np.mean([_power(*leads) for leads in sums])) if sums else 0.0
+    if before < GAIN:
+        return {}, before
     tried = _tried(rate)
     costs = [
         (np.mean([_power(_moved(a, first), b, _moved(c, third)) for a, b, c in sums]), first, third)
         for first in tried
         for third in tried
-        if sums
     ]
-    if not costs or not _is_clear(costs):
-        return {}
-    _, first, third = min(costs)
-    return {row: shift / rate for row, shift in ((place[0], float(first)), (place[2], float(third))) if shift}
+    power, first, third = min(costs)
+    shifts = {row: shift / rate for row, shift in ((place[0], float(first)), (place[2], float(third))) if shift}
+    return (shifts if _is_clear(costs) else {}), float(power)
 
 
 def _with_later_rows(
@@ -91,7 +97,7 @@ def _with_later_rows(
 
 
 def _tried(rate: float) -> np.ndarray:
-    """The shifts that are tried, in samples, from the smallest."""
+    """The shifts that are tried, in samples, in ascending order."""
     step = max(round(STEP * rate), 1)
     most = round(LONGEST * rate) // step
     return np.arange(-most, most + 1) * step
