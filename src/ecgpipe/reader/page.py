@@ -12,7 +12,7 @@ from ecgpipe.reader.geometry import PageGeometry
 from ecgpipe.reader.leads import FoundLead, PageLeads, find_leads
 from ecgpipe.reader.level import even_columns, row_wave, trace_points, upright_ends
 from ecgpipe.reader.network import OFFSET_UNIT, PIXEL_MAPS, ReaderNet
-from ecgpipe.reader.notes import page_notes
+from ecgpipe.reader.notes import NEAR_START, page_notes
 from ecgpipe.reader.phase import local_shift
 from ecgpipe.reader.read import CLEARLY, FoundName, Reading, legible, read_page
 from ecgpipe.reader.rows import TRACE, columns_of
@@ -38,7 +38,6 @@ MOST_VIEWS = 3  # nearer views of a page
 FEWER_NAMES = 1.0  # lead names (``read.legible``) that a nearer view may lose
 SAMPLE = 6  # every n-th pixel of the maps is used to find the content
 STRAY = 0.0005  # share of content at each edge that is ignored, such as specks on a table
-NAME_NEAR = 15.0  # mm, largest distance of a name from the left end and the baseline of its lead
 DARK_GROUND = 140  # median of a picture's channels below which its traces may be light
 NEGATIVE_TRACE, MORE_TRACE = 0.003, 3.0  # minimum share of trace in a negative, and relative to the original
 
@@ -184,7 +183,7 @@ def _look(picture: np.ndarray, view: View, net: ReaderNet, layouts: Sequence[Lay
 
 def _shows_more(other: _Look, look: _Look) -> bool:
     """Whether a nearer view shows an ECG at least as well. Names must prove one that was not seen before."""
-    if other.page is None or not other.is_ecg:
+    if not other.is_ecg:
         return False
     names = legible(other.reading.names)
     return names >= legible(look.reading.names) - FEWER_NAMES if look.is_ecg else names >= NAMED
@@ -254,7 +253,7 @@ def _with_even_time(page: ReadPage) -> PageGeometry:
         names += [
             (name.name, place, start)
             for lead, start in starts
-            if lead.name == name.name and max(abs(x - lead.left), abs(y - lead.baseline)) < NAME_NEAR
+            if lead.name == name.name and max(abs(x - lead.left), abs(y - lead.baseline)) < NEAR_START
         ]
     return even_columns(names, left, right, geometry, shape)
 

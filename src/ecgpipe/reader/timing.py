@@ -9,7 +9,8 @@ from scipy.stats import theilslopes
 
 from ecgpipe.reader.leads import ROW_ENDS, FoundLead
 from ecgpipe.reader.network import PIXEL_MAPS
-from ecgpipe.reader.page import NAME_NEAR, ReadPage
+from ecgpipe.reader.notes import NEAR_START
+from ecgpipe.reader.page import ReadPage
 from ecgpipe.reader.phase import upright_lines
 
 USUAL_SPEED, FAST_SPEED = 25.0, 50.0  # mm/s
@@ -159,7 +160,7 @@ def _named_width(page: ReadPage, rows: list[list[FoundLead]]) -> float | None:
         x, y = page.frame.to_mm(np.array([[name.x, name.y]]))[0]
         for row in rows:
             for column, lead in enumerate(row):
-                near = max(abs(x - lead.left), abs(y - lead.baseline)) < NAME_NEAR
+                near = max(abs(x - lead.left), abs(y - lead.baseline)) < NEAR_START
                 if len(row) == count and lead.name_read and lead.name == name.name and near:
                     places.setdefault(column, []).append(x)
     if len(places) < NAMED_COLUMNS:
